@@ -1,0 +1,155 @@
+"""GRU and LSTM stacks over sequences of unequal length; torch only.
+
+Everything here is time-major: a batch is ``(n_frames, n_sequences, n_features)``, and ``lengths``
+holds the true number of frames of each sequence, or is None where all fill the batch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
+STATES_PER_CELL = {"gru": 1, "lstm": 2}  # an LSTM carries a hidden and a cell state
+
+
+def reverse_time(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Turn each sequence round within its own length; padding stays at the end.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_frames, n_sequences, n_features)
+    lengths : Tensor of shape (n_sequences,) or None
+
+    Returns
+    -------
+    Tensor of shape (n_frames, n_sequences, n_features)
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.tensor([[1.0, 5.0], [2.0, 6.0], [3.0, 0.0]])[:, :, None]
+    >>> reverse_time(x, torch.tensor([3, 2]))[:, :, 0]
+    tensor([[3., 6.],
+            [2., 5.],
+            [1., 0.]])
+    """
+    if lengths is None:
+        return x.flip(0)
+    time = torch.arange(len(x), device=x.device)[:, None]  # (T, 1)
+    mirrored = lengths.to(x.device) - 1 - time  # (T, B)
+    return x.gather(0, torch.where(mirrored >= 0, mirrored, time)[:, :, None].expand_as(x))
+
+
+def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """Inverted dropout that draws from ``generator`` instead of torch's global one.
+
+    Parameters
+    ----------
+    x : Tensor of any shape
+    rate : float in [0, 1)
+        Share of values set to zero; the others grow by ``1 / (1 - rate)``.
+    generator : torch.Generator or None
+        None switches dropout off (evaluation).
+
+    Returns
+    -------
+    Tensor of the shape of `x`
+    """
+    if generator is None or rate == 0:
+        return x
+    # 16 random bits a value: several times faster than bernoulli_, which draws a double for each.
+    n_draws = -(-x.numel() // 4)
+    bits = torch.empty(n_draws, dtype=torch.int64, device=x.device)
+    bits.random_(-(2**63), None, generator=generator)
+    levels = bits.view(torch.int16)[: x.numel()].view(x.shape)
+    kept = levels < round((1 - rate) * 2**16) - 2**15
+    return (x * kept) * (1 / (1 - rate))
+
+
+class RecurrentStack(nn.Module):
+    """Layers of one cell that run over time in one direction, each on the outputs of the one below.
+
+    Dropout stands at the input and at the output of each layer.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Features per frame.
+    n_units : int
+        Width of each layer.
+    n_layers : int
+    cell : {"gru", "lstm"}
+    dropout : float in [0, 1)
+    """
+
+    def __init__(self, n_inputs: int, n_units: int, *, n_layers: int, cell: str, dropout: float):
+        super().__init__()
+        self.n_units = n_units
+        self.cell = cell
+        self.dropout = dropout
+        self.layers = nn.ModuleList(
+            CELLS[cell](n_inputs if layer == 0 else n_units, n_units) for layer in range(n_layers)
+        )
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in the whole state of one sequence: layers x units, twice that for LSTM."""
+        return len(self.layers) * self.n_units * STATES_PER_CELL[self.cell]
+
+    def forward(
+        self,
+        x: Tensor,
+        state: Tensor | None = None,
+        lengths: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Run over a batch.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_frames, n_sequences, n_inputs)
+        state : Tensor of shape (n_sequences, state_size), default=None
+            The initial state; None is zero.
+        lengths : Tensor of shape (n_sequences,), default=None
+        generator : torch.Generator, default=None
+            Source of dropout; None switches it off.
+
+        Returns
+        -------
+        outputs : Tensor of shape (n_frames, n_sequences, n_units)
+            The top layer; zero at padding.
+        state : Tensor of shape (n_sequences, state_size)
+            The state after each sequence's own last frame: layer by layer, for LSTM hidden before
+            cell.
+        """
+        per_layer = (
+            [None] * len(self.layers) if state is None else state.chunk(len(self.layers), dim=1)
+        )
+        finals = []
+        for layer, initial in zip(self.layers, per_layer, strict=True):
+            x = dropout(x, self.dropout, generator)  # (T, B, F or H)
+            x, final = self._run_layer(layer, x, initial, lengths)  # (T, B, H), (B, H or 2H)
+            x = dropout(x, self.dropout, generator)
+            finals.append(final)
+        return x, torch.cat(finals, dim=1)
+
+    def _run_layer(
+        self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        n_frames = len(x)
+        hx = None
+        if initial is not None:
+            parts = initial.unsqueeze(0).contiguous()  # (1, B, H or 2H)
+            hx = (
+                parts
+                if self.cell == "gru"
+                else tuple(p.contiguous() for p in parts.chunk(2, dim=2))
+            )
+        if lengths is not None:
+            x = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
+        outputs, final = layer(x, hx)
+        if lengths is not None:
+            outputs, _ = pad_packed_sequence(outputs, total_length=n_frames)
+        return outputs, (final if self.cell == "gru" else torch.cat(final, dim=2)).squeeze(0)

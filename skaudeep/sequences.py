@@ -1,0 +1,188 @@
+"""Rows of unequal length, in memory or on disk, as batches that a network can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_array
+from torch import Tensor
+
+SCAN_BYTES = 2**26  # rows are checked and encoded in blocks of about 64 MiB
+
+
+def is_ragged(X: Any) -> bool:
+    """Whether X is a list of 2-D arrays, one per clip, rather than one array."""
+    if isinstance(X, np.ndarray):
+        return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) == 2
+    return isinstance(X, (list, tuple)) and len(X) > 0 and getattr(X[0], "ndim", 0) == 2
+
+
+def n_dimensions(X: Any) -> int:
+    """Count the axes of anything that has a shape, or of nested lists."""
+    return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+
+
+class Sequences:
+    """Sequences read from X a batch at a time, checked once.
+
+    Parameters
+    ----------
+    X : array of shape (n_sequences, n_frames), (n_sequences, n_frames, n_bands) or \
+            (n_clips, n_chunks, n_frames, n_bands), or list of n_sequences arrays \
+            (n_frames, n_bands)
+        Anything with a shape that rows can be taken from: ndarray, memmap, an open netCDF variable,
+        an xarray or dask array. NaN may stand only in trailing frames.
+
+    Attributes
+    ----------
+    shape : tuple
+        ``(n_sequences,)``, or ``(n_clips, n_chunks)`` where X has chunks.
+    n_bands : int
+    n_frames : int
+        Frames of the longest row, padding included.
+    lengths : ndarray of shape (n_sequences,), int64
+        True frames of each sequence; 0 where a row holds nothing but padding.
+    largest : float
+        Largest absolute value.
+
+    Raises
+    ------
+    ValueError
+        If a row holds infinity or NaN before its end, or rows differ in their number of bands.
+    """
+
+    def __init__(self, X: Any):
+        if is_ragged(X):
+            self._source: Any = [_as_frames(row, index) for index, row in enumerate(X)]
+            self.shape: tuple[int, ...] = (len(X),)
+            self.n_bands = self._source[0].shape[1]
+            for index, row in enumerate(self._source):
+                if row.shape[1] != self.n_bands:
+                    raise ValueError(
+                        f"Row {index} of X has {row.shape[1]} bands and row 0 has {self.n_bands}; "
+                        "all rows must have the same bands."
+                    )
+            self.n_frames = max(len(row) for row in self._source)
+        else:
+            self._source = X
+            n_axes = len(X.shape)
+            self.shape = tuple(X.shape[: 2 if n_axes == 4 else 1])
+            self.n_frames = X.shape[1] if n_axes == 2 else X.shape[-2]
+            self.n_bands = 1 if n_axes == 2 else X.shape[-1]
+            if 0 in X.shape:
+                raise ValueError(
+                    f"X has shape {tuple(X.shape)}: at least one row, one frame and one band are "
+                    "required."
+                )
+        self._scan()
+
+    def __len__(self) -> int:
+        return int(np.prod(self.shape))
+
+    def _scan(self) -> None:
+        """Find all lengths and the largest value; refuse what is neither number nor padding."""
+        n_rows = len(self)
+        self.lengths = np.empty(n_rows, dtype=np.int64)
+        self.largest = 0.0
+        step = max(1, SCAN_BYTES // (4 * self.n_frames * self.n_bands))
+        for start in range(0, n_rows, step):
+            rows = np.arange(start, min(start + step, n_rows))
+            if isinstance(self._source, list):
+                for row in rows:
+                    self.lengths[row] = self._check(self._source[row][None], row)[0]
+            else:
+                self.lengths[rows] = self._check(self._read(rows), start)
+
+    def _check(self, block: np.ndarray, first_row: int) -> np.ndarray:
+        """Lengths of the rows of a block of shape (n_rows, n_frames, n_bands)."""
+        low, high = block.min(), block.max()  # NaN and infinity survive both
+        if np.isfinite(low) and np.isfinite(high):
+            self.largest = max(self.largest, float(-low), float(high))
+            return np.full(len(block), block.shape[1])
+        if np.isinf(block).any():
+            row, frame, _ = np.argwhere(np.isinf(block))[0]
+            raise ValueError(
+                f"Input X contains infinity, first in row {first_row + row}, frame {frame}. Remove "
+                "the row or repair its source."
+            )
+        missing = np.isnan(block)
+        empty = missing.all(axis=2)
+        # A row is as long as the frames before its unbroken run of padding at the end.
+        lengths = block.shape[1] - np.cumprod(empty[:, ::-1], axis=1).sum(axis=1)
+        inside = np.arange(block.shape[1]) < lengths[:, None]
+        if (missing.any(axis=2) & inside).any():
+            row, frame = np.argwhere(missing.any(axis=2) & inside)[0]
+            raise ValueError(
+                f"Input X contains NaN in row {first_row + row}, frame {frame}, before the row's "
+                "last frame. NaN may stand only in trailing frames, as padding of shorter rows."
+            )
+        self.largest = max(self.largest, float(np.nanmax(np.abs(block), initial=0.0)))
+        return lengths
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of an array as (n_rows, n_frames, n_bands) float32, in a fresh array."""
+        n_chunks = self.shape[1] if len(self.shape) == 2 else 1
+        clips, position = np.unique(rows // n_chunks, return_inverse=True)  # sorted: disks like it
+        if clips[-1] - clips[0] + 1 == len(clips):
+            block = self._source[clips[0] : clips[-1] + 1]
+        else:
+            block = self._source[clips]
+        if isinstance(block, Tensor):
+            block = block.detach().cpu()
+        elif isinstance(block, np.ma.MaskedArray):
+            block = block.filled(np.nan)  # an open netCDF variable masks its fill value
+        block = np.asarray(block, dtype=np.float32).reshape(-1, self.n_frames, self.n_bands)
+        return block[position * n_chunks + rows % n_chunks]
+
+    def batch(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """Rows as one time-major batch.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            None of them empty.
+        device : torch.device
+
+        Returns
+        -------
+        x : Tensor of shape (max(lengths), n_rows, n_bands), float32
+            Zero at padding.
+        lengths : Tensor of shape (n_rows,), or None where all are equal
+        """
+        lengths = self.lengths[rows]
+        longest = int(lengths.max())
+        if isinstance(self._source, list):
+            block = np.zeros((len(rows), longest, self.n_bands), dtype=np.float32)
+            for place, row in enumerate(rows):
+                block[place, : lengths[place]] = self._source[row][: lengths[place]]
+        else:
+            block = self._read(rows)[:, :longest]
+            if lengths.min() < longest:
+                block[np.arange(longest) >= lengths[:, None]] = 0
+        x = torch.from_numpy(block).to(device).transpose(0, 1).contiguous()  # (T, B, F)
+        return x, (None if lengths.min() == longest else torch.from_numpy(lengths))
+
+    def batches(
+        self, rows: np.ndarray, batch_size: int, device: torch.device
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield `batch` for each ``batch_size`` of the rows, in their order."""
+        for start in range(0, len(rows), batch_size):
+            yield self.batch(rows[start : start + batch_size], device)
+
+
+def _as_frames(row: Any, index: int) -> np.ndarray:
+    """One clip of a list as (n_frames, n_bands) float32."""
+    if np.ndim(row) != 2:
+        raise ValueError(
+            f"Row {index} of X has {np.ndim(row)} axes; a list holds one 2-D array "
+            "(n_frames, n_bands) per clip."
+        )
+    if 0 in np.shape(row):
+        raise ValueError(
+            f"Row {index} of X has shape {np.shape(row)}: a clip without frames has no "
+            "representation; remove it, or pass one frame of NaN to get a row of NaN."
+        )
+    return check_array(row, dtype=np.float32, ensure_all_finite=False)
