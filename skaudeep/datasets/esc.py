@@ -1,0 +1,178 @@
+"""ESC-10 and ESC-50, the environmental sounds of Piczak (2015)."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from sklearn.utils import Bunch
+
+from skaudeep.datasets.bunch import fold_columns, make_bunch
+from skaudeep.datasets.corpora import CORPORA
+from skaudeep.datasets.files import below, check_files, check_folder, join, list_audio
+from skaudeep.datasets.table import read_columns
+
+_TABLE = "meta/esc50.csv"
+# 001 - Dog bark/1-100032-A.ogg: class number and name, fold, Freesound recording, take
+_CLIP = re.compile(r"(?P<number>\d+) - (?P<category>[^/]+)/(?P<fold>\d+)-(?P<source>\d+)-\w+\.\w+")
+
+
+class _Row(NamedTuple):
+    filename: str
+    number: int
+    category: str
+    fold: str
+    source: str
+
+
+def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunch:
+    """Load ESC-10 or ESC-50 [1]_ from disk, in either of the layouts they were published in.
+
+    Recognised are today's layout, a table `meta/esc50.csv` beside a folder `audio`, and that of
+    2015, folders such as `001 - Dog bark` with clips such as `1-100032-A.ogg`. No clip is opened.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder of the corpus.
+    subset : {"esc10"}, default=None
+        "esc10" keeps the clips that the table marks as ESC-10; needs today's layout. None keeps
+        every clip.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        All keys of :func:`make_bunch`. `data` holds paths, `target_names` the classes in the
+        corpus's own order, `folds` the given folds (five in the whole corpus), `groups` the
+        Freesound recording from which a clip was cut.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `path` has neither layout, or files are missing that the table lists.
+    ValueError
+        If `subset` is unknown or not available, or the corpus contradicts itself.
+
+    Warns
+    -----
+    UserWarning
+        If all clips belong to one fold, as in an excerpt: then there is nothing to train on, and
+        `folds` and `cv` stay empty.
+
+    References
+    ----------
+    .. [1] K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", Proc. 23rd ACM
+           International Conference on Multimedia, 2015. https://doi.org/10.1145/2733373.2806390
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import load_esc
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ["001 - Dog bark/1-100032-A.ogg", "002 - Rain/2-17367-B.ogg"]:
+    ...         clip = Path(folder, name)
+    ...         clip.parent.mkdir()
+    ...         clip.touch()
+    ...     esc10 = load_esc(folder)
+    >>> esc10.target_names, esc10.groups.tolist(), len(esc10.cv)
+    (['Dog bark', 'Rain'], ['100032', '17367'], 2)
+    """
+    if subset not in (None, "esc10"):
+        raise ValueError(f"Got subset={subset!r}, expected None or 'esc10'.")
+    root = check_folder(path)
+    if (root / _TABLE).is_file():
+        rows = _rows_from_table(root, subset)
+        corpus = CORPORA["esc-50" if subset is None else "esc-10"]
+    elif subset is not None:
+        raise ValueError(
+            f"Got subset={subset!r} for {str(root)!r}, which has no {_TABLE} to tell the subset. "
+            "Give subset=None to load every clip there."
+        )
+    else:
+        rows = _rows_from_names(root)
+        # ESC-10 numbered its classes from 001, ESC-50 from 101.
+        corpus = CORPORA["esc-50" if any(row.number > 100 for row in rows) else "esc-10"]
+
+    classes = _classes(rows, root)
+    position = {number: index for index, number in enumerate(classes)}
+    fold_ids = [row.fold for row in rows]
+    if len(set(fold_ids)) == 1:
+        warnings.warn(
+            f"All {len(rows)} clips below {str(root)!r} belong to fold {fold_ids[0]}: without "
+            "training clips there are no folds. Is the corpus complete?",
+            stacklevel=2,
+        )
+        folds = fold_names = None
+    else:
+        folds, fold_names = fold_columns(fold_ids)
+    names = [row.filename for row in rows]
+    return make_bunch(
+        join(root, names),
+        names,
+        target=[position[row.number] for row in rows],
+        target_names=list(classes.values()),
+        folds=folds,
+        fold_names=fold_names,
+        groups=[row.source for row in rows],
+        descr=corpus.describe(len(rows), len(classes)),
+    )
+
+
+def _rows_from_table(root: Path, subset: str | None) -> list[_Row]:
+    wanted = ["filename", "target", "category", "fold", "src_file"]
+    if subset is not None:
+        wanted.append(subset)
+    table = read_columns(root / _TABLE, wanted)
+    keep = [True] * len(table["filename"])
+    if subset is not None:
+        keep = [value.strip().lower() == "true" for value in table[subset]]
+    rows = []
+    for kept, name, number, category, fold, source in zip(
+        keep, *(table[column] for column in wanted[:5]), strict=True
+    ):
+        if not number.isdecimal():
+            raise ValueError(
+                f"Got target {number!r} for clip {name!r} in {str(root / _TABLE)!r}, "
+                "expected a class number."
+            )
+        if kept:
+            name = "audio/" + below(root / "audio", name)
+            rows.append(_Row(name, int(number), category, fold, source))
+    if not rows:
+        raise ValueError(f"Got subset={subset!r}, but no row of {str(root / _TABLE)!r} is in it.")
+    check_files(root, [row.filename for row in rows], _TABLE)
+    return rows
+
+
+def _rows_from_names(root: Path) -> list[_Row]:
+    names = list_audio(root)
+    matches = {name: _CLIP.fullmatch(name) for name in names}
+    strangers = [name for name, match in matches.items() if match is None]
+    if strangers:
+        raise FileNotFoundError(
+            f"Found neither layout of ESC in {str(root)!r}: there is no {_TABLE}, and "
+            f"{len(strangers)} of {len(names)} audio files, first {strangers[0]!r}, are not named "
+            "like '001 - Dog bark/1-100032-A.ogg'. Give the folder that holds one of the two, or "
+            "use load_folder."
+        )
+    return [
+        _Row(name, int(match["number"]), match["category"], match["fold"], match["source"])
+        for name, match in matches.items()
+        if match is not None
+    ]
+
+
+def _classes(rows: list[_Row], root: Path) -> dict[int, str]:
+    """Map class numbers to names, ordered by number."""
+    classes: dict[int, str] = {}
+    for row in rows:
+        if classes.setdefault(row.number, row.category) != row.category:
+            raise ValueError(
+                f"Got class {row.number} as {classes[row.number]!r} and as {row.category!r} "
+                f"(clip {row.filename!r}) in {str(root)!r}, expected one name per class."
+            )
+    return dict(sorted(classes.items()))
