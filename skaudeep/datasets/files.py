@@ -78,8 +78,8 @@ def _walk(folder: str, prefix: str, parents: tuple[str, ...]) -> Iterator[str]:
 
 
 def join(root: str | os.PathLike[str], names: Sequence[str]) -> list[str]:
-    """Return the path of each name below `root`, as the caller wrote `root`."""
-    return [os.path.join(root, name) for name in names]
+    """Return the path of each name below `root`, absolute only where `root` is."""
+    return [str(Path(root, name)) for name in names]
 
 
 def below(root: str | os.PathLike[str], path: str) -> str:
