@@ -1,0 +1,525 @@
+"""Pictures of spectrograms, reconstructions and losses, after scikit-learn's display convention."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skaudeep.audio import audio_info, list_clips
+
+__all__ = ["LossCurveDisplay", "ReconstructionDisplay", "SpectrogramDisplay"]
+
+
+class SpectrogramDisplay:
+    """Picture of one spectrogram.
+
+    Make it from a clip with `from_extractor`, or from any array as below.
+
+    Parameters
+    ----------
+    spectrogram : array-like of shape (n_frames, n_bands)
+        Frequency last, as `SpectrogramExtractor` gives it. Trailing frames of NaN are left out.
+    times : array-like of shape (n_frames,), default=None
+        Centres of the frames in seconds, evenly spaced. None counts frames.
+    frequencies : array-like of shape (n_bands,), default=None
+        Centres of the bands in Hz, increasing. None counts bands.
+    name : str, default=None
+        Title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    im_ : matplotlib AxesImage
+    colorbar_ : matplotlib Colorbar
+        All four are there after `plot`.
+
+    Raises
+    ------
+    ValueError
+        If the spectrogram has another number of axes, or times or frequencies another length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.plotting import SpectrogramDisplay
+    >>> ramp = np.linspace(-1, 1, 50)[:, None] * np.ones(12)
+    >>> display = SpectrogramDisplay(ramp, times=0.04 * np.arange(50)).plot()
+    >>> display.ax_.get_xlabel(), display.ax_.get_ylabel()
+    ('time (s)', 'band')
+    """
+
+    def __init__(
+        self,
+        spectrogram: Any,
+        *,
+        times: Any = None,
+        frequencies: Any = None,
+        name: str | None = None,
+    ) -> None:
+        spectrogram = np.asarray(spectrogram)
+        if spectrogram.ndim != 2:
+            raise ValueError(
+                f"Got a spectrogram of shape {spectrogram.shape}, expected (n_frames, n_bands); "
+                "take one clip, and of a clip in chunks one chunk."
+            )
+        for what, values, n in zip(
+            ("times", "frequencies"), (times, frequencies), spectrogram.shape, strict=True
+        ):
+            if values is not None and np.shape(values) != (n,):
+                raise ValueError(
+                    f"Got {what} of shape {np.shape(values)} for a spectrogram of shape "
+                    f"{spectrogram.shape}, expected ({n},); pass one value for each or None."
+                )
+        n_frames = int(np.flatnonzero(~np.isnan(spectrogram).all(axis=1)).max(initial=-1)) + 1
+        if not n_frames:
+            raise ValueError(
+                f"Got a spectrogram of shape {spectrogram.shape} that is all NaN, expected at "
+                "least one frame; take a clip that could be read, or a chunk that it reaches."
+            )
+        self.spectrogram = spectrogram[:n_frames]
+        self.times = None if times is None else np.asarray(times)[:n_frames]
+        self.frequencies = None if frequencies is None else np.asarray(frequencies)
+        self.name = name
+
+    @classmethod
+    def from_extractor(
+        cls, extractor: Any, clip: Any, *, chunk: int = 0, ax: Any = None, **kwargs: Any
+    ) -> Self:
+        """Extract one clip's spectrogram and plot it.
+
+        Parameters
+        ----------
+        extractor : SpectrogramExtractor
+            Need not be fitted.
+        clip : path or array of shape (n_samples,) or (n_channels, n_samples)
+            One row of what ``extractor.transform`` takes.
+        chunk : int, default=0
+            Which chunk to show where the extractor makes chunks.
+        ax : matplotlib Axes, default=None
+            Where to plot; None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.imshow``.
+
+        Returns
+        -------
+        SpectrogramDisplay
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skaudeep.plotting import SpectrogramDisplay
+        >>> from skaudeep.spectrogram import SpectrogramExtractor
+        >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+        >>> extractor = SpectrogramExtractor(n_mels=40, sampling_rate=16000)
+        >>> SpectrogramDisplay.from_extractor(extractor, tone).ax_.get_ylabel()
+        'frequency (Hz)'
+        """
+        spectrogram = extractor.transform([clip])[0]
+        rate = extractor.sampling_rate
+        if rate is None:
+            rate = audio_info(list_clips([clip])[0].source).sampling_rate
+        start = 0
+        if spectrogram.ndim == 3:
+            spectrogram, start = spectrogram[chunk], chunk * spectrogram.shape[1]
+        times, frequencies = _scales(extractor, spectrogram.shape, rate, start)
+        name = PurePath(clip).name if isinstance(clip, str | PurePath) else None
+        display = cls(spectrogram, times=times, frequencies=frequencies, name=name)
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw the spectrogram, time to the right and frequency upwards.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to plot; None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.imshow``.
+
+        Returns
+        -------
+        SpectrogramDisplay
+            The display itself.
+        """
+        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        options = _color_range(self.spectrogram) | kwargs
+        self.im_ = _draw(ax, self.spectrogram, self.times, self.frequencies, **options)
+        self.colorbar_ = self.figure_.colorbar(self.im_, ax=ax, label="level (scaled)", pad=0.02)
+        if self.name is not None:
+            ax.set_title(self.name)
+        return self
+
+
+class ReconstructionDisplay:
+    """Spectrograms beside what an autoencoder makes of them, and the error.
+
+    One row for each clip: the original and the reconstruction on one colour scale, and their
+    absolute difference on a scale of its own that starts at 0. All rows share both scales.
+
+    Parameters
+    ----------
+    originals : array-like of shape (n_clips, n_frames, n_bands)
+        Spectrograms. Trailing frames of NaN are left out.
+    reconstructions : array-like of shape (n_clips, n_frames, n_bands)
+        What the autoencoder gave back.
+    times : array-like of shape (n_frames,), default=None
+        Centres of the frames in seconds, evenly spaced. None counts frames.
+    frequencies : array-like of shape (n_bands,), default=None
+        Centres of the bands in Hz, increasing. None counts bands.
+    names : sequence of n_clips str, default=None
+        Titles of the originals; None numbers the clips.
+
+    Attributes
+    ----------
+    rmse : ndarray of shape (n_clips,)
+        Root of the mean squared error of each clip.
+    axes_ : ndarray of Axes, shape (n_clips, 3)
+    figure_ : matplotlib Figure
+    images_ : ndarray of AxesImage, shape (n_clips, 3)
+        The last three are there after `plot`.
+
+    Raises
+    ------
+    ValueError
+        If originals and reconstructions differ in shape, or times, frequencies or names in
+        length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.plotting import ReconstructionDisplay
+    >>> original = np.linspace(-1, 1, 50)[None, :, None] * np.ones(12)
+    >>> display = ReconstructionDisplay(original, original + 0.5).plot()
+    >>> display.axes_.shape, display.rmse
+    ((1, 3), array([0.5]))
+    """
+
+    def __init__(
+        self,
+        originals: Any,
+        reconstructions: Any,
+        *,
+        times: Any = None,
+        frequencies: Any = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        originals, reconstructions = np.asarray(originals), np.asarray(reconstructions)
+        if originals.ndim != 3 or originals.shape != reconstructions.shape or not len(originals):
+            raise ValueError(
+                f"Got originals of shape {originals.shape} and reconstructions of shape "
+                f"{reconstructions.shape}, expected (n_clips, n_frames, n_bands) for both; take "
+                "one chunk of each clip."
+            )
+        if names is not None and len(names) != len(originals):
+            raise ValueError(
+                f"Got {len(names)} names for {len(originals)} clips; pass one for each or None."
+            )
+        self.originals = originals
+        self.reconstructions = reconstructions
+        self.times = times
+        self.frequencies = frequencies
+        self.names = [f"clip {i}" for i in range(len(originals))] if names is None else names
+        self.rmse = np.sqrt(np.nanmean((originals - reconstructions) ** 2, axis=(1, 2)))
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        n_clips: int = 1,
+        extractor: Any = None,
+        sampling_rate: float | None = None,
+        names: Sequence[str] | None = None,
+        axes: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Reconstruct the first clips and plot them.
+
+        Parameters
+        ----------
+        estimator : Seq2SeqAutoencoder
+            Fitted; anything with ``reconstruct``.
+        X : array-like of shape (n_clips, n_frames, n_bands), or list of 2-D arrays
+            Spectrograms, as the estimator was fitted on.
+        n_clips : int, default=1
+            How many clips to show, from the first on.
+        extractor : SpectrogramExtractor, default=None
+            What made `X`; gives the axes seconds and Hz.
+        sampling_rate : float, default=None
+            Of the clips in Hz; None is that of the extractor. Where neither is known, the axis
+            counts bands.
+        names : sequence of n_clips str, default=None
+            Titles of the originals; None numbers the clips.
+        axes : array of matplotlib Axes of shape (n_clips, 3), default=None
+            Where to plot; None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.imshow`` for the originals and reconstructions.
+
+        Returns
+        -------
+        ReconstructionDisplay
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `n_clips` is less than 1 or more than there are.
+        """
+        check_is_fitted(estimator)
+        if not 1 <= n_clips <= len(X):
+            raise ValueError(f"Got n_clips={n_clips!r}, expected 1 to {len(X)}, the clips in X.")
+        X = X[:n_clips]
+        reconstructions = estimator.reconstruct(X)
+        originals = np.full_like(reconstructions, np.nan)
+        for row, clip in zip(originals, X, strict=True):  # a list may hold different lengths
+            row[: len(clip)] = clip
+        times = frequencies = None
+        if extractor is not None:
+            rate = extractor.sampling_rate if sampling_rate is None else sampling_rate
+            times, frequencies = _scales(extractor, originals.shape[1:], rate)
+        display = cls(originals, reconstructions, times=times, frequencies=frequencies, names=names)
+        return display.plot(axes=axes, **kwargs)
+
+    def plot(self, axes: Any = None, **kwargs: Any) -> Self:
+        """Draw a row of three pictures for each clip.
+
+        Parameters
+        ----------
+        axes : array of matplotlib Axes of shape (n_clips, 3), default=None
+            Where to plot; None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.imshow`` for the originals and reconstructions.
+
+        Returns
+        -------
+        ReconstructionDisplay
+            The display itself.
+        """
+        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        n_clips = len(self.originals)
+        if axes is None:
+            _, axes = plt.subplots(
+                n_clips,
+                3,
+                figsize=(10, 0.5 + 2.3 * n_clips),
+                sharex=True,
+                sharey=True,
+                squeeze=False,
+                layout="constrained",
+            )
+        axes = np.asarray(axes, dtype=object)
+        if axes.size != 3 * n_clips:
+            raise ValueError(
+                f"Got {axes.size} axes for {n_clips} clips, expected 3 for each clip; make them "
+                f"with plt.subplots({n_clips}, 3)."
+            )
+        self.axes_ = axes.reshape(n_clips, 3)
+        self.figure_ = self.axes_[0, 0].figure
+        self.images_ = np.empty((n_clips, 3), dtype=object)
+        errors = np.abs(self.originals - self.reconstructions)
+        levels = _color_range(np.stack([self.originals, self.reconstructions])) | kwargs
+        scales = (levels, levels, {"vmin": 0, "vmax": np.nanmax(errors), "cmap": "viridis"})
+        for i, row in enumerate(self.axes_):
+            titles = (self.names[i], "reconstruction", f"error (RMSE {self.rmse[i]:.2f})")
+            panels = (self.originals[i], self.reconstructions[i], errors[i])
+            for j, (ax, panel, title, scale) in enumerate(
+                zip(row, panels, titles, scales, strict=True)
+            ):
+                one = SpectrogramDisplay(panel, times=self.times, frequencies=self.frequencies)
+                self.images_[i, j] = _draw(ax, one.spectrogram, one.times, one.frequencies, **scale)
+                ax.set_title(title)
+                ax.label_outer()
+        bars = {"pad": 0.02, "aspect": 15 * n_clips}
+        self.figure_.colorbar(
+            self.images_[0, 1], ax=list(self.axes_[:, :2].flat), label="level (scaled)", **bars
+        )
+        self.figure_.colorbar(
+            self.images_[0, 2], ax=list(self.axes_[:, 2]), label="absolute error", **bars
+        )
+        return self
+
+
+class LossCurveDisplay:
+    """Training loss over epochs.
+
+    Parameters
+    ----------
+    loss_curve : array-like of shape (n_epochs,)
+        Root of the mean squared reconstruction error in each epoch.
+    name : str, default=None
+        Label of the line in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    line_ : matplotlib Line2D
+        All three are there after `plot`.
+
+    Raises
+    ------
+    ValueError
+        If there is no epoch to plot.
+
+    Examples
+    --------
+    Two curves in one picture:
+
+    >>> from skaudeep.plotting import LossCurveDisplay
+    >>> gru = LossCurveDisplay([0.6, 0.4, 0.3], name="GRU").plot()
+    >>> lstm = LossCurveDisplay([0.7, 0.5, 0.4], name="LSTM").plot(ax=gru.ax_)
+    >>> [line.get_label() for line in lstm.ax_.lines]
+    ['GRU', 'LSTM']
+    """
+
+    def __init__(self, loss_curve: Any, *, name: str | None = None) -> None:
+        loss_curve = np.asarray(loss_curve, dtype=float)
+        if loss_curve.ndim != 1 or not len(loss_curve):
+            raise ValueError(
+                f"Got a loss curve of shape {loss_curve.shape}, expected one loss for each of at "
+                "least one epoch; an estimator with max_epochs=0 has no curve."
+            )
+        self.loss_curve = loss_curve
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, name: str | None = None, ax: Any = None, **kwargs: Any
+    ) -> Self:
+        """Plot the losses of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : Seq2SeqAutoencoder
+            Fitted; anything with ``loss_curve_``.
+        name : str, default=None
+            Label of the line in the legend.
+        ax : matplotlib Axes, default=None
+            Where to plot; None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.plot``.
+
+        Returns
+        -------
+        LossCurveDisplay
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(estimator, "loss_curve_")
+        return cls(estimator.loss_curve_, name=name).plot(ax=ax, **kwargs)
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw the curve.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to plot; None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.plot``.
+
+        Returns
+        -------
+        LossCurveDisplay
+            The display itself.
+        """
+        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        from matplotlib.ticker import MaxNLocator
+
+        if ax is None:
+            _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        options = {} if self.name is None else {"label": self.name}
+        epochs = np.arange(1, len(self.loss_curve) + 1)
+        (self.line_,) = ax.plot(epochs, self.loss_curve, **options | kwargs)
+        ax.set(xlabel="epoch", ylabel="training loss (RMSE)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if self.name is not None:
+            ax.legend()
+        return self
+
+
+def _import_pyplot(caller: str) -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} needs matplotlib, which is not installed; get it with "
+            "pip install 'skaudeep[plot]'."
+        ) from error
+    return plt
+
+
+def _scales(
+    extractor: Any, shape: tuple[int, ...], rate: float | None, start: int = 0
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Centres of frames in seconds and of bands in Hz; start is the first frame's number."""
+    n_frames, n_bands = shape
+    window = extractor.window_duration
+    hop = window / 2 if extractor.hop_duration is None else extractor.hop_duration
+    times = window / 2 + hop * np.arange(start, start + n_frames)
+    if rate is None:
+        return times, None
+    if extractor.n_mels is None:
+        return times, np.arange(n_bands) * rate / round(window * rate)
+    # HTK's mel scale, as in skaudeep.spectrogram.mel_filters
+    mels = np.linspace(0, np.log10(1 + rate / 2 / 700), n_bands + 2)[1:-1]
+    return times, 700 * (10**mels - 1)
+
+
+def _color_range(spectrogram: np.ndarray) -> dict[str, Any]:
+    # Scaled spectrograms share one range, so that two pictures can be compared.
+    low, high = np.nanmin(spectrogram), np.nanmax(spectrogram)
+    low, high = (-1, 1) if -1 <= low <= high <= 1 else (low, high)
+    return {"vmin": low, "vmax": high, "cmap": "magma"}
+
+
+def _draw(
+    ax: Any,
+    spectrogram: np.ndarray,
+    times: np.ndarray | None,
+    frequencies: np.ndarray | None,
+    **kwargs: Any,
+) -> Any:
+    n_frames, n_bands = spectrogram.shape
+    if times is None:
+        left, hop = -0.5, 1.0
+    else:
+        hop = float(times[1] - times[0]) if n_frames > 1 else 1.0
+        left = float(times[0]) - hop / 2
+    options = {
+        "origin": "lower",
+        "aspect": "auto",
+        "interpolation": "nearest",
+        "extent": (left, left + hop * n_frames, -0.5, n_bands - 0.5),
+    }
+    image = ax.imshow(spectrogram.T, **options | kwargs)
+    ax.set(xlabel="frame" if times is None else "time (s)", ylabel="band")
+    if frequencies is not None:
+        ticks = np.array(list(_frequency_ticks(frequencies)))
+        ax.set_yticks(np.interp(ticks, frequencies, np.arange(n_bands)), [f"{f:g}" for f in ticks])
+        ax.set_ylabel("frequency (Hz)")
+    return image
+
+
+def _frequency_ticks(frequencies: np.ndarray) -> Iterator[float]:
+    """Octaves on a mel scale, even steps on a linear one."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = frequencies[0], frequencies[-1]
+    if np.allclose(np.diff(frequencies, n=2), 0, atol=1e-6 * high):
+        candidates = list(MaxNLocator(6).tick_values(low, high))
+    else:
+        candidates = [250 * 2.0**octave for octave in range(9)]
+    return (float(f) for f in candidates if low <= f <= high)

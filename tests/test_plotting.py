@@ -1,0 +1,229 @@
+"""The displays, by what stands on their axes."""
+
+import builtins
+
+import numpy as np
+import pytest
+from scipy.io import wavfile
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
+from skaudeep.spectrogram import SpectrogramExtractor
+
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def _no_window():
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+class _HalfAutoencoder(BaseEstimator):
+    """Gives back half of what it gets, as if it had learned that."""
+
+    def fit(self, X, y=None):
+        self.loss_curve_ = [0.8, 0.5, 0.4]
+        return self
+
+    def reconstruct(self, X):
+        padded = np.full((len(X), max(map(len, X)), X[0].shape[-1]), np.nan, dtype=np.float32)
+        for row, clip in zip(padded, X, strict=True):
+            row[: len(clip)] = np.divide(clip, 2)
+        return padded
+
+
+def make_tone(frequency, seconds=2.0, rate=16000):
+    return np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)
+
+
+def ticks_in_bands(ax):
+    """Return the height of each tick and the frequency that it is labelled with."""
+    return {
+        float(label.get_text()): height
+        for height, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    }
+
+
+@pytest.mark.parametrize("n_mels", [40, None])
+@pytest.mark.parametrize("frequency", [500, 1000, 4000])
+def test_a_tone_is_brightest_at_its_frequency_on_the_axis(frequency, n_mels):
+    extractor = SpectrogramExtractor(n_mels=n_mels, clip_below=-60, sampling_rate=16000)
+    display = SpectrogramDisplay.from_extractor(extractor, make_tone(frequency))
+    ticks = ticks_in_bands(display.ax_)
+    heights = np.interp(frequency, list(ticks), list(ticks.values()))
+    brightest = display.im_.get_array().mean(axis=1).argmax()
+    assert brightest == pytest.approx(heights, abs=1)
+    assert display.ax_.get_ylabel() == "frequency (Hz)"
+
+
+def test_a_click_stands_at_its_second():
+    samples = np.zeros(32000)
+    samples[20800] = 1  # 1.3 s
+    extractor = SpectrogramExtractor(0.02, n_mels=20, clip_below=-60, sampling_rate=16000)
+    display = SpectrogramDisplay.from_extractor(extractor, samples)
+    left, right, _, _ = display.im_.get_extent()
+    loudness = display.im_.get_array().mean(axis=0)
+    click = left + (right - left) * (np.flatnonzero(loudness > -1).mean() + 0.5) / len(loudness)
+    assert click == pytest.approx(1.3, abs=0.005)
+    assert display.ax_.get_xlabel() == "time (s)"
+
+
+def test_a_chunk_starts_where_the_one_before_ends():
+    extractor = SpectrogramExtractor(n_mels=20, chunk_duration=1.0, sampling_rate=16000)
+    first, second = (
+        SpectrogramDisplay.from_extractor(extractor, make_tone(440), chunk=chunk).im_.get_extent()
+        for chunk in (0, 1)
+    )
+    assert second[0] == pytest.approx(first[1])
+    assert second[0] == pytest.approx(1, abs=0.05)
+
+
+def test_a_file_brings_its_rate_and_its_name(tmp_path):
+    path = tmp_path / "tone.wav"
+    wavfile.write(path, 8000, (make_tone(1000, rate=8000) * 20000).astype(np.int16))
+    display = SpectrogramDisplay.from_extractor(SpectrogramExtractor(n_mels=20), path)
+    assert display.ax_.get_title() == "tone.wav"
+    assert display.frequencies[-1] < 4000
+    assert max(ticks_in_bands(display.ax_)) == 2000
+
+
+def test_an_array_counts_frames_and_bands_and_loses_its_padding():
+    clip = np.vstack([np.zeros((7, 3)), np.full((4, 3), np.nan)])
+    display = SpectrogramDisplay(clip, name="a clip").plot(cmap="gray")
+    assert display.im_.get_array().shape == (3, 7)
+    assert display.im_.get_clim() == (-1, 1)
+    assert display.im_.get_cmap().name == "gray"
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("frame", "band")
+    assert display.ax_.get_title() == "a clip"
+    assert display.colorbar_.ax.get_ylabel() == "level (scaled)"
+
+
+def test_levels_outside_the_unit_range_keep_their_own():
+    assert SpectrogramDisplay([[-80.0], [0.0]]).plot().im_.get_clim() == (-80, 0)
+
+
+def test_displays_draw_on_the_axes_they_are_given():
+    figure, (left, right) = plt.subplots(1, 2)
+    spectrogram = SpectrogramDisplay(np.zeros((4, 3))).plot(ax=left)
+    curve = LossCurveDisplay([1, 0.5]).plot(ax=right, color="red")
+    assert spectrogram.ax_ is left
+    assert curve.ax_ is right
+    assert spectrogram.figure_ is curve.figure_ is figure
+    assert curve.line_.get_color() == "red"
+
+
+def test_reconstructions_stand_beside_originals_and_errors():
+    X = np.linspace(-1, 1, 2 * 6 * 4).reshape(2, 6, 4).astype(np.float32)
+    display = ReconstructionDisplay.from_estimator(_HalfAutoencoder().fit(X), X, n_clips=2)
+    assert display.axes_.shape == (2, 3)
+    for clip, images in zip(X, display.images_, strict=True):
+        for image, expected in zip(images, (clip, clip / 2, np.abs(clip / 2)), strict=True):
+            np.testing.assert_allclose(image.get_array(), expected.T, rtol=1e-6)
+    np.testing.assert_allclose(display.rmse, np.sqrt(((X / 2) ** 2).mean(axis=(1, 2))), rtol=1e-6)
+    assert display.axes_[0, 2].get_title() == f"error (RMSE {display.rmse[0]:.2f})"
+    limits = {image.get_clim() for image in display.images_[:, :2].flat}
+    assert limits == {(-1, 1)}
+    assert {image.get_clim() for image in display.images_[:, 2]} == {(0, 0.5)}
+
+
+def test_reconstructions_of_unequal_lengths_stop_with_the_clip():
+    X = [np.ones((5, 3), np.float32), np.ones((8, 3), np.float32)]
+    display = ReconstructionDisplay.from_estimator(_HalfAutoencoder().fit(X), X, n_clips=2)
+    shapes = [[image.get_array().shape[1] for image in row] for row in display.images_]
+    assert shapes == [[5] * 3, [8] * 3]
+    np.testing.assert_allclose(display.rmse, 0.5)
+
+
+def test_an_extractor_gives_reconstructions_seconds_and_hertz():
+    extractor = SpectrogramExtractor(n_mels=20, sampling_rate=16000)
+    X = extractor.transform([make_tone(440)])
+    display = ReconstructionDisplay.from_estimator(
+        _HalfAutoencoder().fit(X), X, extractor=extractor, names=["a tone"]
+    )
+    assert display.axes_[0, 0].get_xlabel() == "time (s)"
+    assert display.axes_[0, 0].get_ylabel() == "frequency (Hz)"
+    assert display.axes_[0, 0].get_title() == "a tone"
+    unknown_rate = SpectrogramExtractor(n_mels=20)
+    display = ReconstructionDisplay.from_estimator(
+        _HalfAutoencoder().fit(X), X, extractor=unknown_rate
+    )
+    assert display.axes_[0, 0].get_xlabel() == "time (s)"
+    assert display.axes_[0, 0].get_ylabel() == "band"
+
+
+def test_the_loss_curve_counts_epochs_from_one():
+    display = LossCurveDisplay.from_estimator(_HalfAutoencoder().fit([]), name="GRU")
+    np.testing.assert_array_equal(display.line_.get_xydata(), [[1, 0.8], [2, 0.5], [3, 0.4]])
+    assert display.ax_.get_xlabel() == "epoch"
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["GRU"]
+
+
+def test_pictures_can_be_saved(tmp_path):
+    X = np.zeros((1, 6, 4), np.float32)
+    estimator = _HalfAutoencoder().fit(X)
+    for i, display in enumerate(
+        [
+            SpectrogramDisplay(X[0]).plot(),
+            ReconstructionDisplay.from_estimator(estimator, X),
+            LossCurveDisplay.from_estimator(estimator),
+        ]
+    ):
+        path = tmp_path / f"{i}.png"
+        display.figure_.savefig(path)
+        assert plt.imread(path).std() > 0
+
+
+X = np.zeros((2, 5, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SpectrogramDisplay(X), r"shape \(2, 5, 3\), expected \(n_frames, n_bands\)"),
+        (lambda: SpectrogramDisplay(X[0], times=[0, 1]), r"times of shape \(2,\).*expected \(5,\)"),
+        (lambda: SpectrogramDisplay(X[0], frequencies=[0, 1]), r"frequencies .*expected \(3,\)"),
+        (lambda: SpectrogramDisplay(X[0] * np.nan), "all NaN.*at least one frame"),
+        (lambda: ReconstructionDisplay(X, X[:1]), r"shape \(1, 5, 3\), expected"),
+        (lambda: ReconstructionDisplay(X, X, names=["a"]), "Got 1 names for 2 clips"),
+        (lambda: ReconstructionDisplay(X, X).plot(plt.subplots(3)[1]), "3 axes for 2 clips"),
+        (
+            lambda: ReconstructionDisplay.from_estimator(_HalfAutoencoder().fit(X), X, n_clips=3),
+            "n_clips=3, expected 1 to 2",
+        ),
+        (lambda: LossCurveDisplay([]), "at least one epoch.*max_epochs=0"),
+    ],
+)
+def test_bad_input_says_what_was_expected(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ReconstructionDisplay.from_estimator(_HalfAutoencoder(), X),
+        lambda: LossCurveDisplay.from_estimator(_HalfAutoencoder()),
+    ],
+)
+def test_an_estimator_has_to_be_fitted_first(make):
+    with pytest.raises(NotFittedError):
+        make()
+
+
+@pytest.mark.parametrize(
+    "display", [SpectrogramDisplay(X[0]), ReconstructionDisplay(X, X), LossCurveDisplay([1.0])]
+)
+def test_without_matplotlib_the_error_tells_what_to_install(display, monkeypatch):
+    real_import = builtins.__import__
+
+    def no_matplotlib(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", no_matplotlib)
+    with pytest.raises(ImportError, match=r"Display.plot needs matplotlib.*skaudeep\[plot\]"):
+        display.plot()
