@@ -124,6 +124,14 @@ def test_sessions_differ_in_level_and_clips_of_a_session_less():
     assert between > 1.5 * within
 
 
+@pytest.mark.parametrize("sampling_rate", [8000, 22050, 44100])
+def test_the_shortest_clips_of_all_classes_are_sound_at_any_rate(sampling_rate):
+    bunch = make_sounds(50, n_classes=10, sampling_rate=sampling_rate, duration=0.1, random_state=0)
+    assert bunch.data.shape == (50, sampling_rate // 10)
+    assert np.isfinite(bunch.data).all()
+    assert np.all(np.mean(bunch.data**2, axis=1) > 1e-5)
+
+
 def test_a_single_session_has_no_folds():
     bunch = make_sounds(4, n_classes=2, n_sessions=1, random_state=0)
     assert bunch.folds.shape == (4, 0)
@@ -213,6 +221,8 @@ def test_a_write_that_fails_leaves_the_old_clip_and_nothing_half_done(tmp_path, 
         ({"duration": 0.05}, r"duration=0\.05, expected seconds, at least 0\.1"),
         ({"duration": (2.0, 1.0)}, r"duration=\(2\.0, 1\.0\)"),
         ({"duration": (1, 2, 3)}, r"duration=\(1, 2, 3\)"),
+        ({"duration": None}, "duration=None"),
+        ({"duration": ("1", "2")}, "duration=.'1', '2'."),
         ({"duration": float("nan")}, "duration=nan"),
         ({"duration": float("inf")}, "duration=inf"),
     ],

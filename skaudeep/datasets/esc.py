@@ -45,9 +45,9 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`. `data` holds paths, `target_names` the classes in the
-        corpus's own order, `folds` the given folds (five in the whole corpus), `groups` the
-        Freesound recording from which a clip was cut.
+        All keys of :func:`make_bunch`. `data` holds paths that begin with `path` as it is given
+        here, `target_names` the classes in the corpus's own order, `folds` the given folds (five
+        in the whole corpus), `groups` the Freesound recording from which a clip was cut.
 
     Raises
     ------
@@ -134,11 +134,12 @@ def _rows_from_table(root: Path, subset: str | None) -> list[_Row]:
     for kept, name, number, category, fold, source in zip(
         keep, *(table[column] for column in wanted[:5]), strict=True
     ):
-        if not number.isdecimal():
-            raise ValueError(
-                f"Got target {number!r} for clip {name!r} in {str(root / _TABLE)!r}, "
-                "expected a class number."
-            )
+        for column, cell in (("target", number), ("fold", fold)):
+            if not cell.isdecimal():
+                raise ValueError(
+                    f"Got {column} {cell!r} for clip {name!r} in {str(root / _TABLE)!r}, "
+                    "expected a whole number."
+                )
         if kept:
             name = "audio/" + below(root / "audio", name)
             rows.append(_Row(name, int(number), category, fold, source))

@@ -47,8 +47,9 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`, sorted by file name. `data` holds paths, `target_names`
-        the classes in alphabetical order; `DESCR` says which layout was read.
+        All keys of :func:`make_bunch`, sorted by file name. `data` holds paths that begin with
+        `path` as it is given here, `target_names` the classes in alphabetical order; `DESCR` says
+        which layout was read.
 
     Raises
     ------

@@ -256,7 +256,7 @@ def make_sounds(
         fold_names=fold_names,
         groups=session_names,
         descr=f"{n_clips} synthetic sounds of {n_classes} classes in {n_sessions} sessions, "
-        f"{sampling_rate} Hz, made by skaudeep.datasets.make_sounds. Free of any licence.",
+        f"{sampling_rate} Hz, made by skaudeep.datasets.make_sounds.",
     )
     bunch.sampling_rate = sampling_rate
     return bunch
@@ -285,13 +285,17 @@ def _check_parameters(
             f"{n_classes * n_sessions}, so that each session has each class. Ask for more clips, "
             "or for fewer classes or sessions."
         )
-    bounds = (duration, duration) if isinstance(duration, Real) else tuple(duration)
-    if len(bounds) != 2 or not SHORTEST <= bounds[0] <= bounds[1] < np.inf:
+    bounds = (duration, duration) if isinstance(duration, Real) else duration
+    if (
+        not isinstance(bounds, tuple | list)
+        or [isinstance(bound, Real) for bound in bounds] != [True, True]
+        or not SHORTEST <= bounds[0] <= bounds[1] < np.inf
+    ):
         raise ValueError(
             f"Got duration={duration!r}, expected seconds, at least {SHORTEST}, or a range "
             "(low, high) of them."
         )
-    return bounds
+    return bounds[0], bounds[1]
 
 
 def _stack(waveforms: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32 | np.object_]:

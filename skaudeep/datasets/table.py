@@ -78,7 +78,7 @@ def load_table(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         All keys of :func:`make_bunch`, in the order of the table. `filenames` is relative to
-        `root`.
+        `root`; the paths in `data` begin with it.
 
     Raises
     ------
