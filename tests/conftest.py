@@ -1,0 +1,21 @@
+"""What all tests share: the corpora beside the checkout, and one thread per process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+# Two test processes of two threads each on two cores wait for one another most of the time.
+torch.set_num_threads(1)
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no reference data at {SHARED}")
+    return SHARED

@@ -1,0 +1,327 @@
+"""Seq2SeqAutoencoder: what it learns, what it must not depend on, and what it refuses."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+
+from skaudeep import Seq2SeqAutoencoder
+
+SMALL = {"n_units": 6, "n_layers": 2, "max_epochs": 2, "batch_size": 4, "random_state": 0}
+FAMILY = [
+    (cell, encoder, decoder)
+    for cell in ("gru", "lstm")
+    for encoder in (False, True)
+    for decoder in (False, True)
+]
+
+
+def tones(n_clips=24, n_frames=20, n_bands=5, seed=0):
+    """Clips in which one band swells and fades; rising in half of them, falling in the others."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(n_frames)[None, :, None]
+    band = np.arange(n_bands)[None, None, :]
+    rising = np.arange(n_clips)[:, None, None] % 2 == 0
+    position = np.where(rising, time, n_frames - 1 - time) * (n_bands - 1) / (n_frames - 1)
+    X = 2 * np.exp(-((band - position) ** 2)) - 1 + 0.05 * rng.normal(size=(n_clips, 1, 1))
+    return np.clip(X, -1, 1).astype(np.float32), rising.ravel().astype(int)
+
+
+def ragged(n_clips=10, n_bands=5, seed=0):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 21, size=n_clips)
+    lengths[0] = 20
+    X = tones(n_clips, 20, n_bands)[0]
+    for row, length in enumerate(lengths):
+        X[row, length:] = np.nan
+    return X, lengths
+
+
+@pytest.mark.parametrize(("cell", "encoder", "decoder"), FAMILY)
+def test_every_member_of_the_family_learns(cell, encoder, decoder):
+    """Far below the error of predicting the mean frame, which needs no network."""
+    X, _ = tones()
+    autoencoder = Seq2SeqAutoencoder(
+        24,
+        n_layers=2,
+        cell=cell,
+        bidirectional_encoder=encoder,
+        bidirectional_decoder=decoder,
+        max_epochs=60,
+        batch_size=8,
+        learning_rate=5e-3,
+        dropout=0.0,
+        random_state=0,
+    ).fit(X)
+    mean_frame_error = np.sqrt(((X - X.mean(axis=(0, 1))) ** 2).mean())
+    assert len(autoencoder.loss_curve_) == 60
+    assert autoencoder.loss_curve_[0] > 0.6 * mean_frame_error
+    assert -autoencoder.score(X) < 0.4 * mean_frame_error
+
+
+def test_the_code_tells_apart_what_differs_only_in_time():
+    X, y = tones(n_clips=40)
+    assert np.allclose(X[0].mean(axis=0), X[1].mean(axis=0), atol=0.2)
+    for representation in ("code", "statistics"):
+        pipeline = make_pipeline(
+            Seq2SeqAutoencoder(
+                16, max_epochs=10, batch_size=8, representation=representation, random_state=0
+            ),
+            RidgeClassifier(),
+        )
+        assert pipeline.fit(X[:20], y[:20]).score(X[20:], y[20:]) == 1
+
+
+@pytest.mark.parametrize("representation", ["statistics", "code", "both"])
+@pytest.mark.parametrize(
+    ("cell", "encoder", "decoder"), [("gru", False, True), ("lstm", True, True)]
+)
+def test_features_of_a_clip_are_the_same_alone_padded_and_in_any_batch(
+    cell, encoder, decoder, representation
+):
+    X, lengths = ragged(70)
+    autoencoder = Seq2SeqAutoencoder(
+        **{**SMALL, "batch_size": 64},
+        cell=cell,
+        bidirectional_encoder=encoder,
+        bidirectional_decoder=decoder,
+        representation=representation,
+    ).fit(X)
+    expected = autoencoder.transform(X)
+    assert np.isfinite(expected).all()
+    for batch_size in (1, 8, 64):
+        features = autoencoder.set_params(batch_size=batch_size).transform(X)
+        np.testing.assert_allclose(features, expected, atol=1e-6, rtol=0)
+    alone = [autoencoder.transform(X[i : i + 1, :n]) for i, n in enumerate(lengths)]
+    np.testing.assert_allclose(np.concatenate(alone), expected, atol=1e-6, rtol=0)
+    more_padding = np.pad(X, [(0, 0), (0, 9), (0, 0)], constant_values=np.nan)
+    np.testing.assert_allclose(autoencoder.transform(more_padding), expected, atol=1e-6, rtol=0)
+    as_list = [x[:n] for x, n in zip(X, lengths, strict=True)]
+    np.testing.assert_allclose(autoencoder.transform(as_list), expected, atol=1e-6, rtol=0)
+    order = np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_allclose(autoencoder.transform(X[order]), expected[order], atol=1e-6, rtol=0)
+
+
+def test_training_does_not_depend_on_padding():
+    X, lengths = ragged()
+    padded = Seq2SeqAutoencoder(**SMALL).fit(X)
+    from_list = Seq2SeqAutoencoder(**SMALL).fit([x[:n] for x, n in zip(X, lengths, strict=True)])
+    assert padded.loss_curve_ == from_list.loss_curve_
+
+
+def test_statistics_are_those_of_the_encoders_states():
+    X, _ = tones(3)
+    autoencoder = Seq2SeqAutoencoder(**SMALL, bidirectional_encoder=True).fit(X)
+    with torch.no_grad():
+        states, _ = autoencoder.network_.encode(torch.from_numpy(X).transpose(0, 1))
+    states = states.numpy()
+    expected = np.concatenate([states.mean(0), states.std(0), states.max(0)], axis=1)
+    np.testing.assert_allclose(autoencoder.transform(X), expected, atol=1e-6)
+
+
+def test_names_say_what_each_feature_is():
+    X, _ = tones(3)
+    autoencoder = Seq2SeqAutoencoder(2, max_epochs=0, n_layers=1, representation="both").fit(X)
+    names = ["mean_0", "mean_1", "std_0", "std_1", "max_0", "max_1", "code_0", "code_1"]
+    assert autoencoder.get_feature_names_out().tolist() == names
+    frame = autoencoder.set_output(transform="pandas").transform(X)
+    assert frame.columns.tolist() == names
+
+
+def test_chunks_are_encoded_each_like_a_clip():
+    X, _ = tones(12)
+    chunked = X.reshape(4, 3, *X.shape[1:]).copy()
+    chunked[2, 1:] = np.nan  # a clip of one chunk
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)
+    features = autoencoder.transform(chunked)
+    assert features.shape == (4, 3, 18)
+    assert np.isnan(features[2, 1:]).all()
+    expected = autoencoder.transform(X).reshape(4, 3, 18)
+    np.testing.assert_allclose(features[[0, 1, 3]], expected[[0, 1, 3]], atol=1e-6)
+    assert np.isfinite(Seq2SeqAutoencoder(**SMALL).fit(chunked).transform(chunked[:2])).all()
+
+
+def test_a_row_of_nan_gives_a_row_of_nan_and_teaches_nothing():
+    X, _ = tones(9)
+    with_gap = np.insert(X, 4, np.nan, axis=0)
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(with_gap)
+    assert autoencoder.loss_curve_ == Seq2SeqAutoencoder(**SMALL).fit(X).loss_curve_
+    features = autoencoder.transform(with_gap)
+    assert np.isnan(features[4]).all()
+    assert np.isfinite(np.delete(features, 4, axis=0)).all()
+
+
+def test_reconstruction_keeps_shape_and_padding_and_its_error_is_the_score():
+    X, _ = ragged()
+    autoencoder = Seq2SeqAutoencoder(**SMALL, bidirectional_decoder=True).fit(X)
+    rebuilt = autoencoder.reconstruct(X)
+    assert np.array_equal(np.isnan(rebuilt), np.isnan(X))
+    assert autoencoder.score(X) == pytest.approx(-np.sqrt(np.nanmean((rebuilt - X) ** 2)), rel=1e-5)
+    assert autoencoder.reconstruct(X[None]).shape == (1, *X.shape)
+
+
+def test_values_beyond_tanh_get_a_linear_output():
+    X, _ = tones()
+    autoencoder = Seq2SeqAutoencoder(**{**SMALL, "max_epochs": 30, "learning_rate": 0.05})
+    assert autoencoder.fit(X).out_activation_ == "tanh"
+    autoencoder.fit(X + 3)
+    assert autoencoder.out_activation_ == "identity"
+    assert autoencoder.reconstruct(X + 3).max() > 2
+
+
+def test_the_same_seed_gives_the_same_bits_and_global_state_stays(monkeypatch):
+    X, _ = ragged()
+    torch.manual_seed(5)
+    np.random.seed(5)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    settings = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
+    first = Seq2SeqAutoencoder(**SMALL).fit(X)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])
+    assert settings == (
+        torch.get_num_threads(),
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+    )
+    torch.manual_seed(6)
+    second = Seq2SeqAutoencoder(**SMALL).fit(X)
+    assert first.loss_curve_ == second.loss_curve_
+    assert np.array_equal(first.transform(X), second.transform(X))
+    other = Seq2SeqAutoencoder(**{**SMALL, "random_state": 1}).fit(X)
+    assert not np.array_equal(first.transform(X), other.transform(X))
+
+
+def test_no_epochs_leave_the_random_weights():
+    X, _ = tones()
+    untrained = Seq2SeqAutoencoder(**{**SMALL, "max_epochs": 0}).fit(X)
+    trained = Seq2SeqAutoencoder(**SMALL).fit(X)
+    assert untrained.loss_curve_ == []
+    assert untrained.transform(X).shape == trained.transform(X).shape
+    assert not np.allclose(untrained.transform(X), trained.transform(X))
+
+
+def test_a_pickle_predicts_the_same_in_a_fresh_process(tmp_path):
+    X, _ = ragged()
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)
+    joblib.dump((autoencoder, X), tmp_path / "model.joblib")
+    code = (
+        "import joblib, numpy, sys; m, X = joblib.load(sys.argv[1]); "
+        "numpy.save(sys.argv[2], m.transform(X))"
+    )
+    arguments = [str(tmp_path / "model.joblib"), str(tmp_path / "features.npy")]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+    assert np.array_equal(np.load(tmp_path / "features.npy"), autoencoder.transform(X))
+
+
+def test_a_clone_is_unfitted_and_a_pickle_is_small():
+    X, _ = tones()
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)
+    with pytest.raises(NotFittedError):
+        clone(autoencoder).transform(X)
+    n_weights = sum(p.numel() for p in autoencoder.network_.parameters())
+    assert len(pickle.dumps(autoencoder)) < 4 * n_weights + 20_000  # no optimiser state
+
+
+class Recorder:
+    """A callback that notes epochs and stops after a number of them."""
+
+    def __init__(self, stop_after):
+        self.stop_after = stop_after
+        self.features = []
+        self.log = []
+
+    def setup(self, estimator, context):
+        self.log.append("setup")
+
+    def teardown(self, estimator, context):
+        self.log.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, X, fitted_estimator):
+        if context.task_name == "epoch":
+            self.features.append(fitted_estimator.transform(X))
+            return len(self.features) == self.stop_after
+        self.log.append(context.task_name)
+        return None
+
+
+def test_a_callback_sees_a_usable_estimator_every_epoch_and_can_stop():
+    X, _ = tones()
+    recorder = Recorder(stop_after=3)
+    autoencoder = Seq2SeqAutoencoder(**{**SMALL, "max_epochs": 9}).set_callbacks(recorder).fit(X)
+    assert len(autoencoder.loss_curve_) == 3
+    assert recorder.log == ["setup", "fit", "teardown"]
+    assert not np.allclose(recorder.features[0], recorder.features[1])
+    assert np.array_equal(recorder.features[2], autoencoder.transform(X))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("n_units", 0),
+        ("n_layers", 0),
+        ("cell", "rnn"),
+        ("representation", "codes"),
+        ("max_epochs", -1),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+        ("dropout", 1.0),
+        ("gradient_clip", 0),
+        ("device", None),
+    ],
+)
+def test_parameters_out_of_range_are_named(parameter, value):
+    with pytest.raises(ValueError, match=f"'{parameter}' parameter of Seq2SeqAutoencoder must be"):
+        Seq2SeqAutoencoder(**{parameter: value}).fit(tones(2)[0])
+
+
+@pytest.mark.parametrize("device", ["gpu0", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(device):
+    with pytest.raises(ValueError, match=f"device='{device}' cannot be used"):
+        Seq2SeqAutoencoder(**SMALL, device=device).fit(tones(2)[0])
+
+
+def test_another_number_of_bands_is_refused():
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(tones()[0])
+    for X in (tones(n_bands=4)[0], list(tones(n_bands=4)[0]), tones(n_bands=4)[0][None]):
+        with pytest.raises(ValueError, match=r"X has 4 bands .* was fitted on 5"):
+            autoencoder.transform(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.full((3, 4, 2), np.nan), "Every row of X is NaN throughout"),
+        (np.zeros((3, 4, 2), dtype=complex), "X has dtype complex128; expected real numbers"),
+        (np.array([[["a"]]]), "X has dtype <U1; expected real numbers"),
+        (np.zeros((1, 2, 3, 4, 5)), "dim 5|Found array with dim"),
+        (np.zeros(5), "Expected 2D array, got 1D array"),
+    ],
+)
+def test_input_that_holds_no_sequences_is_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        Seq2SeqAutoencoder(**SMALL).fit(X)
+
+
+def test_divergence_is_an_error_not_a_model():
+    X, _ = tones()
+    with pytest.raises(FloatingPointError, match="Training diverged"):
+        Seq2SeqAutoencoder(**{**SMALL, "learning_rate": 1e30, "max_epochs": 9}).fit(X + 1e30)
+
+
+def test_one_clip_and_one_frame_are_enough():
+    X = tones(1, 2)[0][:, :1]
+    autoencoder = Seq2SeqAutoencoder(**SMALL, bidirectional_decoder=True).fit(X)
+    assert np.isfinite(autoencoder.transform(X)).all()

@@ -1,0 +1,84 @@
+"""Stacks against torch's own modules, and the two directions of time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from skaudeep.recurrent import RecurrentStack, dropout, reverse_time
+
+
+def batch(n_frames=9, lengths=(9, 4, 1), n_bands=3, seed=0):
+    x = torch.randn(n_frames, len(lengths), n_bands, generator=torch.Generator().manual_seed(seed))
+    real = torch.arange(n_frames)[:, None] < torch.tensor(lengths)
+    return x * real[:, :, None], torch.tensor(lengths)
+
+
+@pytest.mark.parametrize(("cell", "module"), [("gru", nn.GRU), ("lstm", nn.LSTM)])
+def test_a_stack_without_dropout_is_torchs_multilayer_module(cell, module):
+    stack = RecurrentStack(3, 5, n_layers=2, cell=cell, dropout=0.0)
+    peer = module(3, 5, num_layers=2)
+    for layer, own in enumerate(stack.layers):
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            getattr(peer, f"{name}_l{layer}").data = getattr(own, f"{name}_l0").data
+    x, _ = batch()
+    outputs, state = stack(x)
+    expected, final = peer(x)
+    torch.testing.assert_close(outputs, expected)
+    if cell == "gru":
+        final_by_layer = list(final)
+    else:  # hidden before cell, layer by layer
+        final_by_layer = [part for h, c in zip(*final, strict=True) for part in (h, c)]
+    torch.testing.assert_close(state, torch.cat(final_by_layer, dim=1))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_padding_changes_neither_outputs_nor_final_state(cell):
+    stack = RecurrentStack(3, 5, n_layers=2, cell=cell, dropout=0.0)
+    x, lengths = batch()
+    outputs, state = stack(x, lengths=lengths)
+    for i, length in enumerate(lengths):
+        alone, alone_state = stack(x[:length, i : i + 1])
+        torch.testing.assert_close(outputs[:length, i : i + 1], alone, atol=1e-6, rtol=0)
+        torch.testing.assert_close(state[i : i + 1], alone_state, atol=1e-6, rtol=0)
+        assert not outputs[length:, i].any()
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_the_final_state_continues_the_sequence(cell):
+    stack = RecurrentStack(3, 5, n_layers=2, cell=cell, dropout=0.0)
+    x, _ = batch(lengths=(9, 9))
+    whole, final = stack(x)
+    first, state = stack(x[:4])
+    second, continued = stack(x[4:], state)
+    torch.testing.assert_close(torch.cat([first, second]), whole)
+    torch.testing.assert_close(continued, final)
+
+
+@given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=5))
+@settings(deadline=None, max_examples=25)
+def test_reversing_time_twice_is_the_identity(lengths):
+    x, n = batch(6, lengths)
+    mirrored = reverse_time(x, n)
+    for i, length in enumerate(lengths):
+        assert torch.equal(mirrored[:length, i], x[:length, i].flip(0))
+    assert torch.equal(reverse_time(mirrored, n), x)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    x = torch.ones(400, 50, 20)
+    kept = dropout(x, 0.2, torch.Generator().manual_seed(0))
+    assert float((kept == 0).float().mean()) == pytest.approx(0.2, abs=0.004)
+    assert float(kept.max()) == pytest.approx(1.25)
+    assert float(kept.mean()) == pytest.approx(1.0, abs=0.005)
+
+
+def test_dropout_is_off_without_a_generator():
+    x = torch.ones(3, 2, 5)
+    assert dropout(x, 0.5, None) is x
+    stack = RecurrentStack(5, 4, n_layers=1, cell="gru", dropout=0.5)
+    assert torch.equal(stack(x)[0], stack(x)[0])
+    assert not torch.equal(stack(x, generator=torch.Generator().manual_seed(0))[0], stack(x)[0])
