@@ -311,7 +311,7 @@ def _check_folds(
     """Training and test clips of each fold, the labelled ones among them."""
     labelled = np.flatnonzero(target >= 0)
     folds = []
-    for i, (train, test) in enumerate(_splits(bunch, target, labelled, cv)):
+    for i, (train, test) in enumerate(_splits(bunch, target, labelled, cv), start=1):
         try:
             train, test = np.arange(len(target))[train], np.arange(len(target))[test]
         except IndexError as error:

@@ -1,7 +1,7 @@
 """Accuracy and unweighted average recall over folds, with intervals, and compared clip by clip."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +13,8 @@ from sklearn.utils import check_random_state
 __all__ = ["Comparison", "Evaluation", "check_confidence", "compare"]
 
 Metric = Literal["accuracy", "uar"]
+
+MAX_FOLDS_SHOWN = 10  # one speaker or site a fold makes hundreds
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -178,17 +180,19 @@ class Evaluation:
         )
 
     def _fold_intervals(self, metric: Metric) -> np.ndarray:
-        weights = list(self._weights(metric))
         return np.array(
             [
-                [
-                    _interval(predicted == truth, weight, _strata(truth, metric), self.confidence)
-                    for truth, predicted, weight in zip(
-                        (self.target[test] for test in self.test), folds, weights, strict=True
-                    )
-                ]
-                for folds in self.fold_predictions
+                [self._part([repeat], fold)._interval(metric) for fold in range(len(self.test))]
+                for repeat in range(len(self.seeds))
             ]
+        )
+
+    def _part(self, repeats: Sequence[int], fold: int) -> "Evaluation":
+        return replace(
+            self,
+            test=[self.test[fold]],
+            fold_predictions=[[self.fold_predictions[repeat][fold]] for repeat in repeats],
+            seeds=[self.seeds[repeat] for repeat in repeats],
         )
 
     def _clips(self, metric: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -215,6 +219,9 @@ class Evaluation:
             f"{n_repeats} repeat{'s'[: n_repeats > 1]}, {len(tested)} clips tested, "
             f"{len(self.target_names)} classes"
         )
+        shown = {"pipeline": self} | self.controls
+        if 1 < n_folds <= MAX_FOLDS_SHOWN:
+            shown |= {f"fold {i + 1}": self._part(range(n_repeats), i) for i in range(n_folds)}
         rows = [("", "  accuracy %", "  UAR %")]
         rows += [
             (
@@ -222,23 +229,17 @@ class Evaluation:
                 _percent(result.accuracy, result.accuracy_interval),
                 _percent(result.uar, result.uar_interval),
             )
-            for name, result in {"pipeline": self, **self.controls}.items()
+            for name, result in shown.items()
         ]
-        if n_folds > 1:
-            rows += [
-                (
-                    f"fold {fold + 1}",
-                    _percent(*self._of_fold(fold, "accuracy")),
-                    _percent(*self._of_fold(fold, "uar")),
-                )
-                for fold in range(n_folds)
-            ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = [
             " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
         notes = [f"[ ]: {100 * self.confidence:g} % interval over clips"]
+        if n_folds > MAX_FOLDS_SHOWN:
+            folds = 100 * self.fold_accuracy.mean(axis=0)
+            notes.append(f"accuracy of a fold: {folds.min():.1f} to {folds.max():.1f} %")
         if n_repeats > 1:
             spread = 100 * self.fold_accuracy.mean(axis=1).std(ddof=1)
             notes.append(f"accuracy varies by {spread:.1f} points (std) over repeats")
@@ -247,18 +248,6 @@ class Evaluation:
             paired = compare(self, control, confidence=self.confidence, random_state=0)
             notes.append(f"against {name}: {paired}")
         return "\n".join([head, *table, *notes])
-
-    def _of_fold(self, fold: int, metric: Metric) -> tuple[float, tuple[float, float]]:
-        one = Evaluation(
-            target=self.target,
-            target_names=self.target_names,
-            test=[self.test[fold]],
-            fold_predictions=[[folds[fold]] for folds in self.fold_predictions],
-            protocol=self.protocol,
-            seeds=self.seeds,
-            confidence=self.confidence,
-        )
-        return float(one._fold_scores(metric).mean()), one._interval(metric)
 
 
 class Comparison(NamedTuple):

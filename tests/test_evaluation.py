@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -15,6 +16,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import Bunch
 
+from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.evaluation import BandStatistics, evaluate
 
 calls: list[tuple] = []  # what the fakes below were given; cloning leaves it alone
@@ -213,17 +215,11 @@ def test_every_random_state_of_a_repeat_has_its_own_seed():
 
 
 def test_parallel_folds_give_the_same():
-    one, two = (
-        evaluate(
-            make_pipeline(BandStatistics(), _RandomClassifier()),
-            make_bunch(),
-            repeats=2,
-            controls=False,
-            random_state=3,
-            n_jobs=n_jobs,
-        )
-        for n_jobs in (1, 2)
-    )
+    pipeline = make_pipeline(BandStatistics(), _RandomClassifier())
+    options = {"repeats": 2, "controls": False, "random_state": 3}
+    one = evaluate(pipeline, make_bunch(), **options)
+    with parallel_config("threading"):  # processes take seconds to start
+        two = evaluate(pipeline, make_bunch(), n_jobs=2, **options)
     np.testing.assert_array_equal(one.predictions, two.predictions)
 
 
@@ -255,6 +251,29 @@ def test_ragged_lists_are_split_as_arrays_are():
         row[: len(clip)] = clip
     again = evaluate(pipeline, bunch | {"data": padded}, controls=False)
     np.testing.assert_array_equal(result.predictions, again.predictions)
+
+
+def test_real_networks_see_the_order_of_frames_and_statistics_do_not():
+    rising = np.linspace(-1, 1, 12)[:, None] * [1, 0.5]
+    noise = np.random.default_rng(0).normal(scale=0.02, size=(20, 12, 2))
+    data = (np.array([rising, rising[::-1]] * 10) + noise).astype(np.float32)
+    bunch = make_bunch(n_folds=2, data=data)
+    network = Seq2SeqAutoencoder(n_units=8, n_layers=1, max_epochs=2)
+    pipeline = make_pipeline(network, StandardScaler(), LogisticRegression())
+    for protocol in ("inductive", "transductive"):
+        result = evaluate(pipeline, bunch, protocol=protocol, random_state=0)
+        assert result.accuracy == 1
+        assert result.controls["mel statistics"].accuracy_interval[0] < 0.5
+        untrained = evaluate(
+            clone(pipeline).set_params(seq2seqautoencoder__max_epochs=0),
+            bunch,
+            protocol=protocol,
+            random_state=0,
+            controls=False,
+        )
+        np.testing.assert_array_equal(
+            result.controls["untrained network"].predictions, untrained.predictions
+        )
 
 
 # Folds and partitions.
@@ -331,15 +350,15 @@ def test_overlapping_folds_are_counted_in_each_and_decided_by_majority():
         ({"target": np.zeros(7, dtype=int)}, {}, r"shape \(7,\) for 8 clips.*same data set"),
         ({"target": np.linspace(0, 1, 8)}, {}, "regression.*cross_validate"),
         ({"target": np.array(list("aabbaabb"))}, {}, "expected class numbers.*LabelEncoder"),
-        ({"target": np.full(8, -1)}, {}, "Fold 0 has no labelled training clips"),
+        ({"target": np.full(8, -1)}, {}, "Fold 1 has no labelled training clips"),
         ({"target": np.arange(8) - 2}, {}, "class numbers 0, 1.*-1 where unlabelled"),
         ({"target_names": ["dog"]}, {}, "class number 1 with 1 target_names"),
-        ({"folds": np.zeros((8, 1), int)}, {}, "Fold 0 has no labelled test clips"),
+        ({"folds": np.zeros((8, 1), int)}, {}, "Fold 1 has no labelled test clips"),
         ({"folds": np.empty((8, 0))}, {}, "neither folds nor partitions.*pass cv"),
         ({}, {"cv": "devel"}, "cv='devel', but the partitions"),
         ({}, {"cv": "folds"}, "cv='folds'; choose the partition"),
-        ({}, {"cv": [([0, 1], [4]), ([0, 1, 2], [2, 3])]}, "Fold 1 trains on 1 of its test clips"),
-        ({}, {"cv": [([0, 1], [8])]}, "Fold 0 names a clip that is not there"),
+        ({}, {"cv": [([0, 1], [4]), ([0, 1, 2], [2, 3])]}, "Fold 2 trains on 1 of its test clips"),
+        ({}, {"cv": [([0, 1], [8])]}, "Fold 1 names a clip that is not there"),
     ],
 )
 def test_bad_input_says_what_was_expected(keys, options, message):

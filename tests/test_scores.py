@@ -157,6 +157,13 @@ def test_the_table_shows_the_spread_over_repeats():
     assert "fold 2    50.0" in text
 
 
+def test_the_table_stays_short_with_many_folds():
+    predicted = np.arange(24) % 4 == 0  # one of two wrong in every other fold of two clips
+    text = str(make_evaluation(np.zeros(24, int), predicted, test=np.arange(24).reshape(12, 2)))
+    assert "fold 1 " not in text
+    assert "accuracy of a fold: 50.0 to 100.0 %" in text
+
+
 def test_mcnemar_by_hand():
     # 10 clips right only in a, 2 only in b: p = 2 (1 + 12 + 66) / 2^12
     a = np.array([0] * 10 + [1] * 2 + [0] * 20 + [1] * 8)
