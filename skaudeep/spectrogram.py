@@ -1,0 +1,779 @@
+"""Samples become spectrograms: power, mel bands, decibels, chunks, and the extractor of all."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft, sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_consistent_length
+
+from skaudeep.audio import (
+    SAMPLING_RATES,
+    Align,
+    AudioError,
+    AudioWarning,
+    Channel,
+    Clip,
+    list_clips,
+    mix_channels,
+    pad_or_cut,
+    pre_emphasize,
+    read_audio,
+)
+
+# Without clip_below, what lies further below the maximum counts as this far: digital zeros have
+# no decibels, and 16-bit recordings nothing to say down there.
+DYNAMIC_RANGE = 120.0  # dB
+MIN_DECIBELS = -200.0  # dB; the lowest clip_below
+BLOCK = 64  # frames; keeps a block's spectra in the cache and hours-long clips out of memory
+MAX_BATCH = 16  # clips a task
+MAX_NAMED = 20  # clips a warning
+
+# --- pure functions ------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def hann_window(n_samples: int) -> NDArray[np.float32]:
+    """Hann window, periodic as spectra want it.
+
+    Parameters
+    ----------
+    n_samples : int > 0
+        Its length.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float32
+        Read-only: the same array is returned for the same length.
+
+    Examples
+    --------
+    >>> hann_window(4)
+    array([0. , 0.5, 1. , 0.5], dtype=float32)
+    """
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_samples) / n_samples)
+    return _frozen(window)
+
+
+@lru_cache(maxsize=64)
+def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> NDArray[np.float32]:
+    """Triangular filters of unit peak, evenly spaced from 0 Hz to half the rate on HTK's mel scale.
+
+    The scale is `2595 * log10(1 + f / 700)`. Each filter's edges and peak are moved down to FFT
+    bins, so every filter has a bin of weight 1, also where filters are narrower than bins.
+
+    Parameters
+    ----------
+    sampling_rate : float > 0
+        In Hz.
+    n_fft : int > 0
+        Length of the window in samples.
+    n_mels : int > 0
+        Number of bands.
+
+    Returns
+    -------
+    ndarray of shape (n_mels, n_fft // 2 + 1), float32
+        Weights in [0, 1]. Read-only: the same array is returned for the same arguments.
+
+    References
+    ----------
+    S. Young et al., The HTK Book, version 3.4, section 5.4, equation 5.13.
+
+    Examples
+    --------
+    >>> filters = mel_filters(16000, 1280, 40)
+    >>> filters.shape, bool((filters.max(axis=1) == 1).all())
+    ((40, 641), True)
+    """
+    top = 2595 * np.log10(1 + sampling_rate / 2 / 700)
+    hertz = 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
+    edges = np.minimum(np.floor((n_fft + 1) * hertz / sampling_rate), n_fft // 2)
+    left, peak, right = (edges[i : i + n_mels, None] for i in range(3))
+    bins = np.arange(n_fft // 2 + 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rising = np.where(peak > left, (bins - left) / (peak - left), bins >= peak)
+        falling = np.where(right > peak, (right - bins) / (right - peak), bins <= peak)
+    return _frozen(np.maximum(0, np.minimum(rising, falling)))
+
+
+@lru_cache(maxsize=64)
+def _sparse_mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> sparse.csr_array:
+    # A bin is in two bands at most. Beside being a fourth of the time, this product needs no BLAS,
+    # whose threads would fight those of n_jobs and whose rounding hangs on their number.
+    return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels))
+
+
+def _frozen(values: NDArray) -> NDArray[np.float32]:
+    values = values.astype(np.float32)
+    values.setflags(write=False)  # shared by all who ask
+    return values
+
+
+def power_spectrogram(
+    samples: NDArray[np.float32],
+    window_length: int,
+    hop_length: int,
+    filters: NDArray[np.float32] | sparse.csr_array | None = None,
+) -> NDArray[np.float32]:
+    """Power of Hann-windowed frames, whose mean is removed, in FFT bins or filtered.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,), n_samples >= window_length
+        The waveform.
+    window_length, hop_length : int > 0
+        Length of a frame and distance between two, in samples.
+    filters : ndarray or sparse array of shape (n_bands, window_length // 2 + 1), default=None
+        Weights that sum the bins of a band, as from `mel_filters`. None keeps the bins.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_bands), float32
+        `n_frames` is `(n_samples - window_length) // hop_length + 1`: only whole frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 5 / 64 * np.arange(256)).astype(np.float32)
+    >>> power = power_spectrogram(tone, 64, 32)
+    >>> power.shape, power.argmax(axis=1).tolist()
+    ((7, 33), [5, 5, 5, 5, 5, 5, 5])
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(samples, window_length)[::hop_length]
+    window = hann_window(window_length)
+    n_bands = window_length // 2 + 1 if filters is None else filters.shape[0]
+    power = np.empty((len(frames), n_bands), np.float32)
+    for start in range(0, len(frames), BLOCK):
+        block = frames[start : start + BLOCK]  # (block, window_length), overlapping
+        block = block - block.mean(axis=1, keepdims=True)
+        block *= window
+        parts = fft.rfft(block, axis=1, overwrite_x=True).view(np.float32)
+        np.square(parts, out=parts)
+        bins = parts[:, ::2] + parts[:, 1::2]  # (block, n_bins)
+        power[start : start + BLOCK] = bins if filters is None else (filters @ bins.T).T
+    return power
+
+
+def to_decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Decibels relative to the maximum.
+
+    Parameters
+    ----------
+    power : ndarray, >= 0
+        The spectrogram of one clip.
+
+    Returns
+    -------
+    ndarray of the same shape, float32
+        In [-200, 0]; zero power is -200 dB, and so is everything where all of it is zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_decibels(np.array([4.0, 0.4, 0.0])).tolist()
+    [0.0, -10.0, -200.0]
+    """
+    maximum = power.max()
+    decibels = power / (maximum if maximum > 0 else 1)
+    np.maximum(decibels, 10 ** (MIN_DECIBELS / 10), out=decibels)
+    np.log10(decibels, out=decibels)
+    decibels *= 10
+    return decibels
+
+
+def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Map an array's minimum to -1 and its maximum to 1.
+
+    Parameters
+    ----------
+    values : ndarray
+        One chunk, or one clip.
+
+    Returns
+    -------
+    ndarray of the same shape
+        In [-1, 1]; -1 throughout where all values are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rescale(np.array([-60.0, -45.0, 0.0]))
+    array([-1. , -0.5,  1. ])
+    """
+    low, high = values.min(), values.max()
+    scaled = values - low
+    if high > low:
+        scaled /= high - low
+    scaled *= 2
+    scaled -= 1
+    return scaled
+
+
+def split_chunks(
+    frames: NDArray[np.float32], chunk_length: int, n_chunks: int | None = None
+) -> list[NDArray[np.float32]]:
+    """Split a clip's frames into consecutive chunks.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_frames, n_bands)
+        The clip.
+    chunk_length : int > 0
+        Frames a chunk.
+    n_chunks : int > 0, default=None
+        At most so many, from the start; None takes all.
+
+    Returns
+    -------
+    list of ndarray of shape (at most chunk_length, n_bands)
+        Views. A last chunk that is less than half full is left out, unless it is the only one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [len(chunk) for chunk in split_chunks(np.zeros((9, 40)), 5)]
+    [5, 4]
+    >>> [len(chunk) for chunk in split_chunks(np.zeros((7, 40)), 5)]
+    [5]
+    """
+    there = max(1, (2 * len(frames) + chunk_length) // (2 * chunk_length))
+    count = there if n_chunks is None else min(there, n_chunks)
+    return [frames[i * chunk_length : (i + 1) * chunk_length] for i in range(count)]
+
+
+# --- one clip: the steps in their order, each with the parameters it reads -----------------------
+
+
+class _Signal(NamedTuple):
+    """What travels between steps: samples, then decibels, then the scaled spectrogram."""
+
+    values: Any
+    sampling_rate: float
+
+
+def _decode(clip: Clip, sampling_rate: float | None) -> _Signal:
+    return _Signal(
+        *read_audio(clip.source, sampling_rate=sampling_rate, start=clip.start, end=clip.end)
+    )
+
+
+def _excerpt(signal: _Signal, duration: float | None, align: Align) -> _Signal:
+    if duration is None:
+        return signal
+    return signal._replace(values=pad_or_cut(*signal, duration, align))
+
+
+def _mix(signal: _Signal, channel: Channel) -> _Signal:
+    return signal._replace(values=mix_channels(signal.values, channel))
+
+
+def _emphasize(signal: _Signal, pre_emphasis: float) -> _Signal:
+    return signal._replace(values=pre_emphasize(signal.values, pre_emphasis))
+
+
+def _analyze(
+    signal: _Signal, window_duration: float, hop_duration: float | None, n_mels: int | None
+) -> _Signal:
+    samples, rate = signal
+    window = round(window_duration * rate)
+    hop = round(_hop(window_duration, hop_duration) * rate)
+    if window < 2 or hop < 1:
+        raise ValueError(
+            f"window_duration={window_duration} and hop_duration={hop_duration} are {window} and "
+            f"{hop} samples at {rate} Hz, expected at least 2 and 1. Lengthen them."
+        )
+    if n_mels is not None and n_mels > window // 2 + 1:
+        raise ValueError(
+            f"n_mels={n_mels} bands, but a window of {window_duration} s at {rate} Hz has only "
+            f"{window // 2 + 1} FFT bins. Choose fewer bands or a longer window."
+        )
+    if len(samples) < window:
+        raise AudioError(
+            f"waveform of {len(samples)} samples",
+            f"lasts {len(samples) / rate:g} s, less than one window of {window_duration:g} s",
+            "Pad it with duration=, shorten window_duration, or leave it out",
+        )
+    low, high = samples.min(), samples.max()
+    # Decibels are relative, so the level is free: at 1 no float32 power over- or underflows. An
+    # offset alone is silence; removing frame means would leave its rounding errors as sound.
+    level = samples / max(-low, high) if high > low else np.zeros_like(samples)
+    filters = None if n_mels is None else _sparse_mel_filters(rate, window, n_mels)
+    return signal._replace(values=to_decibels(power_spectrogram(level, window, hop, filters)))
+
+
+def _clip(signal: _Signal, clip_below: float | None, clip_above: float | None) -> _Signal:
+    low = -DYNAMIC_RANGE if clip_below is None else clip_below
+    high = 0.0 if clip_above is None else clip_above
+    return signal._replace(values=np.clip(signal.values, low, high))
+
+
+def _scale(
+    signal: _Signal,
+    chunk_duration: float | None,
+    n_chunks: int | None,
+    window_duration: float,
+    hop_duration: float | None,
+) -> _Signal:
+    if chunk_duration is None:
+        return signal._replace(values=rescale(signal.values))
+    length = round(chunk_duration / _hop(window_duration, hop_duration))
+    chunks = split_chunks(signal.values, length, n_chunks)
+    shape = (n_chunks or len(chunks), length, signal.values.shape[1])
+    scaled = np.full(shape, np.nan, np.float32)
+    for row, chunk in zip(scaled, chunks, strict=False):
+        row[: len(chunk)] = rescale(chunk)
+    return signal._replace(values=scaled)
+
+
+STEPS: tuple[tuple[Callable[..., _Signal], tuple[str, ...]], ...] = (
+    (_decode, ("sampling_rate",)),
+    (_excerpt, ("duration", "align")),
+    (_mix, ("channel",)),
+    (_emphasize, ("pre_emphasis",)),
+    (_analyze, ("window_duration", "hop_duration", "n_mels")),
+    (_clip, ("clip_below", "clip_above")),
+    (_scale, ("chunk_duration", "n_chunks", "window_duration", "hop_duration")),
+)
+
+
+def _views_of(
+    clip: Clip, extractors: Sequence["SpectrogramExtractor"]
+) -> list[_Signal | AudioError]:
+    """Run each extractor's steps on one clip; steps with equal parameters so far run once."""
+    done: dict[tuple, Any] = {}
+    views = []
+    for extractor in extractors:
+        value: Any = clip
+        key: tuple = ()
+        for step, names in STEPS:
+            parameters = {name: getattr(extractor, name) for name in names}
+            key = (*key, *parameters.values(), step)
+            if key not in done:
+                try:
+                    done[key] = step(value, **parameters)
+                except AudioError as error:
+                    done[key] = error.renamed(clip.name)
+            value = done[key]
+            if isinstance(value, AudioError):
+                if extractor.on_error == "raise":
+                    raise value
+                break
+        views.append(value)
+    return views
+
+
+def _views_of_batch(
+    clips: Sequence[Clip], extractors: Sequence["SpectrogramExtractor"]
+) -> list[list[_Signal | AudioError]]:
+    return [_views_of(clip, extractors) for clip in clips]
+
+
+# --- many clips ----------------------------------------------------------------------------------
+
+
+def extract_views(
+    extractors: Sequence["SpectrogramExtractor"], X: Any
+) -> list[NDArray[np.float32]]:
+    """Extract several spectrograms of the same clips, sharing the work that they have in common.
+
+    Each clip is decoded once for each `sampling_rate`, and every further step runs once for all
+    extractors that agree in its parameters and those of the steps before. Four extractors that
+    differ only in `clip_below` cost hardly more than one.
+
+    Parameters
+    ----------
+    extractors : sequence of SpectrogramExtractor
+        The first one's `n_jobs` serves for all.
+    X : sequence of n_clips clips
+        As for `SpectrogramExtractor.transform`.
+
+    Returns
+    -------
+    list of ndarray
+        What each extractor's `transform(X)` gives, to the bit.
+
+    Raises
+    ------
+    AudioError, ValueError
+        As `SpectrogramExtractor.transform`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(size=(2, 16000))
+    >>> extractors = [
+    ...     SpectrogramExtractor(n_mels=40, sampling_rate=16000, clip_below=db) for db in (-30, -60)
+    ... ]
+    >>> [view.shape for view in extract_views(extractors, noise)]
+    [(2, 24, 40), (2, 24, 40)]
+    """
+    for extractor in extractors:
+        extractor._check_parameters()
+    clips = list_clips(X)
+    if not extractors:
+        return []
+    n_jobs = extractors[0].n_jobs
+    size = min(MAX_BATCH, max(1, len(clips) // (4 * effective_n_jobs(n_jobs))))
+    batches = [clips[i : i + size] for i in range(0, len(clips), size)]
+    # Decoding, FFT and matrix products release the GIL, so threads do; an outer
+    # joblib.parallel_config may say otherwise.
+    done = Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(_views_of_batch)(batch, extractors) for batch in batches
+    )
+    rows = [views for batch in done for views in batch]
+    return [_gather(clips, view) for view in zip(*rows, strict=True)]
+
+
+def _gather(clips: list[Clip], rows: Sequence[_Signal | AudioError]) -> NDArray[np.float32]:
+    """Stack the rows of one view, NaN where a clip is shorter or failed."""
+    failed = [row for row in rows if isinstance(row, AudioError)]
+    signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
+    if not signals:
+        raise AudioError(
+            f"all {len(rows)} clips", f"failed, the first with: {failed[0]}"[:-1], "Check the paths"
+        )
+    first = next(iter(signals))
+    for i, signal in signals.items():
+        if signal.sampling_rate != signals[first].sampling_rate:
+            raise AudioError(
+                clips[i].name,
+                f"has a sampling rate of {signal.sampling_rate:g} Hz, but "
+                f"{clips[first].name} has {signals[first].sampling_rate:g} Hz",
+                "Set sampling_rate= to bring all clips to one rate",
+            )
+    shape = np.max([signal.values.shape for signal in signals.values()], axis=0)
+    gathered = np.empty((len(rows), *shape), np.float32)
+    flat = []
+    for i, row in enumerate(gathered):
+        values = signals[i].values if i in signals else np.empty((0,) * len(shape), np.float32)
+        if values.shape != row.shape:
+            row.fill(np.nan)
+        row[tuple(slice(n) for n in values.shape)] = values
+        if i in signals and not (values > -1).any():
+            flat.append(clips[i].name)
+    if failed:
+        _warn("could not be read; their rows are NaN", [str(error) for error in failed], len(rows))
+    if flat:
+        _warn("are silent; their rows are -1 throughout", flat, len(rows))
+    return gathered
+
+
+def _warn(what: str, which: list[str], n_clips: int) -> None:
+    more = [f"and {len(which) - MAX_NAMED} more"] if len(which) > MAX_NAMED else []
+    message = f"{len(which)} of {n_clips} clips {what}:\n" + "\n".join(which[:MAX_NAMED] + more)
+    warnings.warn(message, AudioWarning, stacklevel=4)
+
+
+class SpectrogramExtractor(
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
+    """Turn clips into spectrograms scaled to [-1, 1].
+
+    The steps, in this order: decode and resample, pad or cut to `duration`, mix channels,
+    pre-emphasise, power of Hann-windowed frames (each without its mean), mel bands, decibels
+    relative to the clip's maximum, clip to thresholds, split into chunks, scale each chunk to
+    [-1, 1] by its own minimum and maximum. With `pre_emphasis=0.95` the result is auDeep's.
+
+    The extractor learns nothing: `transform` works without `fit`, and each clip's spectrogram
+    depends on that clip alone.
+
+    Parameters
+    ----------
+    window_duration : float > 0, default=0.08
+        Length of a frame in seconds.
+    hop_duration : float > 0, default=None
+        Time between two frames in seconds. None takes half the window.
+    n_mels : int > 0, default=128
+        Number of mel bands, from 0 Hz to half the sampling rate. None keeps all FFT bins.
+    duration : float > 0, default=None
+        Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
+        are.
+    align : {"start", "center"}, default="start"
+        Which part of a longer clip `duration` keeps, and where a shorter one is padded: behind,
+        or on both sides.
+    channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
+        What to hear of clips with several channels; "difference" is left less right, and an int
+        counts from 0. Mono and stereo may be mixed with "mean" and "left".
+    pre_emphasis : float in [0, 1], default=0.0
+        Each sample less this times the one before.
+    clip_below : float in [-200, 0), default=None
+        Threshold in dB, relative to the clip's maximum, under which all is raised to it. None
+        is -120 dB.
+    clip_above : float in (clip_below, 0], default=None
+        Threshold in dB, relative to the clip's maximum, above which all is lowered to it. None
+        is 0 dB.
+    chunk_duration : float > 0, default=None
+        Length in seconds of the consecutive chunks into which each clip is split. A last chunk
+        that is less than half full is left out, unless it is the only one. None does not split.
+    n_chunks : int > 0, default=None
+        How many chunks to give for each clip, from its start. None gives all there are.
+    sampling_rate : float in [1000, 768000], default=None
+        In Hz. Files of another rate are resampled to it; None expects all files to share one.
+        Waveforms have this rate, and it must be given for them.
+    n_jobs : int, default=None
+        Number of threads; -1 takes all cores, None is 1 unless in a
+        :func:`joblib.parallel_config` context, whose backend is used too. The result does not
+        depend on it.
+    on_error : {"raise", "nan"}, default="raise"
+        What a clip that cannot be read does: raise an :class:`~skaudeep.audio.AudioError`, or
+        give a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such.
+
+    See Also
+    --------
+    extract_views : Several spectrograms of the same clips, sharing work.
+
+    Notes
+    -----
+    A clip without any sound gives -1 throughout, and an :class:`~skaudeep.audio.AudioWarning`
+    that names it. So does a silent chunk, without the warning.
+
+    References
+    ----------
+    M. Freitag, S. Amiriparian, S. Pugachevskiy, N. Cummins, B. Schuller, "auDeep: Unsupervised
+    Learning of Representations from Audio with Deep Recurrent Neural Networks", Journal of
+    Machine Learning Research 18(173), 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> time = np.arange(32000) / 16000
+    >>> tones = [np.sin(2 * np.pi * 440 * time), np.sin(2 * np.pi * 880 * time[:16000])]
+    >>> extractor = SpectrogramExtractor(n_mels=40, clip_below=-60, sampling_rate=16000)
+    >>> spectrograms = extractor.transform(tones)
+    >>> spectrograms.shape  # clips, frames, bands
+    (2, 49, 40)
+    >>> bool(np.isnan(spectrograms[1, 24:]).all())  # the second tone is shorter
+    True
+    """
+
+    def __init__(
+        self,
+        window_duration: float = 0.08,
+        *,
+        hop_duration: float | None = None,
+        n_mels: int | None = 128,
+        duration: float | None = None,
+        align: Align = "start",
+        channel: Channel = "mean",
+        pre_emphasis: float = 0.0,
+        clip_below: float | None = None,
+        clip_above: float | None = None,
+        chunk_duration: float | None = None,
+        n_chunks: int | None = None,
+        sampling_rate: float | None = None,
+        n_jobs: int | None = None,
+        on_error: str = "raise",
+    ) -> None:
+        self.window_duration = window_duration
+        self.hop_duration = hop_duration
+        self.n_mels = n_mels
+        self.duration = duration
+        self.align = align
+        self.channel = channel
+        self.pre_emphasis = pre_emphasis
+        self.clip_below = clip_below
+        self.clip_above = clip_above
+        self.chunk_duration = chunk_duration
+        self.n_chunks = n_chunks
+        self.sampling_rate = sampling_rate
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+
+    def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
+        """Check the parameters, and that there are as many labels as clips.
+
+        Parameters
+        ----------
+        X : sequence of n_clips clips
+            As for `transform`. Nothing is decoded.
+        y : array-like of shape (n_clips,), default=None
+            Only counted.
+
+        Returns
+        -------
+        SpectrogramExtractor
+            The extractor itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, `X` is empty or `y` has another length.
+        """
+        self._check_parameters()
+        clips = list_clips(X)
+        check_consistent_length(clips, y)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Extract the spectrograms.
+
+        Parameters
+        ----------
+        X : sequence of n_clips clips
+            Paths (str or Path); or waveforms of shape `(n_samples,)` or
+            `(n_channels, n_samples)`, as a list or as one array `(n_clips, n_samples)` or
+            `(n_clips, n_channels, n_samples)` in which NaN pads shorter clips; or a pandas
+            MultiIndex `(file, start, end)`, or a Series or DataFrame that carries one.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands)
+            In [-1, 1], float32; with chunks where `chunk_duration` is given. Frames and chunks
+            that only longer clips have are NaN.
+
+        Raises
+        ------
+        AudioError
+            If `on_error="raise"` and a clip cannot be read (see
+            :func:`~skaudeep.audio.read_audio`), lacks the wanted channel or is shorter than one
+            window; in any case if all clips fail, or if files of different rates meet without
+            `sampling_rate`.
+        ValueError
+            If a parameter is out of its range, or `X` is empty or no sequence of clips.
+        """
+        return extract_views([self], X)[0]
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """Name the bands, which are the last axis of the output.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored: clips have no features.
+
+        Returns
+        -------
+        ndarray of shape (n_bands,), object
+            "mel0", "mel1", ..., or "bin0", "bin1", ...
+
+        Raises
+        ------
+        ValueError
+            If the number of bands hangs on the files, with neither `n_mels` nor
+            `sampling_rate` given.
+        """
+        self._check_parameters()
+        if self.n_mels is not None:
+            return np.array([f"mel{i}" for i in range(self.n_mels)], dtype=object)
+        if self.sampling_rate is None:
+            raise ValueError(
+                "n_mels=None and sampling_rate=None: the number of FFT bins hangs on the files' "
+                "rate. Set sampling_rate= to name them."
+            )
+        n_bins = round(self.window_duration * self.sampling_rate) // 2 + 1
+        return np.array([f"bin{i}" for i in range(n_bins)], dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Do nothing: spectrograms have three axes and stay arrays.
+
+        It is here so that a pipeline can set the output of the steps that follow.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Ignored.
+
+        Returns
+        -------
+        SpectrogramExtractor
+            The extractor itself.
+        """
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.requires_fit = False
+        return tags
+
+    def _check_parameters(self) -> None:
+        low, high = SAMPLING_RATES
+        self._check_number("window_duration", lambda x: x > 0, "a number of seconds > 0")
+        for name in ("hop_duration", "duration", "chunk_duration"):
+            self._check_number(name, lambda x: x > 0, "a number of seconds > 0", optional=True)
+        for name in ("n_mels", "n_chunks"):
+            self._check_number(name, lambda x: x >= 1, "an int >= 1", Integral, optional=True)
+        self._check_number("pre_emphasis", lambda x: 0 <= x <= 1, "a number in [0, 1]")
+        self._check_number(
+            "clip_below",
+            lambda x: MIN_DECIBELS <= x < 0,
+            f"dB in [{MIN_DECIBELS:g}, 0), relative to the clip's maximum",
+            optional=True,
+        )
+        floor = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
+        self._check_number(
+            "clip_above",
+            lambda x: floor < x <= 0,
+            f"dB above clip_below and <= 0, here in ({floor:g}, 0]",
+            optional=True,
+        )
+        self._check_number(
+            "sampling_rate", lambda x: low <= x <= high, f"Hz in [{low}, {high}]", optional=True
+        )
+        self._check_choice("align", ("start", "center"))
+        self._check_choice("on_error", ("raise", "nan"))
+        if isinstance(self.channel, str):
+            self._check_choice("channel", ("mean", "left", "right", "difference"))
+        else:
+            expected = 'an int >= 0, "mean", "left", "right" or "difference"'
+            self._check_number("channel", lambda x: x >= 0, expected, Integral)
+        if self.chunk_duration is None:
+            if self.n_chunks is not None:
+                raise ValueError(
+                    f"n_chunks={self.n_chunks} without a chunk_duration. Set chunk_duration=."
+                )
+        elif self.chunk_duration < self.window_duration:
+            raise ValueError(
+                f"chunk_duration={self.chunk_duration} is shorter than "
+                f"window_duration={self.window_duration}. Lengthen the chunks."
+            )
+        elif self.chunk_duration < _hop(self.window_duration, self.hop_duration):
+            raise ValueError(
+                f"chunk_duration={self.chunk_duration} is shorter than "
+                f"hop_duration={self.hop_duration}: chunks would hold no frame. Lengthen them."
+            )
+
+    def _check_number(
+        self,
+        name: str,
+        holds: Callable[[Any], bool],
+        expected: str,
+        kind: Any = Real,
+        optional: bool = False,
+    ) -> None:
+        value = getattr(self, name)
+        if optional:
+            expected += ", or None"
+            if value is None:
+                return
+        # NaN fails every comparison; infinity is no length, and a bool no number.
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, kind)
+            or not (holds(value) and abs(value) < float("inf"))
+        ):
+            raise ValueError(f"{name}={value!r}, expected {expected}.")
+
+    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            raise ValueError(f"{name}={value!r}, expected one of {', '.join(map(repr, choices))}.")
+
+
+def _hop(window_duration: float, hop_duration: float | None) -> float:
+    return window_duration / 2 if hop_duration is None else hop_duration
