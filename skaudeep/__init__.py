@@ -7,13 +7,39 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
+    from skaudeep.audio import AudioError, AudioWarning
     from skaudeep.autoencoder import Seq2SeqAutoencoder
+    from skaudeep.evaluation import compare, evaluate
+    from skaudeep.fusion import FeatureFusion
+    from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
+    from skaudeep.spectrogram import SpectrogramExtractor
 
-# Each name and its room; a room, and with it torch, is loaded when a name of it is first used.
+# Each name and its room. A room, and with it torch or librosa, loads when a name is first used.
 _ROOMS = {
+    "AudioError": "audio",
+    "AudioWarning": "audio",
+    "FeatureFusion": "fusion",
+    "LossCurveDisplay": "plotting",
+    "ReconstructionDisplay": "plotting",
     "Seq2SeqAutoencoder": "autoencoder",
+    "SpectrogramDisplay": "plotting",
+    "SpectrogramExtractor": "spectrogram",
+    "compare": "evaluation",
+    "evaluate": "evaluation",
 }
-__all__ = ["Seq2SeqAutoencoder", "__version__"]
+__all__ = [
+    "AudioError",
+    "AudioWarning",
+    "FeatureFusion",
+    "LossCurveDisplay",
+    "ReconstructionDisplay",
+    "Seq2SeqAutoencoder",
+    "SpectrogramDisplay",
+    "SpectrogramExtractor",
+    "__version__",
+    "compare",
+    "evaluate",
+]
 
 
 def __getattr__(name: str) -> Any:
