@@ -15,6 +15,8 @@ representation learning from audio. DCASE Workshop.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +34,13 @@ class Encoder(nn.Module):
     n_units, n_layers, cell, dropout
         As in `RecurrentStack`.
     bidirectional : bool
+
+    Attributes
+    ----------
+    output_size : int
+        Numbers per frame: units of the top layers of all directions.
+    state_size : int
+        Numbers in the final states of all layers and directions.
     """
 
     def __init__(
@@ -45,20 +54,13 @@ class Encoder(nn.Module):
         dropout: float,
     ):
         super().__init__()
-        self.stacks = nn.ModuleList(
+        stacks = [
             RecurrentStack(n_bands, n_units, n_layers=n_layers, cell=cell, dropout=dropout)
             for _ in range(1 + bidirectional)
-        )
-
-    @property
-    def output_size(self) -> int:
-        """Numbers per frame: units of the top layers of all directions."""
-        return sum(stack.n_units for stack in self.stacks)
-
-    @property
-    def state_size(self) -> int:
-        """Numbers in the final states of all layers and directions."""
-        return sum(stack.state_size for stack in self.stacks)
+        ]
+        self.stacks = nn.ModuleList(stacks)
+        self.output_size = len(stacks) * n_units
+        self.state_size = sum(stack.state_size for stack in stacks)
 
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None
@@ -95,6 +97,11 @@ class Decoder(nn.Module):
     n_units, n_layers, cell, dropout
         As in `RecurrentStack`.
     bidirectional : bool
+
+    Attributes
+    ----------
+    state_size : int
+        Numbers in the initial states of all layers and directions: the width of the code.
     """
 
     def __init__(
@@ -108,16 +115,13 @@ class Decoder(nn.Module):
         dropout: float,
     ):
         super().__init__()
-        self.stacks = nn.ModuleList(
+        stacks = [
             RecurrentStack(n_bands, n_units, n_layers=n_layers, cell=cell, dropout=dropout)
             for _ in range(1 + bidirectional)
-        )
+        ]
+        self.stacks = nn.ModuleList(stacks)
+        self.state_size = sum(stack.state_size for stack in stacks)
         self.project = nn.Linear(len(self.stacks) * n_units, n_bands)
-
-    @property
-    def state_size(self) -> int:
-        """Numbers in the initial states of all layers and directions: the width of the code."""
-        return sum(stack.state_size for stack in self.stacks)
 
     def forward(
         self,
@@ -198,7 +202,7 @@ class TimeAutoencoder(nn.Module):
         out_activation: str = "tanh",
     ):
         super().__init__()
-        sizes = {"n_layers": n_layers, "cell": cell, "dropout": dropout}
+        sizes: dict[str, Any] = {"n_layers": n_layers, "cell": cell, "dropout": dropout}
         self.encoder = Encoder(n_bands, n_units, bidirectional=bidirectional_encoder, **sizes)
         self.decoder = Decoder(n_bands, n_units, bidirectional=bidirectional_decoder, **sizes)
         self.code = nn.Linear(self.encoder.state_size, self.decoder.state_size)

@@ -138,7 +138,6 @@ class RecurrentStack(nn.Module):
     def _run_layer(
         self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        n_frames = len(x)
         hx = None
         if initial is not None:
             parts = initial.unsqueeze(0).contiguous()  # (1, B, H or 2H)
@@ -147,9 +146,10 @@ class RecurrentStack(nn.Module):
                 if self.cell == "gru"
                 else tuple(p.contiguous() for p in parts.chunk(2, dim=2))
             )
-        if lengths is not None:
-            x = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
-        outputs, final = layer(x, hx)
-        if lengths is not None:
-            outputs, _ = pad_packed_sequence(outputs, total_length=n_frames)
+        if lengths is None:
+            outputs, final = layer(x, hx)
+        else:
+            packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
+            outputs, final = layer(packed, hx)
+            outputs, _ = pad_packed_sequence(outputs, total_length=len(x))
         return outputs, (final if self.cell == "gru" else torch.cat(final, dim=2)).squeeze(0)

@@ -82,7 +82,8 @@ def train_epoch(
         batch.
     """
     network.train()
-    epoch_error, epoch_values = 0.0, 0
+    epoch_error: Tensor | float = 0.0
+    epoch_values = 0
     for x, lengths in batches:
         # Forward: the loss is one root over the whole batch.
         error, n_values = squared_error(network(x, lengths, generator), x, lengths)
