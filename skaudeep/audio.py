@@ -210,8 +210,8 @@ def read_audio(
         If the clip is missing, no regular file, not audio, empty, cut short (fewer samples than
         its header announces; an Ogg stream without its last page), if a sample is NaN or
         infinite, if its rate lies outside 1 to 768 kHz, if it has more than 64 channels, or if
-        it ends before `end`. In an MP3 without a Xing, Info or VBRI header nothing tells its
-        true length, and a cut is not noticed.
+        it ends before `end`. An MP3 without a Xing, Info or VBRI header does not state its
+        length: libsndfile guesses it, and a cut is not noticed.
     ValueError
         If `clip` is a waveform and `sampling_rate` is None.
 
