@@ -250,7 +250,7 @@ def test_devices_are_not_read():
 
 
 def test_an_mp3_that_does_not_state_its_length_is_read_to_its_end(tmp_path):
-    """libsndfile's guess, here more than twice the truth, must not condemn a sound file."""
+    """The length that libsndfile guesses is more than twice the true one here."""
     swelling = noise(44_100 * 5) * np.linspace(0, 1, 44_100 * 5) ** 3
     content = written(tmp_path / "a.mp3", swelling, 44_100).read_bytes()
     second_frame = content.index(content[:2], 2)
