@@ -105,8 +105,8 @@ class Sequences:
         if np.isinf(block).any():
             row, frame, _ = np.argwhere(np.isinf(block))[0]
             raise ValueError(
-                f"Input X contains infinity, first in row {first_row + row}, frame {frame}. Remove "
-                "the row or repair its source."
+                f"Input X contains infinity, first in {self._name(first_row + row)}, frame "
+                f"{frame}. Remove the row or repair its source."
             )
         missing = np.isnan(block)
         empty = missing.all(axis=2)
@@ -116,11 +116,17 @@ class Sequences:
         if (missing.any(axis=2) & inside).any():
             row, frame = np.argwhere(missing.any(axis=2) & inside)[0]
             raise ValueError(
-                f"Input X contains NaN in row {first_row + row}, frame {frame}, before the row's "
+                f"Input X contains NaN in {self._name(first_row + row)}, frame {frame}, before its "
                 "last frame. NaN may stand only in trailing frames, as padding of shorter rows."
             )
         self.largest = max(self.largest, float(np.nanmax(np.abs(block), initial=0.0)))
         return lengths
+
+    def _name(self, sequence: int) -> str:
+        """Where in X a sequence stands."""
+        if len(self.shape) == 1:
+            return f"row {sequence}"
+        return f"row {sequence // self.shape[1]}, chunk {sequence % self.shape[1]}"
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         """Rows of an array as (n_rows, n_frames, n_bands) float32, in a fresh array."""
