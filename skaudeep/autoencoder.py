@@ -457,7 +457,7 @@ def resolve_device(device: str) -> torch.device:
 
 def _blocks(X: Any) -> Iterator[Any]:
     """X whole where it lies in memory, else in blocks of rows that do."""
-    if is_ragged(X) or type(X) is np.ndarray:
+    if is_ragged(X) or type(X) is np.ndarray or 0 in X.shape:  # `Sequences` refuses the empty
         yield X
         return
     rows = max(1, SCAN_BYTES // (4 * int(np.prod(X.shape[1:]))))
