@@ -182,10 +182,12 @@ class FeatureFusion(CallbackSupportMixin, TransformerMixin, _BaseComposition):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         if self.transformer_list:
-            tags.input_tags = get_tags(self.transformer_list[0][1]).input_tags
-            tags.input_tags.sparse = all(
-                get_tags(view).input_tags.sparse for _, view in self.transformer_list
-            )
+            views = [get_tags(view) for _, view in self.transformer_list]
+            tags.input_tags = views[0].input_tags
+            tags.input_tags.sparse = all(view.input_tags.sparse for view in views)
+            # Side by side, features keep only a dtype that every view keeps.
+            kept = [set(view.transformer_tags.preserves_dtype) for view in views]
+            tags.transformer_tags.preserves_dtype = sorted(set.intersection(*kept))
         return tags
 
     def _first_view(self) -> Any:
