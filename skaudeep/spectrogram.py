@@ -438,7 +438,9 @@ def _gather(clips: list[Clip], rows: Sequence[_Signal | AudioError]) -> NDArray[
     signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
     if not signals:
         raise AudioError(
-            f"all {len(rows)} clips", f"failed, the first with: {failed[0]}"[:-1], "Check the paths"
+            f"all {len(rows)} clips",
+            f"failed; the first, {failed[0].clip}: {failed[0].reason}",
+            failed[0].remedy,
         )
     first = next(iter(signals))
     for i, signal in signals.items():
@@ -470,6 +472,39 @@ def _warn(what: str, which: list[str], n_clips: int) -> None:
     more = [f"and {len(which) - MAX_NAMED} more"] if len(which) > MAX_NAMED else []
     message = f"{len(which)} of {n_clips} clips {what}:\n" + "\n".join(which[:MAX_NAMED] + more)
     warnings.warn(message, AudioWarning, stacklevel=4)
+
+
+def _is_length(seconds: float) -> bool:
+    return 0 < seconds < float("inf")
+
+
+SECONDS = (Real, _is_length, "a number of seconds > 0")
+COUNT = (Integral, lambda count: count >= 1, "an int >= 1")
+PARAMETERS: dict[str, tuple[Any, Callable[[Any], bool], str]] = {
+    "window_duration": SECONDS,
+    "hop_duration": SECONDS,
+    "n_mels": COUNT,
+    "duration": SECONDS,
+    "align": (str, bool, '"start" or "center"'),
+    "channel": (Integral, lambda n: n >= 0, '"mean", "left", "right", "difference" or an int >= 0'),
+    "pre_emphasis": (Real, lambda a: 0 <= a <= 1, "a number in [0, 1]"),
+    "clip_below": (Real, lambda db: MIN_DECIBELS <= db < 0, f"dB in [{MIN_DECIBELS:g}, 0)"),
+    "clip_above": (Real, lambda db: MIN_DECIBELS < db <= 0, f"dB in ({MIN_DECIBELS:g}, 0]"),
+    "chunk_duration": SECONDS,
+    "n_chunks": COUNT,
+    "sampling_rate": (
+        Real,
+        lambda rate: SAMPLING_RATES[0] <= rate <= SAMPLING_RATES[1],
+        f"Hz in {list(SAMPLING_RATES)}",
+    ),
+    "on_error": (str, bool, '"raise" or "nan"'),
+}
+OPTIONAL = PARAMETERS.keys() - {"window_duration", "align", "channel", "pre_emphasis", "on_error"}
+STRINGS = {
+    "align": ("start", "center"),
+    "channel": ("mean", "left", "right", "difference"),
+    "on_error": ("raise", "nan"),
+}
 
 
 class SpectrogramExtractor(
@@ -535,7 +570,7 @@ class SpectrogramExtractor(
     Notes
     -----
     A clip without any sound gives -1 throughout, and an :class:`~skaudeep.audio.AudioWarning`
-    that names it. So does a silent chunk, without the warning.
+    that names it. So does a silent chunk, without the warning (auDeep gives 0 for these).
 
     References
     ----------
@@ -702,77 +737,33 @@ class SpectrogramExtractor(
         return tags
 
     def _check_parameters(self) -> None:
-        low, high = SAMPLING_RATES
-        self._check_number("window_duration", lambda x: x > 0, "a number of seconds > 0")
-        for name in ("hop_duration", "duration", "chunk_duration"):
-            self._check_number(name, lambda x: x > 0, "a number of seconds > 0", optional=True)
-        for name in ("n_mels", "n_chunks"):
-            self._check_number(name, lambda x: x >= 1, "an int >= 1", Integral, optional=True)
-        self._check_number("pre_emphasis", lambda x: 0 <= x <= 1, "a number in [0, 1]")
-        self._check_number(
-            "clip_below",
-            lambda x: MIN_DECIBELS <= x < 0,
-            f"dB in [{MIN_DECIBELS:g}, 0), relative to the clip's maximum",
-            optional=True,
-        )
+        for name, (kind, holds, expected) in PARAMETERS.items():
+            value = getattr(self, name)
+            if isinstance(value, str) or kind is str:
+                fits = value in STRINGS.get(name, ())
+            elif value is None:
+                fits = name in OPTIONAL
+            else:  # NaN fails every comparison; a bool is no number here
+                fits = isinstance(value, kind) and not isinstance(value, bool) and holds(value)
+            if not fits:
+                none = ", or None" if name in OPTIONAL else ""
+                raise ValueError(f"{name}={value!r}, expected {expected}{none}.")
         floor = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
-        self._check_number(
-            "clip_above",
-            lambda x: floor < x <= 0,
-            f"dB above clip_below and <= 0, here in ({floor:g}, 0]",
-            optional=True,
-        )
-        self._check_number(
-            "sampling_rate", lambda x: low <= x <= high, f"Hz in [{low}, {high}]", optional=True
-        )
-        self._check_choice("align", ("start", "center"))
-        self._check_choice("on_error", ("raise", "nan"))
-        if isinstance(self.channel, str):
-            self._check_choice("channel", ("mean", "left", "right", "difference"))
-        else:
-            expected = 'an int >= 0, "mean", "left", "right" or "difference"'
-            self._check_number("channel", lambda x: x >= 0, expected, Integral)
-        if self.chunk_duration is None:
-            if self.n_chunks is not None:
-                raise ValueError(
-                    f"n_chunks={self.n_chunks} without a chunk_duration. Set chunk_duration=."
-                )
-        elif self.chunk_duration < self.window_duration:
+        if self.clip_above is not None and self.clip_above <= floor:
             raise ValueError(
-                f"chunk_duration={self.chunk_duration} is shorter than "
-                f"window_duration={self.window_duration}. Lengthen the chunks."
+                f"clip_above={self.clip_above} leaves nothing above clip_below={self.clip_below} "
+                f"({floor:g} dB). Raise it, or lower clip_below."
             )
-        elif self.chunk_duration < _hop(self.window_duration, self.hop_duration):
+        if self.n_chunks is not None and self.chunk_duration is None:
             raise ValueError(
-                f"chunk_duration={self.chunk_duration} is shorter than "
-                f"hop_duration={self.hop_duration}: chunks would hold no frame. Lengthen them."
+                f"n_chunks={self.n_chunks} without a chunk_duration. Set chunk_duration=."
             )
-
-    def _check_number(
-        self,
-        name: str,
-        holds: Callable[[Any], bool],
-        expected: str,
-        kind: Any = Real,
-        optional: bool = False,
-    ) -> None:
-        value = getattr(self, name)
-        if optional:
-            expected += ", or None"
-            if value is None:
-                return
-        # NaN fails every comparison; infinity is no length, and a bool no number.
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, kind)
-            or not (holds(value) and abs(value) < float("inf"))
-        ):
-            raise ValueError(f"{name}={value!r}, expected {expected}.")
-
-    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if value not in choices:
-            raise ValueError(f"{name}={value!r}, expected one of {', '.join(map(repr, choices))}.")
+        shortest = max(self.window_duration, _hop(self.window_duration, self.hop_duration))
+        if self.chunk_duration is not None and self.chunk_duration < shortest:
+            raise ValueError(
+                f"chunk_duration={self.chunk_duration} is shorter than a window or a hop "
+                f"({shortest:g} s). Lengthen the chunks."
+            )
 
 
 def _hop(window_duration: float, hop_duration: float | None) -> float:
