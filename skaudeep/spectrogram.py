@@ -11,6 +11,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, sparse
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length
 
@@ -508,6 +509,7 @@ STRINGS = {
 
 
 class SpectrogramExtractor(
+    CallbackSupportMixin,
     TransformerMixin,
     BaseEstimator,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]
@@ -624,6 +626,7 @@ class SpectrogramExtractor(
         self.n_jobs = n_jobs
         self.on_error = on_error
 
+    @with_callbacks
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
         """Check the parameters, and that there are as many labels as clips.
 
@@ -647,6 +650,10 @@ class SpectrogramExtractor(
         self._check_parameters()
         clips = list_clips(X)
         check_consistent_length(clips, y)
+        # One task without parts: a pipeline's progress passes through here.
+        progress = self._init_callback_context()
+        progress.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        progress.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
