@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -202,7 +203,11 @@ class FeatureFusion(CallbackSupportMixin, TransformerMixin, _BaseComposition):
         progress = self._init_callback_context(max_subtasks=len(self.transformer_list))
         progress.call_on_fit_task_begin(estimator=self, X=X, y=y)
         views = [(name, clone(view)) for name, view in self.transformer_list]
-        tasks = _share_extraction(views, X, y)
+        for _, view in views:
+            extractor, _ = _split(view)
+            if extractor is not None:
+                extractor.fit(X, y)
+        tasks = _share_extraction(views, X)
         results = Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_view)(
                 method,
@@ -210,7 +215,7 @@ class FeatureFusion(CallbackSupportMixin, TransformerMixin, _BaseComposition):
                 view_input,
                 y,
                 caller=self,
-                task=progress.subcontext(task_name=f"{method}-{name}".replace("_", "-")),
+                task=progress.subcontext(task_name=f"{method.replace('_', '-')}-{name}"),
             )
             for (name, _), (_, rest, view_input) in zip(views, tasks, strict=True)
         )
@@ -251,7 +256,7 @@ class FeatureFusion(CallbackSupportMixin, TransformerMixin, _BaseComposition):
 
 
 def _share_extraction(
-    views: Iterable[tuple[str, Any]], X: Any, y: ArrayLike | None = None
+    views: Iterable[tuple[str, Any]], X: Any
 ) -> list[tuple[SpectrogramExtractor | None, Any, Any]]:
     """Split each view into its extractor, the rest of it and the input of that rest.
 
@@ -260,8 +265,6 @@ def _share_extraction(
     """
     split = [_split(view) for _, view in views]
     extractors = [extractor for extractor, _ in split if extractor is not None]
-    for extractor in extractors:
-        extractor.fit(X, y)
     spectrograms = iter(extract_views(extractors, X) if extractors else [])
     return [
         (extractor, rest, X if extractor is None else next(spectrograms))
@@ -287,11 +290,9 @@ def _behind(extractor: SpectrogramExtractor, view: Any, rest: Any) -> Any:
 
 def _fit_view(method: str, view: Any, X: Any, y: Any, *, caller: Any, task: Any) -> tuple[Any, Any]:
     """Call fit or fit_transform of a view; return the view, fitted, and what the method gave."""
-    if view is None:
-        return None, X
-    with task.propagate_callback_context(view):
+    with nullcontext() if view is None else task.propagate_callback_context(view):
         task.call_on_fit_task_begin(estimator=caller, X=X, y=y)
-        result = getattr(view, method)(X, y)
+        result = X if view is None else getattr(view, method)(X, y)
         task.call_on_fit_task_end(estimator=caller, X=X, y=y)
     return view, result
 
