@@ -323,6 +323,8 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         """X as something that `Sequences` can read; sets or compares the number of bands."""
+        if isinstance(X, Tensor):
+            X = X.detach().cpu().numpy()
         if is_ragged(X):
             n_bands = np.shape(X[0])[1]
         elif n_dimensions(X) in (3, 4):

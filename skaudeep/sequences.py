@@ -136,9 +136,7 @@ class Sequences:
             block = self._source[clips[0] : clips[-1] + 1]
         else:
             block = self._source[clips]
-        if isinstance(block, Tensor):
-            block = block.detach().cpu()
-        elif isinstance(block, np.ma.MaskedArray):
+        if isinstance(block, np.ma.MaskedArray):
             block = block.filled(np.nan)  # an open netCDF variable masks its fill value
         block = np.asarray(block, dtype=np.float32).reshape(-1, self.n_frames, self.n_bands)
         return block[position * n_chunks + rows % n_chunks]
@@ -191,4 +189,6 @@ def _as_frames(row: Any, index: int) -> np.ndarray:
             f"Row {index} of X has shape {np.shape(row)}: a clip without frames has no "
             "representation; remove it, or pass one frame of NaN to get a row of NaN."
         )
+    if isinstance(row, Tensor):
+        row = row.detach().cpu()
     return check_array(row, dtype=np.float32, ensure_all_finite=False)

@@ -52,7 +52,6 @@ FORMS = {
     "Fortran order": lambda X, folder: np.asfortranarray(X),
     "list": lambda X, folder: as_list(X),
     "object array": lambda X, folder: as_objects(X),
-    "tensor": lambda X, folder: torch.from_numpy(X),
     "memmap": as_memmap,
     "netCDF variable": as_netcdf,
     "xarray": lambda X, folder: xarray.DataArray(X, dims=("clip", "frame", "band")),
