@@ -454,7 +454,7 @@ def resample(
     >>> resample(np.zeros((1, 44100), dtype=np.float32), 44100, 16000).shape
     (1, 16000)
     """
-    import soxr  # type: ignore[import-untyped]
+    import soxr
 
     resampled = soxr.resample(np.ascontiguousarray(samples.T), sampling_rate, new_rate)
     return np.ascontiguousarray(resampled.T)
