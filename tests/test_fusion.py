@@ -97,6 +97,12 @@ def test_each_clip_is_decoded_once_however_many_views_there_are(sounds, n_jobs, 
         assert sorted(decoded) == sorted(sounds.data)
 
 
+def test_transform_fits_nothing(sounds, monkeypatch):
+    fusion = paper().fit(sounds.data)
+    monkeypatch.delattr(SpectrogramExtractor, "fit")
+    assert fusion.transform(sounds.data[:2]).shape == (2, 24)
+
+
 def test_views_may_begin_with_an_extractor_be_one_or_have_none(sounds):
     """What needs no extractor is given the clips themselves."""
     flat = FunctionTransformer(lambda X: np.reshape(X, (len(X), -1)))
