@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +10,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skaudeep.containers import contradiction, missing_bytes, ogg_fault, states_length
+
 SAMPLING_RATES = (1_000, 768_000)  # Hz; what lies outside is a broken header, not a recording
 MAX_CHANNELS = 64
 # The largest length a FLAC header can hold. libsndfile announces more only where it knows none.
 MAX_SAMPLES = 2**36
+RESTORE = "Restore it from its source or leave it out"
 
 Channel = Literal["mean", "left", "right", "difference"] | int
 Align = Literal["start", "center"]
@@ -208,10 +210,10 @@ def read_audio(
     ------
     AudioError
         If the clip is missing, no regular file, not audio, empty, cut short (fewer samples than
-        its header announces; an Ogg stream without its last page), if a sample is NaN or
-        infinite, if its rate lies outside 1 to 768 kHz, if it has more than 64 channels, or if
-        it ends before `end`. An MP3 without a Xing, Info or VBRI header does not state its
-        length: libsndfile guesses it, and a cut is not noticed.
+        its header announces; an Ogg page missing or damaged), if its header contradicts itself,
+        if a sample is NaN or infinite, if its rate lies outside 1 to 768 kHz, if it has more than
+        64 channels, or if it ends before `end`. An MP3 without a Xing, Info or VBRI header does
+        not state its length: libsndfile guesses it, and a cut is not noticed.
     ValueError
         If `clip` is a waveform and `sampling_rate` is None.
 
@@ -228,11 +230,13 @@ def read_audio(
     with _open(name) as file:
         rate = file.samplerate
         first, last = _bounds(name, file.frames, rate, start, end)
-        file.seek(first)
+        if first > 0:  # some formats cannot seek
+            file.seek(first)
         samples = file.read(last - first, dtype="float32", always_2d=True).T
         n_decoded = samples.shape[1]
-        if n_decoded < last - first and (file.format != "MP3" or _has_length(name)):
-            raise _cut(name, f"holds {first + n_decoded} of the {last} samples it announces")
+        if n_decoded < last - first and (file.format != "MP3" or states_length(name)):
+            reason = f"holds {first + n_decoded} of the {last} samples it announces"
+            raise AudioError(name, f"is cut short: {reason}", RESTORE)
     _check_finite(name, samples)
     if sampling_rate is not None and sampling_rate != rate:
         return resample(samples, rate, sampling_rate), sampling_rate
@@ -307,13 +311,17 @@ def _open(name: str) -> Iterator[Any]:
 
     _check_regular_file(name)
     try:
-        with soundfile.SoundFile(name) as file:
+        # As bytes on POSIX: there a name need not be text, and soundfile insists on text.
+        with soundfile.SoundFile(os.fsencode(name) if os.name == "posix" else name) as file:
             _check_header(name, file)
             yield file
     except soundfile.LibsndfileError as error:
+        reason = error.error_string.strip().rstrip(".")
+        if reason.startswith("File does not exist"):  # of an MP3 without one good frame
+            reason = "Format not recognised"
         raise AudioError(
             name,
-            f"cannot be decoded ({error.error_string.strip().rstrip('.')})",
+            f"cannot be decoded ({reason})",
             "It is damaged or no audio; convert it anew or leave it out",
         ) from error
     except MemoryError as error:
@@ -335,6 +343,12 @@ def _check_regular_file(name: str) -> None:
         raise AudioError(name, "is a directory, not a file", "Pass the files in it")
     if not stat.S_ISREG(status.st_mode):
         raise AudioError(name, "is a pipe or device, not a file", "Save the sound to a file first")
+    if name.lower().endswith(".raw"):  # soundfile goes by the name
+        raise AudioError(
+            name,
+            "is headerless by its name (.raw): nothing tells its rate, channels and format",
+            "Convert it to WAV, or pass its samples as an array",
+        )
     if status.st_size == 0:
         raise AudioError(name, "the file is empty (0 bytes)", "Restore it or leave it out")
     if not os.access(name, os.R_OK):
@@ -362,46 +376,15 @@ def _check_header(name: str, file: Any) -> None:
             "Convert it anew, from a file and not through a pipe",
         )
     # libsndfile quietly trusts the file's end over its header, and says so only in its log.
-    resized = re.search(r"^\s*(?:data|SSND) ?: (\d+) \(should be (\d+)\)", file.extra_info, re.M)
-    announced, there = (int(resized[1]), int(resized[2])) if resized else (0, 0)
-    # From 2**31 - 1 on it is what programs write into a pipe, where they know no length.
-    if there < announced < 2**31 - 4096:
-        raise _cut(name, f"holds {there} of the {announced} bytes of sound it announces")
-    if file.format == "OGG" and not _ends_stream(name):
-        raise _cut(name, "its last Ogg page is missing")
+    if reason := missing_bytes(file.extra_info):
+        raise AudioError(name, f"is cut short: {reason}", RESTORE)
+    plain = file.subtype.startswith(("PCM_", "FLOAT", "DOUBLE"))
+    if plain and (reason := contradiction(file.extra_info)):
+        raise AudioError(name, f"its header {reason}", RESTORE)
+    if file.format == "OGG" and (reason := ogg_fault(name)):
+        raise AudioError(name, f"is cut short or damaged: {reason}", RESTORE)
     if file.frames == 0:
         raise AudioError(name, "holds no samples", "Record it anew or leave it out")
-
-
-def _cut(name: str, reason: str) -> AudioError:
-    return AudioError(name, f"is cut short: {reason}", "Restore it from its source or leave it out")
-
-
-def _ends_stream(name: str) -> bool:
-    """Tell whether an Ogg file ends in a complete last page (RFC 3533, section 6)."""
-    with open(name, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 65_307))  # the largest page there is
-        tail = file.read()
-    page = tail.rfind(b"OggS")
-    if page < 0 or len(tail) < page + 27:
-        return False
-    is_last = tail[page + 5] & 4
-    lengths = tail[page + 27 : page + 27 + tail[page + 26]]
-    return bool(is_last) and len(tail) >= page + 27 + len(lengths) + sum(lengths)
-
-
-def _has_length(name: str) -> bool:
-    """Tell whether an MP3 states its length, instead of leaving libsndfile to guess it."""
-    with open(name, "rb") as file:
-        start = file.read(10)
-        if start[:3] == b"ID3":  # its size is four times seven bits
-            a, b, c, d = start[6:]
-            file.seek(10 + (a << 21 | b << 14 | c << 7 | d))
-        else:
-            file.seek(0)
-        first_frame = file.read(256)
-    return any(tag in first_frame for tag in (b"Xing", b"Info", b"VBRI"))
 
 
 def _bounds(

@@ -60,6 +60,13 @@ def test_whole_files_of_each_format_are_read(tmp_path, name):
     assert decoded.std() == pytest.approx(noise().std(), rel=0.1)
 
 
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "DOUBLE", "ULAW", "IMA_ADPCM", "GSM610"])
+def test_wav_files_of_each_coding_are_read(tmp_path, subtype):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
+    decoded, _ = read_audio(written(tmp_path / "a.wav", tone, subtype=subtype, format="WAV"))
+    assert np.corrcoef(decoded[0, :RATE], tone)[0, 1] > 0.99
+
+
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
 def test_a_piece_of_a_file_is_a_slice_of_the_whole(tmp_path, name):
     path = written(tmp_path / name)
@@ -192,9 +199,27 @@ def _stated_rate(path, rate):
     path.write_bytes(content)
 
 
-def _without_last_page(path):
-    content = written(path, noise(RATE * 5)).read_bytes()
-    path.write_bytes(content[: content.rfind(b"OggS")])
+def _stated_bits(path, bits):
+    content = bytearray(written(path).read_bytes())
+    content[34:36] = struct.pack("<H", bits)
+    path.write_bytes(content)
+
+
+def _pages(path):
+    parts = written(path, noise(RATE * 5)).read_bytes().split(b"OggS")
+    return [b"OggS" + part for part in parts[1:]]
+
+
+def _without_page(path, number):
+    pages = _pages(path)
+    del pages[number]
+    path.write_bytes(b"".join(pages))
+
+
+def _damaged_page(path):
+    pages = _pages(path)
+    pages[3] = pages[3][:-1] + bytes([pages[3][-1] ^ 1])
+    path.write_bytes(b"".join(pages))
 
 
 FAULTS = {
@@ -208,9 +233,24 @@ FAULTS = {
     "cut.wav": (lambda path: cut(written(path), 0.7), "cut short: holds 22386 of the 32000 bytes"),
     "cut-by-a-byte.wav": (lambda path: cut(written(path), 0.99998), "cut short: holds 31999"),
     "cut.aiff": (lambda path: cut(written(path), 0.7), "cut short"),
+    "cut.au": (lambda path: cut(written(path), 0.7), "cut short"),
+    "cut.w64": (lambda path: cut(written(path), 0.7), "cut short"),
+    "cut.rf64": (lambda path: cut(written(path), 0.7), "cut short"),
+    "cut.caf": (lambda path: cut(written(path), 0.97), "cut short"),
+    "seven-bits.wav": (lambda path: _stated_bits(path, 7), "its header states 7 bits a sample"),
+    "wide-bits.wav": (lambda path: _stated_bits(path, 24), "its header states 24 bits a sample"),
+    "headerless.raw": (lambda path: path.write_bytes(bytes(999)), "is headerless by its name"),
+    "text.mp3": (lambda path: path.write_text("{}" * 999), "Format not recognised"),
+    os.fsdecode(b"latin-\xe4.wav"): (lambda path: path.write_text("x"), "cannot be decoded"),
     "cut.flac": (lambda path: cut(written(path), 0.7), "cannot be decoded"),
-    "cut.ogg": (lambda path: cut(written(path), 0.7), "cut short: its last Ogg page"),
-    "cut-between-pages.ogg": (_without_last_page, "cut short: its last Ogg page"),
+    "cut.ogg": (lambda path: cut(written(path), 0.7), "its last Ogg page is missing"),
+    "no-last-page.ogg": (lambda path: _without_page(path, -1), "its last Ogg page is missing"),
+    "page-missing.ogg": (lambda path: _without_page(path, 3), "its Ogg page 3 is missing"),
+    "damaged-page.ogg": (_damaged_page, "its Ogg page 3 is damaged"),
+    "chained.ogg": (
+        lambda path: path.write_bytes(written(path).read_bytes() * 2),
+        "several Ogg streams, one after the other",
+    ),
     "cut.mp3": (lambda path: cut(written(path), 0.7), r"cut short: holds \d+ of the 16000 samples"),
     "stub.ogg": (lambda path: cut(written(path), 0.01), "cannot be decoded"),
     "nan.wav": (
@@ -240,6 +280,25 @@ def test_each_fault_names_the_file_the_reason_and_a_remedy(tmp_path, name):
         read_audio(path)
     assert caught.value.clip == str(path)
     assert len(caught.value.remedy.split()) > 2
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+def test_a_file_cut_anywhere_never_passes_for_a_whole_one(tmp_path, name):
+    whole = written(tmp_path / name, noise(RATE, 2)).read_bytes()
+    path = tmp_path / f"cut-{name}"
+    for n_bytes in np.random.default_rng(0).integers(1, len(whole), 40):
+        path.write_bytes(whole[:n_bytes])
+        with pytest.raises(AudioError, match=r"cut short|cannot be decoded") as caught:
+            read_audio(path)
+        assert caught.value.clip == str(path)
+
+
+def test_what_follows_the_last_ogg_page_does_not_matter(tmp_path):
+    """Some programs append tags of their own."""
+    path = written(tmp_path / "a.ogg")
+    expected = read_audio(path)[0]
+    path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
+    np.testing.assert_array_equal(read_audio(path)[0], expected)
 
 
 def test_devices_are_not_read():
