@@ -279,12 +279,20 @@ def _check_target(bunch: Mapping[str, Any]) -> np.ndarray:
             f"Got a {type(bunch).__name__}, expected a Bunch with data and target; load one with "
             "skaudeep.datasets or write sklearn.utils.Bunch(data=..., target=..., cv=...)."
         )
+    n_clips = len(bunch["data"])
+    if n_clips == 0:
+        raise ValueError("Got a bunch without clips, expected at least one.")
     target = np.asarray(bunch["target"])
-    if target.ndim != 1 or len(target) != len(bunch["data"]):
+    if target.ndim != 1:
         raise ValueError(
-            f"Got a target of shape {target.shape} for {len(bunch['data'])} clips, "
-            "expected one class number per clip; check that both come from the same data set."
+            f"Got a target of shape {target.shape}, expected one class number per clip: a vector."
         )
+    for key in ("target", "folds", "partition", "groups"):
+        if bunch.get(key) is not None and len(bunch[key]) != n_clips:
+            raise ValueError(
+                f"Got {key} of length {len(bunch[key])} for {n_clips} clips, expected one entry "
+                "per clip; check that both come from the same data set."
+            )
     if target.dtype.kind == "f":
         raise ValueError(
             f"Got a {target.dtype} target (regression), expected class numbers: evaluate scores "

@@ -253,10 +253,22 @@ def test_what_is_not_esc_is_refused_with_what_was_looked_for(tmp_path):
     touch(tmp_path, "dog/a.wav")
     with pytest.raises(FileNotFoundError, match=r"no meta/esc50.csv.*'dog/a.wav'.*001 - Dog bark"):
         load_esc(tmp_path)
-    with pytest.raises(ValueError, match=r"subset='esc10' .* has no meta/esc50.csv"):
-        load_esc(tmp_path, subset="esc10")
     with pytest.raises(ValueError, match="subset='esc50', expected None or 'esc10'"):
         load_esc(tmp_path, subset="esc50")
+
+
+def test_the_esc10_subset_of_esc10_of_2015_is_all_of_it(tmp_path):
+    touch(tmp_path, "001 - Dog bark/1-1-A.ogg", "010 - Fire crackling/2-2-A.ogg")
+    bunch, whole = load_esc(tmp_path, subset="esc10"), load_esc(tmp_path)
+    assert bunch.filenames.tolist() == whole.filenames.tolist()
+    assert bunch.DESCR.startswith("ESC-10")
+
+
+def test_esc50_of_2015_does_not_tell_the_esc10_subset(tmp_path):
+    touch(tmp_path, "101 - Dog/1-1-A.ogg", "210 - Rain/2-2-A.ogg")
+    assert load_esc(tmp_path).DESCR.startswith("ESC-50")
+    with pytest.raises(ValueError, match=r"subset='esc10' .* is ESC-50 and has no meta/esc50.csv"):
+        load_esc(tmp_path, subset="esc10")
 
 
 def test_an_esc10_subset_without_clips_is_refused(esc50):

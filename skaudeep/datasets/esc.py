@@ -39,8 +39,8 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
     path : str or Path
         The folder of the corpus.
     subset : {"esc10"}, default=None
-        "esc10" keeps the clips that the table marks as ESC-10; needs today's layout. None keeps
-        every clip.
+        "esc10" keeps the clips that the table marks as ESC-10. ESC-10 in the layout of 2015 is
+        that already; ESC-50 in that layout does not tell. None keeps every clip.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
     FileNotFoundError
         If `path` has neither layout, or files are missing that the table lists.
     ValueError
-        If `subset` is unknown or not available, or the corpus contradicts itself.
+        If `subset` is unknown or cannot be told, or the corpus contradicts itself.
 
     Warns
     -----
@@ -86,16 +86,16 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
     root = check_folder(path)
     if (root / _TABLE).is_file():
         rows = _rows_from_table(root, subset)
-        corpus = CORPORA["esc-50" if subset is None else "esc-10"]
-    elif subset is not None:
-        raise ValueError(
-            f"Got subset={subset!r} for {str(root)!r}, which has no {_TABLE} to tell the subset. "
-            "Give subset=None to load every clip there."
-        )
+        is_esc10 = subset is not None
     else:
         rows = _rows_from_names(root)
         # ESC-10 numbered its classes from 001, ESC-50 from 101.
-        corpus = CORPORA["esc-50" if any(row.number > 100 for row in rows) else "esc-10"]
+        is_esc10 = all(row.number <= 10 for row in rows)
+        if subset is not None and not is_esc10:
+            raise ValueError(
+                f"Got subset={subset!r} for {str(root)!r}, which is ESC-50 and has no {_TABLE} to "
+                "tell the subset. Give subset=None to load every clip there."
+            )
 
     classes = _classes(rows, root)
     position = {number: index for index, number in enumerate(classes)}
@@ -118,7 +118,7 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
         folds=folds,
         fold_names=fold_names,
         groups=[row.source for row in rows],
-        descr=corpus.describe(len(rows), len(classes)),
+        descr=CORPORA["esc-10" if is_esc10 else "esc-50"].describe(len(rows), len(classes)),
     )
 
 
