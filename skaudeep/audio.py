@@ -514,7 +514,7 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
     if channel == "mean":
         return samples[0] if n_channels == 1 else samples.mean(axis=0)
     numbers = {"left": 0, "right": 1, "difference": 1}
-    number = numbers[channel] if isinstance(channel, str) else channel
+    number = numbers[channel] if isinstance(channel, str) else int(channel)
     if number >= n_channels:
         raise AudioError(
             f"waveform of shape {samples.shape}",

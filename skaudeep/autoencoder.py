@@ -21,6 +21,8 @@ from skaudeep.recurrent import CELLS
 from skaudeep.sequences import SCAN_BYTES, Sequences, is_ragged, n_dimensions
 from skaudeep.training import epoch_order, squared_error, train_epoch
 
+TIME_STATISTICS = ("mean", "std", "max", "change")
+
 
 class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Features of sequences, learned without labels by a recurrent autoencoder.
@@ -45,8 +47,9 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     representation : {"statistics", "code", "both"}, default="statistics"
         What `transform` returns.
 
-        - "statistics": mean, standard deviation and maximum over time of the states of the
-          encoder's top layer; ``3 * n_units`` features per direction. By far the better feature.
+        - "statistics": mean, standard deviation, maximum and mean absolute change from frame to
+          frame of the states of the encoder's top layer; ``4 * n_units`` features per direction.
+          By far the better feature.
         - "code": the paper's, the whole initial state of the decoder; ``n_layers * n_units``
           features per direction of the decoder, twice that for LSTM.
         - "both": the statistics, then the code.
@@ -110,9 +113,9 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     >>> X[0, 15:] = np.nan  # the first is shorter
     >>> autoencoder = Seq2SeqAutoencoder(n_units=8, max_epochs=2, random_state=0).fit(X)
     >>> autoencoder.transform(X).shape
-    (6, 24)
-    >>> autoencoder.get_feature_names_out()[[0, 8, 16]].tolist()
-    ['mean_0', 'std_0', 'max_0']
+    (6, 32)
+    >>> autoencoder.get_feature_names_out()[[0, 8, 16, 24]].tolist()
+    ['mean_0', 'std_0', 'max_0', 'change_0']
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -294,7 +297,7 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return -((total / count) ** 0.5)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the features: ``mean_0 ... std_0 ... max_0 ...`` and ``code_0 ...``.
+        """Names of the features: ``mean_0 ... std_0 ... max_0 ... change_0 ... code_0 ...``.
 
         Parameters
         ----------
@@ -305,7 +308,7 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         ndarray of shape (n_features,), object
         """
         check_is_fitted(self)
-        widths = dict.fromkeys(("mean", "std", "max"), self.network_.encoder.output_size)
+        widths = dict.fromkeys(TIME_STATISTICS, self.network_.encoder.output_size)
         if self.representation == "code":
             widths = {}
         if self.representation != "statistics":
@@ -397,7 +400,7 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
 
 def time_statistics(outputs: Tensor, lengths: Tensor | None) -> Tensor:
-    """Mean, standard deviation and maximum over the true frames of each sequence.
+    """Mean, standard deviation, maximum and mean absolute change of each state over time.
 
     Parameters
     ----------
@@ -407,27 +410,28 @@ def time_statistics(outputs: Tensor, lengths: Tensor | None) -> Tensor:
 
     Returns
     -------
-    Tensor of shape (n_sequences, 3 * n_states)
-        The standard deviation divides by the number of frames.
+    Tensor of shape (n_sequences, 4 * n_states)
+        Over the true frames of each sequence. The standard deviation divides by the number of
+        frames; the change is that from one frame to the next, 0 where there is only one.
 
     Examples
     --------
     >>> import torch
     >>> outputs = torch.tensor([1.0, 3.0, 0.0])[:, None, None]  # 3 frames of one sequence
     >>> time_statistics(outputs, torch.tensor([2]))
-    tensor([[2., 1., 3.]])
+    tensor([[2., 1., 3., 2.]])
     """
     if lengths is None:
-        mean = outputs.mean(dim=0)  # (B, K)
-        std = (outputs - mean).square().mean(dim=0).sqrt()
-        return torch.cat([mean, std, outputs.amax(dim=0)], dim=1)
+        lengths = torch.full((outputs.shape[1],), len(outputs))
     n_frames = lengths.to(outputs.device)[:, None]  # (B, 1)
-    real = (
-        (torch.arange(len(outputs), device=outputs.device)[:, None, None]) < n_frames
-    )  # (T, B, 1)
+    real = torch.arange(len(outputs), device=outputs.device)[:, None, None] < n_frames  # (T, B, 1)
     mean = outputs.sum(dim=0) / n_frames  # (B, K)
     std = (((outputs - mean) * real).square().sum(dim=0) / n_frames).sqrt()
-    return torch.cat([mean, std, outputs.masked_fill(~real, -torch.inf).amax(dim=0)], dim=1)
+    maximum = outputs.masked_fill(~real, -torch.inf).amax(dim=0)
+    change = ((outputs[1:] - outputs[:-1]) * real[1:]).abs().sum(dim=0) / (n_frames - 1).clamp(
+        min=1
+    )
+    return torch.cat([mean, std, maximum, change], dim=1)  # (B, 4K)
 
 
 def resolve_device(device: str) -> torch.device:

@@ -13,6 +13,7 @@ from scipy import fft, sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
 from skaudeep.audio import (
@@ -36,6 +37,8 @@ MIN_DECIBELS = -200.0  # dB; the lowest clip_below
 BLOCK = 64  # frames; keeps a block's spectra in the cache and hours-long clips out of memory
 MAX_BATCH = 16  # clips a task
 MAX_NAMED = 20  # clips a warning
+SECONDS = Interval(Real, 0, None, closed="neither")
+COUNT = Interval(Integral, 1, None, closed="left")
 
 # --- pure functions ------------------------------------------------------------------------------
 
@@ -475,39 +478,6 @@ def _warn(what: str, which: list[str], n_clips: int) -> None:
     warnings.warn(message, AudioWarning, stacklevel=4)
 
 
-def _is_length(seconds: float) -> bool:
-    return 0 < seconds < float("inf")
-
-
-SECONDS = (Real, _is_length, "a number of seconds > 0")
-COUNT = (Integral, lambda count: count >= 1, "an int >= 1")
-PARAMETERS: dict[str, tuple[Any, Callable[[Any], bool], str]] = {
-    "window_duration": SECONDS,
-    "hop_duration": SECONDS,
-    "n_mels": COUNT,
-    "duration": SECONDS,
-    "align": (str, bool, '"start" or "center"'),
-    "channel": (Integral, lambda n: n >= 0, '"mean", "left", "right", "difference" or an int >= 0'),
-    "pre_emphasis": (Real, lambda a: 0 <= a <= 1, "a number in [0, 1]"),
-    "clip_below": (Real, lambda db: MIN_DECIBELS <= db < 0, f"dB in [{MIN_DECIBELS:g}, 0)"),
-    "clip_above": (Real, lambda db: MIN_DECIBELS < db <= 0, f"dB in ({MIN_DECIBELS:g}, 0]"),
-    "chunk_duration": SECONDS,
-    "n_chunks": COUNT,
-    "sampling_rate": (
-        Real,
-        lambda rate: SAMPLING_RATES[0] <= rate <= SAMPLING_RATES[1],
-        f"Hz in {list(SAMPLING_RATES)}",
-    ),
-    "on_error": (str, bool, '"raise" or "nan"'),
-}
-OPTIONAL = PARAMETERS.keys() - {"window_duration", "align", "channel", "pre_emphasis", "on_error"}
-STRINGS = {
-    "align": ("start", "center"),
-    "channel": ("mean", "left", "right", "difference"),
-    "on_error": ("raise", "nan"),
-}
-
-
 class SpectrogramExtractor(
     CallbackSupportMixin,
     TransformerMixin,
@@ -592,6 +562,26 @@ class SpectrogramExtractor(
     >>> bool(np.isnan(spectrograms[1, 24:]).all())  # the second tone is shorter
     True
     """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "window_duration": [SECONDS],
+        "hop_duration": [SECONDS, None],
+        "n_mels": [COUNT, None],
+        "duration": [SECONDS, None],
+        "align": [StrOptions({"start", "center"})],
+        "channel": [
+            StrOptions({"mean", "left", "right", "difference"}),
+            Interval(Integral, 0, None, closed="left"),
+        ],
+        "pre_emphasis": [Interval(Real, 0, 1, closed="both")],
+        "clip_below": [Interval(Real, MIN_DECIBELS, 0, closed="left"), None],
+        "clip_above": [Interval(Real, MIN_DECIBELS, 0, closed="right"), None],
+        "chunk_duration": [SECONDS, None],
+        "n_chunks": [COUNT, None],
+        "sampling_rate": [Interval(Real, *SAMPLING_RATES, closed="both"), None],
+        "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"raise", "nan"})],
+    }
 
     def __init__(
         self,
@@ -744,17 +734,7 @@ class SpectrogramExtractor(
         return tags
 
     def _check_parameters(self) -> None:
-        for name, (kind, holds, expected) in PARAMETERS.items():
-            value = getattr(self, name)
-            if isinstance(value, str) or kind is str:
-                fits = value in STRINGS.get(name, ())
-            elif value is None:
-                fits = name in OPTIONAL
-            else:  # NaN fails every comparison; a bool is no number here
-                fits = isinstance(value, kind) and not isinstance(value, bool) and holds(value)
-            if not fits:
-                none = ", or None" if name in OPTIONAL else ""
-                raise ValueError(f"{name}={value!r}, expected {expected}{none}.")
+        self._validate_params()
         floor = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
         if self.clip_above is not None and self.clip_above <= floor:
             raise ValueError(

@@ -125,14 +125,16 @@ def test_statistics_are_those_of_the_encoders_states():
     with torch.no_grad():
         states, _ = autoencoder.network_.encode(torch.from_numpy(X).transpose(0, 1))
     states = states.numpy()
-    expected = np.concatenate([states.mean(0), states.std(0), states.max(0)], axis=1)
+    change = np.abs(np.diff(states, axis=0)).mean(0)
+    expected = np.concatenate([states.mean(0), states.std(0), states.max(0), change], axis=1)
     np.testing.assert_allclose(autoencoder.transform(X), expected, atol=1e-6)
 
 
 def test_names_say_what_each_feature_is():
     X, _ = tones(3)
     autoencoder = Seq2SeqAutoencoder(2, max_epochs=0, n_layers=1, representation="both").fit(X)
-    names = ["mean_0", "mean_1", "std_0", "std_1", "max_0", "max_1", "code_0", "code_1"]
+    kinds = ("mean", "std", "max", "change", "code")
+    names = [f"{kind}_{unit}" for kind in kinds for unit in range(2)]
     assert autoencoder.get_feature_names_out().tolist() == names
     frame = autoencoder.set_output(transform="pandas").transform(X)
     assert frame.columns.tolist() == names
@@ -144,9 +146,9 @@ def test_chunks_are_encoded_each_like_a_clip():
     chunked[2, 1:] = np.nan  # a clip of one chunk
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)
     features = autoencoder.transform(chunked)
-    assert features.shape == (4, 3, 18)
+    assert features.shape == (4, 3, 24)
     assert np.isnan(features[2, 1:]).all()
-    expected = autoencoder.transform(X).reshape(4, 3, 18)
+    expected = autoencoder.transform(X).reshape(4, 3, 24)
     np.testing.assert_allclose(features[[0, 1, 3]], expected[[0, 1, 3]], atol=1e-6)
     assert np.isfinite(Seq2SeqAutoencoder(**SMALL).fit(chunked).transform(chunked[:2])).all()
 
