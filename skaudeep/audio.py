@@ -150,8 +150,8 @@ def list_clips(X: Any) -> list[Clip]:
 
 
 def _whole(source: Any, row: int) -> Clip:
-    if isinstance(source, str | os.PathLike):
-        return Clip(os.fspath(source), source)
+    if isinstance(source, str | bytes | os.PathLike):
+        return Clip(os.fsdecode(source), source)
     return Clip(f"clip {row}", source)
 
 

@@ -350,8 +350,9 @@ def _splits(
     if cv is None:
         if bunch.get("cv") is not None and len(bunch["cv"]):
             return list(bunch["cv"])
-        # folds is (n_clips, n_folds)
-        if columns := list(np.transpose(bunch.get("folds", ()))):
+        folds = bunch.get("folds")
+        if folds is not None and np.shape(folds)[1:] != (0,):
+            columns = np.transpose(folds)
             return [(np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)) for fold in columns]
         if "train" in partition:
             cv = "devel" if "devel" in partition[labelled] else "test"

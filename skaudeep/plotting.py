@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep.audio import audio_info, list_clips
+from skaudeep.spectrogram import mel_frequencies
 
 __all__ = ["LossCurveDisplay", "ReconstructionDisplay", "SpectrogramDisplay"]
 
@@ -473,9 +474,7 @@ def _scales(
         return times, None
     if extractor.n_mels is None:
         return times, np.arange(n_bands) * rate / round(window * rate)
-    # HTK's mel scale, as in skaudeep.spectrogram.mel_filters
-    mels = np.linspace(0, np.log10(1 + rate / 2 / 700), n_bands + 2)[1:-1]
-    return times, 700 * (10**mels - 1)
+    return times, mel_frequencies(rate, n_bands)[1:-1]
 
 
 def _color_range(spectrogram: np.ndarray) -> dict[str, Any]:

@@ -66,12 +66,41 @@ def hann_window(n_samples: int) -> NDArray[np.float32]:
     return _frozen(window)
 
 
+def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
+    """Frequencies evenly spaced from 0 Hz to half the rate on HTK's mel scale.
+
+    Parameters
+    ----------
+    sampling_rate : float > 0
+        In Hz.
+    n_mels : int > 0
+        Number of bands.
+
+    Returns
+    -------
+    ndarray of shape (n_mels + 2,)
+        In Hz: band i rises from i, peaks at i + 1 and falls to i + 2.
+
+    References
+    ----------
+    S. Young et al., The HTK Book, version 3.4, section 5.4, equation 5.13:
+    `2595 * log10(1 + f / 700)`.
+
+    Examples
+    --------
+    >>> mel_frequencies(16000, 3).round().tolist()
+    [0.0, 620.0, 1789.0, 3994.0, 8000.0]
+    """
+    top = 2595 * np.log10(1 + sampling_rate / 2 / 700)
+    return 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
+
+
 @lru_cache(maxsize=64)
 def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> NDArray[np.float32]:
-    """Triangular filters of unit peak, evenly spaced from 0 Hz to half the rate on HTK's mel scale.
+    """Triangular filters of unit peak over the bands of `mel_frequencies`.
 
-    The scale is `2595 * log10(1 + f / 700)`. Each filter's edges and peak are moved down to FFT
-    bins, so every filter has a bin of weight 1, also where filters are narrower than bins.
+    Each filter's edges and peak are moved down to FFT bins, so every filter has a bin of weight 1,
+    also where filters are narrower than bins.
 
     Parameters
     ----------
@@ -87,18 +116,13 @@ def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> NDArray[np.flo
     ndarray of shape (n_mels, n_fft // 2 + 1), float32
         Weights in [0, 1]. Read-only: the same array is returned for the same arguments.
 
-    References
-    ----------
-    S. Young et al., The HTK Book, version 3.4, section 5.4, equation 5.13.
-
     Examples
     --------
     >>> filters = mel_filters(16000, 1280, 40)
     >>> filters.shape, bool((filters.max(axis=1) == 1).all())
     ((40, 641), True)
     """
-    top = 2595 * np.log10(1 + sampling_rate / 2 / 700)
-    hertz = 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
+    hertz = mel_frequencies(sampling_rate, n_mels)
     edges = np.minimum(np.floor((n_fft + 1) * hertz / sampling_rate), n_fft // 2)
     left, peak, right = (edges[i : i + n_mels, None] for i in range(3))
     bins = np.arange(n_fft // 2 + 1)
@@ -433,18 +457,29 @@ def extract_views(
         delayed(_views_of_batch)(batch, extractors) for batch in batches
     )
     rows = [views for batch in done for views in batch]
-    return [_gather(clips, view) for view in zip(*rows, strict=True)]
+    gathered = [_gather(clips, view) for view in zip(*rows, strict=True)]
+    # A clip that fails in all views is one fault.
+    failed, silent = {}, {}
+    for i, views in enumerate(rows):
+        for view in views:
+            if isinstance(view, AudioError):
+                failed[i] = str(view)
+            elif not (view.values > -1).any():
+                silent[i] = clips[i].name
+    _warn("could not be read; their rows are NaN", list(failed.values()), len(clips))
+    _warn("are silent; their rows are -1 throughout", list(silent.values()), len(clips))
+    return gathered
 
 
 def _gather(clips: list[Clip], rows: Sequence[_Signal | AudioError]) -> NDArray[np.float32]:
     """Stack the rows of one view, NaN where a clip is shorter or failed."""
-    failed = [row for row in rows if isinstance(row, AudioError)]
     signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
     if not signals:
+        error: Any = rows[0]
         raise AudioError(
             f"all {len(rows)} clips",
-            f"failed; the first, {failed[0].clip}: {failed[0].reason}",
-            failed[0].remedy,
+            f"failed; the first, {error.clip}: {error.reason}",
+            error.remedy,
         )
     first = next(iter(signals))
     for i, signal in signals.items():
@@ -457,25 +492,20 @@ def _gather(clips: list[Clip], rows: Sequence[_Signal | AudioError]) -> NDArray[
             )
     shape = np.max([signal.values.shape for signal in signals.values()], axis=0)
     gathered = np.empty((len(rows), *shape), np.float32)
-    flat = []
     for i, row in enumerate(gathered):
         values = signals[i].values if i in signals else np.empty((0,) * len(shape), np.float32)
         if values.shape != row.shape:
             row.fill(np.nan)
         row[tuple(slice(n) for n in values.shape)] = values
-        if i in signals and not (values > -1).any():
-            flat.append(clips[i].name)
-    if failed:
-        _warn("could not be read; their rows are NaN", [str(error) for error in failed], len(rows))
-    if flat:
-        _warn("are silent; their rows are -1 throughout", flat, len(rows))
     return gathered
 
 
 def _warn(what: str, which: list[str], n_clips: int) -> None:
+    if not which:
+        return
     more = [f"and {len(which) - MAX_NAMED} more"] if len(which) > MAX_NAMED else []
     message = f"{len(which)} of {n_clips} clips {what}:\n" + "\n".join(which[:MAX_NAMED] + more)
-    warnings.warn(message, AudioWarning, stacklevel=4)
+    warnings.warn(message, AudioWarning, stacklevel=4)  # where transform was called
 
 
 class SpectrogramExtractor(

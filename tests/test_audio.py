@@ -155,7 +155,8 @@ def test_pre_emphasis_is_a_difference_that_ignores_an_offset():
 
 def test_every_kind_of_input_lists_its_clips():
     paths = ["a.wav", "b.wav"]
-    for X in (paths, [Path(p) for p in paths], np.array(paths), np.array(paths, object)):
+    kinds = ([Path(p) for p in paths], np.array(paths), np.array(paths, object))
+    for X in (paths, *kinds, np.array(paths, bytes)):
         assert [clip.name for clip in list_clips(X)] == paths
     assert [clip.name for clip in list_clips(pd.Series(paths, index=[7, 3]))] == paths
     waveforms = list_clips([np.zeros(4), np.zeros((2, 3))])

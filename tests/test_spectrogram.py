@@ -486,6 +486,22 @@ def test_when_all_clips_fail_there_is_no_array_to_give():
         extractor.transform(["a.wav", "b.wav"])
 
 
+def test_a_clip_that_fails_in_every_view_is_one_warning_where_the_views_were_asked_for():
+    extractors = [
+        SpectrogramExtractor(n_mels=8, sampling_rate=RATE, clip_below=db, on_error="nan")
+        for db in (-30, -60)
+    ]
+    with pytest.warns(AudioWarning) as caught:
+        extract_views(extractors, [noise(), "missing.wav", np.zeros(RATE)])
+    assert [str(warning.message).split("\n")[1][:11] for warning in caught] == [
+        "missing.wav",
+        "clip 2",
+    ]
+    with pytest.warns(AudioWarning) as caught:
+        extractors[0].transform([noise(), "missing.wav"])
+    assert caught[0].filename == __file__
+
+
 def test_a_warning_names_the_first_of_many():
     X = [noise()] + ["missing.wav"] * 30
     extractor = SpectrogramExtractor(n_mels=8, sampling_rate=RATE, on_error="nan")
