@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep.audio import audio_info, list_clips
-from skaudeep.spectrogram import mel_frequencies
+from skaudeep.spectra import mel_frequencies
 
 __all__ = ["LossCurveDisplay", "ReconstructionDisplay", "SpectrogramDisplay"]
 
