@@ -84,7 +84,7 @@ def ogg_fault(name: str) -> str | None:
     ----------
     S. Pfeiffer, The Ogg Encapsulation Format Version 0, RFC 3533, section 6, 2003.
     """
-    n_pages: dict[int, int] = {}  # by stream
+    next_page: dict[int, int] = {}  # number by stream
     ended = 0
     with open(name, "rb") as file:
         while (head := file.read(27)).startswith(b"OggS") and len(head) == 27:
@@ -100,11 +100,11 @@ def ogg_fault(name: str) -> str | None:
             crc = ~zlib.crc32(page.translate(_REVERSED_BITS), 2**32 - 1) & 2**32 - 1
             if crc != int.from_bytes(head[22:26].translate(_REVERSED_BITS), "big"):
                 return f"its Ogg page {number} is damaged"
-            if number != n_pages.setdefault(stream, 0):
-                return f"its Ogg page {n_pages[stream]} is missing"
-            n_pages[stream] += 1
+            if number != next_page.setdefault(stream, number):
+                return f"its Ogg page {next_page[stream]} is missing"
+            next_page[stream] += 1
             ended += bool(flags & 4)
-    return None if n_pages and ended == len(n_pages) else "its last Ogg page is missing"
+    return None if next_page and ended == len(next_page) else "its last Ogg page is missing"
 
 
 def states_length(name: str) -> bool:

@@ -206,6 +206,24 @@ def _stated_bits(path, bits):
     path.write_bytes(content)
 
 
+def _stated_bytes(path, n_bytes):
+    content = bytearray(written(path).read_bytes())
+    content[40:44] = struct.pack("<I", n_bytes)
+    path.write_bytes(content)
+
+
+def _without_length(path):
+    content = bytearray(written(path).read_bytes())
+    content[21] &= 0xF0  # of STREAMINFO's 36 bits, 0 is "unknown"
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+
+
+def _tagged_and_cut(path):
+    tag = b"ID3\x04\0\0\0\0\x07\x68" + bytes(1000)
+    path.write_bytes(tag + cut(written(path), 0.7).read_bytes())
+
+
 def _pages(path):
     parts = written(path, noise(RATE * 5)).read_bytes().split(b"OggS")
     return [b"OggS" + part for part in parts[1:]]
@@ -234,6 +252,12 @@ FAULTS = {
     "cut.wav": (lambda path: cut(written(path), 0.7), "cut short: holds 22386 of the 32000 bytes"),
     "cut-by-a-byte.wav": (lambda path: cut(written(path), 0.99998), "cut short: holds 31999"),
     "cut.aiff": (lambda path: cut(written(path), 0.7), "cut short"),
+    "three-gigabytes.wav": (
+        lambda path: _stated_bytes(path, 3 * 2**30),
+        "holds 32000 of the 3221225472 bytes",
+    ),
+    "no-length.flac": (_without_length, "does not state how many samples"),
+    "tagged-and-cut.mp3": (_tagged_and_cut, r"holds \d+ of the 16000 samples"),
     "cut.au": (lambda path: cut(written(path), 0.7), "cut short"),
     "cut.w64": (lambda path: cut(written(path), 0.7), "cut short"),
     "cut.rf64": (lambda path: cut(written(path), 0.7), "cut short"),
@@ -300,6 +324,21 @@ def test_what_follows_the_last_ogg_page_does_not_matter(tmp_path):
     expected = read_audio(path)[0]
     path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
     np.testing.assert_array_equal(read_audio(path)[0], expected)
+
+
+def test_files_that_others_may_read_only_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK)  # root may read all
+    with pytest.raises(AudioError, match=r"a\.wav: may not be read \(permission denied\)"):
+        read_audio(written(tmp_path / "a.wav"))
+
+
+def test_a_clip_that_does_not_fit_into_memory_says_how_to_read_it(tmp_path, monkeypatch):
+    def read(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", read)
+    with pytest.raises(AudioError, match=r"a\.wav: does not fit into memory.*\(file, start, end\)"):
+        read_audio(written(tmp_path / "a.wav"))
 
 
 def test_devices_are_not_read():

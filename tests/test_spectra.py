@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from skaudeep.spectra import (
     BLOCK,
+    hann_window,
     mel_filters,
     power_spectrogram,
     rescale,
@@ -41,6 +42,12 @@ def test_wide_mel_filters_of_neighbours_add_up_to_one():
     filters = mel_filters(RATE, 1280, 40)
     inside = slice(filters[0].argmax(), filters[-1].argmax() + 1)
     np.testing.assert_allclose(filters.sum(axis=0)[inside], 1, rtol=1e-6)
+
+
+def test_shared_windows_and_filters_cannot_be_changed():
+    for shared in (hann_window(8), mel_filters(RATE, 1280, 40)):
+        with pytest.raises(ValueError, match="read-only"):
+            shared[0] = 1
 
 
 @pytest.mark.parametrize("n_bin", [3, 17, 60])

@@ -12,6 +12,7 @@ import soundfile
 import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib.parallel import ThreadingBackend
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -82,7 +83,12 @@ def test_a_clip_one_hop_later_is_the_spectrogram_one_frame_later():
 def test_thresholds_are_in_decibels_below_the_clips_maximum():
     samples = np.concatenate([tone(1000), tone(1000, level=0.05), np.zeros(RATE)])
     kwargs = {"n_mels": None, "sampling_rate": RATE}
-    for below, expected in ((-40, 0.0), (-25, -0.6)):  # where 20 dB down lies in [-1, 1]
+    # None is -120 dB
+    for below, expected in (
+        (-40, 0.0),
+        (-25, -0.6),
+        (None, 1 - 2 * 20 / 120),
+    ):  # where 20 dB down lies in [-1, 1]
         (spectrogram,) = SpectrogramExtractor(clip_below=below, **kwargs).transform([samples])
         loudest = spectrogram.max(axis=1)
         np.testing.assert_allclose(loudest[[5, 30, 60]], [1, expected, -1], atol=1e-3)
@@ -194,9 +200,17 @@ def test_rows_keep_their_order_whatever_n_jobs_is(files):
 
 
 def test_an_outer_joblib_configuration_is_respected(files):
+    asked = []
+
+    class Backend(ThreadingBackend):
+        def configure(self, n_jobs=1, **kwargs):
+            asked.append(n_jobs)
+            return super().configure(n_jobs=n_jobs, **kwargs)
+
     expected = SpectrogramExtractor(n_mels=40).transform(files)
-    with joblib.parallel_config(backend="loky", n_jobs=2):
+    with joblib.parallel_config(backend=Backend(), n_jobs=2):
         np.testing.assert_array_equal(SpectrogramExtractor(n_mels=40).transform(files), expected)
+    assert asked == [2]
 
 
 # --- views
