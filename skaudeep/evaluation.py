@@ -340,6 +340,8 @@ def _check_folds(
                     "fold out or pass cv."
                 )
         folds.append((train, test))
+    if not folds:
+        raise ValueError("Got cv without folds, expected at least one.")
     return folds
 
 
@@ -350,10 +352,14 @@ def _splits(
     if cv is None:
         if bunch.get("cv") is not None and len(bunch["cv"]):
             return list(bunch["cv"])
-        folds = bunch.get("folds")
-        if folds is not None and np.shape(folds)[1:] != (0,):
-            columns = np.transpose(folds)
-            return [(np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)) for fold in columns]
+        folds = np.asarray(() if bunch.get("folds") is None else bunch["folds"])
+        if folds.size:
+            if folds.ndim != 2 or not np.isin(folds, (0, 1)).all():
+                raise ValueError(
+                    f"Got folds of shape {folds.shape} with the values {np.unique(folds)[:3]}, "
+                    "expected (n_clips, n_folds) of 0 (train) and 1 (test)."
+                )
+            return [(np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)) for fold in folds.T]
         if "train" in partition:
             cv = "devel" if "devel" in partition[labelled] else "test"
         else:

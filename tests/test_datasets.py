@@ -322,10 +322,11 @@ def test_fold_folders_become_folds_in_the_order_of_their_numbers(tmp_path):
 
 
 def test_partition_folders_become_partitions_under_our_names(tmp_path):
-    touch(tmp_path, "train/cat/a.wav", "validation/dog/b.wav", "test/c.wav")
+    touch(tmp_path, "Train/cat/a.wav", "validation/dog/b.wav", "test/c.wav")
     bunch = load_folder(tmp_path)
-    assert bunch.partition.tolist() == ["test", "train", "devel"]
-    assert labels(bunch) == [None, "cat", "dog"]
+    assert bunch.filenames.tolist() == ["Train/cat/a.wav", "test/c.wav", "validation/dog/b.wav"]
+    assert bunch.partition.tolist() == ["train", "test", "devel"]
+    assert labels(bunch) == ["cat", None, "dog"]
     assert bunch.cv == []
 
 

@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 from skaudeep.datasets.bunch import PARTITION_ALIASES, fold_columns, make_bunch
 from skaudeep.datasets.files import check_folder, join, list_audio
 
-_FOLD = re.compile(r"fold[ _-]?0*(\d+)", re.IGNORECASE)
+_FOLD = re.compile(r"fold[ _-]?(\d+)", re.IGNORECASE)
 
 _LAYOUTS = {
     "folds": "fold_N/<class>/<clip> or, unlabelled, fold_N/<clip>",
