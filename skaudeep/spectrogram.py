@@ -340,6 +340,7 @@ class SpectrogramExtractor(
     on_error : {"raise", "nan"}, default="raise"
         What a clip that cannot be read does: raise an :class:`~skaudeep.audio.AudioError`, or
         give a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such.
+        Classifiers that refuse NaN then want a :class:`~sklearn.impute.SimpleImputer` before them.
 
     See Also
     --------

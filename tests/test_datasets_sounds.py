@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from skaudeep.datasets import load_folder, make_sounds
-from skaudeep.datasets.sounds import SOUNDS
+from skaudeep.datasets.sounds import SOUNDS, _make_session, _record, _Session
 
 RATE = 16000
 
@@ -122,6 +122,60 @@ def test_sessions_differ_in_level_and_clips_of_a_session_less():
     within = np.mean([decibels[test].std() for _, test in bunch.cv])
     between = np.std([decibels[test].mean() for _, test in bunch.cv])
     assert between > 1.5 * within
+
+
+def decibels(samples):
+    return 10 * np.log10(np.mean(np.square(samples, dtype=float)))
+
+
+def record(seed=0, **session):
+    dry = {"level": -30.0, "snr": np.inf, "tilt": 0.0, "impulse_response": np.ones(1)}
+    return _record(
+        SOUNDS["rising sweep"],
+        _Session(**dry | session),
+        2 * RATE,
+        RATE,
+        np.random.default_rng(seed),
+    )
+
+
+def test_clips_vary_by_three_decibels_around_their_sessions_level():
+    levels = [decibels(record(seed)) for seed in range(20)]
+    assert min(levels) > -33.01
+    assert max(levels) < -26.99
+    assert np.std(levels) > 1
+
+
+@pytest.mark.parametrize("tilt", [0.0, 1.0, 2.0])
+def test_the_background_has_its_sessions_distance_and_tilt(tilt):
+    clean, noisy = record(), record(snr=12.0, tilt=tilt)
+    noise = noisy.astype(float) - clean
+    assert decibels(noise) == pytest.approx(decibels(clean) - 12, abs=0.01)
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    hertz = np.fft.rfftfreq(len(noise), 1 / RATE)
+    octaves = [
+        power[(hertz >= low) & (hertz < 2 * low)].mean() for low in (125, 250, 500, 1000, 2000)
+    ]
+    slope = np.polyfit(np.arange(5), np.log2(octaves), 1)[0]
+    assert slope == pytest.approx(-tilt, abs=0.2)
+
+
+def test_a_room_repeats_the_sound_and_leaves_its_level():
+    echo = np.zeros(801)
+    echo[800] = 1
+    dry, late = record(), record(impulse_response=echo)
+    np.testing.assert_allclose(late[800:], dry[:-800], atol=1e-3)
+    assert decibels(late) == pytest.approx(decibels(dry), abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rooms_have_a_direct_sound_and_a_weaker_tail_that_decays(seed):
+    response = _make_session(RATE, np.random.default_rng(seed)).impulse_response
+    tail = response[1:]
+    assert response[0] == 1
+    assert 0.2 < np.linalg.norm(tail) < 0.75  # 12 to 3 dB below
+    first, last = np.array_split(tail, 2)
+    assert decibels(last) < decibels(first) - 20
 
 
 @pytest.mark.parametrize("sampling_rate", [8000, 22050, 44100])

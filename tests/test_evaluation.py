@@ -47,6 +47,7 @@ class _FakeExtractor(TransformerMixin, BaseEstimator):
     """Learns nothing and counts the clips it reads."""
 
     def fit(self, X, y=None):
+        self.was_fitted_ = True
         return self
 
     def transform(self, X):
@@ -224,13 +225,15 @@ def test_parallel_folds_give_the_same():
 
 
 def test_the_caller_keeps_pipeline_bunch_and_random_numbers():
-    pipeline, bunch = make_fake_pipeline(), make_bunch()
+    bunch = make_bunch()
+    pipeline = make_pipeline(_FakeExtractor(), _FakeNetwork(), KNeighborsClassifier(1))
     before, keys = clone(pipeline).get_params(), {key: np.copy(bunch[key]) for key in bunch}
     state = np.random.get_state()[1].copy()
     evaluate(pipeline, bunch, repeats=2)
     assert repr(pipeline.get_params()) == repr(before)
-    assert not hasattr(pipeline[0], "n_features_in_")
-    assert pipeline[0].max_epochs == 1
+    assert not hasattr(pipeline[0], "was_fitted_")
+    assert not hasattr(pipeline[1], "n_features_in_")
+    assert pipeline[1].max_epochs == 1
     assert all(np.array_equal(bunch[key], keys[key]) for key in keys)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -177,14 +178,8 @@ def natural_order(values: Iterable[str]) -> list[str]:
 
 
 def repeated(values: Iterable[str]) -> list[str]:
-    """Values that occur more than once, in the order of their second occurrence."""
-    seen: set[str] = set()
-    twice: dict[str, None] = {}
-    for value in values:
-        if value in seen:
-            twice[value] = None
-        seen.add(value)
-    return list(twice)
+    """Values that occur more than once."""
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 def _check_length(name: str, values: Collection[Any], n_clips: int) -> None:
