@@ -110,6 +110,23 @@ def test_random_predictions_score_chance_within_the_interval():
         assert low < score < high
 
 
+def test_intervals_have_the_confidence_asked_for():
+    options = {"controls": False, "random_state": 0}
+    usual = evaluate(_RandomClassifier(), make_bunch(40), **options)
+    low = evaluate(_RandomClassifier(), make_bunch(40), confidence=0.5, **options)
+    assert low.accuracy == usual.accuracy
+    assert np.ptp(low.accuracy_interval) < np.ptp(usual.accuracy_interval)
+
+
+def test_no_fold_inherits_the_classifier_of_another():
+    class Once(DummyClassifier):
+        def fit(self, X, y):
+            assert not hasattr(self, "classes_")
+            return super().fit(X, y)
+
+    assert evaluate(Once(), make_bunch(), controls=False).predictions.min() >= 0
+
+
 def test_controls_reach_networks_inside_a_union():
     union = FeatureUnion(
         [

@@ -56,6 +56,7 @@ def test_a_tone_is_brightest_at_its_frequency_on_the_axis(frequency, n_mels):
     heights = np.interp(frequency, list(ticks), list(ticks.values()))
     brightest = display.im_.get_array().mean(axis=1).argmax()
     assert brightest == pytest.approx(heights, abs=1)
+    assert display.im_.origin == "lower"
     assert display.ax_.get_ylabel() == "frequency (Hz)"
 
 

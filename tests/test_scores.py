@@ -107,6 +107,20 @@ def test_mean_over_equal_folds_has_the_interval_of_all_clips():
     assert (low, high) == pytest.approx((expected.low, expected.high))
 
 
+def test_a_uar_interval_by_hand():
+    """Wilson's bounds are where the score is z standard errors away."""
+    target = np.repeat([0, 1], [40, 10])
+    right = np.concatenate([np.arange(40) < 30, np.arange(10) < 8])
+    result = make_evaluation(target, np.where(right, target, 2))
+    rates = np.array([31 / 42, 9 / 12])  # recalls with one hit and one miss added
+    variance = np.sum(0.5**2 * rates * (1 - rates) / [40, 10])
+    n = rates.mean() * (1 - rates.mean()) / variance
+    for bound in result.uar_interval:
+        standard_error = (bound * (1 - bound) / n) ** 0.5
+        assert abs((0.75 + 0.8) / 2 - bound) == pytest.approx(1.959964 * standard_error)
+    assert result.uar_interval[0] < 0.775 < result.uar_interval[1]
+
+
 @pytest.mark.parametrize(
     ("recalls", "counts"),
     [
@@ -185,6 +199,23 @@ def test_compare_counts_each_clip_once_over_repeats():
     found = compare(a, b, random_state=0)
     assert (found.n_better, found.n_worse, found.p_value) == (0, 1, 1.0)
     assert found.difference == pytest.approx(a.accuracy - b.accuracy)
+
+
+@pytest.mark.parametrize("n_repeats", [3, 7])
+def test_compare_does_not_take_rounding_for_a_difference(n_repeats):
+    target, predicted = np.zeros(10, int), np.arange(10) % 3 == 0
+    found = compare(
+        make_evaluation(target, predicted), make_evaluation(target, [predicted] * n_repeats)
+    )
+    assert found == (0.0, (0.0, 0.0), 0, 0, 1.0)
+
+
+def test_less_confidence_gives_a_narrower_interval_in_the_table_too():
+    a, b = right(36, 40, confidence=0.5), right(30, 40)
+    wide = compare(a, b, random_state=0)
+    narrow = compare(a, b, confidence=0.5, random_state=0)
+    assert wide.interval[0] < narrow.interval[0] < narrow.interval[1] < wide.interval[1]
+    assert str(narrow) in str(right(36, 40, confidence=0.5, controls={"untrained network": b}))
 
 
 def test_compare_uar_is_the_difference_of_the_uars():
