@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
+from skaudeep.spectra import mel_filters
 from skaudeep.spectrogram import SpectrogramExtractor
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -60,15 +61,22 @@ def test_a_tone_is_brightest_at_its_frequency_on_the_axis(frequency, n_mels):
     assert display.ax_.get_ylabel() == "frequency (Hz)"
 
 
+def test_bands_stand_at_the_peaks_of_their_filters():
+    extractor = SpectrogramExtractor(n_mels=40, sampling_rate=16000)
+    display = SpectrogramDisplay.from_extractor(extractor, make_tone(1000))
+    peaks = mel_filters(16000, 1280, 40).argmax(axis=1) * 16000 / 1280
+    np.testing.assert_allclose(display.frequencies, peaks, atol=16000 / 1280)
+
+
 def test_a_click_stands_at_its_second():
     samples = np.zeros(32000)
-    samples[20800] = 1  # 1.3 s
+    samples[20880] = 1  # 1.305 s, where two frames overlap
     extractor = SpectrogramExtractor(0.02, n_mels=20, clip_below=-60, sampling_rate=16000)
     display = SpectrogramDisplay.from_extractor(extractor, samples)
     left, right, _, _ = display.im_.get_extent()
     loudness = display.im_.get_array().mean(axis=0)
     click = left + (right - left) * (np.flatnonzero(loudness > -1).mean() + 0.5) / len(loudness)
-    assert click == pytest.approx(1.3, abs=0.005)
+    assert click == pytest.approx(1.305, abs=0.001)
     assert display.ax_.get_xlabel() == "time (s)"
 
 
