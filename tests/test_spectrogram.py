@@ -409,6 +409,7 @@ def test_a_clip_that_fails_in_every_view_is_one_warning_where_the_views_were_ask
     ]
     with pytest.warns(AudioWarning) as caught:
         extract_views(extractors, [noise(), "missing.wav", np.zeros(RATE)])
+    assert all(str(warning.message).startswith("1 of 3 clips") for warning in caught)
     assert [str(warning.message).split("\n")[1][:11] for warning in caught] == [
         "missing.wav",
         "clip 2",
