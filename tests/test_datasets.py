@@ -237,7 +237,7 @@ def test_clips_that_the_esc_table_lists_but_nobody_has_are_counted_and_named(esc
     [
         ("target,", "label,", "column 'target', which stands 0 times.*Columns there: 'filename'"),
         ("B-2.wav,2,2,pig", "B-2.wav,2,2,cow", "class 2 as 'pig' and as 'cow'"),
-        ("A-0.wav,1,0,", "A-0.wav,1,zero,", "target 'zero' for clip '1-7-A-0.wav'"),
+        ("A-0.wav,1,0,", "A-0.wav,1,zero,", "class number 'zero' for clip 'audio/1-7-A-0.wav'"),
         ("A-0.wav,1,0,", "A-0.wav,,0,", "fold '' for clip '1-7-A-0.wav'"),
         ("5-9-A-40.wav", "../../5-9-A-40.wav", "not below"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -159,6 +160,73 @@ def fold_columns(ids: Sequence[str]) -> tuple[npt.NDArray[np.int8], list[str]]:
     """
     names = natural_order(ids)
     return (np.asarray(ids)[:, None] == np.asarray(names)).astype(np.int8), names
+
+
+def given_folds(
+    ids: Sequence[str], root: str | os.PathLike[str]
+) -> tuple[npt.NDArray[np.int8] | None, list[str] | None]:
+    """Return :func:`fold_columns`, or warn where one fold is all there is, as in an excerpt.
+
+    Warns
+    -----
+    UserWarning
+        Two calls up, if all clips below `root` belong to one fold; then both results are None.
+    """
+    if len(set(ids)) > 1:
+        return fold_columns(ids)
+    warnings.warn(
+        f"All {len(ids)} clips below {str(root)!r} belong to fold {ids[0]}: without training "
+        "clips there are no folds. Is the corpus complete?",
+        stacklevel=3,
+    )
+    return None, None
+
+
+def number_classes(
+    numbers: Sequence[str], names: Sequence[str], clips: Sequence[str], source: str
+) -> tuple[list[int], list[str]]:
+    """Order classes by the numbers that a table gives them.
+
+    Parameters
+    ----------
+    numbers, names, clips : sequence of str, length n_clips
+        Number and name of each clip's class, and the clip as messages name it.
+    source : str
+        What messages call the table.
+
+    Returns
+    -------
+    target : list of int, length n_clips
+        Index of each clip's class.
+    target_names : list of str
+        The classes that occur, in the order of their numbers.
+
+    Raises
+    ------
+    ValueError
+        If a number is not a whole one, or a class has two names.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets.bunch import number_classes
+    >>> number_classes(["38", "0", "38"], ["tick", "dog", "tick"], ["a", "b", "c"], "clips.csv")
+    ([1, 0, 1], ['dog', 'tick'])
+    """
+    classes: dict[int, str] = {}
+    for number, name, clip in zip(numbers, names, clips, strict=True):
+        if not number.isdecimal():
+            raise ValueError(
+                f"Got class number {number!r} for clip {clip!r} in {source}, expected a whole "
+                "number."
+            )
+        if classes.setdefault(int(number), name) != name:
+            raise ValueError(
+                f"Got class {int(number)} as {classes[int(number)]!r} and as {name!r} (clip "
+                f"{clip!r}) in {source}, expected one name per class."
+            )
+    classes = dict(sorted(classes.items()))
+    position = {number: index for index, number in enumerate(classes)}
+    return [position[int(number)] for number in numbers], list(classes.values())
 
 
 def natural_order(values: Iterable[str]) -> list[str]:

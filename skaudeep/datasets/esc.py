@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import fold_columns, make_bunch
+from skaudeep.datasets.bunch import given_folds, make_bunch, number_classes
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import below, check_files, check_folder, join, list_audio
 from skaudeep.datasets.table import read_columns
@@ -22,7 +21,7 @@ _CLIP = re.compile(r"(?P<number>\d+) - (?P<category>[^/]+)/(?P<fold>\d+)-(?P<sou
 
 class _Row(NamedTuple):
     filename: str
-    number: int
+    number: str
     category: str
     fold: str
     source: str
@@ -90,35 +89,27 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
     else:
         rows = _rows_from_names(root)
         # ESC-10 numbered its classes from 001, ESC-50 from 101.
-        is_esc10 = all(row.number <= 10 for row in rows)
+        is_esc10 = all(int(row.number) <= 10 for row in rows)
         if subset is not None and not is_esc10:
             raise ValueError(
                 f"Got subset={subset!r} for {str(root)!r}, which is ESC-50 and has no {_TABLE} to "
                 "tell the subset. Give subset=None to load every clip there."
             )
 
-    classes = _classes(rows, root)
-    position = {number: index for index, number in enumerate(classes)}
-    fold_ids = [row.fold for row in rows]
-    if len(set(fold_ids)) == 1:
-        warnings.warn(
-            f"All {len(rows)} clips below {str(root)!r} belong to fold {fold_ids[0]}: without "
-            "training clips there are no folds. Is the corpus complete?",
-            stacklevel=2,
-        )
-        folds = fold_names = None
-    else:
-        folds, fold_names = fold_columns(fold_ids)
     names = [row.filename for row in rows]
+    target, target_names = number_classes(
+        [row.number for row in rows], [row.category for row in rows], names, repr(str(root))
+    )
+    folds, fold_names = given_folds([row.fold for row in rows], root)
     return make_bunch(
         join(root, names),
         names,
-        target=[position[row.number] for row in rows],
-        target_names=list(classes.values()),
+        target=target,
+        target_names=target_names,
         folds=folds,
         fold_names=fold_names,
         groups=[row.source for row in rows],
-        descr=CORPORA["esc-10" if is_esc10 else "esc-50"].describe(len(rows), len(classes)),
+        descr=CORPORA["esc-10" if is_esc10 else "esc-50"].describe(len(rows), len(target_names)),
     )
 
 
@@ -134,15 +125,14 @@ def _rows_from_table(root: Path, subset: str | None) -> list[_Row]:
     for kept, name, number, category, fold, source in zip(
         keep, *(table[column] for column in wanted[:5]), strict=True
     ):
-        for column, cell in (("target", number), ("fold", fold)):
-            if not cell.isdecimal():
-                raise ValueError(
-                    f"Got {column} {cell!r} for clip {name!r} in {str(root / _TABLE)!r}, "
-                    "expected a whole number."
-                )
+        if not fold.isdecimal():
+            raise ValueError(
+                f"Got fold {fold!r} for clip {name!r} in {str(root / _TABLE)!r}, expected a whole "
+                "number."
+            )
         if kept:
             name = "audio/" + below(root / "audio", name)
-            rows.append(_Row(name, int(number), category, fold, source))
+            rows.append(_Row(name, number, category, fold, source))
     if not rows:
         raise ValueError(f"Got subset={subset!r}, but no row of {str(root / _TABLE)!r} is in it.")
     check_files(root, [row.filename for row in rows], _TABLE)
@@ -161,19 +151,7 @@ def _rows_from_names(root: Path) -> list[_Row]:
             "use load_folder."
         )
     return [
-        _Row(name, int(match["number"]), match["category"], match["fold"], match["source"])
+        _Row(name, match["number"], match["category"], match["fold"], match["source"])
         for name, match in matches.items()
         if match is not None
     ]
-
-
-def _classes(rows: list[_Row], root: Path) -> dict[int, str]:
-    """Map class numbers to names, ordered by number."""
-    classes: dict[int, str] = {}
-    for row in rows:
-        if classes.setdefault(row.number, row.category) != row.category:
-            raise ValueError(
-                f"Got class {row.number} as {classes[row.number]!r} and as {row.category!r} "
-                f"(clip {row.filename!r}) in {str(root)!r}, expected one name per class."
-            )
-    return dict(sorted(classes.items()))

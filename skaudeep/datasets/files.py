@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -117,4 +118,22 @@ def check_files(root: str | os.PathLike[str], names: Sequence[str], source: str)
             f"Found {len(missing)} of the {len(names)} files listed in {source} missing below "
             f"{os.fspath(root)!r}, first {', '.join(map(repr, missing[:3]))}. "
             "Add the files or remove their rows."
+        )
+
+
+def warn_unlisted(
+    root: str | os.PathLike[str], folder: str, names: Sequence[str], source: str
+) -> None:
+    """Warn, two calls up, of audio files in a folder below `root` that `source` does not list."""
+    listed = set(names)
+    others = [
+        name
+        for name in (f"{folder}/{name}" for name in list_audio(os.path.join(root, folder)))
+        if name not in listed
+    ]
+    if others:
+        warnings.warn(
+            f"{len(others)} audio files below {os.path.join(root, folder)!r}, first "
+            f"{others[0]!r}, are not listed in {source} and are left out.",
+            stacklevel=3,
         )

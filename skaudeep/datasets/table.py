@@ -111,7 +111,7 @@ def load_table(
         columns = read_columns(table, wanted, delimiter=delimiter)
         source, default_root = table.name, table.parent
     elif hasattr(table, "iloc"):
-        columns = _frame_columns(table, wanted)
+        columns = frame_columns(table, wanted)
         source, default_root = "the DataFrame", Path()
     else:
         raise TypeError(
@@ -125,10 +125,10 @@ def load_table(
     labels: npt.NDArray[Any] | None = None
     classes: list[str] = []
     if target is not None:
-        labels, classes = _read_target(columns[target], names, target, task, target_names)
+        labels, classes = read_target(columns[target], names, target, task, target_names)
     elif target_names is not None:
         raise ValueError(f"Got target_names={target_names!r} without target=, expected both.")
-    folds, fold_names = _read_folds(fold, columns, names)
+    folds, fold_names = read_folds(fold, columns, names)
     return make_bunch(
         join(base, names),
         names,
@@ -136,7 +136,7 @@ def load_table(
         target_names=classes,
         folds=folds,
         fold_names=fold_names,
-        partition=None if partition is None else _read_partition(columns[partition], names),
+        partition=None if partition is None else read_partition(columns[partition], names),
         groups=None if groups is None else columns[groups],
         descr=f"{len(names)} clips listed in {source}",
     )
@@ -181,16 +181,7 @@ def read_columns(
     ...     read_columns(table, ["label"])
     {'label': ['cat']}
     """
-    file = Path(table)
-    if not file.is_file():
-        raise FileNotFoundError(f"Got table {str(table)!r}, expected a file that exists.")
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Got table {str(table)!r}, which is not UTF-8 text (byte {error.start}), expected "
-            "UTF-8. Save it as 'CSV UTF-8', or read it with pandas and pass the DataFrame."
-        ) from error
+    text = _read_text(table)
     if delimiter is None:
         delimiter = _detect_delimiter(text, columns)
     elif len(delimiter) != 1:
@@ -222,6 +213,37 @@ def read_columns(
     return dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
 
 
+def read_header(table: str | os.PathLike[str]) -> list[str]:
+    """Read the names of the columns of a delimited text file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not UTF-8, or a quote in its first row is never closed.
+    """
+    text = _read_text(table)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_detect_delimiter(text, ()))
+    try:
+        return [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise ValueError(f"Got broken quoting in the first line of {str(table)!r}.") from error
+
+
+def _read_text(table: str | os.PathLike[str]) -> str:
+    file = Path(table)
+    if not file.is_file():
+        raise FileNotFoundError(f"Got table {str(table)!r}, expected a file that exists.")
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Got table {str(table)!r}, which is not UTF-8 text (byte {error.start}), expected "
+            "UTF-8. Save it as 'CSV UTF-8', or read it with pandas and pass the DataFrame."
+        ) from error
+
+
 def _detect_delimiter(text: str, columns: Sequence[str]) -> str:
     def found(delimiter: str) -> int:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -245,7 +267,7 @@ def _check_columns(header: Sequence[object], columns: Sequence[str], source: str
             )
 
 
-def _frame_columns(frame: pandas.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
+def frame_columns(frame: pandas.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
     """Bring the columns into the form in which a text file holds them."""
     _check_columns(frame.columns.tolist(), columns, "the DataFrame")
     if len(frame) == 0:
@@ -265,13 +287,14 @@ def _cells(series: pandas.Series) -> list[str]:
     ]
 
 
-def _read_target(
+def read_target(
     cells: list[str],
     names: list[str],
     column: str,
-    task: str | None,
-    target_names: Sequence[str] | None,
+    task: str | None = None,
+    target_names: Sequence[str] | None = None,
 ) -> tuple[npt.NDArray[Any], list[str]]:
+    """Return classes as integers with their names, or values; see :func:`load_table`."""
     labelled = [cell for cell in cells if cell not in _UNLABELLED]
     if task is None:
         task = "classification" if target_names is not None else _guess_task(labelled, column)
@@ -327,9 +350,10 @@ def _number(cell: str, name: str, column: str) -> float:
     return float(cell)
 
 
-def _read_folds(
+def read_folds(
     fold: str | Sequence[str] | None, columns: dict[str, list[str]], names: list[str]
 ) -> tuple[npt.NDArray[np.int8] | None, list[str] | None]:
+    """Return a column of 0 and 1 per fold with their names; see :func:`load_table`."""
     if fold is None:
         return None, None
     if isinstance(fold, str):
@@ -351,7 +375,8 @@ def _read_folds(
     return np.array(folds, dtype=np.int8).T, list(fold)
 
 
-def _read_partition(cells: list[str], names: list[str]) -> list[str]:
+def read_partition(cells: list[str], names: list[str]) -> list[str]:
+    """Return partitions under our names; see :func:`load_table`."""
     for cell, name in zip(cells, names, strict=True):
         if cell and cell.lower() not in PARTITION_ALIASES:
             raise ValueError(
