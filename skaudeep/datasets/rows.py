@@ -1,0 +1,487 @@
+"""Clips of a data set chosen, joined and repeated, with all that is known about them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import Bunch, check_random_state
+
+# Keys that hold one entry per clip in every data set, and keys that never do. Any other key does
+# where its length is the number of clips.
+ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
+WHOLE_KEYS = ("target_names", "feature_names", "cv", "DESCR")
+
+
+def select(
+    bunch: Bunch,
+    clips: npt.ArrayLike | slice | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+) -> Bunch:
+    """Keep some clips of a data set, with everything that is known about them.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the keys of :func:`make_bunch`; it is not changed.
+    clips : array-like of bool, int or str, or slice, default=None
+        A mask of shape (n_clips,), positions, or names as in `filenames`. Positions and names also
+        give the order of the result, and none may stand twice. None keeps all clips.
+    classes : sequence of str, default=None
+        Keep only clips of these classes, and number the classes in the order given here. None
+        keeps clips of all classes and their numbers, even of classes that are left without clips.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the same keys. Keys with one entry per clip, the caller's own among them
+        (arrays, lists and pandas objects as long as there are clips), hold those of the clips
+        kept; all others are taken over.
+
+    Raises
+    ------
+    ValueError
+        If no clip is left, or clips or classes are not there.
+
+    Warns
+    -----
+    UserWarning
+        If a fold is left without clips to train or to test on; the fold is dropped.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets import make_sounds, select
+    >>> sounds = make_sounds(40, n_classes=4, n_sessions=2, random_state=0)
+    >>> select(sounds, sounds.target < 2).data.shape
+    (20, 16000)
+    >>> tones = select(sounds, classes=["high-low tones", "low-high tones"])
+    >>> tones.target[:4], tones.target_names
+    (array([1, 0, 1, 0]), ['high-low tones', 'low-high tones'])
+    """
+    n_clips = check_bunch(bunch)
+    rows = np.arange(n_clips) if clips is None else _positions(bunch, clips)
+    new: dict[str, Any] = {}
+    if classes is not None:
+        if isinstance(classes, str):
+            raise ValueError(f"Got classes={classes!r}, expected a list of names: [{classes!r}].")
+        unknown = [name for name in classes if name not in bunch.target_names]
+        if unknown or len(set(classes)) != len(classes):
+            raise ValueError(
+                f"Got classes={list(classes)!r}, expected distinct names from target_names: "
+                f"{', '.join(map(repr, bunch.target_names))}."
+            )
+        numbers = np.full(len(bunch.target_names) + 1, -1)  # the last one for unlabelled clips
+        numbers[[bunch.target_names.index(name) for name in classes]] = range(len(classes))
+        target = numbers[bunch.target]
+        rows = rows[target[rows] >= 0]
+        new = {"target": target[rows], "target_names": list(classes)}
+    if not len(rows):
+        raise ValueError(
+            f"Got a selection that leaves none of the {n_clips} clips, expected at least one."
+        )
+    new = {key: take(bunch[key], rows) for key in row_keys(bunch)} | new
+    one_sided = [
+        str(fold + 1)
+        for fold, (train, test) in enumerate(fold_indices(new["folds"], new.get("copy_of")))
+        if not len(train) or not len(test)
+    ]
+    if one_sided:
+        warnings.warn(
+            f"Fold(s) {', '.join(one_sided)} of {new['folds'].shape[1]} have no clips left to "
+            "train or to test on and are dropped.",
+            stacklevel=2,
+        )
+        kept = [str(fold + 1) not in one_sided for fold in range(new["folds"].shape[1])]
+        new["folds"] = new["folds"][:, kept]
+    return renewed(bunch, **new)
+
+
+def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = None) -> Bunch:
+    """Join data sets, the clips of the first one first.
+
+    Classes are matched by name and numbered anew: those of the first data set, then what others
+    add. Fold k of one joins fold k of the others. A data set without folds joins others that have
+    some only if it is unlabelled: its clips then train in every fold.
+
+    Parameters
+    ----------
+    bunches : sequence of :class:`~sklearn.utils.Bunch`
+        At least one data set, all with the same keys; none is changed.
+    prefixes : sequence of str, one per data set, default=None
+        Put before file names and groups, such as "gtzan/", so that equal ones of different corpora
+        stay apart. None: names must differ, and equal groups are one group.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the same keys. Spectrograms of fewer frames or chunks are padded with NaN;
+        arrays on disk are read into memory. `DESCR` holds all descriptions.
+
+    Raises
+    ------
+    ValueError
+        If data sets differ in their keys, their number of folds, their kind of target or of data,
+        the size of frames, or a value such as `sampling_rate`; or if a file name stands in two.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets import concatenate, make_sounds
+    >>> one, two = (make_sounds(20, n_classes=4, random_state=seed) for seed in range(2))
+    >>> both = concatenate([one, two], prefixes=["one/", "two/"])
+    >>> both.data.shape, len(set(both.groups)), both.cv[0][1]
+    ((40, 16000), 10, array([ 0,  1,  2,  3, 20, 21, 22, 23]))
+    """
+    bunches = [bunches] if isinstance(bunches, Mapping) else list(bunches)
+    if not bunches:
+        raise ValueError("Got no data sets, expected at least one.")
+    prefixes = [""] * len(bunches) if prefixes is None else list(prefixes)
+    if len(prefixes) != len(bunches):
+        raise ValueError(
+            f"Got {len(prefixes)} prefixes for {len(bunches)} data sets, expected one for each."
+        )
+    for number, bunch in enumerate(bunches):
+        check_bunch(bunch)
+        if different := bunch.keys() ^ bunches[0].keys():
+            raise ValueError(
+                f"Got key(s) {', '.join(map(repr, sorted(different)))} in only one of data sets 0 "
+                f"and {number}, expected the same keys. Add or delete them."
+            )
+    keys = row_keys(bunches[0])
+    new: dict[str, Any] = {
+        key: _join([bunch[key] for bunch in bunches], key, "sampling_rate" in bunches[0])
+        for key in keys
+        if key not in ("target", "folds")
+    }
+    for key in ("filenames", "groups", "copy_of"):
+        if key in new:
+            new[key] = np.array(
+                [
+                    prefix + str(value) if value or key == "filenames" else ""
+                    for prefix, bunch in zip(prefixes, bunches, strict=True)
+                    for value in bunch[key]
+                ]
+            )
+    names, counts = np.unique(new["filenames"], return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"Got {(counts > 1).sum()} file name(s) in more than one data set, first "
+            f"{str(names[counts > 1][0])!r}, expected each clip once. Drop the repetitions, or "
+            "give prefixes= if they are different clips."
+        )
+    for key in bunches[0].keys() - {*keys, "target_names", "cv", "DESCR"}:
+        if not all(_equal(bunch[key], bunches[0][key]) for bunch in bunches):
+            raise ValueError(
+                f"Got different {key} in the data sets, expected the same. Make them equal, or "
+                "delete the key."
+            )
+    new["folds"] = _join_folds(bunches)
+    new["target"], new["target_names"] = _join_targets(bunches)
+    new["DESCR"] = "\n\n".join(dict.fromkeys(bunch.get("DESCR", "") for bunch in bunches)).strip()
+    return renewed(bunches[0], **new)
+
+
+def upsample(
+    bunch: Bunch,
+    *,
+    partitions: str | Sequence[str] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
+    """Balance the classes: repeat clips until each class has as many as the largest.
+
+    Partitions are balanced each by itself, and so are clips that are tested in the same folds: a
+    copy stays on the side of its original, in partitions, folds and groups, and where all classes
+    occur in all folds every training side is balanced. No copy is in the test indices of `cv`, so
+    that each clip is still tested once.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set of classes with the keys of :func:`make_bunch`; it is not changed.
+    partitions : str or sequence of str, default=None
+        Which to balance: "train", "devel", "test". None: "train", or all clips where there are no
+        partitions.
+    random_state : int, RandomState instance or None, default=None
+        Determines which clips are repeated once more than others of their class. Pass an int for
+        the same clips in every call.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The clips as they were, then the copies, all keys with one entry per clip extended. A copy
+        of `a.wav` is called `a.wav#2`, `a.wav#3` ...; one key is added:
+
+        copy_of : ndarray of shape (n_clips,) of str
+            Name of the clip that this one repeats, "" for originals.
+
+    Raises
+    ------
+    ValueError
+        If the target is for regression, nothing is labelled, a partition has no clips, or there
+        are copies already.
+
+    Notes
+    -----
+    Unlabelled clips are not repeated. Divide first, then balance: :func:`add_folds` refuses a data
+    set with copies, and a splitter that knows nothing of them would test on what it trained on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.datasets import make_sounds, select, upsample
+    >>> sounds = make_sounds(12, n_classes=3, n_sessions=2, random_state=0)
+    >>> balanced = upsample(select(sounds, slice(0, 11)), random_state=0)
+    >>> np.bincount(balanced.target), balanced.filenames[11:].tolist()
+    (array([4, 4, 4]), ['fold_2/low-high tones/00005.wav#2'])
+    """
+    n_clips = check_bunch(bunch)
+    if "copy_of" in bunch:
+        raise ValueError(
+            "Got a data set with copies (key copy_of), expected originals. "
+            "Call upsample once, on the data set before."
+        )
+    if bunch.target.dtype.kind == "f":
+        raise ValueError("Got a target for regression, expected classes: only these are balanced.")
+    if partitions is None:
+        partitions = "train" if (bunch.partition != "").any() else ""
+    partitions = [partitions] if isinstance(partitions, str) else list(partitions)
+    for name in partitions:
+        if name not in bunch.partition:
+            raise ValueError(
+                f"Got no clips in partition {name!r}, expected some. Partitions there: "
+                f"{', '.join(repr(str(value)) for value in np.unique(bunch.partition))}."
+            )
+    chosen = np.isin(bunch.partition, partitions) & (bunch.target >= 0)
+    if not chosen.any():
+        raise ValueError("Got no labelled clips to balance, expected at least one.")
+
+    rng = check_random_state(random_state)
+    partition_numbers = np.unique(bunch.partition, return_inverse=True)[1]
+    sides = np.column_stack([partition_numbers, bunch.folds])
+    side_of = np.unique(sides, axis=0, return_inverse=True)[1]
+    copies = []
+    for side in np.unique(side_of[chosen]):
+        here = chosen & (side_of == side)
+        counts = np.bincount(bunch.target[here])
+        for label in np.flatnonzero(counts):
+            clips = np.flatnonzero(here & (bunch.target == label))
+            times, rest = divmod(counts.max() - len(clips), len(clips))
+            copies += [np.tile(clips, times), rng.choice(clips, rest, replace=False)]
+    originals = np.concatenate(copies)
+    rows = np.concatenate([np.arange(n_clips), originals])
+    names = bunch.filenames.tolist()
+    taken, numbers = set(names), dict.fromkeys(names, 2)
+    for original in originals:
+        name = names[original]
+        while (copy := f"{name}#{numbers[name]}") in taken:
+            numbers[name] += 1
+        taken.add(copy)
+        names.append(copy)
+    new = {key: take(bunch[key], rows) for key in row_keys(bunch)}
+    new["filenames"] = np.array(names)
+    new["copy_of"] = np.array([""] * n_clips + bunch.filenames[originals].tolist())
+    return renewed(bunch, **new)
+
+
+# What the functions above and their neighbours build on.
+
+
+def check_bunch(bunch: Bunch) -> int:
+    """Count the clips of a data set whose keys fit together.
+
+    Raises
+    ------
+    ValueError
+        If a key of :func:`make_bunch` is missing or of another length than `filenames`, or `cv` is
+        not what `folds` say.
+    """
+    needed = (*ROW_KEYS, "target_names")
+    if not isinstance(bunch, Mapping) or (missing := [key for key in needed if key not in bunch]):
+        lacks = f" without {', '.join(missing)}" if isinstance(bunch, Mapping) else ""
+        raise ValueError(
+            f"Got a {type(bunch).__name__}{lacks}, expected a data set with the keys "
+            f"{', '.join(needed)}. Assemble it with skaudeep.datasets.make_bunch."
+        )
+    n_clips = len(bunch["filenames"])
+    for key in ROW_KEYS:
+        if n_entries(bunch[key]) != n_clips:
+            raise ValueError(
+                f"Got {key} with {n_entries(bunch[key])} entries for {n_clips} filenames, expected "
+                "one entry per clip."
+            )
+    if "cv" in bunch:
+        expected = fold_indices(bunch["folds"], bunch.get("copy_of"))
+        sides = [list(map(np.asarray, fold)) for fold in bunch["cv"]]
+        if len(sides) != len(expected) or not all(
+            np.array_equal(side, indices)
+            for fold, pair in zip(sides, expected, strict=True)
+            for side, indices in zip(fold, pair, strict=True)
+        ):
+            raise ValueError(
+                "Got cv that is not what folds say, expected the same folds in both. Assemble the "
+                "data set with skaudeep.datasets.make_bunch(..., folds=...)."
+            )
+    return n_clips
+
+
+def renewed(bunch: Bunch, **changes: Any) -> Bunch:
+    """Return a data set with other values under some keys, and with `cv` to match its folds."""
+    new = Bunch(**{**bunch, **changes})
+    new["cv"] = fold_indices(new["folds"], new.get("copy_of"))
+    return new
+
+
+def fold_indices(
+    folds: npt.NDArray[np.int8], copy_of: npt.NDArray[np.str_] | None = None
+) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """Positions of the clips that train and that are tested in each fold; copies only train."""
+    original = True if copy_of is None else np.asarray(copy_of) == ""
+    return [(np.flatnonzero(fold == 0), np.flatnonzero((fold == 1) & original)) for fold in folds.T]
+
+
+def row_keys(bunch: Bunch) -> list[str]:
+    """Keys of a data set that hold one entry per clip."""
+    n_clips = len(bunch["filenames"])
+    return [
+        key
+        for key, value in bunch.items()
+        if key in ROW_KEYS or (key not in WHOLE_KEYS and n_entries(value) == n_clips)
+    ]
+
+
+def n_entries(value: Any) -> int | None:
+    """Length of an array, pandas object, list or tuple; None for what is no row of entries."""
+    if hasattr(value, "shape"):
+        return value.shape[0] if value.shape else None
+    return len(value) if isinstance(value, list | tuple) else None
+
+
+def take(values: Any, rows: npt.NDArray[np.intp]) -> Any:
+    """Entries of an array, pandas object, list or tuple at some positions."""
+    if hasattr(values, "iloc"):
+        return values.iloc[rows]
+    return values[rows] if hasattr(values, "shape") else [values[row] for row in rows]
+
+
+def _positions(bunch: Bunch, clips: npt.ArrayLike | slice) -> npt.NDArray[np.intp]:
+    n_clips = len(bunch.filenames)
+    if isinstance(clips, slice):
+        return np.arange(n_clips)[clips]
+    wanted = np.asarray(clips)
+    if wanted.ndim == 1 and wanted.dtype.kind in "UO" and len(wanted):
+        position = {name: row for row, name in enumerate(bunch.filenames.tolist())}
+        unknown = [name for name in wanted.tolist() if name not in position]
+        if unknown:
+            raise ValueError(
+                f"Got {len(unknown)} clip(s) that are not among the {n_clips} filenames, first "
+                f"{unknown[0]!r}, expected names such as {str(bunch.filenames[0])!r}."
+            )
+        wanted = np.array([position[name] for name in wanted.tolist()])
+    elif wanted.dtype.kind == "b" and wanted.shape == (n_clips,):
+        return np.flatnonzero(wanted)
+    elif wanted.ndim != 1 or (wanted.dtype.kind not in "iu" and len(wanted)):
+        raise ValueError(
+            f"Got clips of shape {wanted.shape} and dtype {wanted.dtype}, expected a mask of shape "
+            f"({n_clips},), a list of positions or a list of file names."
+        )
+    wanted = wanted.astype(np.intp)
+    if len(wanted) and not 0 <= wanted.min() <= wanted.max() < n_clips:
+        raise ValueError(
+            f"Got clips from {wanted.min()} to {wanted.max()}, expected positions from 0 to "
+            f"{n_clips - 1}."
+        )
+    if len(np.unique(wanted)) < len(wanted):
+        raise ValueError(
+            "Got a clip twice, expected each once. To repeat clips of small classes use upsample."
+        )
+    return wanted
+
+
+def _join(parts: list[Any], key: str, waveforms: bool) -> Any:
+    """Put the entries of several data sets under one key one after the other."""
+    if all(isinstance(part, list | tuple) for part in parts):
+        return [entry for part in parts for entry in part]
+    if all(hasattr(part, "iloc") for part in parts):
+        import pandas
+
+        return pandas.concat(parts)
+    if all(hasattr(part, "append") and hasattr(part, "names") for part in parts):
+        return parts[0].append(parts[1:])  # a pandas index
+    arrays = [np.asarray(part) for part in parts]
+    kinds = {"number" if array.dtype.kind in "biufc" else "object" for array in arrays}
+    shapes = [array.shape[1:] for array in arrays]
+    # Frames and chunks may be padded; the last axis holds bands or features.
+    fixed = {shape[-1:] if key == "data" and not waveforms else shape for shape in shapes}
+    if len(kinds) > 1 or len(fixed) > 1 or len(set(map(len, shapes))) > 1:
+        found = " and ".join(
+            dict.fromkeys(f"{array.dtype.name} of shape {array.shape}" for array in arrays)
+        )
+        raise ValueError(
+            f"Got {key} as {found}, expected entries of one kind and size; only the number of "
+            "frames and of chunks may differ. Extract them alike, or join paths and extract then."
+        )
+    if len(set(shapes)) == 1:
+        return np.concatenate(arrays)
+    longest = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
+    n_rows = [len(array) for array in arrays]
+    joined = np.full((sum(n_rows), *longest), np.nan, np.result_type(np.float32, *arrays))
+    for array, end in zip(arrays, np.cumsum(n_rows), strict=True):
+        joined[(slice(end - len(array), end), *map(slice, array.shape[1:]))] = array
+    return joined
+
+
+def _join_folds(bunches: list[Bunch]) -> npt.NDArray[np.int8]:
+    n_folds = max(bunch.folds.shape[1] for bunch in bunches)
+    parts = []
+    for number, bunch in enumerate(bunches):
+        folds = bunch.folds
+        if not folds.shape[1] and not is_labelled(bunch).any():
+            folds = np.zeros((len(folds), n_folds), dtype=np.int8)
+        if folds.shape[1] != n_folds:
+            raise ValueError(
+                f"Got {folds.shape[1]} folds in data set {number} and {n_folds} in another, "
+                "expected as many in each. Use drop_folds on some and add_folds on the result."
+            )
+        parts.append(folds)
+    return np.concatenate(parts)
+
+
+def _join_targets(bunches: list[Bunch]) -> tuple[npt.NDArray[Any], list[str]]:
+    labelled = [bunch for bunch in bunches if is_labelled(bunch).any()]
+    kinds = {bunch.target.dtype.kind == "f" for bunch in labelled or bunches}
+    if len(kinds) > 1:
+        raise ValueError(
+            "Got classes in some data sets and values to regress on in others, expected one of "
+            "them. Join data sets of one task."
+        )
+    if kinds == {True}:
+        targets = [
+            bunch.target if is_labelled(bunch).any() else np.full(len(bunch.target), np.nan)
+            for bunch in bunches
+        ]
+        return np.concatenate(targets), []
+    names = list(dict.fromkeys(name for bunch in bunches for name in bunch.target_names))
+    position = {name: number for number, name in enumerate(names)}
+    targets = []
+    for bunch in bunches:
+        if bunch.target.dtype.kind == "f":  # of regression, but unlabelled
+            targets.append(np.full(len(bunch.target), -1))
+            continue
+        numbers = np.array([*(position[name] for name in bunch.target_names), -1])
+        targets.append(numbers[bunch.target])
+    return np.concatenate(targets), names
+
+
+def is_labelled(bunch: Bunch) -> npt.NDArray[np.bool_]:
+    """Tell which clips have a class or a value."""
+    target = bunch["target"]
+    return ~np.isnan(target) if target.dtype.kind == "f" else target >= 0
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if hasattr(a, "shape") or hasattr(b, "shape"):
+        return type(a) is type(b) and np.array_equal(np.asarray(a), np.asarray(b))
+    return bool(a == b)

@@ -1,0 +1,297 @@
+"""Folds and partitions, added to a data set and dropped from it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import Bunch, check_random_state
+
+from skaudeep.datasets.bunch import PARTITIONS
+from skaudeep.datasets.rows import check_bunch, is_labelled, renewed, row_keys
+
+MAX_BINS = 10  # of equal numbers of clips, for values to regress on
+
+
+def add_folds(
+    bunch: Bunch,
+    n_folds: int = 5,
+    *,
+    groups: str | None = "groups",
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
+    """Add folds for cross-validation: each clip is tested in one and trains in the others.
+
+    Every fold gets the same share of each class, as nearly as groups that stay together allow.
+    Values to regress on are stratified by up to ten bins of equal numbers of clips; unlabelled
+    clips are spread as a class of their own.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the keys of :func:`make_bunch` and without folds; it is not changed.
+    n_folds : int >= 2, default=5
+        Number of folds, at most that of groups.
+    groups : str or None, default="groups"
+        Key whose equal entries must not be torn apart: speakers, recordings ... Clips where it is
+        empty stand alone. None: every clip stands alone.
+    random_state : int, RandomState instance or None, default=None
+        Determines the order in which groups of equal size are dealt out. Pass an int for the same
+        folds in every call.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The same data set with `folds` and `cv`. What does not change is shared with `bunch`, not
+        copied.
+
+    Raises
+    ------
+    ValueError
+        If there are folds or copies already, more folds than groups, or no such key.
+
+    Warns
+    -----
+    UserWarning
+        If a class occurs in too few groups to be trained and tested in every fold.
+
+    See Also
+    --------
+    add_partitions : One division into train, devel and test.
+
+    Notes
+    -----
+    Groups are dealt out one by one, the largest first, each to the fold that lacks most of its
+    classes: greedy minimisation of the chi-square distance from exact shares, summed over classes
+    and the number of clips. Where every clip stands alone, classes and folds come out even to
+    within one clip.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets import add_folds, drop_folds, make_sounds
+    >>> sounds = drop_folds(make_sounds(60, n_classes=4, n_sessions=6, random_state=0))
+    >>> three = add_folds(sounds, 3, random_state=0)
+    >>> [len(set(three.groups[test])) for _, test in three.cv], three.folds.sum(axis=0)
+    ([2, 2, 2], array([20, 20, 20]))
+    """
+    check_bunch(bunch)
+    if not isinstance(n_folds, Integral) or n_folds < 2:
+        raise ValueError(f"Got n_folds={n_folds!r}, expected an integer of at least 2.")
+    if bunch.folds.shape[1]:
+        raise ValueError(
+            f"Got a data set with {bunch.folds.shape[1]} folds, expected one without. "
+            "Keep them, as results on given folds compare, or call drop_folds first."
+        )
+    fold_of = _divide(bunch, [1 / n_folds] * int(n_folds), groups, random_state)
+    folds = (fold_of[:, None] == np.arange(n_folds)).astype(np.int8)
+    _warn_of_rare_classes(bunch, fold_of, [f"fold {k + 1}" for k in range(n_folds)])
+    return renewed(bunch, folds=folds)
+
+
+def add_partitions(
+    bunch: Bunch,
+    *,
+    train: float = 0.6,
+    devel: float = 0.2,
+    test: float = 0.2,
+    groups: str | None = "groups",
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
+    """Divide a data set into the partitions train, devel and test.
+
+    Classes and groups are treated as by :func:`add_folds`.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the keys of :func:`make_bunch` and without partitions; it is not changed.
+    train, devel, test : float in [0, 1], default=0.6, 0.2, 0.2
+        Share of the clips in each partition; together 1. With 0 there is no such partition.
+    groups : str or None, default="groups"
+        Key whose equal entries must not be torn apart. None: every clip stands alone.
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same partitions in every call.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The same data set with `partition`. What does not change is shared with `bunch`, not
+        copied.
+
+    Raises
+    ------
+    ValueError
+        If there are partitions or copies already, shares do not sum to 1, there are fewer groups
+        than partitions, or there is no such key.
+
+    Warns
+    -----
+    UserWarning
+        If a class occurs in too few groups to be in every partition.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets import add_partitions, make_sounds
+    >>> sounds = make_sounds(60, n_classes=4, n_sessions=5, random_state=0)
+    >>> parts = add_partitions(sounds, random_state=0)
+    >>> [int((parts.partition == name).sum()) for name in ("train", "devel", "test")]
+    [36, 12, 12]
+    """
+    check_bunch(bunch)
+    shares = {"train": train, "devel": devel, "test": test}
+    if (
+        not all(isinstance(share, Real) and 0 <= share <= 1 for share in shares.values())
+        or abs(sum(shares.values()) - 1) > 1e-6
+    ):
+        raise ValueError(
+            f"Got train={train!r}, devel={devel!r} and test={test!r}, expected shares from 0 to 1 "
+            "that sum to 1."
+        )
+    if (bunch.partition != "").any():
+        raise ValueError(
+            "Got a data set with partitions, expected one without. Keep them, as results on given "
+            "partitions compare, or call drop_partitions first."
+        )
+    names = [name for name in PARTITIONS if shares[name] > 0]
+    part_of = _divide(bunch, [shares[name] for name in names], groups, random_state)
+    _warn_of_rare_classes(bunch, part_of, names)
+    return renewed(bunch, partition=np.array(names, dtype="U5")[part_of])
+
+
+def drop_folds(bunch: Bunch) -> Bunch:
+    """Return the same data set without folds.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the keys of :func:`make_bunch`; it is not changed.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        With no column in `folds` and nothing in `cv`. The rest is shared with `bunch`.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets import drop_folds, make_sounds
+    >>> sounds = drop_folds(make_sounds(20, n_classes=4, random_state=0))
+    >>> sounds.folds.shape, sounds.cv
+    ((20, 0), [])
+    """
+    return renewed(bunch, folds=np.zeros((check_bunch(bunch), 0), dtype=np.int8))
+
+
+def drop_partitions(bunch: Bunch) -> Bunch:
+    """Return the same data set without partitions.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the keys of :func:`make_bunch`; it is not changed.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        With "" for every clip in `partition`. The rest is shared with `bunch`.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets import add_partitions, drop_partitions, make_sounds
+    >>> sounds = make_sounds(20, n_classes=4, random_state=0)
+    >>> set(drop_partitions(add_partitions(sounds, random_state=0)).partition.tolist())
+    {''}
+    """
+    return renewed(bunch, partition=np.full(check_bunch(bunch), "", dtype="U5"))
+
+
+def _divide(
+    bunch: Bunch, shares: Sequence[float], groups: str | None, random_state: Any
+) -> npt.NDArray[np.intp]:
+    """Part of each clip, so that parts have their share of every class and groups stay whole."""
+    if "copy_of" in bunch:
+        raise ValueError(
+            "Got a data set with copies of clips (key copy_of), which would be on both sides of a "
+            "division, expected originals. Divide first, then upsample."
+        )
+    group_of = _group_numbers(bunch, groups)
+    n_groups = group_of.max() + 1
+    if n_groups < len(shares):
+        raise ValueError(
+            f"Got {n_groups} group(s) to divide into {len(shares)} parts, expected at least one "
+            "for each. Ask for fewer parts, or give groups=None to divide clip by clip."
+        )
+    strata = _strata(bunch, len(shares))
+    counts = np.zeros((n_groups, strata.max() + 2))
+    np.add.at(counts, (group_of, strata), 1)
+    counts[:, -1] = counts.sum(axis=1)  # the number of clips counts as one class more
+    totals = counts.sum(axis=0)
+    lacking = np.outer(shares, totals)
+
+    order = check_random_state(random_state).permutation(n_groups)
+    order = order[np.lexsort((counts[order, :-1].argmax(axis=1), -counts[order, -1]))]
+    part_of = np.empty(n_groups, dtype=np.intp)
+    empty = np.ones(len(shares), dtype=bool)
+    for n_dealt, group in enumerate(order):
+        gain = (2 * lacking - counts[group]) @ (counts[group] / totals) / shares
+        if n_groups - n_dealt == empty.sum():  # small shares get their group, too
+            gain[~empty] = -np.inf
+        # Rounding: what is equal on paper must not be told apart by the last bit.
+        part_of[group] = np.argmax(gain.round(9))
+        lacking[part_of[group]] -= counts[group]
+        empty[part_of[group]] = False
+    return part_of[group_of]
+
+
+def _group_numbers(bunch: Bunch, key: str | None) -> npt.NDArray[np.intp]:
+    n_clips = len(bunch.filenames)
+    if key is None:
+        return np.arange(n_clips)
+    if key not in row_keys(bunch) or np.ndim(bunch[key]) != 1:
+        raise ValueError(
+            f"Got groups={key!r}, expected a key with one name per clip, such as 'groups', or None."
+        )
+    numbers: dict[object, int] = {}
+    group_of = []
+    values = bunch[key]
+    for row, value in enumerate(values.tolist() if hasattr(values, "tolist") else values):
+        unknown = value is None or value == "" or value != value
+        # A clip without a group has one of its own, under its position: no name is an int.
+        group_of.append(numbers.setdefault(row if unknown else str(value), len(numbers)))
+    return np.array(group_of)
+
+
+def _strata(bunch: Bunch, n_parts: int) -> npt.NDArray[np.intp]:
+    labelled = is_labelled(bunch)
+    strata = np.zeros(len(labelled), dtype=np.intp)
+    if bunch.target.dtype.kind == "f":
+        values = bunch.target[labelled]
+        n_bins = min(MAX_BINS, len(values) // n_parts)
+        if n_bins > 1:
+            edges = np.quantile(values, np.arange(1, n_bins) / n_bins)
+            strata[labelled] = np.searchsorted(edges, values, side="right")
+    else:
+        strata[labelled] = bunch.target[labelled]
+    strata[~labelled] = strata.max() + 1
+    return np.unique(strata, return_inverse=True)[1]
+
+
+def _warn_of_rare_classes(
+    bunch: Bunch, part_of: npt.NDArray[np.intp], names: Sequence[str]
+) -> None:
+    if bunch.target.dtype.kind == "f":
+        return
+    missing = [
+        f"{bunch.target_names[label]!r} ({', '.join(absent)})"
+        for label in np.unique(bunch.target[bunch.target >= 0])
+        if (absent := [n for k, n in enumerate(names) if k not in part_of[bunch.target == label]])
+    ]
+    if missing:
+        warnings.warn(
+            f"{len(missing)} class(es) occur in too few groups to be everywhere, first "
+            f"{missing[0]}. Ask for fewer parts, or leave the class(es) out.",
+            stacklevel=3,
+        )
