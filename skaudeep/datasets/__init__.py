@@ -1,8 +1,8 @@
 """Corpora as scikit-learn Bunches: readers for what is on disk, and a generator of sounds."""
 
-from skaudeep.datasets.audit import audit
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.esc import load_esc
+from skaudeep.datasets.findings import audit
 from skaudeep.datasets.folder import load_folder
 from skaudeep.datasets.rows import concatenate, select, upsample
 from skaudeep.datasets.sounds import make_sounds

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from skaudeep.datasets.bunch import PARTITIONS
@@ -187,8 +188,6 @@ def read_headers(
     clips: list[Clip], sampling_rate: float | None, n_jobs: int | None
 ) -> list[AudioInfo | AudioError]:
     """Header of each clip's file, or what is wrong with it; each file is opened once."""
-    from joblib import Parallel, delayed
-
     from skaudeep.audio import AudioError, audio_info
 
     def read(path: str) -> AudioInfo | AudioError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from skaudeep.datasets.rows import check_bunch
@@ -82,7 +83,7 @@ def audit(
     truncated               fewer samples than the header announces                NaN
     non-finite              samples that are NaN or infinite                       NaN
     silent                  level below `silent_below`                             dB re full scale
-    clipped                 three or more samples in a row at full scale           % of samples
+    clipped                 three or more samples in a row at or over full scale   % of samples
     too short               lasts less than `min_duration`                         seconds
     duplicate               same file or same samples as an earlier clip           NaN
     mixed rates             another sampling rate than most clips                  Hz
@@ -172,8 +173,8 @@ def audit(
     first_like = _duplicates(sounds, same_file, silent_below)
     findings += _duplicate_findings(bunch, first_like, same_file)
     readable = {row: sound for row, sound in sounds.items() if isinstance(sound, _Sound)}
-    findings += _mixed({row: s.sampling_rate for row, s in readable.items()}, "rates", "Hz")
-    findings += _mixed({row: s.n_channels for row, s in readable.items()}, "channels", "channel(s)")
+    findings += _mixed({row: s.sampling_rate for row, s in readable.items()}, "rates", " Hz")
+    findings += _mixed({row: s.n_channels for row, s in readable.items()}, "channels")
     groups = {row: str(bunch.groups[row]) for row in rows if bunch.groups[row]}
     findings += _torn(bunch, groups, "group on both sides", "group {!r}")
     alike = {row: str(bunch.filenames[first]) for row, first in first_like.items()}
@@ -202,8 +203,6 @@ def _listen_to_all(
 
     Returns what was heard in each row, and the first row with the same file.
     """
-    from joblib import Parallel, delayed
-
     first_row: dict[Any, int] = {}
     same_file = {row: first_row.setdefault(key, row) for row, key in _file_keys(clips, rows)}
     different = list(first_row.values())
@@ -265,8 +264,7 @@ def _blocks(
     if is_file(clip):
         info = audio_info(clip.source)
         end = info.duration if clip.end is None else clip.end
-        # Whole seconds are whole samples. An MP3 may end before its header says: then a block
-        # could begin after the end.
+        # An MP3 may end before its header says: a block could begin after the end.
         while end - start > 1.5 * BLOCK and info.format != "MP3":
             yield read_audio(clip.source, start=start, end=start + BLOCK)
             start += BLOCK
@@ -275,7 +273,7 @@ def _blocks(
 
 
 def _count_clipped(samples: npt.NDArray[np.float32]) -> int:
-    """Count samples in runs at full scale, of one sign."""
+    """Count samples in runs at or over full scale, of one sign."""
     count = 0
     for sign in (1, -1):
         full = sign * samples >= FULL_SCALE
@@ -346,14 +344,14 @@ def _label(bunch: Bunch, row: int) -> str:
     return f"class {bunch.target_names[target]!r}" if target >= 0 else "no class"
 
 
-def _mixed(values: dict[int, float], what: str, unit: str) -> Iterator[_Finding]:
+def _mixed(values: dict[int, float], what: str, unit: str = "") -> Iterator[_Finding]:
     counts = Counter(values.values())
     if len(counts) < 2:
         return
     (usual, n_usual), *_ = counts.most_common()
     for row, value in values.items():
         if value != usual:
-            detail = f"{value:g} {unit}, while {n_usual} of {len(values)} clips have {usual:g}"
+            detail = f"{value:g}{unit}, while {n_usual} of {len(values)} clips have {usual:g}{unit}"
             yield _Finding(row, f"mixed {what}", value, detail)
 
 
