@@ -4,6 +4,7 @@ from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.esc import load_esc
 from skaudeep.datasets.findings import audit
 from skaudeep.datasets.folder import load_folder
+from skaudeep.datasets.integrity import validate
 from skaudeep.datasets.rows import concatenate, select, upsample
 from skaudeep.datasets.sounds import make_sounds
 from skaudeep.datasets.split import add_folds, add_partitions, drop_folds, drop_partitions
@@ -25,4 +26,5 @@ __all__ = [
     "make_sounds",
     "select",
     "upsample",
+    "validate",
 ]
