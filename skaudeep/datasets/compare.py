@@ -1,0 +1,194 @@
+"""Corpora of the Computational Paralinguistics Challenge (ComParE), 2018 to 2021."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from sklearn.utils import Bunch
+
+from skaudeep.datasets.bunch import PARTITIONS, make_bunch
+from skaudeep.datasets.corpora import COMPARE, SubChallenge
+from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
+from skaudeep.datasets.table import read_columns, read_header, read_target
+
+_FILE_COLUMNS = ("file_name", "filename", "filename_audio")
+# Columns that tell something else of a clip than what is to be learnt.
+_NOT_TARGETS = {"partition", "filename_text"}
+_PREFIX = re.compile(rf"({'|'.join(PARTITIONS)})(?![a-z])", re.IGNORECASE)
+_CONFIDENTIAL = "_confidential"
+
+
+def load_compare(
+    path: str | os.PathLike[str], *, corpus: str | None = None, target: str | None = None
+) -> Bunch:
+    r"""Load a corpus of the ComParE challenges of 2018 to 2021 from disk.
+
+    Recognised is a folder `wav` beside a folder `lab` that holds one `.tsv` (2018), `labels.csv`
+    (2019 and 2020), or `train.csv`, `devel.csv` and `test.csv` (2021). Where a label file has a
+    twin whose name ends in `_confidential`, which tells the labels of the test clips, the twin
+    counts. No clip is opened.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder that holds `wav` and `lab`.
+    corpus : str, default=None
+        Which corpus it is, by the name it was distributed under:
+
+        - "ComParE2018_AtypicalAffect", "ComParE2018_Crying", "ComParE2018_Heartbeat",
+          "ComParE2018_SelfAssessedAffect",
+        - "ComParE2019_BabySounds", "ComParE2019_ContinuousSleepiness" (values to regress on),
+          "ComParE2019_OrcaActivity", "ComParE2019_StyrianDialects",
+        - "ComParE2020_Elderly", "ComParE2020_Mask",
+        - "ComParE2021_CCS", "ComParE2021_CSS", "ComParE2021_ESS", "ComParE2021_PRS".
+
+        None: the one in whose name the label file or the folder (or the folder above it) is named,
+        or the one whose classes these are.
+    target : str, default=None
+        Column of the label file to learn. None: the only one there is, or `label`. Elderly has
+        several, of arousal and of valence.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        All keys of :func:`make_bunch`, in the order of the label file. `data` holds paths that
+        begin with `path` as it is given here, `partition` is what a file name begins with, and
+        clips labelled `?` are unlabelled.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no such folders, or clips are missing that a label file lists.
+    ValueError
+        If a label file is broken, has several columns to learn, or the name of a clip tells no
+        partition.
+
+    Warns
+    -----
+    UserWarning
+        If there are clips that no label file lists. They are left out.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import load_compare
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ["train_0001.wav", "devel_0001.wav", "test_0001.wav"]:
+    ...         clip = Path(folder, "wav", name)
+    ...         clip.parent.mkdir(exist_ok=True)
+    ...         clip.touch()
+    ...     table = Path(folder, "lab", "ComParE2018_Heartbeat.tsv")
+    ...     table.parent.mkdir()
+    ...     size = table.write_text("file_name\tlabel\ntrain_0001.wav\tnormal\n"
+    ...                             "devel_0001.wav\tmild\ntest_0001.wav\t?\n")
+    ...     bunch = load_compare(folder)
+    >>> bunch.target_names, bunch.target.tolist(), bunch.partition.tolist()
+    (['mild', 'normal'], [1, 0, -1], ['train', 'devel', 'test'])
+    """
+    root = check_folder(path)
+    known = {row.name: row for row in COMPARE}
+    if corpus is not None and corpus not in known:
+        raise ValueError(f"Got corpus={corpus!r}, expected one of {', '.join(map(repr, known))}.")
+    tables = find_labels(root)
+    if not tables:
+        raise FileNotFoundError(
+            f"Found no lab/*.tsv, lab/labels.csv or lab/train.csv, devel.csv and test.csv beside "
+            f"a folder 'wav' in {str(root)!r}, expected the folder of a ComParE corpus."
+        )
+
+    names: list[str] = []
+    cells: list[str] = []
+    partition: list[str] = []
+    for table in tables:
+        file_column, label_column = _columns(table, target)
+        columns = read_columns(table, [file_column, label_column])
+        clips = [f"wav/{below(root / 'wav', clip)}" for clip in columns[file_column]]
+        names += clips
+        cells += columns[label_column]
+        partition += [_partition(clip, table) for clip in clips]
+    source = f"lab/{tables[0].name}" if len(tables) == 1 else "lab"
+    check_files(root, names, source)
+    warn_unlisted(root, "wav", names, source)
+
+    if corpus is not None:
+        rows = [known[corpus]]
+    else:
+        rows = _recognise(root, tables[0], {cell for cell in cells if cell not in ("", "?")})
+    labels, classes = read_target(cells, names, label_column, rows[0].task if rows else None)
+    return make_bunch(
+        join(root, names),
+        names,
+        target=labels,
+        target_names=classes,
+        partition=partition,
+        descr="\n".join(row.corpus.describe(len(names), len(classes)) for row in rows)
+        or f"A corpus of the ComParE challenges: {len(names)} clips, {len(classes)} classes",
+    )
+
+
+def find_labels(root: Path) -> list[Path]:
+    """List the label files of a ComParE corpus, none where it is not one."""
+    lab = root / "lab"
+    if not ((root / "wav").is_dir() and lab.is_dir()):
+        return []
+    found = {file.name for file in lab.iterdir() if file.is_file()}
+    plain = {name.replace(f"{_CONFIDENTIAL}.", ".") for name in found}
+    for names in (
+        sorted(name for name in plain if name.endswith(".tsv")),
+        ["labels.csv"],
+        [f"{name}.csv" for name in PARTITIONS],
+    ):
+        tables = []
+        for name in names:
+            twin = name.replace(".", f"{_CONFIDENTIAL}.")
+            tables += [lab / (twin if twin in found else name)] if name in plain else []
+        if tables:
+            return tables
+    return []
+
+
+def _columns(table: Path, target: str | None) -> tuple[str, str]:
+    """Return the columns with the file names and with what is to be learnt."""
+    header = read_header(table)
+    files = [name for name in header if name in _FILE_COLUMNS]
+    if len(files) != 1:
+        raise ValueError(
+            f"Got columns {', '.join(map(repr, header))} in {str(table)!r}, expected one of "
+            f"{', '.join(map(repr, _FILE_COLUMNS))} among them."
+        )
+    if target is None:
+        targets = [name for name in header if name not in {*files, *_NOT_TARGETS}]
+        if "label" in targets:
+            targets = ["label"]
+        if len(targets) != 1:
+            raise ValueError(
+                f"Got columns {', '.join(map(repr, header))} in {str(table)!r}, expected one to "
+                "learn. Call load_compare with target= and the name of one."
+            )
+        target = targets[0]
+    return files[0], target
+
+
+def _partition(clip: str, table: Path) -> str:
+    """Return what the name of the clip begins with, or else the name of the table."""
+    for name in (clip.rsplit("/", 1)[-1], table.stem):
+        if match := _PREFIX.match(name):
+            return match[1].lower()
+    raise ValueError(
+        f"Got clip {clip!r} in {str(table)!r}, expected a name that begins with "
+        f"{', '.join(PARTITIONS)}."
+    )
+
+
+def _recognise(root: Path, table: Path, labels: Collection[str]) -> list[SubChallenge]:
+    """Return the corpora that it may be: those it is named after, or those with these labels."""
+    folder = root.absolute()
+    for name in (table.name, folder.name, folder.parent.name):
+        named = [row for row in COMPARE if row.name.lower() in name.lower()]
+        if named:
+            return named
+    return [row for row in COMPARE if row.labels and row.labels == labels]

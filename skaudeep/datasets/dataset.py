@@ -1,0 +1,140 @@
+"""A corpus of whatever kind: the reader that knows it is picked by what is on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from sklearn.utils import Bunch
+
+from skaudeep.datasets.compare import find_labels, load_compare
+from skaudeep.datasets.dcase import find_meta, load_dcase
+from skaudeep.datasets.esc import load_esc
+from skaudeep.datasets.files import check_folder
+from skaudeep.datasets.folder import load_folder
+from skaudeep.datasets.gtzan import find_genres, load_gtzan
+from skaudeep.datasets.urbansound import load_urbansound8k
+
+_ESC_FOLDER = re.compile(r"\d{3} - .+")
+
+
+class _Reader(NamedTuple):
+    load: Callable[[Path], Bunch]
+    looks_for: str
+    fits: Callable[[Path], bool]
+
+
+_READERS = (
+    _Reader(
+        load_esc,
+        "meta/esc50.csv, or folders such as '001 - Dog bark'",
+        lambda root: (
+            (root / "meta/esc50.csv").is_file()
+            or any(_ESC_FOLDER.fullmatch(entry.name) for entry in root.iterdir() if entry.is_dir())
+        ),
+    ),
+    _Reader(
+        load_urbansound8k,
+        "metadata/UrbanSound8K.csv",
+        lambda root: (root / "metadata/UrbanSound8K.csv").is_file(),
+    ),
+    _Reader(
+        load_dcase,
+        "meta.txt or meta.csv beside evaluation_setup, or metadata/train/weak.csv beside "
+        "audio/train",
+        lambda root: find_meta(root) is not None,
+    ),
+    _Reader(load_gtzan, "genres or genres_original", lambda root: find_genres(root) is not None),
+    _Reader(
+        load_compare,
+        "lab/*.tsv, lab/labels.csv or lab/train.csv, devel.csv and test.csv, beside wav",
+        lambda root: bool(find_labels(root)),
+    ),
+)
+
+
+def load_dataset(path: str | os.PathLike[str]) -> Bunch:
+    """Load a corpus from disk with the reader that knows it. No clip is opened.
+
+    The readers of named corpora are asked first: :func:`load_esc`, :func:`load_urbansound8k`,
+    :func:`load_dcase`, :func:`load_gtzan` and :func:`load_compare`. Where none of them knows the
+    folder, :func:`load_folder` reads what its subfolders tell: folds, partitions or classes.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder of the corpus. For a table of clips take :func:`load_table`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        All keys of :func:`make_bunch`; the last line of `DESCR` says which reader was picked.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder, or no audio file in it.
+    ValueError
+        If several readers know the folder. The message says what each of them found.
+
+    Warns
+    -----
+    UserWarning
+        If nothing tells labels, folds or partitions, so that all files are read as unlabelled. The
+        message says what each reader looked for.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import load_dataset
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ["001 - Dog bark/1-100032-A.ogg", "002 - Rain/2-17367-B.ogg"]:
+    ...         clip = Path(folder, name)
+    ...         clip.parent.mkdir()
+    ...         clip.touch()
+    ...     bunch = load_dataset(folder)
+    >>> bunch.target_names, bunch.DESCR.splitlines()[-1]
+    (['Dog bark', 'Rain'], 'Read by: load_esc')
+    """
+    root = check_folder(path)
+    fitting = [reader for reader in _READERS if reader.fits(root)]
+    if len(fitting) > 1:
+        found = "; ".join(f"{_name(reader)} found {reader.looks_for}" for reader in fitting)
+        raise ValueError(
+            f"Got {str(root)!r}, which {len(fitting)} readers know: {found}. Expected one corpus a "
+            "folder. Call the reader you mean."
+        )
+    if fitting:
+        bunch = fitting[0].load(root)
+        bunch.DESCR = f"{bunch.DESCR.rstrip()}\nRead by: {_name(fitting[0])}\n"
+        return bunch
+
+    bunch = load_folder(root)
+    if not bunch.target_names and not bunch.cv and not bunch.partition.any():
+        warnings.warn(
+            f"{len(bunch.filenames)} files below {str(root)!r} are read as unlabelled clips: "
+            f"load_folder found no folders for folds, partitions or classes"
+            f"{''.join(f'; {_name(r)} did not find {r.looks_for}' for r in _READERS)}."
+            f"{_hint(root)}",
+            stacklevel=2,
+        )
+    bunch.DESCR = f"{bunch.DESCR}\nRead by: load_folder\n"
+    return bunch
+
+
+def _name(reader: _Reader) -> str:
+    return reader.load.__name__
+
+
+def _hint(root: Path) -> str:
+    """Say where a corpus begins if the caller gave the folder above it."""
+    for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
+        for reader in _READERS:
+            if reader.fits(folder):
+                return f" Its folder {folder.name!r} looks right for {_name(reader)}: load that."
+    return ""

@@ -1,0 +1,282 @@
+"""Acoustic scenes and sound events of the DCASE challenges, TUT 2017 among them."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import Bunch
+
+from skaudeep.datasets.bunch import PARTITION_ALIASES, make_bunch, repeated
+from skaudeep.datasets.corpora import CORPORA
+from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
+
+# Of lists without a header: TUT 2016 and 2017.
+_COLUMNS = ("filename", "scene_label", "identifier")
+_TRAIN = re.compile(r"fold(\d+)_train")
+_PARTITIONS = PARTITION_ALIASES | {"eval": "test"}
+
+
+def load_dcase(path: str | os.PathLike[str]) -> Bunch:
+    r"""Load acoustic scenes (TUT 2016 [1]_ and later) or the sound events of 2018 from disk.
+
+    Recognised are:
+
+    - `meta.txt` (file, scene, location; tabs between them, no header) or `meta.csv` (with a header)
+      beside `audio`, and in `evaluation_setup` a pair of lists per fold, `fold1_train.txt` and
+      `fold1_evaluate.txt`: the acoustic scenes of TUT 2016, TUT 2017 and the years after.
+    - `metadata/train/weak.csv` and the like beside `audio/train/weak`: the weakly labelled sound
+      events of DCASE 2018, task 4.
+
+    No clip is opened.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder that holds `meta.txt`, `meta.csv` or `metadata`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        All keys of :func:`make_bunch`, in the order of the lists. `data` holds paths that begin
+        with `path` as it is given here, `target_names` the classes in alphabetical order. Of
+        scenes: `folds` as the corpus gives them, and `groups` the location of a recording, where
+        the list tells it. Of events: `partition`, "train" for the clips in `audio/train`, those
+        without labels among them; a class is the set of events of a clip, such as `Dog,Speech`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `path` has neither layout, or clips of scenes are missing that the list names.
+    ValueError
+        If a list is broken, or lists contradict one another.
+
+    Warns
+    -----
+    UserWarning
+        If clips are left out: because no list names them, because no fold does although there are
+        folds, or, of events, because they are missing (their videos vanish from year to year).
+
+    See Also
+    --------
+    fetch_tut2017 : Download the scenes of 2017 first.
+
+    References
+    ----------
+    .. [1] A. Mesaros, T. Heittola, T. Virtanen, "TUT Database for Acoustic Scene Classification and
+           Sound Event Detection", Proc. EUSIPCO, 2016.
+           https://doi.org/10.1109/EUSIPCO.2016.7760424
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import load_dcase
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ["audio/b020_90_100.wav", "audio/a1_0_10.wav"]:
+    ...         clip = Path(folder, name)
+    ...         clip.parent.mkdir(exist_ok=True)
+    ...         clip.touch()
+    ...     beach, bus = "audio/b020_90_100.wav\tbeach", "audio/a1_0_10.wav\tbus"
+    ...     size = Path(folder, "meta.txt").write_text(f"{beach}\tb020\n{bus}\ta1\n")
+    ...     lists = Path(folder, "evaluation_setup")
+    ...     lists.mkdir()
+    ...     size = Path(lists, "fold1_train.txt").write_text(beach)
+    ...     size = Path(lists, "fold1_evaluate.txt").write_text(bus)
+    ...     bunch = load_dcase(folder)
+    >>> bunch.target_names, bunch.groups.tolist(), bunch.folds.tolist()
+    (['beach', 'bus'], ['b020', 'a1'], [[0], [1]])
+    """
+    root = check_folder(path)
+    meta = find_meta(root)
+    if meta is None:
+        raise FileNotFoundError(
+            f"Found neither meta.txt or meta.csv with a folder evaluation_setup nor "
+            f"metadata/train/weak.csv with a folder audio/train in {str(root)!r}, expected the "
+            "folder of a corpus of the DCASE challenges."
+        )
+    return _load_events(root) if meta.name == "weak.csv" else _load_scenes(root, meta)
+
+
+def find_meta(root: Path) -> Path | None:
+    """Return the list that tells a corpus of the DCASE challenges, None where there is none."""
+    for name, beside in (
+        # Anything may be called meta.csv.
+        ("meta.txt", "evaluation_setup"),
+        ("meta.csv", "evaluation_setup"),
+        ("metadata/train/weak.csv", "audio/train"),
+    ):
+        if (root / name).is_file() and (root / beside).is_dir():
+            return root / name
+    return None
+
+
+def _load_scenes(root: Path, meta: Path) -> Bunch:
+    rows = _read(meta, root)
+    names = [row["filename"] for row in rows]
+    if twice := repeated(names):
+        raise ValueError(
+            f"Got clip {twice[0]!r} twice in {meta.name} of {str(root)!r}, expected it once."
+        )
+    if "scene_label" not in rows[0]:
+        raise ValueError(
+            f"Got columns {', '.join(map(repr, rows[0]))} in {meta.name} of {str(root)!r}, "
+            "expected 'filename' and 'scene_label' among them."
+        )
+    scenes = {row["filename"]: row["scene_label"] for row in rows}
+    folds, fold_names = _read_folds(root, scenes)
+    if folds is not None:
+        # A clip that is in no list of a fold is neither trained nor tested on.
+        given = (folds >= 0).any(axis=1)
+        if not given.all():
+            warnings.warn(
+                f"{(~given).sum()} of {len(names)} clips of {str(root)!r}, first "
+                f"{names[np.argmin(given)]!r}, are in no list of evaluation_setup and are left "
+                "out.",
+                stacklevel=3,
+            )
+            rows = [rows[i] for i in np.flatnonzero(given)]
+            names, folds = [row["filename"] for row in rows], folds[given]
+        if (folds < 0).any():
+            clip, fold = np.argwhere(folds < 0)[0]
+            raise ValueError(
+                f"Got clip {names[clip]!r} in neither list of fold {fold_names[fold]} but in lists "
+                f"of other folds in {str(root)!r}, expected it in one of the two."
+            )
+    check_files(root, names, meta.name)
+    warn_unlisted(root, "audio", [*scenes], meta.name)
+    classes = sorted({row["scene_label"] for row in rows})
+    corpus = CORPORA["tut" if meta.suffix == ".txt" else "dcase-scenes"]
+    return make_bunch(
+        join(root, names),
+        names,
+        target=[classes.index(row["scene_label"]) for row in rows],
+        target_names=classes,
+        folds=folds,
+        fold_names=fold_names,
+        groups=[row.get("identifier", "") for row in rows],
+        descr=corpus.describe(len(rows), len(classes)),
+    )
+
+
+def _read_folds(
+    root: Path, scenes: dict[str, str]
+) -> tuple[npt.NDArray[np.int8] | None, list[str]]:
+    """Return 0 (train), 1 (test) or -1 (neither) per clip and fold, and the names of the folds."""
+    lists = {}
+    for file in (root / "evaluation_setup").glob("fold*_train.*"):
+        if match := _TRAIN.fullmatch(file.stem):
+            lists[match[1]] = file
+    if not lists:
+        return None, []
+    fold_names = sorted(lists, key=int)
+    row_of = {name: row for row, name in enumerate(scenes)}
+    folds = np.full((len(scenes), len(lists)), -1, dtype=np.int8)
+    for column, fold in enumerate(fold_names):
+        for value, file in enumerate((lists[fold], _evaluation_list(lists[fold]))):
+            for row in _read(file, root):
+                name = row["filename"]
+                if name not in scenes or row.get("scene_label", scenes[name]) != scenes[name]:
+                    raise ValueError(
+                        f"Got clip {name!r} as {row.get('scene_label', '')!r} in {file.name} and "
+                        f"as {scenes.get(name, 'no clip at all')!r} in the list of all clips of "
+                        f"{str(root)!r}, expected the same."
+                    )
+                if folds[row_of[name], column] not in (-1, value):
+                    raise ValueError(
+                        f"Got clip {name!r} in {lists[fold].name} and in {file.name} of "
+                        f"{str(root)!r}, expected it in one of the two."
+                    )
+                folds[row_of[name], column] = value
+    return folds, fold_names
+
+
+def _evaluation_list(train: Path) -> Path:
+    """Return the list of the clips that a fold tests: with labels, or at least with names."""
+    for kind in ("evaluate", "test"):
+        file = train.with_name(train.name.replace("train", kind))
+        if file.is_file():
+            return file
+    raise FileNotFoundError(
+        f"Found {train.name} without {train.name.replace('train', 'evaluate')} in "
+        f"{str(train.parent)!r}, expected both lists of a fold."
+    )
+
+
+def _load_events(root: Path) -> Bunch:
+    events: dict[str, set[str]] = {}
+    partition: dict[str, str] = {}
+    for file in sorted((root / "metadata").glob("*/*.csv")):
+        part = file.parent.name
+        if part.lower() not in _PARTITIONS:
+            raise ValueError(
+                f"Got list {file.name} in metadata/{part} of {str(root)!r}, expected metadata/ to "
+                f"hold {', '.join(_PARTITIONS)}."
+            )
+        # audio/train/weak for train/weak.csv, but audio/test for test/test.csv
+        folder = f"audio/{part}/{file.stem}"
+        if not (root / folder).is_dir():
+            folder = f"audio/{part}"
+        for row in _read(file, root, folder):
+            name = row["filename"]
+            cell = row.get("event_labels", row.get("event_label", ""))
+            events.setdefault(name, set()).update(label for label in cell.split(",") if label)
+            partition[name] = _PARTITIONS[part.lower()]
+
+    names = [name for name in events if (root / name).is_file()]
+    if not names:
+        check_files(root, [*events], "metadata")
+    if len(names) < len(events):
+        missing = next(name for name in events if not (root / name).is_file())
+        warnings.warn(
+            f"{len(events) - len(names)} of the {len(events)} clips listed in "
+            f"{str(root / 'metadata')!r} are missing, first {missing!r}, and are left out.",
+            stacklevel=3,
+        )
+    warn_unlisted(root, "audio", [*events], "metadata")
+    labels = [",".join(sorted(events[name])) for name in names]
+    classes = sorted(set(labels) - {""})
+    position = {"": -1} | {label: index for index, label in enumerate(classes)}
+    return make_bunch(
+        join(root, names),
+        names,
+        target=[position[label] for label in labels],
+        target_names=classes,
+        partition=[partition[name] for name in names],
+        descr=CORPORA["dcase-events"].describe(len(names), len(classes)),
+    )
+
+
+def _read(file: Path, root: Path, folder: str = "") -> list[dict[str, str]]:
+    """Read a list with tabs between its columns; `filename` comes back relative to `root`."""
+    where = str(file.relative_to(root))
+    try:
+        lines = file.read_bytes().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Got list {where} in {str(root)!r}, which is not UTF-8 text (byte {error.start}), "
+            "expected UTF-8."
+        ) from error
+    cells = [[cell.strip() for cell in line.split("\t")] for line in lines]
+    header = [*_COLUMNS[: len(cells[0])]] if cells else []
+    first = 0
+    if cells and "filename" in cells[0]:
+        header, first = cells[0], 1
+    rows = []
+    for number, row in enumerate(cells[first:], start=first + 1):
+        if row == [""]:
+            continue
+        if len(row) != len(header):
+            raise ValueError(
+                f"Got {len(row)} columns in line {number} of {where} in {str(root)!r}, expected "
+                f"{len(header)} as in the first, with tabs between them."
+            )
+        entry = dict(zip(header, row, strict=True))
+        rows.append(entry | {"filename": below(root, os.path.join(folder, entry["filename"]))})
+    if not rows:
+        raise ValueError(f"Got list {where} in {str(root)!r} without clips, expected one a line.")
+    return rows

@@ -1,0 +1,121 @@
+"""GTZAN, the musical genres of Tzanetakis and Cook (2002)."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from pathlib import Path
+
+from sklearn.utils import Bunch
+
+from skaudeep.datasets.bunch import make_bunch
+from skaudeep.datasets.corpora import CORPORA
+from skaudeep.datasets.files import check_folder, join, list_audio
+
+FOLDERS = ("genres", "genres_original")
+_CLIP = re.compile(r"(?P<genre>[^/]+)/(?P=genre)\.\d{5}\.\w+")
+# No more than noise after its header, in the copies that circulate.
+_CORRUPT = "jazz.00054."
+
+
+def load_gtzan(path: str | os.PathLike[str], *, keep_corrupt: bool = False) -> Bunch:
+    """Load GTZAN [1]_ from disk: clips such as `genres/blues/blues.00000.wav`.
+
+    No clip is opened. The corpus has no folds: take `StratifiedKFold`, as the paper on auDeep
+    does, and read [2]_ on its repetitions, wrong labels and distortions before you trust a figure.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder that holds `genres` (or `genres_original`), or that folder itself.
+    keep_corrupt : bool, default=False
+        Whether to keep `jazz.00054`, which cannot be decoded in the copies that circulate. Give
+        True if yours is repaired.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        All keys of :func:`make_bunch`, sorted by file name. `data` holds paths that begin with
+        `path` as it is given here, `target_names` the genres in alphabetical order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither folder, or a file in it that is not named as the clips of GTZAN are.
+
+    Warns
+    -----
+    UserWarning
+        If `jazz.00054` is left out.
+
+    See Also
+    --------
+    fetch_gtzan : Download the corpus first.
+
+    References
+    ----------
+    .. [1] G. Tzanetakis, P. Cook, "Musical Genre Classification of Audio Signals", IEEE
+           Transactions on Speech and Audio Processing 10(5), 2002.
+           https://doi.org/10.1109/TSA.2002.800560
+    .. [2] B. L. Sturm, "The GTZAN dataset: Its contents, its faults, their effects on evaluation,
+           and its future use", 2013. https://arxiv.org/abs/1306.1461
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import load_gtzan
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ["blues/blues.00000.wav", "jazz/jazz.00001.wav"]:
+    ...         clip = Path(folder, "genres", name)
+    ...         clip.parent.mkdir(parents=True)
+    ...         clip.touch()
+    ...     bunch = load_gtzan(folder)
+    >>> bunch.filenames.tolist(), bunch.target_names
+    (['genres/blues/blues.00000.wav', 'genres/jazz/jazz.00001.wav'], ['blues', 'jazz'])
+    """
+    root = check_folder(path)
+    prefix = find_genres(root)
+    if prefix is None:
+        raise FileNotFoundError(
+            f"Found neither 'genres' nor 'genres_original' in {str(root)!r}, expected the folder "
+            "of GTZAN with clips such as 'genres/blues/blues.00000.wav'."
+        )
+    names = list_audio(root / prefix)
+    matches = [_CLIP.fullmatch(name) for name in names]
+    genres = []
+    for name, match in zip(names, matches, strict=True):
+        if match is None:
+            raise FileNotFoundError(
+                f"Got file {name!r} in {str(root / prefix)!r}, expected clips such as "
+                "'blues/blues.00000.wav' only. Move it away, or use load_folder."
+            )
+        genres.append(match["genre"])
+
+    corrupt = [name for name in names if name.split("/")[1].startswith(_CORRUPT)]
+    if corrupt and not keep_corrupt:
+        warnings.warn(
+            f"{corrupt[0]!r} in {str(root / prefix)!r} is left out: it cannot be decoded in the "
+            "copies of GTZAN that circulate. Give keep_corrupt=True if yours is repaired.",
+            stacklevel=2,
+        )
+        kept = [i for i, name in enumerate(names) if name not in corrupt]
+        names, genres = [names[i] for i in kept], [genres[i] for i in kept]
+    classes = sorted(set(genres))
+    names = [str(Path(prefix, name).as_posix()) for name in names]
+    return make_bunch(
+        join(root, names),
+        names,
+        target=[classes.index(genre) for genre in genres],
+        target_names=classes,
+        descr=CORPORA["gtzan"].describe(len(names), len(classes)),
+    )
+
+
+def find_genres(root: Path) -> str | None:
+    """Return the folder of the genres relative to `root`, None where there is none."""
+    for folder in FOLDERS:
+        if (root / folder).is_dir():
+            return folder
+    return "." if root.absolute().name in FOLDERS else None

@@ -1,0 +1,109 @@
+"""UrbanSound8K, the sounds of cities of Salamon, Jacoby and Bello (2014)."""
+
+from __future__ import annotations
+
+import os
+
+from sklearn.utils import Bunch
+
+from skaudeep.datasets.bunch import given_folds, make_bunch, number_classes
+from skaudeep.datasets.corpora import CORPORA
+from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
+from skaudeep.datasets.table import read_columns
+
+TABLE = "metadata/UrbanSound8K.csv"
+
+
+def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
+    r"""Load UrbanSound8K [1]_ from disk: a table, and clips in ten folders, one per fold.
+
+    No clip is opened. Take the ten folds as they are: clips cut from one recording share a fold,
+    and splits of one's own give results that compare with nobody's.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder that holds `metadata/UrbanSound8K.csv` and `audio/fold1` to `audio/fold10`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        All keys of :func:`make_bunch`, in the order of the table. `data` holds paths that begin
+        with `path` as it is given here, `target_names` the classes in the order of their
+        `classID`, `folds` the given folds, `groups` the Freesound recording (`fsID`) from which a
+        clip was cut.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the table, or clips that it lists, are missing.
+    ValueError
+        If the table is broken or contradicts itself.
+
+    Warns
+    -----
+    UserWarning
+        If there are clips that the table does not list (they are left out), or if all clips
+        belong to one fold (`folds` and `cv` stay empty).
+
+    See Also
+    --------
+    fetch_urbansound8k : Download the corpus first.
+
+    References
+    ----------
+    .. [1] J. Salamon, C. Jacoby, J. P. Bello, "A Dataset and Taxonomy for Urban Sound Research",
+           Proc. 22nd ACM International Conference on Multimedia, 2014.
+           https://doi.org/10.1145/2647868.2655045
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import load_urbansound8k
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ["fold1/7061-6-0-0.wav", "fold5/100032-3-0-0.wav"]:
+    ...         clip = Path(folder, "audio", name)
+    ...         clip.parent.mkdir(parents=True)
+    ...         clip.touch()
+    ...     table = Path(folder, "metadata", "UrbanSound8K.csv")
+    ...     table.parent.mkdir()
+    ...     size = table.write_text(
+    ...         "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
+    ...         "100032-3-0-0.wav,100032,0.0,0.32,1,5,3,dog_bark\n"
+    ...         "7061-6-0-0.wav,7061,0.0,2.1,1,1,6,gun_shot\n")
+    ...     bunch = load_urbansound8k(folder)
+    >>> bunch.target_names, bunch.groups.tolist(), len(bunch.cv)
+    (['dog_bark', 'gun_shot'], ['100032', '7061'], 2)
+    """
+    root = check_folder(path)
+    if not (root / TABLE).is_file():
+        raise FileNotFoundError(
+            f"Found no {TABLE} in {str(root)!r}, expected the folder of UrbanSound8K, which holds "
+            "'metadata' and 'audio'."
+        )
+    table = read_columns(root / TABLE, ["slice_file_name", "fsID", "fold", "classID", "class"])
+    clips = table["slice_file_name"]
+    for clip, fold in zip(clips, table["fold"], strict=True):
+        if not fold.isdecimal():
+            raise ValueError(
+                f"Got fold {fold!r} for clip {clip!r} in {TABLE}, expected a whole number."
+            )
+    names = [
+        below(root, f"audio/fold{fold}/{clip}")
+        for clip, fold in zip(clips, table["fold"], strict=True)
+    ]
+    check_files(root, names, TABLE)
+    warn_unlisted(root, "audio", names, TABLE)
+    target, target_names = number_classes(table["classID"], table["class"], clips, TABLE)
+    folds, fold_names = given_folds(table["fold"], root)
+    return make_bunch(
+        join(root, names),
+        names,
+        target=target,
+        target_names=target_names,
+        folds=folds,
+        fold_names=fold_names,
+        groups=table["fsID"],
+        descr=CORPORA["urbansound8k"].describe(len(names), len(target_names)),
+    )
