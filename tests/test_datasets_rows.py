@@ -133,6 +133,8 @@ def test_a_segment_index_is_data_like_any_other():
     chosen = select(bunch, [5, 0])
     assert chosen.data.tolist() == [("a.wav", 5, 6), ("a.wav", 0, 1)]
     assert concatenate([chosen, select(bunch, [3])]).data.names == ["file", "start", "end"]
+    with pytest.raises(ValueError, match="expected entries of one kind"):
+        concatenate([chosen, make_bunch(["x"], ["x"])])
 
 
 def test_what_is_no_entry_per_clip_is_left_alone_even_where_lengths_agree():
@@ -163,7 +165,7 @@ def test_a_selection_that_cannot_be_is_refused(clips, message):
         select(named(), clips)
 
 
-@pytest.mark.parametrize("classes", [["dog"], ["ant", "ant"], "ant"])
+@pytest.mark.parametrize("classes", [["dog"], ["ant", "ant"], "ant", []])
 def test_classes_that_are_not_there_are_refused(classes):
     bunch = named(target=[0] * 6, target_names=["ant"])
     with pytest.raises(ValueError, match="Got classes="):
@@ -287,6 +289,15 @@ def test_waveforms_are_not_padded_into_one_another():
     one, two = make_bunch(np.zeros((1, 8)), ["a"]), make_bunch(np.zeros((1, 9)), ["b"])
     one.sampling_rate = two.sampling_rate = 8000
     with pytest.raises(ValueError, match="expected entries of one kind and size"):
+        concatenate([one, two])
+
+
+def test_tables_of_features_join_where_their_columns_agree():
+    one = make_bunch(pd.DataFrame({"p": [1.0], "q": [2.0]}), ["a"])
+    two = make_bunch(pd.DataFrame({"p": [3.0], "q": [4.0]}), ["b"])
+    assert concatenate([one, two]).data.q.tolist() == [2, 4]
+    two.data.columns = ["p", "r"]
+    with pytest.raises(ValueError, match=r"data with columns \['p', 'q'\] and \['p', 'r'\]"):
         concatenate([one, two])
 
 

@@ -69,10 +69,10 @@ def select(
         if isinstance(classes, str):
             raise ValueError(f"Got classes={classes!r}, expected a list of names: [{classes!r}].")
         unknown = [name for name in classes if name not in bunch.target_names]
-        if unknown or len(set(classes)) != len(classes):
+        if unknown or not classes or len(set(classes)) != len(classes):
             raise ValueError(
-                f"Got classes={list(classes)!r}, expected distinct names from target_names: "
-                f"{', '.join(map(repr, bunch.target_names))}."
+                f"Got classes={list(classes)!r}, expected distinct names, at least one, from "
+                f"target_names: {', '.join(map(repr, bunch.target_names))}."
             )
         numbers = np.full(len(bunch.target_names) + 1, -1)  # the last one for unlabelled clips
         numbers[[bunch.target_names.index(name) for name in classes]] = range(len(classes))
@@ -402,16 +402,25 @@ def _positions(bunch: Bunch, clips: npt.ArrayLike | slice) -> npt.NDArray[np.int
 
 def _join(parts: list[Any], key: str, waveforms: bool) -> Any:
     """Put the entries of several data sets under one key one after the other."""
-    if all(isinstance(part, list | tuple) for part in parts):
+    if any(isinstance(part, list | tuple) for part in parts):
         return [entry for part in parts for entry in part]
+    if all(hasattr(part, "names") for part in parts):  # a pandas index
+        return parts[0].append(parts[1:])
+    columns = [list(getattr(part, "columns", ())) for part in parts]
+    if columns.count(columns[0]) < len(columns):
+        raise ValueError(
+            f"Got {key} with columns {' and '.join(map(str, columns))}, expected the same ones. "
+            "Rename or reorder them."
+        )
     if all(hasattr(part, "iloc") for part in parts):
         import pandas
 
         return pandas.concat(parts)
-    if all(hasattr(part, "append") and hasattr(part, "names") for part in parts):
-        return parts[0].append(parts[1:])  # a pandas index
     arrays = [np.asarray(part) for part in parts]
-    kinds = {"number" if array.dtype.kind in "biufc" else "object" for array in arrays}
+    kinds = {
+        "index" if hasattr(part, "names") else "number" if array.dtype.kind in "biufc" else "object"
+        for part, array in zip(parts, arrays, strict=True)
+    }
     shapes = [array.shape[1:] for array in arrays]
     # Frames and chunks may be padded; the last axis holds bands or features.
     fixed = {shape[-1:] if key == "data" and not waveforms else shape for shape in shapes}

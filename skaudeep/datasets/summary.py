@@ -43,7 +43,7 @@ class Summary:
     value_range : (float, float) or None
         Smallest and largest value to regress on.
     data : str
-        What `data` holds, such as "files" or "features of shape (400, 1024)".
+        What `data` holds, such as "files" or "array of shape (400, 1024)".
     durations : ndarray of shape (n_clips,)
         Seconds, as headers state them; NaN where a header cannot be read, or clips are no audio.
     sampling_rates : dict of int to int
@@ -227,10 +227,7 @@ def _header(clip: Clip, sampling_rate: float | None) -> AudioInfo | AudioError:
 
 def _kind(data: Any, clips: list[Clip] | None) -> str:
     if clips is None:
-        if not hasattr(data, "shape"):
-            return "features in a list"
-        what = "features" if len(data.shape) == 2 else "spectrograms"
-        return f"{what} of shape {tuple(data.shape)}"
+        return f"array of shape {tuple(data.shape)}" if hasattr(data, "shape") else "list of arrays"
     if not all(map(is_file, clips)):
         return "waveforms"
     n_files = len({os.fspath(clip.source) for clip in clips})
