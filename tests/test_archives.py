@@ -6,6 +6,7 @@ import stat
 import tarfile
 import zipfile
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,17 +142,19 @@ def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path, name):
 
 
 FILES = {"corpus/a.wav": b"RIFF", "corpus/deep/\u00fc \U0001f426.wav": b"", "b.txt": b"x" * 3000}
+LARGE = np.random.default_rng(0).bytes(5 << 19)  # two and a half of the blocks that are copied
 
 
 @pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:bz2", "w:xz"])
 def test_what_is_right_is_unpacked_as_it_was(tmp_path, kind):
-    members = [("corpus/", b"" if kind == "zip" else {"type": tarfile.DIRTYPE}), *FILES.items()]
+    files = FILES | {"corpus/large.wav": LARGE}
+    members = [("corpus/", b"" if kind == "zip" else {"type": tarfile.DIRTYPE}), *files.items()]
     archive = tmp_path / "archive"
     make_zip(archive, members) if kind == "zip" else make_tar(archive, members, kind)
     folder = unpack([archive], tmp_path / "new" / "corpus")
     assert folder == tmp_path / "new" / "corpus"
     found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    assert {name: path.read_bytes() for name, path in found.items()} == FILES
+    assert {name: path.read_bytes() for name, path in found.items()} == files
     assert os.access(folder, os.R_OK | os.W_OK | os.X_OK)
     assert not any(path.stat().st_mode & 0o111 for path in found.values())
 

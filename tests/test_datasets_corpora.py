@@ -173,6 +173,13 @@ def test_lists_with_headers_are_read_by_their_names(tmp_path):
     assert bunch.DESCR.startswith("DCASE acoustic scenes")
 
 
+def test_scenes_that_no_list_names_are_left_out_with_a_warning(tut):
+    touch(tut, "audio/x.wav")
+    with pytest.warns(UserWarning, match=r"1 audio files .*'audio/x.wav', are not") as caught:
+        assert len(load_dcase(tut).data) == 4
+    assert caught[0].filename == __file__
+
+
 def test_scenes_without_folds_are_read_without(tut):
     for file in (tut / "evaluation_setup").iterdir():
         file.unlink()
@@ -467,6 +474,21 @@ def test_load_dataset_picks_the_reader_and_says_which(tmp_path, urbansound):
         assert bunch.DESCR.endswith(f"\nRead by: {reader}\n")
         assert len(bunch.target_names) == len({clip.split("/")[-2] for clip in clips})
     assert load_dataset(urbansound).DESCR.endswith("Read by: load_urbansound8k\n")
+
+
+@pytest.mark.parametrize(
+    ("clips", "n_folds", "partition"),
+    [
+        (["fold_1/cat/a.wav", "fold_2/dog/b.wav"], 2, ["", ""]),
+        (["test/cat/a.wav", "train/dog/b.wav"], 0, ["test", "train"]),
+        (["cat/a.wav", "dog/b.wav"], 0, ["", ""]),
+    ],
+)
+def test_load_dataset_reads_what_folders_tell(tmp_path, clips, n_folds, partition):
+    bunch = load_dataset(touch(tmp_path, *clips))
+    assert labels(bunch) == ["cat", "dog"]
+    assert len(bunch.cv) == n_folds
+    assert bunch.partition.tolist() == partition
 
 
 def test_load_dataset_knows_dcase_and_compare(tut):

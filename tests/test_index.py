@@ -63,6 +63,17 @@ def test_whole_files_and_missing_starts_begin_at_the_beginning(corpus):
     assert missing.data.get_level_values("start").tolist() == [pd.Timedelta(0)] * 2
 
 
+def test_absolute_paths_need_no_root(corpus, monkeypatch):
+    monkeypatch.chdir("/")
+    paths = [str(corpus / name) for name in ("in/c.wav", "a.wav")]
+    bunch = load_index(pd.Index(paths, name="file"))
+    assert bunch.data.get_level_values("file").tolist() == paths
+    assert bunch.filenames.tolist() == ["in/c.wav", "a.wav"]
+    (corpus / "in/t.csv").write_text(f"file\n{paths[1]}\n")
+    with pytest.raises(ValueError, match="not below"):  # a table is less trusted than code
+        load_index(corpus / "in/t.csv")
+
+
 def test_columns_beside_the_index_tell_labels_folds_partitions_and_groups(corpus):
     frame = pd.DataFrame(
         {

@@ -235,12 +235,12 @@ SOURCES = {
             Archive(
                 name="genres.tar.gz",
                 checksum="md5:5b3d6dddb579ab49814ab86dba69e7c7",
-                # The original host, which seldom answers, an archived copy of what it served,
-                # and the copy of the corpus's own project.
+                # The copy of the corpus's own project, an archived one of what the original host
+                # served, and that host, which seldom answers.
                 urls=(
-                    f"http://{_GTZAN}",
-                    f"https://web.archive.org/web/20220328223413/http://{_GTZAN}",
                     "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",
+                    f"https://web.archive.org/web/20220328223413/http://{_GTZAN}",
+                    f"http://{_GTZAN}",
                 ),
             ),
         ),

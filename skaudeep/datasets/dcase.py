@@ -148,7 +148,7 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
                 f"of other folds in {str(root)!r}, expected it in one of the two."
             )
     check_files(root, names, meta.name)
-    warn_unlisted(root, "audio", [*scenes], meta.name)
+    warn_unlisted(root, "audio", [*scenes], meta.name, stacklevel=4)
     classes = sorted({row["scene_label"] for row in rows})
     corpus = CORPORA["tut" if meta.suffix == ".txt" else "dcase-scenes"]
     return make_bunch(
@@ -237,7 +237,7 @@ def _load_events(root: Path) -> Bunch:
             f"{str(root / 'metadata')!r} are missing, first {missing!r}, and are left out.",
             stacklevel=3,
         )
-    warn_unlisted(root, "audio", [*events], "metadata")
+    warn_unlisted(root, "audio", [*events], "metadata", stacklevel=4)
     labels = [",".join(sorted(events[name])) for name in names]
     classes = sorted(set(labels) - {""})
     position = {"": -1} | {label: index for index, label in enumerate(classes)}

@@ -122,7 +122,12 @@ def check_files(root: str | os.PathLike[str], names: Sequence[str], source: str)
 
 
 def warn_unlisted(
-    root: str | os.PathLike[str], folder: str, names: Sequence[str], source: str
+    root: str | os.PathLike[str],
+    folder: str,
+    names: Sequence[str],
+    source: str,
+    *,
+    stacklevel: int = 3,
 ) -> None:
     """Warn, two calls up, of audio files in a folder below `root` that `source` does not list."""
     listed = set(names)
@@ -135,5 +140,5 @@ def warn_unlisted(
         warnings.warn(
             f"{len(others)} audio files below {os.path.join(root, folder)!r}, first "
             f"{others[0]!r}, are not listed in {source} and are left out.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )

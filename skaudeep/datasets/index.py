@@ -57,8 +57,9 @@ def load_index(
     fold : str or sequence of str, default=None
         Column or columns of the folds, as in :func:`load_table`.
     root : str or Path, default=None
-        Folder below which all recordings lie. None: the folder of a CSV file, otherwise the
-        current directory.
+        Folder below which all recordings lie. None: the folder of a CSV file; of an index whose
+        paths are all absolute, as audb's are, the folder that they share; otherwise the current
+        directory.
     task : {"classification", "regression"}, default=None
         How to read `target`, as in :func:`load_table`.
     target_names : sequence of str, default=None
@@ -115,11 +116,14 @@ def load_index(
         index = pd.DataFrame(cells, dtype=str).set_index(levels, drop=False)
         source, base = file.name, file.parent
     frame = _as_frame(index)
+    paths = [os.fspath(file) for file in frame.index.get_level_values("file")]
     if root is not None:
         base = check_folder(root)
+    elif source == "the index" and all(map(os.path.isabs, paths)):
+        base = Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
 
     columns = frame_columns(frame.reset_index(drop=True), wanted)
-    files = [below(base, os.fspath(file)) for file in frame.index.get_level_values("file")]
+    files = [below(base, path) for path in paths]
     check_files(base, list(dict.fromkeys(files)), source)
     starts = _times(frame.index.get_level_values("start"), files).fillna(pd.Timedelta(0))
     ends = _times(frame.index.get_level_values("end"), files)
