@@ -1,0 +1,618 @@
+"""Data sets as NetCDF files in auDeep's layout: written in one piece, read whole or row by row."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from sklearn.utils import Bunch
+
+from skaudeep import __version__
+from skaudeep.datasets.bunch import PARTITIONS, make_bunch
+from skaudeep.instances import checked, clips_of, frame_counts, of_clips, target_of
+from skaudeep.storage import identity, is_sealed, replacing, seal, seal_is_whole
+
+FORMAT = 1  # raised when a reader of this one could no longer read what is written
+BLOCK_BYTES = 2**25  # held in memory at a time, about
+CHUNK_BYTES = 2**16  # compressed and checked together, at least; one row where it is larger
+MAX_CHUNK_BYTES = 2**20
+PARTITION_NUMBER = {"": -1} | {name: number for number, name in enumerate(PARTITIONS)}
+# The library must not be called by two threads at once. xarray would lock most calls, but not all.
+LIBRARY = threading.RLock()
+AUDEEP = (
+    "features",
+    "filename",
+    "chunk_nr",
+    "cv_folds",
+    "partition",
+    "label_nominal",
+    "label_numeric",
+)
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+class StoredArray:
+    """Rows of a stored data set that are read only when they are asked for.
+
+    It serves as X wherever rows are taken a batch at a time, as in
+    :class:`~skaudeep.Seq2SeqAutoencoder`. Several rows of it are again a `StoredArray`, so that the
+    folds of a cross-validation stay on disk, too; one row, and `numpy.asarray` of all, are read.
+    It can be pickled: the file is opened again by its path.
+
+    Parameters
+    ----------
+    file : StoredFile
+        Where the rows are, in the variable `features`.
+    shape : tuple of int
+        Shape of an instance of it.
+    instances : ndarray of shape (n_clips,) or (n_clips, n_chunks), int
+        Which instance each row, or each chunk of a row, is; -1 where there is none.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(n_clips, ...)`` or ``(n_clips, n_chunks, ...)``.
+    dtype : dtype
+        float32.
+    ndim : int
+        Number of axes.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(
+        self, file: StoredFile, shape: tuple[int, ...], instances: NDArray[np.int64]
+    ) -> None:
+        self.shape = (*instances.shape, *shape)
+        self._file = file
+        self._instances = instances
+
+    @property
+    def ndim(self) -> int:  # noqa: D102
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self._instances)
+
+    def __repr__(self) -> str:
+        return f"<StoredArray of shape {self.shape} in {self._file.path!r}>"
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple):
+            rows, *others = key
+            if not others or (len(others) == 1 and others[0] is Ellipsis):
+                return self[rows]  # scikit-learn asks for X[rows, ...]
+            if rows is Ellipsis:
+                return np.asarray(self)[key]
+            some = self[rows]
+            if some.ndim < self.ndim:  # one row
+                return some[tuple(others)]
+            return np.asarray(some)[(slice(None), *others)]
+        if key is Ellipsis:
+            return self
+        some = self._instances[key]
+        item = self.shape[self._instances.ndim :]
+        if np.ndim(key) == 0 and not isinstance(key, slice):
+            return StoredArray(self._file, item, some[None])._read()[0]
+        return StoredArray(self._file, item, some)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray:
+        if copy is False:
+            raise ValueError("A StoredArray is on disk: there is no array of it without a copy.")
+        return self._read().astype(self.dtype if dtype is None else dtype, copy=False)
+
+    def _read(self) -> NDArray[np.float32]:
+        rows = self._instances.ravel()
+        item = self.shape[self._instances.ndim :]
+        there = rows >= 0
+        wanted, place = np.unique(rows[there], return_inverse=True)  # sorted: disks like it
+        if len(wanted) == len(rows) and (place == np.arange(len(rows))).all():
+            return self._take(wanted).reshape(self.shape)
+        values = np.full((len(rows), *item), np.nan, np.float32)
+        if len(wanted):
+            values[there] = self._take(wanted)[place]
+        return values.reshape(self.shape)
+
+    def _take(self, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read instances, in their order in the file."""
+        if not len(wanted):
+            return np.empty(self.shape, np.float32)
+        adjacent = wanted[-1] - wanted[0] + 1 == len(wanted)
+        key = slice(wanted[0], wanted[-1] + 1) if adjacent else wanted
+        try:
+            with LIBRARY:
+                return np.asarray(self._file.dataset()["features"][key], dtype=np.float32)
+        except RuntimeError as error:
+            raise _damaged(self._file.path, error) from error
+
+
+class ReplacedError(ValueError):
+    """A stored file is no longer the one that was loaded."""
+
+
+class StoredFile:
+    """A NetCDF file, opened when it is needed, closed when nobody needs it, pickled by its path.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    known : tuple
+        Its identity, see :func:`~skaudeep.storage.identity`.
+    """
+
+    def __init__(self, path: str, known: tuple[object, ...]) -> None:
+        self.path = os.path.abspath(path)
+        self._identity = known
+        self._dataset: netCDF4.Dataset | None = None
+
+    def dataset(self) -> netCDF4.Dataset:
+        """Open the file, if it is not open yet; to be called and used under `LIBRARY`.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
+        ReplacedError
+            If another has taken its place.
+        """
+        if self._dataset is None:
+            try:
+                dataset = netCDF4.Dataset(self.path)
+            except OSError as error:
+                raise _damaged(self.path, error) from error
+            dataset.set_auto_mask(False)
+            weakref.finalize(self, _close, dataset)
+            with open(self.path, "rb") as now:
+                if identity(now) != self._identity:
+                    raise ReplacedError(
+                        f"{self.path}: has been replaced since it was loaded. Load it again."
+                    )
+            self._dataset = dataset
+        return self._dataset
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_dataset": None}
+
+
+def _close(dataset: netCDF4.Dataset) -> None:
+    with LIBRARY:
+        dataset.close()
+
+
+def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: bool = True) -> Bunch:
+    """Load a data set from a NetCDF file, written by `save_netcdf` or by auDeep.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    lazy : bool, default=False
+        True leaves the data on disk: `data` is a :class:`StoredArray`, which serves as X and is
+        read a batch at a time in `fit` and `transform`. Everything else is read at once.
+    verify : bool, default=True
+        Read the whole file once and compare it with its digest, so that a single wrong bit
+        anywhere is an error. False opens a large file at once, and a file that another program
+        has changed on purpose; damage in `data` is still found where it is read. Files of auDeep
+        have no digest.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        All keys of :func:`~skaudeep.datasets.make_bunch`, and one more:
+
+        data : ndarray or StoredArray, float32
+            Of shape (n_clips, n_frames, n_bands) or (n_clips, n_features), or with chunks as
+            second axis. Rows whose clip is shorter end in NaN.
+        errors : ndarray of shape (n_clips,) of str
+            Why a clip could not be read when its row was extracted; "" where it could.
+
+        Clips stand in the order of their first chunk in the file.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If there is no such file.
+    ValueError
+        If it is no NetCDF file, is damaged or cut short, holds another kind of data, contradicts
+        itself, or was written by a newer version of skaudeep.
+
+    See Also
+    --------
+    save_netcdf : Write such a file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import make_bunch
+    >>> from skaudeep.netcdf import load_netcdf, save_netcdf
+    >>> features = make_bunch(np.zeros((2, 8), np.float32), ["a.wav", "b.wav"])
+    >>> with TemporaryDirectory() as folder:
+    ...     save_netcdf(features, Path(folder, "features.nc"))
+    ...     load_netcdf(Path(folder, "features.nc")).filenames.tolist()
+    ['a.wav', 'b.wav']
+    """
+    file = Path(path).expanduser()
+    try:
+        stored, attributes, columns, shape = _read(file, verify)
+        variables = set(columns)
+        if missing := sorted(set(AUDEEP) - variables):
+            raise ValueError(
+                f"{file}: has no variable {missing[0]!r}, but {', '.join(sorted(variables))}; "
+                "expected a data set of skaudeep or auDeep."
+            )
+        del columns["features"]
+        bunch = _bunch_of(columns, attributes, stored, shape[1:], str(file))
+    except (RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise _damaged(str(file), error) from error
+    if not lazy:
+        bunch.data = np.asarray(bunch.data)
+    return bunch
+
+
+def _read(
+    path: Path, verify: bool
+) -> tuple[StoredFile, dict[str, Any], dict[str, NDArray], tuple[int, ...]]:
+    """Check and open a file; return its attributes, its columns, and the shape of its features."""
+    if not path.exists():
+        raise FileNotFoundError(
+            f"Got path={str(path)!r}, which does not exist, expected a NetCDF file. "
+            f"The current directory is {os.getcwd()!r}."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file.")
+    # Before the library parses it: on damaged files it may hang or crash.
+    with open(path, "rb") as content:
+        sealed = is_sealed(content)
+        if verify and sealed and not seal_is_whole(content):
+            raise ValueError(
+                f"{path}: does not match its digest; it was damaged, or changed after it was "
+                "written. Restore it or write it again; load a change made on purpose with "
+                "verify=False."
+            )
+        stored = StoredFile(str(path), identity(content))
+    try:
+        with LIBRARY:
+            dataset = stored.dataset()
+            attributes = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
+            columns = {
+                name: _column(variable) if name != "features" else np.empty(0)
+                for name, variable in dataset.variables.items()
+            }
+            shape = dataset["features"].shape if "features" in columns else ()
+    except ReplacedError:
+        return _read(path, verify)  # by a writer, just now
+    if verify and "skaudeep" in attributes and not sealed:
+        raise ValueError(
+            f"{path}: has lost its digest; it was cut short, or changed after it was written. "
+            "Restore it or write it again; load a change made on purpose with verify=False."
+        )
+    return stored, attributes, columns, shape
+
+
+def _damaged(path: str, error: Exception) -> ValueError:
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if start[:4] != b"\x89HDF" and start[:3] != b"CDF":
+        kind = "is empty" if not start else "is no NetCDF file"
+        return ValueError(f"{path}: {kind}, expected one that skaudeep or auDeep wrote.")
+    return ValueError(
+        f"{path}: is damaged or cut short ({error}). Restore it from a copy, or write it again."
+    )
+
+
+def _bunch_of(
+    columns: dict[str, NDArray],
+    attributes: dict[str, Any],
+    stored: StoredFile,
+    shape: tuple[int, ...],
+    path: str,
+) -> Bunch:
+    meta = json.loads(attributes.get("skaudeep", "{}"))
+    if meta.get("format", 0) > FORMAT:
+        raise ValueError(
+            f"{path}: has format {meta['format']}, written by skaudeep {meta['version']}; this is "
+            f"{__version__}, which reads up to format {FORMAT}. Install a newer skaudeep."
+        )
+    clip, first, instances = clips_of(
+        columns["filename"], columns["chunk_nr"], path, meta.get("n_chunks")
+    )
+    columns = of_clips(columns, clip, first, path)
+    label_map = json.loads(attributes.get("label_map", "null"))
+    target, target_names = target_of(columns, label_map, path)
+    try:
+        bunch = make_bunch(
+            StoredArray(stored, shape, instances),
+            columns["filename"].tolist(),
+            target=target,
+            target_names=target_names,
+            folds=None if not columns["cv_folds"].size else columns["cv_folds"],
+            partition=_partition_of(columns["partition"], path),
+            groups=columns["groups"].tolist() if "groups" in columns else None,
+            descr=str(columns["DESCR"]) if "DESCR" in columns else "",
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    bunch.errors = columns.get("error", np.full(len(first), "")).astype(str)
+    return bunch
+
+
+def _column(variable: netCDF4.Variable) -> NDArray:
+    values = np.asarray(variable[...])
+    return values.astype(str) if values.dtype == np.dtype(object) else values
+
+
+def _partition_of(values: NDArray, path: str) -> list[str]:
+    numbers = np.where(np.isnan(values), -1, values).astype(int) if values.size else values
+    if ((numbers < -1) | (numbers >= len(PARTITIONS))).any():
+        raise ValueError(
+            f"{path}: has partition {numbers.max()}, expected 0 (train), 1 (devel) or 2 (test)."
+        )
+    return [("", *PARTITIONS)[number + 1] for number in numbers]
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def save_netcdf(
+    bunch: Bunch,
+    path: str | os.PathLike[str],
+    *,
+    chunked: bool | None = None,
+    compression: int = 1,
+) -> None:
+    """Save a data set as a NetCDF file, which auDeep can read, too.
+
+    The file is auDeep's in its variables, dimensions, types and attributes. What auDeep does not
+    know is in further variables, which it ignores: `lengths` (true frames of each instance, where
+    they differ), `groups`, `target` (of a regression), `error` (why extraction failed) and `DESCR`;
+    and in one further attribute, `skaudeep`. Behind the end of the NetCDF content follows a digest
+    of all of it, which :func:`load_netcdf` checks.
+
+    The file appears under its name when it is whole: a reader sees what was there before, or all
+    of the new file. Data that are read from disk are written a block at a time.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        With all keys of :func:`~skaudeep.datasets.make_bunch`. `data` is numeric: spectrograms
+        (n_clips, n_frames, n_bands), features (n_clips, n_features), either with chunks as second
+        axis, or a list of arrays (n_frames, n_bands). Anything that rows can be taken from
+        is read a block at a time. Frames behind a clip's end, and chunks it lacks, are NaN.
+    path : str or Path
+        The file, which is replaced if it exists.
+    chunked : bool, default=None
+        Whether the second axis of `data` counts chunks. None: it does where there are four axes.
+        auDeep's files have an instance a chunk; chunks of NaN alone are left out.
+    compression : int in [0, 9], default=1
+        Level of zlib; 0 does not compress, which is faster to read and to write. Checksums
+        (Fletcher-32, a digest) are written in any case.
+
+    Raises
+    ------
+    ValueError
+        If the bunch contradicts itself, or `data` is not numeric.
+    OSError
+        If the file cannot be written, for instance because the disk is full. What was there
+        before stays.
+
+    See Also
+    --------
+    load_netcdf : Load it again.
+    extract_to_netcdf : Extract spectrograms straight into a file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import make_bunch
+    >>> from skaudeep.netcdf import load_netcdf, save_netcdf
+    >>> spectrograms = np.zeros((2, 50, 40), np.float32)
+    >>> spectrograms[1, 30:] = np.nan  # the second clip is shorter
+    >>> bunch = make_bunch(spectrograms, ["a.wav", "b.wav"], target=[0, 1],
+    ...                    target_names=["cat", "dog"])
+    >>> with TemporaryDirectory() as folder:
+    ...     save_netcdf(bunch, Path(folder, "spectrograms.nc"))
+    ...     stored = load_netcdf(Path(folder, "spectrograms.nc"))
+    >>> stored.data.shape, bool(np.isnan(stored.data[1, 30:]).all())
+    ((2, 50, 40), True)
+    """
+    bunch = checked(bunch)
+    shape, read = _rows_of(bunch.data)
+    if chunked is None:
+        chunked = len(shape) == 4
+    write_rows(Path(path).expanduser(), bunch, shape, read, chunked, compression)
+
+
+Rows = Callable[[int, int], NDArray[np.float32]]
+
+
+def _rows_of(data: Any) -> tuple[tuple[int, ...], Rows]:
+    """Shape of the data, and what reads rows from a start to a stop."""
+    ragged = isinstance(data, list | tuple) or getattr(data, "dtype", None) == np.dtype(object)
+    if ragged and all(np.ndim(row) == 2 for row in data):
+        rows = [np.asarray(row, dtype=np.float32) for row in data]
+        if len(bands := {row.shape[1] for row in rows}) > 1:
+            raise ValueError(
+                f"Got rows of {min(bands)} and of {max(bands)} bands in data, expected one number."
+            )
+        shape: tuple[int, ...] = (len(rows), max(len(row) for row in rows), bands.pop())
+        return shape, lambda start, stop: padded(rows[start:stop], shape[1:])
+    if not hasattr(data, "shape"):
+        data = np.asarray(data)
+    if np.dtype(getattr(data, "dtype", object)).kind not in "iuf" or len(data.shape) < 2:
+        raise ValueError(
+            f"Got data of shape {tuple(data.shape)} and dtype {data.dtype}, expected numbers with "
+            "at least two axes: features or spectrograms. Clips are extracted first, as by "
+            "extract_to_netcdf."
+        )
+    if 0 in data.shape:
+        raise ValueError(f"Got data of shape {tuple(data.shape)}, expected no axis of length 0.")
+    return tuple(data.shape), lambda start, stop: np.asarray(data[start:stop], dtype=np.float32)
+
+
+def padded(rows: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Stack rows into one array (n_rows, *shape), NaN behind the end of each."""
+    values = np.full((len(rows), *shape), np.nan, dtype=np.float32)
+    for place, row in zip(values, rows, strict=True):
+        place[tuple(slice(n) for n in row.shape)] = row
+    return values
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    step = max(1, BLOCK_BYTES // (4 * int(np.prod(shape[1:]))))
+    for start in range(0, shape[0], step):
+        yield start, min(start + step, shape[0])
+
+
+def write_rows(
+    path: Path, bunch: Bunch, shape: tuple[int, ...], read: Rows, chunked: bool, compression: int
+) -> None:
+    """Write a data set whose rows are read a block at a time, twice.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which is replaced if it exists.
+    bunch : Bunch
+        As `checked` returns it; its `data` are not looked at.
+    shape : tuple of int
+        Of the data: (n_clips, ...), or (n_clips, n_chunks, ...) where `chunked`.
+    read : callable
+        `read(start, stop)` gives the rows from start to stop, float32.
+    chunked : bool
+        Whether the second axis counts chunks.
+    compression : int in [0, 9]
+        Level of zlib.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `save_netcdf`.
+    """
+    if compression not in range(10):
+        raise ValueError(f"Got compression={compression!r}, expected an integer from 0 to 9.")
+    n_chunks, item = (shape[1], shape[2:]) if chunked else (1, shape[1:])
+    if not item:
+        raise ValueError(
+            f"Got data of shape {shape} with chunked=True, expected a third axis: "
+            "(n_clips, n_chunks, n_features) or more."
+        )
+    lengths = np.zeros((shape[0], n_chunks), dtype=np.int64)
+    for start, stop in _blocks(shape):
+        lengths[start:stop] = frame_counts(read(start, stop).reshape(-1, *item)).reshape(
+            -1, n_chunks
+        )
+    there = lengths > 0
+    there[:, 0] = True  # a clip without any sound still has its row
+    clip, chunk_nr = there.nonzero()
+
+    meta = {"format": FORMAT, "version": __version__, "n_chunks": n_chunks if chunked else None}
+    with replacing(path) as temporary:
+        try:
+            with _created(temporary) as dataset:
+                with LIBRARY:
+                    features = _lay_out(dataset, bunch, clip, item, compression)
+                    dataset["chunk_nr"][:] = chunk_nr
+                    if len(item) > 1 and (lengths[there] < item[0]).any():
+                        dataset.createVariable("lengths", "i8", ("instance",))[:] = lengths[there]
+                    dataset.skaudeep = json.dumps(meta)
+                end = 0
+                for start, stop in _blocks(shape):
+                    rows = read(start, stop).reshape(-1, *item)[there[start:stop].ravel()]
+                    with LIBRARY:  # and free while rows are read
+                        features[end : end + len(rows)] = rows
+                    end += len(rows)
+        except RuntimeError as error:  # the library's, with errno lost
+            raise OSError(
+                f"{path}: could not be written ({error}). Check that the disk has space left."
+            ) from error
+        seal(temporary)
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[netCDF4.Dataset]:
+    with LIBRARY:
+        dataset = netCDF4.Dataset(path, "w")
+    try:
+        yield dataset
+    finally:
+        with LIBRARY:
+            dataset.close()
+
+
+def _lay_out(
+    dataset: netCDF4.Dataset,
+    bunch: Bunch,
+    clip: NDArray[np.int64],
+    item: tuple[int, ...],
+    compression: int,
+) -> netCDF4.Variable:
+    """Write all that auDeep's files have but the features; return the variable for them."""
+    dims = {1: ["generated"], 2: ["time", "freq"]}.get(
+        len(item), [f"feature_{axis}" for axis in range(len(item))]
+    )
+    dataset.createDimension("instance", len(clip))
+    dataset.createDimension("fold", bunch.folds.shape[1])
+    for name, length in zip(dims, item, strict=True):
+        dataset.createDimension(name, length)
+
+    def column(name: str, values: NDArray, *others: str) -> None:
+        kind = str if values.dtype.kind == "U" else values.dtype
+        variable = dataset.createVariable(name, kind, ("instance", *others))
+        values = values[clip]
+        variable[:] = values.astype(object) if kind is str else values
+
+    def numbers(values: NDArray) -> NDArray:
+        # auDeep has NaN for what is missing, which only floats can hold.
+        return values if (values >= 0).all() else np.where(values >= 0, values, np.nan)
+
+    nothing = np.full(len(bunch.filenames), np.nan)
+    labels, classes = bunch.target, bool(bunch.target_names)
+    names = np.array(["", *bunch.target_names])
+    column("filename", bunch.filenames)
+    dataset.createVariable("chunk_nr", "i8", ("instance",))
+    column("cv_folds", bunch.folds.astype(np.int64 if bunch.folds.size else np.float64), "fold")
+    column("partition", numbers(np.array([PARTITION_NUMBER[part] for part in bunch.partition])))
+    column("label_nominal", names[labels + 1] if classes else nothing)
+    column("label_numeric", numbers(labels) if classes else nothing)
+    if labels.dtype.kind == "f":
+        column("target", labels)
+    if (bunch.groups != "").any():
+        column("groups", bunch.groups)
+    if (bunch.errors != "").any():
+        column("error", bunch.errors)
+    if bunch.DESCR:
+        dataset.createVariable("DESCR", str, ())[...] = bunch.DESCR
+    dataset.feature_dims = json.dumps(dims)
+    label_map = sorted((name, number) for number, name in enumerate(bunch.target_names))
+    dataset.label_map = json.dumps(label_map if classes else None)
+
+    row_bytes = 4 * int(np.prod(item))
+    rows = min(len(clip), max(1, CHUNK_BYTES // row_bytes))
+    frames = min(item[0], max(1, item[0] * MAX_CHUNK_BYTES // row_bytes))
+    filters: dict[str, Any] = {}
+    if compression:
+        filters = {"compression": "zlib", "complevel": compression, "shuffle": True}
+    return dataset.createVariable(
+        "features",
+        "f4",
+        ("instance", *dims),
+        fill_value=np.float32(np.nan),
+        chunksizes=(rows, frames, *item[1:]),
+        fletcher32=True,
+        **filters,
+    )

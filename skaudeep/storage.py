@@ -1,0 +1,321 @@
+"""Files that are whole or not there: replaced in one step, sealed with a digest, journalled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import BinaryIO, Self
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks; there, two writers are told apart by nobody
+    fcntl = None
+
+SEAL = b"\nSEALED\n"  # then 32 bytes of SHA-256; HDF5 reads over what follows its own end
+SEAL_SIZE = len(SEAL) + 32
+BLOCK = 2**20  # bytes read at once
+
+
+# --- whole files ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of a new file, which takes the place of `path` if the block ends well.
+
+    Until then, and for ever if it does not, `path` is what it was. A reader sees the old file or
+    the whole new one, and the last of two writers wins.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write, in a folder that exists.
+
+    Yields
+    ------
+    Path
+        A hidden name in the same folder. The block creates it.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If the folder of `path` does not exist, or `path` is a folder itself.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "a.txt")) as new:
+    ...         _ = new.write_text("whole")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['a.txt']
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Got path={str(path)!r}, whose folder does not exist, expected a file in an existing "
+            "folder. Create the folder first."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file name.")
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    # Without it, a power cut could leave the new name on old or empty blocks.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# --- seals ---------------------------------------------------------------------------------------
+
+
+def seal(path: Path) -> None:
+    """Append the digest of a file to it.
+
+    Parameters
+    ----------
+    path : Path
+        Of a format whose readers ignore what follows its end, as those of HDF5 do.
+    """
+    with open(path, "r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        digest = _digest(file, size)
+        file.seek(size)
+        file.write(SEAL + digest)
+
+
+def is_sealed(file: BinaryIO) -> bool:
+    """Tell whether an open file ends in a seal, without checking it."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - SEAL_SIZE))
+    return file.read(len(SEAL)) == SEAL
+
+
+def seal_is_whole(file: BinaryIO) -> bool:
+    """Tell whether an open sealed file holds to the bit what was sealed; reads all of it.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a")
+    ...     _ = path.write_bytes(b"0123")
+    ...     seal(path)
+    ...     content = path.read_bytes()
+    >>> is_sealed(BytesIO(content)), seal_is_whole(BytesIO(content))
+    (True, True)
+    >>> seal_is_whole(BytesIO(content.replace(b"0123", b"0122")))
+    False
+    """
+    size = file.seek(0, os.SEEK_END) - SEAL_SIZE
+    digest = _digest(file, size)
+    file.seek(size + len(SEAL))
+    return file.read() == digest
+
+
+def identity(file: BinaryIO) -> tuple[object, ...]:
+    """Return what tells an open file from another of its name: its seal, or its size and time."""
+    if is_sealed(file):
+        return (file.read(),)  # what follows the word
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    sha256 = hashlib.sha256()
+    file.seek(0)
+    while size > 0 and (block := file.read(min(size, BLOCK))):
+        sha256.update(block)
+        size -= len(block)
+    return sha256.digest()
+
+
+# --- journals ------------------------------------------------------------------------------------
+
+
+class Journal:
+    """Arrays of rows, appended to one file as they are made, which outlives its writer.
+
+    What was appended before a process died is there when the next one opens the journal; an append
+    that was cut short is not. Use it as a context manager.
+
+    Parameters
+    ----------
+    path : Path
+        Created if it does not exist.
+    task : str
+        What the rows are made of and how; a journal goes on only with the task that began it.
+    n_rows : int
+        How many rows the task has.
+
+    Attributes
+    ----------
+    done : ndarray of shape (n_rows,), bool
+        Whether the row is there.
+    rates : ndarray of shape (n_rows,), float64
+        Its sampling rate in Hz.
+    shapes : ndarray of shape (n_rows, 3), int64
+        Its shape, 0 in place of chunks where it has none.
+
+    Raises
+    ------
+    ValueError
+        If the file is another task's, or no journal.
+    BlockingIOError
+        If another process is writing to it.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "journal")
+    ...     with Journal(path, "count", 2) as journal:
+    ...         journal.append(1, 16000.0, np.arange(6, dtype=np.float32).reshape(2, 3))
+    ...     with Journal(path, "count", 2) as journal:  # the next process
+    ...         journal.done.tolist(), journal.read(1).tolist()
+    ([False, True], [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
+    """
+
+    _MAGIC = b"skaudeep journal 1\n"
+    _RECORD = struct.Struct("<qdqqqI")  # row, rate, chunks, frames, bands, checksum of all
+
+    def __init__(self, path: Path, task: str, n_rows: int) -> None:
+        self.path = path
+        self.done = np.zeros(n_rows, dtype=bool)
+        self.rates = np.zeros(n_rows)
+        self.shapes = np.zeros((n_rows, 3), dtype=np.int64)
+        self._starts = np.zeros(n_rows, dtype=np.int64)
+        self._head = self._MAGIC + hashlib.sha256(task.encode("utf-8", "surrogateescape")).digest()
+
+    def __enter__(self) -> Self:
+        # Neither "w" nor "r+": the file may or may not be there, and must be kept if it is.
+        # Unbuffered: what is appended outlives this process.
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._file = os.fdopen(handle, "r+b", buffering=0)
+        try:
+            self._lock()
+            self._begin()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _lock(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until closed, or killed
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"{self.path}: another process is writing to it. Wait for its end, or choose "
+                "another path."
+            ) from None
+
+    def _begin(self) -> None:
+        size = os.fstat(self._file.fileno()).st_size
+        head = self._file.read(len(self._head))
+        if head and head == self._head[:size]:  # all of it, or as much as a killed writer left
+            self._scan(size)
+        elif head:
+            kind = "belongs to other clips or parameters"
+            if not head.startswith(self._MAGIC):
+                kind = "is no journal of this version"
+            raise ValueError(
+                f"{self.path}: {kind}, so that it cannot be gone on with. Delete it to begin anew, "
+                "or choose another path."
+            )
+        if size < len(self._head):
+            self._write(0, self._head)
+            self._end = len(self._head)
+        self._file.truncate(self._end)
+
+    def _scan(self, size: int) -> None:
+        """Find all whole records; what follows them was cut short."""
+        self._end = len(self._head)
+        while self._end + self._RECORD.size <= size:
+            self._file.seek(self._end)
+            head = self._file.read(self._RECORD.size)
+            row, rate, *shape, checksum = self._RECORD.unpack(head)
+            start = self._end + self._RECORD.size
+            if not 0 <= row < len(self.done) or min(shape) < 0:
+                break
+            if (end := start + 4 * _n_values(shape)) > size:
+                break
+            if zlib.crc32(self._file.read(end - start), zlib.crc32(head[:-4])) != checksum:
+                break
+            self._note(row, rate, shape, start, end)
+
+    def _note(self, row: int, rate: float, shape: list[int], start: int, end: int) -> None:
+        self.done[row], self.rates[row], self.shapes[row] = True, rate, shape
+        self._starts[row], self._end = start, end
+
+    def append(self, row: int, rate: float, values: NDArray[np.float32]) -> None:
+        """Add a row, of two axes, or of three where it has chunks.
+
+        Raises
+        ------
+        OSError
+            If the disk does not take it. The rows before stay.
+        """
+        shape = [0] * (3 - values.ndim) + list(values.shape)
+        head = self._RECORD.pack(row, rate, *shape, 0)[:-4]
+        payload = np.ascontiguousarray(values, dtype="<f4").tobytes()
+        checksum = zlib.crc32(payload, zlib.crc32(head))
+        self._write(self._end, head + checksum.to_bytes(4, "little") + payload)
+        start = self._end + self._RECORD.size
+        self._note(row, rate, shape, start, start + len(payload))
+
+    def _write(self, place: int, data: bytes) -> None:
+        view = memoryview(data)
+        self._file.seek(place)
+        try:
+            while view:  # a disk that fills up takes a part first
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            self._file.truncate(place)
+            raise OSError(
+                error.errno,
+                f"{error.strerror} while writing {self.path}. Free space and run again: what is "
+                "done so far stays",
+            ) from error
+
+    def read(self, row: int) -> NDArray[np.float32]:
+        """Return a row that is done."""
+        shape = self.shapes[row].tolist()
+        self._file.seek(self._starts[row])
+        payload = self._file.read(4 * _n_values(shape))
+        return np.frombuffer(payload, dtype="<f4").reshape(shape if shape[0] else shape[1:])
+
+    def remove(self) -> None:
+        """Delete the file, when what it holds has been put elsewhere."""
+        self.path.unlink(missing_ok=True)
+
+
+def _n_values(shape: list[int]) -> int:
+    chunks, frames, bands = shape
+    return max(chunks, 1) * frames * bands
