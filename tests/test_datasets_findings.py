@@ -197,15 +197,18 @@ def test_what_cannot_be_read_is_told_apart(tmp_path):
 
 def test_silence_is_a_matter_of_level_not_of_offset(tmp_path):
     write(tmp_path, "zeros.wav", np.zeros(RATE))
-    write(tmp_path, "offset.wav", np.full(RATE, 0.25))
+    write(tmp_path, "other.wav", np.zeros(RATE))  # no duplicate: silence is said once
+    write(tmp_path, "constant.wav", np.full(RATE, 0.25))
+    write(tmp_path, "offset.wav", 0.25 + noise(2) / 1000, subtype="FLOAT")
     write(tmp_path, "faint.wav", noise(0) / 1000, subtype="FLOAT")
     write(tmp_path, "soft.wav", noise(1) / 400, subtype="FLOAT")
-    bunch = corpus(tmp_path, "zeros.wav", "offset.wav", "faint.wav", "soft.wav")
+    names = ["zeros.wav", "other.wav", "constant.wav", "offset.wav", "faint.wav", "soft.wav"]
+    bunch = corpus(tmp_path, *names)
     table = audit(bunch)
-    assert table.filename.tolist() == ["zeros.wav", "offset.wav", "faint.wav"]
+    assert table.filename.tolist() == names[:-1]
     assert set(table.finding) == {"silent"}
-    assert table.value[:2].tolist() == [-np.inf, -np.inf]
-    assert table.value[2] == pytest.approx(20 * np.log10(0.5 / 1000), abs=0.1)
+    assert table.value[:3].tolist() == [-np.inf] * 3
+    np.testing.assert_allclose(table.value[3:], 20 * np.log10(0.5 / 1000), atol=0.1)
     assert findings_of(select(bunch, ["soft.wav"]), silent_below=-50) == [("soft.wav", "silent")]
 
 
@@ -282,6 +285,13 @@ def test_duplicates_are_found_by_what_is_heard(tmp_path):
     ]
     bunch.target, bunch.target_names = np.array([np.nan, 2.5, np.nan, 1]), []
     assert audit(bunch).detail[0] == "the same file as a.wav, but of value 2.5 instead of value nan"
+
+
+def test_a_stereo_clip_is_no_duplicate_of_its_channels_in_a_row():
+    stereo = noise(0, n_channels=2).T
+    bunch = make_bunch([stereo, stereo.ravel()], ["a", "b"])
+    bunch.sampling_rate = RATE
+    assert findings_of(bunch) == [("b", "mixed channels")]
 
 
 def test_files_with_the_same_bytes_are_decoded_once(tmp_path, monkeypatch):
@@ -365,12 +375,18 @@ def test_copies_that_balance_classes_are_no_duplicates():
 # audit: the whole
 
 
-def test_the_report_is_the_same_for_any_number_of_threads_and_block_length(mixed, monkeypatch):
-    report = audit(mixed, n_jobs=1)
-    assert len(report) > 2
-    pd.testing.assert_frame_equal(audit(mixed, n_jobs=3), report)
+def test_the_report_is_the_same_for_any_number_of_threads_and_block_length(tmp_path, monkeypatch):
+    write(tmp_path, "loud.wav", np.r_[noise(0, 3 * RATE), np.ones(RATE)])
+    write(tmp_path, "loud.flac", soundfile.read(tmp_path / "loud.wav")[0])
+    write(tmp_path, "cut.wav", noise(1, 4 * RATE))
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "cut.wav").read_bytes()[:-1000])
+    bunch = corpus(tmp_path, "loud.wav", "loud.flac", "cut.wav")
+    report = audit(bunch, n_jobs=1)
+    assert report.finding.tolist() == ["truncated", "clipped", "clipped", "duplicate"]
+    assert report.value[1] == 25
+    pd.testing.assert_frame_equal(audit(bunch, n_jobs=3), report)
     monkeypatch.setattr("skaudeep.datasets.findings.BLOCK", 1)
-    pd.testing.assert_frame_equal(audit(mixed), report)
+    pd.testing.assert_frame_equal(audit(bunch), report)
 
 
 def test_a_selection_without_the_findings_has_none(mixed):

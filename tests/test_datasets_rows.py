@@ -286,10 +286,11 @@ def test_data_sets_that_do_not_fit_together_are_refused(changes, message):
 
 
 def test_waveforms_are_not_padded_into_one_another():
-    one, two = make_bunch(np.zeros((1, 8)), ["a"]), make_bunch(np.zeros((1, 9)), ["b"])
-    one.sampling_rate = two.sampling_rate = 8000
-    with pytest.raises(ValueError, match="expected entries of one kind and size"):
-        concatenate([one, two])
+    for shapes in ((1, 8), (1, 9)), ((1, 1, 8), (1, 2, 8)):
+        one, two = (make_bunch(np.zeros(shape), [str(shape)]) for shape in shapes)
+        one.sampling_rate = two.sampling_rate = 8000
+        with pytest.raises(ValueError, match="expected entries of one kind and size"):
+            concatenate([one, two])
 
 
 def test_tables_of_features_join_where_their_columns_agree():

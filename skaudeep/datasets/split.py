@@ -229,20 +229,22 @@ def _divide(
     np.add.at(counts, (group_of, strata), 1)
     counts[:, -1] = counts.sum(axis=1)  # the number of clips counts as one class more
     totals = counts.sum(axis=0)
-    lacking = np.outer(shares, totals)
 
     order = check_random_state(random_state).permutation(n_groups)
     order = order[np.lexsort((counts[order, :-1].argmax(axis=1), -counts[order, -1]))]
     part_of = np.empty(n_groups, dtype=np.intp)
+    dealt = np.zeros((len(shares), len(totals)))
     empty = np.ones(len(shares), dtype=bool)
-    for n_dealt, group in enumerate(order):
-        gain = (2 * lacking - counts[group]) @ (counts[group] / totals) / shares
-        if n_groups - n_dealt == empty.sum():  # small shares get their group, too
-            gain[~empty] = -np.inf
-        # Rounding: what is equal on paper must not be told apart by the last bit.
-        part_of[group] = np.argmax(gain.round(9))
-        lacking[part_of[group]] -= counts[group]
-        empty[part_of[group]] = False
+    for n_done, group in enumerate(order):
+        # How the sum of (dealt - share * total)**2 / (share * total) would grow, up to a constant.
+        cost = (2 * dealt + counts[group]) @ (counts[group] / totals) / shares
+        if n_groups - n_done == empty.sum():  # small shares get their group, too
+            cost[~empty] = np.inf
+        # Rounded: what is equal on paper must not be told apart by the last bit.
+        part = np.argmin(cost.round(9))
+        part_of[group] = part
+        dealt[part] += counts[group]
+        empty[part] = False
     return part_of[group_of]
 
 
