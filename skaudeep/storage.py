@@ -30,6 +30,17 @@ BLOCK = 2**20  # bytes read at once
 # --- whole files ---------------------------------------------------------------------------------
 
 
+def check_writable(path: Path) -> None:
+    """Raise FileNotFoundError or IsADirectoryError if no file of that name can be."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Got path={str(path)!r}, whose folder does not exist, expected a file in an existing "
+            "folder. Create the folder first."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file name.")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give the name of a new file, which takes the place of `path` if the block ends well.
@@ -61,13 +72,7 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     [file.name for file in Path(folder).iterdir()]
     ['a.txt']
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"Got path={str(path)!r}, whose folder does not exist, expected a file in an existing "
-            "folder. Create the folder first."
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file name.")
+    check_writable(path)
     temporary = path.with_name(f".{uuid4().hex}.tmp")
     try:
         yield temporary

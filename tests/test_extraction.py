@@ -1,0 +1,349 @@
+"""Extraction into a file: what transform gives, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.utils import Bunch
+
+from skaudeep import AudioError, AudioWarning, SpectrogramExtractor
+from skaudeep.datasets import make_bunch, make_sounds
+from skaudeep.extraction import extract_to_netcdf
+from skaudeep.netcdf import StoredArray, load_netcdf
+from skaudeep.storage import Journal
+
+EXTRACTOR = SpectrogramExtractor(n_mels=20, sampling_rate=16000)
+
+
+@pytest.fixture(scope="module")
+def sounds() -> Bunch:
+    return make_sounds(60, duration=(0.2, 0.5), random_state=0)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Bunch:
+    return make_sounds(40, duration=(0.2, 0.5), folder=tmp_path / "clips", random_state=0)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir() if file.is_file())
+
+
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("chunks", [{}, {"chunk_duration": 0.2}], ids=["clips", "chunks"])
+def test_the_file_holds_what_transform_gives(
+    tmp_path: Path, files: Bunch, n_jobs: int | None, chunks: dict[str, float]
+):
+    extractor = SpectrogramExtractor(n_mels=20, n_jobs=n_jobs, **chunks)
+    stored = extract_to_netcdf(files, extractor, tmp_path / "a.nc")
+    assert isinstance(stored.data, StoredArray)
+    np.testing.assert_array_equal(np.asarray(stored.data), extractor.transform(files.data))
+    for key in ("filenames", "target", "target_names", "folds", "partition", "groups", "DESCR"):
+        np.testing.assert_array_equal(stored[key], files[key])
+    assert set(stored.errors) == {""}
+    assert names_in(tmp_path) == ["a.nc"]
+
+
+def test_waveforms_in_memory_are_extracted_too(tmp_path: Path, sounds: Bunch):
+    stored = extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
+    np.testing.assert_array_equal(np.asarray(stored.data), EXTRACTOR.transform(sounds.data))
+
+
+class Killed(BaseException):
+    """Stands for a signal."""
+
+
+@pytest.mark.parametrize("moment", ["extracting", "writing", "replacing"])
+def test_an_interrupted_extraction_goes_on_where_it_stopped(
+    tmp_path: Path, sounds: Bunch, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    whole = tmp_path / "whole.nc"
+    extract_to_netcdf(sounds, EXTRACTOR, whole)
+    monkeypatch.setattr("skaudeep.extraction.WAVE_BYTES", 8 * 1000)  # a few clips
+
+    appended = []
+    append = Journal.append
+
+    def appending(self: Journal, row: int, *others: object) -> None:
+        if len(appended) == 30 and moment == "extracting":
+            raise Killed
+        appended.append(row)
+        append(self, row, *others)
+
+    def killing(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(Journal, "append", appending)
+    with monkeypatch.context() as dying:
+        if moment == "writing":
+            dying.setattr("skaudeep.netcdf.seal", killing)
+        if moment == "replacing":
+            dying.setattr("os.replace", killing)
+        with pytest.raises(Killed):
+            extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
+    assert names_in(tmp_path) == ["a.nc.partial", "whole.nc"]
+    moment = ""
+    extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
+    assert sorted(appended) == list(range(60))  # none twice
+    assert (tmp_path / "a.nc").read_bytes() == whole.read_bytes()
+    assert names_in(tmp_path) == ["a.nc", "whole.nc"]
+
+
+KILLED = """
+import sys
+from skaudeep.datasets import load_folder
+from skaudeep.extraction import extract_to_netcdf
+from skaudeep.spectrogram import SpectrogramExtractor
+bunch = load_folder(sys.argv[1], layout="files")
+print("ready", flush=True)
+extractor = SpectrogramExtractor(n_mels=20, n_jobs=int(sys.argv[3]))
+extract_to_netcdf(bunch, extractor, sys.argv[2])
+print("done", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_an_extraction_killed_five_times_gives_the_same_file(tmp_path: Path):
+    n_clips = 2000
+    sounds = make_sounds(n_clips, duration=0.5, folder=tmp_path / "clips", random_state=0)
+    assert len(sounds.data) == n_clips
+    rng = np.random.default_rng(0)
+
+    def start(file: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-c", KILLED, tmp_path / "clips", tmp_path / file, "2"],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    began = time.monotonic()
+    whole = start("whole.nc")
+    assert whole.communicate()[0] == "ready\ndone\n"
+    duration = time.monotonic() - began
+    for _ in range(5):
+        process = start("killed.nc")
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(rng.uniform(0, duration / 3))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert start("killed.nc").communicate()[0] == "ready\ndone\n"
+    assert (tmp_path / "killed.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+def test_others_do_not_go_on_with_it(tmp_path: Path, sounds: Bunch):
+    with Journal(tmp_path / "a.nc.partial", "another task", 60):
+        pass
+    with pytest.raises(ValueError, match=r"a\.nc\.partial: belongs to other clips or parameters"):
+        extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
+    (tmp_path / "a.nc.partial").write_text("half a letter to my publisher")
+    with pytest.raises(ValueError, match="is no journal"):
+        extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
+    assert (tmp_path / "a.nc.partial").read_text() == "half a letter to my publisher"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"n_mels": 21}, {"clip_below": -60}, {"sampling_rate": 8000}, {"order": -1}, {"level": 2}],
+    ids=str,
+)
+def test_a_changed_task_is_another_task(
+    tmp_path: Path, sounds: Bunch, monkeypatch: pytest.MonkeyPatch, changes: dict[str, int]
+):
+    def interrupt(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr("skaudeep.netcdf.seal", interrupt)
+        with pytest.raises(Killed):
+            extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
+    order, level = changes.pop("order", 1), changes.pop("level", 1)
+    clips = [level * samples for samples in sounds.data]
+    other = make_bunch(clips[::order], sounds.filenames[::order])
+    extractor = SpectrogramExtractor(**{"n_mels": 20, "sampling_rate": 16000} | changes)
+    with pytest.raises(ValueError, match="belongs to other"):
+        extract_to_netcdf(other, extractor, tmp_path / "a.nc")
+
+
+def test_two_processes_do_not_extract_to_one_path(tmp_path: Path, sounds: Bunch):
+    pytest.importorskip("fcntl")
+    extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
+    with (
+        Journal(tmp_path / "a.nc.partial", "whatever", 60),
+        pytest.raises(BlockingIOError, match="another process is writing"),
+    ):
+        extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
+
+
+# --- clips that cannot be read -------------------------------------------------------------------
+
+
+@pytest.fixture
+def broken(files: Bunch) -> Bunch:
+    Path(files.data[3]).write_bytes(b"")
+    Path(files.data[17]).unlink()
+    return files
+
+
+def test_failures_are_recorded_in_the_file(tmp_path: Path, broken: Bunch):
+    extractor = SpectrogramExtractor(n_mels=20, on_error="nan")
+    with pytest.warns(AudioWarning, match="2 of 40 clips could not be read"):
+        stored = extract_to_netcdf(broken, extractor, tmp_path / "a.nc")
+    for bunch in (stored, load_netcdf(tmp_path / "a.nc")):
+        assert np.flatnonzero(bunch.errors != "").tolist() == [3, 17]
+        assert "the file is empty" in bunch.errors[3]
+        assert bunch.filenames[17] in bunch.errors[17]
+        assert np.isnan(bunch.data[3]).all()
+    with netCDF4.Dataset(tmp_path / "a.nc") as dataset:
+        assert "is empty" in dataset["error"][3]
+    with pytest.warns(AudioWarning):
+        expected = extractor.transform(broken.data)
+    np.testing.assert_array_equal(np.asarray(stored.data), expected)
+
+
+def test_a_repaired_clip_is_tried_again(tmp_path: Path, files: Bunch):
+    content = Path(files.data[30]).read_bytes()
+    Path(files.data[30]).write_bytes(b"")
+    extractor = SpectrogramExtractor(n_mels=20)
+    with pytest.raises(AudioError, match="is empty"):
+        extract_to_netcdf(files, extractor, tmp_path / "a.nc")
+    assert names_in(tmp_path) == ["a.nc.partial"]
+    Path(files.data[30]).write_bytes(content)
+    stored = extract_to_netcdf(files, extractor, tmp_path / "a.nc")
+    np.testing.assert_array_equal(np.asarray(stored.data), extractor.transform(files.data))
+
+
+def test_nothing_but_failures_is_an_error(tmp_path: Path, files: Bunch):
+    for clip in files.data:
+        Path(clip).write_bytes(b"")
+    with pytest.raises(AudioError, match="all 40 clips: failed; the first"):
+        extract_to_netcdf(files, SpectrogramExtractor(on_error="nan"), tmp_path / "a.nc")
+    assert not (tmp_path / "a.nc").exists()
+
+
+def test_clips_of_another_rate_are_refused(tmp_path: Path, files: Bunch):
+    other = make_sounds(40, sampling_rate=8000, folder=tmp_path / "others", random_state=0)
+    Path(files.data[39]).write_bytes(Path(other.data[39]).read_bytes())
+    with pytest.raises(AudioError, match=r"sampling rate of 8000 Hz, but .* has 16000 Hz"):
+        extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
+
+
+def test_silent_clips_are_named(tmp_path: Path):
+    clips = make_bunch([np.zeros(4000), np.random.default_rng(0).normal(size=4000)], ["a", "b"])
+    with pytest.warns(AudioWarning, match=r"1 of 2 clips are silent.*\nclip 0") as caught:
+        stored = extract_to_netcdf(clips, EXTRACTOR, tmp_path / "a.nc")
+    assert caught[0].filename == __file__
+    assert (stored.data[0] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("extractor", "options", "message"),
+    [
+        (SpectrogramExtractor(n_mels=-1), {}, "n_mels"),
+        (EXTRACTOR, {"compression": -1}, "compression=-1"),
+    ],
+    ids=["extractor", "compression"],
+)
+def test_bad_parameters_are_refused_before_the_work(
+    tmp_path: Path, sounds: Bunch, extractor: SpectrogramExtractor, options: dict, message: str
+):
+    with pytest.raises(ValueError, match=message):
+        extract_to_netcdf(sounds, extractor, tmp_path / "a.nc", **options)
+    assert names_in(tmp_path) == []
+
+
+def test_the_folder_must_exist(tmp_path: Path, sounds: Bunch):
+    with pytest.raises(FileNotFoundError, match="Create the folder first"):
+        extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "b" / "a.nc")
+
+
+FULL_DISK = """
+import resource, sys
+from skaudeep.datasets import make_sounds
+from skaudeep.extraction import extract_to_netcdf
+from skaudeep.spectrogram import SpectrogramExtractor
+sounds = make_sounds(60, duration=(0.2, 0.5), random_state=0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    extract_to_netcdf(sounds, SpectrogramExtractor(n_mels=20, sampling_rate=16000), sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_keeps_what_is_done(tmp_path: Path, sounds: Bunch):
+    extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "whole.nc")
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, tmp_path / "a.nc", "20000"],
+        capture_output=True,
+        text=True,
+    )
+    assert "while writing" in done.stdout
+    assert "run again" in done.stdout
+    assert names_in(tmp_path) == ["a.nc.partial", "whole.nc"]
+    assert 10_000 < (tmp_path / "a.nc.partial").stat().st_size <= 20_000
+    extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
+    assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+# --- the journal ---------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    shapes=st.lists(st.lists(st.integers(1, 4), min_size=2, max_size=3), min_size=1, max_size=5),
+    damage=st.floats(0, 1, exclude_max=True),
+    flip=st.booleans(),
+)
+def test_a_journal_keeps_whole_rows_and_drops_what_follows_damage(
+    tmp_path_factory: pytest.TempPathFactory, shapes: list[list[int]], damage: float, flip: bool
+):
+    path = tmp_path_factory.getbasetemp() / "journal"
+    path.unlink(missing_ok=True)
+    rows = [np.random.default_rng(i).normal(size=shape) for i, shape in enumerate(shapes)]
+    rows = [row.astype(np.float32) for row in rows]
+    ends = []
+    with Journal(path, "task", len(rows)) as journal:
+        head = path.stat().st_size
+        for i, row in enumerate(rows):
+            journal.append(i, 8000.0, row)
+            ends.append(path.stat().st_size)
+    content = bytearray(path.read_bytes())
+    place = head + int(damage * (len(content) - head))
+    if flip:
+        content[place] ^= 1
+    path.write_bytes(content if flip else content[:place])
+    whole = [end <= place for end in ends]
+    with Journal(path, "task", len(rows)) as journal:
+        assert journal.done.tolist() == whole
+        for i in np.flatnonzero(whole):
+            np.testing.assert_array_equal(journal.read(i), rows[i])
+        for i in np.flatnonzero(~np.array(whole)):
+            journal.append(i, 8000.0, rows[i])
+    with Journal(path, "task", len(rows)) as journal:
+        assert journal.done.all()
+        assert journal.rates.tolist() == [8000.0] * len(rows)
+        for i, row in enumerate(rows):
+            np.testing.assert_array_equal(journal.read(i), row)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 5, 30])
+def test_a_journal_whose_head_was_cut_short_begins_anew(tmp_path: Path, n_bytes: int):
+    with Journal(tmp_path / "journal", "task", 2):
+        pass
+    content = (tmp_path / "journal").read_bytes()
+    (tmp_path / "journal").write_bytes(content[:n_bytes])
+    with Journal(tmp_path / "journal", "task", 2) as journal:
+        assert not journal.done.any()
+    assert (tmp_path / "journal").read_bytes() == content
