@@ -1,5 +1,6 @@
 """Archives: what is right is unpacked whole, what is hostile leaves nothing behind."""
 
+import gzip
 import io
 import os
 import stat
@@ -68,8 +69,23 @@ def giant_header(path):
     return path
 
 
+def long_tail(path):
+    """Write a tar file and, behind its end, two megabytes that no one asked for."""
+    plain = make_tar(path, [("a", b"x")], "w").read_bytes()
+    path.write_bytes(gzip.compress(plain + bytes(2 << 20)))
+    return path
+
+
+def wrong_checksum(path):
+    """Change the checksum at the end of a gzip file: the content is not what was packed."""
+    data = bytearray(make_tar(path, [("a", b"x")]).read_bytes())
+    data[-8] ^= 1
+    path.write_bytes(data)
+    return path
+
+
 LINK = stat.S_IFLNK | 0o777
-BOMB = bytes(32 << 20)
+BOMB = bytes(5 << 20)
 
 # name: how it is made, and what the message says
 HOSTILE = {
@@ -89,6 +105,7 @@ HOSTILE = {
     "zip: twice": (lambda p: make_zip(p, [("a.wav", b"x"), ("A.wav", b"y")]), "'A.wav' twice"),
     "zip: below a file": (lambda p: make_zip(p, [("a", b"x"), ("a/b", b"y")]), "below a file"),
     "zip: file for a folder": (lambda p: make_zip(p, [("a/b", b"x"), ("a", b"y")]), "'a' twice"),
+    "zip: folder for a file": (lambda p: make_zip(p, [("a", b"x"), ("a/", b"")]), "'a/' twice"),
     "zip: bomb": (lambda p: make_zip(p, [("a", BOMB)]), "100 times its size"),
     "zip: encrypted": (encrypted_zip, "damaged or encrypted: File .*'a.wav'.* is encrypted"),
     "tar: parent": (lambda p: make_tar(p, [("../evil", b"x")]), "leads out of its folder"),
@@ -126,6 +143,8 @@ HOSTILE = {
         "twice",
     ),
     "tar: bomb": (lambda p: make_tar(p, [("a", BOMB)]), "100 times its size"),
+    "tar: long tail": (long_tail, "goes on after its end"),
+    "tar: wrong checksum": (wrong_checksum, "damaged .* CRC check failed"),
     "tar: giant header": (giant_header, "a header of 67108864 bytes"),
 }
 
@@ -155,7 +174,7 @@ def test_what_is_right_is_unpacked_as_it_was(tmp_path, kind):
     assert folder == tmp_path / "new" / "corpus"
     found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
     assert {name: path.read_bytes() for name, path in found.items()} == files
-    assert os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     assert not any(path.stat().st_mode & 0o111 for path in found.values())
 
 

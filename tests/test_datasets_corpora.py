@@ -173,6 +173,12 @@ def test_lists_with_headers_are_read_by_their_names(tmp_path):
     assert bunch.DESCR.startswith("DCASE acoustic scenes")
 
 
+def test_folds_of_scenes_come_in_the_order_of_their_numbers(tut):
+    for file in (tut / "evaluation_setup").iterdir():
+        file.rename(file.with_name(file.name.replace("fold1", "fold9").replace("fold2", "fold10")))
+    assert load_dcase(tut).folds.tolist() == [[0, 1], [0, 0], [1, 0], [1, 0]]
+
+
 def test_scenes_that_no_list_names_are_left_out_with_a_warning(tut):
     touch(tut, "audio/x.wav")
     with pytest.warns(UserWarning, match=r"1 audio files .*'audio/x.wav', are not") as caught:
@@ -241,7 +247,8 @@ def home(tmp_path):
     write(
         tmp_path,
         {
-            "metadata/train/weak.csv": "filename\tevent_labels\nYa.wav\tSpeech,Dog\nYb.wav\tCat\n",
+            "metadata/train/weak.csv": "filename\tevent_labels\n"
+            "Ya.wav\tSpeech,Dog,Cat,Alarm\nYb.wav\tCat\n",
             "metadata/train/unlabel_in_domain.csv": "filename\nYc.wav\nYgone.wav\n",
             "metadata/test/test.csv": "filename\tonset\toffset\tevent_label\n"
             "Yd.wav\t0.0\t1.5\tDog\nYd.wav\t2.0\t3.5\tSpeech\nYd.wav\t4.0\t4.5\tDog\n"
@@ -261,7 +268,7 @@ def test_sound_events_are_read_as_sets_of_events_with_partitions(home):
         zip(bunch.filenames, zip(labels(bunch), bunch.partition, strict=True), strict=True)
     )
     assert found == {
-        "audio/train/weak/Ya.wav": ("Dog,Speech", "train"),
+        "audio/train/weak/Ya.wav": ("Alarm,Cat,Dog,Speech", "train"),
         "audio/train/weak/Yb.wav": ("Cat", "train"),
         "audio/train/unlabel_in_domain/Yc.wav": (None, "train"),
         "audio/test/Yd.wav": ("Dog,Speech", "test"),
@@ -393,8 +400,13 @@ def test_a_corpus_of_2021_has_a_table_per_partition(tmp_path):
     assert "COVID-19 Cough" in bunch.DESCR
     assert "COVID-19 Speech" in bunch.DESCR
     assert "Speech:" not in load_compare(tmp_path, corpus="ComParE2021_CCS").DESCR
-    write(tmp_path, {"lab/test_confidential.csv": "filename,label\ntest_000.wav,negative\n"})
-    assert labels(load_compare(tmp_path)) == ["positive", "negative", "negative"]
+    root = tmp_path / "ComParE2021_CSS/dist"
+    root.mkdir(parents=True)
+    for folder in ("lab", "wav"):
+        (tmp_path / folder).rename(root / folder)
+    assert "Cough:" not in load_compare(root).DESCR
+    write(root, {"lab/test_confidential.csv": "filename,label\ntest_000.wav,negative\n"})
+    assert labels(load_compare(root)) == ["positive", "negative", "negative"]
 
 
 def test_what_is_learnt_decides_which_corpus_it_is_where_no_name_does(tmp_path):
