@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from skaudeep.datasets import (
     load_compare,
@@ -470,6 +472,25 @@ def test_every_row_of_facts_describes_itself():
         text = corpus.describe(3, 2)
         assert text.startswith(f"{corpus.title}: 3 clips, 2 classes\n\nLicence: ")
         assert "Proc." in text or "Transactions" in text
+
+
+content = st.binary(max_size=60) | st.text('atrin_.,?\t"\n\r\0/wv', max_size=40).map(str.encode)
+
+
+@pytest.mark.filterwarnings("ignore:1 audio files")
+@settings(deadline=None, max_examples=200)
+@given(head=st.sampled_from([b"", b"filename\tscene_label\n", b"filename,label\n"]), rest=content)
+def test_whatever_a_list_holds_it_is_read_or_refused(tmp_path_factory, head, rest):
+    root = tmp_path_factory.getbasetemp() / "fuzz"
+    touch(root, "audio/train/a", "evaluation_setup/x", "wav/train_.wav", "audio/a.wav")
+    for name, load in (("meta.txt", load_dcase), ("lab/labels.csv", load_compare)):
+        touch(root, name)
+        (root / name).write_bytes(head + rest)
+        try:
+            n_clips, message = len(load(root).data), ""
+        except (ValueError, FileNotFoundError) as error:
+            n_clips, message = 0, str(error)
+        assert n_clips > 0 or message.startswith(("Got ", "Found "))
 
 
 # load_dataset

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -129,6 +131,18 @@ def test_a_csv_file_of_audformat_is_read_as_text(corpus):
 def test_segments_that_cannot_be_are_refused(corpus, rows, error, message):
     with pytest.raises(error, match=message):
         load_index(segments(*rows))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=40) | st.text('a.wv,0days:1-e?"\n', max_size=30).map(str.encode))
+def test_whatever_a_csv_file_holds_it_is_read_or_refused(tmp_path_factory, content):
+    table = tmp_path_factory.getbasetemp() / "fuzz-index.csv"
+    table.write_bytes(b"file,start,end\nfuzz-index.csv,0,1\n" + content)
+    try:
+        first, message = load_index(table).filenames[0], ""
+    except (ValueError, FileNotFoundError) as error:
+        first, message = "", str(error)
+    assert first == "fuzz-index.csv#t=0,1" or message.startswith(("Got ", "Found "))
 
 
 def test_what_is_no_index_is_refused(corpus):
