@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.dummy import DummyClassifier
 
+from skaudeep import evaluate
 from skaudeep.datasets import add_folds, concatenate, drop_folds, make_bunch, select, upsample
 
 ROW_KEYS = ["data", "filenames", "target", "folds", "partition", "groups", "take", "weight"]
@@ -358,6 +360,29 @@ def test_every_training_side_is_balanced_where_all_classes_are_in_all_folds():
     for train, test in more.cv:
         assert np.bincount(more.target[train]).tolist() == [4, 4]
         assert np.bincount(more.target[test]).tolist() == [4, 2]
+
+
+def test_evaluation_trains_on_copies_and_tests_none():
+    rng = np.random.RandomState(0)
+    bunch = named(
+        20,
+        data=rng.rand(20, 2),
+        target=[0] * 14 + [1] * 6,
+        target_names=["ant", "bee"],
+        folds=np.arange(20)[:, None] % 2 == [0, 1],
+    )
+    more = upsample(bunch, random_state=0)
+    trained_on = []
+
+    class Majority(DummyClassifier):
+        def fit(self, X, y):
+            trained_on.append(np.bincount(y).tolist())
+            return super().fit(X, y)
+
+    result = evaluate(Majority(), more, controls=False)
+    assert trained_on == [[7, 7]] * 2
+    tested = result.predictions[0] >= 0
+    np.testing.assert_array_equal(tested, more.copy_of == "")
 
 
 def test_only_training_clips_are_repeated_unless_asked_for():

@@ -125,6 +125,12 @@ def test_global_random_state_is_left_alone():
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
+def test_a_large_group_is_made_up_for_by_small_ones():
+    bunch = named([0] * 16, groups=["x"] * 8 + list("abcdefgh"))
+    for seed in range(5):
+        assert add_folds(bunch, 2, random_state=seed).folds.sum(axis=0).tolist() == [8, 8]
+
+
 def test_another_key_may_say_what_belongs_together():
     bunch = named([0, 1] * 10, groups=list("ab" * 10))
     bunch.room = [row // 5 for row in range(20)]
