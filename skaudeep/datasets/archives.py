@@ -144,21 +144,14 @@ def _unpack(archive: Path, fresh: Path, seen: dict[str, bool], n_bytes: int, lim
             if member.kind == "folder":
                 path.mkdir(exist_ok=True)
                 continue
-            # never through a link, never over a file: the folder is ours, but who knows
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-            with open(os.open(path, flags, 0o644), "wb") as file:
-                while block := member.content.read(_BLOCK):
-                    n_bytes += len(block)
-                    if n_bytes > limits.n_bytes or n_bytes - start > max(
-                        limits.ratio * packed, _BLOCK
-                    ):
-                        raise ArchiveError(
-                            f"Got {str(archive)!r} of {packed} bytes, which unpacks to more than "
-                            f"{limits.n_bytes} bytes or {limits.ratio:g} times its size, expected "
-                            "less."
-                        )
-                    file.write(block)
+            left = min(limits.n_bytes, start + max(limits.ratio * packed, _BLOCK)) - n_bytes
+            written = _write(path, member.content, left)
+            if written > left:
+                raise ArchiveError(
+                    f"Got {str(archive)!r} of {packed} bytes, which unpacks to more than "
+                    f"{limits.n_bytes} bytes or {limits.ratio:g} times its size, expected less."
+                )
+            n_bytes += written
     except ArchiveError:
         raise
     except _DAMAGES as error:
@@ -171,6 +164,19 @@ def _unpack(archive: Path, fresh: Path, seen: dict[str, bool], n_bytes: int, lim
             "download it again."
         ) from error
     return n_bytes
+
+
+def _write(path: Path, content: IO[bytes], limit: float) -> int:
+    """Write a new file, stop once it is larger than `limit` bytes, return its size."""
+    # never through a link, never over a file: the folder is ours, but who knows
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    written = 0
+    with open(os.open(path, flags, 0o644), "wb") as file:
+        while written <= limit and (block := content.read(_BLOCK)):
+            file.write(block)
+            written += len(block)
+    return written
 
 
 # What the standard library raises on broken and on encrypted archives.
