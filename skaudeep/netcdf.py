@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ AUDEEP = (
     "label_nominal",
     "label_numeric",
 )
+OURS = ("target", "groups", "error", "DESCR")  # and lengths, which NaN in the features tells, too
 
 # --- reading -------------------------------------------------------------------------------------
 
@@ -247,14 +248,7 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
     file = Path(path).expanduser()
     try:
         stored, attributes, columns, shape = _read(file, verify)
-        variables = set(columns)
-        if missing := sorted(set(AUDEEP) - variables):
-            raise ValueError(
-                f"{file}: has no variable {missing[0]!r}, but {', '.join(sorted(variables))}; "
-                "expected a data set of skaudeep or auDeep."
-            )
-        del columns["features"]
-        bunch = _bunch_of(columns, attributes, stored, shape[1:], str(file))
+        bunch = _bunch_of(columns, attributes, stored, shape, str(file))
     except (RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise _damaged(str(file), error) from error
     if not lazy:
@@ -265,7 +259,7 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
 def _read(
     path: Path, verify: bool
 ) -> tuple[StoredFile, dict[str, Any], dict[str, NDArray], tuple[int, ...]]:
-    """Check and open a file; return its attributes, its columns, and the shape of its features."""
+    """Check and open a file; return its attributes, its columns, and the shape of a row."""
     if not path.exists():
         raise FileNotFoundError(
             f"Got path={str(path)!r}, which does not exist, expected a NetCDF file. "
@@ -287,11 +281,10 @@ def _read(
         with LIBRARY:
             dataset = stored.dataset()
             attributes = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
-            columns = {
-                name: _column(variable) if name != "features" else np.empty(0)
-                for name, variable in dataset.variables.items()
-            }
-            shape = dataset["features"].shape if "features" in columns else ()
+            _check_layout(dataset, path)
+            shape = dataset["features"].shape[1:]
+            known = {*AUDEEP, *OURS} - {"features"}
+            columns = {name: _column(dataset[name]) for name in known & set(dataset.variables)}
     except ReplacedError:
         return _read(path, verify)  # by a writer, just now
     if verify and "skaudeep" in attributes and not sealed:
@@ -300,6 +293,20 @@ def _read(
             "Restore it or write it again; load a change made on purpose with verify=False."
         )
     return stored, attributes, columns, shape
+
+
+def _check_layout(dataset: netCDF4.Dataset, path: Path) -> None:
+    for name in AUDEEP:
+        if name not in dataset.variables:
+            raise ValueError(
+                f"{path}: has no variable {name!r}, but {', '.join(sorted(dataset.variables))}; "
+                "expected a data set of skaudeep or auDeep."
+            )
+        if dataset[name].dimensions[:1] != ("instance",):
+            raise ValueError(
+                f"{path}: variable {name!r} has dimensions {dataset[name].dimensions}, expected "
+                "'instance' first, as in a data set of skaudeep or auDeep."
+            )
 
 
 def _damaged(path: str, error: Exception) -> ValueError:
@@ -549,9 +556,12 @@ def _created(path: Path) -> Iterator[netCDF4.Dataset]:
         dataset = netCDF4.Dataset(path, "w")
     try:
         yield dataset
-    finally:
-        with LIBRARY:
+    except BaseException:
+        with LIBRARY, suppress(RuntimeError):  # the first error says more
             dataset.close()
+        raise
+    with LIBRARY:
+        dataset.close()
 
 
 def _lay_out(

@@ -472,8 +472,13 @@ def test_foreign_files_are_refused_in_words(tmp_path: Path):
     xr.Dataset({"temperature": ("time", [1.0])}).to_netcdf(
         tmp_path / "weather.nc", engine="netcdf4"
     )
-    with pytest.raises(ValueError, match="no variable 'chunk_nr', but temperature"):
+    with pytest.raises(ValueError, match="no variable 'features', but temperature"):
         load_netcdf(tmp_path / "weather.nc")
+    names = ["features", "filename", "chunk_nr", "cv_folds", "partition", "label_nominal"]
+    columns = dict.fromkeys([*names, "label_numeric"], ("station", [1.0]))
+    xr.Dataset(columns).to_netcdf(tmp_path / "other.nc", engine="netcdf4")
+    with pytest.raises(ValueError, match=r"'features' has dimensions \('station',\)"):
+        load_netcdf(tmp_path / "other.nc")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_netcdf(tmp_path / "nothing.nc")
     with pytest.raises(IsADirectoryError, match="is a folder"):
