@@ -164,6 +164,12 @@ def test_features_are_described_by_their_shape_without_being_read():
     assert describe(ragged).data == "list of arrays"
 
 
+def test_what_could_not_be_extracted_is_told_of_stored_features():
+    bunch = make_bunch(np.zeros((2, 4)), ["a.wav", "b.wav"])
+    bunch.errors = np.array(["", "b.wav: no such file."])
+    assert describe(bunch).unreadable == {"b.wav": "b.wav: no such file."}
+
+
 # audit: single clips
 
 
@@ -308,6 +314,14 @@ def test_files_with_the_same_bytes_are_decoded_once(tmp_path, monkeypatch):
     )
     assert len(audit(corpus(tmp_path, "a.wav", "b.wav", "c.wav", "d.wav"))) == 2
     assert sorted(decoded) == [str(tmp_path / "a.wav"), str(tmp_path / "d.wav")]
+
+
+def test_a_recording_of_many_pieces_is_not_read_whole(tmp_path, monkeypatch):
+    write(tmp_path, "a.wav", noise(0))
+    pieces = [(str(tmp_path / "a.wav"), k / 10, (k + 1) / 10) for k in range(10)]
+    index = pd.MultiIndex.from_tuples(pieces, names=["file", "start", "end"])
+    monkeypatch.delattr("skaudeep.datasets.findings.hashlib.file_digest")
+    assert audit(make_bunch(index, [f"a.wav#{k}" for k in range(10)])).empty
 
 
 def test_pieces_of_one_recording_are_not_duplicates_unless_they_are_equal(tmp_path):

@@ -44,7 +44,7 @@ _ADVICE = {
 _FAULTS = {"cut short": "truncated", "NaN or infinite": "non-finite"}
 
 FULL_SCALE = 1 - 2**-14  # within two steps of 16 bits; decoders of lossy formats overshoot it
-CLIPPED_RUN = 3  # samples in a row; a pure tone above 60 Hz has no such flat top at 44.1 kHz
+CLIPPED_RUN = 3  # samples in a row; a pure tone above 80 Hz has no such flat top at 44.1 kHz
 BLOCK = 300  # seconds decoded at once
 
 
@@ -215,21 +215,24 @@ def _listen_to_all(
 
 def _file_keys(clips: list[Clip], rows: list[int]) -> Iterator[tuple[int, Any]]:
     """Tell equal files by their bytes, which are read only where sizes are equal."""
-    sizes: dict[int, int] = {}
-    for row in rows:
-        if is_file(clips[row]) and os.path.isfile(clips[row].source):
-            sizes[row] = os.path.getsize(clips[row].source)
+    paths = {os.fspath(clips[row].source) for row in rows if is_file(clips[row])}
+    sizes = {path: os.path.getsize(path) for path in paths if os.path.isfile(path)}
     n_of_size = Counter(sizes.values())
+    contents = {path: _digest(path) for path, size in sizes.items() if n_of_size[size] > 1}
     for row in rows:
-        key: Any = row
-        if n_of_size[sizes.get(row, -1)] > 1:
-            try:
-                with open(clips[row].source, "rb") as file:
-                    digest = hashlib.file_digest(file, "blake2b").digest()
-                key = (digest, clips[row].start, clips[row].end)
-            except OSError:
-                key = row  # decoding it will say why it cannot be read
-        yield row, key
+        if is_file(clips[row]):
+            path = os.fspath(clips[row].source)
+            yield row, (contents.get(path, path), clips[row].start, clips[row].end)
+        else:
+            yield row, row
+
+
+def _digest(path: str) -> bytes | str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "blake2b").digest()
+    except OSError:  # decoding will say why it cannot be read
+        return path
 
 
 def _listen(clip: Clip, sampling_rate: float | None) -> _Sound | AudioError:

@@ -53,7 +53,8 @@ class Summary:
     formats : dict of str to int
         Number of clips of each format and subtype, as libsndfile calls them.
     unreadable : dict of str to str
-        What is wrong with clips whose header cannot be read, by file name.
+        What is wrong with clips whose header cannot be read, or could not when they were extracted
+        (key `errors` of stored data sets), by file name.
     """
 
     n_clips: int
@@ -151,6 +152,8 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
     readable = [header for header in headers if not isinstance(header, Exception)]
     labelled = is_labelled(bunch)
     values = bunch.target[labelled] if bunch.target.dtype.kind == "f" else []
+    stored = bunch.get("errors", [""] * n_clips)
+    faults = [header.reason if isinstance(header, Exception) else "" for header in headers]
     return Summary(
         n_clips=n_clips,
         counts=_count(bunch, labelled),
@@ -164,9 +167,9 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
             f"{header.format} {header.subtype}".strip() for header in readable if header.format
         ),
         unreadable={
-            str(name): header.reason
-            for name, header in zip(bunch.filenames, headers, strict=bool(headers))
-            if isinstance(header, Exception)
+            str(name): str(fault)
+            for name, fault in zip(bunch.filenames, faults or stored, strict=True)
+            if fault
         },
     )
 
