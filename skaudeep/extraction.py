@@ -19,8 +19,8 @@ from skaudeep.netcdf import load_netcdf, padded, write_rows
 from skaudeep.spectrogram import MAX_BATCH, SpectrogramExtractor, _views_of_batch, _warn
 from skaudeep.storage import Journal, check_writable
 
-WAVE_BYTES = 2**25  # of spectrograms that are decoded before they are written down
-MAX_WAVE = 2048  # clips
+WAVE_BYTES = 2**23  # of spectrograms that are decoded before they are written down
+MAX_WAVE = 1024  # clips
 
 
 def extract_to_netcdf(
@@ -28,7 +28,7 @@ def extract_to_netcdf(
     extractor: SpectrogramExtractor,
     path: str | os.PathLike[str],
     *,
-    compression: int = 1,
+    compression: int = 0,
 ) -> Bunch:
     """Extract the spectrograms of a data set into a NetCDF file, whatever its size.
 
@@ -48,8 +48,8 @@ def extract_to_netcdf(
         an interrupted extraction goes on.
     path : str or Path
         The file, which is replaced if it exists.
-    compression : int in [0, 9], default=1
-        Level of zlib; 0 does not compress.
+    compression : int in [0, 9], default=0
+        Level of zlib, see :func:`~skaudeep.formats.save_netcdf`; 0 does not compress.
 
     Returns
     -------

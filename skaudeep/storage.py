@@ -240,6 +240,8 @@ class Journal:
                 f"{self.path}: another process is writing to it. Wait for its end, or choose "
                 "another path."
             ) from None
+        except OSError:
+            return  # a network folder without locks
 
     def _begin(self) -> None:
         size = os.fstat(self._file.fileno()).st_size

@@ -142,6 +142,36 @@ def test_an_extraction_killed_five_times_gives_the_same_file(tmp_path: Path):
     assert (tmp_path / "killed.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
 
 
+MEMORY = """
+import resource, sys
+import numpy as np
+from skaudeep.datasets import make_bunch
+from skaudeep.extraction import extract_to_netcdf
+from skaudeep.spectrogram import SpectrogramExtractor
+names = [f"{i}" for i in range(int(sys.argv[2]))]
+bunch = make_bunch([sys.argv[3]] * len(names), names)
+extract_to_netcdf(bunch, SpectrogramExtractor(), sys.argv[1], compression=0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_clips(tmp_path: Path):
+    clip = make_sounds(10, n_classes=2, folder=tmp_path, random_state=0).data[0]
+
+    def megabytes(n_clips: int) -> float:
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, tmp_path / "a.nc", str(n_clips), clip],
+            capture_output=True,
+            text=True,
+        )
+        return float(done.stdout)
+
+    few, many = megabytes(5_000), megabytes(20_000)
+    assert (tmp_path / "a.nc").stat().st_size > 200 * 2**20
+    assert many < few + 30
+
+
 def test_others_do_not_go_on_with_it(tmp_path: Path, sounds: Bunch):
     with Journal(tmp_path / "a.nc.partial", "another task", 60):
         pass
