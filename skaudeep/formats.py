@@ -36,6 +36,7 @@ __all__ = [
 
 # Cells that spreadsheets execute; apostrophes count, so that the added one can be told apart.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
 _PLAIN = re.compile(r"[^\s,{}?'\"\\%]+")  # what ARFF needs no quotes around
 
 # --- CSV -----------------------------------------------------------------------------------------
@@ -195,7 +196,7 @@ def load_csv(
         for column in {"filename", "label_nominal"} & set(table):
             cells = table[column].fillna("")
             if escape_formulas:
-                cells = [cell[_FORMULA.match(cell[1:]) is not None :] for cell in cells]
+                cells = [cell[_ESCAPED.match(cell) is not None :] for cell in cells]
             table[column] = cells
         return table, None
 
