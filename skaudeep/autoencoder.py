@@ -48,8 +48,8 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         What `transform` returns.
 
         - "statistics": mean, standard deviation, maximum and mean absolute change from frame to
-          frame of the states of the encoder's top layer; ``4 * n_units`` features per direction.
-          By far the better feature.
+          frame of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
+          per direction. By far the better feature.
         - "code": the paper's, the whole initial state of the decoder; ``n_layers * n_units``
           features per direction of the decoder, twice that for LSTM.
         - "both": the statistics, then the code.
@@ -62,6 +62,10 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Of Adam.
     dropout : float in [0, 1), default=0.2
         Share of the inputs and of the outputs of each recurrent layer that are dropped in training.
+    precision : {"float32", "bf16"}, default="float32"
+        Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), on
+        processors that know it nearly twice as fast; weights, loss and `transform` stay in
+        float32.
     gradient_clip : float, default=2.0
         Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
     device : str, default="auto"
@@ -113,8 +117,8 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     >>> X[0, 15:] = np.nan  # the first is shorter
     >>> autoencoder = Seq2SeqAutoencoder(n_units=8, max_epochs=2, random_state=0).fit(X)
     >>> autoencoder.transform(X).shape
-    (6, 32)
-    >>> autoencoder.get_feature_names_out()[[0, 8, 16, 24]].tolist()
+    (6, 64)
+    >>> autoencoder.get_feature_names_out()[[0, 16, 32, 48]].tolist()
     ['mean_0', 'std_0', 'max_0', 'change_0']
     """
 
@@ -129,6 +133,7 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "precision": [StrOptions({"float32", "bf16"})],
         "gradient_clip": [Interval(Real, 0, None, closed="neither")],
         "device": [str],
         "random_state": ["random_state"],
@@ -147,6 +152,7 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         batch_size: int = 64,
         learning_rate: float = 1e-3,
         dropout: float = 0.2,
+        precision: str = "float32",
         gradient_clip: float = 2.0,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -161,6 +167,7 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.dropout = dropout
+        self.precision = precision
         self.gradient_clip = gradient_clip
         self.device = device
         self.random_state = random_state
@@ -214,6 +221,7 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
                 optimizer,
                 sequences.batches(order, self.batch_size, device),
                 gradient_clip=self.gradient_clip,
+                bf16=self.precision == "bf16",
                 generator=generator,
             )
             if not np.isfinite(loss):
@@ -391,8 +399,10 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         n_features = len(self.get_feature_names_out())
         features = np.full((len(sequences), n_features), np.nan, dtype=np.float32)
         for rows, x, lengths, network in self._inference(sequences):
-            outputs, code = network.encode(x, lengths)  # (T, B, D*H), (B, C)
-            parts = [] if self.representation == "code" else [time_statistics(outputs, lengths)]
+            states, code = network.encode(x, lengths)  # D*L x (T, B, H), (B, C)
+            parts = []
+            if self.representation != "code":
+                parts.append(time_statistics(torch.cat(states, dim=2), lengths))
             if self.representation != "statistics":
                 parts.append(code)
             features[rows] = torch.cat(parts, dim=1).cpu().numpy()

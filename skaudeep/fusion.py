@@ -58,9 +58,9 @@ class FeatureFusion(CallbackSupportMixin, TransformerMixin, _BaseComposition):
     ...         Seq2SeqAutoencoder(4, max_epochs=1, random_state=0)))
     ...     for db in (-30, -60)])
     >>> views.fit_transform(clips).shape
-    (40, 32)
+    (40, 64)
     >>> views.get_feature_names_out()[[0, -1]].tolist()
-    ['-30dB__mean_0', '-60dB__change_3']
+    ['-30dB__mean_0', '-60dB__change_7']
     """
 
     def __init__(self, transformer_list: list[tuple[str, Any]], *, n_jobs: int | None = None):

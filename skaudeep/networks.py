@@ -38,7 +38,7 @@ class Encoder(nn.Module):
     Attributes
     ----------
     output_size : int
-        Numbers per frame: units of the top layers of all directions.
+        Numbers per frame: units of all layers and directions.
     state_size : int
         Numbers in the final states of all layers and directions.
     """
@@ -59,18 +59,19 @@ class Encoder(nn.Module):
             for _ in range(1 + bidirectional)
         ]
         self.stacks = nn.ModuleList(stacks)
-        self.output_size = len(stacks) * n_units
+        self.output_size = len(stacks) * n_layers * n_units
         self.state_size = sum(stack.state_size for stack in stacks)
 
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[list[Tensor], Tensor]:
         """Read sequences.
 
         Returns
         -------
-        outputs : Tensor of shape (n_frames, n_sequences, n_directions * n_units)
-            States of the top layers, both directions at their frame; zero at padding.
+        outputs : list of n_directions * n_layers Tensors of shape (n_frames, n_sequences, n_units)
+            States of each layer, forward stack first, both stacks in the order of time; zero at
+            padding.
         state : Tensor of shape (n_sequences, state_size)
             Final states of all layers and directions, side by side.
         """
@@ -78,10 +79,10 @@ class Encoder(nn.Module):
         for direction, stack in enumerate(self.stacks):
             backward = direction == 1
             frames = reverse_time(x, lengths) if backward else x  # (T, B, F)
-            output, state = stack(frames, lengths=lengths, generator=generator)  # (T, B, H), (B, S)
-            outputs.append(reverse_time(output, lengths) if backward else output)
-            states.append(state)
-        return torch.cat(outputs, dim=2), torch.cat(states, dim=1)  # (T, B, D*H), (B, D*S)
+            layers, state = stack(frames, lengths=lengths, generator=generator)  # L x (T, B, H)
+            outputs += [reverse_time(layer, lengths) if backward else layer for layer in layers]
+            states.append(state)  # (B, S)
+        return outputs, torch.cat(states, dim=1)  # D*L x (T, B, H), (B, D*S)
 
 
 class Decoder(nn.Module):
@@ -151,8 +152,8 @@ class Decoder(nn.Module):
             backward = direction == 1
             frames = reverse_time(target, lengths) if backward else target  # (T, B, F)
             previous = torch.cat([torch.zeros_like(frames[:1]), frames[:-1]])  # (T, B, F)
-            output, _ = stack(previous, state, lengths, generator)  # (T, B, H)
-            outputs.append(reverse_time(output, lengths) if backward else output)
+            layers, _ = stack(previous, state, lengths, generator)  # L x (T, B, H)
+            outputs.append(reverse_time(layers[-1], lengths) if backward else layers[-1])
         return self.project(torch.cat(outputs, dim=2))  # (T, B, D*H) -> (T, B, F)
 
 
@@ -184,9 +185,9 @@ class TimeAutoencoder(nn.Module):
     >>> x = torch.zeros(7, 2, 3)  # 7 frames of 2 sequences
     >>> network(x).shape
     torch.Size([7, 2, 3])
-    >>> states, code = network.encode(x)
-    >>> states.shape, code.shape
-    (torch.Size([7, 2, 4]), torch.Size([2, 16]))
+    >>> states, code = network.encode(x)  # of two layers
+    >>> [layer.shape for layer in states], code.shape
+    ([torch.Size([7, 2, 4]), torch.Size([7, 2, 4])], torch.Size([2, 16]))
     """
 
     def __init__(
@@ -225,17 +226,17 @@ class TimeAutoencoder(nn.Module):
 
     def encode(
         self, x: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[list[Tensor], Tensor]:
         """Encode sequences.
 
         Returns
         -------
-        outputs : Tensor of shape (n_frames, n_sequences, n_directions * n_units)
-            The encoder's top-layer states; zero at padding.
+        outputs : list of n_directions * n_layers Tensors of shape (n_frames, n_sequences, n_units)
+            The encoder's states, as `Encoder` returns them.
         code : Tensor of shape (n_sequences, code_size)
             In (-1, 1).
         """
-        outputs, state = self.encoder(x, lengths, generator)  # (T, B, D*H), (B, D*S)
+        outputs, state = self.encoder(x, lengths, generator)  # D*L x (T, B, H), (B, D*S)
         return outputs, torch.tanh(self.code(state))  # (B, C)
 
     def decode(

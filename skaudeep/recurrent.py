@@ -104,7 +104,7 @@ class RecurrentStack(nn.Module):
         state: Tensor | None = None,
         lengths: Tensor | None = None,
         generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[list[Tensor], Tensor]:
         """Run over a batch.
 
         Parameters
@@ -118,8 +118,8 @@ class RecurrentStack(nn.Module):
 
         Returns
         -------
-        outputs : Tensor of shape (n_frames, n_sequences, n_units)
-            The top layer; zero at padding.
+        outputs : list of n_layers Tensors of shape (n_frames, n_sequences, n_units)
+            Layer by layer, the top one last; zero at padding.
         state : Tensor of shape (n_sequences, state_size)
             The state after each sequence's own last frame: layer by layer, for LSTM hidden before
             cell.
@@ -127,13 +127,14 @@ class RecurrentStack(nn.Module):
         per_layer = (
             [None] * len(self.layers) if state is None else state.chunk(len(self.layers), dim=1)
         )
-        finals = []
+        outputs, finals = [], []
         for layer, initial in zip(self.layers, per_layer, strict=True):
             x = dropout(x, self.dropout, generator)  # (T, B, F or H)
             x, final = self._run_layer(layer, x, initial, lengths)  # (T, B, H), (B, H or 2H)
             x = dropout(x, self.dropout, generator)
+            outputs.append(x)
             finals.append(final)
-        return x, torch.cat(finals, dim=1)
+        return outputs, torch.cat(finals, dim=1)
 
     def _run_layer(
         self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None

@@ -59,6 +59,7 @@ def train_epoch(
     batches: Iterable[tuple[Tensor, Tensor | None]],
     *,
     gradient_clip: float,
+    bf16: bool = False,
     generator: torch.Generator,
 ) -> float:
     """Take one optimiser step per batch.
@@ -72,6 +73,8 @@ def train_epoch(
         ``x`` of shape (n_frames, n_sequences, n_bands), ``lengths`` as in `squared_error`.
     gradient_clip : float
         Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
+    bf16 : bool, default=False
+        Whether matrices are multiplied in bfloat16.
     generator : torch.Generator
         Source of dropout.
 
@@ -86,7 +89,9 @@ def train_epoch(
     epoch_values = 0
     for x, lengths in batches:
         # Forward: the loss is one root over the whole batch.
-        error, n_values = squared_error(network(x, lengths, generator), x, lengths)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
+            output = network(x, lengths, generator)
+        error, n_values = squared_error(output.float(), x, lengths)
         # The floor keeps the root's gradient finite where the reconstruction is perfect.
         loss = (error / n_values).clamp_min(1e-12).sqrt()
         # Backward, clip, step.

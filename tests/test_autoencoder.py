@@ -124,7 +124,8 @@ def test_statistics_are_those_of_the_encoders_states():
     autoencoder = Seq2SeqAutoencoder(**SMALL, bidirectional_encoder=True).fit(X)
     with torch.no_grad():
         states, _ = autoencoder.network_.encode(torch.from_numpy(X).transpose(0, 1))
-    states = states.numpy()
+    states = torch.cat(states, dim=2).numpy()  # 2 directions of 2 layers
+    assert states.shape == (20, 3, 4 * 6)
     change = np.abs(np.diff(states, axis=0)).mean(0)
     expected = np.concatenate([states.mean(0), states.std(0), states.max(0), change], axis=1)
     np.testing.assert_allclose(autoencoder.transform(X), expected, atol=1e-6)
@@ -146,9 +147,9 @@ def test_chunks_are_encoded_each_like_a_clip():
     chunked[2, 1:] = np.nan  # a clip of one chunk
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)
     features = autoencoder.transform(chunked)
-    assert features.shape == (4, 3, 24)
+    assert features.shape == (4, 3, 48)
     assert np.isnan(features[2, 1:]).all()
-    expected = autoencoder.transform(X).reshape(4, 3, 24)
+    expected = autoencoder.transform(X).reshape(4, 3, 48)
     np.testing.assert_allclose(features[[0, 1, 3]], expected[[0, 1, 3]], atol=1e-6)
     assert np.isfinite(Seq2SeqAutoencoder(**SMALL).fit(chunked).transform(chunked[:2])).all()
 
@@ -210,6 +211,22 @@ def test_no_epochs_leave_the_random_weights():
     assert untrained.loss_curve_ == []
     assert untrained.transform(X).shape == trained.transform(X).shape
     assert not np.allclose(untrained.transform(X), trained.transform(X))
+
+
+def test_bf16_trains_to_nearly_the_same_loss_and_leaves_float32():
+    X, _ = tones()
+    settings = {**SMALL, "n_units": 24, "max_epochs": 15, "batch_size": 8, "learning_rate": 5e-3}
+    for cell in ("gru", "lstm"):
+        full = Seq2SeqAutoencoder(**settings, cell=cell).fit(X)
+        half = Seq2SeqAutoencoder(**settings, cell=cell, precision="bf16").fit(X)
+        assert half.loss_curve_ != full.loss_curve_
+        assert half.loss_curve_[-1] == pytest.approx(full.loss_curve_[-1], rel=0.05)
+        assert {p.dtype for p in half.network_.parameters()} == {torch.float32}
+        assert half.transform(X).dtype == np.float32
+    ragged_X, _ = ragged()
+    assert np.isfinite(
+        Seq2SeqAutoencoder(**SMALL, precision="bf16").fit(ragged_X).loss_curve_
+    ).all()
 
 
 def test_a_pickle_predicts_the_same_in_a_fresh_process(tmp_path):
@@ -281,6 +298,7 @@ def test_a_callback_sees_a_usable_estimator_every_epoch_and_can_stop():
         ("learning_rate", 0.0),
         ("dropout", 1.0),
         ("gradient_clip", 0),
+        ("precision", "fp8"),
         ("device", None),
     ],
 )

@@ -35,7 +35,7 @@ def test_the_code_is_as_wide_as_the_decoders_whole_initial_state(cell, encoder, 
     outputs, code = module.encode(frames(7, 2))
     layers, units = 2, 5
     assert code.shape == (2, layers * units * (1 + decoder) * (2 if cell == "lstm" else 1))
-    assert outputs.shape == (7, 2, units * (1 + encoder))
+    assert [layer.shape for layer in outputs] == [(7, 2, units)] * layers * (1 + encoder)
     assert code.abs().max() < 1
 
 
@@ -89,11 +89,11 @@ def test_the_code_is_split_over_directions():
 
 
 def test_directions_do_not_exchange_layers():
-    """The backward half of the encoder's outputs at the last frame has seen that frame only."""
+    """The backward stack has seen, at the last frame, that frame only."""
     module = network(bidirectional_encoder=True)
     x = frames(6, 1).requires_grad_()
     outputs, _ = module.encode(x)
-    outputs[-1, 0, 5:].sum().backward()
+    outputs[-1][-1].sum().backward()  # the last frame of the backward stack's top layer
     assert (x.grad.abs().sum(dim=(1, 2)) > 0).tolist() == [False] * 5 + [True]
 
 

@@ -83,7 +83,7 @@ def test_a_search_over_files_predicts_the_same_in_a_fresh_process(sounds, tmp_pa
     assert np.isfinite([results[f"split{fold}_test_score"] for fold in range(5)]).all()
     fitted = search.best_estimator_
     assert fitted["spectrogram"].clip_below == search.best_params_["spectrogram__clip_below"]
-    assert fitted["autoencoder"].network_.encoder.output_size == fitted["autoencoder"].n_units
+    assert fitted["autoencoder"].network_.encoder.output_size == 2 * fitted["autoencoder"].n_units
 
     joblib.dump((search, sounds.data), tmp_path / "search.joblib")
     code = (
@@ -112,8 +112,8 @@ def test_the_whole_chain_repeats_itself(sounds):
 
 def test_features_have_names_from_end_to_end(sounds):
     features = build()[:-1].set_output(transform="pandas").fit_transform(sounds.data)
-    assert features.shape == (40, 18)
-    assert features.columns[[0, -1]].tolist() == ["mean_0", "max_5"]
+    assert features.shape == (40, 48)
+    assert features.columns[[0, -1]].tolist() == ["mean_0", "change_11"]
     pipeline = build().fit(sounds.data, sounds.target)
     assert pipeline[:-1].get_feature_names_out().tolist() == features.columns.tolist()
     np.testing.assert_allclose(features.mean(), 0, atol=1e-5)
@@ -147,7 +147,7 @@ def test_fusion_is_a_step_like_any_other(sounds):
     )
     pipeline = make_pipeline(views, StandardScaler(), LinearSVC(C=0.1, random_state=0))
     pipeline.fit(sounds.data, sounds.target)
-    assert pipeline[:-1].transform(sounds.data).shape == (40, 4 * 18)
+    assert pipeline[:-1].transform(sounds.data).shape == (40, 4 * 48)
     assert pipeline.score(sounds.data, sounds.target) > 0.8  # of what it was fitted on
     order = np.random.default_rng(0).permutation(40)
     np.testing.assert_array_equal(
