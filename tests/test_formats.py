@@ -91,7 +91,7 @@ EXPORTS = [
 ]
 
 
-@pytest.mark.parametrize(("export", "source", "save", "options"), EXPORTS, ids=lambda x: str(x))
+@pytest.mark.parametrize(("export", "source", "save", "options"), EXPORTS)
 def test_exports_are_audeeps_to_the_byte(
     shared: Path, tmp_path: Path, export: str, source: str, save, options: dict
 ):
@@ -106,7 +106,7 @@ def test_exports_are_audeeps_to_the_byte(
         assert ours.read_bytes() == file.read_bytes()
 
 
-@pytest.mark.parametrize(("export", "source", "save", "options"), EXPORTS, ids=lambda x: str(x))
+@pytest.mark.parametrize(("export", "source", "save", "options"), EXPORTS)
 def test_audeeps_exports_load(shared: Path, export: str, source: str, save, options: dict):
     reference = shared / "audeep-reference"
     stored = load_netcdf(reference / source)
