@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-import arff  # type: ignore[import-untyped]
+import arff  # type: ignore[import-untyped]  # liac-arff has no types
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch

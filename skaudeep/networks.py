@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from skaudeep.recurrent import RecurrentStack, reverse_time
 
 
-class Encoder(nn.Module):
-    """One stack over time, or two independent ones: the second reads each sequence backwards.
+class Directions(nn.Module):
+    """One stack over time, or two independent ones for its two directions.
 
     Layers of the two do not exchange anything, unlike ``nn.GRU(bidirectional=True)``.
 
@@ -40,7 +40,7 @@ class Encoder(nn.Module):
     output_size : int
         Numbers per frame: units of all layers and directions.
     state_size : int
-        Numbers in the final states of all layers and directions.
+        Numbers in the states of all layers and directions after (or before) a frame.
     """
 
     def __init__(
@@ -61,6 +61,13 @@ class Encoder(nn.Module):
         self.stacks = nn.ModuleList(stacks)
         self.output_size = len(stacks) * n_layers * n_units
         self.state_size = sum(stack.state_size for stack in stacks)
+
+
+class Encoder(Directions):
+    """Reads each sequence forwards and, with a second stack, backwards.
+
+    Its parameters are those of `Directions`.
+    """
 
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None
@@ -85,43 +92,18 @@ class Encoder(nn.Module):
         return outputs, torch.cat(states, dim=1)  # D*L x (T, B, H), (B, D*S)
 
 
-class Decoder(nn.Module):
+class Decoder(Directions):
     """One stack over time, or two in opposite directions, and a linear layer on their outputs.
 
     Each stack starts from its part of the code and is given, at each step, the frame of the step
     before *in its own direction* (teacher forcing; zeros first). So neither direction is ever shown
     the frame that it has to produce.
 
-    Parameters
-    ----------
-    n_bands : int
-    n_units, n_layers, cell, dropout
-        As in `RecurrentStack`.
-    bidirectional : bool
-
-    Attributes
-    ----------
-    state_size : int
-        Numbers in the initial states of all layers and directions: the width of the code.
+    Its parameters are those of `Directions`; `state_size` is the width of the code.
     """
 
-    def __init__(
-        self,
-        n_bands: int,
-        n_units: int,
-        *,
-        n_layers: int,
-        cell: str,
-        bidirectional: bool,
-        dropout: float,
-    ):
-        super().__init__()
-        stacks = [
-            RecurrentStack(n_bands, n_units, n_layers=n_layers, cell=cell, dropout=dropout)
-            for _ in range(1 + bidirectional)
-        ]
-        self.stacks = nn.ModuleList(stacks)
-        self.state_size = sum(stack.state_size for stack in stacks)
+    def __init__(self, n_bands: int, n_units: int, **shape: Any):
+        super().__init__(n_bands, n_units, **shape)
         self.project = nn.Linear(len(self.stacks) * n_units, n_bands)
 
     def forward(

@@ -288,6 +288,7 @@ class SpectrogramExtractor(
     CallbackSupportMixin,
     TransformerMixin,
     BaseEstimator,
+    # Three axes fit no data frame. (scikit-learn has no types, so mypy knows no such keyword.)
     auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
     """Turn clips into spectrograms scaled to [-1, 1].
