@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,15 +14,31 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from skaudeep.networks import TimeAutoencoder
+from skaudeep.encoders import CODES, FeatureEncoder
+from skaudeep.networks import NETWORKS, Autoencoder
 from skaudeep.recurrent import CELLS
-from skaudeep.sequences import SCAN_BYTES, Sequences, is_ragged, n_dimensions
-from skaudeep.training import epoch_order, squared_error, train_epoch
+from skaudeep.representations import STATISTICS
+from skaudeep.sequences import (
+    Sequences,
+    blocks_of,
+    is_ragged,
+    map_sequences,
+    n_dimensions,
+    resolve_device,
+)
+from skaudeep.training import Loss, Schedule, Training, check_schedule, epoch_order, squared_error
 
-TIME_STATISTICS = ("mean", "std", "max", "change")
+PROBABILITY = Interval(Real, 0, 1, closed="both")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+COUNT = Interval(Integral, 1, None, closed="left")
+
+
+def _expects_outliers(autoencoder: Seq2SeqAutoencoder) -> bool:
+    return autoencoder.contamination is not None
 
 
 class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -29,26 +46,46 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     An encoder of stacked GRU or LSTM layers reads each sequence; its final states are compressed
     into a code; a decoder that starts from this code rebuilds the sequence, last frame first, each
-    frame from the code and the true frame before it [1]_ [2]_. What the network had to understand
-    for that is the feature.
+    frame from the code and the true frame before it [1]_ [2]_ [3]_. What the network had to
+    understand for that is the feature.
 
     Parameters
     ----------
-    n_units : int, default=256
-        Units of each recurrent layer.
-    n_layers : int, default=2
-        Layers of each stack.
+    n_units : int or (int, int), default=256
+        Units of each recurrent layer; for ``axis="frequency-time"`` those over frequency and those
+        over time may differ.
+    n_layers : int or (int, int), default=2
+        Layers of each stack, likewise.
     cell : {"gru", "lstm"}, default="gru"
         Recurrent cell.
     bidirectional_encoder : bool, default=False
         Whether a second, independent stack reads the sequences backwards.
     bidirectional_decoder : bool, default=False
         Whether a second, independent stack rebuilds the sequences from the other end.
+    axis : {"time", "frequency", "frequency-time"}, default="time"
+        What the network reads.
+
+        - "time": the frames of a clip, one after the other.
+        - "frequency": the bands of a frame, window by window. Each frame has features of its own
+          and the time axis stays, so that a second autoencoder over time can follow.
+        - "frequency-time": the bands of each frame, then what it made of them over time, with one
+          loss for both. The paper's sizes are ``n_units=(64, 128), n_layers=(1, 2)``.
+    band_window : int, default=32
+        Bands in a window, with an axis that has frequency.
+    band_overlap : int, default=24
+        Bands that a window shares with the next.
+    code : {"tanh", "gaussian"}, default="tanh"
+        The paper's code, or a variational one [4]_: a normal distribution for each sequence, held
+        close to the standard one, so that codes drawn at random can be decoded.
+    kl_weight : float or dict, default=0.1
+        Of the divergence of a gaussian code per value of X, beside the reconstruction error. A
+        schedule: a number, or numbers at some epochs with straight lines between them, such as the
+        warm-up ``{0: 0.0, 10: 0.1}``.
     representation : {"statistics", "code", "both"}, default="statistics"
         What `transform` returns.
 
-        - "statistics": mean, standard deviation, maximum and mean absolute change from frame to
-          frame of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
+        - "statistics": mean, standard deviation, maximum and mean absolute change from step to
+          step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
           per direction. By far the better feature.
         - "code": the paper's, the whole initial state of the decoder; ``n_layers * n_units``
           features per direction of the decoder, twice that for LSTM.
@@ -58,33 +95,65 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         result needs.
     batch_size : int, default=64
         Sequences per optimiser step.
-    learning_rate : float, default=1e-3
-        Of Adam.
+    learning_rate : float or dict, default=1e-3
+        Of Adam; a schedule as in `kl_weight`.
+    gradient_clip : float, default=2.0
+        Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
     dropout : float in [0, 1), default=0.2
         Share of the inputs and of the outputs of each recurrent layer that are dropped in training.
+    encoder_noise : float in [0, 1), default=0.0
+        Share of the frames (of windows, with ``axis="frequency"``) that the encoder is not shown in
+        training.
+    feed_previous_prob : float in [0, 1] or dict, default=0.0
+        Probability of each step of each sequence that the decoder is told its own output of the
+        step before in place of the truth (scheduled sampling [5]_); a schedule as in `kl_weight`.
+    mask_silence : bool, default=False
+        Whether values of -1, the floor of a spectrogram, do not count in the error.
+    validation_fraction : float in [0, 1), default=0.0
+        Share of the rows that are not trained on; the weights with the least error on them are
+        kept. 0 keeps the last weights.
+    n_iter_no_change : int, default=None
+        Training ends after so many epochs without a smaller error, on the validation rows where
+        there are some. None runs all epochs.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last `fit` or `partial_fit`.
+    contamination : float in (0, 0.5], default=None
+        Share of unusual rows that `predict` expects. None leaves out `predict`.
     precision : {"float32", "bf16"}, default="float32"
         Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), on
         processors that know it nearly twice as fast; weights, loss and `transform` stay in
         float32.
-    gradient_clip : float, default=2.0
-        Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
     device : str, default="auto"
         Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
         one. Between calls the weights lie on the CPU, so a pickle loads on any machine.
     random_state : int, RandomState instance or None, default=None
-        Governs initial weights, order of the rows and dropout. The same integer gives the same bits
-        on the same CPU. Global generators are neither read nor moved.
+        Governs initial weights, order of the rows, validation rows, dropout and noise. The same
+        integer gives the same bits on the same CPU. Global generators are neither read nor moved.
 
     Attributes
     ----------
     network_ : torch.nn.Module
-        The fitted `skaudeep.networks.TimeAutoencoder`, on the CPU.
+        The fitted network of `skaudeep.networks`, on the CPU. It takes time-major batches.
+    encoder_ : torch.nn.Module
+        From clips (n_clips, n_frames, n_bands) to features, with the weights of `network_`: a
+        :class:`~skaudeep.encoders.FeatureEncoder`, for use in other networks.
     loss_curve_ : list of float
         Root of the mean squared error of the training data in each epoch.
+    validation_loss_curve_ : list of float
+        The same of the validation rows after each epoch, without dropout.
     out_activation_ : {"tanh", "identity"}
         Of the reconstruction: "tanh" where all training values lie in [-1, 1], as spectrograms do.
     n_features_in_ : int
         Number of bands (the last axis of X).
+    n_frames_ : int
+        Frames of the longest row of the training data.
+    offset_ : float
+        Threshold of `predict`: the quantile `contamination` of `score_samples` of the training
+        data.
+    seed_ : int
+        Drawn from `random_state`.
+    optimizer_state_ : dict or None
+        What Adam needs to go on; kept by `partial_fit` and with ``warm_start=True``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only where X is a data frame.
 
@@ -108,6 +177,11 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
        learning of representations from audio with deep recurrent neural networks. JMLR 18(173).
     .. [2] Sutskever, Vinyals & Le (2014). Sequence to sequence learning with neural networks.
        NeurIPS 27.
+    .. [3] Amiriparian, Freitag, Cummins & Schuller (2017). Sequence to sequence autoencoders for
+       unsupervised representation learning from audio. DCASE Workshop.
+    .. [4] Kingma & Welling (2014). Auto-encoding variational Bayes. ICLR.
+    .. [5] Bengio, Vinyals, Jaitly & Shazeer (2015). Scheduled sampling for sequence prediction with
+       recurrent neural networks. NeurIPS 28.
 
     Examples
     --------
@@ -123,37 +197,61 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
-        "n_units": [Interval(Integral, 1, None, closed="left")],
-        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "n_units": [COUNT, "array-like"],
+        "n_layers": [COUNT, "array-like"],
         "cell": [StrOptions(set(CELLS))],
         "bidirectional_encoder": ["boolean"],
         "bidirectional_decoder": ["boolean"],
+        "axis": [StrOptions(set(NETWORKS))],
+        "band_window": [COUNT],
+        "band_overlap": [Interval(Integral, 0, None, closed="left")],
+        "code": [StrOptions(set(CODES))],
+        "kl_weight": [Interval(Real, 0, None, closed="left"), dict],
         "representation": [StrOptions({"statistics", "code", "both"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [COUNT],
+        "learning_rate": [POSITIVE, dict],
+        "gradient_clip": [POSITIVE],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "encoder_noise": [Interval(Real, 0, 1, closed="left")],
+        "feed_previous_prob": [PROBABILITY, dict],
+        "mask_silence": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "n_iter_no_change": [COUNT, None],
+        "warm_start": ["boolean"],
+        "contamination": [Interval(Real, 0, 0.5, closed="right"), None],
         "precision": [StrOptions({"float32", "bf16"})],
-        "gradient_clip": [Interval(Real, 0, None, closed="neither")],
         "device": [str],
         "random_state": ["random_state"],
     }
 
     def __init__(
         self,
-        n_units: int = 256,
+        n_units: int | tuple[int, int] = 256,
         *,
-        n_layers: int = 2,
+        n_layers: int | tuple[int, int] = 2,
         cell: str = "gru",
         bidirectional_encoder: bool = False,
         bidirectional_decoder: bool = False,
+        axis: str = "time",
+        band_window: int = 32,
+        band_overlap: int = 24,
+        code: str = "tanh",
+        kl_weight: Schedule = 0.1,
         representation: str = "statistics",
         max_epochs: int = 64,
         batch_size: int = 64,
-        learning_rate: float = 1e-3,
-        dropout: float = 0.2,
-        precision: str = "float32",
+        learning_rate: Schedule = 1e-3,
         gradient_clip: float = 2.0,
+        dropout: float = 0.2,
+        encoder_noise: float = 0.0,
+        feed_previous_prob: Schedule = 0.0,
+        mask_silence: bool = False,
+        validation_fraction: float = 0.0,
+        n_iter_no_change: int | None = None,
+        warm_start: bool = False,
+        contamination: float | None = None,
+        precision: str = "float32",
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ):
@@ -162,15 +260,29 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         self.cell = cell
         self.bidirectional_encoder = bidirectional_encoder
         self.bidirectional_decoder = bidirectional_decoder
+        self.axis = axis
+        self.band_window = band_window
+        self.band_overlap = band_overlap
+        self.code = code
+        self.kl_weight = kl_weight
         self.representation = representation
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.dropout = dropout
-        self.precision = precision
         self.gradient_clip = gradient_clip
+        self.dropout = dropout
+        self.encoder_noise = encoder_noise
+        self.feed_previous_prob = feed_previous_prob
+        self.mask_silence = mask_silence
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.contamination = contamination
+        self.precision = precision
         self.device = device
         self.random_state = random_state
+
+    # --- training --------------------------------------------------------------------------------
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Seq2SeqAutoencoder:
@@ -191,53 +303,180 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X holds infinity, NaN before the end of a row, or no frame at all.
+            If X holds infinity, NaN before the end of a row, or no frame at all, or parameters
+            contradict X or each other.
         FloatingPointError
             If training diverges.
         """
-        self._validate_params()
-        device = resolve_device(self.device)
-        sequences = Sequences(self._check_X(X, reset=True))
-        rows = np.flatnonzero(sequences.lengths)
-        if len(rows) == 0:
-            raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
-
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
-        self.network_ = self._build_network(sequences.n_bands, seed).to(device)
-        optimizer = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)
-        generator = torch.Generator(device)
-        self.loss_curve_: list[float] = []
-
-        progress = self._init_callback_context(max_subtasks=self.max_epochs)
-        progress.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        for epoch in range(self.max_epochs):
-            task = progress.subcontext(task_name="epoch")
-            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            generator.manual_seed(_derived_seed(seed, epoch))
-            order = rows[epoch_order(len(rows), seed=seed, epoch=epoch)]
-            loss = train_epoch(
-                self.network_,
-                optimizer,
-                sequences.batches(order, self.batch_size, device),
-                gradient_clip=self.gradient_clip,
-                bf16=self.precision == "bf16",
-                generator=generator,
-            )
-            if not np.isfinite(loss):
-                raise FloatingPointError(
-                    f"Training diverged: the loss of epoch {epoch} is {loss}. Lower "
-                    f"learning_rate={self.learning_rate!r}, or scale X to [-1, 1]."
-                )
-            self.loss_curve_.append(loss)
-            if task.call_on_fit_task_end(
-                estimator=self, X=X, y=y, reconstruction_attributes=self._snapshot
-            ):
-                break
-        self.network_ = self.network_.cpu().eval()
-        progress.call_on_fit_task_end(estimator=self, X=X, y=y)
+        go_on = self.warm_start and hasattr(self, "network_")
+        training, sequences = self._begin(X, go_on)
+        train_on, validate_on = self._split(np.flatnonzero(sequences.lengths))
+        self._train(training, sequences, train_on, validate_on, self.max_epochs, X, y)
+        keep = self.warm_start
+        self.optimizer_state_ = training.optimizer.state_dict() if keep else None
+        if self.contamination is not None:
+            scores = self.score_samples(X)
+            self.offset_ = float(np.nanquantile(scores, self.contamination))
         return self
 
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any = None) -> Seq2SeqAutoencoder:
+        """Train for one epoch more, on these or other data, with the same bands.
+
+        On the same data, n calls give what `fit` with ``max_epochs=n`` gives, but for validation
+        rows and `offset_`, which stay as they are.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+
+        Returns
+        -------
+        self
+        """
+        training, sequences = self._begin(X, go_on=hasattr(self, "network_"))
+        self._train(training, sequences, np.flatnonzero(sequences.lengths), None, 1, X, y)
+        self.optimizer_state_ = training.optimizer.state_dict()
+        return self
+
+    def _begin(self, X: Any, go_on: bool) -> tuple[Training, Sequences]:
+        """Check everything; make a network, or take the one that is there."""
+        self._check_parameters()
+        device = resolve_device(self.device)
+        sequences = Sequences(self._check_X(X, reset=not go_on))
+        if not sequences.lengths.any():
+            raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
+        if not go_on:
+            self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+            self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
+            self.network_ = self._build_network(sequences.n_bands)
+            self.loss_curve_: list[float] = []
+            self.validation_loss_curve_: list[float] = []
+            self.optimizer_state_ = None
+            self.n_frames_ = 0
+        self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
+        self.network_.to(device)
+        optimizer = torch.optim.Adam(self.network_.parameters())
+        if self.optimizer_state_ is not None:
+            optimizer.load_state_dict(self.optimizer_state_)
+        training = Training(
+            self.network_,
+            optimizer,
+            self._loss(bf16=self.precision == "bf16"),
+            seed=self.seed_,
+            learning_rate=self.learning_rate,
+            gradient_clip=self.gradient_clip,
+            loss_curve=self.loss_curve_,
+            validation_loss_curve=self.validation_loss_curve_,
+        )
+        return training, sequences
+
+    def _split(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Split rows into those to train on and those to validate on."""
+        if self.validation_fraction == 0:
+            return rows, None
+        n_held_out = round(self.validation_fraction * len(rows))
+        if not 0 < n_held_out < len(rows):
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {len(rows)} rows leaves "
+                f"{len(rows) - n_held_out} to train on and {n_held_out} to validate on; expected "
+                "at least one each. Choose another fraction, or 0 to train on all."
+            )
+        order = np.random.default_rng([self.seed_, n_held_out]).permutation(len(rows))
+        return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
+
+    def _train(
+        self,
+        training: Training,
+        sequences: Sequences,
+        train_on: np.ndarray,
+        validate_on: np.ndarray | None,
+        n_epochs: int,
+        X: Any,
+        y: Any,
+    ) -> None:
+        """Run epochs, each a task for callbacks, until all are done or somebody says stop."""
+        device = next(self.network_.parameters()).device
+        last = training.epoch + n_epochs
+        hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
+        progress = self._init_callback_context(max_subtasks=n_epochs)
+        progress.call_on_fit_task_begin(**hooks, metadata={"training": training})
+        patience = self.n_iter_no_change or np.inf
+        while training.epoch < last and training.epochs_since_best < patience:
+            task = progress.subcontext(task_name="epoch")
+            task.call_on_fit_task_begin(**hooks)
+            order = train_on[epoch_order(len(train_on), seed=training.seed, epoch=training.epoch)]
+            to_do = order[training.batch * self.batch_size :]
+            training.run_epoch(sequences.batches(to_do, self.batch_size, device))
+            if validate_on is not None:
+                training.validate(sequences.batches(validate_on, self.batch_size, device))
+            if task.call_on_fit_task_end(
+                **hooks,
+                metadata={
+                    "gradient_norm": training.gradient_norm,
+                    "validation_loss": next(iter(training.validation_loss_curve[-1:]), None),
+                },
+                reconstruction_attributes=self._snapshot,
+            ):
+                break
+        if training.best_weights is not None:
+            self.network_.load_state_dict(training.best_weights)
+        self.network_.cpu().eval()
+        progress.call_on_fit_task_end(**hooks)
+
+    def _build_network(self, n_bands: int) -> Autoencoder:
+        config: dict[str, Any] = {
+            "n_bands": n_bands,
+            "n_units": self.n_units,
+            "n_layers": self.n_layers,
+            "cell": self.cell,
+            "bidirectional_encoder": self.bidirectional_encoder,
+            "bidirectional_decoder": self.bidirectional_decoder,
+            "code": self.code,
+            "dropout": self.dropout,
+            "encoder_noise": self.encoder_noise,
+            "out_activation": self.out_activation_,
+        }
+        if self.axis == "frequency-time":
+            config |= {name: _pair(getattr(self, name)) for name in ("n_units", "n_layers")}
+        if self.axis != "time":
+            if self.band_window > n_bands:
+                raise ValueError(
+                    f"band_window={self.band_window} is wider than the {n_bands} bands of X. "
+                    f"Choose at most {n_bands}."
+                )
+            config |= {"band_window": self.band_window, "band_overlap": self.band_overlap}
+        # Built without storage, then filled: torch's global generator is never drawn from.
+        with torch.device("meta"):
+            network = NETWORKS[self.axis](**config)
+        network.to_empty(device="cpu")
+        network.reset_parameters(torch.Generator().manual_seed(self.seed_))
+        return network
+
+    def _loss(self, *, bf16: bool = False) -> Loss:
+        return Loss(
+            kl_weight=self.kl_weight,
+            feed_previous_prob=self.feed_previous_prob,
+            mask_silence=self.mask_silence,
+            bf16=bf16,
+        )
+
+    def _snapshot(self) -> dict[str, Any]:
+        """Attributes of an estimator as if `fit` had stopped here, for callbacks."""
+        return {
+            "network_": copy.deepcopy(self.network_).cpu().eval(),
+            "loss_curve_": list(self.loss_curve_),
+            "validation_loss_curve_": list(self.validation_loss_curve_),
+        }
+
+    # --- what has been learned -------------------------------------------------------------------
+
+    @property
+    def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
+        check_is_fitted(self)
+        return FeatureEncoder(self.network_.encoder, self.representation)
+
+    @torch.inference_mode()
     def transform(self, X: Any) -> np.ndarray:
         """Represent each sequence by one row of features.
 
@@ -248,11 +487,23 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            Rows of nothing but NaN give NaN.
+            With ``axis="frequency"``, (n_clips, n_frames, n_features) or (n_clips, n_chunks,
+            n_frames, n_features). Rows, chunks and frames of nothing but NaN give NaN.
         """
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
-        return np.concatenate([self._transform_block(block) for block in _blocks(X)])
+        n_features = len(self.get_feature_names_out())
+        per_frame = self.network_.PER_FRAME
+
+        def represent(network: Autoencoder, x: Tensor, lengths: Tensor | None) -> Tensor:
+            encoder = FeatureEncoder(network.encoder, self.representation)
+            features = encoder(x.transpose(0, 1), lengths)  # (B, N) or (B, T, N)
+            return features.transpose(0, 1) if per_frame else features
+
+        blocks = (
+            self._by_sequence(block, represent, n_features, per_frame) for block in blocks_of(X)
+        )
+        return np.concatenate(list(blocks))
 
     @torch.inference_mode()
     def reconstruct(self, X: Any) -> np.ndarray:
@@ -267,22 +518,101 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands), \
                 float32
             NaN at padding.
+
+        See Also
+        --------
+        inverse_transform : From the codes alone.
         """
         check_is_fitted(self)
-        sequences = Sequences(self._check_X(X, reset=False))
-        result = np.full(
-            (len(sequences), sequences.n_frames, sequences.n_bands), np.nan, dtype=np.float32
+        return self._by_sequence(
+            self._check_X(X, reset=False),
+            lambda network, x, lengths: network(x, lengths).frames,
+            self.n_features_in_,
+            per_frame=True,
         )
-        for rows, x, lengths, network in self._inference(sequences):
-            rebuilt = network(x, lengths).transpose(0, 1).cpu().numpy()  # (B, T, F)
-            for row, frames in zip(rows, rebuilt, strict=True):
-                n_frames = sequences.lengths[row]
-                result[row, :n_frames] = frames[:n_frames]
-        return result.reshape(*sequences.shape, *result.shape[1:])
 
     @torch.inference_mode()
+    def inverse_transform(self, X: Any, n_frames: int | None = None) -> np.ndarray:
+        """Turn codes into sequences: the decoder knows nothing but the code and what it wrote.
+
+        A bidirectional decoder, and one over frequency and time, starts from zeros and writes again
+        from what it wrote until that no longer changes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_chunks, n_features)
+            What `transform` gives with ``representation="code"`` or ``"both"``, or codes alone.
+            With ``axis="frequency"`` there is an axis of frames before the last.
+        n_frames : int, default=None
+            Length of the sequences; None is the longest seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands), \
+                float32
+            NaN where the code is NaN.
+
+        Raises
+        ------
+        ValueError
+            If X is no code of this network, or holds statistics only.
+        """
+        check_is_fitted(self)
+        codes = self._check_codes(X)
+        per_frame = self.network_.PER_FRAME
+        if n_frames is None:
+            n_frames = codes.shape[-2] if per_frame else self.n_frames_
+        device = resolve_device(self.device)
+        network = self._network_on(device)
+        flat = codes.reshape(-1, *codes.shape[-1 - per_frame :])  # (B, C) or (B, T, C)
+        missing = np.isnan(flat).any(axis=-1)
+        result = np.empty((len(flat), n_frames, self.n_features_in_), dtype=np.float32)
+        for start in range(0, len(flat), self.batch_size):
+            batch = torch.from_numpy(np.nan_to_num(flat[start : start + self.batch_size]))
+            batch = batch.to(device)
+            if per_frame:
+                batch = batch.transpose(0, 1).contiguous()  # (T, B, C)
+            written = network.generate(batch, n_frames)  # (T, B, F)
+            result[start : start + self.batch_size] = written.transpose(0, 1).cpu().numpy()
+        result[missing] = np.nan
+        return result.reshape(*codes.shape[: -1 - per_frame], n_frames, self.n_features_in_)
+
+    def score_frames(self, X: Any) -> np.ndarray:
+        """Return how usual each frame is: minus the error of its reconstruction.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_frames) or (n_clips, n_chunks, n_frames), float64
+            Minus the root of the mean squared error over bands, with teacher forcing. NaN at
+            padding.
+        """
+        error, n_values = self._squared_errors(X)
+        return -np.sqrt(error / np.maximum(n_values, 1))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return how usual each row is: minus the error of its reconstruction.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips,) or (n_clips, n_chunks), float64
+            Minus the root of the mean squared error over frames and bands, with teacher forcing.
+            Rows of nothing but NaN give NaN.
+        """
+        error, n_values = self._squared_errors(X)
+        missing = np.isnan(error).all(axis=-1)
+        error, n_values = np.nansum(error, axis=-1), np.nansum(n_values, axis=-1)
+        return np.where(missing, np.nan, -np.sqrt(error / np.maximum(n_values, 1)))
+
     def score(self, X: Any, y: Any = None) -> float:
-        """Return the negative root of the mean squared error of the reconstruction, dropout off.
+        """Return minus the root of the mean squared error of the reconstruction, dropout off.
 
         Parameters
         ----------
@@ -294,15 +624,56 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         float
             At most 0; higher is better.
         """
-        check_is_fitted(self)
-        total, count = 0.0, 0
-        for block in _blocks(self._check_X(X, reset=False)):
-            for _, x, lengths, network in self._inference(Sequences(block)):
-                error, n_values = squared_error(network(x, lengths), x, lengths)
-                total, count = total + float(error), count + n_values
-        if count == 0:
+        error, n_values = self._squared_errors(X)
+        if np.isnan(error).all():
             raise ValueError("Every row of X is NaN throughout: there is nothing to score.")
-        return -((total / count) ** 0.5)
+        total, count = (np.nansum(part) for part in (error, n_values))
+        return -float(np.sqrt(total / max(count, 1)))
+
+    @available_if(_expects_outliers)
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return `score_samples` above the threshold `offset_`: negative is unusual.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips,) or (n_clips, n_chunks), float64
+        """
+        check_is_fitted(self, "offset_")
+        return self.score_samples(X) - self.offset_
+
+    @available_if(_expects_outliers)
+    def predict(self, X: Any) -> np.ndarray:
+        """Tell usual rows from unusual ones, as scikit-learn's outlier detectors do.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips,) or (n_clips, n_chunks), int
+            1 usual, -1 unusual or nothing but NaN.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    @available_if(_expects_outliers)
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
+        """Fit and tell usual rows from unusual ones.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips,) or (n_clips, n_chunks), int
+            As `predict`.
+        """
+        return self.fit(X, y).predict(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features: ``mean_0 ... std_0 ... max_0 ... change_0 ... code_0 ...``.
@@ -316,21 +687,47 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         ndarray of shape (n_features,), object
         """
         check_is_fitted(self)
-        widths = dict.fromkeys(TIME_STATISTICS, self.network_.encoder.output_size)
+        widths = dict.fromkeys(STATISTICS, self.network_.encoder.output_size)
         if self.representation == "code":
             widths = {}
         if self.representation != "statistics":
-            widths["code"] = self.network_.decoder.state_size
+            widths["code"] = self.network_.code_size
         return np.array(
             [f"{kind}_{i}" for kind, width in widths.items() for i in range(width)], dtype=object
         )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        if self.contamination is not None:
+            tags.estimator_type = "outlier_detector"
         tags.input_tags.three_d_array = True
         # allow_nan stays False: NaN is padding at a row's end, not a missing value anywhere.
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+    # --- what goes in ----------------------------------------------------------------------------
+
+    def _check_parameters(self) -> None:
+        self._validate_params()
+        if self.axis != "time" and self.band_overlap >= self.band_window:
+            raise ValueError(
+                f"band_overlap={self.band_overlap} is not smaller than "
+                f"band_window={self.band_window}: windows would not move on. Choose at most "
+                f"{self.band_window - 1}."
+            )
+        for name in ("n_units", "n_layers"):
+            value = getattr(self, name)
+            if isinstance(value, Integral):
+                continue
+            counts = [isinstance(part, Integral) and int(part) > 0 for part in value]
+            if self.axis != "frequency-time" or counts != [True, True]:
+                raise ValueError(
+                    f"Got {name}={value!r} with axis={self.axis!r}, expected a positive integer, "
+                    'or, with axis="frequency-time", two: over frequency and over time.'
+                )
+        for name in ("kl_weight", "learning_rate", "feed_previous_prob"):
+            number = self._parameter_constraints[name][0]
+            check_schedule(getattr(self, name), name, number.is_satisfied_by, str(number))
 
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         """X as something that `Sequences` can read; sets or compares the number of bands."""
@@ -357,129 +754,69 @@ class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             )
         return X
 
-    def _build_network(self, n_bands: int, seed: int) -> TimeAutoencoder:
-        # Built without storage, then filled: torch's global generator is never drawn from.
-        with torch.device("meta"):
-            network = TimeAutoencoder(
-                n_bands,
-                self.n_units,
-                n_layers=self.n_layers,
-                cell=self.cell,
-                bidirectional_encoder=self.bidirectional_encoder,
-                bidirectional_decoder=self.bidirectional_decoder,
-                dropout=self.dropout,
-                out_activation=self.out_activation_,
+    def _check_codes(self, X: Any) -> np.ndarray:
+        """Codes of shape (..., code_size), taken from features where need be."""
+        codes = check_array(
+            X, dtype=np.float32, allow_nd=True, ensure_2d=True, ensure_all_finite="allow-nan"
+        )
+        size = self.network_.code_size
+        n_features = len(self.get_feature_names_out())
+        if codes.shape[-1] == n_features and self.representation == "both":
+            codes = codes[..., -size:]
+        elif codes.shape[-1] != size:
+            reason = f"expected a code of {size}"
+            if codes.shape[-1] == n_features:
+                reason = "statistics, which do not tell the sequence. Use representation='code'"
+            raise ValueError(f"X has {codes.shape[-1]} numbers a row, {reason}.")
+        if codes.ndim - self.network_.PER_FRAME not in (2, 3):
+            axes = "(n_clips, n_frames, code)" if self.network_.PER_FRAME else "(n_clips, code)"
+            raise ValueError(
+                f"X has shape {codes.shape}, expected {axes}, with chunks as second axis at most."
             )
-        network.to_empty(device="cpu")
-        network.reset_parameters(torch.Generator().manual_seed(seed))
-        return network
+        return codes
 
-    def _snapshot(self) -> dict[str, Any]:
-        """Attributes of an estimator as if `fit` had stopped here, for callbacks."""
-        return {
-            "network_": copy.deepcopy(self.network_).cpu().eval(),
-            "loss_curve_": list(self.loss_curve_),
-        }
+    # --- batches ---------------------------------------------------------------------------------
 
-    def _inference(
-        self, sequences: Sequences
-    ) -> Iterator[tuple[np.ndarray, Tensor, Tensor | None, TimeAutoencoder]]:
-        """Batches of rows of similar length, with the network on the device that computes."""
+    def _network_on(self, device: torch.device) -> Autoencoder:
+        return self.network_ if device.type == "cpu" else copy.deepcopy(self.network_).to(device)
+
+    def _by_sequence(
+        self,
+        X: Any,
+        function: Callable[[Autoencoder, Tensor, Tensor | None], Tensor],
+        width: int,
+        per_frame: bool,
+    ) -> np.ndarray:
+        """Call a function with the network and each batch, see `map_sequences`."""
         device = resolve_device(self.device)
-        network = self.network_ if device.type == "cpu" else copy.deepcopy(self.network_).to(device)
-        order = np.argsort(sequences.lengths, kind="stable")
-        order = order[sequences.lengths[order] > 0]
-        for start in range(0, len(order), self.batch_size):
-            rows = order[start : start + self.batch_size]
-            yield rows, *sequences.batch(rows, device), network
+        return map_sequences(
+            partial(function, self._network_on(device)),
+            X,
+            width,
+            per_frame=per_frame,
+            batch_size=self.batch_size,
+            device=device,
+        )
 
     @torch.inference_mode()
-    def _transform_block(self, X: Any) -> np.ndarray:
-        sequences = Sequences(X)
-        n_features = len(self.get_feature_names_out())
-        features = np.full((len(sequences), n_features), np.nan, dtype=np.float32)
-        for rows, x, lengths, network in self._inference(sequences):
-            states, code = network.encode(x, lengths)  # D*L x (T, B, H), (B, C)
-            parts = []
-            if self.representation != "code":
-                parts.append(time_statistics(torch.cat(states, dim=2), lengths))
-            if self.representation != "statistics":
-                parts.append(code)
-            features[rows] = torch.cat(parts, dim=1).cpu().numpy()
-        return features.reshape(*sequences.shape, n_features)
+    def _squared_errors(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Squared errors of each frame and their numbers: (..., n_frames), NaN at padding."""
+        check_is_fitted(self)
+
+        def errors(network: Autoencoder, x: Tensor, lengths: Tensor | None) -> Tensor:
+            rebuilt = network(x, lengths).frames
+            return torch.stack(
+                squared_error(rebuilt, x, lengths, mask_silence=self.mask_silence), dim=2
+            )
+
+        blocks = [
+            self._by_sequence(block, errors, 2, per_frame=True)
+            for block in blocks_of(self._check_X(X, reset=False))
+        ]
+        both = np.concatenate(blocks).astype(np.float64)  # as scikit-learn wants scores
+        return both[..., 0], both[..., 1]
 
 
-def time_statistics(outputs: Tensor, lengths: Tensor | None) -> Tensor:
-    """Mean, standard deviation, maximum and mean absolute change of each state over time.
-
-    Parameters
-    ----------
-    outputs : Tensor of shape (n_frames, n_sequences, n_states)
-        Zero at padding.
-    lengths : Tensor of shape (n_sequences,) or None
-
-    Returns
-    -------
-    Tensor of shape (n_sequences, 4 * n_states)
-        Over the true frames of each sequence. The standard deviation divides by the number of
-        frames; the change is that from one frame to the next, 0 where there is only one.
-
-    Examples
-    --------
-    >>> import torch
-    >>> outputs = torch.tensor([1.0, 3.0, 0.0])[:, None, None]  # 3 frames of one sequence
-    >>> time_statistics(outputs, torch.tensor([2]))
-    tensor([[2., 1., 3., 2.]])
-    """
-    if lengths is None:
-        lengths = torch.full((outputs.shape[1],), len(outputs))
-    n_frames = lengths.to(outputs.device)[:, None]  # (B, 1)
-    real = torch.arange(len(outputs), device=outputs.device)[:, None, None] < n_frames  # (T, B, 1)
-    mean = outputs.sum(dim=0) / n_frames  # (B, K)
-    std = (((outputs - mean) * real).square().sum(dim=0) / n_frames).sqrt()
-    maximum = outputs.masked_fill(~real, -torch.inf).amax(dim=0)
-    change = ((outputs[1:] - outputs[:-1]) * real[1:]).abs().sum(dim=0) / (n_frames - 1).clamp(
-        min=1
-    )
-    return torch.cat([mean, std, maximum, change], dim=1)  # (B, 4K)
-
-
-def resolve_device(device: str) -> torch.device:
-    """Turn "auto" or the name of a device into a device that is there.
-
-    Parameters
-    ----------
-    device : str
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    ValueError
-        If torch does not know the name, or the machine has no such device.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f'device={device!r} cannot be used: {error}. Expected "auto", "cpu", "cuda", "cuda:1".'
-        ) from error
-    return torch.device(device)
-
-
-def _blocks(X: Any) -> Iterator[Any]:
-    """X whole where it lies in memory, else in blocks of rows that do."""
-    if is_ragged(X) or type(X) is np.ndarray or 0 in X.shape:  # `Sequences` refuses the empty
-        yield X
-        return
-    rows = max(1, SCAN_BYTES // (4 * int(np.prod(X.shape[1:]))))
-    for start in range(0, X.shape[0], rows):
-        yield X[start : start + rows]
-
-
-def _derived_seed(seed: int, epoch: int) -> int:
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+def _pair(value: Any) -> tuple[int, int]:
+    first, second = (value, value) if isinstance(value, Integral) else value
+    return int(first), int(second)

@@ -136,6 +136,24 @@ class RecurrentStack(nn.Module):
             finals.append(final)
         return outputs, torch.cat(finals, dim=1)
 
+    @torch.no_grad()
+    def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Take a single step, without dropout and without a way back for gradients.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_sequences, n_inputs)
+        state : Tensor of shape (n_sequences, state_size)
+
+        Returns
+        -------
+        output : Tensor of shape (n_sequences, n_units)
+            Of the top layer.
+        state : Tensor of shape (n_sequences, state_size)
+        """
+        outputs, state = self(x[None], state)
+        return outputs[-1][0], state
+
     def _run_layer(
         self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor]:

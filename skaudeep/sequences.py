@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,88 @@ def is_ragged(X: Any) -> bool:
 def n_dimensions(X: Any) -> int:
     """Count the axes of anything that has a shape, or of nested lists."""
     return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+
+
+def blocks_of(X: Any) -> Iterator[Any]:
+    """Yield X whole where it lies in memory, else in blocks of rows that do."""
+    if is_ragged(X) or type(X) is np.ndarray or 0 in X.shape:  # `Sequences` refuses the empty
+        yield X
+        return
+    rows = max(1, SCAN_BYTES // (4 * int(np.prod(X.shape[1:]))))
+    for start in range(0, X.shape[0], rows):
+        yield X[start : start + rows]
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn "auto" or the name of a device into a device that is there.
+
+    Parameters
+    ----------
+    device : str
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the name, or the machine has no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f'device={device!r} cannot be used: {error}. Expected "auto", "cpu", "cuda", "cuda:1".'
+        ) from error
+    return torch.device(device)
+
+
+def map_sequences(
+    function: Callable[[Tensor, Tensor | None], Tensor],
+    X: Any,
+    width: int,
+    *,
+    per_frame: bool,
+    batch_size: int,
+    device: torch.device,
+) -> np.ndarray:
+    """Gather what a function makes of batches, sequence by sequence.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(x, lengths)`` of a batch as in `Sequences.batch` gives a Tensor of shape
+        (n_sequences, width), or (n_frames, n_sequences, width) where `per_frame`.
+    X : as in `Sequences`
+    width : int
+    per_frame : bool
+    batch_size : int
+        Sequences in a batch; all of similar length.
+    device : torch.device
+
+    Returns
+    -------
+    ndarray of shape (n_clips, width) or (n_clips, n_chunks, width), float32
+        With an axis of frames before the last where `per_frame`.
+        NaN where a row is nothing but padding, and at padding.
+    """
+    sequences = Sequences(X)
+    frames = (sequences.n_frames,) if per_frame else ()
+    result = np.full((len(sequences), *frames, width), np.nan, dtype=np.float32)
+    order = np.argsort(sequences.lengths, kind="stable")
+    order = order[sequences.lengths[order] > 0]
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        values = function(*sequences.batch(rows, device)).cpu().numpy()
+        if per_frame:
+            for row, of_row in zip(rows, values.swapaxes(0, 1), strict=True):
+                result[row, : sequences.lengths[row]] = of_row[: sequences.lengths[row]]
+        else:
+            result[rows] = values
+    return result.reshape(*sequences.shape, *frames, width)
 
 
 class Sequences:

@@ -2,40 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass, field
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+Batch = tuple[Tensor, Tensor | None]
+Schedule = float | dict[int, float]
 
-def squared_error(output: Tensor, target: Tensor, lengths: Tensor | None) -> tuple[Tensor, int]:
-    """Sum of squared differences over true frames, and the number of values it runs over.
+
+def squared_error(
+    output: Tensor, target: Tensor, lengths: Tensor | None, *, mask_silence: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Squared differences of each frame, and the number of values that each runs over.
 
     Parameters
     ----------
     output, target : Tensor of shape (n_frames, n_sequences, n_bands)
     lengths : Tensor of shape (n_sequences,) or None
         True frames of each sequence; None where all fill the batch.
+    mask_silence : bool, default=False
+        Whether values whose target is -1, the floor of a spectrogram, do not count.
 
     Returns
     -------
-    error : Tensor, scalar
-    n_values : int
+    error : Tensor of shape (n_frames, n_sequences)
+        Zero at padding.
+    n_values : Tensor of shape (n_frames, n_sequences)
 
     Examples
     --------
     >>> import torch
-    >>> squared_error(torch.ones(3, 2, 4), torch.zeros(3, 2, 4), torch.tensor([3, 1]))
-    (tensor(16.), 16)
+    >>> error, n_values = squared_error(
+    ...     torch.ones(3, 2, 4), torch.zeros(3, 2, 4), torch.tensor([3, 1]))
+    >>> error.sum(), n_values.sum()
+    (tensor(16.), tensor(16.))
     """
     error = (output - target).square()
-    if lengths is None:
-        return error.sum(), error.numel()
-    real = torch.arange(len(error), device=error.device)[:, None] < lengths.to(
-        error.device
-    )  # (T, B)
-    return (error * real[:, :, None]).sum(), int(lengths.sum()) * error.shape[2]
+    if mask_silence:
+        sounding = target > -1
+        error, n_values = (error * sounding).sum(dim=2), sounding.sum(dim=2).float()  # (T, B)
+    else:
+        error = error.sum(dim=2)
+        n_values = torch.full_like(error, target.shape[2])
+    if lengths is not None:
+        real = torch.arange(len(error), device=error.device)[:, None] < lengths.to(error.device)
+        error, n_values = error * real, n_values * real
+    return error, n_values
+
+
+def value_at(schedule: Schedule, epoch: int) -> float:
+    """Value of a schedule in an epoch.
+
+    Parameters
+    ----------
+    schedule : float or dict of int to float
+        A number for all epochs, or numbers at some epochs: straight lines between them, constant
+        before the first and from the last on.
+    epoch : int
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> [value_at({0: 0.0, 2: 1.0}, epoch) for epoch in range(4)]
+    [0.0, 0.5, 1.0, 1.0]
+    """
+    if not isinstance(schedule, dict):
+        return schedule
+    epochs = sorted(schedule)
+    return float(np.interp(epoch, epochs, [schedule[e] for e in epochs]))
+
+
+def check_schedule(schedule: Any, name: str, fits: Callable[[Any], bool], expected: str) -> None:
+    """Raise ValueError unless a schedule has epochs for keys and values that fit."""
+    if not isinstance(schedule, dict):
+        return
+    epochs = all(isinstance(epoch, Integral) and int(epoch) >= 0 for epoch in schedule)
+    if not (schedule and epochs and all(map(fits, schedule.values()))):
+        raise ValueError(
+            f"Got {name}={schedule!r}, expected a number, or a dict of epochs (integers from 0) to "
+            f"numbers, each {expected}."
+        )
+
+
+def derived_seed(*numbers: int) -> int:
+    """Derive a seed from numbers, so that what is random hangs on nothing else."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
 def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:
@@ -53,52 +112,240 @@ def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:
     return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(n_rows)
 
 
-def train_epoch(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batches: Iterable[tuple[Tensor, Tensor | None]],
-    *,
-    gradient_clip: float,
-    bf16: bool = False,
-    generator: torch.Generator,
-) -> float:
-    """Take one optimiser step per batch.
+@dataclass
+class Loss:
+    """How far a reconstruction is from its target.
+
+    Parameters
+    ----------
+    kl_weight : float or dict, default=0.0
+        Weight of the divergence of a code that is a distribution, a `Schedule`.
+    feed_previous_prob : float or dict, default=0.0
+        Given to the network in training, a `Schedule`.
+    mask_silence : bool, default=False
+        As in `squared_error`.
+    bf16 : bool, default=False
+        Whether matrices are multiplied in bfloat16.
+    """
+
+    kl_weight: Schedule = 0.0
+    feed_previous_prob: Schedule = 0.0
+    mask_silence: bool = False
+    bf16: bool = False
+
+    def __call__(
+        self,
+        network: nn.Module,
+        x: Tensor,
+        lengths: Tensor | None,
+        generator: torch.Generator | None,
+        epoch: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute the loss of a batch.
+
+        Parameters
+        ----------
+        network, x, lengths
+            As in `Training`.
+        generator : torch.Generator or None
+            Source of all that is random in training; None evaluates.
+        epoch : int
+
+        Returns
+        -------
+        loss : Tensor, scalar
+            Root of the mean squared error over the whole batch, and the weighted divergence per
+            value.
+        error, n_values : Tensor, scalar
+            Sum of the squared errors and their number.
+        """
+        feed = 0.0 if generator is None else value_at(self.feed_previous_prob, epoch)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            frames, divergence = network(x, lengths, generator, feed)
+        by_frame = squared_error(frames.float(), x, lengths, mask_silence=self.mask_silence)
+        error, n_values = (values.sum(dtype=torch.float64) for values in by_frame)
+        count = n_values.clamp_min(1)  # all may be silent
+        # The floor keeps the root's gradient finite where the reconstruction is perfect.
+        loss = (error / count).clamp_min(1e-12).sqrt()
+        if divergence is not None:
+            loss = loss + value_at(self.kl_weight, epoch) * divergence / count
+        return loss, error, n_values
+
+
+@dataclass
+class Training:
+    """A training under way: all that is needed to go on from between two batches.
 
     Parameters
     ----------
     network : nn.Module
-        ``network(x, lengths, generator)`` gives the reconstruction of ``x``.
+        ``network(x, lengths, generator, feed_previous_prob)`` gives frames and divergence.
     optimizer : torch.optim.Optimizer
-    batches : iterable of (x, lengths)
-        ``x`` of shape (n_frames, n_sequences, n_bands), ``lengths`` as in `squared_error`.
+    loss : Loss
+    seed : int
+        All that is random hangs on it, the number of the epoch and that of the batch.
+    learning_rate : float or dict
+        A `Schedule`.
     gradient_clip : float
         Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
-    bf16 : bool, default=False
-        Whether matrices are multiplied in bfloat16.
-    generator : torch.Generator
-        Source of dropout.
+    loss_curve : list of float
+        Root of the mean squared error of the training data in each epoch, as the network stood at
+        each batch.
+    validation_loss_curve : list of float
+        The same of the validation data after each epoch, without dropout; empty where there are
+        none.
 
-    Returns
-    -------
-    float
-        Root of the mean squared error over all values of the epoch, as the network stood at each
-        batch.
+    Attributes
+    ----------
+    start : int
+        Epochs that were done before: best is what is best since.
+    best_weights : dict of str to Tensor or None
+        Weights after the epoch with the least validation loss.
+    batch : int
+        Batches of the epoch under way that are done.
+    sums : Tensor of shape (3,), float64
+        Over those batches: squared errors, their number, norms of the gradient.
+    gradient_norm : float
+        Mean norm of the gradient, before it is clipped, in the last epoch.
+    after_batch : list of callables
+        Called without arguments between batches.
     """
-    network.train()
-    epoch_error: Tensor | float = 0.0
-    epoch_values = 0
-    for x, lengths in batches:
-        # Forward: the loss is one root over the whole batch.
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
-            output = network(x, lengths, generator)
-        error, n_values = squared_error(output.float(), x, lengths)
-        # The floor keeps the root's gradient finite where the reconstruction is perfect.
-        loss = (error / n_values).clamp_min(1e-12).sqrt()
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss: Loss
+    _: KW_ONLY
+    seed: int
+    learning_rate: Schedule
+    gradient_clip: float
+    loss_curve: list[float] = field(default_factory=list)
+    validation_loss_curve: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.start = self.epoch
+        self.best_weights: dict[str, Tensor] | None = None
+        self.batch = 0
+        self.sums = torch.zeros(3, dtype=torch.float64)
+        self.gradient_norm = 0.0
+        self.after_batch: list[Callable[[], object]] = []
+        self._device = next(self.network.parameters()).device
+        self._generator = torch.Generator(self._device)
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs that are done."""
+        return len(self.loss_curve)
+
+    def run_epoch(self, batches: Iterable[Batch]) -> None:
+        """Finish the epoch under way.
+
+        Parameters
+        ----------
+        batches : iterable of (x, lengths)
+            Those that are not done yet: ``x`` of shape (n_frames, n_sequences, n_bands), lengths
+            as in `squared_error`.
+
+        Raises
+        ------
+        FloatingPointError
+            If training diverges.
+        """
+        self.network.train()
+        self.sums = self.sums.to(self._device)  # on the device: no wait per batch
+        rate = value_at(self.learning_rate, self.epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        for x, lengths in batches:
+            self.sums += self.step(x, lengths)
+            self.batch += 1
+            for call in self.after_batch:
+                call()
+        error, n_values, norms = self.sums.tolist()
+        loss = (error / n_values) ** 0.5
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"Training diverged: the loss of epoch {self.epoch} is {loss}. Lower "
+                f"learning_rate={self.learning_rate!r}, or scale X to [-1, 1]."
+            )
+        self.gradient_norm = norms / self.batch
+        self.batch = 0
+        self.sums.zero_()
+        self.loss_curve.append(loss)
+
+    def step(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Take one optimiser step; return squared errors, their number, norm of the gradient."""
+        self._generator.manual_seed(derived_seed(self.seed, self.epoch, self.batch))
+        # Forward: one root over the whole batch.
+        loss, error, n_values = self.loss(self.network, x, lengths, self._generator, self.epoch)
         # Backward, clip, step.
-        optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_value_(network.parameters(), gradient_clip)
-        optimizer.step()
-        epoch_error = epoch_error + error.detach().double()  # on the device: no wait per batch
-        epoch_values += n_values
-    return float((epoch_error / epoch_values) ** 0.5)
+        parameters = list(self.network.parameters())
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        nn.utils.clip_grad_value_(parameters, self.gradient_clip)
+        self.optimizer.step()
+        return torch.stack([error.detach(), n_values, norm.double()])
+
+    def validate(self, batches: Iterable[Batch]) -> None:
+        """Note the loss of validation data, and the weights if they are the best so far."""
+        self.network.eval()
+        total, count = 0.0, 0.0
+        with torch.no_grad():
+            for x, lengths in batches:
+                _, error, n_values = self.loss(self.network, x, lengths, None, self.epoch)
+                total, count = total + float(error), count + float(n_values)
+        self.validation_loss_curve.append((total / count) ** 0.5)
+        if self.epochs_since_best == 0:
+            self.best_weights = {
+                name: weights.clone() for name, weights in self.network.state_dict().items()
+            }
+
+    @property
+    def epochs_since_best(self) -> int:
+        """Epochs since the least loss, that of the validation data where there are some."""
+        curve = (self.validation_loss_curve or self.loss_curve)[self.start :]
+        return len(curve) - 1 - int(np.argmin(curve)) if curve else 0
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes from batch to batch, in copies on the CPU.
+
+        Returns
+        -------
+        dict
+            Numbers and lists of them; below "tensors", a flat dict of tensors.
+        """
+        tensors = {"sums": self.sums}
+        tensors |= {f"network.{name}": w for name, w in self.network.state_dict().items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+        tensors |= {f"best.{name}": w for name, w in (self.best_weights or {}).items()}
+        return {
+            "seed": self.seed,
+            "start": self.start,
+            "batch": self.batch,
+            "gradient_norm": self.gradient_norm,
+            "loss_curve": list(self.loss_curve),
+            "validation_loss_curve": list(self.validation_loss_curve),
+            "tensors": {name: t.detach().cpu().clone() for name, t in tensors.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`, of this or of another `Training` of the same network."""
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "best": {}}
+        for name, tensor in state["tensors"].items():
+            part, _, rest = name.partition(".")
+            if rest:
+                parts[part][rest] = tensor
+        self.network.load_state_dict(parts["network"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimizer"].items():
+            index, _, kind = name.partition(".")
+            moments.setdefault(int(index), {})[kind] = tensor.clone()
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.best_weights = {n: t.to(self._device) for n, t in parts["best"].items()} or None
+        self.sums = state["tensors"]["sums"].clone()
+        self.seed, self.start, self.batch = state["seed"], state["start"], state["batch"]
+        self.gradient_norm = state["gradient_norm"]
+        self.loss_curve[:] = state["loss_curve"]
+        self.validation_loss_curve[:] = state["validation_loss_curve"]

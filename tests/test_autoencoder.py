@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
+from sklearn.base import clone, is_outlier_detector
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
@@ -123,8 +123,8 @@ def test_statistics_are_those_of_the_encoders_states():
     X, _ = tones(3)
     autoencoder = Seq2SeqAutoencoder(**SMALL, bidirectional_encoder=True).fit(X)
     with torch.no_grad():
-        states, _ = autoencoder.network_.encode(torch.from_numpy(X).transpose(0, 1))
-    states = torch.cat(states, dim=2).numpy()  # 2 directions of 2 layers
+        code = autoencoder.network_.encoder(torch.from_numpy(X).transpose(0, 1))
+    states = torch.cat(code.states, dim=2).numpy()  # 2 directions of 2 layers
     assert states.shape == (20, 3, 4 * 6)
     change = np.abs(np.diff(states, axis=0)).mean(0)
     expected = np.concatenate([states.mean(0), states.std(0), states.max(0), change], axis=1)
@@ -286,9 +286,295 @@ def test_a_callback_sees_a_usable_estimator_every_epoch_and_can_stop():
     assert np.array_equal(recorder.features[2], autoencoder.transform(X))
 
 
+AXES = {
+    "time": {},
+    "frequency": {"axis": "frequency", "band_window": 2, "band_overlap": 1},
+    "frequency-time": {
+        "axis": "frequency-time",
+        "band_window": 2,
+        "band_overlap": 1,
+        "n_units": (4, 6),
+        "n_layers": (1, 2),
+    },
+}
+
+
+@pytest.fixture(params=AXES)
+def any_axis(request):
+    return {**SMALL, **AXES[request.param]}
+
+
+def test_an_axis_with_frequency_gives_what_its_name_says(any_axis):
+    X, lengths = ragged(6)
+    both = Seq2SeqAutoencoder(**{**any_axis, "representation": "both"}).fit(X)
+    features = both.transform(X)
+    n_features = len(both.get_feature_names_out())
+    if any_axis.get("axis") != "frequency":
+        assert features.shape == (6, n_features)
+        assert np.isfinite(features).all()
+        return
+    assert features.shape == (6, 20, n_features)  # the time axis stays
+    for row, length in zip(features, lengths, strict=True):
+        assert np.isfinite(row[:length]).all()
+        assert np.isnan(row[length:]).all()
+    chunks = both.transform(X.reshape(2, 3, *X.shape[1:]))
+    assert chunks.shape == (2, 3, 20, n_features)
+    np.testing.assert_allclose(chunks.reshape(features.shape), features, atol=1e-6)
+
+
+def test_a_frequency_autoencoder_feeds_a_time_autoencoder():
+    X, _ = ragged(6)
+    chain = make_pipeline(
+        Seq2SeqAutoencoder(**{**SMALL, **AXES["frequency"], "representation": "code"}),
+        Seq2SeqAutoencoder(**SMALL),
+    ).fit(X)
+    assert chain[1].n_features_in_ == chain[0].network_.code_size
+    assert chain.transform(X).shape == (6, 48)
+
+
+def test_features_over_any_axis_do_not_depend_on_padding_or_batch(any_axis):
+    X, lengths = ragged(12)
+    autoencoder = Seq2SeqAutoencoder(**any_axis).fit(X)
+    expected = autoencoder.transform(X)
+    alone = [autoencoder.transform(X[i : i + 1, :n])[0] for i, n in enumerate(lengths)]
+    if any_axis.get("axis") == "frequency":
+        expected = np.concatenate([row[:n] for row, n in zip(expected, lengths, strict=True)])
+        alone = np.concatenate(alone)
+    np.testing.assert_allclose(alone, expected, atol=1e-6, rtol=0)
+
+
+def test_codes_decode_to_sequences_of_any_length(any_axis):
+    X, _ = ragged(6)
+    autoencoder = Seq2SeqAutoencoder(**{**any_axis, "representation": "both"}).fit(X)
+    features = autoencoder.transform(X)
+    size = autoencoder.network_.code_size
+    rebuilt = autoencoder.inverse_transform(features)
+    assert rebuilt.shape == X.shape
+    if any_axis.get("axis") == "frequency":
+        assert np.array_equal(np.isnan(rebuilt), np.isnan(X))
+        return
+    assert np.abs(rebuilt).max() <= 1
+    np.testing.assert_array_equal(autoencoder.inverse_transform(features[:, -size:]), rebuilt)
+    short = autoencoder.inverse_transform(np.insert(features, 2, np.nan, axis=0), n_frames=3)
+    assert short.shape == (7, 3, 5)
+    assert np.isnan(short[2]).all()
+    assert np.isfinite(np.delete(short, 2, axis=0)).all()
+    chunks = autoencoder.inverse_transform(features.reshape(2, 3, -1))
+    np.testing.assert_allclose(chunks.reshape(rebuilt.shape), rebuilt, atol=1e-6)
+
+
+def test_a_trained_code_decodes_to_what_it_came_from():
+    """Rising and falling tones from the code alone, nearer to their own kind than to the other."""
+    X, y = tones(40)
+    autoencoder = Seq2SeqAutoencoder(
+        32,
+        n_layers=1,
+        representation="code",
+        max_epochs=150,
+        batch_size=8,
+        learning_rate=5e-3,
+        dropout=0.0,
+        feed_previous_prob={0: 0.0, 60: 0.8},
+        random_state=0,
+    ).fit(X)
+    rebuilt = autoencoder.inverse_transform(autoencoder.transform(X))
+    kinds = np.stack([X[y == kind].mean(axis=0) for kind in (0, 1)])
+    errors = np.sqrt(((rebuilt[:, None] - kinds) ** 2).mean(axis=(2, 3)))
+    assert (errors.argmin(axis=1) == y).all()
+    assert errors.min(axis=1).max() < 0.5 * np.sqrt(((kinds[0] - kinds[1]) ** 2).mean())
+
+
+def test_codes_that_are_none_are_refused():
+    X, _ = tones(4)
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)  # statistics
+    with pytest.raises(ValueError, match="X has 48 numbers a row, statistics, which do not tell"):
+        autoencoder.inverse_transform(autoencoder.transform(X))
+    with pytest.raises(ValueError, match="X has 5 numbers a row, expected a code of 12"):
+        autoencoder.inverse_transform(np.zeros((2, 5)))
+    with pytest.raises(
+        ValueError, match=r"X has shape \(1, 1, 2, 12\), expected \(n_clips, code\)"
+    ):
+        autoencoder.inverse_transform(np.zeros((1, 1, 2, 12)))
+    assert autoencoder.inverse_transform(np.zeros((2, 12))).shape == (2, 20, 5)
+
+
+def test_a_gaussian_code_is_drawn_and_decoded():
+    X, _ = tones(24)
+    settings = {**SMALL, "max_epochs": 30, "batch_size": 8, "learning_rate": 5e-3}
+    held, free = (
+        Seq2SeqAutoencoder(**settings, code="gaussian", kl_weight=weight, representation="code")
+        .fit(X)
+        .transform(X)
+        for weight in ({0: 0.0, 10: 1.0}, 0.0)
+    )
+    assert np.abs(held).mean() < 0.5 * np.abs(free).mean()  # held close to the standard one
+    autoencoder = Seq2SeqAutoencoder(**settings, code="gaussian", kl_weight=0.1).fit(X)
+    codes = np.random.default_rng(0).normal(size=(5, autoencoder.network_.code_size))
+    drawn = autoencoder.inverse_transform(codes)
+    assert drawn.shape == (5, 20, 5)
+    assert np.isfinite(drawn).all()
+    assert len(np.unique(drawn.round(6), axis=0)) == 5
+
+
+def test_partial_fits_are_epochs_of_one_fit(any_axis):
+    X, _ = ragged()
+    whole = Seq2SeqAutoencoder(**{**any_axis, "max_epochs": 3}).fit(X)
+    steps = Seq2SeqAutoencoder(**any_axis)
+    for n_epochs in (1, 2, 3):
+        assert len(steps.partial_fit(X).loss_curve_) == n_epochs
+        if n_epochs == 2:
+            steps = pickle.loads(pickle.dumps(steps))
+    assert steps.loss_curve_ == whole.loss_curve_
+    assert np.array_equal(steps.transform(X), whole.transform(X), equal_nan=True)
+
+
+def test_training_goes_on_with_other_data_of_the_same_bands():
+    X, _ = tones()
+    autoencoder = Seq2SeqAutoencoder(**SMALL).partial_fit(X)
+    before = autoencoder.transform(X)
+    autoencoder.partial_fit(tones(5, 30, seed=1)[0])
+    assert autoencoder.n_frames_ == 30
+    assert not np.array_equal(autoencoder.transform(X), before)
+    with pytest.raises(ValueError, match=r"X has 4 bands .* was fitted on 5"):
+        autoencoder.partial_fit(tones(n_bands=4)[0])
+
+
+def test_a_warm_start_goes_on_and_a_cold_one_begins_anew():
+    X, _ = ragged()
+    whole = Seq2SeqAutoencoder(**{**SMALL, "max_epochs": 4}).fit(X)
+    warm = Seq2SeqAutoencoder(**SMALL, warm_start=True).fit(X).fit(X)
+    assert warm.loss_curve_ == whole.loss_curve_
+    assert np.array_equal(warm.transform(X), whole.transform(X))
+    cold = Seq2SeqAutoencoder(**SMALL).fit(X).fit(X)
+    assert cold.loss_curve_ == whole.loss_curve_[:2]
+    assert cold.optimizer_state_ is None
+
+
+def test_validation_rows_are_not_trained_on_and_the_best_weights_are_kept():
+    X, _ = tones(20)
+    autoencoder = Seq2SeqAutoencoder(
+        **{**SMALL, "max_epochs": 12, "learning_rate": {0: 5e-3, 8: 5e-3, 9: 0.5}},
+        validation_fraction=0.25,
+    ).fit(X)
+    curve = autoencoder.validation_loss_curve_
+    assert len(curve) == 12
+    assert np.argmin(curve) < 9  # the rate then throws the weights about
+    held_out = np.setdiff1d(np.arange(20), autoencoder._split(np.arange(20))[0])
+    assert len(held_out) == 5
+    assert -autoencoder.score(X[held_out]) == pytest.approx(min(curve), rel=1e-5)
+    X[held_out] = 0.5
+    other = clone(autoencoder).fit(X)
+    assert other.loss_curve_[0] == autoencoder.loss_curve_[0]
+    assert other.validation_loss_curve_[0] != curve[0]
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.25])
+def test_training_ends_when_nothing_gets_better(fraction):
+    X, _ = tones(20)
+    autoencoder = Seq2SeqAutoencoder(
+        **{**SMALL, "max_epochs": 40, "learning_rate": {4: 5e-3, 5: 1.0}, "gradient_clip": 1e3},
+        validation_fraction=fraction,
+        n_iter_no_change=3,
+    ).fit(X)
+    curve = autoencoder.validation_loss_curve_ or autoencoder.loss_curve_
+    assert len(curve) == np.argmin(curve) + 4 < 40
+
+
+def test_a_row_too_few_to_validate_on_is_named():
+    with pytest.raises(ValueError, match=r"validation_fraction=0.01 of 24 rows leaves 24 to train"):
+        Seq2SeqAutoencoder(**SMALL, validation_fraction=0.01).fit(tones()[0])
+
+
+def test_scores_are_those_of_the_reconstruction():
+    X, _ = ragged()
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)
+    error = (autoencoder.reconstruct(X) - X) ** 2
+    with_nothing = np.insert(X, 2, np.nan, axis=0)
+    frames = autoencoder.score_frames(with_nothing)
+    samples = autoencoder.score_samples(with_nothing)
+    assert np.isnan(frames[2]).all()
+    assert np.isnan(samples[2])
+    np.testing.assert_allclose(
+        np.delete(frames, 2, axis=0), -np.sqrt(error.mean(axis=2)), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        np.delete(samples, 2), -np.sqrt(np.nanmean(error, axis=(1, 2))), rtol=1e-4
+    )
+    chunks = autoencoder.score_samples(X.reshape(2, 5, *X.shape[1:]))
+    np.testing.assert_allclose(chunks.ravel(), np.delete(samples, 2), rtol=1e-4)
+
+
+def test_silence_does_not_count_where_it_is_masked():
+    X, _ = tones(4)
+    X[:, 10:] = -1
+    autoencoder = Seq2SeqAutoencoder(**SMALL, mask_silence=True).fit(X)
+    rebuilt = autoencoder.reconstruct(X)
+    sounding = X > -1
+    error = np.sqrt(((rebuilt - X)[sounding] ** 2).mean())
+    assert -autoencoder.score(X) == pytest.approx(error, rel=1e-5)
+    assert not autoencoder.score_frames(X)[:, 10:].any()
+
+
+def test_unusual_rows_are_told_from_usual_ones():
+    X, _ = tones(40)
+    noise = np.random.default_rng(0).uniform(-1, 1, size=(4, 20, 5)).astype(np.float32)
+    settings = {**SMALL, "max_epochs": 30, "n_units": 16, "learning_rate": 5e-3}
+    detector = Seq2SeqAutoencoder(**settings, contamination=0.1).fit(X)
+    scores = detector.score_samples(X)
+    assert detector.offset_ == pytest.approx(np.quantile(scores, 0.1))
+    np.testing.assert_allclose(detector.decision_function(X), scores - detector.offset_, rtol=1e-3)
+    assert (detector.predict(X) == -1).sum() == 4
+    assert detector.predict(noise).tolist() == [-1] * 4
+    assert np.array_equal(detector.fit_predict(X), detector.predict(X))
+    assert is_outlier_detector(detector)
+    plain = Seq2SeqAutoencoder(**settings)
+    assert not is_outlier_detector(plain)
+    assert not hasattr(plain, "predict")
+
+
+def test_the_encoder_serves_in_a_network_of_ones_own():
+    X, lengths = ragged(6)
+    autoencoder = Seq2SeqAutoencoder(**SMALL, representation="both").fit(X)
+    batch = torch.from_numpy(np.nan_to_num(X))
+    with torch.no_grad():
+        features = autoencoder.encoder_(batch, torch.from_numpy(lengths))
+    np.testing.assert_allclose(features, autoencoder.transform(X), atol=1e-6)
+    with pytest.raises(NotFittedError):
+        _ = Seq2SeqAutoencoder().encoder_
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"axis": "frequency", "band_overlap": 32}, "band_overlap=32 is not smaller than"),
+        ({"axis": "frequency"}, "band_window=32 is wider than the 5 bands of X"),
+        ({"axis": "frequency-time"}, "band_window=32 is wider than the 5 bands of X"),
+        ({"n_units": (3, 4)}, r"Got n_units=\(3, 4\) with axis='time', expected a positive"),
+        ({"axis": "frequency-time", "n_units": (3, 0)}, r"Got n_units=\(3, 0\) with"),
+        ({"axis": "frequency-time", "n_layers": (1, 2, 3)}, r"Got n_layers=\(1, 2, 3\) with"),
+        ({"feed_previous_prob": {0: 1.5}}, r"Got feed_previous_prob=\{0: 1.5\}, expected a number"),
+        ({"learning_rate": {}}, r"Got learning_rate=\{\}, expected a number, or a dict of epochs"),
+        ({"kl_weight": {-1: 0.5}}, r"Got kl_weight=\{-1: 0.5\}, expected a number, or a dict"),
+    ],
+)
+def test_parameters_that_contradict_each_other_or_the_data_are_named(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        Seq2SeqAutoencoder(**{**SMALL, **parameters}).fit(tones(2)[0])
+
+
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
+        ("axis", "bands"),
+        ("band_window", 0),
+        ("band_overlap", -1),
+        ("code", "normal"),
+        ("kl_weight", -0.1),
+        ("encoder_noise", 1.0),
+        ("feed_previous_prob", 1.1),
+        ("validation_fraction", 1.0),
+        ("n_iter_no_change", 0),
+        ("contamination", 0.6),
         ("n_units", 0),
         ("n_layers", 0),
         ("cell", "rnn"),

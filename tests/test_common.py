@@ -28,6 +28,7 @@ N_BANDS = 3
 
 ESTIMATORS = {
     "autoencoder": Seq2SeqAutoencoder(**SMALL),
+    "detector": Seq2SeqAutoencoder(**SMALL, contamination=0.1),
     "fusion": FeatureFusion(
         [
             ("a", Seq2SeqAutoencoder(**SMALL)),

@@ -1,4 +1,4 @@
-"""The autoencoder's anatomy: who sees what, how wide the code is, what padding may change."""
+"""The autoencoders' anatomy: how wide the code is, who sees what, what padding may change."""
 
 from __future__ import annotations
 
@@ -7,94 +7,148 @@ import itertools
 import pytest
 import torch
 
-from skaudeep.networks import Decoder, TimeAutoencoder
+from skaudeep.networks import NETWORKS, TimeAutoencoder
 
-FAMILY = list(itertools.product(["gru", "lstm"], [False, True], [False, True]))
+DIRECTIONS = list(itertools.product(["gru", "lstm"], [False, True], [False, True]))
+FAMILY = list(itertools.product(NETWORKS, ["gru", "lstm"], [False, True], [False, True]))
 
 
-def network(cell="gru", bidirectional_encoder=False, bidirectional_decoder=False, seed=0):
-    module = TimeAutoencoder(
-        3,
-        5,
-        n_layers=2,
-        cell=cell,
-        bidirectional_encoder=bidirectional_encoder,
-        bidirectional_decoder=bidirectional_decoder,
-    )
+def network(
+    axis="time",
+    cell="gru",
+    bidirectional_encoder=False,
+    bidirectional_decoder=False,
+    seed=0,
+    **more,
+):
+    config = {
+        "n_bands": 6,
+        "n_units": 5,
+        "cell": cell,
+        "bidirectional_encoder": bidirectional_encoder,
+        "bidirectional_decoder": bidirectional_decoder,
+    }
+    if axis == "frequency-time":
+        config |= {"n_units": (3, 5)}
+    if axis != "time":
+        config |= {"band_window": 3, "band_overlap": 1}
+    module = NETWORKS[axis](**config | more)
     module.reset_parameters(torch.Generator().manual_seed(seed))
     return module
 
 
 def frames(n_frames, n_sequences, seed=0):
-    return torch.rand(n_frames, n_sequences, 3, generator=torch.Generator().manual_seed(seed))
+    return torch.rand(n_frames, n_sequences, 6, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize(("cell", "encoder", "decoder"), FAMILY)
+@pytest.mark.parametrize(("cell", "encoder", "decoder"), DIRECTIONS)
 def test_the_code_is_as_wide_as_the_decoders_whole_initial_state(cell, encoder, decoder):
-    module = network(cell, encoder, decoder)
-    outputs, code = module.encode(frames(7, 2))
+    module = network("time", cell, encoder, decoder)
+    code = module.encoder(frames(7, 2))
     layers, units = 2, 5
-    assert code.shape == (2, layers * units * (1 + decoder) * (2 if cell == "lstm" else 1))
-    assert [layer.shape for layer in outputs] == [(7, 2, units)] * layers * (1 + encoder)
-    assert code.abs().max() < 1
+    width = layers * units * (1 + decoder) * (2 if cell == "lstm" else 1)
+    assert code.values.shape == (2, width) == (2, module.code_size)
+    assert [layer.shape for layer in code.states] == [(7, 2, units)] * layers * (1 + encoder)
+    assert code.values.abs().max() < 1
+    assert code.divergence is None
 
 
 def test_the_papers_code_has_1024_numbers():
-    module = TimeAutoencoder(128, 256, n_layers=2, bidirectional_decoder=True)
-    assert module.decoder.state_size == 1024
+    assert TimeAutoencoder(128, 256, n_layers=2, bidirectional_decoder=True).code_size == 1024
 
 
-@pytest.mark.parametrize(("cell", "encoder", "decoder"), FAMILY)
-def test_a_sequence_is_rebuilt_the_same_alone_and_padded(cell, encoder, decoder):
-    module = network(cell, encoder, decoder)
+@pytest.mark.parametrize(("axis", "cell", "encoder", "decoder"), FAMILY)
+def test_a_sequence_is_rebuilt_the_same_alone_and_padded(axis, cell, encoder, decoder):
+    module = network(axis, cell, encoder, decoder)
     lengths = torch.tensor([6, 3, 1])
     x = frames(6, 3) * (torch.arange(6)[:, None] < lengths)[:, :, None]
-    rebuilt = module(x, lengths)
-    _, code = module.encode(x, lengths)
+    rebuilt = module(x, lengths).frames
+    assert rebuilt.shape == x.shape
     for i, n in enumerate(lengths):
-        alone = x[:n, i : i + 1]
-        torch.testing.assert_close(rebuilt[:n, i : i + 1], module(alone), atol=1e-6, rtol=0)
-        torch.testing.assert_close(code[i : i + 1], module.encode(alone)[1], atol=1e-6, rtol=0)
+        alone = module(x[:n, i : i + 1]).frames
+        torch.testing.assert_close(rebuilt[:n, i : i + 1], alone, atol=1e-6, rtol=0)
 
 
-def test_the_forward_decoder_rebuilds_a_frame_from_later_frames_only():
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_frame_is_rebuilt_over_time_from_other_frames_only(bidirectional):
     """Decoding runs from the last frame to the first: frame t may depend on t + 1 onwards."""
-    module = network()
+    module = network(bidirectional_decoder=bidirectional)
     x = frames(6, 1).requires_grad_()
-    code = torch.zeros(1, module.decoder.state_size)
-    module.decode(code, x)[2].sum().backward()
-    seen = x.grad.abs().sum(dim=(1, 2)) > 0
-    assert seen.tolist() == [False, False, False, True, True, True]
+    module.decode(torch.zeros(1, module.code_size), x)[2].sum().backward()
+    seen = (x.grad.abs().sum(dim=(1, 2)) > 0).tolist()
+    assert seen == [bidirectional] * 2 + [False] + [True] * 3
 
 
-def test_the_bidirectional_decoder_never_sees_the_frame_that_it_rebuilds():
-    module = network(bidirectional_decoder=True)
-    x = frames(6, 1).requires_grad_()
-    code = torch.zeros(1, module.decoder.state_size)
-    module.decode(code, x)[2].sum().backward()
-    seen = x.grad.abs().sum(dim=(1, 2)) > 0
-    assert seen.tolist() == [True, True, False, True, True, True]
+def test_a_band_is_rebuilt_over_frequency_from_higher_bands_of_its_frame():
+    module = network("frequency", band_overlap=0)
+    x = frames(4, 1).requires_grad_()
+    module.decode(torch.zeros(4, 1, module.code_size), x)[1, 0, 0].backward()
+    seen = x.grad.abs()[:, 0] > 0
+    assert seen[1].tolist() == [False] * 3 + [True] * 3
+    assert not seen[[0, 2, 3]].any()
 
 
-def test_the_code_is_split_over_directions():
-    decoder = Decoder(3, 5, n_layers=2, cell="gru", bidirectional=True, dropout=0.0)
-    code = torch.zeros(1, decoder.state_size, requires_grad=True)
-    backward_half = slice(decoder.state_size // 2, None)
-    output = torch.zeros(4, 1, 3)
+def test_over_both_axes_a_band_is_rebuilt_from_later_frames_and_its_frames_higher_bands():
+    module = network("frequency-time", band_overlap=0)
+    x = frames(4, 1).requires_grad_()
+    module.decode(torch.zeros(1, module.code_size), x)[1, 0, 0].backward()
+    seen = x.grad.abs()[:, 0] > 0
+    assert not seen[0].any()
+    assert seen[1].tolist() == [False] * 3 + [True] * 3
+    assert seen[2:].all()
+
+
+@pytest.mark.parametrize("axis", NETWORKS)
+def test_every_weight_is_trained(axis):
+    module = network(axis, bidirectional_encoder=True, bidirectional_decoder=True)
+    module(frames(5, 3), torch.tensor([5, 4, 2])).frames.sum().backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize(("axis", "bidirectional"), [*itertools.product(NETWORKS, [False, True])])
+def test_a_code_alone_generates_what_the_decoder_makes_of_its_own_frames(axis, bidirectional):
+    # Overlapping windows, once joined, are no longer what the frequency decoder was told.
+    apart = {"band_overlap": 0} if axis == "frequency" else {}
+    module = network(axis, bidirectional_decoder=bidirectional, **apart)
+    x = frames(5, 3)
     with torch.no_grad():
-        decoder.project.weight[:, 5:] = 0  # the backward stack's outputs count for nothing
-    decoder(code, output).sum().backward()
-    assert not code.grad[:, backward_half].any()
-    assert code.grad[:, : decoder.state_size // 2].all()
+        code = module.encoder(x).values
+        generated = module.generate(code, 5)
+        again = module.decode(code, generated)
+    assert generated.shape == x.shape
+    torch.testing.assert_close(generated, again, atol=3e-3, rtol=0)
 
 
-def test_directions_do_not_exchange_layers():
-    """The backward stack has seen, at the last frame, that frame only."""
-    module = network(bidirectional_encoder=True)
-    x = frames(6, 1).requires_grad_()
-    outputs, _ = module.encode(x)
-    outputs[-1][-1].sum().backward()  # the last frame of the backward stack's top layer
-    assert (x.grad.abs().sum(dim=(1, 2)) > 0).tolist() == [False] * 5 + [True]
+@pytest.mark.parametrize(("axis", "bidirectional"), [*itertools.product(NETWORKS, [False, True])])
+def test_feeding_its_own_output_back_changes_the_reconstruction_and_still_trains(
+    axis, bidirectional
+):
+    module = network(axis, bidirectional_decoder=bidirectional)
+    x, lengths = frames(5, 3), torch.tensor([5, 4, 2])
+
+    def rebuilt(probability):
+        return module(x, lengths, torch.Generator().manual_seed(0), probability).frames
+
+    assert not torch.allclose(rebuilt(0.5), rebuilt(0.0))
+    assert torch.equal(rebuilt(0.5), rebuilt(0.5))
+    rebuilt(0.5).sum().backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("axis", NETWORKS)
+def test_a_gaussian_code_varies_in_training_and_counts_true_frames_only(axis):
+    module = network(axis, code="gaussian")
+    lengths = torch.tensor([6, 3])
+    x = frames(6, 2) * (torch.arange(6)[:, None] < lengths)[:, :, None]
+    first, second = (
+        module(x, lengths, torch.Generator().manual_seed(seed)).frames for seed in (0, 1)
+    )
+    assert not torch.allclose(first, second)
+    whole = module(x, lengths).divergence
+    alone = sum(module(x[:n, i : i + 1]).divergence for i, n in enumerate(lengths))
+    torch.testing.assert_close(whole, alone)
 
 
 def test_weights_come_from_the_generator_alone():
@@ -105,8 +159,16 @@ def test_weights_come_from_the_generator_alone():
 
 
 def test_an_identity_output_reaches_values_that_tanh_cannot():
-    module = TimeAutoencoder(3, 5, out_activation="identity")
-    module.reset_parameters(torch.Generator().manual_seed(0))
+    module = network(out_activation="identity")
     with torch.no_grad():
         module.decoder.project.bias += 10
-    assert module(frames(4, 2)).min() > 5
+    assert module(frames(4, 2)).frames.min() > 5
+
+
+@pytest.mark.parametrize("axis", NETWORKS)
+def test_a_network_can_be_built_again_from_its_config(axis):
+    module = network(axis, "lstm", True, True, code="gaussian")
+    again = NETWORKS[axis](**module.config)
+    again.load_state_dict(module.state_dict())
+    x = frames(4, 2)
+    assert torch.equal(module(x).frames, again(x).frames)
