@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from skaudeep.kernels import run_layer
+
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 STATES_PER_CELL = {"gru": 1, "lstm": 2}  # an LSTM carries a hidden and a cell state
 
@@ -157,6 +159,8 @@ class RecurrentStack(nn.Module):
     def _run_layer(
         self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor]:
+        if x.device.type == "cpu":
+            return run_layer(self.cell, x, initial, list(layer.parameters()), lengths)
         hx = None
         if initial is not None:
             parts = initial.unsqueeze(0).contiguous()  # (1, B, H or 2H)

@@ -1,0 +1,207 @@
+"""How fast a training step and `transform` are, as a share of what the machine can do.
+
+One step is forward, loss, backward, clip and Adam of the paper's network: encoder of 2 x 256 units,
+bidirectional decoder of 2 x 256, 124 frames of 128 bands. The yardstick beside it is the same graph
+on plain ``nn.GRU`` or ``nn.LSTM`` stacks in float32. Both sides alternate; figures are medians.
+
+    python examples/benchmarks/training.py
+    python examples/benchmarks/training.py --device cuda
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from skaudeep.networks import TimeAutoencoder
+from skaudeep.training import train_epoch
+
+N_FRAMES, N_BANDS, N_UNITS, N_LAYERS = 124, 128, 256, 2
+GATES = {"gru": 3, "lstm": 4}
+
+
+class PlainStack(nn.Module):
+    """What `skaudeep.recurrent.RecurrentStack` does, on torch's own module."""
+
+    def __init__(self, cell: str, rate: float):
+        super().__init__()
+        module = {"gru": nn.GRU, "lstm": nn.LSTM}[cell]
+        self.cell = cell
+        self.rate = rate
+        self.layers = nn.ModuleList(
+            module(N_BANDS if layer == 0 else N_UNITS, N_UNITS) for layer in range(N_LAYERS)
+        )
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return outputs (T, B, H) and final state (B, S)."""
+        finals = []
+        states = [None] * N_LAYERS if state is None else state.chunk(N_LAYERS, dim=1)
+        for layer, initial in zip(self.layers, states, strict=True):
+            x = nn.functional.dropout(x, self.rate)
+            hx = None
+            if initial is not None:
+                parts = [part[None].contiguous() for part in initial.split(N_UNITS, dim=1)]
+                hx = parts[0] if self.cell == "gru" else tuple(parts)
+            x, final = layer(x, hx)
+            x = nn.functional.dropout(x, self.rate)
+            finals += [final] if self.cell == "gru" else list(final)
+        return x, torch.cat(finals, dim=2)[0]
+
+
+class PlainAutoencoder(nn.Module):
+    """The graph of `skaudeep.networks.TimeAutoencoder` on plain stacks."""
+
+    def __init__(self, cell: str, rate: float):
+        super().__init__()
+        self.encoder = PlainStack(cell, rate)
+        self.stacks = nn.ModuleList([PlainStack(cell, rate), PlainStack(cell, rate)])
+        size = N_LAYERS * N_UNITS * (1 if cell == "gru" else 2)
+        self.code = nn.Linear(size, 2 * size)
+        self.project = nn.Linear(2 * N_UNITS, N_BANDS)
+
+    def forward(self, x: Tensor, lengths: None = None, generator: object = None) -> Tensor:
+        """Reconstruct (T, B, F)."""
+        _, state = self.encoder(x)
+        code = torch.tanh(self.code(state))
+        outputs = []
+        for backward, stack, start in zip(
+            (False, True), self.stacks, code.chunk(2, dim=1), strict=True
+        ):
+            frames = x if backward else x.flip(0)
+            previous = torch.cat([torch.zeros_like(frames[:1]), frames[:-1]])
+            output, _ = stack(previous, start)
+            outputs.append(output.flip(0) if backward else output)
+        return torch.tanh(self.project(torch.cat(outputs, dim=2))).flip(0)
+
+
+def step_flops(cell: str, batch: int) -> float:
+    """Multiplications and additions of the matrix products of one training step.
+
+    Each product of the forward pass has two in the backward pass, but for the gradient of the
+    input frames, which nothing needs.
+    """
+    gates = GATES[cell]
+    first = 2 * gates * N_UNITS * N_BANDS
+    recurrent = N_LAYERS * 2 * gates * N_UNITS * N_UNITS
+    above = (N_LAYERS - 1) * 2 * gates * N_UNITS * N_UNITS
+    project = 2 * 2 * N_UNITS * N_BANDS
+    size = N_LAYERS * N_UNITS * (1 if cell == "gru" else 2)
+    per_frame = 3 * (2 * first + 3 * (recurrent + above)) + 3 * project
+    return batch * (N_FRAMES * per_frame + 3 * 2 * size * 2 * size)
+
+
+def encoder_flops(cell: str, batch: int) -> float:
+    gates = GATES[cell]
+    inputs = N_BANDS + (N_LAYERS - 1) * N_UNITS
+    return batch * N_FRAMES * 2 * gates * N_UNITS * (inputs + N_LAYERS * N_UNITS)
+
+
+def seconds(run: Callable[[], object], device: str) -> float:
+    start = time.perf_counter()
+    run()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def alternate(
+    sides: dict[str, Callable[[], object]], repeats: int, device: str
+) -> dict[str, float]:
+    """Median time of each side, all taken in turn."""
+    for run in sides.values():
+        seconds(run, device)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(repeats):
+        for name, run in sides.items():
+            times[name].append(seconds(run, device))
+    return {name: median(values) for name, values in times.items()}
+
+
+def product(n: int, device: str, *, onednn: bool = False) -> Callable[[], object]:
+    """Return a square SGEMM through torch.mm (MKL, cuBLAS) or through oneDNN."""
+    a, b = torch.randn(2, n, n, device=device)
+    if onednn:
+        packed = torch.ops.mkldnn._reorder_linear_weight(b, n)
+        return lambda: torch.ops.mkldnn._linear_pointwise(a, packed, None, "none", [], "")
+    return lambda: torch.mm(a, b)
+
+
+def training_step(network: nn.Module, x: Tensor, *, bf16: bool) -> Callable[[], object]:
+    network.to(x.device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    generator = torch.Generator(x.device).manual_seed(0)
+    return lambda: train_epoch(
+        network, optimizer, [(x, None)], gradient_clip=2.0, bf16=bf16, generator=generator
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batches", type=int, nargs="+", default=[64, 512])
+    parser.add_argument("--cells", nargs="+", default=["gru", "lstm"])
+    parser.add_argument("--dropout", type=float, nargs="+", default=[0.0, 0.2])
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    device = options.device
+
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor()
+    machine, threads = name or platform.machine(), torch.get_num_threads()
+    print(f"{machine}, {threads} threads, torch {torch.__version__}")
+    ceiling = {"mm": product(2048, device)}
+    if device == "cpu" and torch.backends.mkldnn.is_available():
+        ceiling["oneDNN"] = product(2048, device, onednn=True)
+
+    def report(label: str, flops: dict[str, float], times: dict[str, float]) -> None:
+        limits = {side: 2 * 2048**3 / times[side] / 1e9 for side in ceiling}
+        for side in flops:
+            rate = flops[side] / times[side] / 1e9
+            shares = "  ".join(
+                f"{rate / limit:4.0%} of {limit:.0f} ({kind})" for kind, limit in limits.items()
+            )
+            ratio = times["plain"] / times[side]
+            print(
+                f"{label:28s} {side:8s} {times[side] * 1e3:8.1f} ms {rate:6.0f} GFLOP/s  {shares}"
+                f"  {ratio:5.2f} x plain",
+                flush=True,
+            )
+
+    for cell in options.cells:
+        for batch in options.batches:
+            x = torch.rand(N_FRAMES, batch, N_BANDS, device=device) * 2 - 1
+            for rate in options.dropout:
+                network = TimeAutoencoder(
+                    N_BANDS,
+                    N_UNITS,
+                    n_layers=N_LAYERS,
+                    cell=cell,
+                    bidirectional_decoder=True,
+                    dropout=rate,
+                )
+                plain = training_step(PlainAutoencoder(cell, rate), x, bf16=False)
+                sides = {
+                    "plain": plain,
+                    "float32": training_step(network, x, bf16=False),
+                    "bf16": training_step(network, x, bf16=True),
+                }
+                times = alternate(sides | ceiling, options.repeats, device)
+                flops = dict.fromkeys(sides, step_flops(cell, batch))
+                report(f"{cell} batch {batch} dropout {rate:g}", flops, times)
+
+        x = torch.rand(N_FRAMES, 256, N_BANDS, device=device) * 2 - 1
+        sides = {"plain": PlainStack(cell, 0.0).to(device), "float32": network.encoder}
+        with torch.inference_mode():
+            runs = {side: partial(module, x) for side, module in sides.items()}
+            times = alternate(runs | ceiling, max(options.repeats, 9), device)
+        report(f"{cell} transform 256", dict.fromkeys(sides, encoder_flops(cell, 256)), times)
+
+
+if __name__ == "__main__":
+    main()
