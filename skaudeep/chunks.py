@@ -17,7 +17,7 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_array, get_tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
@@ -29,6 +29,8 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
+
+FLOATS = [np.float64, np.float32]  # what is neither becomes the first
 
 
 class ChunkPooling(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -435,17 +437,22 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
 
     Sets or compares the number of features.
     """
-    if isinstance(X, (list, tuple)) and len(X) > 0 and np.ndim(X[0]) == 2:
+    is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object)
+    if is_list and len(X) > 0 and np.ndim(X[0]) == 2:
         X = _stacked([np.asarray(clip) for clip in X])
     n_axes = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
     if n_axes == 3:
-        X = check_array(
-            np.ma.filled(X[:], np.nan),  # an open netCDF variable masks its fill value
-            dtype=[np.float64, np.float32],
-            allow_nd=True,
+        X = X[:]
+        if isinstance(X, np.ma.MaskedArray):
+            X = X.filled(np.nan)  # an open netCDF variable masks its fill value
+        X = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=FLOATS,
             ensure_all_finite=False,
-            input_name="X",
-            estimator=estimator,
+            ensure_2d=False,
+            allow_nd=True,
         )
         if 0 in X.shape:
             raise ValueError(
@@ -464,9 +471,7 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
             "a step before this one that makes features of each chunk: a Seq2SeqAutoencoder."
         )
     else:  # clips of one chunk (or what scikit-learn refuses better than we could)
-        X = validate_data(
-            estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
-        )[:, None]
+        X = validate_data(estimator, X, reset=reset, dtype=FLOATS, ensure_all_finite=False)[:, None]
     present = ~np.isnan(X).all(axis=2)
     broken = present & ~np.isfinite(X).all(axis=2)
     if broken.any():
