@@ -9,6 +9,7 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from skaudeep.audio import AudioError, AudioWarning
     from skaudeep.autoencoder import Seq2SeqAutoencoder
+    from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
     from skaudeep.evaluation import compare, evaluate
     from skaudeep.fusion import FeatureFusion
     from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _ROOMS = {
     "AudioError": "audio",
     "AudioWarning": "audio",
+    "ChunkPooling": "chunks",
+    "ChunkVotingClassifier": "chunks",
     "FeatureFusion": "fusion",
     "LossCurveDisplay": "plotting",
     "ReconstructionDisplay": "plotting",
@@ -30,6 +33,8 @@ _ROOMS = {
 __all__ = [
     "AudioError",
     "AudioWarning",
+    "ChunkPooling",
+    "ChunkVotingClassifier",
     "FeatureFusion",
     "LossCurveDisplay",
     "ReconstructionDisplay",

@@ -1,0 +1,499 @@
+"""From chunks to clips: ChunkPooling and ChunkVotingClassifier."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    clone,
+    is_classifier,
+)
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import Tags, get_tags
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_method_params,
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+FLOATS = [np.float64, np.float32]  # what is neither becomes the first
+
+
+class ChunkPooling(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Join the features of a clip's chunks in one row.
+
+    Parameters
+    ----------
+    pooling : {"mean", "concat", "mean_std_max"}, default="mean"
+        What becomes of the chunks.
+
+        - "mean": the mean of each feature over the clip's chunks.
+        - "concat": the features of all chunks side by side, in the order of time. For a chunk that
+          a clip does not have stands the mean of those that it has: of all values known without
+          looking at other clips, the one nearest to them.
+        - "mean_std_max": mean, standard deviation (0 for a single chunk) and maximum of each
+          feature over the clip's chunks.
+
+    Attributes
+    ----------
+    n_chunks_ : int
+        Chunks of a row of X in `fit`, padding included.
+    n_features_in_ : int
+        Features of a chunk (the last axis of X).
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only where X is a data frame.
+
+    See Also
+    --------
+    ChunkVotingClassifier : Classify chunks and let them vote.
+
+    Notes
+    -----
+    A chunk of nothing but NaN is one that the clip does not have. A clip without any chunk, such as
+    one that could not be read, gives a row of NaN, as everywhere in skaudeep.
+
+    Examples
+    --------
+    Two clips with features of two bands. The second has one chunk only:
+
+    >>> import numpy as np
+    >>> from skaudeep import ChunkPooling
+    >>> X = np.array([[[1.0, 2.0], [3.0, 6.0]], [[5.0, 0.0], [np.nan, np.nan]]])
+    >>> ChunkPooling("mean").fit_transform(X)
+    array([[2., 4.],
+           [5., 0.]])
+    >>> ChunkPooling("concat").fit_transform(X)
+    array([[1., 2., 3., 6.],
+           [5., 0., 5., 0.]])
+    >>> pooling = ChunkPooling("concat").fit(X)
+    >>> pooling.get_feature_names_out(["mean_0", "mean_1"]).tolist()
+    ['chunk0__mean_0', 'chunk0__mean_1', 'chunk1__mean_0', 'chunk1__mean_1']
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "pooling": [StrOptions({"mean", "concat", "mean_std_max"})],
+    }
+
+    def __init__(self, pooling: str = "mean"):
+        self.pooling = pooling
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Remember the numbers of chunks and features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
+            in n_chunks. Two axes are clips of one chunk.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, or NaN within a chunk.
+        """
+        self._validate_params()
+        self.n_chunks_ = _check_chunks(self, X, reset=True)[0].shape[1]
+        # One task without parts: a pipeline's progress passes through here.
+        progress = self._init_callback_context()
+        progress.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        progress.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def transform(self, X: Any) -> NDArray:
+        """Pool the chunks of each clip.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features_out), float32 where X is, else float64
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, or NaN within a chunk; with "concat" if a clip has more chunks than
+            there were in `fit`.
+        """
+        check_is_fitted(self)
+        X, present = _check_chunks(self, X, reset=False)
+        there = present[:, :, None]
+        count = there.sum(axis=1, dtype=X.dtype)  # (n_clips, 1)
+        count[count == 0] = np.nan
+        mean = X.sum(axis=1, where=there) / count
+        if self.pooling == "mean":
+            return mean
+        if self.pooling == "concat":
+            self._refuse_more_chunks(present)
+            filled = np.repeat(mean[:, None], self.n_chunks_, axis=1)
+            n_chunks = min(X.shape[1], self.n_chunks_)
+            np.copyto(filled[:, :n_chunks], X[:, :n_chunks], where=there[:, :n_chunks])
+            return filled.reshape(len(X), -1)
+        variance = np.square(X - mean[:, None]).sum(axis=1, where=there) / count
+        maximum = X.max(axis=1, where=there, initial=-np.inf)
+        maximum[np.isnan(mean)] = np.nan
+        return np.concatenate([mean, np.sqrt(variance), maximum], axis=1)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """Names of the features: ``chunk0__mean_0`` or ``std__mean_0``; "mean" keeps them.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (n_features_in_,), default=None
+            Names of a chunk's features; None takes `feature_names_in_` or ``x0``, ``x1``, ...
+
+        Returns
+        -------
+        ndarray of shape (n_features_out,), object
+        """
+        check_is_fitted(self)
+        names = super().get_feature_names_out(input_features)
+        if self.pooling == "mean":
+            return names
+        parts = ["mean", "std", "max"]
+        if self.pooling == "concat":
+            parts = [f"chunk{i}" for i in range(self.n_chunks_)]
+        return np.array([f"{part}__{name}" for part in parts for name in names], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        # allow_nan stays False: NaN is padding at a row's end, not a missing value anywhere.
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _refuse_more_chunks(self, present: NDArray) -> None:
+        more = present[:, self.n_chunks_ :].any(axis=1)
+        if more.any():
+            clip = int(np.argmax(more))
+            raise ValueError(
+                f"Row {clip} of X has {present[clip].sum()} chunks, but ChunkPooling was fitted on "
+                f"rows of {self.n_chunks_}. Give SpectrogramExtractor(n_chunks=...), or choose "
+                'pooling="mean" or "mean_std_max", which take any number.'
+            )
+
+
+def _has_probabilities(estimator: ChunkVotingClassifier) -> bool:
+    if estimator.voting != "soft":
+        raise AttributeError(
+            f'Got voting={estimator.voting!r}: votes are no probabilities. Choose voting="soft", '
+            "or use decision_function, the shares of the votes."
+        )
+    return True
+
+
+def _has_votes(estimator: ChunkVotingClassifier) -> bool:
+    if estimator.voting != "hard":
+        raise AttributeError(
+            f"Got voting={estimator.voting!r}: use predict_proba, the mean probabilities."
+        )
+    return True
+
+
+class ChunkVotingClassifier(
+    CallbackSupportMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
+):
+    """Classify the chunks of a clip and let them vote on its class.
+
+    To scikit-learn a clip is one sample: folds, searches and scores are per clip, and no chunk of a
+    clip in the test set is ever trained on.
+
+    Parameters
+    ----------
+    classifier : classifier or Pipeline that ends in one
+        A copy is fitted on the chunks, each with its clip's label, so that a scaler in it
+        standardises over chunks.
+    voting : {"hard", "soft"}, default="hard"
+        "hard" takes the class that most chunks vote for; of several with as many votes the first in
+        the order of `classes_`, as :class:`~sklearn.ensemble.VotingClassifier` does. "soft"
+        takes the class with the largest mean probability; the classifier needs `predict_proba`.
+
+    Attributes
+    ----------
+    classifier_ : estimator
+        The fitted copy. It predicts single chunks, from arrays (n_chunks, n_features).
+    classes_ : ndarray of shape (n_classes,)
+    n_features_in_ : int
+        Features of a chunk (the last axis of X).
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only where X is a data frame.
+
+    See Also
+    --------
+    ChunkPooling : One row of features per clip, for any estimator.
+
+    Notes
+    -----
+    A chunk of nothing but NaN is one that the clip does not have, and has no vote. In `fit` a clip
+    without any chunk counts for nothing; to predict one is refused.
+
+    Search around this classifier, not inside it: ``GridSearchCV(ChunkVotingClassifier(LinearSVC()),
+    {"classifier__C": [...]})``. A search inside, or an early stopping that sets data aside, would
+    divide chunks and have those of one clip on both sides.
+
+    Examples
+    --------
+    Six clips of three chunks, the last with two; one chunk of the first looks like the other class:
+
+    >>> import numpy as np
+    >>> from sklearn.svm import LinearSVC
+    >>> from skaudeep import ChunkVotingClassifier
+    >>> X = np.repeat([[[0.0]], [[0.0]], [[0.1]], [[1.0]], [[1.1]], [[1.0]]], 3, axis=1)
+    >>> X[0, 1] = 1.0
+    >>> X[5, 2] = np.nan
+    >>> y = ["rain"] * 3 + ["wind"] * 3
+    >>> voting = ChunkVotingClassifier(LinearSVC(random_state=0)).fit(X, y)
+    >>> voting.classifier_.predict(X[0]).tolist()
+    ['rain', 'wind', 'rain']
+    >>> voting.predict(X[[0, 5]]).tolist()
+    ['rain', 'wind']
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "classifier": [HasMethods(["fit", "predict"])],
+        "voting": [StrOptions({"hard", "soft"})],
+    }
+
+    def __init__(self, classifier: Any, *, voting: str = "hard"):
+        self.classifier = classifier
+        self.voting = voting
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **params: Any) -> Self:
+        """Fit a copy of the classifier on all chunks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
+            in n_chunks. Two axes are clips of one chunk.
+        y : array-like of shape (n_clips,)
+            Class of each clip.
+        sample_weight : array-like of shape (n_clips,), default=None
+            Weight of each clip, given to each of its chunks. None passes none on.
+        **params : dict
+            Passed to the classifier's `fit`, by its requests where metadata routing is enabled;
+            what has one entry per clip is repeated for each of its chunks.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, NaN within a chunk or no chunk at all, y is not made of classes, or
+            voting is "soft" and the classifier has no `predict_proba`.
+        TypeError
+            If the classifier is none.
+        """
+        self._validate_params()
+        self._check_classifier()
+        y = validate_data(self, y=y)
+        check_classification_targets(y)
+        X_in, (X, present) = X, _check_chunks(self, X, reset=True)
+        check_consistent_length(X, y)
+        if not present.any():
+            raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
+        clip_of_chunk = np.nonzero(present)[0]
+        if sample_weight is not None:
+            params["sample_weight"] = _check_sample_weight(sample_weight, X)
+        if get_config()["enable_metadata_routing"]:
+            params = process_routing(self, "fit", **params).classifier.fit
+        params = _check_method_params(X, params, indices=clip_of_chunk)
+
+        progress = self._init_callback_context(max_subtasks=1)
+        progress.call_on_fit_task_begin(estimator=self, X=X_in, y=y)
+        task = progress.subcontext(task_name="fit-classifier")
+        self.classifier_ = clone(self.classifier)
+        with task.propagate_callback_context(self.classifier_):
+            task.call_on_fit_task_begin(estimator=self, X=X_in, y=y)
+            self.classifier_.fit(X[present], y[clip_of_chunk], **params)
+            task.call_on_fit_task_end(estimator=self, X=X_in, y=y)
+        self.classes_ = self.classifier_.classes_
+        progress.call_on_fit_task_end(estimator=self, X=X_in, y=y)
+        return self
+
+    def predict(self, X: Any) -> NDArray:
+        """Predict the class of each clip.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity or NaN within a chunk, or a clip has no chunk.
+        """
+        winners = self._mean_votes(X).argmax(axis=1)
+        return self.classes_[winners]
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> NDArray:
+        """Mean probabilities of each clip's chunks; with "soft" only.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes)
+        """
+        return self._mean_votes(X)
+
+    @available_if(_has_votes)
+    def decision_function(self, X: Any) -> NDArray:
+        """Shares of each clip's chunks that vote for each class; with "hard" only.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes), or (n_clips,) where there are two classes
+            In [0, 1]; of two classes the share of the second less that of the first.
+        """
+        votes = self._mean_votes(X)
+        return votes[:, 1] - votes[:, 0] if len(self.classes_) == 2 else votes
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which metadata the classifier asks for.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(classifier=self.classifier, method_mapping=to_fit)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.classifier_tags = get_tags(self.classifier).classifier_tags
+        return tags
+
+    def _check_classifier(self) -> None:
+        name = type(self.classifier).__name__
+        if not is_classifier(self.classifier):
+            raise TypeError(
+                f"Got classifier={name}, which is no classifier; expected one such as LinearSVC(), "
+                "or a Pipeline that ends in one."
+            )
+        if self.voting == "soft" and not hasattr(self.classifier, "predict_proba"):
+            raise ValueError(
+                f'Got voting="soft" with a {name} that has no predict_proba. Choose voting="hard", '
+                "or a classifier of probabilities, for example LogisticRegression()."
+            )
+
+    def _mean_votes(self, X: Any) -> NDArray:
+        """Mean over the chunks of each clip: (n_clips, n_classes)."""
+        check_is_fitted(self)
+        X, present = _check_chunks(self, X, reset=False)
+        count = present.sum(axis=1)
+        if not count.all():
+            raise ValueError(
+                f"Row {int(np.argmin(count))} of X is NaN throughout: a clip without chunks has no "
+                "votes. Leave it out."
+            )
+        if self.voting == "soft":
+            votes = self.classifier_.predict_proba(X[present])
+        else:
+            votes = self.classifier_.predict(X[present])[:, None] == self.classes_
+        of_clips = np.zeros((*present.shape, len(self.classes_)))
+        of_clips[present] = votes
+        return of_clips.sum(axis=1) / count[:, None]
+
+
+def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDArray]:
+    """X as (n_clips, n_chunks, n_features), and which of its chunks there are.
+
+    Sets or compares the number of features.
+    """
+    is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object)
+    if is_list and len(X) > 0 and np.ndim(X[0]) == 2:
+        X = _stacked([np.asarray(clip) for clip in X])
+    n_axes = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+    if n_axes == 3:
+        X = X[:]
+        if isinstance(X, np.ma.MaskedArray):
+            X = X.filled(np.nan)  # an open netCDF variable masks its fill value
+        X = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=FLOATS,
+            ensure_all_finite=False,
+            ensure_2d=False,
+            allow_nd=True,
+        )
+        if 0 in X.shape:
+            raise ValueError(
+                f"X has shape {X.shape}: at least one row, one chunk and one feature are required."
+            )
+        if reset:
+            estimator.n_features_in_ = X.shape[2]
+        elif X.shape[2] != estimator.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[2]} features (its last axis), but {type(estimator).__name__} was "
+                f"fitted on {estimator.n_features_in_}."
+            )
+    elif n_axes > 3:
+        raise ValueError(
+            f"X has {n_axes} axes; expected (n_clips, n_chunks, n_features). Spectrograms need "
+            "a step before this one that makes features of each chunk: a Seq2SeqAutoencoder."
+        )
+    else:  # clips of one chunk (or what scikit-learn refuses better than we could)
+        X = validate_data(estimator, X, reset=reset, dtype=FLOATS, ensure_all_finite=False)[:, None]
+    present = ~np.isnan(X).all(axis=2)
+    broken = present & ~np.isfinite(X).all(axis=2)
+    if broken.any():
+        clip, chunk = np.argwhere(broken)[0]
+        what = "infinity" if np.isinf(X[clip, chunk]).any() else "NaN"
+        raise ValueError(
+            f"Input X contains {what} in row {clip}, chunk {chunk}. NaN may stand only throughout "
+            "a chunk, as padding of clips with fewer chunks. Remove the clip or repair its source."
+        )
+    return X, present
+
+
+def _stacked(clips: list[NDArray]) -> NDArray:
+    """Clips of different numbers of chunks as one array, NaN where there is no chunk."""
+    for row, clip in enumerate(clips):
+        if clip.ndim != 2 or clip.shape[1] != clips[0].shape[1]:
+            raise ValueError(
+                f"Row {row} of X has shape {clip.shape} and row 0 has {clips[0].shape}; expected "
+                "(n_chunks, n_features) with the same features in all rows."
+            )
+    shape = (len(clips), max(map(len, clips)), clips[0].shape[1])
+    stacked = np.full(shape, np.nan, dtype=np.result_type(np.float32, *clips))
+    for row, clip in zip(stacked, clips, strict=True):
+        row[: len(clip)] = clip
+    return stacked
