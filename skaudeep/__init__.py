@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from skaudeep.autoencoder import Seq2SeqAutoencoder
     from skaudeep.evaluation import compare, evaluate
     from skaudeep.fusion import FeatureFusion
+    from skaudeep.persistence import PersistenceError, load, save
     from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
     from skaudeep.spectrogram import SpectrogramExtractor
 
@@ -20,18 +21,22 @@ _ROOMS = {
     "AudioWarning": "audio",
     "FeatureFusion": "fusion",
     "LossCurveDisplay": "plotting",
+    "PersistenceError": "persistence",
     "ReconstructionDisplay": "plotting",
     "Seq2SeqAutoencoder": "autoencoder",
     "SpectrogramDisplay": "plotting",
     "SpectrogramExtractor": "spectrogram",
     "compare": "evaluation",
     "evaluate": "evaluation",
+    "load": "persistence",
+    "save": "persistence",
 }
 __all__ = [
     "AudioError",
     "AudioWarning",
     "FeatureFusion",
     "LossCurveDisplay",
+    "PersistenceError",
     "ReconstructionDisplay",
     "Seq2SeqAutoencoder",
     "SpectrogramDisplay",
@@ -39,6 +44,8 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "load",
+    "save",
 ]
 
 

@@ -20,11 +20,12 @@ from skaudeep.networks import TimeAutoencoder
 from skaudeep.recurrent import CELLS
 from skaudeep.sequences import SCAN_BYTES, Sequences, is_ragged, n_dimensions
 from skaudeep.training import epoch_order, squared_error, train_epoch
+from skaudeep.versions import VersionMixin
 
 TIME_STATISTICS = ("mean", "std", "max", "change")
 
 
-class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Features of sequences, learned without labels by a recurrent autoencoder.
 
     An encoder of stacked GRU or LSTM layers reads each sequence; its final states are compressed

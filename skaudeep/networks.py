@@ -160,6 +160,11 @@ class TimeAutoencoder(nn.Module):
         Share of the inputs and outputs of each recurrent layer that are dropped in training.
     out_activation : {"tanh", "identity"}, default="tanh"
 
+    Attributes
+    ----------
+    config : dict
+        The parameters, from which ``TimeAutoencoder(**config)`` is built again.
+
     Examples
     --------
     >>> import torch
@@ -185,6 +190,16 @@ class TimeAutoencoder(nn.Module):
         out_activation: str = "tanh",
     ):
         super().__init__()
+        self.config = {
+            "n_bands": n_bands,
+            "n_units": n_units,
+            "n_layers": n_layers,
+            "cell": cell,
+            "bidirectional_encoder": bidirectional_encoder,
+            "bidirectional_decoder": bidirectional_decoder,
+            "dropout": dropout,
+            "out_activation": out_activation,
+        }
         sizes: dict[str, Any] = {"n_layers": n_layers, "cell": cell, "dropout": dropout}
         self.encoder = Encoder(n_bands, n_units, bidirectional=bidirectional_encoder, **sizes)
         self.decoder = Decoder(n_bands, n_units, bidirectional=bidirectional_decoder, **sizes)
@@ -261,3 +276,7 @@ class TimeAutoencoder(nn.Module):
         """
         _, code = self.encode(x, lengths, generator)
         return self.decode(code, x, lengths, generator)
+
+
+# What a stored model may be built of, by name.
+NETWORKS = {network.__name__: network for network in (TimeAutoencoder,)}
