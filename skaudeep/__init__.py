@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
     from skaudeep.evaluation import compare, evaluate
     from skaudeep.fusion import FeatureFusion
+    from skaudeep.persistence import PersistenceError, load, save
     from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
     from skaudeep.spectrogram import SpectrogramExtractor
 
@@ -23,12 +24,15 @@ _ROOMS = {
     "ChunkVotingClassifier": "chunks",
     "FeatureFusion": "fusion",
     "LossCurveDisplay": "plotting",
+    "PersistenceError": "persistence",
     "ReconstructionDisplay": "plotting",
     "Seq2SeqAutoencoder": "autoencoder",
     "SpectrogramDisplay": "plotting",
     "SpectrogramExtractor": "spectrogram",
     "compare": "evaluation",
     "evaluate": "evaluation",
+    "load": "persistence",
+    "save": "persistence",
 }
 __all__ = [
     "AudioError",
@@ -37,6 +41,7 @@ __all__ = [
     "ChunkVotingClassifier",
     "FeatureFusion",
     "LossCurveDisplay",
+    "PersistenceError",
     "ReconstructionDisplay",
     "Seq2SeqAutoencoder",
     "SpectrogramDisplay",
@@ -44,6 +49,8 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "load",
+    "save",
 ]
 
 

@@ -31,6 +31,7 @@ from skaudeep.sequences import (
     resolve_device,
 )
 from skaudeep.training import Loss, Schedule, Training, check_schedule, epoch_order, squared_error
+from skaudeep.versions import VersionMixin
 
 PROBABILITY = Interval(Real, 0, 1, closed="both")
 POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -41,7 +42,7 @@ def _expects_outliers(autoencoder: Seq2SeqAutoencoder) -> bool:
     return autoencoder.contamination is not None
 
 
-class Seq2SeqAutoencoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Features of sequences, learned without labels by a recurrent autoencoder.
 
     An encoder of stacked GRU or LSTM layers reads each sequence; its final states are compressed

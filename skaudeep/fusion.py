@@ -17,9 +17,10 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
+from skaudeep.versions import VersionMixin
 
 
-class FeatureFusion(CallbackSupportMixin, TransformerMixin, _BaseComposition):
+class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseComposition):
     """Fit several transformers on the same clips and put their features side by side.
 
     A view is any transformer or pipeline. Views that begin with a `SpectrogramExtractor` share what

@@ -37,6 +37,7 @@ from skaudeep.spectra import (
     split_chunks,
     to_decibels,
 )
+from skaudeep.versions import VersionMixin
 
 # Without clip_below, what lies further below the maximum counts as this far: digital zeros have
 # no decibels, and 16-bit recordings nothing to say down there.
@@ -285,6 +286,7 @@ def _warn(what: str, which: list[str], n_clips: int) -> None:
 
 
 class SpectrogramExtractor(
+    VersionMixin,
     CallbackSupportMixin,
     TransformerMixin,
     BaseEstimator,
