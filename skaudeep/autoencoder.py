@@ -153,8 +153,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         data.
     seed_ : int
         Drawn from `random_state`.
-    optimizer_state_ : dict or None
-        What Adam needs to go on; kept by `partial_fit` and with ``warm_start=True``.
+    moments_ : dict or None
+        What Adam remembers, to go on; kept by `partial_fit` and with ``warm_start=True``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only where X is a data frame.
 
@@ -313,8 +313,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         training, sequences = self._begin(X, go_on)
         train_on, validate_on = self._split(np.flatnonzero(sequences.lengths))
         self._train(training, sequences, train_on, validate_on, self.max_epochs, X, y)
-        keep = self.warm_start
-        self.optimizer_state_ = training.optimizer.state_dict() if keep else None
+        self.moments_ = training.moments() if self.warm_start else None
         if self.contamination is not None:
             scores = self.score_samples(X)
             self.offset_ = float(np.nanquantile(scores, self.contamination))
@@ -337,7 +336,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         """
         training, sequences = self._begin(X, go_on=hasattr(self, "network_"))
         self._train(training, sequences, np.flatnonzero(sequences.lengths), None, 1, X, y)
-        self.optimizer_state_ = training.optimizer.state_dict()
+        self.moments_ = training.moments()
         return self
 
     def _begin(self, X: Any, go_on: bool) -> tuple[Training, Sequences]:
@@ -353,16 +352,13 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             self.network_ = self._build_network(sequences.n_bands)
             self.loss_curve_: list[float] = []
             self.validation_loss_curve_: list[float] = []
-            self.optimizer_state_ = None
+            self.moments_ = None
             self.n_frames_ = 0
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
-        optimizer = torch.optim.Adam(self.network_.parameters())
-        if self.optimizer_state_ is not None:
-            optimizer.load_state_dict(self.optimizer_state_)
         training = Training(
             self.network_,
-            optimizer,
+            torch.optim.Adam(self.network_.parameters()),
             self._loss(bf16=self.precision == "bf16"),
             seed=self.seed_,
             learning_rate=self.learning_rate,
@@ -370,6 +366,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             loss_curve=self.loss_curve_,
             validation_loss_curve=self.validation_loss_curve_,
         )
+        if self.moments_ is not None:
+            training.restore_moments(self.moments_)
         return training, sequences
 
     def _split(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -401,7 +399,10 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         last = training.epoch + n_epochs
         hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
         progress = self._init_callback_context(max_subtasks=n_epochs)
-        progress.call_on_fit_task_begin(**hooks, metadata={"training": training})
+        progress.call_on_fit_task_begin(
+            **hooks, metadata={"training": training, "checksum": sequences.checksum}
+        )
+        self.seed_ = training.seed  # a checkpoint may have brought another
         patience = self.n_iter_no_change or np.inf
         while training.epoch < last and training.epochs_since_best < patience:
             task = progress.subcontext(task_name="epoch")

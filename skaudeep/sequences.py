@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -166,17 +167,20 @@ class Sequences:
 
     def _scan(self) -> None:
         """Find all lengths and the largest value; refuse what is neither number nor padding."""
-        n_rows = len(self)
-        self.lengths = np.empty(n_rows, dtype=np.int64)
+        self.lengths = np.empty(len(self), dtype=np.int64)
         self.largest = 0.0
-        step = max(1, SCAN_BYTES // (4 * self.n_frames * self.n_bands))
-        for start in range(0, n_rows, step):
-            rows = np.arange(start, min(start + step, n_rows))
+        for rows in self._blocks():
             if isinstance(self._source, list):
                 for row in rows:
                     self.lengths[row] = self._check(self._source[row][None], row)[0]
             else:
-                self.lengths[rows] = self._check(self._read(rows), start)
+                self.lengths[rows] = self._check(self._read(rows), rows[0])
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """Yield the numbers of all rows, as many at a time as may lie in memory."""
+        step = max(1, SCAN_BYTES // (4 * self.n_frames * self.n_bands))
+        for start in range(0, len(self), step):
+            yield np.arange(start, min(start + step, len(self)))
 
     def _check(self, block: np.ndarray, first_row: int) -> np.ndarray:
         """Lengths of the rows of a block of shape (n_rows, n_frames, n_bands)."""
@@ -222,6 +226,17 @@ class Sequences:
             block = block.filled(np.nan)  # an open netCDF variable masks its fill value
         block = np.asarray(block, dtype=np.float32).reshape(-1, self.n_frames, self.n_bands)
         return block[position * n_chunks + rows % n_chunks]
+
+    def checksum(self) -> int:
+        """Compute a CRC-32 over all true frames, to tell these sequences from others."""
+        checksum = zlib.crc32(self.lengths.tobytes())
+        for rows in self._blocks():
+            listed = isinstance(self._source, list)
+            block = [self._source[row] for row in rows] if listed else self._read(rows)
+            for row, frames in zip(rows, block, strict=True):
+                true = np.ascontiguousarray(frames[: self.lengths[row]])
+                checksum = zlib.crc32(true.data, checksum)
+        return checksum
 
     def batch(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """Rows as one time-major batch.

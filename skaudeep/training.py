@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Batch = tuple[Tensor, Tensor | None]
@@ -306,46 +307,57 @@ class Training:
         curve = (self.validation_loss_curve or self.loss_curve)[self.start :]
         return len(curve) - 1 - int(np.argmin(curve)) if curve else 0
 
+    def moments(self) -> dict[str, NDArray]:
+        """Return what the optimiser remembers of each parameter: copies, by flat names."""
+        state = self.optimizer.state_dict()["state"]
+        return {
+            f"{index}.{name}": value.detach().cpu().numpy().copy()
+            for index, moments in state.items()
+            for name, value in moments.items()
+        }
+
+    def restore_moments(self, moments: dict[str, NDArray]) -> None:
+        """Let the optimiser remember `moments`, also of another process."""
+        by_parameter: dict[int, dict[str, Tensor]] = {}
+        for key, value in moments.items():
+            index, _, name = key.partition(".")
+            by_parameter.setdefault(int(index), {})[name] = torch.from_numpy(value.copy())
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": by_parameter, "param_groups": groups})
+
     def state(self) -> dict[str, Any]:
-        """Return all that changes from batch to batch, in copies on the CPU.
+        """Return all that changes from batch to batch, but the network's weights.
 
         Returns
         -------
         dict
-            Numbers and lists of them; below "tensors", a flat dict of tensors.
+            Numbers, lists of numbers, and arrays, which are copies.
         """
-        tensors = {"sums": self.sums}
-        tensors |= {f"network.{name}": w for name, w in self.network.state_dict().items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-        tensors |= {f"best.{name}": w for name, w in (self.best_weights or {}).items()}
         return {
             "seed": self.seed,
             "start": self.start,
             "batch": self.batch,
+            "sums": self.sums.tolist(),
             "gradient_norm": self.gradient_norm,
             "loss_curve": list(self.loss_curve),
             "validation_loss_curve": list(self.validation_loss_curve),
-            "tensors": {name: t.detach().cpu().clone() for name, t in tensors.items()},
+            "moments": self.moments(),
+            "best_weights": {
+                name: weights.cpu().numpy().copy()
+                for name, weights in (self.best_weights or {}).items()
+            },
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`, of this or of another `Training` of the same network."""
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "best": {}}
-        for name, tensor in state["tensors"].items():
-            part, _, rest = name.partition(".")
-            if rest:
-                parts[part][rest] = tensor
-        self.network.load_state_dict(parts["network"])
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimizer"].items():
-            index, _, kind = name.partition(".")
-            moments.setdefault(int(index), {})[kind] = tensor.clone()
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.best_weights = {n: t.to(self._device) for n, t in parts["best"].items()} or None
-        self.sums = state["tensors"]["sums"].clone()
+    def restore(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
+        """Go on from a `state` and the network's weights at that time."""
+        self.network.load_state_dict(weights)
+        self.restore_moments(state["moments"])
+        best = state["best_weights"]
+        self.best_weights = {
+            name: torch.from_numpy(values.copy()).to(self._device) for name, values in best.items()
+        } or None
         self.seed, self.start, self.batch = state["seed"], state["start"], state["batch"]
+        self.sums = torch.tensor(state["sums"], dtype=torch.float64)
         self.gradient_norm = state["gradient_norm"]
         self.loss_curve[:] = state["loss_curve"]
         self.validation_loss_curve[:] = state["validation_loss_curve"]

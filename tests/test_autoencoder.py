@@ -447,7 +447,7 @@ def test_a_warm_start_goes_on_and_a_cold_one_begins_anew():
     assert np.array_equal(warm.transform(X), whole.transform(X))
     cold = Seq2SeqAutoencoder(**SMALL).fit(X).fit(X)
     assert cold.loss_curve_ == whole.loss_curve_[:2]
-    assert cold.optimizer_state_ is None
+    assert cold.moments_ is None
 
 
 def test_validation_rows_are_not_trained_on_and_the_best_weights_are_kept():

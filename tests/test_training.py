@@ -157,7 +157,8 @@ def test_a_training_goes_on_from_its_state_as_if_never_interrupted(stop_after):
     states = []
 
     def stop():
-        states.append(interrupted.state())
+        weights = {n: w.clone() for n, w in interrupted.network.state_dict().items()}
+        states.append((interrupted.state(), weights))
         if len(states) == stop_after:
             raise Interrupted
 
@@ -165,7 +166,7 @@ def test_a_training_goes_on_from_its_state_as_if_never_interrupted(stop_after):
     with pytest.raises(Interrupted):
         run(interrupted, 4)
     resumed = start()
-    resumed.restore(states[-1])
+    resumed.restore(*states[-1])
     assert run(resumed, 4).loss_curve == whole.loss_curve
     assert resumed.validation_loss_curve == whole.validation_loss_curve
     assert torch.equal(resumed.network.value, whole.network.value)
