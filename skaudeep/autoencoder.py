@@ -311,8 +311,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         """
         go_on = self.warm_start and hasattr(self, "network_")
         training, sequences = self._begin(X, go_on)
-        train_on, validate_on = self._split(np.flatnonzero(sequences.lengths))
-        self._train(training, sequences, train_on, validate_on, self.max_epochs, X, y)
+        last = training.epoch + self.max_epochs
+        self._train(training, sequences, last, self.validation_fraction, not go_on, X, y)
         self.moments_ = training.moments() if self.warm_start else None
         if self.contamination is not None:
             scores = self.score_samples(X)
@@ -335,7 +335,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         self
         """
         training, sequences = self._begin(X, go_on=hasattr(self, "network_"))
-        self._train(training, sequences, np.flatnonzero(sequences.lengths), None, 1, X, y)
+        self._train(training, sequences, training.epoch + 1, 0.0, False, X, y)
         self.moments_ = training.moments()
         return self
 
@@ -349,11 +349,18 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         if not go_on:
             self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
             self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
-            self.network_ = self._build_network(sequences.n_bands)
+            self.network_ = self._build_network(self._config(sequences.n_bands))
             self.loss_curve_: list[float] = []
             self.validation_loss_curve_: list[float] = []
             self.moments_ = None
             self.n_frames_ = 0
+        elif changed := self.network_.config.items() ^ self._config(sequences.n_bands).items():
+            name = min(changed)[0]
+            raise ValueError(
+                f"{name} is {self._config(sequences.n_bands).get(name)!r}, but the network to go "
+                f"on with has {self.network_.config.get(name)!r}. Set it back, or fit with "
+                "warm_start=False."
+            )
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
         training = Training(
@@ -370,47 +377,38 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             training.restore_moments(self.moments_)
         return training, sequences
 
-    def _split(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Split rows into those to train on and those to validate on."""
-        if self.validation_fraction == 0:
-            return rows, None
-        n_held_out = round(self.validation_fraction * len(rows))
-        if not 0 < n_held_out < len(rows):
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {len(rows)} rows leaves "
-                f"{len(rows) - n_held_out} to train on and {n_held_out} to validate on; expected "
-                "at least one each. Choose another fraction, or 0 to train on all."
-            )
-        order = np.random.default_rng([self.seed_, n_held_out]).permutation(len(rows))
-        return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
-
     def _train(
         self,
         training: Training,
         sequences: Sequences,
-        train_on: np.ndarray,
-        validate_on: np.ndarray | None,
-        n_epochs: int,
+        last_epoch: int,
+        validation_fraction: float,
+        resume: bool,
         X: Any,
         y: Any,
     ) -> None:
         """Run epochs, each a task for callbacks, until all are done or somebody says stop."""
         device = next(self.network_.parameters()).device
-        last = training.epoch + n_epochs
         hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
-        progress = self._init_callback_context(max_subtasks=n_epochs)
-        progress.call_on_fit_task_begin(
-            **hooks, metadata={"training": training, "checksum": sequences.checksum}
-        )
+        progress = self._init_callback_context(max_subtasks=last_epoch - training.epoch)
+        begun = {
+            "training": training,
+            "last_epoch": last_epoch,
+            "checksum": sequences.checksum,
+            "resume": resume,
+        }
+        progress.call_on_fit_task_begin(**hooks, metadata=begun)
         self.seed_ = training.seed  # a checkpoint may have brought another
+        rows = np.flatnonzero(sequences.lengths)
+        train_on, validate_on = self._split(rows, validation_fraction)
         patience = self.n_iter_no_change or np.inf
-        while training.epoch < last and training.epochs_since_best < patience:
+        while training.epoch < last_epoch and training.epochs_since_best < patience:
             task = progress.subcontext(task_name="epoch")
             task.call_on_fit_task_begin(**hooks)
             order = train_on[epoch_order(len(train_on), seed=training.seed, epoch=training.epoch)]
             to_do = order[training.batch * self.batch_size :]
             training.run_epoch(sequences.batches(to_do, self.batch_size, device))
-            if validate_on is not None:
+            if len(validate_on):
                 training.validate(sequences.batches(validate_on, self.batch_size, device))
             if task.call_on_fit_task_end(
                 **hooks,
@@ -426,7 +424,20 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         self.network_.cpu().eval()
         progress.call_on_fit_task_end(**hooks)
 
-    def _build_network(self, n_bands: int) -> Autoencoder:
+    def _split(self, rows: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+        """Split rows into those to train on and those to validate on."""
+        n_held_out = round(fraction * len(rows))
+        if fraction > 0 and not 0 < n_held_out < len(rows):
+            raise ValueError(
+                f"validation_fraction={fraction} of {len(rows)} rows leaves "
+                f"{len(rows) - n_held_out} to train on and {n_held_out} to validate on; expected "
+                "at least one each. Choose another fraction, or 0 to train on all."
+            )
+        order = np.random.default_rng([self.seed_, n_held_out]).permutation(len(rows))
+        return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
+
+    def _config(self, n_bands: int) -> dict[str, Any]:
+        """Arguments of the network, from the parameters."""
         config: dict[str, Any] = {
             "n_bands": n_bands,
             "n_units": self.n_units,
@@ -448,6 +459,9 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
                     f"Choose at most {n_bands}."
                 )
             config |= {"band_window": self.band_window, "band_overlap": self.band_overlap}
+        return config
+
+    def _build_network(self, config: dict[str, Any]) -> Autoencoder:
         # Built without storage, then filled: torch's global generator is never drawn from.
         with torch.device("meta"):
             network = NETWORKS[self.axis](**config)
@@ -748,6 +762,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
                 self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan"
             )
         if reset:
+            self.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
             self.n_features_in_ = n_bands
         elif n_bands != self.n_features_in_:
             raise ValueError(

@@ -127,7 +127,8 @@ class Checkpoint:
         estimator : Seq2SeqAutoencoder
         context : CallbackContext
         metadata : dict
-            Of a training: ``training`` itself and ``checksum`` of its data.
+            Of a training: ``training`` itself, its ``last_epoch``, the ``checksum`` of its data,
+            and whether to ``resume``.
         """
         if context.task_name == "epoch":
             return
@@ -139,7 +140,8 @@ class Checkpoint:
             )
         training, checksum = metadata["training"], metadata["checksum"]()
         self._watches[estimator] = watch = _Watch(self, estimator, training, checksum)
-        watch.resume()
+        if metadata["resume"]:
+            watch.resume(metadata["last_epoch"])
         training.after_batch.append(watch.after_batch)
 
     def on_fit_task_end(self, estimator: Any, context: CallbackContext) -> None:
@@ -187,10 +189,11 @@ class _Watch:
         self.noted: Any = None  # an estimator that is not written yet
         self.noted_at = self.written_at = time.monotonic()
 
-    def resume(self) -> None:
+    def resume(self, last_epoch: int) -> None:
+        """Go on from the newest whole checkpoint that is not beyond the end."""
         for leftover in self.folder.glob(".*.tmp"):  # of a writer that was killed
             leftover.unlink(missing_ok=True)
-        for path in self._paths():
+        for path in sorted(self._paths(), reverse=True):
             try:
                 stored = load(path)
             except PersistenceError as error:
@@ -199,6 +202,8 @@ class _Watch:
             state = getattr(stored, "checkpoint_", None)
             if state is None or state["identity"] != self.identity:
                 raise ValueError(f"{path}: {self._difference(state)}")
+            if len(state["training"]["loss_curve"]) + (state["training"]["batch"] > 0) > last_epoch:
+                continue
             self.training.restore(state["training"], stored.network_.state_dict())
             return
 
@@ -249,12 +254,12 @@ class _Watch:
         save(self.noted, self.folder / name)
         self.noted = None
         self.written_at = time.monotonic()
-        for old in self._paths()[self.checkpoint.keep :]:
+        by_age = sorted(self._paths(), key=lambda path: (path.stat().st_mtime_ns, path))
+        for old in by_age[: -self.checkpoint.keep]:
             old.unlink(missing_ok=True)
 
     def _paths(self) -> list[Path]:
-        """Checkpoints, the newest first."""
-        return sorted(self.folder.glob(f"epoch-*{SUFFIX}"), reverse=True)
+        return list(self.folder.glob(f"epoch-*{SUFFIX}"))
 
 
 class TensorBoard:

@@ -8,6 +8,7 @@ import sys
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone, is_outlier_detector
@@ -139,6 +140,14 @@ def test_names_say_what_each_feature_is():
     assert autoencoder.get_feature_names_out().tolist() == names
     frame = autoencoder.set_output(transform="pandas").transform(X)
     assert frame.columns.tolist() == names
+
+
+def test_names_of_a_data_frame_are_forgotten_with_it():
+    X, _ = tones(3)
+    frame = pd.DataFrame(X[:, :, 0]).add_prefix("t")
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(frame)
+    assert autoencoder.feature_names_in_.tolist() == frame.columns.tolist()
+    assert not hasattr(autoencoder.fit(X), "feature_names_in_")
 
 
 def test_chunks_are_encoded_each_like_a_clip():
@@ -450,6 +459,19 @@ def test_a_warm_start_goes_on_and_a_cold_one_begins_anew():
     assert cold.moments_ is None
 
 
+def test_a_warm_start_with_another_network_is_refused():
+    X, _ = ragged()
+    autoencoder = Seq2SeqAutoencoder(**SMALL, warm_start=True).fit(X)
+    for name, value in (("n_units", 7), ("dropout", 0.5), ("cell", "lstm")):
+        before = getattr(autoencoder, name)
+        with pytest.raises(
+            ValueError, match=rf"{name} is {value!r}, but the network .* {before!r}"
+        ):
+            autoencoder.set_params(**{name: value}).fit(X)
+        autoencoder.set_params(**{name: before})
+    assert len(autoencoder.fit(X).loss_curve_) == 4
+
+
 def test_validation_rows_are_not_trained_on_and_the_best_weights_are_kept():
     X, _ = tones(20)
     autoencoder = Seq2SeqAutoencoder(
@@ -459,7 +481,7 @@ def test_validation_rows_are_not_trained_on_and_the_best_weights_are_kept():
     curve = autoencoder.validation_loss_curve_
     assert len(curve) == 12
     assert np.argmin(curve) < 9  # the rate then throws the weights about
-    held_out = np.setdiff1d(np.arange(20), autoencoder._split(np.arange(20))[0])
+    held_out = autoencoder._split(np.arange(20), 0.25)[1]
     assert len(held_out) == 5
     assert -autoencoder.score(X[held_out]) == pytest.approx(min(curve), rel=1e-5)
     X[held_out] = 0.5

@@ -165,11 +165,23 @@ def test_more_epochs_go_on_from_the_last(tmp_path, X, monkeypatch):
     np.testing.assert_array_equal(longer.transform(X), plain.transform(X))
 
 
+def test_fewer_epochs_are_not_those_of_a_longer_training(tmp_path, X):
+    checkpointed(tmp_path, X, max_epochs=5)
+    shorter = checkpointed(tmp_path, X, max_epochs=4)
+    plain = Seq2SeqAutoencoder(4, max_epochs=4, batch_size=4, random_state=0).fit(X)
+    np.testing.assert_array_equal(shorter.transform(X), plain.transform(X))
+    shortest = checkpointed(tmp_path, X, max_epochs=2)  # before all checkpoints
+    assert shortest.loss_curve_ == plain.loss_curve_[:2]
+    assert len(names(tmp_path)) == 2
+
+
 def test_without_a_seed_a_training_goes_on_with_the_one_it_drew(tmp_path, X):
-    first = checkpointed(tmp_path, X, random_state=None)
-    longer = checkpointed(tmp_path, X, random_state=None, max_epochs=4)
+    settings = {"random_state": None, "validation_fraction": 0.3}
+    first = checkpointed(tmp_path, X, **settings)
+    longer = checkpointed(tmp_path, X, **settings, max_epochs=4)
     assert longer.seed_ == first.seed_
     assert longer.loss_curve_[:3] == first.loss_curve_
+    assert len(longer.validation_loss_curve_) == 4
 
 
 def test_other_data_and_other_parameters_have_folders_of_their_own(tmp_path, X):
