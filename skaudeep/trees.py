@@ -25,10 +25,9 @@ _CONTAINERS = {
     container.__name__: container
     for container in (FeatureUnion, GridSearchCV, Pipeline, RandomizedSearchCV)
 }
-# Callbacks are code; what a search needs beyond its parameters and results is made of these.
-_DROPPED = {"_checked_cv_orig", "_skl_callbacks", "scorer_"}
-_OUTPUT = "_sklearn_output_config"  # of set_output
-_ATTRIBUTE = re.compile(rf"[A-Za-z]\w*_|{_OUTPUT}")
+# Callbacks are code; the others are made anew: by `fit`, by `transform`, by `_scorer`.
+_DROPPED = {"_checked_cv_orig", "_skl_callbacks", "_transformers_feature_names_out", "scorer_"}
+_ATTRIBUTE = re.compile(r"_?[A-Za-z]\w*")
 
 
 class Packer:
@@ -158,9 +157,6 @@ class Packer:
             for name, value in vars(estimator).items()
             if name not in params and name not in _DROPPED
         }
-        for name in attributes:
-            if not _ATTRIBUTE.fullmatch(name):
-                raise ValueError(f"{place}.{name} is no parameter and no result of fit")
         _check(type(estimator)(**params))
         packed = [
             {name: self.pack(value, f"{place}.{name}") for name, value in values.items()}
@@ -305,7 +301,9 @@ class Unpacker:
         estimator = kind(**params)
         _check(estimator)
         for key, value in attributes.items():
-            if not _ATTRIBUTE.fullmatch(key) or key in _DROPPED:
+            # Nothing that stands in for a method, a property or a parameter.
+            known = key in _DROPPED or key in params or hasattr(kind, key)
+            if known or not _ATTRIBUTE.fullmatch(key):
                 raise ValueError(f"holds {name} with attribute {key[:80]!r}, no result of fit")
             setattr(estimator, key, self.unpack(value))
         if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and "cv_results_" in attributes:
