@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from skaudeep.audio import AudioError, AudioWarning
     from skaudeep.autoencoder import Seq2SeqAutoencoder
     from skaudeep.evaluation import compare, evaluate
+    from skaudeep.exchange import export_onnx
     from skaudeep.fusion import FeatureFusion
     from skaudeep.persistence import PersistenceError, load, save
     from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
@@ -28,6 +29,7 @@ _ROOMS = {
     "SpectrogramExtractor": "spectrogram",
     "compare": "evaluation",
     "evaluate": "evaluation",
+    "export_onnx": "exchange",
     "load": "persistence",
     "save": "persistence",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "export_onnx",
     "load",
     "save",
 ]
