@@ -59,7 +59,7 @@ class Packer:
         Parameters
         ----------
         value : object
-            None, numbers, strings, lists, tuples, dictionaries, arrays, generators
+            None, numbers, strings, lists, tuples, dictionaries, arrays, tensors, generators
             (RandomState), networks of skaudeep, estimators of skaudeep and scikit-learn.
         place : str
             What it is called in messages.
@@ -99,6 +99,8 @@ class Packer:
             return {"masked": self._pack_all(parts, place)}
         if kind is np.ndarray:
             return self._pack_array(value, place)
+        if kind is torch.Tensor:
+            return {"tensor": self.pack(value.detach().cpu().numpy(), place)}
         if kind is np.random.RandomState:
             return {"random_state": self._pack_all(value.get_state(legacy=True), place)}
         if isinstance(value, nn.Module):
@@ -223,6 +225,9 @@ class Unpacker:
         if name not in self._arrays:
             raise ValueError(f"lacks array {str(name)[:80]!r}, or uses it twice")
         return self._arrays.pop(name).copy()  # writable, at an address of numpy's choice
+
+    def _unpack_tensor(self, tree: Any) -> torch.Tensor:
+        return torch.from_numpy(self.unpack(tree))
 
     def _unpack_scalar(self, tree: Any) -> Any:
         return self.unpack(tree)[()]

@@ -298,6 +298,18 @@ def test_arrays_come_back(path, array):
     assert found.flags.writeable
 
 
+def test_the_state_of_an_optimiser_comes_back(path):
+    weights = torch.ones(3, requires_grad=True)
+    optimizer = torch.optim.Adam([weights])
+    weights.square().sum().backward()
+    optimizer.step()
+    estimator = extractor()
+    estimator.optimizer_ = optimizer.state_dict()
+    found = through(estimator, path).optimizer_
+    assert repr(found) == repr(estimator.optimizer_)
+    optimizer.load_state_dict(found)
+
+
 def test_a_generator_goes_on_where_it_stood(path):
     generator = np.random.RandomState(3)
     generator.normal()  # leaves a second value behind
