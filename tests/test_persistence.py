@@ -338,6 +338,15 @@ def test_the_same_model_is_the_same_file(path, tmp_path):
     assert path.read_bytes() == (tmp_path / "c").read_bytes()
 
 
+def test_a_device_that_is_not_here_does_not_hinder_loading(path):
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(sequences())
+    expected = autoencoder.transform(sequences())
+    loaded = through(autoencoder.set_params(device="cuda:7"), path)
+    assert loaded.device == "cuda:7"
+    loaded.set_params(device="cpu")
+    np.testing.assert_array_equal(loaded.transform(sequences()), expected)
+
+
 def test_saving_leaves_the_estimator_and_global_generators_alone(path):
     fitted = pipeline().fit(sequences(), labels())
     before = joblib.hash(fitted)
@@ -596,6 +605,16 @@ def test_compressed_members_are_refused_before_they_are_unpacked(path, members):
     forge(path, members, zipped=zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 10**6
     assert "compressed" in refusal(path)
+
+
+def test_sizes_that_do_not_add_up_are_refused(path, members):
+    forge(path, members)
+    data = bytearray(path.read_bytes()[:-SEAL_SIZE])
+    entry = data.rindex(b"PK\1\2", 0, data.rindex(b"arrays.safetensors"))
+    data[entry + 20 : entry + 28] = (2**31).to_bytes(4, "little") * 2
+    path.write_bytes(data)
+    seal(path)
+    assert "announces more than it holds" in refusal(path)
 
 
 def test_missing_members_are_refused(path, members):
