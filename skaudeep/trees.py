@@ -299,8 +299,6 @@ class Unpacker:
         if (kind := _class(name)) is None:
             raise ValueError(f"holds {str(name)[:80]!r}, which is no estimator of skaudeep")
         params = {key: self.unpack(value) for key, value in params.items()}
-        if unknown := sorted(params.keys() - kind._get_param_names()):
-            raise ValueError(f"holds {name} with unknown parameters {unknown}")
         if params.get("memory") is not None:
             raise ValueError(f"holds {name} with memory=, a folder that pickles are loaded from")
         estimator = kind(**params)

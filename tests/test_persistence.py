@@ -487,8 +487,9 @@ def refused(data, path):
     path.write_bytes(data)
     with pytest.raises(PersistenceError) as error:
         skaudeep.load(path)
-    assert str(path) in str(error.value)
-    return str(error.value)
+    message = str(error.value)
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")  # which may hold the word that a test looks for
 
 
 def sweep(data, path, n_cuts, n_flips):
@@ -561,8 +562,9 @@ def own(tmp_path):
 def refusal(path):
     with pytest.raises(PersistenceError) as error:
         skaudeep.load(path)
-    assert str(path) in str(error.value)
-    return str(error.value)
+    message = str(error.value)
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")  # which may hold the word that a test looks for
 
 
 def test_forging_by_itself_does_not_fail(path, members):
