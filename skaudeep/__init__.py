@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from skaudeep.autoencoder import Seq2SeqAutoencoder
     from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
     from skaudeep.evaluation import compare, evaluate
+    from skaudeep.exchange import export_onnx
     from skaudeep.fusion import FeatureFusion
     from skaudeep.persistence import PersistenceError, load, save
     from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
@@ -31,6 +32,7 @@ _ROOMS = {
     "SpectrogramExtractor": "spectrogram",
     "compare": "evaluation",
     "evaluate": "evaluation",
+    "export_onnx": "exchange",
     "load": "persistence",
     "save": "persistence",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "export_onnx",
     "load",
     "save",
 ]

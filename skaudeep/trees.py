@@ -26,10 +26,9 @@ _CONTAINERS = {
     container.__name__: container
     for container in (FeatureUnion, GridSearchCV, Pipeline, RandomizedSearchCV)
 }
-# Callbacks are code; what a search needs beyond its parameters and results is made of these.
-_DROPPED = {"_checked_cv_orig", "_skl_callbacks", "scorer_"}
-_OUTPUT = "_sklearn_output_config"  # of set_output
-_ATTRIBUTE = re.compile(rf"[A-Za-z]\w*_|{_OUTPUT}")
+# Callbacks are code; the others are made anew: by `fit`, by `transform`, by `_scorer`.
+_DROPPED = {"_checked_cv_orig", "_skl_callbacks", "_transformers_feature_names_out", "scorer_"}
+_ATTRIBUTE = re.compile(r"_?[A-Za-z]\w*")
 
 
 class Packer:
@@ -61,7 +60,7 @@ class Packer:
         Parameters
         ----------
         value : object
-            None, numbers, strings, lists, tuples, dictionaries, arrays, generators
+            None, numbers, strings, lists, tuples, dictionaries, arrays, tensors, generators
             (RandomState), networks of skaudeep, estimators of skaudeep and scikit-learn.
         place : str
             What it is called in messages.
@@ -101,6 +100,8 @@ class Packer:
             return {"masked": self._pack_all(parts, place)}
         if kind is np.ndarray:
             return self._pack_array(value, place)
+        if kind is torch.Tensor:
+            return {"tensor": self.pack(value.detach().cpu().numpy(), place)}
         if kind is np.random.RandomState:
             return {"random_state": self._pack_all(value.get_state(legacy=True), place)}
         if isinstance(value, nn.Module):
@@ -159,9 +160,6 @@ class Packer:
             for name, value in vars(estimator).items()
             if name not in params and name not in _DROPPED
         }
-        for name in attributes:
-            if not _ATTRIBUTE.fullmatch(name):
-                raise ValueError(f"{place}.{name} is no parameter and no result of fit")
         _check(type(estimator)(**params))
         packed = [
             {name: self.pack(value, f"{place}.{name}") for name, value in values.items()}
@@ -228,6 +226,9 @@ class Unpacker:
         if name not in self._arrays:
             raise ValueError(f"lacks array {str(name)[:80]!r}, or uses it twice")
         return self._arrays.pop(name).copy()  # writable, at an address of numpy's choice
+
+    def _unpack_tensor(self, tree: Any) -> torch.Tensor:
+        return torch.from_numpy(self.unpack(tree))
 
     def _unpack_scalar(self, tree: Any) -> Any:
         return self.unpack(tree)[()]
@@ -300,14 +301,14 @@ class Unpacker:
         if (kind := _class(name)) is None:
             raise ValueError(f"holds {str(name)[:80]!r}, which is no estimator of skaudeep")
         params = {key: self.unpack(value) for key, value in params.items()}
-        if unknown := sorted(params.keys() - kind._get_param_names()):
-            raise ValueError(f"holds {name} with unknown parameters {unknown}")
         if params.get("memory") is not None:
             raise ValueError(f"holds {name} with memory=, a folder that pickles are loaded from")
         estimator = kind(**params)
         _check(estimator)
         for key, value in attributes.items():
-            if not _ATTRIBUTE.fullmatch(key) or key in _DROPPED:
+            # Nothing that stands in for a method, a property or a parameter.
+            known = key in _DROPPED or key in params or hasattr(kind, key)
+            if known or not _ATTRIBUTE.fullmatch(key):
                 raise ValueError(f"holds {name} with attribute {key[:80]!r}, no result of fit")
             setattr(estimator, key, self.unpack(value))
         if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and "cv_results_" in attributes:

@@ -1,0 +1,239 @@
+"""The encoder of an autoencoder as an ONNX graph, for machines without Python or torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from skaudeep import __version__
+from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.networks import TimeAutoencoder
+from skaudeep.storage import replacing
+
+_OPSET, _IR = 17, 8  # of 2022: what runs on phones and in browsers lags behind
+# Where torch's gates (GRU: reset, update, new; LSTM: input, forget, cell, output) stand in ONNX.
+_GATES = {"gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
+
+
+def export_onnx(autoencoder: Seq2SeqAutoencoder, path: str | os.PathLike[str]) -> None:
+    """Write the encoder of a fitted autoencoder as an ONNX model.
+
+    Its outputs are those of `transform` (to 1e-5). It has two inputs and one output:
+
+    sequences : float32 of shape (n_clips, n_frames, n_bands)
+        Spectrograms as `SpectrogramExtractor` gives them. What lies behind a clip's length is
+        ignored, NaN or not.
+    lengths : int64 of shape (n_clips,)
+        Frames of each clip, at most n_frames. 0 gives a row of NaN.
+    features : float32 of shape (n_clips, n_features)
+        By the autoencoder's `representation`.
+
+    Parameters
+    ----------
+    autoencoder : Seq2SeqAutoencoder
+        Fitted, on the time axis.
+    path : str or path
+        In a folder that exists. What stands there is replaced once the new file is whole.
+
+    Raises
+    ------
+    TypeError
+        If it is no `Seq2SeqAutoencoder`.
+    sklearn.exceptions.NotFittedError
+        Before `fit`.
+    ValueError
+        If its network is not a `TimeAutoencoder`.
+    ImportError
+        Without onnx.
+
+    Notes
+    -----
+    The graph is built from the weights, operator by operator: ONNX's GRU with
+    ``linear_before_reset`` and LSTM [1]_ are torch's, and take the length of each sequence.
+
+    References
+    ----------
+    .. [1] ONNX operators, https://onnx.ai/onnx/operators/
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from skaudeep import Seq2SeqAutoencoder
+    >>> X = np.sin(np.arange(6 * 20 * 3, dtype=np.float32).reshape(6, 20, 3))
+    >>> autoencoder = Seq2SeqAutoencoder(8, max_epochs=1, random_state=0).fit(X)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = str(Path(folder, "encoder.onnx"))
+    ...     export_onnx(autoencoder, path)
+    ...     from onnxruntime import InferenceSession
+    ...     session = InferenceSession(path)
+    >>> inputs = {"sequences": X, "lengths": np.full(6, 20)}
+    >>> [features] = session.run(["features"], inputs)
+    >>> bool(np.allclose(features, autoencoder.transform(X), atol=1e-5))
+    True
+    """
+    if not isinstance(autoencoder, Seq2SeqAutoencoder):
+        raise TypeError(
+            f"Got a {type(autoencoder).__name__}, expected a Seq2SeqAutoencoder. Of a pipeline, "
+            "export its autoencoder."
+        )
+    check_is_fitted(autoencoder)
+    network = autoencoder.network_
+    if type(network) is not TimeAutoencoder:
+        raise ValueError(
+            f"Got a {type(network).__name__}, expected a TimeAutoencoder: only encoders over time "
+            "are exported to ONNX. Share this one with skaudeep.save."
+        )
+    model = _build(_onnx(), network, autoencoder.representation, autoencoder.n_features_in_)
+    with replacing(Path(path)) as new:
+        new.write_bytes(model.SerializeToString())
+
+
+def _onnx() -> ModuleType:
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError(
+            "Exporting to ONNX needs onnx. Install it with: pip install 'skaudeep[onnx]'"
+        ) from error
+    return onnx
+
+
+class _Graph:
+    """Operators in their order; each is named by a number, as are the constants."""
+
+    def __init__(self, onnx: ModuleType) -> None:
+        self._onnx = onnx
+        self._n_names = 0
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def _name(self) -> str:
+        self._n_names += 1
+        return f"v{self._n_names}"
+
+    def constant(self, value: Any, dtype: Any = np.float32) -> str:
+        name = self._name()
+        array = np.asarray(value, dtype=dtype)
+        self.constants.append(self._onnx.numpy_helper.from_array(array, name))
+        return name
+
+    def many(self, operator: str, *inputs: str, n_outputs: int, **attributes: Any) -> list[str]:
+        names = [self._name() for _ in range(n_outputs)]
+        self.nodes.append(self._onnx.helper.make_node(operator, inputs, names, **attributes))
+        return names
+
+    def __call__(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        return self.many(operator, *inputs, n_outputs=1, **attributes)[0]
+
+
+def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) -> Any:
+    """Build the model. T is frames, B clips, F bands, H units, K all states of a frame."""
+    graph = _Graph(onnx)
+    axis0, axis1, axis2 = (graph.constant([axis], np.int64) for axis in range(3))
+    zero, one = graph.constant(0), graph.constant(1)
+
+    # The rest of the graph sees one frame where there is none; such rows become NaN at the end.
+    lengths = graph("Max", "lengths", graph.constant([1], np.int64))  # (B,)
+    x = graph("Transpose", "sequences", perm=[1, 0, 2])  # (T, B, F)
+    n_frames = graph("Gather", graph("Shape", x), graph.constant(0, np.int64))
+    time = graph("Range", graph.constant(0, np.int64), n_frames, graph.constant(1, np.int64))
+    real = graph("Less", graph("Unsqueeze", time, axis1), graph("Unsqueeze", lengths, axis0))
+    real = graph("Unsqueeze", real, axis2)  # (T, B, 1)
+    x = graph("Where", real, x, zero)
+
+    layers, states = [], []
+    steps = graph("Cast", lengths, to=onnx.TensorProto.INT32)
+    for direction, stack in zip(("forward", "reverse"), network.encoder.stacks, strict=False):
+        outputs = x
+        for layer in stack.layers:
+            outputs, *final = graph.many(
+                stack.cell.upper(),
+                outputs,
+                *(graph.constant(weights) for weights in _weights(layer, stack.cell)),
+                steps,
+                n_outputs=2 if stack.cell == "gru" else 3,
+                hidden_size=stack.n_units,
+                direction=direction,
+                **({"linear_before_reset": 1} if stack.cell == "gru" else {}),
+            )
+            outputs = graph("Squeeze", outputs, axis1)  # (T, 1, B, H) -> (T, B, H)
+            layers.append(outputs)
+            states += [graph("Squeeze", state, axis0) for state in final]  # (B, H)
+
+    parts = []
+    if representation != "code":
+        outputs = graph("Where", real, graph("Concat", *layers, axis=2), zero)  # (T, B, K)
+        counts = graph("Cast", graph("Unsqueeze", lengths, axis1), to=onnx.TensorProto.FLOAT)
+        mean = graph("Div", _sum(graph, outputs, axis0), counts)  # (B, K)
+        deviation = graph("Where", real, graph("Sub", outputs, mean), zero)
+        square = _sum(graph, graph("Mul", deviation, deviation), axis0)
+        highest = graph("Where", real, outputs, graph.constant(-np.inf))
+        last = graph.constant([-1], np.int64)
+        before = graph("Slice", outputs, graph.constant([0], np.int64), last, axis0)
+        first = graph("Slice", outputs, graph.constant([0], np.int64), axis1, axis0)
+        before = graph("Concat", first, before, axis=0)  # nothing changes at the first frame
+        change = graph("Where", real, graph("Abs", graph("Sub", outputs, before)), zero)
+        n_changes = graph("Max", graph("Sub", counts, one), one)
+        parts += [
+            mean,
+            graph("Sqrt", graph("Div", square, counts)),
+            graph("ReduceMax", highest, axes=[0], keepdims=0),
+            graph("Div", _sum(graph, change, axis0), n_changes),
+        ]
+    if representation != "statistics":
+        weight, bias = (p.detach().numpy() for p in (network.code.weight, network.code.bias))
+        state = graph("Concat", *states, axis=1)
+        code = graph("Gemm", state, graph.constant(weight), graph.constant(bias), transB=1)
+        parts.append(graph("Tanh", code))
+    some = graph("Greater", "lengths", graph.constant([0], np.int64))
+    features = graph("Concat", *parts, axis=1)
+    graph.nodes.append(
+        onnx.helper.make_node(
+            "Where",
+            [graph("Unsqueeze", some, axis1), features, graph.constant(np.nan)],
+            ["features"],
+        )
+    )
+
+    tensor, types = onnx.helper.make_tensor_value_info, onnx.TensorProto
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            graph.nodes,
+            "encoder",
+            [
+                tensor("sequences", types.FLOAT, ["n_clips", "n_frames", n_bands]),
+                tensor("lengths", types.INT64, ["n_clips"]),
+            ],
+            [tensor("features", types.FLOAT, ["n_clips", "n_features"])],
+            graph.constants,
+        ),
+        producer_name="skaudeep",
+        producer_version=__version__,
+        opset_imports=[onnx.helper.make_opsetid("", _OPSET)],
+        ir_version=_IR,
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _weights(layer: Any, cell: str) -> list[NDArray[np.float32]]:
+    """W (1, gates*H, F), R (1, gates*H, H) and B (1, 2*gates*H) of ONNX from torch's parameters."""
+
+    def reorder(name: str) -> NDArray[np.float32]:
+        gates = np.split(getattr(layer, f"{name}_l0").detach().numpy(), len(_GATES[cell]))
+        return np.concatenate([gates[gate] for gate in _GATES[cell]])
+
+    biases = np.concatenate([reorder("bias_ih"), reorder("bias_hh")])
+    return [reorder("weight_ih")[None], reorder("weight_hh")[None], biases[None]]
+
+
+def _sum(graph: _Graph, values: str, axis: str) -> str:
+    return graph("ReduceSum", values, axis, keepdims=0)
