@@ -30,10 +30,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skaudeep.versions import VersionMixin
+
 FLOATS = [np.float64, np.float32]  # what is neither becomes the first
 
 
-class ChunkPooling(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ChunkPooling(
+    VersionMixin, CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+):
     """Join the features of a clip's chunks in one row.
 
     Parameters
@@ -212,7 +216,7 @@ def _has_votes(estimator: ChunkVotingClassifier) -> bool:
 
 
 class ChunkVotingClassifier(
-    CallbackSupportMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
+    VersionMixin, CallbackSupportMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
 ):
     """Classify the chunks of a clip and let them vote on its class.
 

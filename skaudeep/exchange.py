@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skaudeep import __version__
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.networks import TimeAutoencoder
+from skaudeep.representations import MIN_VARIANCE
 from skaudeep.storage import replacing
 
 _OPSET, _IR = 17, 8  # of 2022: what runs on phones and in browsers lags behind
@@ -151,7 +152,9 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
 
     layers, states = [], []
     steps = graph("Cast", lengths, to=onnx.TensorProto.INT32)
-    for direction, stack in zip(("forward", "reverse"), network.encoder.stacks, strict=False):
+    for direction, stack in zip(
+        ("forward", "reverse"), network.encoder.reader.stacks, strict=False
+    ):
         outputs = x
         for layer in stack.layers:
             outputs, *final = graph.many(
@@ -184,15 +187,16 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
         n_changes = graph("Max", graph("Sub", counts, one), one)
         parts += [
             mean,
-            graph("Sqrt", graph("Div", square, counts)),
+            graph("Sqrt", graph("Max", graph("Div", square, counts), graph.constant(MIN_VARIANCE))),
             graph("ReduceMax", highest, axes=[0], keepdims=0),
             graph("Div", _sum(graph, change, axis0), n_changes),
         ]
     if representation != "statistics":
-        weight, bias = (p.detach().numpy() for p in (network.code.weight, network.code.bias))
-        state = graph("Concat", *states, axis=1)
-        code = graph("Gemm", state, graph.constant(weight), graph.constant(bias), transB=1)
-        parts.append(graph("Tanh", code))
+        gaussian = network.config["code"] == "gaussian"  # whose mean is the code
+        linear = network.encoder.code.mean if gaussian else network.encoder.code.linear
+        weight, bias = (graph.constant(p.detach().numpy()) for p in (linear.weight, linear.bias))
+        code = graph("Gemm", graph("Concat", *states, axis=1), weight, bias, transB=1)
+        parts.append(code if gaussian else graph("Tanh", code))
     some = graph("Greater", "lengths", graph.constant([0], np.int64))
     features = graph("Concat", *parts, axis=1)
     graph.nodes.append(

@@ -58,6 +58,16 @@ def test_features_are_those_of_transform(path, cell, both_ways, representation):
         np.testing.assert_allclose(features, autoencoder.transform(X), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_of_a_variational_code_the_mean_is_exported(path, cell):
+    autoencoder = fitted(cell=cell, code="gaussian", representation="both")
+    export_onnx(autoencoder, path)
+    X = rows([9, 4])
+    expected = autoencoder.transform(X)
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(run(path, X, [9, 4]), expected, atol=1e-5, rtol=0)
+
+
 def test_a_large_network_is_as_close(path):
     autoencoder = fitted(n_units=64, n_layers=3, max_epochs=1, representation="both")
     lengths = [200, 3, 117]
