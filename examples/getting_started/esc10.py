@@ -62,7 +62,8 @@ def main() -> None:
     options = parser.parse_args()
 
     esc10 = load_esc(options.path)
-    classifier = make_pipeline(StandardScaler(), LinearSVC(C=0.01))
+    # On 8,192 features its default of 1,000 iterations is too few to converge.
+    classifier = make_pipeline(StandardScaler(), LinearSVC(C=0.01, max_iter=20_000, random_state=0))
     trained = FeatureFusion(
         [
             (f"{db}dB", make_view(db, options.random_state + i, options))
