@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
+    from skaudeep import datasets, formats
     from skaudeep.audio import AudioError, AudioWarning
     from skaudeep.autoencoder import Seq2SeqAutoencoder
     from skaudeep.evaluation import compare, evaluate
+    from skaudeep.extraction import extract_to_netcdf
     from skaudeep.fusion import FeatureFusion
+    from skaudeep.netcdf import load_netcdf, save_netcdf
     from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
     from skaudeep.spectrogram import SpectrogramExtractor
 
@@ -26,6 +29,9 @@ _ROOMS = {
     "SpectrogramExtractor": "spectrogram",
     "compare": "evaluation",
     "evaluate": "evaluation",
+    "extract_to_netcdf": "extraction",
+    "load_netcdf": "netcdf",
+    "save_netcdf": "netcdf",
 }
 __all__ = [
     "AudioError",
@@ -38,15 +44,22 @@ __all__ = [
     "SpectrogramExtractor",
     "__version__",
     "compare",
+    "datasets",
     "evaluate",
+    "extract_to_netcdf",
+    "formats",
+    "load_netcdf",
+    "save_netcdf",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name in _ROOMS:
         return getattr(import_module(f"skaudeep.{_ROOMS[name]}"), name)
+    if name in ("datasets", "formats"):
+        return import_module(f"skaudeep.{name}")
     raise AttributeError(f"module 'skaudeep' has no attribute {name!r}")
 
 
