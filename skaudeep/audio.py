@@ -146,6 +146,8 @@ def list_clips(X: Any) -> list[Clip]:
                 "(n_clips, n_channels, n_samples). Put a single waveform into a list: [X]."
             )
         return [Clip(f"clip {i}", _without_padding(row)) for i, row in enumerate(X)]
+    if isinstance(X, np.ndarray) and X.dtype.kind == "U":
+        X = X.tolist()  # numpy's own strings are slow, and slower still to send to a process
     return [_whole(source, i) for i, source in enumerate(X)]
 
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import os
-from itertools import chain
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from joblib import hash as digest
+from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
-from sklearn.utils import Bunch
 
 from skaudeep import __version__
 from skaudeep.audio import AudioError, Clip, list_clips
-from skaudeep.instances import checked
-from skaudeep.netcdf import load_netcdf, padded, write_rows
-from skaudeep.spectrogram import MAX_BATCH, SpectrogramExtractor, _views_of_batch, _warn
-from skaudeep.storage import Journal, check_writable
+from skaudeep.storage import Journal, check_writable, record
+from skaudeep.views import views_of
 
-WAVE_BYTES = 2**23  # of spectrograms that are decoded before they are written down
-MAX_WAVE = 1024  # clips
+# Every process imports this room to work for it: what only the caller needs, scikit-learn and
+# netCDF4 among it, is imported where it is used. That is most of a second for each of them.
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+    from skaudeep.spectrogram import SpectrogramExtractor
+
+BATCH_BYTES = 2**20  # of spectrograms that a task returns, about
+MAX_BATCH = 256  # clips a task
 
 
 def extract_to_netcdf(
@@ -33,10 +41,10 @@ def extract_to_netcdf(
     """Extract the spectrograms of a data set into a NetCDF file, whatever its size.
 
     The clips are decoded a few at a time, by as many processes as the extractor's `n_jobs` says,
-    and memory does not grow with their number. What is done is kept beside the file, in
-    `<path>.partial`: if the extraction is interrupted, at any moment and in any way, the same call
-    goes on where it stopped, and gives what an uninterrupted one gives. The file itself appears
-    when it is whole. Until then the disk holds the spectrograms at most twice.
+    this one among them, and memory does not grow with their number. What is done is kept beside
+    the file, in `<path>.partial`: if the extraction is interrupted, at any moment and in any way,
+    the same call goes on where it stopped, and gives what an uninterrupted one gives. The file
+    itself appears when it is whole. Until then the disk holds the spectrograms at most twice.
 
     Parameters
     ----------
@@ -84,6 +92,7 @@ def extract_to_netcdf(
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep import SpectrogramExtractor, extract_to_netcdf
     >>> from skaudeep.datasets import make_sounds
     >>> sounds = make_sounds(40, duration=0.5, random_state=0)
     >>> extractor = SpectrogramExtractor(n_mels=40, sampling_rate=16000)
@@ -92,71 +101,80 @@ def extract_to_netcdf(
     ...     stored.data.shape, stored.data[0].shape  # a row is read when it is asked for
     ((40, 11, 40), (11, 40))
     """
-    bunch = checked(bunch)
     extractor._check_parameters()
     if compression not in range(10):  # now, not hours later
         raise ValueError(f"Got compression={compression!r}, expected an integer from 0 to 9.")
     file = Path(path).expanduser()
     check_writable(file)
+    n_jobs = effective_n_jobs(extractor.n_jobs)
+    _start_others(n_jobs)
+
+    from skaudeep.instances import checked
+    from skaudeep.netcdf import count_frames, load_netcdf, padded, write_rows
+
+    bunch = checked(bunch)
     clips = list_clips(bunch.data)
     parameters = extractor.get_params()
     # Neither changes a spectrogram.
     del parameters["n_jobs"], parameters["on_error"]
     task = repr((__version__, parameters, bunch.filenames.tolist(), digest(bunch.data)))
     with Journal(file.with_name(file.name + ".partial"), task, len(clips)) as journal:
-        errors = _extract(clips, extractor, journal)
+        errors = _extract(clips, extractor, journal, n_jobs)
         bunch.errors = np.array([str(errors.get(row, "")) for row in range(len(clips))])
         item = tuple(journal.shapes.max(axis=0).tolist())
         chunked = item[0] > 0
         item = item if chunked else item[1:]
-        silent: dict[int, str] = {}
+        shape = (len(clips), *item)
+        silent = np.zeros(len(clips), dtype=bool)
 
         def read(start: int, stop: int) -> NDArray[np.float32]:
-            nothing = np.empty((0,) * len(item), np.float32)
-            rows = [journal.read(i) if journal.done[i] else nothing for i in range(start, stop)]
-            silent.update(
-                {
-                    i: clips[i].name
-                    for i, row in enumerate(rows, start)
-                    if journal.done[i] and not (row > -1).any()
-                }
-            )
-            return padded(rows, item)
+            values = padded(journal.read(range(start, stop)), item)
+            sound = (values > -1).any(axis=tuple(range(1, values.ndim)))
+            silent[start:stop] = journal.done[start:stop] & ~sound
+            return values
 
-        write_rows(file, bunch, (len(clips), *item), read, chunked, compression)
+        lengths = count_frames(shape, read, chunked) if chunked else journal.shapes[:, 1]
+        write_rows(file, bunch, shape, read, lengths, compression)
         journal.remove()
-    _report(list(errors.values()), list(silent.values()), len(clips))
+    _report(
+        [str(errors[row]) for row in sorted(errors)],
+        [clips[row].name for row in np.flatnonzero(silent)],
+        len(clips),
+    )
     return load_netcdf(file, lazy=True, verify=False)
 
 
 def _extract(
-    clips: list[Clip], extractor: SpectrogramExtractor, journal: Journal
+    clips: list[Clip], extractor: SpectrogramExtractor, journal: Journal, n_jobs: int
 ) -> dict[int, AudioError]:
     """Extract what the journal lacks into it; return why clips could not be read."""
     errors: dict[int, AudioError] = {}
-    todo = np.flatnonzero(~journal.done)
-    n_jobs = effective_n_jobs(extractor.n_jobs)
-    wave = 4 * n_jobs  # clips decoded before they are written down
-    # Processes, not threads: short clips spend half their time in Python.
-    with Parallel(n_jobs=extractor.n_jobs, prefer="processes") as parallel:
-        while len(todo):
-            now, todo = todo[:wave], todo[wave:]
-            size = min(MAX_BATCH, -(-len(now) // n_jobs))
-            batches = [now[i : i + size] for i in range(0, len(now), size)]
-            done = parallel(
-                delayed(_views_of_batch)([clips[i] for i in batch], [extractor])
-                for batch in batches
-            )
-            n_bytes = 0
-            for row, (view,) in zip(now, chain.from_iterable(done), strict=True):
+    # An error is raised here, when what was done before it is written down.
+    parameters = extractor.get_params() | {"on_error": "nan"}
+    todo = deque(np.flatnonzero(~journal.done).tolist())
+    n_clips, n_bytes = 0, 1
+
+    def tasks() -> Iterator[tuple[list[int], list[Clip], dict[str, Any]]]:
+        while todo:
+            # By what clips so far turned out to need, as there is no telling before.
+            size = min(MAX_BATCH, len(todo) // (4 * n_jobs), BATCH_BYTES * n_clips // n_bytes)
+            rows = [todo.popleft() for _ in range(max(1, size))]
+            yield rows, [clips[row] for row in rows], parameters
+
+    _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal)
+    while todo:  # again, as tasks may give back the rest of their clips
+        for rows, views in _do_all(tasks(), n_jobs):
+            todo.extendleft(reversed(rows[len(views) :]))
+            rows = rows[: len(views)]
+            records = [view for view in views if isinstance(view, bytes)]
+            journal.append(records)
+            _check_rates(clips, rows, journal)
+            n_clips, n_bytes = n_clips + len(views), n_bytes + sum(map(len, records))
+            for row, view in zip(rows, views, strict=True):
                 if isinstance(view, AudioError):
                     errors[row] = view
-                    continue
-                _check_rate(clips, row, view.sampling_rate, journal)
-                journal.append(row, view.sampling_rate, view.values)
-                n_bytes += view.values.nbytes
-            # By what the clips turned out to need, as there is no telling before.
-            wave = max(n_jobs, min(MAX_WAVE, WAVE_BYTES * len(now) // max(n_bytes, 1)))
+                    if extractor.on_error == "raise":
+                        raise view
     if not journal.done.any():
         error = errors[0]
         raise AudioError(
@@ -167,17 +185,64 @@ def _extract(
     return errors
 
 
-def _check_rate(clips: list[Clip], row: int, rate: float, journal: Journal) -> None:
-    other = journal.done.argmax()
-    if journal.done[other] and journal.rates[other] != rate:
-        raise AudioError(
-            clips[row].name,
-            f"has a sampling rate of {rate:g} Hz, but {clips[other].name} has "
-            f"{journal.rates[other]:g} Hz",
-            "Set sampling_rate= to bring all clips to one rate",
-        )
+def _check_rates(clips: list[Clip], rows: Sequence[int], journal: Journal) -> None:
+    first = journal.done.argmax()
+    for row in rows:
+        if journal.done[row] and journal.rates[row] != journal.rates[first]:
+            raise AudioError(
+                clips[row].name,
+                f"has a sampling rate of {journal.rates[row]:g} Hz, but {clips[first].name} has "
+                f"{journal.rates[first]:g} Hz",
+                "Set sampling_rate= to bring all clips to one rate",
+            )
 
 
-def _report(errors: list[AudioError], silent: list[str], n_clips: int) -> None:
-    _warn("could not be read; their rows are NaN", [str(error) for error in errors], n_clips)
-    _warn("are silent; their rows are -1 throughout", silent, n_clips)
+Done = tuple[list[int], list[bytes | AudioError]]
+
+
+def _extract_some(rows: list[int], clips: list[Clip], parameters: dict[str, Any]) -> Done:
+    """Extract clips until their spectrograms fill a task; return records, or errors, of those."""
+    views: list[bytes | AudioError] = []
+    n_bytes = 0
+    for row, clip in zip(rows, clips, strict=True):
+        ((view,),) = views_of([clip], [parameters])
+        views.append(view if isinstance(view, AudioError) else record(row, *view))
+        n_bytes += 0 if isinstance(view, AudioError) else view.values.nbytes
+        if n_bytes > BATCH_BYTES:
+            break
+    return rows, views
+
+
+def _start_others(n_jobs: int) -> None:
+    """Have all processes but this one import what they need, while this one prepares the work."""
+    # Processes, not threads: short clips spend half their time in Python.
+    for _ in range(n_jobs - 1):
+        get_reusable_executor(max_workers=n_jobs - 1).submit(_extract_some, [], [], {})
+
+
+def _do_all(tasks: Iterable[tuple[Any, ...]], n_jobs: int) -> Iterator[Done]:
+    """Do tasks in parallel, this process being one of `n_jobs`, and not far ahead of the caller."""
+    running: list[Future[Done]] = []
+    try:
+        for number, task in enumerate(tasks):
+            # The first one tells how much to ask of others, who get one to do and three in store.
+            if number and len(running) < 4 * (n_jobs - 1):
+                others = get_reusable_executor(max_workers=n_jobs - 1)
+                running.append(others.submit(_extract_some, *task))
+            else:
+                yield _extract_some(*task)
+            for future in [future for future in running if future.done()]:
+                running.remove(future)
+                yield future.result()
+        for future in running:
+            yield future.result()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _report(failed: list[str], silent: list[str], n_clips: int) -> None:
+    from skaudeep.spectrogram import warn_of
+
+    warn_of("could not be read; their rows are NaN", failed, n_clips)
+    warn_of("are silent; their rows are -1 throughout", silent, n_clips)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,21 +11,20 @@ from typing import Any
 
 import netCDF4
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep import __version__
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.instances import checked, clips_of, frame_counts, of_clips, target_of
 from skaudeep.storage import identity, is_sealed, replacing, seal, seal_is_whole
+from skaudeep.stored import LIBRARY, ReplacedError, StoredArray, StoredFile, damaged
 
 FORMAT = 1  # raised when a reader of this one could no longer read what is written
-BLOCK_BYTES = 2**24  # held in memory at a time, about
+BLOCK_BYTES = 2**20  # held in memory at a time, about
 CHUNK_BYTES = 2**16  # compressed and checked together, at least; one row where it is larger
 MAX_CHUNK_BYTES = 2**20
 PARTITION_NUMBER = {"": -1} | {name: number for number, name in enumerate(PARTITIONS)}
-# The library must not be called by two threads at once. xarray would lock most calls, but not all.
-LIBRARY = threading.RLock()
 AUDEEP = (
     "features",
     "filename",
@@ -40,155 +37,6 @@ AUDEEP = (
 OURS = ("target", "groups", "error", "DESCR")  # and lengths, which NaN in the features tells, too
 
 # --- reading -------------------------------------------------------------------------------------
-
-
-class StoredArray:
-    """Rows of a stored data set that are read only when they are asked for.
-
-    It serves as X wherever rows are taken a batch at a time, as in
-    :class:`~skaudeep.Seq2SeqAutoencoder`. Several rows of it are again a `StoredArray`, so that the
-    folds of a cross-validation stay on disk, too; one row, and `numpy.asarray` of all, are read.
-    It can be pickled: the file is opened again by its path.
-
-    Parameters
-    ----------
-    file : StoredFile
-        Where the rows are, in the variable `features`.
-    shape : tuple of int
-        Shape of an instance of it.
-    instances : ndarray of shape (n_clips,) or (n_clips, n_chunks), int
-        Which instance each row, or each chunk of a row, is; -1 where there is none.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        ``(n_clips, ...)`` or ``(n_clips, n_chunks, ...)``.
-    dtype : dtype
-        float32.
-    ndim : int
-        Number of axes.
-    """
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(
-        self, file: StoredFile, shape: tuple[int, ...], instances: NDArray[np.int64]
-    ) -> None:
-        self.shape = (*instances.shape, *shape)
-        self._file = file
-        self._instances = instances
-
-    @property
-    def ndim(self) -> int:  # noqa: D102
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return len(self._instances)
-
-    def __repr__(self) -> str:
-        return f"<StoredArray of shape {self.shape} in {self._file.path!r}>"
-
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, tuple):
-            rows, *others = key
-            if not others or (len(others) == 1 and others[0] is Ellipsis):
-                return self[rows]  # scikit-learn asks for X[rows, ...]
-            if rows is Ellipsis:
-                return np.asarray(self)[key]
-            some = self[rows]
-            if some.ndim < self.ndim:  # one row
-                return some[tuple(others)]
-            return np.asarray(some)[(slice(None), *others)]
-        if key is Ellipsis:
-            return self
-        some = self._instances[key]
-        item = self.shape[self._instances.ndim :]
-        if np.ndim(key) == 0 and not isinstance(key, slice):
-            return StoredArray(self._file, item, some[None])._read()[0]
-        return StoredArray(self._file, item, some)
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray:
-        if copy is False:
-            raise ValueError("A StoredArray is on disk: there is no array of it without a copy.")
-        return self._read().astype(self.dtype if dtype is None else dtype, copy=False)
-
-    def _read(self) -> NDArray[np.float32]:
-        rows = self._instances.ravel()
-        item = self.shape[self._instances.ndim :]
-        there = rows >= 0
-        wanted, place = np.unique(rows[there], return_inverse=True)  # sorted: disks like it
-        if len(wanted) == len(rows) and (place == np.arange(len(rows))).all():
-            return self._take(wanted).reshape(self.shape)
-        values = np.full((len(rows), *item), np.nan, np.float32)
-        if len(wanted):
-            values[there] = self._take(wanted)[place]
-        return values.reshape(self.shape)
-
-    def _take(self, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Read instances, in their order in the file."""
-        if not len(wanted):
-            return np.empty(self.shape, np.float32)
-        adjacent = wanted[-1] - wanted[0] + 1 == len(wanted)
-        key = slice(wanted[0], wanted[-1] + 1) if adjacent else wanted
-        try:
-            with LIBRARY:
-                return np.asarray(self._file.dataset()["features"][key], dtype=np.float32)
-        except RuntimeError as error:
-            raise _damaged(self._file.path, error) from error
-
-
-class ReplacedError(ValueError):
-    """A stored file is no longer the one that was loaded."""
-
-
-class StoredFile:
-    """A NetCDF file, opened when it is needed, closed when nobody needs it, pickled by its path.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    known : tuple
-        Its identity, see :func:`~skaudeep.storage.identity`.
-    """
-
-    def __init__(self, path: str, known: tuple[object, ...]) -> None:
-        self.path = os.path.abspath(path)
-        self._identity = known
-        self._dataset: netCDF4.Dataset | None = None
-
-    def dataset(self) -> netCDF4.Dataset:
-        """Open the file, if it is not open yet; to be called and used under `LIBRARY`.
-
-        Raises
-        ------
-        ValueError
-            If the file is damaged.
-        ReplacedError
-            If another has taken its place.
-        """
-        if self._dataset is None:
-            try:
-                dataset = netCDF4.Dataset(self.path)
-            except OSError as error:
-                raise _damaged(self.path, error) from error
-            dataset.set_auto_mask(False)
-            weakref.finalize(self, _close, dataset)
-            with open(self.path, "rb") as now:
-                if identity(now) != self._identity:
-                    raise ReplacedError(
-                        f"{self.path}: has been replaced since it was loaded. Load it again."
-                    )
-            self._dataset = dataset
-        return self._dataset
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_dataset": None}
-
-
-def _close(dataset: netCDF4.Dataset) -> None:
-    with LIBRARY:
-        dataset.close()
 
 
 def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: bool = True) -> Bunch:
@@ -238,7 +86,7 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from skaudeep.datasets import make_bunch
-    >>> from skaudeep.netcdf import load_netcdf, save_netcdf
+    >>> from skaudeep import load_netcdf, save_netcdf
     >>> features = make_bunch(np.zeros((2, 8), np.float32), ["a.wav", "b.wav"])
     >>> with TemporaryDirectory() as folder:
     ...     save_netcdf(features, Path(folder, "features.nc"))
@@ -250,7 +98,7 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         stored, attributes, columns, shape = _read(file, verify)
         bunch = _bunch_of(columns, attributes, stored, shape, str(file))
     except (RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise _damaged(str(file), error) from error
+        raise damaged(str(file), error) from error
     if not lazy:
         bunch.data = np.asarray(bunch.data)
     return bunch
@@ -307,17 +155,6 @@ def _check_layout(dataset: netCDF4.Dataset, path: Path) -> None:
                 f"{path}: variable {name!r} has dimensions {dataset[name].dimensions}, expected "
                 "'instance' first, as in a data set of skaudeep or auDeep."
             )
-
-
-def _damaged(path: str, error: Exception) -> ValueError:
-    with open(path, "rb") as file:
-        start = file.read(8)
-    if start[:4] != b"\x89HDF" and start[:3] != b"CDF":
-        kind = "is empty" if not start else "is no NetCDF file"
-        return ValueError(f"{path}: {kind}, expected one that skaudeep or auDeep wrote.")
-    return ValueError(
-        f"{path}: is damaged or cut short ({error}). Restore it from a copy, or write it again."
-    )
 
 
 def _bunch_of(
@@ -427,7 +264,7 @@ def save_netcdf(
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from skaudeep.datasets import make_bunch
-    >>> from skaudeep.netcdf import load_netcdf, save_netcdf
+    >>> from skaudeep import load_netcdf, save_netcdf
     >>> spectrograms = np.zeros((2, 50, 40), np.float32)
     >>> spectrograms[1, 30:] = np.nan  # the second clip is shorter
     >>> bunch = make_bunch(spectrograms, ["a.wav", "b.wav"], target=[0, 1],
@@ -442,7 +279,8 @@ def save_netcdf(
     shape, read = _rows_of(bunch.data)
     if chunked is None:
         chunked = len(shape) == 4
-    write_rows(Path(path).expanduser(), bunch, shape, read, chunked, compression)
+    lengths = count_frames(shape, read, chunked)
+    write_rows(Path(path).expanduser(), bunch, shape, read, lengths, compression)
 
 
 Rows = Callable[[int, int], NDArray[np.float32]]
@@ -474,6 +312,8 @@ def _rows_of(data: Any) -> tuple[tuple[int, ...], Rows]:
 
 def padded(rows: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Stack rows into one array (n_rows, *shape), NaN behind the end of each."""
+    if all(row.shape == shape for row in rows):
+        return np.stack(rows)
     values = np.full((len(rows), *shape), np.nan, dtype=np.float32)
     for place, row in zip(values, rows, strict=True):
         place[tuple(slice(n) for n in row.shape)] = row
@@ -486,10 +326,47 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
         yield start, min(start + step, shape[0])
 
 
+def count_frames(shape: tuple[int, ...], read: Rows, chunked: bool) -> NDArray[np.int64]:
+    """Count the frames of each clip, or of each of its chunks, up to the last that is not NaN.
+
+    Parameters
+    ----------
+    shape, read
+        As for `write_rows`.
+    chunked : bool
+        Whether the second axis counts chunks.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,) or (n_clips, n_chunks), int64
+
+    Raises
+    ------
+    ValueError
+        If there are no axes behind the chunks.
+    """
+    item = shape[2:] if chunked else shape[1:]
+    if not item:
+        raise ValueError(
+            f"Got data of shape {shape} with chunked=True, expected a third axis: "
+            "(n_clips, n_chunks, n_features) or more."
+        )
+    lengths = np.zeros(shape[: 1 + chunked], dtype=np.int64)
+    for start, stop in _blocks(shape):
+        counts = frame_counts(read(start, stop).reshape(-1, *item))
+        lengths[start:stop] = counts.reshape(lengths[start:stop].shape)
+    return lengths
+
+
 def write_rows(
-    path: Path, bunch: Bunch, shape: tuple[int, ...], read: Rows, chunked: bool, compression: int
+    path: Path,
+    bunch: Bunch,
+    shape: tuple[int, ...],
+    read: Rows,
+    lengths: NDArray[np.int64],
+    compression: int,
 ) -> None:
-    """Write a data set whose rows are read a block at a time, twice.
+    """Write a data set whose rows are read a block at a time.
 
     Parameters
     ----------
@@ -498,11 +375,11 @@ def write_rows(
     bunch : Bunch
         As `checked` returns it; its `data` are not looked at.
     shape : tuple of int
-        Of the data: (n_clips, ...), or (n_clips, n_chunks, ...) where `chunked`.
+        Of the data: (n_clips, ...), or (n_clips, n_chunks, ...).
     read : callable
         `read(start, stop)` gives the rows from start to stop, float32.
-    chunked : bool
-        Whether the second axis counts chunks.
+    lengths : ndarray of shape (n_clips,) or (n_clips, n_chunks), int64
+        As `count_frames` gives them; its second axis tells that the data have chunks.
     compression : int in [0, 9]
         Level of zlib.
 
@@ -513,22 +390,14 @@ def write_rows(
     """
     if compression not in range(10):
         raise ValueError(f"Got compression={compression!r}, expected an integer from 0 to 9.")
-    n_chunks, item = (shape[1], shape[2:]) if chunked else (1, shape[1:])
-    if not item:
-        raise ValueError(
-            f"Got data of shape {shape} with chunked=True, expected a third axis: "
-            "(n_clips, n_chunks, n_features) or more."
-        )
-    lengths = np.zeros((shape[0], n_chunks), dtype=np.int64)
-    for start, stop in _blocks(shape):
-        lengths[start:stop] = frame_counts(read(start, stop).reshape(-1, *item)).reshape(
-            -1, n_chunks
-        )
+    item = shape[lengths.ndim :]
+    n_chunks = lengths.shape[1] if lengths.ndim > 1 else None
+    lengths = lengths.reshape(len(lengths), -1)
     there = lengths > 0
     there[:, 0] = True  # a clip without any sound still has its row
     clip, chunk_nr = there.nonzero()
 
-    meta = {"format": FORMAT, "version": __version__, "n_chunks": n_chunks if chunked else None}
+    meta = {"format": FORMAT, "version": __version__, "n_chunks": n_chunks}
     with replacing(path) as temporary:
         try:
             with _created(temporary) as dataset:
@@ -621,7 +490,7 @@ def _lay_out(
     filters: dict[str, Any] = {}
     if compression:
         filters = {"compression": "zlib", "complevel": compression, "shuffle": True}
-    return dataset.createVariable(
+    features = dataset.createVariable(
         "features",
         "f4",
         ("instance", *dims),
@@ -630,3 +499,6 @@ def _lay_out(
         fletcher32=True,
         **filters,
     )
+    # The library keeps up to 64 MB of chunks; blocks come in order and have no second look at one.
+    features.set_var_chunk_cache(4 * MAX_CHUNK_BYTES)
+    return features

@@ -1,15 +1,13 @@
-"""Clips become spectrograms: SpectrogramExtractor and the steps that it takes."""
+"""Clips become spectrograms: SpectrogramExtractor, and several of them sharing their work."""
 
 import warnings
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
@@ -24,162 +22,15 @@ from skaudeep.audio import (
     Channel,
     Clip,
     list_clips,
-    mix_channels,
-    pad_or_cut,
-    pre_emphasize,
-    read_audio,
 )
-from skaudeep.spectra import (
-    MIN_DECIBELS,
-    mel_filters,
-    power_spectrogram,
-    rescale,
-    split_chunks,
-    to_decibels,
-)
+from skaudeep.spectra import MIN_DECIBELS
 from skaudeep.versions import VersionMixin
+from skaudeep.views import DYNAMIC_RANGE, Signal, hop_of, views_of
 
-# Without clip_below, what lies further below the maximum counts as this far: digital zeros have
-# no decibels, and 16-bit recordings nothing to say down there.
-DYNAMIC_RANGE = 120.0  # dB
 MAX_BATCH = 16  # clips a task
 MAX_NAMED = 20  # clips a warning
 SECONDS = Interval(Real, 0, None, closed="neither")
 COUNT = Interval(Integral, 1, None, closed="left")
-
-# --- one clip: the steps in their order, each with the parameters it reads -----------------------
-
-
-class _Signal(NamedTuple):
-    """What travels between steps: samples, then decibels, then the scaled spectrogram."""
-
-    values: Any
-    sampling_rate: float
-
-
-def _decode(clip: Clip, sampling_rate: float | None) -> _Signal:
-    return _Signal(
-        *read_audio(clip.source, sampling_rate=sampling_rate, start=clip.start, end=clip.end)
-    )
-
-
-def _excerpt(signal: _Signal, duration: float | None, align: Align) -> _Signal:
-    if duration is None:
-        return signal
-    return signal._replace(values=pad_or_cut(*signal, duration, align))
-
-
-def _mix(signal: _Signal, channel: Channel) -> _Signal:
-    return signal._replace(values=mix_channels(signal.values, channel))
-
-
-def _emphasize(signal: _Signal, pre_emphasis: float) -> _Signal:
-    return signal._replace(values=pre_emphasize(signal.values, pre_emphasis))
-
-
-@lru_cache(maxsize=64)
-def _sparse_mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> sparse.csr_array:
-    # A bin is in two bands at most. Beside being a fourth of the time, this product needs no BLAS,
-    # whose threads would fight those of n_jobs and whose rounding hangs on their number.
-    return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels))
-
-
-def _analyze(
-    signal: _Signal, window_duration: float, hop_duration: float | None, n_mels: int | None
-) -> _Signal:
-    samples, rate = signal
-    window = round(window_duration * rate)
-    hop = round(_hop(window_duration, hop_duration) * rate)
-    if window < 2 or hop < 1:
-        raise ValueError(
-            f"window_duration={window_duration} and hop_duration={hop_duration} are {window} and "
-            f"{hop} samples at {rate} Hz, expected at least 2 and 1. Lengthen them."
-        )
-    if n_mels is not None and n_mels > window // 2 + 1:
-        raise ValueError(
-            f"n_mels={n_mels} bands, but a window of {window_duration} s at {rate} Hz has only "
-            f"{window // 2 + 1} FFT bins. Choose fewer bands or a longer window."
-        )
-    if len(samples) < window:
-        raise AudioError(
-            f"waveform of {len(samples)} samples",
-            f"lasts {len(samples) / rate:g} s, less than one window of {window_duration:g} s",
-            "Pad it with duration=, shorten window_duration, or leave it out",
-        )
-    low, high = samples.min(), samples.max()
-    # Decibels are relative, so the level is free: at 1 no float32 power over- or underflows. An
-    # offset alone is silence; removing frame means would leave its rounding errors as sound.
-    level = samples / max(-low, high) if high > low else np.zeros_like(samples)
-    filters = None if n_mels is None else _sparse_mel_filters(rate, window, n_mels)
-    return signal._replace(values=to_decibels(power_spectrogram(level, window, hop, filters)))
-
-
-def _clip(signal: _Signal, clip_below: float | None, clip_above: float | None) -> _Signal:
-    low = -DYNAMIC_RANGE if clip_below is None else clip_below
-    high = 0.0 if clip_above is None else clip_above
-    return signal._replace(values=np.clip(signal.values, low, high))
-
-
-def _scale(
-    signal: _Signal,
-    chunk_duration: float | None,
-    n_chunks: int | None,
-    window_duration: float,
-    hop_duration: float | None,
-) -> _Signal:
-    if chunk_duration is None:
-        return signal._replace(values=rescale(signal.values))
-    length = round(chunk_duration / _hop(window_duration, hop_duration))
-    chunks = split_chunks(signal.values, length, n_chunks)
-    shape = (n_chunks or len(chunks), length, signal.values.shape[1])
-    scaled = np.full(shape, np.nan, np.float32)
-    for row, chunk in zip(scaled, chunks, strict=False):
-        row[: len(chunk)] = rescale(chunk)
-    return signal._replace(values=scaled)
-
-
-STEPS: tuple[tuple[Callable[..., _Signal], tuple[str, ...]], ...] = (
-    (_decode, ("sampling_rate",)),
-    (_excerpt, ("duration", "align")),
-    (_mix, ("channel",)),
-    (_emphasize, ("pre_emphasis",)),
-    (_analyze, ("window_duration", "hop_duration", "n_mels")),
-    (_clip, ("clip_below", "clip_above")),
-    (_scale, ("chunk_duration", "n_chunks", "window_duration", "hop_duration")),
-)
-
-
-def _views_of(
-    clip: Clip, extractors: Sequence["SpectrogramExtractor"]
-) -> list[_Signal | AudioError]:
-    """Run each extractor's steps on one clip; steps with equal parameters so far run once."""
-    done: dict[tuple, Any] = {}
-    views = []
-    for extractor in extractors:
-        value: Any = clip
-        key: tuple = ()
-        for step, names in STEPS:
-            parameters = {name: getattr(extractor, name) for name in names}
-            key = (*key, *parameters.values(), step)
-            if key not in done:
-                try:
-                    done[key] = step(value, **parameters)
-                except AudioError as error:
-                    done[key] = error.renamed(clip.name)
-            value = done[key]
-            if isinstance(value, AudioError):
-                if extractor.on_error == "raise":
-                    raise value
-                break
-        views.append(value)
-    return views
-
-
-def _views_of_batch(
-    clips: Sequence[Clip], extractors: Sequence["SpectrogramExtractor"]
-) -> list[list[_Signal | AudioError]]:
-    return [_views_of(clip, extractors) for clip in clips]
-
 
 # --- many clips ----------------------------------------------------------------------------------
 
@@ -230,8 +81,9 @@ def extract_views(
     batches = [clips[i : i + size] for i in range(0, len(clips), size)]
     # Decoding, FFT and matrix products release the GIL, so threads do; an outer
     # joblib.parallel_config may say otherwise.
+    parameters = [extractor.get_params() for extractor in extractors]
     done = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(_views_of_batch)(batch, extractors) for batch in batches
+        delayed(views_of)(batch, parameters) for batch in batches
     )
     rows = [views for batch in done for views in batch]
     gathered = [_gather(clips, view) for view in zip(*rows, strict=True)]
@@ -243,12 +95,12 @@ def extract_views(
                 failed[i] = str(view)
             elif not (view.values > -1).any():
                 silent[i] = clips[i].name
-    _warn("could not be read; their rows are NaN", list(failed.values()), len(clips))
-    _warn("are silent; their rows are -1 throughout", list(silent.values()), len(clips))
+    warn_of("could not be read; their rows are NaN", list(failed.values()), len(clips))
+    warn_of("are silent; their rows are -1 throughout", list(silent.values()), len(clips))
     return gathered
 
 
-def _gather(clips: list[Clip], rows: Sequence[_Signal | AudioError]) -> NDArray[np.float32]:
+def _gather(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[np.float32]:
     """Stack the rows of one view, NaN where a clip is shorter or failed."""
     signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
     if not signals:
@@ -277,12 +129,13 @@ def _gather(clips: list[Clip], rows: Sequence[_Signal | AudioError]) -> NDArray[
     return gathered
 
 
-def _warn(what: str, which: list[str], n_clips: int) -> None:
+def warn_of(what: str, which: list[str], n_clips: int) -> None:
+    """Warn, three calls up, that something is the matter with some clips."""
     if not which:
         return
     more = [f"and {len(which) - MAX_NAMED} more"] if len(which) > MAX_NAMED else []
     message = f"{len(which)} of {n_clips} clips {what}:\n" + "\n".join(which[:MAX_NAMED] + more)
-    warnings.warn(message, AudioWarning, stacklevel=4)  # where transform was called
+    warnings.warn(message, AudioWarning, stacklevel=4)  # who called transform
 
 
 class SpectrogramExtractor(
@@ -556,13 +409,9 @@ class SpectrogramExtractor(
             raise ValueError(
                 f"n_chunks={self.n_chunks} without a chunk_duration. Set chunk_duration=."
             )
-        shortest = max(self.window_duration, _hop(self.window_duration, self.hop_duration))
+        shortest = max(self.window_duration, hop_of(self.window_duration, self.hop_duration))
         if self.chunk_duration is not None and self.chunk_duration < shortest:
             raise ValueError(
                 f"chunk_duration={self.chunk_duration} is shorter than a window or a hop "
                 f"({shortest:g} s). Lengthen the chunks."
             )
-
-
-def _hop(window_duration: float, hop_duration: float | None) -> float:
-    return window_duration / 2 if hop_duration is None else hop_duration

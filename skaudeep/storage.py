@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import math
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -159,6 +161,8 @@ def _digest(file: BinaryIO, size: int) -> bytes:
 
 # --- journals ------------------------------------------------------------------------------------
 
+_RECORD = struct.Struct("<qdqqqI")  # row, rate, chunks, frames, bands, checksum of all
+
 
 class Journal:
     """Arrays of rows, appended to one file as they are made, which outlives its writer.
@@ -197,14 +201,13 @@ class Journal:
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "journal")
     ...     with Journal(path, "count", 2) as journal:
-    ...         journal.append(1, 16000.0, np.arange(6, dtype=np.float32).reshape(2, 3))
+    ...         journal.append([record(1, np.arange(6).reshape(2, 3), 16000.0)])
     ...     with Journal(path, "count", 2) as journal:  # the next process
-    ...         journal.done.tolist(), journal.read(1).tolist()
+    ...         journal.done.tolist(), journal.read([1])[0].tolist()
     ([False, True], [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
     """
 
     _MAGIC = b"skaudeep journal 1\n"
-    _RECORD = struct.Struct("<qdqqqI")  # row, rate, chunks, frames, bands, checksum of all
 
     def __init__(self, path: Path, task: str, n_rows: int) -> None:
         self.path = path
@@ -264,38 +267,43 @@ class Journal:
     def _scan(self, size: int) -> None:
         """Find all whole records; what follows them was cut short."""
         self._end = len(self._head)
-        while self._end + self._RECORD.size <= size:
+        while self._end + _RECORD.size <= size:
             self._file.seek(self._end)
-            head = self._file.read(self._RECORD.size)
-            row, rate, *shape, checksum = self._RECORD.unpack(head)
-            start = self._end + self._RECORD.size
+            head = self._file.read(_RECORD.size)
+            row, _, *shape, checksum = _RECORD.unpack(head)
             if not 0 <= row < len(self.done) or min(shape) < 0:
                 break
-            if (end := start + 4 * _n_values(shape)) > size:
+            n_bytes = 4 * math.prod(shape if shape[0] else shape[1:])
+            if self._end + _RECORD.size + n_bytes > size:
                 break
-            if zlib.crc32(self._file.read(end - start), zlib.crc32(head[:-4])) != checksum:
+            if zlib.crc32(self._file.read(n_bytes), zlib.crc32(head[:-4])) != checksum:
                 break
-            self._note(row, rate, shape, start, end)
+            self._note(head, n_bytes)
 
-    def _note(self, row: int, rate: float, shape: list[int], start: int, end: int) -> None:
+    def _note(self, head: bytes, n_bytes: int) -> None:
+        """Take up a record at the end, of which `head` is the beginning."""
+        row, rate, *shape, _ = _RECORD.unpack_from(head)
         self.done[row], self.rates[row], self.shapes[row] = True, rate, shape
-        self._starts[row], self._end = start, end
+        self._starts[row] = self._end + _RECORD.size
+        self._end += _RECORD.size + n_bytes
 
-    def append(self, row: int, rate: float, values: NDArray[np.float32]) -> None:
-        """Add a row, of two axes, or of three where it has chunks.
+    def append(self, records: Sequence[bytes]) -> None:
+        """Add rows, each as :func:`record` gives it.
 
         Raises
         ------
         OSError
-            If the disk does not take it. The rows before stay.
+            If the disk does not take them all. Those that it took stay, as do all rows before.
         """
-        shape = [0] * (3 - values.ndim) + list(values.shape)
-        head = self._RECORD.pack(row, rate, *shape, 0)[:-4]
-        payload = np.ascontiguousarray(values, dtype="<f4").tobytes()
-        checksum = zlib.crc32(payload, zlib.crc32(head))
-        self._write(self._end, head + checksum.to_bytes(4, "little") + payload)
-        start = self._end + self._RECORD.size
-        self._note(row, rate, shape, start, start + len(payload))
+        try:
+            self._write(self._end, b"".join(records))
+        except OSError:  # as many as there is room for
+            for row in records:
+                self._write(self._end, row)
+                self._note(row, len(row) - _RECORD.size)
+        else:
+            for row in records:
+                self._note(row, len(row) - _RECORD.size)
 
     def _write(self, place: int, data: bytes) -> None:
         view = memoryview(data)
@@ -311,18 +319,40 @@ class Journal:
                 "done so far stays",
             ) from error
 
-    def read(self, row: int) -> NDArray[np.float32]:
-        """Return a row that is done."""
-        shape = self.shapes[row].tolist()
-        self._file.seek(self._starts[row])
-        payload = self._file.read(4 * _n_values(shape))
-        return np.frombuffer(payload, dtype="<f4").reshape(shape if shape[0] else shape[1:])
+    def read(self, rows: Sequence[int]) -> list[NDArray[np.float32]]:
+        """Return rows, those that are not done without a value."""
+        shapes = self.shapes[rows][:, 0 if self.shapes[:, 0].any() else 1 :].tolist()
+        buffered = io.BufferedReader(self._file, BLOCK)  # rows lie mostly in their order
+        found = []
+        for start, shape in zip(self._starts[rows].tolist(), shapes, strict=True):
+            buffered.seek(start)
+            payload = buffered.read(4 * math.prod(shape))
+            found.append(np.frombuffer(payload, dtype="<f4").reshape(shape))
+        buffered.detach()
+        return found
 
     def remove(self) -> None:
         """Delete the file, when what it holds has been put elsewhere."""
         self.path.unlink(missing_ok=True)
 
 
-def _n_values(shape: list[int]) -> int:
-    chunks, frames, bands = shape
-    return max(chunks, 1) * frames * bands
+def record(row: int, values: NDArray[np.float32], rate: float) -> bytes:
+    """Write a row of a :class:`Journal` down, in whatever process it was made.
+
+    Parameters
+    ----------
+    row : int
+        Which one.
+    values : ndarray of shape (n_frames, n_bands) or (n_chunks, n_frames, n_bands), float32
+        It.
+    rate : float
+        Its sampling rate in Hz.
+
+    Returns
+    -------
+    bytes
+    """
+    shape = [0] * (3 - values.ndim) + list(values.shape)
+    head = _RECORD.pack(row, rate, *shape, 0)[:-4]
+    payload = np.ascontiguousarray(values, dtype="<f4").tobytes()
+    return head + zlib.crc32(payload, zlib.crc32(head)).to_bytes(4, "little") + payload

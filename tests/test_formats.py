@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -540,3 +542,12 @@ def test_missing_numbers_are_equal():
 def test_the_room_has_all_formats():
     assert set(skaudeep.formats.__all__) >= {"save_netcdf", "load_netcdf", "extract_to_netcdf"}
     assert all(hasattr(skaudeep.formats, name) for name in skaudeep.formats.__all__)
+
+
+def test_the_rooms_are_there_without_an_import_of_their_own():
+    code = (
+        "import sys, skaudeep; assert 'sklearn' not in sys.modules; skaudeep.formats.load_csv; "
+        "skaudeep.datasets.load_dataset; assert skaudeep.load_netcdf is "
+        "skaudeep.formats.load_netcdf; assert not {'torch', 'librosa'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

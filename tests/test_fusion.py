@@ -80,16 +80,16 @@ def test_names_carry_the_view(sounds):
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_each_clip_is_decoded_once_however_many_views_there_are(sounds, n_jobs, monkeypatch):
-    from skaudeep import spectrogram
+    from skaudeep import views
 
     decoded = []
-    read_audio = spectrogram.read_audio
+    read_audio = views.read_audio
 
     def counting(clip, **arguments):
         decoded.append(clip)
         return read_audio(clip, **arguments)
 
-    monkeypatch.setattr(spectrogram, "read_audio", counting)
+    monkeypatch.setattr(views, "read_audio", counting)
     fusion = paper(n_jobs=n_jobs)
     for method in (fusion.fit, fusion.fit_transform, fusion.transform):
         decoded.clear()

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
-import skaudeep.spectrogram
+import skaudeep.views
 from skaudeep.audio import AudioError, AudioWarning
 from skaudeep.spectra import mel_filters
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
@@ -227,13 +227,13 @@ def test_views_equal_single_extractions_and_decode_each_clip_once(files, monkeyp
     calls = []
 
     def count(name):
-        counted = getattr(skaudeep.spectrogram, name)
+        counted = getattr(skaudeep.views, name)
 
         def counting(*args, **kwargs):
             calls.append(name)
             return counted(*args, **kwargs)
 
-        monkeypatch.setattr(skaudeep.spectrogram, name, counting)
+        monkeypatch.setattr(skaudeep.views, name, counting)
 
     count("read_audio")
     count("power_spectrogram")
