@@ -1,221 +1,418 @@
-"""One recurrent layer on the CPU with its own backward pass through time.
+"""GRU and LSTM layers through time, compiled by numba: the state's product and the gates.
 
-torch runs an ``nn.GRU`` on the CPU as a graph of small operations per frame. Here the products with
-the inputs, and in the backward pass those for the gradients of weights and inputs, run once over
-all frames; only the product with the state stays in the loop, and its gates are one compiled
-function. In the shapes T is frames, B sequences, F inputs, H units, G gates (3 for GRU, 4 for
-LSTM).
+Each function takes the sequences from row ``start`` to ``stop`` through all frames and holds no
+lock, so threads share a batch without waiting for each other at every frame. Rows are computed
+alike whatever stands beside them. In the shapes T is frames, B sequences, H units; states have T +
+1 frames, the initial one first. All arrays are C-contiguous and of one float type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
-from torch.nn.functional import linear
+import numpy as np
+from llvmlite import binding, ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+_FEATURES = binding.get_host_cpu_features()
+VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
+TILE_VECTORS = 2
+TILE_ROWS = 4 if VECTOR_BYTES == 32 else 8  # what fits 16 registers, and 32
+SUM_ROWS = 256  # terms of a sum over all frames that are taken together
+BLOCK_ROWS = 32  # sequences that go through time together: their states stay in the L1 cache
 
 
-def run_layer(
-    cell: str,
-    x: Tensor,
-    initial: Tensor | None,
-    weights: Sequence[Tensor],
-    lengths: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Run a GRU or LSTM layer over a batch, as ``nn.GRU`` and ``nn.LSTM`` define them.
+def panel_width(itemsize: int) -> int:
+    """Columns of a weight that `pack` lays side by side."""
+    return TILE_VECTORS * VECTOR_BYTES // itemsize
 
-    Under autocast to bfloat16 matrices are multiplied in bfloat16; states stay in float32.
 
-    Parameters
-    ----------
-    cell : {"gru", "lstm"}
-    x : Tensor of shape (n_frames, n_sequences, n_inputs)
-        On the CPU, float32 or float64 (or bfloat16, under autocast).
-    initial : Tensor of shape (n_sequences, n_units) or, for LSTM, (n_sequences, 2 * n_units)
-        Hidden before cell state; None is zero.
-    weights : sequence of weight_ih, weight_hh, bias_ih, bias_hh, as the torch module has them
-    lengths : Tensor of shape (n_sequences,), default=None
-        True frames of each sequence.
+def pack(weight: np.ndarray) -> np.ndarray:
+    """Lay out a matrix (N, K) for `_multiply` by its transpose.
 
-    Returns
-    -------
-    outputs : Tensor of shape (n_frames, n_sequences, n_units)
-        Zero at padding.
-    final : Tensor of the shape of `initial`
-        After each sequence's own last frame.
-
-    References
-    ----------
-    Cho et al. (2014). Learning phrase representations using RNN encoder-decoder. EMNLP; with the
-    reset gate after the product, as in cuDNN. Hochreiter & Schmidhuber (1997). Long short-term
-    memory. Neural Computation 9(8).
+    Panels of `panel_width` columns of the transpose, each (K, width), one after the other; the
+    last one may be narrower.
     """
-    n_frames, n_sequences, _ = x.shape
-    weight_hh = weights[1]
-    if initial is None:
-        n_states = 1 if cell == "gru" else 2
-        initial = weight_hh.new_zeros(n_sequences, n_states * weight_hh.shape[1])
-    if lengths is None:
-        lengths = torch.full((n_sequences,), n_frames)
-    low = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-    with torch.autocast("cpu", enabled=False):
-        return _Layer.apply(cell, x, initial, *weights, lengths, low)
-
-
-class _Layer(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        cell: str,
-        x: Tensor,
-        initial: Tensor,
-        weight_ih: Tensor,
-        weight_hh: Tensor,
-        bias_ih: Tensor,
-        bias_hh: Tensor,
-        lengths: Tensor,
-        low: bool,
-    ) -> tuple[Tensor, Tensor]:
-        from skaudeep import gates as pointwise  # compiles, so only where it is needed
-
-        n_frames, n_sequences, _ = x.shape
-        n_units = weight_hh.shape[1]
-        dtype = torch.bfloat16 if low else weight_ih.dtype
-        keep = any(ctx.needs_input_grad)
-
-        x = x.to(dtype).contiguous().flatten(0, 1)  # (T*B, F)
-        gates = Product(weight_ih, len(x), dtype)(x).to(weight_ih.dtype)  # (T*B, G*H)
-        gates = gates.view(n_frames, n_sequences, -1)
-        gates += bias_ih
-        recur = Product(weight_hh, n_sequences, dtype)
-        hidden = gates.new_empty(n_frames + 1, n_sequences, n_units)  # the initial state first
-        hidden[0] = initial[:, :n_units]
-        frames = hidden.unbind(0)
-        gates_, hidden_, bias_, lengths_ = (
-            a.detach().numpy() for a in (gates, hidden, bias_hh, lengths)
-        )
-        if cell == "gru":
-            second = gates.new_empty(n_frames if keep else 1, n_sequences, n_units)
-            second_ = second.numpy()
-            for t in range(n_frames):
-                product = recur(frames[t]).numpy()  # (B, 3H)
-                pointwise.gru_forward(gates_, product, bias_, second_, hidden_, lengths_, t, 0)
-        else:
-            second = gates.new_empty(n_frames + 1, n_sequences, n_units)
-            second[0] = initial[:, n_units:]
-            second_ = second.numpy()
-            for t in range(n_frames):
-                product = recur(frames[t]).numpy()  # (B, 4H)
-                pointwise.lstm_forward(gates_, product, bias_, hidden_, second_, lengths_, t, 0)
-        final = _at(hidden, lengths)
-        if cell == "lstm":
-            final = torch.cat([final, _at(second, lengths)], dim=1)
-        ctx.cell, ctx.dtype = cell, dtype
-        ctx.save_for_backward(x, weight_ih, weight_hh, lengths, gates, hidden, second)
-        return hidden[1:], final
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_outputs: Tensor, grad_final: Tensor) -> tuple[Tensor | None, ...]:
-        from skaudeep import gates as pointwise
-
-        x, weight_ih, weight_hh, lengths, gates, hidden, second = ctx.saved_tensors
-        n_frames, n_sequences, _ = gates.shape
-        n_units = weight_hh.shape[1]
-        dtype = ctx.dtype
-        recur = Product(weight_hh.t(), n_sequences, dtype)
-        gradient = grad_final[:, :n_units].clone(memory_format=torch.contiguous_format)  # (B, H)
-        to_product = torch.empty_like(gates)
-        frames = to_product.unbind(0)
-        gradient_ = gradient.numpy()
-        saved = [a.numpy() for a in (gates, second, hidden, lengths, grad_outputs.contiguous())]
-        to_product_ = to_product.numpy()
-        if ctx.cell == "gru":
-            to_new = torch.empty_like(second)
-            to_new_ = to_new.numpy()
-            for t in reversed(range(n_frames)):
-                pointwise.gru_backward(*saved, gradient_, to_product_, to_new_, t, 0)
-                gradient += recur(frames[t])
-            grad_initial = gradient
-        else:
-            gates_, second_, hidden_, *rest = saved
-            grad_cell = grad_final[:, n_units:].clone(memory_format=torch.contiguous_format)
-            grad_cell_ = grad_cell.numpy()
-            for t in reversed(range(n_frames)):
-                pointwise.lstm_backward(
-                    gates_, hidden_, second_, *rest, gradient_, grad_cell_, to_product_, t, 0
-                )
-                gradient += recur(frames[t])
-            grad_initial = torch.cat([gradient, grad_cell], dim=1)
-        rows = to_product.flatten(0, 1)  # (T*B, G*H)
-        before = hidden[:-1].flatten(0, 1)  # (T*B, H)
-        grad_weight_hh, grad_bias_hh = _weight_gradient(rows, before, weight_hh, dtype)
-        if ctx.cell == "gru":  # the new state's input is not reset
-            to_product[:, :, 2 * n_units :] = to_new
-        grad_weight_ih, grad_bias_ih = _weight_gradient(rows, x, weight_ih, dtype)
-        grad_x = None
-        if ctx.needs_input_grad[1]:
-            grad_x = Product(weight_ih.t(), len(rows), dtype)(rows).view(n_frames, n_sequences, -1)
-        return (
-            None,
-            grad_x,
-            grad_initial,
-            grad_weight_ih,
-            grad_weight_hh,
-            grad_bias_ih,
-            grad_bias_hh,
-            None,
-            None,
-        )
-
-
-def _at(states: Tensor, lengths: Tensor) -> Tensor:
-    """Rows (B, H) of the states (T + 1, B, H) after each sequence's last frame."""
-    return states[lengths, torch.arange(states.shape[1])]
-
-
-class Product:
-    """``x @ weight.T`` for one weight and many x of ``n_rows`` rows, the weight laid out once.
-
-    oneDNN's float32 product is twice as fast as MKL's on AMD processors, and as fast on Intel's.
-    """
-
-    def __init__(self, weight: Tensor, n_rows: int, dtype: torch.dtype):
-        self.dtype = dtype
-        self.weight = weight.detach().to(dtype)
-        self.packed = None
-        if has_onednn(dtype):
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.contiguous(), n_rows)
-
-    def __call__(self, x: Tensor) -> Tensor:  # noqa: D102
-        x = x.to(self.dtype)
-        if self.packed is None:
-            y = linear(x, self.weight)
-        else:
-            y = torch.ops.mkldnn._linear_pointwise.default(x, self.packed, None, "none", [], "")
-        return y.float() if self.dtype == torch.bfloat16 else y
-
-
-def _weight_gradient(
-    gradient: Tensor, x: Tensor, weight: Tensor, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Gradients of weight and bias of ``linear(x, weight, bias)``."""
-    if dtype == torch.float32 and has_onednn(dtype):
-        to_weight, to_bias = torch.ops.aten.mkldnn_linear_backward_weights(
-            gradient.to_mkldnn(), x.to_mkldnn(), weight, True
-        )
-        return to_weight.to_dense(), to_bias.to_dense()
-    to_weight = gradient.to(dtype).t() @ x.to(dtype)
-    return to_weight.to(weight.dtype), gradient.sum(0)
-
-
-def has_onednn(dtype: torch.dtype) -> bool:
-    """Whether oneDNN is there and the processor one that it has kernels for."""
-    return (
-        dtype in (torch.float32, torch.bfloat16)
-        and torch.backends.mkldnn.is_available()
-        and torch.backends.cpu.get_cpu_capability().startswith("AVX")
+    width = panel_width(weight.itemsize)
+    return np.concatenate(
+        [weight[i : i + width].T.reshape(-1) for i in range(0, len(weight), width)]
     )
+
+
+def _compiled(function: Callable) -> Callable:
+    # Contraction to fused multiply-add alone: the rest of fastmath loses NaN, and so divergence.
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # no directory to cache in can be written
+        return njit(**options)(function)
+
+
+def _tile(n_rows: int) -> Callable:
+    """Return a function that adds ``a @ w`` to a tile of c, held in registers meanwhile.
+
+    Each array comes with the place of its first element, the distance from row to row of the tile,
+    and that from one term of the sum to the next.
+    """
+
+    @intrinsic
+    def multiply_tile(typingctx, c, c_at, c_row, a, a_at, a_row, a_step, w, w_at, w_step, depth):  # type: ignore[no-untyped-def]
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            c, c_at, c_row, a, a_at, a_row, a_step, w, w_at, w_step, depth = args
+            item = signature.args[0].dtype
+            itemsize = item.bitwidth // 8
+            lanes = VECTOR_BYTES // itemsize
+            vector = ir.VectorType(context.get_value_type(item), lanes)
+            vectors, rows = range(TILE_VECTORS), range(n_rows)
+
+            def data(position: int, array: Any, at: Any) -> Any:
+                kind = signature.args[position]
+                pointer = context.make_array(kind)(context, builder, value=array).data
+                return builder.gep(pointer, [at])
+
+            def integer(value: int) -> Any:
+                return ir.Constant(ir.IntType(64), value)
+
+            def as_vector(pointer: Any, at: Any) -> Any:
+                return builder.bitcast(builder.gep(pointer, [at]), vector.as_pointer())
+
+            def spread(value: Any) -> Any:
+                undefined = ir.Constant(vector, ir.Undefined)
+                first = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+                zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+                return builder.shuffle_vector(first, undefined, zeros)
+
+            to, left, right = data(0, c, c_at), data(3, a, a_at), data(7, w, w_at)
+            targets = [
+                [
+                    as_vector(to, builder.add(builder.mul(integer(i), c_row), integer(v * lanes)))
+                    for v in vectors
+                ]
+                for i in rows
+            ]
+            sums = [[cgutils.alloca_once(builder, vector) for _ in vectors] for _ in rows]
+            for i in rows:
+                for v in vectors:
+                    builder.store(builder.load(targets[i][v], align=itemsize), sums[i][v])
+            lefts = [builder.gep(left, [builder.mul(integer(i), a_row)]) for i in rows]
+            with cgutils.for_range(builder, depth) as loop:
+                at_a, at_w = builder.mul(loop.index, a_step), builder.mul(loop.index, w_step)
+                weights = [
+                    builder.load(
+                        as_vector(right, builder.add(at_w, integer(v * lanes))), align=itemsize
+                    )
+                    for v in vectors
+                ]
+                for i in rows:
+                    x = spread(builder.load(builder.gep(lefts[i], [at_a])))
+                    for v in vectors:
+                        product = builder.fmul(x, weights[v], flags=["contract"])
+                        total = builder.fadd(builder.load(sums[i][v]), product, flags=["contract"])
+                        builder.store(total, sums[i][v])
+            for i in rows:
+                for v in vectors:
+                    builder.store(builder.load(sums[i][v]), targets[i][v], align=itemsize)
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(c, i, i, a, i, i, i, w, i, i, i), codegen
+
+    return multiply_tile
+
+
+_tile_of_rows = _tile(TILE_ROWS)
+_tile_of_one = _tile(1)
+
+
+@_compiled
+def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):  # type: ignore[no-untyped-def]
+    """Add ``a @ w`` to c, for ``n_rows`` rows from ``a_at`` and ``c_at`` on; ``w`` is packed."""
+    width = TILE_VECTORS * VECTOR_BYTES // c.itemsize
+    whole = n_rows - n_rows % TILE_ROWS
+    for j in range(0, n_columns - width + 1, width):
+        at = j * depth
+        for i in range(0, whole, TILE_ROWS):
+            to, left = c_at + i * c_row + j, a_at + i * a_row
+            _tile_of_rows(c, to, c_row, a, left, a_row, 1, w, at, width, depth)
+        for i in range(whole, n_rows):
+            to, left = c_at + i * c_row + j, a_at + i * a_row
+            _tile_of_one(c, to, c_row, a, left, a_row, 1, w, at, width, depth)
+    narrow = n_columns % width
+    if narrow > 0:
+        flat_c, flat_a = c.reshape(-1), a.reshape(-1)
+        panel = w[(n_columns - narrow) * depth :]
+        for i in range(n_rows):
+            row = flat_c[c_at + i * c_row + n_columns - narrow :]
+            for k in range(depth):
+                x = flat_a[a_at + i * a_row + k]
+                for j in range(narrow):
+                    row[j] += x * panel[k * narrow + j]
+
+
+@_compiled
+def product(x, w, bias, out, start, stop):  # type: ignore[no-untyped-def]
+    """Set rows of ``out`` (M, N) to ``x @ w + bias``; x is (M, K), w packed."""
+    depth, n_columns = x.shape[1], out.shape[1]
+    for first in range(start, stop, BLOCK_ROWS):
+        last = min(first + BLOCK_ROWS, stop)
+        for i in range(first, last):
+            out[i] = bias
+        at, to = first * depth, first * n_columns
+        _multiply(out, to, n_columns, x, at, depth, last - first, w, n_columns, depth)
+
+
+@_compiled
+def weight_gradient(gradient, x, out, start, stop):  # type: ignore[no-untyped-def]
+    """Set rows of ``out`` (N, K) to those of ``gradient.T @ x``, from (M, N) and (M, K)."""
+    n_rows, n_gates = gradient.shape
+    n_columns = x.shape[1]
+    width = TILE_VECTORS * VECTOR_BYTES // x.itemsize
+    narrow = n_columns % width
+    whole = stop - (stop - start) % TILE_ROWS
+    for i in range(start, stop):
+        out[i] = 0
+    panel = np.empty(SUM_ROWS * width, x.dtype)
+    for k in range(0, n_rows, SUM_ROWS):
+        depth = min(SUM_ROWS, n_rows - k)
+        for j in range(0, n_columns - width + 1, width):
+            for row in range(depth):
+                for column in range(width):
+                    panel[row * width + column] = x[k + row, j + column]
+            for i in range(start, whole, TILE_ROWS):
+                to, g = i * n_columns + j, k * n_gates + i
+                _tile_of_rows(out, to, n_columns, gradient, g, 1, n_gates, panel, 0, width, depth)
+            for i in range(whole, stop):
+                to, g = i * n_columns + j, k * n_gates + i
+                _tile_of_one(out, to, n_columns, gradient, g, 1, n_gates, panel, 0, width, depth)
+        if narrow > 0:
+            for row in range(k, k + depth):
+                values = x[row, n_columns - narrow :]
+                for i in range(start, stop):
+                    to_row, factor = out[i, n_columns - narrow :], gradient[row, i]
+                    for j in range(narrow):
+                        to_row[j] += factor * values[j]
+
+
+def _exp(x: Any) -> Any:
+    return math.exp(x)
+
+
+@overload(_exp)
+def _exp_overload(x: Any) -> Any:
+    """In float32 a polynomial (Cephes, expf; 1e-7), because only arithmetic is vectorised."""
+    if x != types.float32:
+
+        def exp64(x: Any) -> Any:
+            return math.exp(x)
+
+        return exp64
+    f = np.float32
+
+    def exp32(x: Any) -> Any:
+        x = f(-87.0) if x < f(-87.0) else x  # in this order NaN stays
+        x = f(88.0) if x > f(88.0) else x
+        n = np.floor(x * f(1.44269504) + f(0.5))
+        r = x - n * f(0.693359375) + n * f(2.12194440e-4)
+        p = f(1.9875691500e-4)
+        p = p * r + f(1.3981999507e-3)
+        p = p * r + f(8.3334519073e-3)
+        p = p * r + f(4.1665795894e-2)
+        p = p * r + f(1.6666665459e-1)
+        p = p * r + f(5.0000001201e-1)
+        p = p * r * r + r + f(1.0)
+        power = (np.int32(n) + np.int32(127)) << np.int32(23)
+        return p * np.int32(power).view(np.float32)
+
+    return exp32
+
+
+# The loops over units are short, with few arrays each: LLVM vectorises only what it can prove not
+# to overlap.
+
+
+@_compiled
+def gru_forward(gates, w_gates, w_new, bias, term, states, lengths, start, stop):  # type: ignore[no-untyped-def]
+    """Turn the products with the inputs in ``gates`` (T, B, 3H) into r, z, n; fill the states.
+
+    ``term`` (T or 1, B, H) keeps what r multiplies, and ``bias`` (H,) belongs to it. ``w_gates``
+    and ``w_new`` are packed rows of ``weight_hh``. Past its length a sequence's state is zero.
+    """
+    n_frames, n_sequences, _ = gates.shape
+    n = states.shape[2]
+    one, two = states.dtype.type(1), states.dtype.type(2)
+    for first in range(start, stop, BLOCK_ROWS):
+        last = min(first + BLOCK_ROWS, stop)
+        for t in range(n_frames):
+            kept = t % len(term)
+            for i in range(first, last):
+                term[kept, i] = bias
+            at, rows = t * n_sequences + first, last - first
+            _multiply(gates, at * 3 * n, 3 * n, states, at * n, n, rows, w_gates, 2 * n, n)
+            at_term = (kept * n_sequences + first) * n
+            _multiply(term, at_term, n, states, at * n, n, rows, w_new, n, n)
+            for i in range(first, last):
+                before, after = states[t, i], states[t + 1, i]
+                if t >= lengths[i]:
+                    for j in range(n):
+                        after[j] = 0
+                    continue
+                gate, hidden = gates[t, i], term[kept, i]
+                reset, update, new = gate[:n], gate[n : 2 * n], gate[2 * n :]
+                for j in range(2 * n):
+                    gate[j] = one / (one + _exp(-gate[j]))
+                for j in range(n):  # tanh
+                    new[j] = one - two / (_exp(two * (new[j] + reset[j] * hidden[j])) + one)
+                for j in range(n):
+                    after[j] = new[j] + update[j] * (before[j] - new[j])
+
+
+@_compiled
+def gru_backward(  # type: ignore[no-untyped-def]
+    gates, term, states, lengths, grad_outputs, w, gradient, to_product, to_new, start, stop
+):
+    """From the gradients of outputs and final state to those of the products.
+
+    ``gradient`` (B, H) begins as that of the final state and ends as that of the initial one. ``w``
+    is ``weight_hh.T``, packed. ``to_product`` (T, B, 3H) belongs to the product with the state,
+    ``to_new`` (T, B, H) to the part of n in the one with the inputs.
+    """
+    n_frames, n_sequences, _ = gates.shape
+    n = states.shape[2]
+    one = states.dtype.type(1)
+    for first in range(start, stop, BLOCK_ROWS):
+        last = min(first + BLOCK_ROWS, stop)
+        for t in range(n_frames - 1, -1, -1):
+            for i in range(first, last):
+                to_gate, to_n = to_product[t, i], to_new[t, i]
+                if t >= lengths[i]:
+                    for j in range(3 * n):
+                        to_gate[j] = 0
+                    for j in range(n):
+                        to_n[j] = 0
+                    continue
+                before, gate, hidden = states[t, i], gates[t, i], term[t, i]
+                reset, update, new = gate[:n], gate[n : 2 * n], gate[2 * n :]
+                to_reset, to_update, to_hidden = to_gate[:n], to_gate[n : 2 * n], to_gate[2 * n :]
+                d, above = gradient[i], grad_outputs[t, i]
+                for j in range(n):
+                    d[j] += above[j]
+                for j in range(n):
+                    to_n[j] = d[j] * (one - update[j]) * (one - new[j] * new[j])
+                for j in range(n):
+                    to_update[j] = d[j] * (before[j] - new[j]) * update[j] * (one - update[j])
+                for j in range(n):
+                    to_hidden[j] = to_n[j] * reset[j]
+                for j in range(n):
+                    to_reset[j] = to_hidden[j] * hidden[j] * (one - reset[j])
+                for j in range(n):
+                    d[j] *= update[j]
+            at = (t * n_sequences + first) * 3 * n
+            _multiply(gradient, first * n, n, to_product, at, 3 * n, last - first, w, n, 3 * n)
+
+
+@_compiled
+def lstm_forward(gates, w, states, cells, lengths, start, stop):  # type: ignore[no-untyped-def]
+    """Turn the products with the inputs in ``gates`` (T, B, 4H) into i, f, g, o; fill the states.
+
+    ``w`` is ``weight_hh``, packed. Past its length a sequence's states are zero.
+    """
+    n_frames, n_sequences, _ = gates.shape
+    n = states.shape[2]
+    one, two = states.dtype.type(1), states.dtype.type(2)
+    for first in range(start, stop, BLOCK_ROWS):
+        last = min(first + BLOCK_ROWS, stop)
+        for t in range(n_frames):
+            at, rows = t * n_sequences + first, last - first
+            _multiply(gates, at * 4 * n, 4 * n, states, at * n, n, rows, w, 4 * n, n)
+            for i in range(first, last):
+                after, cell, cell_after = states[t + 1, i], cells[t, i], cells[t + 1, i]
+                if t >= lengths[i]:
+                    for j in range(n):
+                        after[j] = 0
+                    for j in range(n):
+                        cell_after[j] = 0
+                    continue
+                gate = gates[t, i]
+                enter, forget = gate[:n], gate[n : 2 * n]
+                new, leave = gate[2 * n : 3 * n], gate[3 * n :]
+                for j in range(2 * n):
+                    gate[j] = one / (one + _exp(-gate[j]))
+                for j in range(n):
+                    new[j] = one - two / (_exp(two * new[j]) + one)
+                for j in range(n):
+                    leave[j] = one / (one + _exp(-leave[j]))
+                for j in range(n):
+                    cell_after[j] = enter[j] * new[j] + forget[j] * cell[j]
+                for j in range(n):
+                    after[j] = leave[j] * (one - two / (_exp(two * cell_after[j]) + one))
+
+
+@_compiled
+def lstm_backward(  # type: ignore[no-untyped-def]
+    gates, states, cells, lengths, grad_outputs, w, gradient, grad_cell, to_product, start, stop
+):
+    """From the gradients of outputs and final states to those of the products (T, B, 4H).
+
+    ``gradient`` and ``grad_cell`` (B, H) begin as those of the final states and end as those of the
+    initial ones. ``w`` is ``weight_hh.T``, packed.
+    """
+    n_frames, n_sequences, _ = gates.shape
+    n = states.shape[2]
+    one, two = states.dtype.type(1), states.dtype.type(2)
+    for first in range(start, stop, BLOCK_ROWS):
+        last = min(first + BLOCK_ROWS, stop)
+        for t in range(n_frames - 1, -1, -1):
+            for i in range(first, last):
+                to_gate = to_product[t, i]
+                if t >= lengths[i]:
+                    for j in range(4 * n):
+                        to_gate[j] = 0
+                    continue
+                gate, cell, cell_after = gates[t, i], cells[t, i], cells[t + 1, i]
+                enter, forget = gate[:n], gate[n : 2 * n]
+                new, leave = gate[2 * n : 3 * n], gate[3 * n :]
+                to_enter, to_forget = to_gate[:n], to_gate[n : 2 * n]
+                to_cell, to_leave = to_gate[2 * n : 3 * n], to_gate[3 * n :]
+                d, d_cell, above = gradient[i], grad_cell[i], grad_outputs[t, i]
+                for j in range(n):
+                    d[j] += above[j]
+                for j in range(n):  # tanh of the cell, for the two loops below
+                    to_cell[j] = one - two / (_exp(two * cell_after[j]) + one)
+                for j in range(n):
+                    d_cell[j] += d[j] * leave[j] * (one - to_cell[j] * to_cell[j])
+                for j in range(n):
+                    to_leave[j] = d[j] * to_cell[j] * leave[j] * (one - leave[j])
+                for j in range(n):
+                    to_cell[j] = d_cell[j] * enter[j] * (one - new[j] * new[j])
+                for j in range(n):
+                    to_enter[j] = d_cell[j] * new[j] * enter[j] * (one - enter[j])
+                for j in range(n):
+                    to_forget[j] = d_cell[j] * cell[j] * forget[j] * (one - forget[j])
+                for j in range(n):
+                    d_cell[j] *= forget[j]
+                for j in range(n):  # all of it goes through the product
+                    d[j] = 0
+            at = (t * n_sequences + first) * 4 * n
+            _multiply(gradient, first * n, n, to_product, at, 4 * n, last - first, w, n, 4 * n)
+
+
+@_compiled
+def drop(x, out, seed, threshold, scale, start, stop):  # type: ignore[no-untyped-def]
+    """Set values of ``out`` to those of x times ``scale``, or to 0 where chance says so.
+
+    The chance of value i is SplitMix64's (Steele, Lea & Flood, OOPSLA 2014) i-th number from
+    ``seed`` on, so that it need not be kept for the backward pass.
+    """
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    first = np.uint64(seed) + np.uint64(start) * golden
+    values, kept, zero = x[start:stop], out[start:stop], x.dtype.type(0)
+    for i in range(len(values)):
+        z = first + np.uint64(i) * golden
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        level = np.uint32((z ^ (z >> np.uint64(31))) >> np.uint64(32))
+        kept[i] = values[i] * scale if level >= np.uint32(threshold) else zero

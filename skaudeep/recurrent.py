@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from skaudeep.kernels import run_layer
+from skaudeep.layers import drop, run_layer
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 STATES_PER_CELL = {"gru": 1, "lstm": 2}  # an LSTM carries a hidden and a cell state
@@ -61,6 +61,8 @@ def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor
     """
     if generator is None or rate == 0:
         return x
+    if x.device.type == "cpu":
+        return drop(x, rate, generator)
     # 16 random bits a value: several times faster than bernoulli_, which draws a double for each.
     n_draws = -(-x.numel() // 4)
     bits = torch.empty(n_draws, dtype=torch.int64, device=x.device)

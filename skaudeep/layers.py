@@ -1,0 +1,255 @@
+"""One recurrent layer on the CPU with its own backward pass through time.
+
+torch runs an ``nn.GRU`` on the CPU as a graph of small operations per frame. Here the products with
+the inputs, and in the backward pass those for the gradients of weights and inputs, run once over
+all frames; what has to run frame by frame is compiled (`skaudeep.kernels`) and shared by threads
+that take a part of the batch each. In the shapes T is frames, B sequences, F inputs, H units, G
+gates (3 for GRU, 4 for LSTM).
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+HUGE_PAGE = 2**21  # bytes
+
+
+def run_layer(
+    cell: str,
+    x: Tensor,
+    initial: Tensor | None,
+    weights: Sequence[Tensor],
+    lengths: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Run a GRU or LSTM layer over a batch, as ``nn.GRU`` and ``nn.LSTM`` define them.
+
+    Under autocast to bfloat16 the products over all frames are taken in bfloat16; states and the
+    products with them stay in float32.
+
+    Parameters
+    ----------
+    cell : {"gru", "lstm"}
+    x : Tensor of shape (n_frames, n_sequences, n_inputs)
+        On the CPU, float32 or float64 (or bfloat16, under autocast).
+    initial : Tensor of shape (n_sequences, n_units) or, for LSTM, (n_sequences, 2 * n_units)
+        Hidden before cell state; None is zero.
+    weights : sequence of weight_ih, weight_hh, bias_ih, bias_hh, as the torch module has them
+    lengths : Tensor of shape (n_sequences,), default=None
+        True frames of each sequence.
+
+    Returns
+    -------
+    outputs : Tensor of shape (n_frames, n_sequences, n_units)
+        Zero at padding.
+    final : Tensor of the shape of `initial`
+        After each sequence's own last frame.
+
+    References
+    ----------
+    Cho et al. (2014). Learning phrase representations using RNN encoder-decoder. EMNLP; with the
+    reset gate after the product, as in cuDNN. Hochreiter & Schmidhuber (1997). Long short-term
+    memory. Neural Computation 9(8).
+    """
+    n_frames, n_sequences, _ = x.shape
+    weight_hh = weights[1]
+    if initial is None:
+        n_states = 1 if cell == "gru" else 2
+        initial = weight_hh.new_zeros(n_sequences, n_states * weight_hh.shape[1])
+    if lengths is None:
+        lengths = torch.full((n_sequences,), n_frames)
+    bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    with torch.autocast("cpu", enabled=False):
+        return _Layer.apply(cell, x, initial.to(weight_hh.dtype), *weights, lengths, bf16)
+
+
+class _Layer(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        cell: str,
+        x: Tensor,
+        initial: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
+        bias_ih: Tensor,
+        bias_hh: Tensor,
+        lengths: Tensor,
+        bf16: bool,
+    ) -> tuple[Tensor, Tensor]:
+        from skaudeep import kernels  # numba takes a second to load
+
+        n_frames, n_sequences, _ = x.shape
+        n = weight_hh.shape[1]
+        dtype = torch.bfloat16 if bf16 else weight_ih.dtype
+        bias = bias_ih + bias_hh
+        if cell == "gru":
+            bias[2 * n :] = bias_ih[2 * n :]  # r multiplies the other part
+        x = x.to(dtype).contiguous()
+        gates = _product(x.flatten(0, 1), weight_ih, bias, dtype).view(n_frames, n_sequences, -1)
+        hidden = _states(initial[:, :n], n_frames)
+        w = _array(weight_hh)
+        if cell == "gru":
+            # What r multiplies is needed in the backward pass alone.
+            kept = n_frames if any(ctx.needs_input_grad) else 1
+            second = _empty(kept, n_sequences, n, dtype=gates.dtype)
+            packed = (kernels.pack(w[: 2 * n]), kernels.pack(w[2 * n :]))
+            arrays = [gates, *packed, bias_hh[2 * n :], second, hidden, lengths]
+            _share(kernels.gru_forward, arrays, n_sequences)
+            final = _last(hidden, lengths)
+        else:
+            second = _states(initial[:, n:], n_frames)
+            arrays = [gates, kernels.pack(w), hidden, second, lengths]
+            _share(kernels.lstm_forward, arrays, n_sequences)
+            final = torch.cat([_last(hidden, lengths), _last(second, lengths)], dim=1)
+        ctx.cell, ctx.dtype = cell, dtype
+        ctx.save_for_backward(x, weight_ih, weight_hh, lengths, gates, hidden, second)
+        return hidden[1:], final
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_outputs: Tensor, grad_final: Tensor) -> tuple[Tensor | None, ...]:
+        from skaudeep import kernels
+
+        x, weight_ih, weight_hh, lengths, gates, hidden, second = ctx.saved_tensors
+        n_sequences, n = hidden.shape[1:]
+        w = kernels.pack(_array(weight_hh).T)
+        gradient = grad_final[:, :n].clone(memory_format=torch.contiguous_format)  # (B, H)
+        to_product = _empty(*gates.shape, dtype=gates.dtype)  # (T, B, G*H)
+        rows = to_product.flatten(0, 1)  # (T*B, G*H)
+        before = hidden[:-1].flatten(0, 1)  # (T*B, H)
+        if ctx.cell == "gru":
+            to_new = _empty(*second.shape, dtype=gates.dtype)  # (T, B, H)
+            saved = [gates, second, hidden, lengths, grad_outputs.contiguous()]
+            arrays = [*saved, w, gradient, to_product, to_new]
+            _share(kernels.gru_backward, arrays, n_sequences)
+            grad_initial = gradient
+            grad_weight_hh, grad_bias_hh = _gradients(rows, before, weight_hh, ctx.dtype)
+            to_product[:, :, 2 * n :] = to_new  # now of the product with the inputs
+            grad_weight_ih, grad_bias_ih = _gradients(rows, x.flatten(0, 1), weight_ih, ctx.dtype)
+        else:
+            grad_cell = grad_final[:, n:].clone(memory_format=torch.contiguous_format)
+            saved = [gates, hidden, second, lengths, grad_outputs.contiguous()]
+            arrays = [*saved, w, gradient, grad_cell, to_product]
+            _share(kernels.lstm_backward, arrays, n_sequences)
+            grad_initial = torch.cat([gradient, grad_cell], dim=1)
+            grad_weight_hh, grad_bias_hh = _gradients(rows, before, weight_hh, ctx.dtype)
+            grad_weight_ih, grad_bias_ih = _gradients(rows, x.flatten(0, 1), weight_ih, ctx.dtype)
+        grad_x = None
+        if ctx.needs_input_grad[1]:
+            grad_x = _product(rows, weight_ih.t(), None, ctx.dtype).view(x.shape)
+        by_weight = (grad_weight_ih, grad_weight_hh, grad_bias_ih, grad_bias_hh)
+        return None, grad_x, grad_initial, *by_weight, None, None
+
+
+def drop(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+    """Inverted dropout on the CPU; nothing of the size of x is kept for the backward pass."""
+    seed = int(torch.randint(2**63 - 1, (), generator=generator))
+    return _Dropout.apply(x, rate, seed)
+
+
+class _Dropout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rate: float, seed: int) -> Tensor:
+        ctx.rate, ctx.seed = rate, seed
+        return _drop(x, rate, seed)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return _drop(gradient, ctx.rate, ctx.seed), None, None
+
+
+def _drop(x: Tensor, rate: float, seed: int) -> Tensor:
+    from skaudeep import kernels
+
+    out = _empty(*x.shape, dtype=x.dtype)
+    values, kept = _array(x.contiguous().view(-1)), _array(out.view(-1))
+    scale = values.dtype.type(1 / (1 - rate))
+    _share(kernels.drop, [values, kept, seed, round(rate * 2**32), scale], len(values))
+    return out
+
+
+def _states(initial: Tensor, n_frames: int) -> Tensor:
+    """Room for the states (T + 1, B, H), the initial one in place."""
+    states = _empty(n_frames + 1, *initial.shape, dtype=initial.dtype)
+    states[0] = initial
+    return states
+
+
+def _last(states: Tensor, lengths: Tensor) -> Tensor:
+    """States (B, H) after each sequence's own last frame."""
+    return states[lengths, torch.arange(states.shape[1])]
+
+
+def _array(x: Any) -> Any:
+    return x.detach().numpy() if isinstance(x, Tensor) else x
+
+
+def _share(run: Callable, arguments: Sequence[Any], n_rows: int) -> None:
+    """Run a kernel on all rows, in as many threads as torch would use."""
+    n_threads = min(torch.get_num_threads(), -(-n_rows // 8))
+    bounds = [n_rows * i // n_threads // 8 * 8 for i in range(n_threads)] + [n_rows]
+    shared = [_array(a) for a in arguments]
+    if n_threads == 1:
+        run(*shared, 0, n_rows)
+        return
+    with ThreadPoolExecutor(n_threads - 1) as pool:
+        others = [pool.submit(run, *shared, *part) for part in pairwise(bounds[1:])]
+        run(*shared, bounds[0], bounds[1])
+        for other in others:
+            other.result()
+
+
+def _empty(*shape: int, dtype: torch.dtype) -> Tensor:
+    """Return uninitialised memory, where the system has them in huge pages.
+
+    A large block is new, and so cleared by the system, at each step. By small pages that takes as
+    long as the arithmetic.
+    """
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if n_bytes < HUGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return torch.empty(shape, dtype=dtype)
+    block = mmap.mmap(-1, n_bytes + HUGE_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    block.madvise(mmap.MADV_HUGEPAGE)
+    memory = np.frombuffer(block, np.uint8)
+    start = -memory.ctypes.data % HUGE_PAGE
+    return torch.from_numpy(memory[start : start + n_bytes]).view(dtype).view(shape)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """``linear(x, weight, bias)`` in the arithmetic of ``dtype``; the result in that of weight."""
+    from skaudeep import kernels
+
+    y = _empty(len(x), len(weight), dtype=weight.dtype)
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
+    if dtype == torch.bfloat16:
+        low = _empty(len(x), len(weight), dtype=dtype)
+        torch.mm(x.to(dtype), weight.detach().to(dtype).t(), out=low)
+        return torch.add(low, bias, out=y)
+    _share(kernels.product, [x, kernels.pack(_array(weight)), bias, y], len(x))
+    return y
+
+
+def _gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Gradients of weight and bias of ``linear(x, weight, bias)``."""
+    from skaudeep import kernels
+
+    if dtype == torch.bfloat16:
+        low = _empty(*gradient.shape, dtype=dtype).copy_(gradient)
+        to_weight = (low.t() @ x.to(dtype)).to(weight.dtype)
+    else:
+        to_weight = torch.empty_like(weight)
+        _share(kernels.weight_gradient, [gradient, x, to_weight], len(weight))
+    return to_weight, gradient.sum(0)
