@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skaudeep.ranks import ALONE, Ranks
+
 Batch = tuple[Tensor, Tensor | None]
 Schedule = float | dict[int, float]
 
@@ -94,7 +96,10 @@ def check_schedule(schedule: Any, name: str, fits: Callable[[Any], bool], expect
 
 
 def derived_seed(*numbers: int) -> int:
-    """Derive a seed from numbers, so that what is random hangs on nothing else."""
+    """Derive a seed from numbers, so that what is random hangs on nothing else.
+
+    Zeros at the end change nothing.
+    """
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
@@ -141,6 +146,7 @@ class Loss:
         lengths: Tensor | None,
         generator: torch.Generator | None,
         epoch: int,
+        ranks: Ranks = ALONE,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the loss of a batch.
 
@@ -151,6 +157,8 @@ class Loss:
         generator : torch.Generator or None
             Source of all that is random in training; None evaluates.
         epoch : int
+        ranks : Ranks, default=Ranks()
+            Who has the other rows of the batch; x may have none.
 
         Returns
         -------
@@ -158,18 +166,21 @@ class Loss:
             Root of the mean squared error over the whole batch, and the weighted divergence per
             value.
         error, n_values : Tensor, scalar
-            Sum of the squared errors and their number.
+            Sum of the squared errors and their number, of all ranks.
         """
         feed = 0.0 if generator is None else value_at(self.feed_previous_prob, epoch)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            frames, divergence = network(x, lengths, generator, feed)
+            frames, divergence = network(x, lengths, generator, feed) if x.shape[1] else (x, None)
         by_frame = squared_error(frames.float(), x, lengths, mask_silence=self.mask_silence)
         error, n_values = (values.sum(dtype=torch.float64) for values in by_frame)
+        nothing = error.new_zeros(())
+        error, n_values, divergence = ranks.total(
+            error, n_values, nothing if divergence is None else divergence
+        )
         count = n_values.clamp_min(1)  # all may be silent
         # The floor keeps the root's gradient finite where the reconstruction is perfect.
         loss = (error / count).clamp_min(1e-12).sqrt()
-        if divergence is not None:
-            loss = loss + value_at(self.kl_weight, epoch) * divergence / count
+        loss = loss + value_at(self.kl_weight, epoch) * divergence / count
         return loss, error, n_values
 
 
@@ -195,6 +206,8 @@ class Training:
     validation_loss_curve : list of float
         The same of the validation data after each epoch, without dropout; empty where there are
         none.
+    ranks : Ranks, default=Ranks()
+        Who trains together: batches hold the part of this rank, which may be no row.
 
     Attributes
     ----------
@@ -221,6 +234,7 @@ class Training:
     gradient_clip: float
     loss_curve: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
+    ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
         self.start = self.epoch
@@ -275,13 +289,16 @@ class Training:
 
     def step(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Take one optimiser step; return squared errors, their number, norm of the gradient."""
-        self._generator.manual_seed(derived_seed(self.seed, self.epoch, self.batch))
+        ranks, epoch = self.ranks, self.epoch
+        self._generator.manual_seed(derived_seed(self.seed, epoch, self.batch, ranks.rank))
         # Forward: one root over the whole batch.
-        loss, error, n_values = self.loss(self.network, x, lengths, self._generator, self.epoch)
-        # Backward, clip, step.
+        loss, error, n_values = self.loss(self.network, x, lengths, self._generator, epoch, ranks)
+        # Backward, add up, clip, step.
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if x.shape[1]:
+            loss.backward()
         parameters = list(self.network.parameters())
+        ranks.add_gradients(parameters)
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         nn.utils.clip_grad_value_(parameters, self.gradient_clip)
         self.optimizer.step()
@@ -293,7 +310,9 @@ class Training:
         total, count = 0.0, 0.0
         with torch.no_grad():
             for x, lengths in batches:
-                _, error, n_values = self.loss(self.network, x, lengths, None, self.epoch)
+                _, error, n_values = self.loss(
+                    self.network, x, lengths, None, self.epoch, self.ranks
+                )
                 total, count = total + float(error), count + float(n_values)
         self.validation_loss_curve.append((total / count) ** 0.5)
         if self.epochs_since_best == 0:
