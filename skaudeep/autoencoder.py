@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from skaudeep.encoders import CODES, FeatureEncoder
 from skaudeep.networks import NETWORKS, Autoencoder
+from skaudeep.ranks import Ranks, Unwatched
 from skaudeep.recurrent import CELLS
 from skaudeep.representations import STATISTICS
 from skaudeep.sequences import (
@@ -346,8 +348,11 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         sequences = Sequences(self._check_X(X, reset=not go_on))
         if not sequences.lengths.any():
             raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
+        ranks = Ranks.join()
+        ranks.check_same(lambda: self.get_params(deep=False) | {"X": sequences.summary()})
         if not go_on:
-            self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            self.seed_ = ranks.first(lambda: seed)
             self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
             self.network_ = self._build_network(self._config(sequences.n_bands))
             self.loss_curve_: list[float] = []
@@ -372,6 +377,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             gradient_clip=self.gradient_clip,
             loss_curve=self.loss_curve_,
             validation_loss_curve=self.validation_loss_curve_,
+            ranks=ranks,
         )
         if self.moments_ is not None:
             training.restore_moments(self.moments_)
@@ -388,9 +394,12 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         y: Any,
     ) -> None:
         """Run epochs, each a task for callbacks, until all are done or somebody says stop."""
-        device = next(self.network_.parameters()).device
+        device, ranks = next(self.network_.parameters()).device, training.ranks
         hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
-        progress = self._init_callback_context(max_subtasks=last_epoch - training.epoch)
+        n_epochs = last_epoch - training.epoch
+        progress = (
+            self._init_callback_context(max_subtasks=n_epochs) if ranks.rank == 0 else Unwatched()
+        )
         begun = {
             "training": training,
             "last_epoch": last_epoch,
@@ -398,6 +407,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             "resume": resume,
         }
         progress.call_on_fit_task_begin(**hooks, metadata=begun)
+        ranks.follow(training)
         self.seed_ = training.seed  # a checkpoint may have brought another
         rows = np.flatnonzero(sequences.lengths)
         train_on, validate_on = self._split(rows, validation_fraction)
@@ -407,18 +417,22 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             task.call_on_fit_task_begin(**hooks)
             order = train_on[epoch_order(len(train_on), seed=training.seed, epoch=training.epoch)]
             to_do = order[training.batch * self.batch_size :]
-            training.run_epoch(sequences.batches(to_do, self.batch_size, device))
+            with closing(sequences.batches(to_do, self.batch_size, device, ranks)) as batches:
+                training.run_epoch(batches)
             if len(validate_on):
-                training.validate(sequences.batches(validate_on, self.batch_size, device))
-            if task.call_on_fit_task_end(
+                training.validate(sequences.batches(validate_on, self.batch_size, device, ranks))
+            stop = partial(
+                task.call_on_fit_task_end,
                 **hooks,
                 metadata={
                     "gradient_norm": training.gradient_norm,
                     "validation_loss": next(iter(training.validation_loss_curve[-1:]), None),
                 },
                 reconstruction_attributes=self._snapshot,
-            ):
+            )
+            if ranks.first(stop):
                 break
+        ranks.follow(training)  # their processors may differ in the last bit
         if training.best_weights is not None:
             self.network_.load_state_dict(training.best_weights)
         self.network_.cpu().eval()

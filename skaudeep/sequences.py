@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_array
 from torch import Tensor
+
+from skaudeep.ranks import ALONE, Ranks
 
 SCAN_BYTES = 2**26  # rows are checked and encoded in blocks of about 64 MiB
 
@@ -53,7 +58,9 @@ def resolve_device(device: str) -> torch.device:
         If torch does not know the name, or the machine has no such device.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        # A launcher of several processes on one machine gives each its number there.
+        own = int(os.environ.get("LOCAL_RANK", 0))
+        return torch.device("cuda", own) if torch.cuda.is_available() else torch.device("cpu")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -238,13 +245,20 @@ class Sequences:
                 checksum = zlib.crc32(true.data, checksum)
         return checksum
 
+    def summary(self) -> str:
+        """Say in a line what these sequences are, by a sample of them."""
+        rows = np.flatnonzero(self.lengths)
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 64)).astype(int)]
+        sample = zlib.crc32(self.batch(rows, torch.device("cpu"))[0].numpy().data)
+        return f"{self.shape} x {self.n_bands}, {self.lengths.sum()} frames, sample {sample:08x}"
+
     def batch(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """Rows as one time-major batch.
 
         Parameters
         ----------
         rows : ndarray of int
-            None of them empty.
+            None of them empty. There may be none at all.
         device : torch.device
 
         Returns
@@ -253,6 +267,8 @@ class Sequences:
             Zero at padding.
         lengths : Tensor of shape (n_rows,), or None where all are equal
         """
+        if not len(rows):
+            return torch.empty(0, 0, self.n_bands, device=device), None
         lengths = self.lengths[rows]
         longest = int(lengths.max())
         if isinstance(self._source, list):
@@ -267,11 +283,26 @@ class Sequences:
         return x, (None if lengths.min() == longest else torch.from_numpy(lengths))
 
     def batches(
-        self, rows: np.ndarray, batch_size: int, device: torch.device
-    ) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield `batch` for each ``batch_size`` of the rows, in their order."""
-        for start in range(0, len(rows), batch_size):
-            yield self.batch(rows[start : start + batch_size], device)
+        self, rows: np.ndarray, batch_size: int, device: torch.device, ranks: Ranks = ALONE
+    ) -> Generator[tuple[Tensor, Tensor | None]]:
+        """Yield `batch` for each ``batch_size`` of the rows, in their order.
+
+        What is on disk is read by a thread of its own, one batch ahead, until the generator ends or
+        is closed. Of each batch it is the part that `ranks` takes.
+        """
+        starts = range(0, len(rows), batch_size)
+        parts = (ranks.part(rows[start : start + batch_size]) for start in starts)
+        if isinstance(self._source, list) or type(self._source) is np.ndarray:
+            for part in parts:
+                yield self.batch(part, device)
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="skaudeep-reader") as reader:
+            ahead: deque[Future] = deque()
+            for part in parts:
+                ahead.append(reader.submit(self.batch, part, device))
+                if len(ahead) > 1:
+                    yield ahead.popleft().result()
+            yield from (batch.result() for batch in ahead)
 
 
 def _as_frames(row: Any, index: int) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -12,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-Batch = tuple[Tensor, Tensor | None]
+from skaudeep.ranks import ALONE, Ranks
+from skaudeep.shards import Batch, cores, split_batch
+
 Schedule = float | dict[int, float]
 
 
@@ -94,7 +97,10 @@ def check_schedule(schedule: Any, name: str, fits: Callable[[Any], bool], expect
 
 
 def derived_seed(*numbers: int) -> int:
-    """Derive a seed from numbers, so that what is random hangs on nothing else."""
+    """Derive a seed from numbers, so that what is random hangs on nothing else.
+
+    Zeros at the end change nothing.
+    """
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
@@ -134,15 +140,15 @@ class Loss:
     mask_silence: bool = False
     bf16: bool = False
 
-    def __call__(
+    def sums(
         self,
         network: nn.Module,
         x: Tensor,
         lengths: Tensor | None,
         generator: torch.Generator | None,
         epoch: int,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute the loss of a batch.
+    ) -> Tensor:
+        """Run a part of a batch through the network.
 
         Parameters
         ----------
@@ -154,23 +160,28 @@ class Loss:
 
         Returns
         -------
-        loss : Tensor, scalar
-            Root of the mean squared error over the whole batch, and the weighted divergence per
-            value.
-        error, n_values : Tensor, scalar
-            Sum of the squared errors and their number.
+        Tensor of shape (3,), float64
+            Sum of the squared errors, their number, and the divergence of the codes.
         """
         feed = 0.0 if generator is None else value_at(self.feed_previous_prob, epoch)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             frames, divergence = network(x, lengths, generator, feed)
         by_frame = squared_error(frames.float(), x, lengths, mask_silence=self.mask_silence)
         error, n_values = (values.sum(dtype=torch.float64) for values in by_frame)
+        if divergence is None:
+            divergence = torch.zeros_like(error)
+        return torch.stack([error, n_values, divergence.double()])
+
+    def value(self, sums: Tensor, epoch: int) -> Tensor:
+        """Loss of a whole batch from the sums of all its parts.
+
+        One root over the whole batch, and the weighted divergence per value.
+        """
+        error, n_values, divergence = sums
         count = n_values.clamp_min(1)  # all may be silent
         # The floor keeps the root's gradient finite where the reconstruction is perfect.
-        loss = (error / count).clamp_min(1e-12).sqrt()
-        if divergence is not None:
-            loss = loss + value_at(self.kl_weight, epoch) * divergence / count
-        return loss, error, n_values
+        rmse = (error / count).clamp_min(1e-12).sqrt()
+        return rmse + value_at(self.kl_weight, epoch) * divergence / count
 
 
 @dataclass
@@ -195,6 +206,8 @@ class Training:
     validation_loss_curve : list of float
         The same of the validation data after each epoch, without dropout; empty where there are
         none.
+    ranks : Ranks, default=Ranks()
+        Who trains together: batches hold the part of this rank, which may be no row.
 
     Attributes
     ----------
@@ -221,6 +234,7 @@ class Training:
     gradient_clip: float
     loss_curve: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
+    ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
         self.start = self.epoch
@@ -230,7 +244,6 @@ class Training:
         self.gradient_norm = 0.0
         self.after_batch: list[Callable[[], object]] = []
         self._device = next(self.network.parameters()).device
-        self._generator = torch.Generator(self._device)
 
     @property
     def epoch(self) -> int:
@@ -275,27 +288,47 @@ class Training:
 
     def step(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Take one optimiser step; return squared errors, their number, norm of the gradient."""
-        self._generator.manual_seed(derived_seed(self.seed, self.epoch, self.batch))
-        # Forward: one root over the whole batch.
-        loss, error, n_values = self.loss(self.network, x, lengths, self._generator, self.epoch)
-        # Backward, clip, step.
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        parameters = list(self.network.parameters())
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        shards = split_batch(x, lengths)
+        with cores(len(shards)) as each:
+            # Forward, each shard on its core.
+            parts = each(partial(self._sums, training=True), shards, range(len(shards)))
+            # The loss: one root over the sums of all shards and all ranks.
+            sums = self.ranks.total(add(parts, self._nothing())).requires_grad_()
+            self.loss.value(sums, self.epoch).backward()
+            # Backward, from the gradient of the sums.
+            gradients = each(partial(_gradients, parameters, sums.grad), parts)
+        # Add up, clip, step.
+        for index, parameter in enumerate(parameters):
+            parameter.grad = add([of_shard[index] for of_shard in gradients], None)
+        self.ranks.add_gradients(parameters)
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         nn.utils.clip_grad_value_(parameters, self.gradient_clip)
         self.optimizer.step()
-        return torch.stack([error.detach(), n_values, norm.double()])
+        return torch.stack([*sums.detach()[:2], norm.double()])
+
+    def _sums(self, shard: Batch, number: int, *, training: bool) -> Tensor:
+        generator = None
+        if training:
+            numbers = (self.seed, self.epoch, self.batch, self.ranks.rank, number)
+            generator = torch.Generator(self._device).manual_seed(derived_seed(*numbers))
+        with torch.set_grad_enabled(training):  # of this thread
+            return self.loss.sums(self.network, *shard, generator, self.epoch)
+
+    def _nothing(self) -> Tensor:
+        return torch.zeros(3, dtype=torch.float64, device=self._device)
 
     def validate(self, batches: Iterable[Batch]) -> None:
         """Note the loss of validation data, and the weights if they are the best so far."""
         self.network.eval()
-        total, count = 0.0, 0.0
-        with torch.no_grad():
-            for x, lengths in batches:
-                _, error, n_values = self.loss(self.network, x, lengths, None, self.epoch)
-                total, count = total + float(error), count + float(n_values)
-        self.validation_loss_curve.append((total / count) ** 0.5)
+        sums = self._nothing()
+        for x, lengths in batches:
+            shards = split_batch(x, lengths)
+            with cores(len(shards)) as each:
+                parts = each(partial(self._sums, training=False), shards, range(len(shards)))
+            sums = add(parts, sums)
+        error, n_values, _ = self.ranks.total(sums).tolist()
+        self.validation_loss_curve.append((error / n_values) ** 0.5)
         if self.epochs_since_best == 0:
             self.best_weights = {
                 name: weights.clone() for name, weights in self.network.state_dict().items()
@@ -361,3 +394,18 @@ class Training:
         self.gradient_norm = state["gradient_norm"]
         self.loss_curve[:] = state["loss_curve"]
         self.validation_loss_curve[:] = state["validation_loss_curve"]
+
+
+def _gradients(
+    parameters: list[nn.Parameter], by_sum: Tensor | None, sums: Tensor
+) -> tuple[Tensor | None, ...]:
+    return torch.autograd.grad(sums, parameters, by_sum, allow_unused=True)
+
+
+def add(parts: Sequence[Tensor | None], nothing: Any) -> Any:
+    """Add up in order, in place of the first; what is None does not count."""
+    total = nothing
+    for part in parts:
+        if part is not None:
+            total = part.detach() if total is None else total.add_(part.detach())
+    return total

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+
+import dask.array
 import netCDF4
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skaudeep.ranks import Ranks
 from skaudeep.sequences import Sequences
 
 CPU = torch.device("cpu")
@@ -55,6 +59,7 @@ FORMS = {
     "memmap": as_memmap,
     "netCDF variable": as_netcdf,
     "xarray": lambda X, folder: xarray.DataArray(X, dims=("clip", "frame", "band")),
+    "dask": lambda X, folder: dask.array.from_array(X, chunks=(3, 2, 2)),
 }
 
 
@@ -149,3 +154,55 @@ def test_what_is_neither_number_nor_padding_is_refused(form, place, value, messa
 def test_shapes_that_hold_no_sequences_are_refused(X, message):
     with pytest.raises(ValueError, match=message):
         Sequences(X)
+
+
+class Disk:
+    """An array that notes who reads which rows, and breaks at one of them."""
+
+    def __init__(self, X, broken=-1):
+        self.X, self.shape, self.dtype = X, X.shape, X.dtype
+        self.broken, self.reads = broken, []
+
+    def __getitem__(self, rows):
+        read = np.arange(len(self.X))[rows]
+        if self.broken in read:
+            raise OSError(f"row {self.broken} cannot be read")
+        self.reads.append((read.tolist(), threading.current_thread()))
+        return self.X[rows]
+
+
+def test_a_disk_is_read_one_batch_ahead_by_a_thread_that_ends_with_its_reader():
+    disk = Disk(padded((3,) * 10))
+    sequences = Sequences(disk)
+    disk.reads.clear()
+    batches = sequences.batches(np.array([9, 0, 4, 1, 2, 3]), 2, CPU)
+    np.testing.assert_array_equal(next(batches)[0].transpose(0, 1), disk.X[[9, 0]])
+    batches.close()
+    rows, threads = zip(*disk.reads, strict=True)
+    assert rows == ([0, 9], [1, 4])  # in the order of the disk
+    assert threads[0] is threads[1] is not threading.main_thread()
+    assert not threads[0].is_alive()
+
+
+def test_what_fails_on_the_disk_fails_where_the_batch_is_asked_for():
+    disk = Disk(padded((3,) * 10))
+    sequences = Sequences(disk)
+    disk.reads.clear()
+    disk.broken = 4
+    batches = sequences.batches(np.arange(10), 2, CPU)
+    assert next(batches)[0].shape == next(batches)[0].shape == (3, 2, 2)
+    with pytest.raises(OSError, match="row 4 cannot be read"):
+        next(batches)
+    assert not any(thread.is_alive() for _, thread in disk.reads)
+
+
+def test_ranks_take_apart_what_one_alone_takes_together():
+    sequences = Sequences(padded((5, 3, 1, 5, 2, 4, 5)))
+    rows = np.array([6, 1, 2, 5, 0, 3, 4])
+    whole = [x for x, _ in sequences.batches(rows, 3, CPU)]
+    parts = [list(sequences.batches(rows, 3, CPU, Ranks(rank, 2))) for rank in range(2)]
+    assert [len(part) for part in parts] == [3, 3]
+    for together, (first, _), (second, _) in zip(whole, *parts, strict=True):
+        np.testing.assert_array_equal(together[: len(first), ::2], first)
+        np.testing.assert_array_equal(together[: len(second), 1::2], second)
+    assert parts[1][2][0].shape == (0, 0, 2)  # seven rows: the last batch has one

@@ -1,0 +1,176 @@
+"""One training on several processes: which rows each takes, and how their sums come together.
+
+Each process, a *rank*, has the whole network and its part of the rows of each batch. What a batch
+gives in sums is summed over the ranks before anything is made of it, since the root of a mean is
+not the mean of roots.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from joblib.parallel import get_active_backend
+from torch import Tensor, nn
+
+T = TypeVar("T")
+OWN = {"device", "random_state"}  # what each rank may have for itself; the first one's seed counts
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The place of this process among those that train together; by default it is alone.
+
+    Where it is alone, nothing here costs anything.
+
+    Parameters
+    ----------
+    rank : int, default=0
+    size : int, default=1
+        Number of processes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Ranks(rank=1, size=3).part(np.arange(8)).tolist()
+    [1, 4, 7]
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def join(cls) -> Ranks:
+        """Take the place that torch's process group, or a launcher's variables, tell.
+
+        A group that is there is used. Where there is none but RANK, WORLD_SIZE, MASTER_ADDR and
+        MASTER_PORT are set, as ``torchrun`` does, one is made, which lasts as long as the process.
+        A task of joblib is alone: its fellows are on other tasks.
+
+        Raises
+        ------
+        ConnectionError
+            If the others are not to be reached.
+        """
+        if not dist.is_available() or get_active_backend()[0].nesting_level:
+            return cls()
+        if not dist.is_initialized():
+            if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+                return cls()
+            with _lost(f"Rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']}"):
+                dist.init_process_group()  # gloo, and NCCL where there is CUDA
+            atexit.register(_leave)
+        return cls(dist.get_rank(), dist.get_world_size())
+
+    def part(self, rows: np.ndarray) -> np.ndarray:
+        """Take the rows of a batch that are this rank's; none, where there are too few."""
+        return rows[self.rank :: self.size]
+
+    def total(self, sums: Tensor) -> Tensor:
+        """Add up numbers over all ranks."""
+        if self.size == 1:
+            return sums
+        total = sums.clone()
+        with self._together():
+            dist.all_reduce(total)
+        return total
+
+    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Put the sum over all ranks in place of each gradient; one that is missing is zero."""
+        if self.size == 1:
+            return
+        parameters = list(parameters)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        with self._together():
+            dist.all_reduce(flat)
+        for parameter, total in zip(
+            parameters, flat.split([p.numel() for p in parameters]), strict=True
+        ):
+            parameter.grad = total.view_as(parameter)
+
+    def first(self, value: Callable[[], T]) -> T:
+        """Call a function on the first rank alone, and give its result to all."""
+        if self.size == 1:
+            return value()
+        box = [value() if self.rank == 0 else None]
+        with self._together():
+            dist.broadcast_object_list(box)
+        return box[0]  # type: ignore[return-value]
+
+    def check_same(self, facts: Callable[[], dict[str, Any]]) -> None:
+        """Compare what all ranks were told, but for `OWN`.
+
+        Raises
+        ------
+        ValueError
+            On every rank, if one differs from the first.
+        """
+        if self.size == 1:
+            return
+        told: list[Any] = [None] * self.size
+        with self._together():
+            dist.all_gather_object(told, {name: repr(fact) for name, fact in facts().items()})
+        for rank, others in enumerate(told):
+            for name, fact in told[0].items():
+                if others[name] != fact and name not in OWN:
+                    raise ValueError(
+                        f"Rank {rank} of {self.size} has {name}={others[name]}, but rank 0 has "
+                        f"{name}={fact}. All ranks of a training must be given the same X and the "
+                        "same parameters; each takes its part of the rows by itself."
+                    )
+
+    def follow(self, training: Any) -> None:
+        """Bring a training on all ranks to where it stands on the first."""
+        if self.size > 1:
+            state, weights = self.first(
+                lambda: (
+                    training.state(),
+                    {k: v.cpu() for k, v in training.network.state_dict().items()},
+                )
+            )
+            training.restore(state, weights)
+
+    def _together(self) -> Any:
+        return _lost(f"Rank {self.rank} of {self.size}")
+
+
+ALONE = Ranks()
+
+
+class Unwatched:
+    """Stands for a task of scikit-learn's callbacks where there are none: ranks but the first."""
+
+    def subcontext(self, **task: Any) -> Unwatched:  # noqa: D102
+        return self
+
+    def call_on_fit_task_begin(self, **facts: Any) -> None:  # noqa: D102
+        pass
+
+    def call_on_fit_task_end(self, **facts: Any) -> bool:  # noqa: D102
+        return False
+
+
+@contextmanager
+def _lost(who: str) -> Iterator[None]:
+    """Say what it means when the others do not answer."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ConnectionError(
+            f"{who} has lost the others ({str(error).splitlines()[0]}): one of them has failed or "
+            "cannot be reached; look for its own error. Start all of them again; with a Checkpoint "
+            "the training goes on where it was."
+        ) from error
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,0 +1,103 @@
+"""A batch in shards, each on a core of its own.
+
+Cores that share every product of a recurrent network wait for each other at every step. Here each
+takes a part of the sequences through the whole network, and they meet at the loss and at the
+gradient. What the shards are does not depend on the number of cores, and so neither do the bits of
+a result.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Batch = tuple[Tensor, Tensor | None]
+SHARD = 32  # sequences: the states of so many fit a core's cache
+
+_lock = threading.Lock()
+_borrowed: list[int] = []  # the number of threads that torch had, once for each who changed it
+
+
+def split_batch(x: Tensor, lengths: Tensor | None) -> list[Batch]:
+    """Split a batch into shards; other devices than the CPU get it whole.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_frames, n_sequences, n_bands)
+    lengths : Tensor of shape (n_sequences,) or None
+        True frames of each sequence; None where all fill the batch.
+
+    Returns
+    -------
+    list of (x, lengths)
+        Together all sequences, those of like length in the same shard, which ends with its longest.
+        None where there are no sequences.
+
+    Examples
+    --------
+    >>> import torch
+    >>> [x.shape[1] for x, _ in split_batch(torch.zeros(7, 70, 3), None)]
+    [32, 32, 6]
+    """
+    n_sequences = x.shape[1]
+    if n_sequences == 0:
+        return []
+    if n_sequences <= SHARD or x.device.type != "cpu":
+        return [(x, lengths)]
+    if lengths is None:
+        return [(part.contiguous(), None) for part in x.split(SHARD, dim=1)]
+    order = lengths.argsort(stable=True)
+    shards: list[Batch] = []
+    for rows in order.split(SHARD):
+        longest = int(lengths[rows].max())
+        shards.append((x[:longest].index_select(1, rows), lengths[rows]))
+    return shards
+
+
+@contextmanager
+def cores(n_tasks: int) -> Iterator[Callable[..., list[Any]]]:
+    """Run tasks at the same time, as many as torch has threads, which they share.
+
+    Parameters
+    ----------
+    n_tasks : int
+
+    Yields
+    ------
+    callable
+        ``each(function, *iterables)``, as a list of the results. An error comes through.
+
+    Examples
+    --------
+    >>> with cores(3) as each:
+    ...     each(pow, [2, 3, 4], [2, 2, 2])
+    [4, 9, 16]
+    """
+    n_threads = torch.get_num_threads()
+    n_workers = min(n_threads, n_tasks)
+    if n_workers < 2:
+        yield lambda function, *items: list(map(function, *items))
+        return
+    with ThreadPoolExecutor(n_workers) as pool, _threads(n_threads // n_workers):
+        yield lambda function, *items: list(pool.map(function, *items))
+
+
+@contextmanager
+def _threads(n_threads: int) -> Iterator[None]:
+    """Let torch use so many threads a task; what it had comes back when the last one is done."""
+    with _lock:
+        _borrowed.append(_borrowed[0] if _borrowed else torch.get_num_threads())
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        with _lock:
+            before = _borrowed.pop()
+            if not _borrowed:
+                torch.set_num_threads(before)
