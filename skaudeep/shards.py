@@ -8,7 +8,6 @@ a result.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,9 +18,6 @@ from torch import Tensor
 
 Batch = tuple[Tensor, Tensor | None]
 SHARD = 32  # sequences: the states of so many fit a core's cache
-
-_lock = threading.Lock()
-_borrowed: list[int] = []  # the number of threads that torch had, once for each who changed it
 
 
 def split_batch(x: Tensor, lengths: Tensor | None) -> list[Batch]:
@@ -84,20 +80,9 @@ def cores(n_tasks: int) -> Iterator[Callable[..., list[Any]]]:
     if n_workers < 2:
         yield lambda function, *items: list(map(function, *items))
         return
-    with ThreadPoolExecutor(n_workers) as pool, _threads(n_threads // n_workers):
-        yield lambda function, *items: list(pool.map(function, *items))
-
-
-@contextmanager
-def _threads(n_threads: int) -> Iterator[None]:
-    """Let torch use so many threads a task; what it had comes back when the last one is done."""
-    with _lock:
-        _borrowed.append(_borrowed[0] if _borrowed else torch.get_num_threads())
-        torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        with _lock:
-            before = _borrowed.pop()
-            if not _borrowed:
-                torch.set_num_threads(before)
+    with ThreadPoolExecutor(n_workers) as pool:
+        torch.set_num_threads(n_threads // n_workers)  # of this thread, and of those that it starts
+        try:
+            yield lambda function, *items: list(pool.map(function, *items))
+        finally:
+            torch.set_num_threads(n_threads)

@@ -77,7 +77,7 @@ def test_shards_have_the_loss_and_the_gradient_of_the_whole_batch():
     network.reset_parameters(torch.Generator().manual_seed(1))
     run = Training(
         network,
-        torch.optim.SGD(network.parameters()),
+        torch.optim.SGD(network.parameters(), lr=0.0),
         Loss(),
         seed=0,
         learning_rate=0.0,
