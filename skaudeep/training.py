@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,9 +52,9 @@ def propagate(
 ) -> tuple[Tensor, int]:
     """Set the gradient of the root of the mean squared error of a batch.
 
-    On the CPU `SHARD` sequences at a time go through the network, each shard on one core: cores
-    meet at the loss and at the gradient instead of at each operation. The shards, and so the bits
-    of the result, do not depend on the number of threads.
+    On the CPU, `SHARD` sequences at a time go through the network and back, each shard on one core,
+    so that cores wait for each other once a batch and no more is kept than for the shards under
+    way. Shards do not depend on the number of threads, and so neither do the bits of the result.
 
     Parameters
     ----------
@@ -67,48 +68,58 @@ def propagate(
     n_values : int
     """
     parameters = [p for p in network.parameters() if p.requires_grad]
-    n_sequences = x.shape[1]
-    size = SHARD if x.device.type == "cpu" else n_sequences
-    # Sequences of like length together: each shard ends with its longest.
-    order = torch.arange(n_sequences) if lengths is None else lengths.cpu().argsort(stable=True)
-    shards = list(order.split(size))
-    seeds = torch.randint(2**63 - 1, (len(shards),), generator=generator, device=x.device).tolist()
 
-    def forward(rows: Tensor, seed: int) -> tuple[Tensor, int]:
-        part, n = x, lengths
-        if len(shards) > 1:
-            part = x.index_select(1, rows)
-            if lengths is not None:
-                n = lengths[rows]
-                part = part[: int(n.max())]
-        chance = torch.Generator(x.device).manual_seed(seed)
+    def run(part: Tensor, n: Tensor | None, chance: torch.Generator) -> Any:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
             output = network(part, n, chance)
-        return squared_error(output.float(), part, n)
+        error, n_values = squared_error(output.float(), part, n)
+        return (
+            error.detach(),
+            n_values,
+            torch.autograd.grad(error, parameters, materialize_grads=True),
+        )
 
-    def backward(error: Tensor) -> tuple[Tensor, ...]:
-        return torch.autograd.grad(error, parameters, seed_gradient)
+    if x.device.type == "cpu" and x.shape[1] > SHARD:
+        total, n_values, gradients = _sum_over_shards(run, x, lengths, generator)
+    else:
+        total, n_values, gradients = run(x, lengths, generator)
+    # The floor keeps the root's gradient finite where the reconstruction is perfect.
+    total.requires_grad_()
+    (scale,) = torch.autograd.grad((total / n_values).clamp_min(1e-12).sqrt(), total)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient.mul_(scale)
+    return total.detach(), n_values
+
+
+def _sum_over_shards(
+    run: Callable, x: Tensor, lengths: Tensor | None, generator: torch.Generator
+) -> Any:
+    """Add up what ``run`` gives for each shard, always in the same order."""
+    order = torch.arange(x.shape[1])
+    if lengths is not None:  # like beside like: a shard ends with its longest sequence
+        order = lengths.argsort(stable=True)
+    shards = order.split(SHARD)
+    seeds = torch.randint(2**63 - 1, (len(shards),), generator=generator).tolist()
+
+    def run_shard(rows: Tensor, seed: int) -> Any:
+        n = None if lengths is None else lengths[rows]
+        part = x[: None if n is None else int(n.max())].index_select(1, rows)
+        return run(part, n, torch.Generator().manual_seed(seed))
 
     n_threads = torch.get_num_threads()
     n_workers = min(n_threads, len(shards))
     with ThreadPoolExecutor(n_workers) as pool:
-        torch.set_num_threads(n_threads // n_workers)
+        torch.set_num_threads(n_threads // n_workers)  # what new threads begin with
         try:
-            errors, counts = zip(*pool.map(forward, shards, seeds), strict=True)
-            total = torch.stack([e.detach() for e in errors]).sum().requires_grad_()
-            n_values = sum(counts)
-            # The floor keeps the root's gradient finite where the reconstruction is perfect.
-            loss = (total / n_values).clamp_min(1e-12).sqrt()
-            loss.backward()
-            seed_gradient = total.grad
-            gradients, *others = pool.map(backward, errors)
+            results = pool.map(run_shard, shards, seeds)
+            total, n_values, gradients = next(results)
+            for error, n, more in results:
+                total, n_values = total + error, n_values + n
+                for gradient, other in zip(gradients, more, strict=True):
+                    gradient += other
         finally:
             torch.set_num_threads(n_threads)
-    for more in others:
-        torch._foreach_add_(gradients, more)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
-    return total.detach(), n_values
+    return total, n_values, gradients
 
 
 def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:

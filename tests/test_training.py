@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from skaudeep.training import epoch_order, squared_error, train_epoch
+from skaudeep.networks import TimeAutoencoder
+from skaudeep.training import SHARD, epoch_order, propagate, squared_error, train_epoch
 
 
 class Bias(nn.Module):
@@ -58,6 +59,52 @@ def test_a_perfect_reconstruction_leaves_finite_weights():
     network = Bias(1.0)
     assert train(network, [(torch.ones(3, 2, 1), None)]) == 0
     assert network.value.item() == 1.0
+
+
+def autoencoder_and_batch(n_sequences, *, dropout=0.0):
+    generator = torch.Generator().manual_seed(0)
+    network = TimeAutoencoder(4, 8, bidirectional_decoder=True, dropout=dropout)
+    network.reset_parameters(generator)
+    lengths = torch.randint(1, 8, (n_sequences,), generator=generator)
+    x = torch.rand(7, n_sequences, 4, generator=generator)
+    return network, x * (torch.arange(7)[:, None] < lengths)[:, :, None], lengths
+
+
+def test_the_gradient_of_shards_is_that_of_the_whole_batch():
+    network, x, lengths = autoencoder_and_batch(2 * SHARD + 3)
+    error, n_values = propagate(network, x, lengths, generator=torch.Generator())
+    found = [p.grad for p in network.parameters()]
+    expected, n_expected = squared_error(network(x, lengths), x, lengths)
+    loss = (expected / n_expected).sqrt()
+    assert n_values == n_expected
+    torch.testing.assert_close(error, expected.detach())
+    for own, whole in zip(found, torch.autograd.grad(loss, network.parameters()), strict=True):
+        torch.testing.assert_close(own, whole, atol=1e-7, rtol=1e-4)
+
+
+def test_the_gradient_is_the_same_to_the_bit_on_any_number_of_threads():
+    network, x, lengths = autoencoder_and_batch(2 * SHARD, dropout=0.2)
+    n_threads = torch.get_num_threads()
+    found = []
+    try:
+        for n in (1, 2, 2):
+            torch.set_num_threads(n)
+            propagate(network, x, lengths, generator=torch.Generator().manual_seed(3))
+            assert torch.get_num_threads() == n
+            found.append([p.grad for p in network.parameters()])
+    finally:
+        torch.set_num_threads(n_threads)
+    for one, two, again in zip(*found, strict=True):
+        assert torch.equal(one, two)
+        assert torch.equal(two, again)
+
+
+def test_the_number_of_threads_is_restored_after_an_error():
+    network, x, _ = autoencoder_and_batch(2 * SHARD)
+    n_threads = torch.get_num_threads()
+    with pytest.raises(RuntimeError):
+        propagate(network, x[:, :, :3], None, generator=torch.Generator())
+    assert torch.get_num_threads() == n_threads
 
 
 def test_an_epochs_order_depends_on_seed_and_epoch_only():

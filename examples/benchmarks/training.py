@@ -114,12 +114,15 @@ def seconds(run: Callable[[], object], device: str) -> float:
 def alternate(
     sides: dict[str, Callable[[], object]], repeats: int, device: str
 ) -> dict[str, float]:
-    """Median time of each side, all taken in turn."""
-    for run in sides.values():
-        seconds(run, device)
+    """Median time of each side, all taken in turn.
+
+    Each turn begins with a run that does not count: the memory that the side before has given back
+    to the system is slow to return.
+    """
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeats):
         for name, run in sides.items():
+            seconds(run, device)
             times[name].append(seconds(run, device))
     return {name: median(values) for name, values in times.items()}
 
