@@ -69,7 +69,9 @@ def run_layer(
         lengths = torch.full((n_sequences,), n_frames)
     bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
     with torch.autocast("cpu", enabled=False):
-        return _Layer.apply(cell, x, initial.to(weight_hh.dtype), *weights, lengths, bf16)
+        keep = torch.is_grad_enabled()  # not to be asked inside a Function
+        initial, lengths = initial.to(weight_hh.dtype), lengths.to(torch.int64)
+        return _Layer.apply(cell, x, initial, *weights, lengths, bf16, keep)
 
 
 class _Layer(torch.autograd.Function):
@@ -85,6 +87,7 @@ class _Layer(torch.autograd.Function):
         bias_hh: Tensor,
         lengths: Tensor,
         bf16: bool,
+        keep: bool,
     ) -> tuple[Tensor, Tensor]:
         from skaudeep import kernels  # numba takes a second to load
 
@@ -100,7 +103,7 @@ class _Layer(torch.autograd.Function):
         w = _array(weight_hh)
         if cell == "gru":
             # What r multiplies is needed in the backward pass alone.
-            kept = n_frames if any(ctx.needs_input_grad) else 1
+            kept = n_frames if keep else 1
             second = _empty(kept, n_sequences, n, dtype=gates.dtype)
             packed = (kernels.pack(w[: 2 * n]), kernels.pack(w[2 * n :]))
             arrays = [gates, *packed, bias_hh[2 * n :], second, hidden, lengths]
@@ -148,7 +151,7 @@ class _Layer(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             grad_x = _product(rows, weight_ih.t(), None, ctx.dtype).view(x.shape)
         by_weight = (grad_weight_ih, grad_weight_hh, grad_bias_ih, grad_bias_hh)
-        return None, grad_x, grad_initial, *by_weight, None, None
+        return None, grad_x, grad_initial, *by_weight, None, None, None
 
 
 def drop(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
@@ -197,7 +200,7 @@ def _array(x: Any) -> Any:
 
 def _share(run: Callable, arguments: Sequence[Any], n_rows: int) -> None:
     """Run a kernel on all rows, in as many threads as torch would use."""
-    n_threads = min(torch.get_num_threads(), -(-n_rows // 8))
+    n_threads = max(1, min(torch.get_num_threads(), n_rows // 8))
     bounds = [n_rows * i // n_threads // 8 * 8 for i in range(n_threads)] + [n_rows]
     shared = [_array(a) for a in arguments]
     if n_threads == 1:

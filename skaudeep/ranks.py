@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 import torch.distributed as dist
 from joblib.parallel import get_active_backend
-from torch import Tensor, nn
+from torch import Tensor
 
 T = TypeVar("T")
 OWN = {"device", "random_state"}  # what each rank may have for itself; the first one's seed counts
@@ -81,20 +80,6 @@ class Ranks:
         with self._together():
             dist.all_reduce(total)
         return total
-
-    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Put the sum over all ranks in place of each gradient; one that is missing is zero."""
-        if self.size == 1:
-            return
-        parameters = list(parameters)
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        with self._together():
-            dist.all_reduce(flat)
-        for parameter, total in zip(
-            parameters, flat.split([p.numel() for p in parameters]), strict=True
-        ):
-            parameter.grad = total.view_as(parameter)
 
     def first(self, value: Callable[[], T]) -> T:
         """Call a function on the first rank alone, and give its result to all."""

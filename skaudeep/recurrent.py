@@ -140,23 +140,31 @@ class RecurrentStack(nn.Module):
             finals.append(final)
         return outputs, torch.cat(finals, dim=1)
 
-    @torch.no_grad()
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Take a single step, without dropout and without a way back for gradients.
+        """Run over one frame, without dropout.
 
         Parameters
         ----------
         x : Tensor of shape (n_sequences, n_inputs)
         state : Tensor of shape (n_sequences, state_size)
+            As `forward` returns it.
 
         Returns
         -------
         output : Tensor of shape (n_sequences, n_units)
             Of the top layer.
         state : Tensor of shape (n_sequences, state_size)
+            After the frame.
         """
-        outputs, state = self(x[None], state)
-        return outputs[-1][0], state
+        states = []
+        for layer, before in zip(self.layers, state.chunk(len(self.layers), dim=1), strict=True):
+            if self.cell == "gru":
+                x = torch.gru_cell(x, before, *layer.parameters())  # (B, H)
+                states.append(x)
+            else:
+                x, memory = torch.lstm_cell(x, before.chunk(2, dim=1), *layer.parameters())
+                states += [x, memory]
+        return x, torch.cat(states, dim=1)
 
     def _run_layer(
         self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None

@@ -57,7 +57,7 @@ def split_batch(x: Tensor, lengths: Tensor | None) -> list[Batch]:
 
 
 @contextmanager
-def cores(n_tasks: int) -> Iterator[Callable[..., list[Any]]]:
+def cores(n_tasks: int) -> Iterator[Callable[..., Iterator[Any]]]:
     """Run tasks at the same time, as many as torch has threads, which they share.
 
     Parameters
@@ -67,22 +67,22 @@ def cores(n_tasks: int) -> Iterator[Callable[..., list[Any]]]:
     Yields
     ------
     callable
-        ``each(function, *iterables)``, as a list of the results. An error comes through.
+        ``each(function, *iterables)``, an iterator of the results. An error comes through.
 
     Examples
     --------
     >>> with cores(3) as each:
-    ...     each(pow, [2, 3, 4], [2, 2, 2])
+    ...     list(each(pow, [2, 3, 4], [2, 2, 2]))
     [4, 9, 16]
     """
     n_threads = torch.get_num_threads()
     n_workers = min(n_threads, n_tasks)
     if n_workers < 2:
-        yield lambda function, *items: list(map(function, *items))
+        yield map
         return
     with ThreadPoolExecutor(n_workers) as pool:
         torch.set_num_threads(n_threads // n_workers)  # of this thread, and of those that it starts
         try:
-            yield lambda function, *items: list(pool.map(function, *items))
+            yield pool.map
         finally:
             torch.set_num_threads(n_threads)

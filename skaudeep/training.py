@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from numbers import Integral
@@ -147,7 +147,7 @@ class Loss:
         lengths: Tensor | None,
         generator: torch.Generator | None,
         epoch: int,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Run a part of a batch through the network.
 
         Parameters
@@ -160,24 +160,25 @@ class Loss:
 
         Returns
         -------
-        Tensor of shape (3,), float64
-            Sum of the squared errors, their number, and the divergence of the codes.
+        error, n_values : Tensor, scalar
+            Sum of the squared errors and their number.
+        divergence : Tensor, scalar, or None
+            Of the codes from standard ones; None where they are no distributions.
         """
         feed = 0.0 if generator is None else value_at(self.feed_previous_prob, epoch)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             frames, divergence = network(x, lengths, generator, feed)
         by_frame = squared_error(frames.float(), x, lengths, mask_silence=self.mask_silence)
         error, n_values = (values.sum(dtype=torch.float64) for values in by_frame)
-        if divergence is None:
-            divergence = torch.zeros_like(error)
-        return torch.stack([error, n_values, divergence.double()])
+        return error, n_values, divergence
 
-    def value(self, sums: Tensor, epoch: int) -> Tensor:
-        """Loss of a whole batch from the sums of all its parts.
+    def value(
+        self, error: Tensor, n_values: Tensor, divergence: Tensor | float, epoch: int
+    ) -> Tensor:
+        """Loss of a whole batch from the sums over all its parts.
 
         One root over the whole batch, and the weighted divergence per value.
         """
-        error, n_values, divergence = sums
         count = n_values.clamp_min(1)  # all may be silent
         # The floor keeps the root's gradient finite where the reconstruction is perfect.
         rmse = (error / count).clamp_min(1e-12).sqrt()
@@ -289,45 +290,70 @@ class Training:
     def step(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Take one optimiser step; return squared errors, their number, norm of the gradient."""
         parameters = [p for p in self.network.parameters() if p.requires_grad]
+        # Forward and backward, each shard on its core, then added up in order.
+        sums = torch.zeros(3, dtype=torch.float64, device=self._device)
+        by_sum: list[Tensor] = []
         shards = split_batch(x, lengths)
         with cores(len(shards)) as each:
-            # Forward, each shard on its core.
-            parts = each(partial(self._sums, training=True), shards, range(len(shards)))
-            # The loss: one root over the sums of all shards and all ranks.
-            sums = self.ranks.total(add(parts, self._nothing())).requires_grad_()
-            self.loss.value(sums, self.epoch).backward()
-            # Backward, from the gradient of the sums.
-            gradients = each(partial(_gradients, parameters, sums.grad), parts)
-        # Add up, clip, step.
-        for index, parameter in enumerate(parameters):
-            parameter.grad = add([of_shard[index] for of_shard in gradients], None)
-        self.ranks.add_gradients(parameters)
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        nn.utils.clip_grad_value_(parameters, self.gradient_clip)
+            for own, by_own in each(partial(self._shard, parameters), shards, range(len(shards))):
+                sums += own
+                by_sum = list(map(torch.add, by_sum, by_own)) if by_sum else by_own
+        # The loss is one root over the sums of all shards and ranks. Its gradient follows from it.
+        sums = self.ranks.total(sums).requires_grad_()
+        error, n_values, divergence = sums
+        loss = self.loss.value(error, n_values, divergence, self.epoch)
+        (weights,) = torch.autograd.grad(loss, sums)
+        gradient = torch.zeros(sum(p.numel() for p in parameters), device=self._device)
+        for weight, by_one in zip(weights[::2], by_sum, strict=False):  # of error, of divergence
+            gradient += by_one.mul_(weight)
+        gradient = self.ranks.total(gradient)
+        # Clip, step.
+        norm = gradient.norm()
+        gradient.clamp_(-self.gradient_clip, self.gradient_clip)
+        for parameter, part in zip(
+            parameters, gradient.split([p.numel() for p in parameters]), strict=True
+        ):
+            parameter.grad = part.view_as(parameter)
         self.optimizer.step()
         return torch.stack([*sums.detach()[:2], norm.double()])
 
-    def _sums(self, shard: Batch, number: int, *, training: bool) -> Tensor:
-        generator = None
-        if training:
-            numbers = (self.seed, self.epoch, self.batch, self.ranks.rank, number)
-            generator = torch.Generator(self._device).manual_seed(derived_seed(*numbers))
-        with torch.set_grad_enabled(training):  # of this thread
-            return self.loss.sums(self.network, *shard, generator, self.epoch)
-
-    def _nothing(self) -> Tensor:
-        return torch.zeros(3, dtype=torch.float64, device=self._device)
+    def _shard(
+        self, parameters: list[nn.Parameter], shard: Batch, number: int
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Sum over a shard, with the flat gradients of its error and, if any, divergence."""
+        seed = derived_seed(self.seed, self.epoch, self.batch, self.ranks.rank, number)
+        generator = torch.Generator(self._device).manual_seed(seed)
+        error, n_values, divergence = self.loss.sums(self.network, *shard, generator, self.epoch)
+        roots = [error] if divergence is None else [error, divergence]
+        gradients = [
+            torch.autograd.grad(
+                root,
+                parameters,
+                retain_graph=root is not roots[-1],
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            for root in roots
+        ]
+        sums = [error, n_values, torch.zeros_like(error) if divergence is None else divergence]
+        flat = [torch.cat([g.flatten() for g in of_root]) for of_root in gradients]
+        return torch.stack([value.detach().double() for value in sums]), flat
 
     def validate(self, batches: Iterable[Batch]) -> None:
         """Note the loss of validation data, and the weights if they are the best so far."""
         self.network.eval()
-        sums = self._nothing()
+
+        def evaluate(shard: Batch) -> Tensor:
+            with torch.no_grad():  # in this thread
+                return torch.stack(self.loss.sums(self.network, *shard, None, self.epoch)[:2])
+
+        sums = torch.zeros(2, dtype=torch.float64, device=self._device)
         for x, lengths in batches:
             shards = split_batch(x, lengths)
             with cores(len(shards)) as each:
-                parts = each(partial(self._sums, training=False), shards, range(len(shards)))
-            sums = add(parts, sums)
-        error, n_values, _ = self.ranks.total(sums).tolist()
+                for own in each(evaluate, shards):
+                    sums += own
+        error, n_values = self.ranks.total(sums).tolist()
         self.validation_loss_curve.append((error / n_values) ** 0.5)
         if self.epochs_since_best == 0:
             self.best_weights = {
@@ -394,18 +420,3 @@ class Training:
         self.gradient_norm = state["gradient_norm"]
         self.loss_curve[:] = state["loss_curve"]
         self.validation_loss_curve[:] = state["validation_loss_curve"]
-
-
-def _gradients(
-    parameters: list[nn.Parameter], by_sum: Tensor | None, sums: Tensor
-) -> tuple[Tensor | None, ...]:
-    return torch.autograd.grad(sums, parameters, by_sum, allow_unused=True)
-
-
-def add(parts: Sequence[Tensor | None], nothing: Any) -> Any:
-    """Add up in order, in place of the first; what is None does not count."""
-    total = nothing
-    for part in parts:
-        if part is not None:
-            total = part.detach() if total is None else total.add_(part.detach())
-    return total

@@ -76,13 +76,13 @@ def gradient_of_a_variational_loss(ranks=ALONE):
     x = torch.from_numpy(data()[[0, 1, 2, 4, 7]]).transpose(0, 1)
     x = x[:, ranks.part(np.arange(5))]
     loss = Loss(kl_weight=0.5)
-    own = loss.sums(network, x, None, None, 0)
+    error, n_values, divergence = loss.sums(network, x, None, None, 0)
+    own = torch.stack([error, n_values, divergence.double()])
     total = ranks.total(own.detach()).requires_grad_()
-    value = loss.value(total, 0)
+    value = loss.value(*total, 0)
     value.backward()
     own.backward(total.grad)
-    ranks.add_gradients(network.parameters())
-    gradients = {name: p.grad.numpy() for name, p in network.named_parameters()}
+    gradients = {name: ranks.total(p.grad).numpy() for name, p in network.named_parameters()}
     return {"loss": value.item(), **gradients}
 
 

@@ -61,6 +61,18 @@ def test_the_final_state_continues_the_sequence(cell):
     torch.testing.assert_close(continued, final)
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_steps_over_frames_are_the_stack_over_the_sequence(cell):
+    stack = RecurrentStack(3, 5, n_layers=2, cell=cell, dropout=0.0)
+    x, _ = batch(lengths=(9, 9))
+    state = torch.randn(2, stack.state_size, generator=torch.Generator().manual_seed(1))
+    outputs, final = stack(x, state)
+    for frame, expected in zip(x, outputs[-1], strict=True):
+        output, state = stack.step(frame, state)
+        torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(state, final)
+
+
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=5))
 @settings(deadline=None, max_examples=25)
 def test_reversing_time_twice_is_the_identity(lengths):

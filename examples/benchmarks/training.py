@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from skaudeep.networks import TimeAutoencoder
-from skaudeep.training import train_epoch
+from skaudeep.training import Loss, Training
 
 N_FRAMES, N_BANDS, N_UNITS, N_LAYERS = 124, 128, 256, 2
 GATES = {"gru": 3, "lstm": 4}
@@ -66,7 +66,7 @@ class PlainAutoencoder(nn.Module):
         self.code = nn.Linear(size, 2 * size)
         self.project = nn.Linear(2 * N_UNITS, N_BANDS)
 
-    def forward(self, x: Tensor, lengths: None = None, generator: object = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Reconstruct (T, B, F)."""
         _, state = self.encoder(x)
         code = torch.tanh(self.code(state))
@@ -114,12 +114,15 @@ def seconds(run: Callable[[], object], device: str) -> float:
 def alternate(
     sides: dict[str, Callable[[], object]], repeats: int, device: str
 ) -> dict[str, float]:
-    """Median time of each side, all taken in turn."""
-    for run in sides.values():
-        seconds(run, device)
+    """Median time of each side, all taken in turn.
+
+    Each turn begins with a run that does not count: the memory that the side before has given back
+    to the system is slow to return.
+    """
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeats):
         for name, run in sides.items():
+            seconds(run, device)
             times[name].append(seconds(run, device))
     return {name: median(values) for name, values in times.items()}
 
@@ -133,13 +136,33 @@ def product(n: int, device: str, *, onednn: bool = False) -> Callable[[], object
     return lambda: torch.mm(a, b)
 
 
-def training_step(network: nn.Module, x: Tensor, *, bf16: bool) -> Callable[[], object]:
+def plain_step(network: nn.Module, x: Tensor) -> Callable[[], object]:
+    """Return a step as anybody would write it: the whole batch through autograd."""
     network.to(x.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    generator = torch.Generator(x.device).manual_seed(0)
-    return lambda: train_epoch(
-        network, optimizer, [(x, None)], gradient_clip=2.0, bf16=bf16, generator=generator
+
+    def step() -> None:
+        loss = (network(x) - x).square().mean().sqrt()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_value_(network.parameters(), 2.0)
+        optimizer.step()
+
+    return step
+
+
+def training_step(network: nn.Module, x: Tensor, *, bf16: bool) -> Callable[[], object]:
+    """Return a step of `skaudeep.training`."""
+    network.to(x.device)
+    training = Training(
+        network,
+        torch.optim.Adam(network.parameters()),
+        Loss(bf16=bf16),
+        seed=0,
+        learning_rate=1e-3,
+        gradient_clip=2.0,
     )
+    return partial(training.step, x, None)
 
 
 def main() -> None:
@@ -185,9 +208,8 @@ def main() -> None:
                     bidirectional_decoder=True,
                     dropout=rate,
                 )
-                plain = training_step(PlainAutoencoder(cell, rate), x, bf16=False)
                 sides = {
-                    "plain": plain,
+                    "plain": plain_step(PlainAutoencoder(cell, rate), x),
                     "float32": training_step(network, x, bf16=False),
                     "bf16": training_step(network, x, bf16=True),
                 }
