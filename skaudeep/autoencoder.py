@@ -121,7 +121,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit` or `partial_fit`.
     contamination : float in (0, 0.5], default=None
-        Share of unusual rows that `predict` expects. None leaves out `predict`.
+        Share of the training rows that `predict` is to call unusual. Of new ones it finds more, for
+        rows that were trained on are rebuilt better. None leaves out `predict`.
     precision : {"float32", "bf16"}, default="float32"
         Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), on
         processors that know it nearly twice as fast; weights, loss and `transform` stay in

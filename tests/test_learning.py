@@ -25,7 +25,7 @@ def esc10(shared):
 
 
 @pytest.mark.parametrize(
-    ("axis", "cell", "bidirectional_encoder", "bidirectional_decoder"), BENCHMARK["combinations"]()
+    ("axis", "cell", "bidirectional_encoder", "bidirectional_decoder"), BENCHMARK["COMBINATIONS"]
 )
 @pytest.mark.parametrize("data", ["generated", "esc10"])
 def test_the_loss_falls_by_two_fifths_below_that_of_the_mean_frame(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -24,7 +23,9 @@ from skaudeep.datasets import load_esc, make_sounds
 
 AXES = ("time", "frequency", "frequency-time")
 CELLS = ("gru", "lstm")
-DIRECTIONS = tuple(product((False, True), repeat=2))  # of the encoder, of the decoder
+BOTH = (False, True)
+# Axis, cell, whether the encoder is bidirectional, whether the decoder is.
+COMBINATIONS = tuple(product(AXES, CELLS, BOTH, BOTH))
 N_BANDS = 32
 SIZES: dict[str, dict[str, Any]] = {
     "time": {"n_units": 64, "n_layers": 1, "max_epochs": 10},
@@ -50,11 +51,6 @@ def esc10(path: str) -> NDArray[np.float32]:
 def loss_of_mean_frame(X: NDArray[np.float32]) -> float:
     frames = X.reshape(-1, X.shape[-1]).astype(np.float64)
     return float(np.sqrt(np.nanmean((frames - np.nanmean(frames, axis=0)) ** 2)))
-
-
-def combinations() -> Iterator[tuple[str, str, bool, bool]]:
-    for axis, cell, (encoder, decoder) in product(AXES, CELLS, DIRECTIONS):
-        yield axis, cell, encoder, decoder
 
 
 def train(
@@ -87,7 +83,7 @@ def main() -> None:
     for name, X in data.items():
         mean = loss_of_mean_frame(X)
         print(f"{name}, {X.shape}: mean frame {mean:.3f}")
-        for axis, cell, encoder, decoder in combinations():
+        for axis, cell, encoder, decoder in COMBINATIONS:
             start = time.perf_counter()
             loss = train(X, axis, cell, encoder, decoder).loss_curve_[-1]
             stacks = " and ".join(
