@@ -110,6 +110,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     feed_previous_prob : float in [0, 1] or dict, default=0.0
         Probability of each step of each sequence that the decoder is told its own output of the
         step before in place of the truth (scheduled sampling [5]_); a schedule as in `kl_weight`.
+        Where it ends at 1, scores, too, are of a decoder told its own output: with a unidirectional
+        one, of what is in the code.
     mask_silence : bool, default=False
         Whether values of -1, the floor of a spectrogram, do not count in the error.
     validation_fraction : float in [0, 1), default=0.0
@@ -121,7 +123,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit` or `partial_fit`.
     contamination : float in (0, 0.5], default=None
-        Share of unusual rows that `predict` expects. None leaves out `predict`.
+        Share of the training rows that `predict` is to call unusual. Of new ones it finds more, for
+        rows that were trained on are rebuilt better. None leaves out `predict`.
     precision : {"float32", "bf16"}, default="float32"
         Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), on
         processors that know it nearly twice as fast; weights, loss and `transform` stay in
@@ -617,14 +620,19 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         Returns
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_chunks, n_frames), float64
-            Minus the root of the mean squared error over bands, with teacher forcing. NaN at
-            padding.
+            Minus the root of the mean squared error over bands, otherwise as in `score_samples`.
+            NaN at padding.
         """
         error, n_values = self._squared_errors(X)
         return -np.sqrt(error / np.maximum(n_values, 1))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return how usual each row is: minus the error of its reconstruction.
+
+        The reconstruction is teacher-forced. A network that was trained with a
+        ``feed_previous_prob`` that ends at 1 is told its own frames here, too; that tells unusual
+        rows far better, because the truth about one frame gives much of the next away, whether
+        the network knows such sounds or not.
 
         Parameters
         ----------
@@ -633,8 +641,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         Returns
         -------
         ndarray of shape (n_clips,) or (n_clips, n_chunks), float64
-            Minus the root of the mean squared error over frames and bands, with teacher forcing.
-            Rows of nothing but NaN give NaN.
+            Minus the root of the mean squared error over frames and bands. Rows of nothing but
+            NaN give NaN.
         """
         error, n_values = self._squared_errors(X)
         missing = np.isnan(error).all(axis=-1)
@@ -643,6 +651,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return minus the root of the mean squared error of the reconstruction, dropout off.
+
+        Told as in `score_samples`.
 
         Parameters
         ----------
@@ -833,9 +843,10 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     def _squared_errors(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Squared errors of each frame and their numbers: (..., n_frames), NaN at padding."""
         check_is_fitted(self)
+        feed = self._loss().feed(max(len(self.loss_curve_) - 1, 0), training=False)
 
         def errors(network: Autoencoder, x: Tensor, lengths: Tensor | None) -> Tensor:
-            rebuilt = network(x, lengths).frames
+            rebuilt = network(x, lengths, None, feed).frames
             return torch.stack(
                 squared_error(rebuilt, x, lengths, mask_silence=self.mask_silence), dim=2
             )

@@ -256,5 +256,7 @@ def draw(
     generator: torch.Generator | None,
     device: torch.device,
 ) -> Tensor:
-    """Draw True with a probability."""
+    """Draw True with a probability; with that of 1, no generator is asked."""
+    if probability == 1:
+        return torch.ones(shape, dtype=torch.bool, device=device)
     return torch.rand(shape, generator=generator, device=device) < probability

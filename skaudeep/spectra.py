@@ -1,12 +1,14 @@
-"""Samples become spectra: power, mel bands, decibels, scaling, chunks."""
+"""Samples become spectra: power, mel bands, decibels, scaling, chunks. And some of the way back."""
 
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, sparse
+from sklearn.utils import check_random_state
 
 MIN_DECIBELS = -200.0  # dB; what zero power is
+UNFILTER_STEPS = 30  # by then bins change little more
 BLOCK = 64  # frames; keeps a block's spectra in the cache and hours-long clips out of memory
 
 
@@ -235,3 +237,127 @@ def split_chunks(
     there = max(1, (2 * len(frames) + chunk_length) // (2 * chunk_length))
     count = there if n_chunks is None else min(there, n_chunks)
     return [frames[i * chunk_length : (i + 1) * chunk_length] for i in range(count)]
+
+
+def unscale(
+    scaled: NDArray[np.float32], lowest: float, highest: float = 0.0
+) -> NDArray[np.float64]:
+    """Turn a scaled spectrogram into power: the inverse of `to_decibels`, clipping and `rescale`.
+
+    Parameters
+    ----------
+    scaled : ndarray
+        In [-1, 1]; what lies outside is moved to the end.
+    lowest, highest : float
+        Decibels of -1 and of 1.
+
+    Returns
+    -------
+    ndarray of the same shape
+        0 where `scaled` is -1: what is there was too soft to be told.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> unscale(np.array([-1.0, 0.0, 1.0]), -60.0).tolist()
+    [0.0, 0.001, 1.0]
+    """
+    scaled = np.clip(scaled.astype(np.float64), -1, 1)
+    decibels = lowest + (highest - lowest) * (scaled + 1) / 2
+    return np.where(scaled > -1, 10 ** (decibels / 10), 0)
+
+
+def unfilter(power: NDArray[np.float64], filters: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Find power in FFT bins that filters would sum to the power of these bands.
+
+    Parameters
+    ----------
+    power : ndarray of shape (n_frames, n_bands), >= 0
+    filters : ndarray of shape (n_bands, n_bins)
+        As from `mel_filters`.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_bins), >= 0
+        0 in bins that are in no band.
+
+    References
+    ----------
+    Multiplicative updates for the divergence, from a start that is smooth: D. D. Lee, H. S. Seung,
+    "Algorithms for Non-negative Matrix Factorization", NeurIPS 13, 2000, equation 5. Least squares
+    (:func:`librosa.util.nnls`) would fit the loudest bands only, where soft ones are heard as well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> filters = mel_filters(8000, 256, 20)
+    >>> power = np.abs(np.random.default_rng(0).normal(size=(3, 129))) @ filters.T
+    >>> np.allclose(unfilter(power, filters) @ filters.T, power, rtol=0.02)
+    True
+    """
+    total = filters.sum(axis=0, dtype=np.float64)  # (n_bins,)
+    weights = np.divide(filters, total, out=np.zeros_like(filters, np.float64), where=total > 0)
+    bins = (power / filters.sum(axis=1)) @ weights
+    for _ in range(UNFILTER_STEPS):
+        bands = bins @ filters.T
+        bins *= np.divide(power, bands, out=np.zeros_like(power), where=bands > 0) @ weights
+    return bins
+
+
+def waveform(
+    power: NDArray[np.float64],
+    window_length: int,
+    hop_length: int,
+    *,
+    n_iter: int = 32,
+    random_state: int | np.random.RandomState | None = None,
+) -> NDArray[np.float32]:
+    """Find samples whose `power_spectrogram` is close to this one, by Griffin and Lim's method.
+
+    Parameters
+    ----------
+    power : ndarray of shape (n_frames, window_length // 2 + 1), >= 0
+    window_length, hop_length : int > 0
+        As in `power_spectrogram`. `hop_length` is less than `window_length`; frames that overlap by
+        half or more tell the phases well.
+    n_iter : int, default=32
+        Iterations of :func:`librosa.griffinlim`.
+    random_state : int, RandomState instance or None, default=None
+        Determines the first phases.
+
+    Returns
+    -------
+    ndarray of shape ((n_frames - 1) * hop_length + window_length,), float32
+
+    References
+    ----------
+    D. W. Griffin, J. S. Lim, "Signal estimation from modified short-time Fourier transform", IEEE
+    Transactions on Acoustics, Speech, and Signal Processing 32(2), 1984.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 5 / 64 * np.arange(256)).astype(np.float32)
+    >>> power = power_spectrogram(tone, 64, 32)
+    >>> samples = waveform(power.astype(float), 64, 32, random_state=0)
+    >>> samples.shape, power_spectrogram(samples, 64, 32).argmax(axis=1).tolist()
+    ((256,), [5, 5, 5, 5, 5, 5, 5])
+    """
+    import librosa
+
+    # At both ends a window alone would be divided by its own tail, which blows up: frames go on.
+    more = -(-window_length // hop_length) - 1
+    magnitude = np.sqrt(np.pad(power, ((more, more), (0, 0)), mode="edge")).T
+    samples = librosa.griffinlim(
+        magnitude.astype(np.float32),
+        n_iter=n_iter,
+        hop_length=hop_length,
+        win_length=window_length,
+        n_fft=window_length,
+        window=hann_window(window_length),
+        center=False,
+        random_state=check_random_state(random_state),
+    )
+    start = more * hop_length
+    n_samples = (len(power) - 1) * hop_length + window_length
+    return samples[start : start + n_samples].astype(np.float32)

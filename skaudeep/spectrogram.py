@@ -8,9 +8,10 @@ from typing import Any, Self
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
+from scipy.signal import lfilter
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
@@ -23,7 +24,7 @@ from skaudeep.audio import (
     Clip,
     list_clips,
 )
-from skaudeep.spectra import MIN_DECIBELS
+from skaudeep.spectra import MIN_DECIBELS, mel_filters, unfilter, unscale, waveform
 from skaudeep.versions import VersionMixin
 from skaudeep.views import DYNAMIC_RANGE, Signal, hop_of, views_of
 
@@ -339,6 +340,89 @@ class SpectrogramExtractor(
         """
         return extract_views([self], X)[0]
 
+    def to_audio(
+        self,
+        X: Any,
+        *,
+        sampling_rate: float | None = None,
+        n_iter: int = 32,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> list[NDArray[np.float32]]:
+        """Make waveforms of spectrograms, so that one can hear what is in them.
+
+        The way back loses what the way here lost: phases are found anew by Griffin and Lim's
+        method, bins within a mel band are not told apart, and neither is what lay below
+        `clip_below`. Where a clip's softest value lay above that threshold it now lies at it, and
+        chunks, each scaled by itself, have lost their differences in level.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, \
+                n_bands), or list of n_clips arrays
+            Spectrograms in [-1, 1] as from `transform`, or what an autoencoder made of them. NaN at
+            the end is padding; chunks are joined.
+        sampling_rate : float, default=None
+            In Hz. None takes that of the extractor.
+        n_iter : int > 0, default=32
+            Iterations of :func:`librosa.griffinlim`.
+        random_state : int, RandomState instance or None, default=None
+            Determines the first phases. Pass an int for the same waveforms in every call.
+
+        Returns
+        -------
+        list of n_clips ndarrays of shape (n_samples,), float32
+            With a peak of 1, which `transform` takes again; zeros for a spectrogram that is -1
+            throughout, no samples at all for one that is NaN throughout.
+
+        Raises
+        ------
+        ValueError
+            If `X` has another number of bands than this extractor, holds infinity or NaN before the
+            end of a clip, if frames do not overlap, or no sampling rate is given.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> tone = np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000))
+        >>> extractor = SpectrogramExtractor(clip_below=-60, sampling_rate=16000)
+        >>> (heard,) = extractor.to_audio(extractor.transform([tone]), random_state=0)
+        >>> heard.shape, round(16000 * int(np.abs(np.fft.rfft(heard)).argmax()) / len(heard), -2)
+        ((16000,), 1000.0)
+        """
+        self._check_parameters()
+        rate = self.sampling_rate if sampling_rate is None else sampling_rate
+        if rate is None:
+            raise ValueError(
+                "sampling_rate=None, here and in the extractor: spectrograms do not tell their "
+                "rate. Give it."
+            )
+        window = round(self.window_duration * rate)
+        hop = round(hop_of(self.window_duration, self.hop_duration) * rate)
+        if not 0 < hop < window:
+            raise ValueError(
+                f"hop_duration={self.hop_duration} leaves no overlap between windows of "
+                f"{self.window_duration} s at {rate:g} Hz, which Griffin and Lim's method needs. "
+                "Extract with a shorter hop."
+            )
+        filters = None if self.n_mels is None else mel_filters(rate, window, self.n_mels)
+        n_bands = window // 2 + 1 if filters is None else len(filters)
+        lowest = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
+        rng = check_random_state(random_state)
+        waveforms = []
+        for i, clip in enumerate(X):
+            frames = _frames_of(np.asarray(clip), n_bands, i)
+            power = unscale(frames, lowest, self.clip_above or 0.0)
+            if not power.any():
+                n_samples = (len(frames) - 1) * hop + window if len(frames) else 0
+                waveforms.append(np.zeros(n_samples, np.float32))
+                continue
+            if filters is not None:
+                power = unfilter(power, filters)
+            samples = waveform(power, window, hop, n_iter=n_iter, random_state=rng)
+            samples = lfilter([1], [1, -self.pre_emphasis], samples)
+            waveforms.append((samples / np.abs(samples).max()).astype(np.float32))
+        return waveforms
+
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Name the bands, which are the last axis of the output.
 
@@ -415,3 +499,20 @@ class SpectrogramExtractor(
                 f"chunk_duration={self.chunk_duration} is shorter than a window or a hop "
                 f"({shortest:g} s). Lengthen the chunks."
             )
+
+
+def _frames_of(clip: NDArray, n_bands: int, row: int) -> NDArray:
+    """Take the frames of a spectrogram that are no padding, those of its chunks in a row."""
+    if clip.ndim not in (2, 3) or clip.shape[-1] != n_bands:
+        raise ValueError(
+            f"Clip {row} of X has shape {clip.shape}, expected (n_frames, {n_bands}), with chunks "
+            f"before at most: this extractor gives {n_bands} bands."
+        )
+    frames = clip.reshape(-1, n_bands)
+    frames = frames[: np.count_nonzero(~np.isnan(frames).all(axis=1))]
+    if not np.isfinite(frames).all():
+        raise ValueError(
+            f"Clip {row} of X holds infinity, or NaN before its end, expected numbers in [-1, 1] "
+            "and NaN in whole frames at the end only."
+        )
+    return frames

@@ -128,7 +128,7 @@ class Loss:
     kl_weight : float or dict, default=0.0
         Weight of the divergence of a code that is a distribution, a `Schedule`.
     feed_previous_prob : float or dict, default=0.0
-        Given to the network in training, a `Schedule`.
+        Given to the network in training, a `Schedule`; beside training where it is 1.
     mask_silence : bool, default=False
         As in `squared_error`.
     bf16 : bool, default=False
@@ -165,7 +165,7 @@ class Loss:
         divergence : Tensor, scalar, or None
             Of the codes from standard ones; None where they are no distributions.
         """
-        feed = 0.0 if generator is None else value_at(self.feed_previous_prob, epoch)
+        feed = self.feed(epoch, training=generator is not None)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             frames, divergence = network(x, lengths, generator, feed)
         by_frame = squared_error(frames.float(), x, lengths, mask_silence=self.mask_silence)
@@ -183,6 +183,20 @@ class Loss:
         # The floor keeps the root's gradient finite where the reconstruction is perfect.
         rmse = (error / count).clamp_min(1e-12).sqrt()
         return rmse + value_at(self.kl_weight, epoch) * divergence / count
+
+    def feed(self, epoch: int, *, training: bool) -> float:
+        """Return `feed_previous_prob` in an epoch: beside training all or nothing, not by chance.
+
+        Examples
+        --------
+        >>> loss = Loss(feed_previous_prob={0: 0.0, 2: 1.0})
+        >>> [loss.feed(epoch, training=True) for epoch in range(3)]
+        [0.0, 0.5, 1.0]
+        >>> [loss.feed(epoch, training=False) for epoch in range(3)]
+        [0.0, 0.0, 1.0]
+        """
+        probability = value_at(self.feed_previous_prob, epoch)
+        return probability if training or probability == 1 else 0.0
 
 
 @dataclass

@@ -526,6 +526,22 @@ def test_scores_are_those_of_the_reconstruction():
     np.testing.assert_allclose(chunks.ravel(), np.delete(samples, 2), rtol=1e-4)
 
 
+@pytest.mark.parametrize("axis", ["time", "frequency"])
+def test_a_network_trained_on_its_own_output_is_scored_on_it(axis):
+    X, _ = tones(6)
+    bands = {"axis": axis, "band_window": 2, "band_overlap": 1}
+    free = Seq2SeqAutoencoder(
+        **SMALL, **bands, representation="code", feed_previous_prob={0: 0.0, 1: 1.0}
+    ).fit(X)
+    before = torch.random.get_rng_state()
+    samples = free.score_samples(X)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    error = (free.inverse_transform(free.transform(X), n_frames=X.shape[1]) - X) ** 2
+    np.testing.assert_allclose(samples, -np.sqrt(error.mean(axis=(1, 2))), rtol=1e-4)
+    forced = (free.reconstruct(X) - X) ** 2
+    assert not np.allclose(samples, -np.sqrt(forced.mean(axis=(1, 2))), rtol=1e-3)
+
+
 def test_silence_does_not_count_where_it_is_masked():
     X, _ = tones(4)
     X[:, 10:] = -1

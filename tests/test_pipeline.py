@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from sklearn.callback import ProgressBar
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -187,6 +189,37 @@ def test_learned_features_hear_the_order_of_time_that_statistics_miss():
     assert statistics < 0.5  # it tells pairs apart, not the classes of a pair
     assert learned > statistics + 0.2
     assert learned > accuracy(network.set_params(max_epochs=0))
+
+
+def test_what_can_be_counted_is_predicted_by_any_regressor():
+    """Sweeps of noise and tone: how fast the pitch rises, and how far the noise lies below."""
+    rng = np.random.default_rng(0)
+    time = np.arange(RATE // 2) / RATE
+    octaves, snr = rng.uniform(-2, 2, 120), rng.uniform(0, 20, 120)  # per clip; dB
+    start = rng.uniform(700, 900, 120)
+    pitch = start[:, None] * 2 ** (octaves[:, None] * (time / time[-1] - 0.5))
+    tone = np.sqrt(2) * np.sin(2 * np.pi * np.cumsum(pitch, axis=1) / RATE)
+    clips = tone + 10 ** (-snr[:, None] / 20) * rng.standard_normal(tone.shape)
+    clips = (0.1 * clips).astype(np.float32)
+
+    autoencoder = Seq2SeqAutoencoder(
+        32, n_layers=1, max_epochs=10, batch_size=16, learning_rate=5e-3, random_state=0
+    )
+    spectrogram = SpectrogramExtractor(0.04, n_mels=24, clip_below=-60, sampling_rate=RATE)
+    pipeline = make_pipeline(spectrogram, autoencoder, StandardScaler(), Ridge(10.0))
+    both = np.stack([octaves, snr], axis=1)
+    train, test = slice(0, 80), slice(80, None)
+    predicted = pipeline.fit(clips[train], both[train]).predict(clips[test])
+    assert predicted.shape == (40, 2)
+    assert r2_score(both[test], predicted, multioutput="raw_values").min() > 0.8  # of the mean: 0
+
+    features = pipeline[:-1].transform(clips)
+    single = Ridge(10.0).fit(features[train], octaves[train])
+    np.testing.assert_allclose(single.predict(features[test]), predicted[:, 0], atol=1e-3)
+    classes = (both > np.median(both, axis=0)).astype(int)  # two labels a clip
+    labels = MultiOutputClassifier(LogisticRegression(max_iter=1000))
+    labels.fit(features[train], classes[train])
+    assert labels.score(features[test], classes[test]) > 0.8  # both right
 
 
 # --- progress ------------------------------------------------------------------------------------

@@ -13,6 +13,9 @@ from skaudeep.spectra import (
     rescale,
     split_chunks,
     to_decibels,
+    unfilter,
+    unscale,
+    waveform,
 )
 
 RATE = 16_000
@@ -118,3 +121,31 @@ def test_chunks_are_consecutive_and_at_least_half_full(n_frames, length, n_chunk
     assert n_chunks is None or len(chunks) <= n_chunks
     if n_chunks is None:
         assert 2 * (n_frames - len(together)) < length
+
+
+@pytest.mark.parametrize(("lowest", "highest"), [(-60, 0), (-45, -10)])
+def test_unscaled_power_has_the_decibels_that_were_scaled(lowest, highest):
+    decibels = np.linspace(lowest, highest, 12, dtype=np.float32).reshape(3, 4)
+    power = unscale(rescale(decibels), lowest, highest)
+    assert power[0, 0] == 0  # that far down nothing is known
+    np.testing.assert_allclose(10 * np.log10(power.ravel()[1:]), decibels.ravel()[1:], atol=1e-4)
+    assert unscale(np.array([5.0]), lowest, highest) == pytest.approx(10 ** (highest / 10))
+
+
+def test_unfiltered_bins_add_up_to_the_bands_also_to_soft_ones():
+    filters = mel_filters(RATE, 1280, 64)
+    there = np.random.default_rng(0).exponential(size=(7, 641)) * np.logspace(0, -6, 641)
+    power = there @ filters.T
+    bins = unfilter(power, filters)
+    assert bins.shape == (7, 641)
+    assert (bins >= 0).all()
+    assert not bins[:, filters.sum(axis=0) == 0].any()
+    np.testing.assert_allclose(bins @ filters.T, power, rtol=0.1)
+
+
+def test_a_waveform_has_the_wanted_length_and_no_clicks_at_its_ends():
+    for window, hop in ((200, 100), (201, 50), (200, 120)):
+        power = power_spectrogram(tone(1000, 2000).astype(np.float32), window, hop)
+        samples = waveform(power.astype(np.float64), window, hop, random_state=0)
+        assert len(samples) == (len(power) - 1) * hop + window
+        assert np.abs(samples).max() < 1  # of a tone with a peak of 0.5

@@ -22,6 +22,7 @@ from sklearn.utils import get_tags
 
 import skaudeep.views
 from skaudeep.audio import AudioError, AudioWarning
+from skaudeep.datasets import make_sounds
 from skaudeep.spectra import mel_filters
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
 
@@ -483,3 +484,69 @@ def test_chunks_equal_audeeps():
         ours = extractor.transform([paths[n] for n in names])
     np.testing.assert_array_equal(ours[silent], -1)
     assert np.abs(ours - expected)[~silent].mean(axis=(1, 2)).max() < 1e-4
+
+
+# --- the way back
+
+
+@pytest.mark.parametrize("n_mels", [128, None])
+@pytest.mark.parametrize("frequency", [440, 3000])
+def test_a_tones_frequency_survives(frequency, n_mels):
+    extractor = SpectrogramExtractor(n_mels=n_mels, clip_below=-60, sampling_rate=RATE)
+    (audio,) = extractor.to_audio(extractor.transform([tone(frequency)]), random_state=0)
+    assert audio.shape == (RATE,)
+    assert audio.dtype == np.float32
+    assert np.abs(audio).max() == 1
+    spectrum = np.abs(np.fft.rfft(audio[RATE // 4 : 3 * RATE // 4]))  # 2 Hz a bin
+    # Within a mel band frequencies are one; FFT bins are 12.5 Hz.
+    assert 2 * spectrum.argmax() == pytest.approx(frequency, abs=13 if n_mels is None else 60)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"window_duration": 0.04, "n_mels": 64, "clip_below": -60},
+        {"hop_duration": 0.02, "clip_below": -45, "clip_above": -5, "pre_emphasis": 0.95},
+        {"n_mels": None, "clip_below": -60, "chunk_duration": 0.5},
+    ],
+)
+def test_what_is_heard_has_the_spectrogram_it_was_made_of(parameters):
+    sounds = make_sounds(10, n_classes=10, n_sessions=1, duration=(0.8, 1.0), random_state=0)
+    extractor = SpectrogramExtractor(**parameters, sampling_rate=RATE)
+    X = extractor.transform(sounds.data)
+    again = extractor.transform(extractor.to_audio(X, random_state=0))
+    np.testing.assert_array_equal(np.isnan(again), np.isnan(X))
+    for one, other in zip(X, again, strict=True):
+        there = ~np.isnan(one)
+        assert np.corrcoef(one[there], other[there])[0, 1] > 0.95
+
+
+def test_silence_stays_silent_and_nothing_stays_nothing():
+    X = np.full((3, 10, 40), -1, np.float32)
+    X[0] = np.random.default_rng(0).uniform(-1, 1, (10, 40))
+    X[0, 6:] = np.nan
+    X[2] = np.nan
+    extractor = SpectrogramExtractor(n_mels=40)
+    audio = extractor.to_audio(X, sampling_rate=RATE, random_state=0)
+    assert [len(samples) for samples in audio] == [5 * 640 + 1280, 9 * 640 + 1280, 0]
+    assert np.abs(audio[0]).max() == 1
+    assert not audio[1].any()
+    alone = extractor.to_audio([X[0, :6]], sampling_rate=RATE, random_state=0)
+    np.testing.assert_array_equal(alone[0], audio[0])
+
+
+@pytest.mark.parametrize(
+    ("X", "parameters", "message"),
+    [
+        (np.zeros((1, 5, 39)), {}, r"Clip 0 of X has shape \(5, 39\), expected \(n_frames, 40\)"),
+        (np.zeros((5, 40)), {}, r"Clip 0 of X has shape \(40,\)"),
+        (np.full((1, 5, 40), np.inf), {}, "Clip 0 of X holds infinity, or NaN"),
+        ([np.zeros((5, 40)), [[np.nan] * 40, [0] * 40]], {}, "Clip 1 of X holds infinity, or NaN"),
+        (np.zeros((1, 5, 40)), {"sampling_rate": None}, "sampling_rate=None, here and in the"),
+        (np.zeros((1, 5, 40)), {"hop_duration": 0.08}, "hop_duration=0.08 leaves no overlap"),
+    ],
+)
+def test_what_cannot_be_made_audible_is_refused(X, parameters, message):
+    extractor = SpectrogramExtractor(n_mels=40, sampling_rate=RATE).set_params(**parameters)
+    with pytest.raises(ValueError, match=message):
+        extractor.to_audio(X)

@@ -114,6 +114,15 @@ def test_own_output_is_fed_in_training_only():
     assert network.seen == [(True, 0.0), (True, 0.5), (False, 0.0)]
 
 
+def test_beside_training_own_output_is_fed_always_or_never():
+    network, batch = Bias(), [(torch.ones(1, 1, 1), None)]
+    run = training(network, loss=Loss(feed_previous_prob={1: 0.9, 2: 1.0}))
+    for _ in range(2):
+        run.run_epoch(batch)
+        run.validate(batch)
+    assert [feed for in_training, feed in network.seen if not in_training] == [0.0, 1.0]
+
+
 def test_the_best_weights_are_those_after_the_least_validation_loss():
     network = Bias()
     run = training(network, lr=0.5)
