@@ -142,7 +142,7 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
         check_is_fitted(self)
         tasks = _share_extraction(self.transformers_, X)
         features = Parallel(n_jobs=self.n_jobs)(
-            delayed(_transform_view)(rest, view_input) for _, rest, view_input in tasks
+            delayed(_transform_view)(rest, (view_input,)) for _, rest, view_input in tasks
         )
         return self._side_by_side(features)
 
@@ -213,8 +213,7 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
             delayed(_fit_view)(
                 method,
                 rest,
-                view_input,
-                y,
+                (view_input, y),
                 caller=self,
                 task=progress.subcontext(task_name=f"{method.replace('_', '-')}-{name}"),
             )
@@ -289,8 +288,15 @@ def _behind(extractor: SpectrogramExtractor, view: Any, rest: Any) -> Any:
     return view
 
 
-def _fit_view(method: str, view: Any, X: Any, y: Any, *, caller: Any, task: Any) -> tuple[Any, Any]:
+# Data travel in tuples: joblib would put bare arrays on one worker of a dask cluster, and they, and
+# with them all tasks, would be lost with it. Inside a task they are sent again.
+
+
+def _fit_view(
+    method: str, view: Any, data: tuple[Any, Any], *, caller: Any, task: Any
+) -> tuple[Any, Any]:
     """Call fit or fit_transform of a view; return the view, fitted, and what the method gave."""
+    X, y = data
     with nullcontext() if view is None else task.propagate_callback_context(view):
         task.call_on_fit_task_begin(estimator=caller, X=X, y=y)
         result = X if view is None else getattr(view, method)(X, y)
@@ -298,5 +304,6 @@ def _fit_view(method: str, view: Any, X: Any, y: Any, *, caller: Any, task: Any)
     return view, result
 
 
-def _transform_view(view: Any, X: Any) -> Any:
+def _transform_view(view: Any, data: tuple[Any]) -> Any:
+    (X,) = data
     return X if view is None else view.transform(X)

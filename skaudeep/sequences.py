@@ -279,8 +279,9 @@ class Sequences:
             block = self._read(rows)[:, :longest]
             if lengths.min() < longest:
                 block[np.arange(longest) >= lengths[:, None]] = 0
-        x = torch.from_numpy(block).to(device).transpose(0, 1).contiguous()  # (T, B, F)
-        return x, (None if lengths.min() == longest else torch.from_numpy(lengths))
+        # By numpy: torch would start a second team of threads where another thread calls this.
+        x = torch.from_numpy(np.ascontiguousarray(block.swapaxes(0, 1)))  # (T, B, F)
+        return x.to(device), (None if lengths.min() == longest else torch.from_numpy(lengths))
 
     def batches(
         self, rows: np.ndarray, batch_size: int, device: torch.device, ranks: Ranks = ALONE
