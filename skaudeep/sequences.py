@@ -10,7 +10,8 @@ import torch
 from sklearn.utils import check_array
 from torch import Tensor
 
-SCAN_BYTES = 2**26  # rows are checked and encoded in blocks of about 64 MiB
+SCAN_BYTES = 2**26  # rows are encoded in blocks of about 64 MiB
+CHECK_BYTES = 2**22  # and checked in blocks that are no larger than a batch, about
 
 
 def is_ragged(X: Any) -> bool:
@@ -87,7 +88,7 @@ class Sequences:
         n_rows = len(self)
         self.lengths = np.empty(n_rows, dtype=np.int64)
         self.largest = 0.0
-        step = max(1, SCAN_BYTES // (4 * self.n_frames * self.n_bands))
+        step = max(1, CHECK_BYTES // (4 * self.n_frames * self.n_bands))
         for start in range(0, n_rows, step):
             rows = np.arange(start, min(start + step, n_rows))
             if isinstance(self._source, list):

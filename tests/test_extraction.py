@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sklearn.utils import Bunch
 
 from skaudeep import AudioError, AudioWarning, SpectrogramExtractor
-from skaudeep.datasets import make_bunch, make_sounds
+from skaudeep.datasets import load_folder, make_bunch, make_sounds
 from skaudeep.extraction import extract_to_netcdf
 from skaudeep.netcdf import StoredArray, load_netcdf
 from skaudeep.storage import Journal, record
@@ -156,6 +156,37 @@ def test_memory_is_bounded_and_does_not_grow_with_the_number_of_clips(many: Path
     (_, few, _), (_, many_pss, many_rss) = (extract(many, n, 2) for n in (5_000, 20_000))
     assert many_rss < 600  # MB, shared pages counted twice
     assert many_pss < few + 30  # of 112 MB of spectrograms: the names of the clips
+
+
+LIMITED = """
+import os, resource, sys
+from pathlib import Path
+import numpy as np
+from skaudeep import Seq2SeqAutoencoder, load_netcdf
+file = sys.argv[1]
+autoencoder = Seq2SeqAutoencoder(n_layers=1, n_units=16, max_epochs=1, batch_size=64)
+autoencoder.fit(np.zeros((64, 11, 128), np.float32))  # so that all of torch is there
+used = 1024 * int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0])
+limit = used + os.path.getsize(file) // 4
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+print(len(autoencoder.fit(load_netcdf(file, lazy=True).data).loss_curve_))
+try:
+    load_netcdf(file)
+except MemoryError:
+    print("too large")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what a process allocates")
+def test_the_file_trains_a_network_in_a_quarter_of_its_size(tmp_path: Path, many: Path):
+    clips = load_folder(many, layout="files")
+    extract_to_netcdf(clips, SpectrogramExtractor(n_jobs=2), tmp_path / "a.nc")
+    assert (tmp_path / "a.nc").stat().st_size > 100 * 2**20
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path / "a.nc"], capture_output=True, text=True
+    )
+    assert done.stdout == "1\ntoo large\n", done.stderr
 
 
 def test_others_do_not_go_on_with_it(tmp_path: Path, sounds: Bunch):
