@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from skaudeep import AudioError, AudioWarning, SpectrogramExtractor
@@ -294,6 +295,16 @@ def test_silent_clips_are_named(tmp_path: Path):
     assert (stored.data[0] == -1).all()
 
 
+@pytest.mark.slow
+def test_helpers_leave_joblib_as_it_was(tmp_path: Path, files: Bunch):
+    def extract(number: int) -> tuple[int, ...]:
+        extractor = SpectrogramExtractor(n_mels=20, n_jobs=2)
+        return extract_to_netcdf(files, extractor, tmp_path / f"{number}.nc").data.shape
+
+    assert extract(0) == Parallel(n_jobs=2)(delayed(extract)(number) for number in (1, 2))[1]
+    assert Parallel(n_jobs=2, prefer="threads")(delayed(extract)(i) for i in (3, 4))[0][0] == 40
+
+
 @pytest.mark.parametrize(
     ("extractor", "options", "message"),
     [
@@ -308,6 +319,11 @@ def test_bad_parameters_are_refused_before_the_work(
     with pytest.raises(ValueError, match=message):
         extract_to_netcdf(sounds, extractor, tmp_path / "a.nc", **options)
     assert names_in(tmp_path) == []
+
+
+def test_what_is_no_extractor_is_refused(tmp_path: Path, sounds: Bunch):
+    with pytest.raises(TypeError, match="expected a SpectrogramExtractor"):
+        extract_to_netcdf(sounds, "mel", tmp_path / "a.nc")  # type: ignore[arg-type]
 
 
 def test_the_folder_must_exist(tmp_path: Path, sounds: Bunch):
