@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
 from joblib import hash as digest
-from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 
 from skaudeep import __version__
@@ -101,41 +102,43 @@ def extract_to_netcdf(
     ...     stored.data.shape, stored.data[0].shape  # a row is read when it is asked for
     ((40, 11, 40), (11, 40))
     """
+    from skaudeep.spectrogram import SpectrogramExtractor
+
+    if not isinstance(extractor, SpectrogramExtractor):
+        raise TypeError(f"Got extractor={extractor!r}, expected a SpectrogramExtractor.")
     extractor._check_parameters()
     if compression not in range(10):  # now, not hours later
         raise ValueError(f"Got compression={compression!r}, expected an integer from 0 to 9.")
     file = Path(path).expanduser()
     check_writable(file)
-    n_jobs = effective_n_jobs(extractor.n_jobs)
-    _start_others(n_jobs)
+    with _others(effective_n_jobs(extractor.n_jobs) - 1) as others:
+        from skaudeep.instances import checked
+        from skaudeep.netcdf import count_frames, load_netcdf, padded, write_rows
 
-    from skaudeep.instances import checked
-    from skaudeep.netcdf import count_frames, load_netcdf, padded, write_rows
+        bunch = checked(bunch)
+        clips = list_clips(bunch.data)
+        parameters = extractor.get_params()
+        # Neither changes a spectrogram.
+        del parameters["n_jobs"], parameters["on_error"]
+        task = repr((__version__, parameters, bunch.filenames.tolist(), digest(bunch.data)))
+        with Journal(file.with_name(file.name + ".partial"), task, len(clips)) as journal:
+            errors = _extract(clips, extractor, journal, others)
+            bunch.errors = np.array([str(errors.get(row, "")) for row in range(len(clips))])
+            item = tuple(journal.shapes.max(axis=0).tolist())
+            chunked = item[0] > 0
+            item = item if chunked else item[1:]
+            shape = (len(clips), *item)
+            silent = np.zeros(len(clips), dtype=bool)
 
-    bunch = checked(bunch)
-    clips = list_clips(bunch.data)
-    parameters = extractor.get_params()
-    # Neither changes a spectrogram.
-    del parameters["n_jobs"], parameters["on_error"]
-    task = repr((__version__, parameters, bunch.filenames.tolist(), digest(bunch.data)))
-    with Journal(file.with_name(file.name + ".partial"), task, len(clips)) as journal:
-        errors = _extract(clips, extractor, journal, n_jobs)
-        bunch.errors = np.array([str(errors.get(row, "")) for row in range(len(clips))])
-        item = tuple(journal.shapes.max(axis=0).tolist())
-        chunked = item[0] > 0
-        item = item if chunked else item[1:]
-        shape = (len(clips), *item)
-        silent = np.zeros(len(clips), dtype=bool)
+            def read(start: int, stop: int) -> NDArray[np.float32]:
+                values = padded(journal.read(range(start, stop)), item)
+                sound = (values > -1).any(axis=tuple(range(1, values.ndim)))
+                silent[start:stop] = journal.done[start:stop] & ~sound
+                return values
 
-        def read(start: int, stop: int) -> NDArray[np.float32]:
-            values = padded(journal.read(range(start, stop)), item)
-            sound = (values > -1).any(axis=tuple(range(1, values.ndim)))
-            silent[start:stop] = journal.done[start:stop] & ~sound
-            return values
-
-        lengths = count_frames(shape, read, chunked) if chunked else journal.shapes[:, 1]
-        write_rows(file, bunch, shape, read, lengths, compression)
-        journal.remove()
+            lengths = count_frames(shape, read, chunked) if chunked else journal.shapes[:, 1]
+            write_rows(file, bunch, shape, read, lengths, compression)
+            journal.remove()
     _report(
         [str(errors[row]) for row in sorted(errors)],
         [clips[row].name for row in np.flatnonzero(silent)],
@@ -145,7 +148,7 @@ def extract_to_netcdf(
 
 
 def _extract(
-    clips: list[Clip], extractor: SpectrogramExtractor, journal: Journal, n_jobs: int
+    clips: list[Clip], extractor: SpectrogramExtractor, journal: Journal, others: Others
 ) -> dict[int, AudioError]:
     """Extract what the journal lacks into it; return why clips could not be read."""
     errors: dict[int, AudioError] = {}
@@ -157,13 +160,13 @@ def _extract(
     def tasks() -> Iterator[tuple[list[int], list[Clip], dict[str, Any]]]:
         while todo:
             # By what clips so far turned out to need, as there is no telling before.
-            size = min(MAX_BATCH, len(todo) // (4 * n_jobs), BATCH_BYTES * n_clips // n_bytes)
+            size = min(MAX_BATCH, len(todo) // (4 * others.n + 4), BATCH_BYTES * n_clips // n_bytes)
             rows = [todo.popleft() for _ in range(max(1, size))]
             yield rows, [clips[row] for row in rows], parameters
 
     _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal)
     while todo:  # again, as tasks may give back the rest of their clips
-        for rows, views in _do_all(tasks(), n_jobs):
+        for rows, views in _do_all(tasks(), others):
             todo.extendleft(reversed(rows[len(views) :]))
             rows = rows[: len(views)]
             records = [view for view in views if isinstance(view, bytes)]
@@ -213,22 +216,31 @@ def _extract_some(rows: list[int], clips: list[Clip], parameters: dict[str, Any]
     return rows, views
 
 
-def _start_others(n_jobs: int) -> None:
-    """Have all processes but this one import what they need, while this one prepares the work."""
+class Others(NamedTuple):
+    """Processes that help this one."""
+
+    n: int
+    executor: Executor
+
+
+@contextmanager
+def _others(n: int) -> Iterator[Others]:
+    """Have processes import what they need, while this one prepares the work."""
     # Processes, not threads: short clips spend half their time in Python.
-    for _ in range(n_jobs - 1):
-        get_reusable_executor(max_workers=n_jobs - 1).submit(_extract_some, [], [], {})
+    with ProcessPoolExecutor(n) if n else ThreadPoolExecutor() as executor:  # the latter is idle
+        for _ in range(n):
+            executor.submit(_extract_some, [], [], {})
+        yield Others(n, executor)
 
 
-def _do_all(tasks: Iterable[tuple[Any, ...]], n_jobs: int) -> Iterator[Done]:
-    """Do tasks in parallel, this process being one of `n_jobs`, and not far ahead of the caller."""
+def _do_all(tasks: Iterable[tuple[Any, ...]], others: Others) -> Iterator[Done]:
+    """Do tasks in parallel, some of them here, and not far ahead of the caller."""
     running: list[Future[Done]] = []
     try:
         for number, task in enumerate(tasks):
             # The first one tells how much to ask of others, who get one to do and three in store.
-            if number and len(running) < 4 * (n_jobs - 1):
-                others = get_reusable_executor(max_workers=n_jobs - 1)
-                running.append(others.submit(_extract_some, *task))
+            if number and len(running) < 4 * others.n:
+                running.append(others.executor.submit(_extract_some, *task))
             else:
                 yield _extract_some(*task)
             for future in [future for future in running if future.done()]:

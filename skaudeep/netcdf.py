@@ -18,7 +18,7 @@ from skaudeep import __version__
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.instances import checked, clips_of, frame_counts, of_clips, target_of
 from skaudeep.storage import identity, is_sealed, replacing, seal, seal_is_whole
-from skaudeep.stored import LIBRARY, ReplacedError, StoredArray, StoredFile, damaged
+from skaudeep.stored import CACHE_BYTES, LIBRARY, ReplacedError, StoredArray, StoredFile, damaged
 
 FORMAT = 1  # raised when a reader of this one could no longer read what is written
 BLOCK_BYTES = 2**20  # held in memory at a time, about
@@ -500,5 +500,5 @@ def _lay_out(
         **filters,
     )
     # The library keeps up to 64 MB of chunks; blocks come in order and have no second look at one.
-    features.set_var_chunk_cache(4 * MAX_CHUNK_BYTES)
+    features.set_var_chunk_cache(CACHE_BYTES)
     return features

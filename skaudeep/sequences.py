@@ -16,7 +16,8 @@ from torch import Tensor
 
 from skaudeep.ranks import ALONE, Ranks
 
-SCAN_BYTES = 2**26  # rows are checked and encoded in blocks of about 64 MiB
+SCAN_BYTES = 2**26  # rows are encoded in blocks of about 64 MiB
+CHECK_BYTES = 2**22  # and checked in blocks that are no larger than a batch, about
 
 
 def is_ragged(X: Any) -> bool:
@@ -185,7 +186,7 @@ class Sequences:
 
     def _blocks(self) -> Iterator[np.ndarray]:
         """Yield the numbers of all rows, as many at a time as may lie in memory."""
-        step = max(1, SCAN_BYTES // (4 * self.n_frames * self.n_bands))
+        step = max(1, CHECK_BYTES // (4 * self.n_frames * self.n_bands))
         for start in range(0, len(self), step):
             yield np.arange(start, min(start + step, len(self)))
 

@@ -33,7 +33,7 @@ BLOCK = 2**20  # bytes read at once
 
 
 def check_writable(path: Path) -> None:
-    """Raise FileNotFoundError or IsADirectoryError if no file of that name can be."""
+    """Raise an OSError that says why, if no file of that name can be."""
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"Got path={str(path)!r}, whose folder does not exist, expected a file in an existing "
@@ -41,6 +41,11 @@ def check_writable(path: Path) -> None:
         )
     if path.is_dir():
         raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file name.")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(
+            f"Got path={str(path)!r}, in whose folder you may not write. Change its permissions, "
+            "or choose another folder."
+        )
 
 
 @contextmanager
@@ -62,8 +67,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
-        If the folder of `path` does not exist, or `path` is a folder itself.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If the folder of `path` does not exist or cannot be written to, or `path` is a folder.
 
     Examples
     --------

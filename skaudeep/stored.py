@@ -15,6 +15,7 @@ from skaudeep.storage import identity
 
 # The library must not be called by two threads at once. xarray would lock most calls, but not all.
 LIBRARY = threading.RLock()
+CACHE_BYTES = 2**22  # of chunks that the library keeps
 
 
 class StoredArray:
@@ -148,6 +149,9 @@ class StoredFile:
             except OSError as error:
                 raise damaged(self.path, error) from error
             dataset.set_auto_mask(False)
+            if "features" in dataset.variables:
+                # Up to 64 MB otherwise, which rows in random order have no use for.
+                dataset["features"].set_var_chunk_cache(CACHE_BYTES)
             weakref.finalize(self, _close, dataset)
             with open(self.path, "rb") as now:
                 if identity(now) != self._identity:

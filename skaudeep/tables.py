@@ -282,22 +282,26 @@ def _checked_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
             f"{file}: has no column 'filename', but {', '.join(map(str, table))}, expected one "
             "that names the clip of each row."
         )
+    import pandas as pd
+
     nothing = {"chunk_nr": 0, "label_nominal": "", "label_numeric": np.nan}
-    table = table.assign(**{name: nothing[name] for name in nothing if name not in table})
-    table["filename"] = table["filename"].fillna("")
-    table["label_nominal"] = table["label_nominal"].fillna("").astype(str)
     names = [name for name in table if name not in ("filename", *nothing)]
     if not names:
         raise ValueError(f"{file}: has no features, expected columns feature_0, feature_1, ...")
-    for name in ("chunk_nr", "label_numeric", *names):
-        if table[name].dtype.kind not in "iuf":
+    columns = {"filename": table["filename"].fillna("")}
+    for name in (*nothing, *names):
+        values = table[name] if name in table else pd.Series(nothing[name], table.index)
+        if name == "label_nominal":
+            values = values.fillna("").astype(str)
+        elif values.dtype.kind not in "iuf":
             try:
-                table[name] = table[name].astype(np.float64)
+                values = values.astype(np.float64)
             except (ValueError, TypeError) as error:
                 raise ValueError(
                     f"{file}: column {name!r} is not numeric ({error}), expected a feature."
                 ) from None
-    return table[["filename", *nothing, *names]]
+        columns[name] = values
+    return pd.DataFrame(columns)
 
 
 def _label_map(

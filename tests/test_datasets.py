@@ -1,6 +1,7 @@
 """Readers of corpora on disk, and the Bunch that all of them return."""
 
 import csv
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -427,7 +428,7 @@ def test_a_table_tells_everything_at_once(tmp_path):
 def test_delimiter_byte_order_mark_and_line_ends_do_not_matter(
     tmp_path, delimiter, encoding, newline
 ):
-    lines = ["file,label,note", 'ä.wav,Eule,"two\nlines; and, more|"', "b.wav,Uhu,", "", " ,,"]
+    lines = ["", "file,label,note", 'ä.wav,Eule,"two\nlines; and, more|"', "b.wav,Uhu,", "", " ,,"]
     text = newline.join(line.replace(",", delimiter) for line in lines)
     table = write_table(tmp_path, text, "ä.wav", "b.wav", encoding=encoding)
     assert labels(load_table(table, path="file", target="label")) == ["Eule", "Uhu"]
@@ -492,7 +493,13 @@ def test_a_column_per_fold_lets_folds_overlap(tmp_path):
         ("f,t\na.wav,x\n", {"target": "label"}, "column 'label'.*0 times.*'f', 't'"),
         ("f,t,t\na.wav,x,y\n", {"target": "t"}, "column 't', which stands 2 times"),
         ("f,t\n", {}, "without rows"),
-        ("", {}, "column 'f', which stands 0 times"),
+        ("", {}, "which is empty"),
+        ("\n \n", {}, "which is empty"),
+        (
+            "f|t\na.wav|1,5\nb.wav|,5\n",
+            {"target": "t"},
+            "comma",
+        ),
         ("f,t\na.wav,x\nb.wav\n", {}, "1 cells in line 3 .* expected 2"),
         ("f,t\na.wav,x,y\n", {}, "3 cells in line 2"),
         ('f,t\na.wav,"x\nb.wav,y\n', {}, "broken quoting .* line 3"),
@@ -501,7 +508,7 @@ def test_a_column_per_fold_lets_folds_overlap(tmp_path):
         ("f,t\n../a.wav,x\n", {}, "'../a.wav', which is not below"),
         ("f,t\nin/../../a.wav,x\n", {}, "not below"),
         ("f,t\n/etc/passwd,x\n", {}, "'/etc/passwd', which is not below"),
-        ("f,t\n,x\n", {}, "Got file ''"),
+        ("f,t\n,x\n", {}, "no file name .an empty cell."),
         ("f,t\na.wav,1.5\nb.wav,high\n", {"target": "t"}, "numbers .'1.5'. and text .'high'."),
         ("f,t\na.wav,1.5\nb.wav,nan\n", {"target": "t"}, "'nan' in target column 't' .*'b.wav'"),
         ("f,t\na.wav,x\n", {"target": "t", "task": "regression"}, "'x' in target column"),
@@ -524,6 +531,28 @@ def test_missing_clips_are_counted_and_three_of_them_named(tmp_path):
     with pytest.raises(
         FileNotFoundError, match=r"4 of the 5 .* clips.csv .* '0.wav', '1.wav', '3.wav'\. Add"
     ):
+        load_table(table, path="f")
+
+
+@pytest.mark.parametrize(
+    ("there", "listed"),
+    [
+        (unicodedata.normalize("NFD", "größe.wav"), unicodedata.normalize("NFC", "größe.wav")),
+        ("a/B.WAV", "A/b.wav"),
+        ("a/b.wav", "a\\b.wav"),
+    ],
+    ids=["Unicode form", "case", "separator"],
+)
+def test_a_name_that_only_looks_the_same_is_shown(tmp_path, there, listed):
+    table = write_table(tmp_path, f"f\n{listed}\n", there)
+    with pytest.raises(FileNotFoundError) as caught:
+        load_table(table, path="f")
+    assert f"There is {there!a}, where the list has {listed!a}" in str(caught.value)
+
+
+def test_a_folder_is_no_clip(tmp_path):
+    table = write_table(tmp_path, "f\na\n", "a/b.wav")
+    with pytest.raises(FileNotFoundError, match="Add the files"):
         load_table(table, path="f")
 
 

@@ -348,13 +348,20 @@ def test_a_corpus_of_2018_is_told_by_its_label_file(tmp_path):
     assert bunch.DESCR.startswith("ComParE 2018, Atypical Affect: 3 clips, 2 classes")
 
 
-def test_the_confidential_label_file_wins(tmp_path):
-    text = "file_name,label\ntrain_1.wav,orca\ntest_1.wav,?\n"
-    compare(tmp_path, {"labels.csv": text, "labels_confidential.csv": text.replace("?", "noise")})
+@pytest.mark.parametrize(
+    ("table", "twin"),
+    [
+        ("labels.csv", "labels_confidential.csv"),
+        ("ComParE2018_Crying.tsv", "ComParE2018_Crying.confidential.tsv"),
+        ("ComParE2018_Heartbeat.tsv", "ComParE2018_Heartbeat_confidential.tsv"),
+    ],
+)
+def test_the_confidential_label_file_wins(tmp_path, table, twin):
+    text = "file_name\tlabel\ntrain_1.wav\torca\ntest_1.wav\t?\n"
+    compare(tmp_path, {table: text, twin: text.replace("?", "noise"), f"._{table}": text})
     bunch = load_compare(tmp_path)
     assert labels(bunch) == ["orca", "noise"]
-    assert bunch.DESCR.startswith("ComParE 2019, Orca Activity")
-    (tmp_path / "lab/labels.csv").unlink()
+    (tmp_path / "lab" / table).unlink()
     assert labels(load_compare(tmp_path)) == ["orca", "noise"]
 
 

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from skaudeep import AudioError, AudioWarning, SpectrogramExtractor
-from skaudeep.datasets import make_bunch, make_sounds
+from skaudeep.datasets import load_folder, make_bunch, make_sounds
 from skaudeep.extraction import extract_to_netcdf
 from skaudeep.netcdf import StoredArray, load_netcdf
 from skaudeep.storage import Journal, record
@@ -158,6 +159,37 @@ def test_memory_is_bounded_and_does_not_grow_with_the_number_of_clips(many: Path
     assert many_pss < few + 30  # of 112 MB of spectrograms: the names of the clips
 
 
+LIMITED = """
+import os, resource, sys
+from pathlib import Path
+import numpy as np
+from skaudeep import Seq2SeqAutoencoder, load_netcdf
+file = sys.argv[1]
+autoencoder = Seq2SeqAutoencoder(n_layers=1, n_units=16, max_epochs=1, batch_size=64)
+autoencoder.fit(np.zeros((64, 11, 128), np.float32))  # so that all of torch is there
+used = 1024 * int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0])
+limit = used + os.path.getsize(file) // 4
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+print(len(autoencoder.fit(load_netcdf(file, lazy=True).data).loss_curve_))
+try:
+    load_netcdf(file)
+except MemoryError:
+    print("too large")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what a process allocates")
+def test_the_file_trains_a_network_in_a_quarter_of_its_size(tmp_path: Path, many: Path):
+    clips = load_folder(many, layout="files")
+    extract_to_netcdf(clips, SpectrogramExtractor(n_jobs=2), tmp_path / "a.nc")
+    assert (tmp_path / "a.nc").stat().st_size > 100 * 2**20
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path / "a.nc"], capture_output=True, text=True
+    )
+    assert done.stdout == "1\ntoo large\n", done.stderr
+
+
 def test_others_do_not_go_on_with_it(tmp_path: Path, sounds: Bunch):
     with Journal(tmp_path / "a.nc.partial", "another task", 60):
         pass
@@ -263,6 +295,16 @@ def test_silent_clips_are_named(tmp_path: Path):
     assert (stored.data[0] == -1).all()
 
 
+@pytest.mark.slow
+def test_helpers_leave_joblib_as_it_was(tmp_path: Path, files: Bunch):
+    def extract(number: int) -> tuple[int, ...]:
+        extractor = SpectrogramExtractor(n_mels=20, n_jobs=2)
+        return extract_to_netcdf(files, extractor, tmp_path / f"{number}.nc").data.shape
+
+    assert extract(0) == Parallel(n_jobs=2)(delayed(extract)(number) for number in (1, 2))[1]
+    assert Parallel(n_jobs=2, prefer="threads")(delayed(extract)(i) for i in (3, 4))[0][0] == 40
+
+
 @pytest.mark.parametrize(
     ("extractor", "options", "message"),
     [
@@ -277,6 +319,11 @@ def test_bad_parameters_are_refused_before_the_work(
     with pytest.raises(ValueError, match=message):
         extract_to_netcdf(sounds, extractor, tmp_path / "a.nc", **options)
     assert names_in(tmp_path) == []
+
+
+def test_what_is_no_extractor_is_refused(tmp_path: Path, sounds: Bunch):
+    with pytest.raises(TypeError, match="expected a SpectrogramExtractor"):
+        extract_to_netcdf(sounds, "mel", tmp_path / "a.nc")  # type: ignore[arg-type]
 
 
 def test_the_folder_must_exist(tmp_path: Path, sounds: Bunch):

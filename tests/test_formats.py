@@ -539,6 +539,14 @@ def test_missing_numbers_are_equal():
     assert fuse([small_set(**lacking), small_set(**lacking)]).data.shape == (6, 4)
 
 
+@pytest.mark.parametrize(("save", "load"), [(save_csv, load_csv), (save_arff, load_arff)])
+def test_many_features_and_folds_make_no_warning(tmp_path: Path, save, load):  # pandas's own
+    features = np.random.default_rng(0).normal(size=(4, 300)).astype(np.float32)
+    features[1] = np.nan
+    save(make_bunch(features, ["a", "b", "c", "d"], folds=np.eye(4, dtype=int)), tmp_path)
+    np.testing.assert_array_equal(load(tmp_path).data, features)
+
+
 def test_the_room_has_all_formats():
     assert set(skaudeep.formats.__all__) >= {"save_netcdf", "load_netcdf", "extract_to_netcdf"}
     assert all(hasattr(skaudeep.formats, name) for name in skaudeep.formats.__all__)

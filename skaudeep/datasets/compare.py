@@ -18,7 +18,7 @@ _FILE_COLUMNS = ("file_name", "filename", "filename_audio")
 # Columns that tell something else of a clip than what is to be learnt.
 _NOT_TARGETS = {"partition", "filename_text"}
 _PREFIX = re.compile(rf"({'|'.join(PARTITIONS)})(?![a-z])", re.IGNORECASE)
-_CONFIDENTIAL = "_confidential"
+_CONFIDENTIAL = re.compile(r"[._]confidential(?=\.\w+$)")
 
 
 def load_compare(
@@ -28,8 +28,8 @@ def load_compare(
 
     Recognised is a folder `wav` beside a folder `lab` that holds one `.tsv` (2018), `labels.csv`
     (2019 and 2020), or `train.csv`, `devel.csv` and `test.csv` (2021). Where a label file has a
-    twin whose name ends in `_confidential`, which tells the labels of the test clips, the twin
-    counts. No clip is opened.
+    twin whose name ends in `_confidential` or `.confidential`, which tells the labels of the test
+    clips, the twin counts. No clip is opened.
 
     Parameters
     ----------
@@ -135,18 +135,19 @@ def find_labels(root: Path) -> list[Path]:
     lab = root / "lab"
     if not ((root / "wav").is_dir() and lab.is_dir()):
         return []
-    found = {file.name for file in lab.iterdir() if file.is_file()}
-    plain = {name.replace(f"{_CONFIDENTIAL}.", ".") for name in found}
+    files = {file.name: file for file in lab.iterdir() if file.is_file()}
+    # By the name without it; the confidential one comes last, and stays.
+    found = {
+        _CONFIDENTIAL.sub("", name): files[name]
+        for name in sorted(files, key=lambda name: _CONFIDENTIAL.search(name) is not None)
+        if not name.startswith(".")
+    }
     for names in (
-        sorted(name for name in plain if name.endswith(".tsv")),
+        sorted(name for name in found if name.endswith(".tsv")),
         ["labels.csv"],
         [f"{name}.csv" for name in PARTITIONS],
     ):
-        tables = []
-        for name in names:
-            twin = name.replace(".", f"{_CONFIDENTIAL}.")
-            tables += [lab / (twin if twin in found else name)] if name in plain else []
-        if tables:
+        if tables := [found[name] for name in names if name in found]:
             return tables
     return []
 

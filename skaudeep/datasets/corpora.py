@@ -97,7 +97,8 @@ class SubChallenge(NamedTuple):
 
     name: str  # as in the names of its folder and label file
     title: str
-    # Where neither name tells the corpus, exactly these labels do.
+    # Where neither name tells the corpus, exactly these labels do: those of the challenges' own
+    # baseline scripts. Classes always come from the label file.
     labels: frozenset[str] = frozenset()
     task: str = "classification"
 

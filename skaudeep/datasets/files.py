@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -99,6 +100,11 @@ def below(root: str | os.PathLike[str], path: str) -> str:
     >>> below("corpus", "wav/../wav/a.wav")
     'wav/a.wav'
     """
+    if not path:
+        raise ValueError(
+            f"Got no file name (an empty cell), expected the path of a file below "
+            f"{os.fspath(root)!r}. Fill it in or remove the row."
+        )
     # The root as written, unless the path is absolute: then both must be.
     start = os.path.abspath(root) if os.path.isabs(path) else os.fspath(root)
     name = os.path.relpath(os.path.join(start, path), start).replace(os.sep, "/")
@@ -114,11 +120,36 @@ def check_files(root: str | os.PathLike[str], names: Sequence[str], source: str)
     """Raise FileNotFoundError if a file that `source` lists is missing below `root`."""
     missing = [name for name in names if not os.path.isfile(os.path.join(root, name))]
     if missing:
+        like = _like(os.fspath(root), missing[0])
+        remedy = "Add the files or remove their rows."
+        if like not in (None, missing[0]):
+            remedy = (
+                f"There is {like!a}, where the list has {missing[0]!a}: the two differ in case, in "
+                "their Unicode form (NFC or NFD) or in their separators. Write one as the other."
+            )
         raise FileNotFoundError(
             f"Found {len(missing)} of the {len(names)} files listed in {source} missing below "
-            f"{os.fspath(root)!r}, first {', '.join(map(repr, missing[:3]))}. "
-            "Add the files or remove their rows."
+            f"{os.fspath(root)!r}, first {', '.join(map(repr, missing[:3]))}. {remedy}"
         )
+
+
+def _like(root: str, name: str) -> str | None:
+    """Find the file that a person would take for the one of that name."""
+
+    def plain(name: str) -> str:
+        return unicodedata.normalize("NFC", name).casefold()
+
+    found = ""
+    for part in name.replace("\\", "/").split("/"):
+        try:
+            entries = os.listdir(os.path.join(root, found))
+        except OSError:
+            return None
+        same = [entry for entry in entries if plain(entry) == plain(part)]
+        if not same:
+            return None
+        found = f"{found}/{same[0]}" if found else same[0]
+    return found
 
 
 def warn_unlisted(

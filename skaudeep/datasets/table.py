@@ -7,7 +7,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ _UNLABELLED = ("", "?")
 _MEMBERSHIP = {"0": 0, "1": 1, "False": 0, "True": 1}
 # A number that is written as more than a whole one.
 _DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?\d*,\d+")  # as spreadsheets write it where the comma is decimal
 
 
 def load_table(
@@ -190,7 +191,7 @@ def read_columns(
     # strict: a quote that is never closed would otherwise swallow the rest of the table
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = _header(reader)
         _check_columns(header, columns, str(table))
         positions = [header.index(column) for column in columns]
         rows = []
@@ -226,7 +227,7 @@ def read_header(table: str | os.PathLike[str]) -> list[str]:
     text = _read_text(table)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_detect_delimiter(text, ()))
     try:
-        return [name.strip() for name in next(reader, [])]
+        return _header(reader)
     except csv.Error as error:
         raise ValueError(f"Got broken quoting in the first line of {str(table)!r}.") from error
 
@@ -236,25 +237,36 @@ def _read_text(table: str | os.PathLike[str]) -> str:
     if not file.is_file():
         raise FileNotFoundError(f"Got table {str(table)!r}, expected a file that exists.")
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"Got table {str(table)!r}, which is not UTF-8 text (byte {error.start}), expected "
             "UTF-8. Save it as 'CSV UTF-8', or read it with pandas and pass the DataFrame."
         ) from error
+    if not text.strip():
+        raise ValueError(
+            f"Got table {str(table)!r}, which is empty, expected a row of names first."
+        )
+    return text
 
 
 def _detect_delimiter(text: str, columns: Sequence[str]) -> str:
     def found(delimiter: str) -> int:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         try:
-            header = {name.strip() for name in next(reader, [])}
+            header = set(_header(reader))
         except csv.Error:
             return 0
         # The number of columns decides where none of those wanted is there.
         return len(header.intersection(columns)) * 1000 + len(header)
 
     return max(_DELIMITERS, key=found)
+
+
+def _header(reader: Iterable[list[str]]) -> list[str]:
+    """Return the first row that is not empty."""
+    rows = ([cell.strip() for cell in row] for row in reader)
+    return next((row for row in rows if any(row)), [])
 
 
 def _check_columns(header: Sequence[object], columns: Sequence[str], source: str) -> None:
@@ -321,6 +333,11 @@ def read_target(
 def _guess_task(labelled: list[str], column: str) -> str:
     decimal = next((cell for cell in labelled if _DECIMAL.fullmatch(cell)), None)
     if decimal is None:
+        if labelled and all(_COMMA.fullmatch(cell) for cell in labelled):
+            raise ValueError(
+                f"Got numbers with a comma, such as {labelled[0]!r}, in target column {column!r}, "
+                "expected a point. Write them with one, or give task='classification'."
+            )
         return "classification"
     text = next((cell for cell in labelled if not _is_number(cell)), None)
     if text is not None:
