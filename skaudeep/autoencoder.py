@@ -294,6 +294,11 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     def fit(self, X: Any, y: Any = None) -> Seq2SeqAutoencoder:
         """Train the network to rebuild sequences.
 
+        Under ``torchrun``, or in a process group of `torch.distributed`, each process takes its
+        part of the rows of each batch, and all end with the same estimator. They must be given the
+        same X and parameters; callbacks run on the first. Where nothing is random but the order of
+        the rows, the result is that of one process.
+
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
@@ -310,9 +315,11 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         ------
         ValueError
             If X holds infinity, NaN before the end of a row, or no frame at all, or parameters
-            contradict X or each other.
+            contradict X or each other, or other processes have others.
         FloatingPointError
             If training diverges.
+        ConnectionError
+            If another process of this training is lost.
         """
         go_on = self.warm_start and hasattr(self, "network_")
         training, sequences = self._begin(X, go_on)
