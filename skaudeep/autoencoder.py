@@ -567,7 +567,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         return self._by_sequence(
             self._check_X(X, reset=False),
             lambda network, x, lengths: network(x, lengths).frames,
-            self.n_features_in_,
+            self.network_.config["n_bands"],
             per_frame=True,
         )
 
@@ -606,7 +606,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         network = self._network_on(device)
         flat = codes.reshape(-1, *codes.shape[-1 - per_frame :])  # (B, C) or (B, T, C)
         missing = np.isnan(flat).any(axis=-1)
-        result = np.empty((len(flat), n_frames, self.n_features_in_), dtype=np.float32)
+        shape = (n_frames, network.config["n_bands"])
+        result = np.empty((len(flat), *shape), dtype=np.float32)
         for start in range(0, len(flat), self.batch_size):
             batch = torch.from_numpy(np.nan_to_num(flat[start : start + self.batch_size]))
             batch = batch.to(device)
@@ -615,7 +616,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             written = network.generate(batch, n_frames)  # (T, B, F)
             result[start : start + self.batch_size] = written.transpose(0, 1).cpu().numpy()
         result[missing] = np.nan
-        return result.reshape(*codes.shape[: -1 - per_frame], n_frames, self.n_features_in_)
+        return result.reshape(*codes.shape[: -1 - per_frame], *shape)
 
     def score_frames(self, X: Any) -> np.ndarray:
         """Return how usual each frame is: minus the error of its reconstruction.

@@ -182,6 +182,15 @@ def test_reconstruction_keeps_shape_and_padding_and_its_error_is_the_score():
     assert autoencoder.reconstruct(X[None]).shape == (1, *X.shape)
 
 
+def test_a_plain_matrix_comes_back_as_sequences_of_one_band():
+    X = tones()[0][:, :, 0]
+    autoencoder = Seq2SeqAutoencoder(**SMALL, representation="code").fit(X)
+    assert autoencoder.reconstruct(X).shape == (*X.shape, 1)
+    assert autoencoder.inverse_transform(autoencoder.transform(X)).shape == (*X.shape, 1)
+    error = ((autoencoder.reconstruct(X)[:, :, 0] - X) ** 2).mean()
+    assert autoencoder.score(X) == pytest.approx(-np.sqrt(error), rel=1e-5)
+
+
 def test_values_beyond_tanh_get_a_linear_output():
     X, _ = tones()
     autoencoder = Seq2SeqAutoencoder(**{**SMALL, "max_epochs": 30, "learning_rate": 0.05})
