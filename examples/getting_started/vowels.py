@@ -5,10 +5,11 @@ shape (640, 29, 12), NaN behind the end of shorter rows, y (the speaker) and par
 270 rows, or "test", 370): the data set of Kudo, Toyama & Shimbo (1999), Multidimensional curve
 classification using passing-through regions, Pattern Recognition Letters 20.
 
-The autoencoder sees the training rows only, unlabelled; a linear classifier follows. The control is the
-same network untrained; both are given as the mean over seeds, because one row is 0.27 points. Six
-sizes and lengths of training were tried, which cross-validation within the training rows hardly
-told apart; of this one the test rows had been seen, so take the figure for a little too good.
+The autoencoder sees the training rows only, unlabelled; a linear classifier follows. The control
+is the same network untrained; both are given as the mean over seeds, because one row is 0.27
+points. Six sizes and lengths of training were tried, which cross-validation within the training
+rows hardly told apart; of this one the test rows had been seen, so take the figure for a little
+too good.
 """
 
 import argparse
