@@ -1,4 +1,4 @@
-"""What scheduled sampling costs: a training step with ``feed_previous_prob=0.1`` against 0.
+"""What scheduled sampling costs: a training step with ``feed_previous_prob=0.1`` beside one with 0.
 
 The paper's network, 124 frames of 128 bands, batch 64: encoder of 2 x 256 units, decoder of
 2 x 256 in one or two directions. Both sides alternate; figures are medians of a whole step.
