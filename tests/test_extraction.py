@@ -13,8 +13,6 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
@@ -22,7 +20,7 @@ from skaudeep import AudioError, AudioWarning, SpectrogramExtractor
 from skaudeep.datasets import load_folder, make_bunch, make_sounds
 from skaudeep.extraction import extract_to_netcdf
 from skaudeep.netcdf import StoredArray, load_netcdf
-from skaudeep.storage import Journal, record
+from skaudeep.storage import Journal
 
 EXTRACTOR = SpectrogramExtractor(n_mels=20, sampling_rate=16000)
 
@@ -358,63 +356,3 @@ def test_a_full_disk_keeps_what_is_done(tmp_path: Path, sounds: Bunch):
     assert 10_000 < (tmp_path / "a.nc.partial").stat().st_size <= 20_000
     extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
     assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
-
-
-# --- the journal ---------------------------------------------------------------------------------
-
-
-@settings(deadline=None, max_examples=100)
-@given(
-    shapes=st.integers(2, 3).flatmap(
-        lambda ndim: st.lists(
-            st.lists(st.integers(1, 4), min_size=ndim, max_size=ndim), min_size=1, max_size=5
-        )
-    ),
-    damage=st.floats(0, 1, exclude_max=True),
-    flip=st.booleans(),
-)
-def test_a_journal_keeps_whole_rows_and_drops_what_follows_damage(
-    tmp_path_factory: pytest.TempPathFactory, shapes: list[list[int]], damage: float, flip: bool
-):
-    path = tmp_path_factory.getbasetemp() / "journal"
-    path.unlink(missing_ok=True)
-    rows = [np.random.default_rng(i).normal(size=shape) for i, shape in enumerate(shapes)]
-    rows = [row.astype(np.float32) for row in rows]
-
-    def check(journal: Journal, i: int) -> None:
-        (row,) = journal.read([i])
-        np.testing.assert_array_equal(row, rows[i])
-
-    ends = []
-    with Journal(path, "task", len(rows)) as journal:
-        head = path.stat().st_size
-        for i, row in enumerate(rows):
-            journal.append([record(i, row, 8000.0)])
-            ends.append(path.stat().st_size)
-    content = bytearray(path.read_bytes())
-    place = head + int(damage * (len(content) - head))
-    if flip:
-        content[place] ^= 1
-    path.write_bytes(content if flip else content[:place])
-    whole = [end <= place for end in ends]
-    with Journal(path, "task", len(rows)) as journal:
-        assert journal.done.tolist() == whole
-        for i in np.flatnonzero(whole):
-            check(journal, i)
-        journal.append([record(i, rows[i], 8000.0) for i in np.flatnonzero(~np.array(whole))])
-    with Journal(path, "task", len(rows)) as journal:
-        assert journal.done.all()
-        assert journal.rates.tolist() == [8000.0] * len(rows)
-        for i in range(len(rows)):
-            check(journal, i)
-
-
-@pytest.mark.parametrize("n_bytes", [0, 5, 30])
-def test_a_journal_whose_head_was_cut_short_begins_anew(tmp_path: Path, n_bytes: int):
-    with Journal(tmp_path / "journal", "task", 2):
-        pass
-    content = (tmp_path / "journal").read_bytes()
-    (tmp_path / "journal").write_bytes(content[:n_bytes])
-    with Journal(tmp_path / "journal", "task", 2) as journal:
-        assert not journal.done.any()
-    assert (tmp_path / "journal").read_bytes() == content

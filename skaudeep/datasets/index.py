@@ -8,7 +8,6 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
 from sklearn.utils import Bunch
 
 from skaudeep.datasets.bunch import make_bunch
@@ -18,8 +17,8 @@ from skaudeep.datasets.table import (
     read_columns,
     read_folds,
     read_header,
+    read_labels,
     read_partition,
-    read_target,
 )
 
 if TYPE_CHECKING:
@@ -101,10 +100,6 @@ def load_index(
     """
     import pandas as pd
 
-    if task not in (None, "classification", "regression"):
-        raise ValueError(f"Got task={task!r}, expected None, 'classification' or 'regression'.")
-    if target is None and target_names is not None:
-        raise ValueError(f"Got target_names={target_names!r} without target=, expected both.")
     used = [target, partition, groups, *([fold] if isinstance(fold, str) else fold or ())]
     wanted = list(dict.fromkeys(column for column in used if column is not None))
     source, base = "the index", Path()
@@ -136,10 +131,7 @@ def load_index(
             )
         names.append(name + _fragment(start.total_seconds(), end.total_seconds()))
 
-    labels: npt.NDArray[Any] | None = None
-    classes: list[str] = []
-    if target is not None:
-        labels, classes = read_target(columns[target], names, target, task, target_names)
+    labels, classes = read_labels(target, columns, names, task, target_names)
     folds, fold_names = read_folds(fold, columns, names)
     return make_bunch(
         pd.MultiIndex.from_arrays([join(base, files), starts, ends], names=_LEVELS),

@@ -103,8 +103,6 @@ def load_table(
     >>> bunch.target.tolist(), bunch.target_names, bunch.groups.tolist()
     ([0, -1], ['owl'], ['Ann', 'Bob'])
     """
-    if task not in (None, "classification", "regression"):
-        raise ValueError(f"Got task={task!r}, expected None, 'classification' or 'regression'.")
     used = [path, target, partition, groups, *([fold] if isinstance(fold, str) else fold or ())]
     wanted = list(dict.fromkeys(column for column in used if column is not None))
     if isinstance(table, str | os.PathLike):
@@ -123,12 +121,7 @@ def load_table(
 
     names = [below(base, cell) for cell in columns[path]]
     check_files(base, names, source)
-    labels: npt.NDArray[Any] | None = None
-    classes: list[str] = []
-    if target is not None:
-        labels, classes = read_target(columns[target], names, target, task, target_names)
-    elif target_names is not None:
-        raise ValueError(f"Got target_names={target_names!r} without target=, expected both.")
+    labels, classes = read_labels(target, columns, names, task, target_names)
     folds, fold_names = read_folds(fold, columns, names)
     return make_bunch(
         join(base, names),
@@ -297,6 +290,23 @@ def _cells(series: pandas.Series) -> list[str]:
         "" if gone else str(int(value)) if whole else str(value).strip()
         for value, gone in zip(values, missing, strict=True)
     ]
+
+
+def read_labels(
+    target: str | None,
+    columns: dict[str, list[str]],
+    names: list[str],
+    task: str | None,
+    target_names: Sequence[str] | None,
+) -> tuple[npt.NDArray[Any] | None, list[str]]:
+    """Return what :func:`read_target` does, nothing without a column; see :func:`load_table`."""
+    if task not in (None, "classification", "regression"):
+        raise ValueError(f"Got task={task!r}, expected None, 'classification' or 'regression'.")
+    if target is not None:
+        return read_target(columns[target], names, target, task, target_names)
+    if target_names is not None:
+        raise ValueError(f"Got target_names={target_names!r} without target=, expected both.")
+    return None, []
 
 
 def read_target(
