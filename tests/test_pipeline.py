@@ -161,7 +161,7 @@ def test_a_cached_extraction_is_not_repeated(sounds, tmp_path, monkeypatch):
     expected = build().set_params(autoencoder__n_units=4).fit(sounds.data, sounds.target)
     decisions = expected.decision_function(sounds.data)
     with monkeypatch.context() as broken:
-        broken.delattr("skaudeep.spectrogram.read_audio")
+        broken.delattr("skaudeep.views.read_audio")
         pipeline.fit(sounds.data, sounds.target)
     np.testing.assert_array_equal(pipeline.decision_function(sounds.data), decisions)
 
