@@ -33,8 +33,8 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
         Names and views. Names must differ and hold no ``__``.
     n_jobs : int, default=None
         Views fitted or run at the same time (joblib). None is 1 unless a
-        ``joblib.parallel_config`` says otherwise. On k cores, k views at a time are faster than one
-        view on k cores.
+        ``joblib.parallel_config`` says otherwise. A `Seq2SeqAutoencoder` fills some cores by
+        itself: this pays with more cores than its batches have shards of 32 sequences.
 
     Attributes
     ----------

@@ -5,7 +5,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, sparse
-from sklearn.utils import check_random_state
 
 MIN_DECIBELS = -200.0  # dB; what zero power is
 UNFILTER_STEPS = 30  # by then bins change little more
@@ -343,7 +342,8 @@ def waveform(
     >>> samples.shape, power_spectrogram(samples, 64, 32).argmax(axis=1).tolist()
     ((256,), [5, 5, 5, 5, 5, 5, 5])
     """
-    import librosa
+    import librosa  # with scikit-learn: workers of an extraction need neither
+    from sklearn.utils import check_random_state
 
     # At both ends a window alone would be divided by its own tail, which blows up: frames go on.
     more = -(-window_length // hop_length) - 1

@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import lfilter
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_random_state
@@ -406,6 +405,8 @@ class SpectrogramExtractor(
             )
         filters = None if self.n_mels is None else mel_filters(rate, window, self.n_mels)
         n_bands = window // 2 + 1 if filters is None else len(filters)
+        from scipy.signal import lfilter  # slow to load, and extraction does without
+
         lowest = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
         rng = check_random_state(random_state)
         waveforms = []
