@@ -263,4 +263,6 @@ def test_a_checkpoint_on_anything_but_an_autoencoder_is_refused(tmp_path, X):
 
 
 if __name__ == "__main__":
+    # What was started in the background is deaf to Ctrl-C, and so are its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     train(*sys.argv[1:])
