@@ -60,7 +60,7 @@ def _tile(n_rows: int) -> Callable:
     """
 
     @intrinsic
-    def multiply_tile(typingctx, c, c_at, c_row, a, a_at, a_row, a_step, w, w_at, w_step, depth):  # type: ignore[no-untyped-def]
+    def multiply_tile(typingctx, c, c_at, c_row, a, a_at, a_row, a_step, w, w_at, w_step, depth):
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             c, c_at, c_row, a, a_at, a_row, a_step, w, w_at, w_step, depth = args
             item = signature.args[0].dtype
@@ -129,7 +129,7 @@ _tile_of_one = _tile(1)
 
 
 @_compiled
-def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):  # type: ignore[no-untyped-def]
+def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):
     """Add ``a @ w`` to c, for ``n_rows`` rows from ``a_at`` and ``c_at`` on; ``w`` is packed."""
     width = TILE_VECTORS * VECTOR_BYTES // c.itemsize
     whole = n_rows - n_rows % TILE_ROWS
@@ -154,7 +154,7 @@ def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):  # t
 
 
 @_compiled
-def product(x, w, bias, out, start, stop):  # type: ignore[no-untyped-def]
+def product(x, w, bias, out, start, stop):
     """Set rows of ``out`` (M, N) to ``x @ w + bias``; x is (M, K), w packed."""
     depth, n_columns = x.shape[1], out.shape[1]
     for first in range(start, stop, BLOCK_ROWS):
@@ -166,7 +166,7 @@ def product(x, w, bias, out, start, stop):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def weight_gradient(gradient, x, out, start, stop):  # type: ignore[no-untyped-def]
+def weight_gradient(gradient, x, out, start, stop):
     """Set rows of ``out`` (N, K) to those of ``gradient.T @ x``, from (M, N) and (M, K)."""
     n_rows, n_gates = gradient.shape
     n_columns = x.shape[1]
@@ -235,7 +235,7 @@ def _exp_overload(x: Any) -> Any:
 
 
 @_compiled
-def gru_forward(gates, w_gates, w_new, bias, term, states, lengths, start, stop):  # type: ignore[no-untyped-def]
+def gru_forward(gates, w_gates, w_new, bias, term, states, lengths, start, stop):
     """Turn the products with the inputs in ``gates`` (T, B, 3H) into r, z, n; fill the states.
 
     ``term`` (T or 1, B, H) keeps what r multiplies, and ``bias`` (H,) belongs to it. ``w_gates``
@@ -271,7 +271,7 @@ def gru_forward(gates, w_gates, w_new, bias, term, states, lengths, start, stop)
 
 
 @_compiled
-def gru_backward(  # type: ignore[no-untyped-def]
+def gru_backward(
     gates, term, states, lengths, grad_outputs, w, gradient, to_product, to_new, start, stop
 ):
     """From the gradients of outputs and final state to those of the products.
@@ -315,7 +315,7 @@ def gru_backward(  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def lstm_forward(gates, w, states, cells, lengths, start, stop):  # type: ignore[no-untyped-def]
+def lstm_forward(gates, w, states, cells, lengths, start, stop):
     """Turn the products with the inputs in ``gates`` (T, B, 4H) into i, f, g, o; fill the states.
 
     ``w`` is ``weight_hh``, packed. Past its length a sequence's states are zero.
@@ -352,7 +352,7 @@ def lstm_forward(gates, w, states, cells, lengths, start, stop):  # type: ignore
 
 
 @_compiled
-def lstm_backward(  # type: ignore[no-untyped-def]
+def lstm_backward(
     gates, states, cells, lengths, grad_outputs, w, gradient, grad_cell, to_product, start, stop
 ):
     """From the gradients of outputs and final states to those of the products (T, B, 4H).
@@ -401,7 +401,7 @@ def lstm_backward(  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def drop(x, out, seed, threshold, scale, start, stop):  # type: ignore[no-untyped-def]
+def drop(x, out, seed, threshold, scale, start, stop):
     """Set values of ``out`` to those of x times ``scale``, or to 0 where chance says so.
 
     The chance of value i is SplitMix64's (Steele, Lea & Flood, OOPSLA 2014) i-th number from

@@ -1,0 +1,48 @@
+"""Compiled products against numpy, at shapes below, at and between tiles; chance by its number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skaudeep import kernels
+
+SIZES = st.integers(1, 70)
+
+
+@given(rows=SIZES, columns=SIZES, depth=SIZES, double=st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_a_product_is_numpys(rows, columns, depth, double):
+    rng = np.random.default_rng(rows + 71 * columns)
+    dtype = np.float64 if double else np.float32
+    x, weight = (rng.normal(size=(n, depth)).astype(dtype) for n in (rows, columns))
+    bias = rng.normal(size=columns).astype(dtype)
+    out = np.empty((rows, columns), dtype)
+    kernels.product(x, kernels.pack(weight), bias, out, 0, rows)
+    np.testing.assert_allclose(out, x @ weight.T + bias, atol=1e-12 if double else 1e-4)
+
+
+@given(rows=st.integers(1, 600), gates=SIZES, inputs=SIZES)
+@settings(deadline=None, max_examples=40)
+def test_a_weights_gradient_is_the_product_over_all_rows(rows, gates, inputs):
+    rng = np.random.default_rng(rows)
+    gradient, x = (rng.normal(size=(rows, n)) for n in (gates, inputs))
+    out = np.empty((gates, inputs))
+    half = gates // 2  # as two threads share it
+    kernels.weight_gradient(gradient, x, out, 0, half)
+    kernels.weight_gradient(gradient, x, out, half, gates)
+    np.testing.assert_allclose(out, gradient.T @ x, atol=1e-10)
+
+
+def test_what_is_dropped_hangs_on_seed_and_place_alone():
+    x, whole, parts = np.ones(10_001, np.float32), *np.empty((2, 10_001), np.float32)
+    arguments = (5, round(0.3 * 2**32), np.float32(1 / 0.7))
+    kernels.drop(x, whole, *arguments, 0, 10_001)
+    for start, stop in ((4000, 10_001), (0, 4000)):
+        kernels.drop(x, parts, *arguments, start, stop)
+    np.testing.assert_array_equal(parts, whole)
+    assert (whole == 0).mean() == pytest.approx(0.3, abs=0.02)
+    kernels.drop(x, parts, 6, *arguments[1:], 0, 10_001)
+    assert (parts != whole).any()
