@@ -19,9 +19,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from skaudeep.encoders import CODES, FeatureEncoder
+from skaudeep.encoders import CODES, REPRESENTATIONS, FeatureEncoder
 from skaudeep.networks import NETWORKS, Autoencoder
-from skaudeep.ranks import Ranks, Unwatched
+from skaudeep.ranks import ALONE, Ranks, Unwatched
 from skaudeep.recurrent import CELLS
 from skaudeep.representations import STATISTICS
 from skaudeep.sequences import (
@@ -32,12 +32,21 @@ from skaudeep.sequences import (
     n_dimensions,
     resolve_device,
 )
-from skaudeep.training import Loss, Schedule, Training, check_schedule, epoch_order, squared_error
+from skaudeep.training import (
+    Loss,
+    Schedule,
+    Training,
+    check_schedule,
+    epoch_order,
+    squared_error,
+    state_moments,
+)
 from skaudeep.versions import VersionMixin
 
 PROBABILITY = Interval(Real, 0, 1, closed="both")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 COUNT = Interval(Integral, 1, None, closed="left")
+COVARIANCE_ROWS = 1024  # that the principal components of the states are taken from, at most
 
 
 def _expects_outliers(autoencoder: Seq2SeqAutoencoder) -> bool:
@@ -61,7 +70,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         Layers of each stack, likewise.
     cell : {"gru", "lstm"}, default="gru"
         Recurrent cell.
-    bidirectional_encoder : bool, default=False
+    bidirectional_encoder : bool, default=True
         Whether a second, independent stack reads the sequences backwards.
     bidirectional_decoder : bool, default=False
         Whether a second, independent stack rebuilds the sequences from the other end.
@@ -84,12 +93,16 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         Of the divergence of a gaussian code per value of X, beside the reconstruction error. A
         schedule: a number, or numbers at some epochs with straight lines between them, such as the
         warm-up ``{0: 0.0, 10: 0.1}``.
-    representation : {"statistics", "code", "both"}, default="statistics"
+    representation : {"covariance", "statistics", "code", "both"}, default="covariance"
         What `transform` returns.
 
+        - "covariance": how the states of the encoder's top layer vary together over the steps: of
+          their 64 first principal components over the training data, the means and the fourth root
+          of the covariance matrix, 2144 features. With fewer states n, ``n * (n + 3) / 2``. The
+          best feature, see :class:`~skaudeep.representations.StateCovariance`.
         - "statistics": mean, standard deviation, maximum and mean absolute change from step to
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
-          per direction. By far the better feature.
+          per direction.
         - "code": the paper's, the whole initial state of the decoder; ``n_layers * n_units``
           features per direction of the decoder, twice that for LSTM.
         - "both": the statistics, then the code.
@@ -197,9 +210,9 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     >>> X[0, 15:] = np.nan  # the first is shorter
     >>> autoencoder = Seq2SeqAutoencoder(n_units=8, max_epochs=2, random_state=0).fit(X)
     >>> autoencoder.transform(X).shape
-    (6, 64)
-    >>> autoencoder.get_feature_names_out()[[0, 16, 32, 48]].tolist()
-    ['mean_0', 'std_0', 'max_0', 'change_0']
+    (6, 152)
+    >>> autoencoder.get_feature_names_out()[[0, 15, 16, 17, -1]].tolist()
+    ['mean_0', 'mean_15', 'covariance_0_0', 'covariance_0_1', 'covariance_15_15']
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -213,7 +226,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         "band_overlap": [Interval(Integral, 0, None, closed="left")],
         "code": [StrOptions(set(CODES))],
         "kl_weight": [Interval(Real, 0, None, closed="left"), dict],
-        "representation": [StrOptions({"statistics", "code", "both"})],
+        "representation": [StrOptions(set(REPRESENTATIONS))],
         "max_epochs": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [COUNT],
         "learning_rate": [POSITIVE, dict],
@@ -237,14 +250,14 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         *,
         n_layers: int | tuple[int, int] = 2,
         cell: str = "gru",
-        bidirectional_encoder: bool = False,
+        bidirectional_encoder: bool = True,
         bidirectional_decoder: bool = False,
         axis: str = "time",
         band_window: int = 32,
         band_overlap: int = 24,
         code: str = "tanh",
         kl_weight: Schedule = 0.1,
-        representation: str = "statistics",
+        representation: str = "covariance",
         max_epochs: int = 64,
         batch_size: int = 64,
         learning_rate: Schedule = 1e-3,
@@ -415,6 +428,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             "last_epoch": last_epoch,
             "checksum": sequences.checksum,
             "resume": resume,
+            "complete": partial(self._fit_covariance, sequences, ALONE),
         }
         progress.call_on_fit_task_begin(**hooks, metadata=begun)
         ranks.follow(training)
@@ -438,14 +452,15 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
                     "gradient_norm": training.gradient_norm,
                     "validation_loss": next(iter(training.validation_loss_curve[-1:]), None),
                 },
-                reconstruction_attributes=self._snapshot,
+                reconstruction_attributes=partial(self._attributes_now, sequences),
             )
             if ranks.first(stop):
                 break
         ranks.follow(training)  # their processors may differ in the last bit
         if training.best_weights is not None:
             self.network_.load_state_dict(training.best_weights)
-        self.network_.cpu().eval()
+        self._fit_covariance(sequences, ranks, self.network_.eval())
+        self.network_.cpu()
         progress.call_on_fit_task_end(**hooks)
 
     def _split(self, rows: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
@@ -501,13 +516,28 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             bf16=bf16,
         )
 
+    def _fit_covariance(self, sequences: Sequences, ranks: Ranks, network: Autoencoder) -> None:
+        """Find the principal components of the states, in a sample of the rows."""
+        rows = np.flatnonzero(sequences.lengths)
+        if len(rows) > COVARIANCE_ROWS:
+            rows = np.sort(np.random.default_rng(self.seed_).permutation(rows)[:COVARIANCE_ROWS])
+        device = next(network.parameters()).device
+        with closing(sequences.batches(rows, self.batch_size, device, ranks)) as batches:
+            network.encoder.covariance.fit(state_moments(network.encoder, batches, ranks))
+
     def _snapshot(self) -> dict[str, Any]:
-        """Attributes of an estimator as if `fit` had stopped here, for callbacks."""
+        """Copy what `fit` has changed so far, but for the principal components of the states."""
         return {
             "network_": copy.deepcopy(self.network_).cpu().eval(),
             "loss_curve_": list(self.loss_curve_),
             "validation_loss_curve_": list(self.validation_loss_curve_),
         }
+
+    def _attributes_now(self, sequences: Sequences) -> dict[str, Any]:
+        """Attributes of an estimator as if `fit` had stopped here, for callbacks."""
+        attributes = self._snapshot()
+        self._fit_covariance(sequences, ALONE, attributes["network_"])
+        return attributes
 
     # --- what has been learned -------------------------------------------------------------------
 
@@ -595,7 +625,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         Raises
         ------
         ValueError
-            If X is no code of this network, or holds statistics only.
+            If X is no code of this network, or holds no code.
         """
         check_is_fitted(self)
         codes = self._check_codes(X)
@@ -724,7 +754,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         return self.fit(X, y).predict(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the features: ``mean_0 ... std_0 ... max_0 ... change_0 ... code_0 ...``.
+        """Names of the features, such as ``mean_0``, ``covariance_0_0``, ``std_0`` or ``code_0``.
 
         Parameters
         ----------
@@ -735,14 +765,15 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         ndarray of shape (n_features,), object
         """
         check_is_fitted(self)
-        widths = dict.fromkeys(STATISTICS, self.network_.encoder.output_size)
-        if self.representation == "code":
-            widths = {}
-        if self.representation != "statistics":
-            widths["code"] = self.network_.code_size
-        return np.array(
-            [f"{kind}_{i}" for kind, width in widths.items() for i in range(width)], dtype=object
-        )
+        encoder, names = self.network_.encoder, []
+        for kind in REPRESENTATIONS[self.representation]:
+            if kind == "covariance":
+                names += encoder.covariance.feature_names()
+            elif kind == "statistics":
+                names += [f"{name}_{i}" for name in STATISTICS for i in range(encoder.output_size)]
+            else:
+                names += [f"code_{i}" for i in range(self.network_.code_size)]
+        return np.array(names, dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -815,7 +846,10 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         elif codes.shape[-1] != size:
             reason = f"expected a code of {size}"
             if codes.shape[-1] == n_features:
-                reason = "statistics, which do not tell the sequence. Use representation='code'"
+                reason = (
+                    f"features of representation={self.representation!r}, which do not tell the "
+                    "sequence. Use representation='code'"
+                )
             raise ValueError(f"X has {codes.shape[-1]} numbers a row, {reason}.")
         if codes.ndim - self.network_.PER_FRAME not in (2, 3):
             axes = "(n_clips, n_frames, code)" if self.network_.PER_FRAME else "(n_clips, code)"

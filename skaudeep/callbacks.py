@@ -8,6 +8,7 @@ import os
 import re
 import time
 import warnings
+from collections.abc import Callable
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ class Checkpoint:
         context : CallbackContext
         metadata : dict
             Of a training: ``training`` itself, its ``last_epoch``, the ``checksum`` of its data,
-            and whether to ``resume``.
+            whether to ``resume``, and what makes a network ``complete``.
         """
         if context.task_name == "epoch":
             return
@@ -138,8 +139,8 @@ class Checkpoint:
                 f"{type(estimator).__name__}. Set it on the autoencoder inside: "
                 'pipeline["autoencoder"].set_callbacks(Checkpoint(...)).'
             )
-        training, checksum = metadata["training"], metadata["checksum"]()
-        self._watches[estimator] = watch = _Watch(self, estimator, training, checksum)
+        training = metadata["training"]
+        self._watches[estimator] = watch = _Watch(self, estimator, metadata)
         if metadata["resume"]:
             watch.resume(metadata["last_epoch"])
         training.after_batch.append(watch.after_batch)
@@ -171,12 +172,13 @@ class Checkpoint:
 class _Watch:
     """A training and its folder of checkpoints."""
 
-    def __init__(self, checkpoint: Checkpoint, estimator: Any, training: Training, checksum: int):
+    def __init__(self, checkpoint: Checkpoint, estimator: Any, metadata: dict[str, Any]):
         self.checkpoint = checkpoint
         self.estimator = estimator
-        self.training = training
+        self.training: Training = metadata["training"]
+        self.complete: Callable[[Any], None] = metadata["complete"]
         self.identity: dict[str, Any] = {
-            "data": checksum,
+            "data": metadata["checksum"](),
             "parameters": {
                 name: "RandomState" if isinstance(value, np.random.RandomState) else repr(value)
                 for name, value in sorted(estimator.get_params(deep=False).items())
@@ -249,6 +251,7 @@ class _Watch:
     def write(self) -> None:
         if self.noted is None:
             return
+        self.complete(self.noted.network_)
         training = self.noted.checkpoint_["training"]
         name = f"epoch-{len(training['loss_curve']):06d}-batch-{training['batch']:09d}{SUFFIX}"
         save(self.noted, self.folder / name)

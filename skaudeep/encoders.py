@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from skaudeep.directions import Reader, draw
-from skaudeep.representations import state_statistics
+from skaudeep.representations import StateCovariance, moments, state_statistics, true_steps
 
 
 class Code(NamedTuple):
@@ -92,6 +92,15 @@ class GaussianCode(nn.Module):
 CODES = {"tanh": TanhCode, "gaussian": GaussianCode}
 
 
+# What `transform` gives, by the name of a representation.
+REPRESENTATIONS = {
+    "covariance": ("covariance",),
+    "statistics": ("statistics",),
+    "code": ("code",),
+    "both": ("statistics", "code"),
+}
+
+
 # --- encoders ------------------------------------------------------------------------------------
 
 
@@ -117,6 +126,7 @@ class TimeEncoder(nn.Module):
         super().__init__()
         self.reader = Reader(n_inputs, n_units, **sizes)
         self.code = CODES[code](self.reader.state_size, code_size)
+        self.covariance = StateCovariance(len(self.reader.stacks) * n_units)
         self.output_size = self.reader.output_size
         self.noise = noise
 
@@ -128,8 +138,19 @@ class TimeEncoder(nn.Module):
         values, divergence = self.code(final, generator)  # (B, C)
         return Code(values, states, divergence)
 
-    def statistics(self, code: Code, lengths: Tensor | None = None) -> Tensor:
-        """Take statistics of the states over time, of shape (n_sequences, 4 * output_size)."""
+    def top_states(self, code: Code) -> Tensor:
+        """Return the states of the top layer, directions side by side: (T, B, D*H)."""
+        n_layers = len(code.states) // len(self.reader.stacks)
+        return torch.cat(code.states[n_layers - 1 :: n_layers], dim=2)
+
+    def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
+        """Sum what `covariance` is fitted to, see :func:`~skaudeep.representations.moments`."""
+        return moments(self.top_states(code), lengths)
+
+    def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
+        """Sum up the states over time, "covariance" or "statistics": (n_sequences, n_features)."""
+        if kind == "covariance":
+            return self.covariance(self.top_states(code), lengths)
         return state_statistics(code.states, lengths)
 
 
@@ -157,9 +178,18 @@ class FrequencyEncoder(nn.Module):
         code = self.frame(self.windows.split(frames), None, generator)  # (N, C), D*L x (W, N, H)
         return code._replace(values=put_frames(code.values, x, lengths))  # (T, B, C)
 
-    def statistics(self, code: Code, lengths: Tensor | None = None) -> Tensor:
-        """Take statistics of the states over bands: (n_frames, n_sequences, 4 * output_size)."""
-        return put_frames(state_statistics(code.states, None), code.values, lengths)
+    @property
+    def covariance(self) -> StateCovariance:
+        """Of the states over bands."""
+        return self.frame.covariance
+
+    def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
+        """Sum what `covariance` is fitted to."""
+        return self.frame.moments(code)
+
+    def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
+        """Sum up the states over bands: (n_frames, n_sequences, n_features)."""
+        return put_frames(self.frame.features(code, kind=kind), code.values, lengths)
 
 
 class FrequencyTimeEncoder(nn.Module):
@@ -194,9 +224,18 @@ class FrequencyTimeEncoder(nn.Module):
         """Encode sequences of shape (n_frames, n_sequences, n_bands)."""
         return self.time(self.read_frames(x, lengths, generator), lengths, generator)
 
-    def statistics(self, code: Code, lengths: Tensor | None = None) -> Tensor:
-        """Take statistics of the states over time, of shape (n_sequences, 4 * output_size)."""
-        return self.time.statistics(code, lengths)
+    @property
+    def covariance(self) -> StateCovariance:
+        """Of the states over time."""
+        return self.time.covariance
+
+    def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
+        """Sum what `covariance` is fitted to."""
+        return self.time.moments(code, lengths)
+
+    def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
+        """Sum up the states over time: (n_sequences, n_features)."""
+        return self.time.features(code, lengths, kind=kind)
 
 
 class FeatureEncoder(nn.Module):
@@ -207,7 +246,7 @@ class FeatureEncoder(nn.Module):
     Parameters
     ----------
     encoder : TimeEncoder, FrequencyEncoder or FrequencyTimeEncoder
-    representation : {"statistics", "code", "both"}
+    representation : {"covariance", "statistics", "code", "both"}
 
     Examples
     --------
@@ -240,11 +279,10 @@ class FeatureEncoder(nn.Module):
                 has its own
         """
         code = self.encoder(x.transpose(0, 1).contiguous(), lengths)
-        parts = []
-        if self.representation != "code":
-            parts.append(self.encoder.statistics(code, lengths))
-        if self.representation != "statistics":
-            parts.append(code.values)
+        parts = [
+            code.values if kind == "code" else self.encoder.features(code, lengths, kind=kind)
+            for kind in REPRESENTATIONS[self.representation]
+        ]
         features = torch.cat(parts, dim=-1)  # (B, N), or (T, B, N)
         return features.transpose(0, 1) if features.ndim == 3 else features
 
@@ -295,7 +333,7 @@ class BandWindows(nn.Module):
 
 def true_frames(x: Tensor, lengths: Tensor | None) -> Tensor:
     """Take the frames that are no padding, of all sequences of (T, B, F): (N, F)."""
-    return x.flatten(0, 1) if lengths is None else x[_real(x, lengths)]
+    return x.flatten(0, 1) if lengths is None else x[true_steps(x, lengths)[:, :, 0]]
 
 
 def put_frames(frames: Tensor, like: Tensor, lengths: Tensor | None) -> Tensor:
@@ -303,11 +341,7 @@ def put_frames(frames: Tensor, like: Tensor, lengths: Tensor | None) -> Tensor:
     if lengths is None:
         return frames.unflatten(0, like.shape[:2])
     batch = frames.new_zeros(*like.shape[:2], frames.shape[1])
-    return batch.index_put((_real(like, lengths),), frames)
-
-
-def _real(x: Tensor, lengths: Tensor) -> Tensor:
-    return torch.arange(len(x), device=x.device)[:, None] < lengths.to(x.device)  # (T, B)
+    return batch.index_put((true_steps(like, lengths)[:, :, 0],), frames)
 
 
 def drop_frames(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:

@@ -13,11 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skaudeep import __version__
 from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.encoders import REPRESENTATIONS
 from skaudeep.networks import TimeAutoencoder
-from skaudeep.representations import MIN_VARIANCE
+from skaudeep.representations import ITERATIONS, MIN_VARIANCE, RIDGE
 from skaudeep.storage import replacing
 
 _OPSET, _IR = 17, 8  # of 2022: what runs on phones and in browsers lags behind
+_FLOAT = 1  # onnx.TensorProto.FLOAT
 # Where torch's gates (GRU: reset, update, new; LSTM: input, forget, cell, output) stand in ONNX.
 _GATES = {"gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 
@@ -25,7 +27,7 @@ _GATES = {"gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 def export_onnx(autoencoder: Seq2SeqAutoencoder, path: str | os.PathLike[str]) -> None:
     """Write the encoder of a fitted autoencoder as an ONNX model.
 
-    Its outputs are those of `transform` (to 1e-5). It has two inputs and one output:
+    Its outputs are those of `transform` (to 1e-5, logarithms of covariances to 5e-5). It has two inputs and one output:
 
     sequences : float32 of shape (n_clips, n_frames, n_bands)
         Spectrograms as `SpectrogramExtractor` gives them. What lies behind a clip's length is
@@ -139,7 +141,7 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
     """Build the model. T is frames, B clips, F bands, H units, K all states of a frame."""
     graph = _Graph(onnx)
     axis0, axis1, axis2 = (graph.constant([axis], np.int64) for axis in range(3))
-    zero, one = graph.constant(0), graph.constant(1)
+    zero = graph.constant(0)
 
     # The rest of the graph sees one frame where there is none; such rows become NaN at the end.
     lengths = graph("Max", "lengths", graph.constant([1], np.int64))  # (B,)
@@ -171,10 +173,14 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
             layers.append(outputs)
             states += [graph("Squeeze", state, axis0) for state in final]  # (B, H)
 
-    parts = []
-    if representation != "code":
+    kinds, parts = REPRESENTATIONS[representation], []
+    if "covariance" in kinds:
+        n_layers = network.config["n_layers"]
+        top = graph("Concat", *layers[n_layers - 1 :: n_layers], axis=2)  # (T, B, D*H)
+        parts += _covariance(graph, network.encoder.covariance, top, real, lengths)
+    if "statistics" in kinds:
         outputs = graph("Where", real, graph("Concat", *layers, axis=2), zero)  # (T, B, K)
-        counts = graph("Cast", graph("Unsqueeze", lengths, axis1), to=onnx.TensorProto.FLOAT)
+        counts = graph("Cast", graph("Unsqueeze", lengths, axis1), to=_FLOAT)
         mean = graph("Div", _sum(graph, outputs, axis0), counts)  # (B, K)
         deviation = graph("Where", real, graph("Sub", outputs, mean), zero)
         square = _sum(graph, graph("Mul", deviation, deviation), axis0)
@@ -184,6 +190,7 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
         first = graph("Slice", outputs, graph.constant([0], np.int64), axis1, axis0)
         before = graph("Concat", first, before, axis=0)  # nothing changes at the first frame
         change = graph("Where", real, graph("Abs", graph("Sub", outputs, before)), zero)
+        one = graph.constant(1)
         n_changes = graph("Max", graph("Sub", counts, one), one)
         parts += [
             mean,
@@ -191,7 +198,7 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
             graph("ReduceMax", highest, axes=[0], keepdims=0),
             graph("Div", _sum(graph, change, axis0), n_changes),
         ]
-    if representation != "statistics":
+    if "code" in kinds:
         gaussian = network.config["code"] == "gaussian"  # whose mean is the code
         linear = network.encoder.code.mean if gaussian else network.encoder.code.linear
         weight, bias = (graph.constant(p.detach().numpy()) for p in (linear.weight, linear.bias))
@@ -226,6 +233,44 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
     )
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _covariance(graph: _Graph, covariance: Any, top: str, real: str, lengths: str) -> list[str]:
+    """Build :class:`~skaudeep.representations.StateCovariance`. N is components."""
+    size = covariance.n_components
+    steps, batch = graph.constant([1], np.int64), graph.constant([1, 2], np.int64)
+    zero, one = graph.constant(0), np.eye(size)
+    x = graph("Sub", top, graph.constant(covariance.center.numpy()))
+    x = graph("MatMul", x, graph.constant(covariance.components.numpy()))  # (T, B, N)
+    x = graph("Transpose", graph("Where", real, x, zero), perm=[1, 0, 2])  # (B, T, N)
+    real = graph("Transpose", real, perm=[1, 0, 2])
+    counts = graph("Cast", graph("Unsqueeze", lengths, batch), to=_FLOAT)  # (B, 1, 1)
+    mean = graph("Div", graph("ReduceSum", x, steps, keepdims=1), counts)
+    x = graph("Where", real, graph("Sub", x, mean), zero)
+    matrix = graph("Div", graph("MatMul", graph("Transpose", x, perm=[0, 2, 1]), x), counts)
+    matrix = graph("Add", matrix, graph.constant(RIDGE * one))  # (B, N, N)
+    root = matrix
+    for n_iterations in ITERATIONS:
+        squares = graph("ReduceSum", graph("Mul", root, root), batch, keepdims=1)
+        norm = graph("Sqrt", squares)
+        root, inverse = graph("Div", root, norm), graph.constant(one[None])
+        for _ in range(n_iterations):
+            step = graph("Mul", graph("MatMul", inverse, root), graph.constant(-0.5))
+            step = graph("Add", step, graph.constant(1.5 * one))
+            root, inverse = graph("MatMul", root, step), graph("MatMul", step, inverse)
+        scale = graph("Sqrt", norm)
+        root, inverse = graph("Mul", root, scale), graph("Div", inverse, scale)
+    sine = graph("Mul", graph("Sub", root, inverse), graph.constant(0.5))
+    square = graph("MatMul", sine, sine)
+    series = graph.constant(5 / 112 * one[None])
+    for term in (3 / 40, 1 / 6, 1):
+        series = graph("Sub", graph.constant(term * one), graph("MatMul", square, series))
+    scale = graph.constant(2 ** len(ITERATIONS))
+    matrix = graph("Mul", graph("MatMul", sine, series), scale)
+    rows, columns = np.triu_indices(size)
+    flat = graph("Reshape", matrix, graph.constant([-1, size * size], np.int64))
+    upper = graph("Gather", flat, graph.constant(rows * size + columns, np.int64), axis=1)
+    return [graph("Squeeze", mean, steps), upper]
 
 
 def _weights(layer: Any, cell: str) -> list[NDArray[np.float32]]:

@@ -30,6 +30,7 @@ from skaudeep.encoders import (
     true_frames,
 )
 from skaudeep.recurrent import reverse_time
+from skaudeep.representations import StateCovariance
 
 
 class Reconstruction(NamedTuple):
@@ -50,8 +51,8 @@ class Autoencoder(nn.Module):
     Attributes
     ----------
     encoder : nn.Module
-        ``encoder(x, lengths)`` gives a `Code`, ``encoder.statistics(code, lengths)`` statistics
-        over its states.
+        ``encoder(x, lengths)`` gives a `Code`, ``encoder.features(code, lengths, kind=...)`` what
+        is kept of its states.
     code_size : int
         Width of the code.
     """
@@ -65,19 +66,38 @@ class Autoencoder(nn.Module):
         self.config = config
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw all weights anew, uniform within the bounds that torch's own modules use.
+        """Draw all weights anew.
 
-        The bound is ``1 / sqrt(n_units)`` for recurrent, ``1 / sqrt(n_inputs)`` for linear layers.
+        Those from state to state are orthogonal for each gate [1]_, so that a state neither fades
+        nor grows on its way through time; those of the inputs are normal with variance
+        ``1 / n_inputs`` [2]_, so that a layer hears as much of its input whatever its width. All
+        others are uniform within ``1 / sqrt(n_units)`` in recurrent layers, ``1 / sqrt(n_inputs)``
+        in linear ones, as in torch.
+
+        References
+        ----------
+        .. [1] Saxe, McClelland & Ganguli (2014). Exact solutions to the nonlinear dynamics of
+           learning in deep linear neural networks. ICLR.
+        .. [2] LeCun, Bottou, Orr & Müller (1998). Efficient backprop. Section 4.6.
         """
         for module in self.modules():
             if isinstance(module, nn.RNNBase):
                 bound = module.hidden_size**-0.5
+                for name, parameter in module.named_parameters():
+                    if name.startswith("weight_hh"):
+                        for gate in parameter.chunk(len(parameter) // module.hidden_size):
+                            nn.init.orthogonal_(gate, generator=generator)
+                    elif name.startswith("weight_ih"):
+                        deviation = module.input_size**-0.5
+                        nn.init.normal_(parameter, 0, deviation, generator=generator)
+                    else:
+                        nn.init.uniform_(parameter, -bound, bound, generator=generator)
             elif isinstance(module, nn.Linear):
                 bound = module.in_features**-0.5
-            else:
-                continue
-            for parameter in module.parameters():
-                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+                for parameter in module.parameters():
+                    nn.init.uniform_(parameter, -bound, bound, generator=generator)
+            elif isinstance(module, StateCovariance):
+                module.reset()
 
     def forward(
         self,

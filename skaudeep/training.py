@@ -119,6 +119,40 @@ def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:
     return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(n_rows)
 
 
+def state_moments(encoder: Any, batches: Iterable[Batch], ranks: Ranks = ALONE) -> Tensor:
+    """Sum ``encoder.moments`` over batches, without dropout.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Of `skaudeep.encoders`.
+    batches : iterable of (x, lengths)
+        As in `Training.run_epoch`.
+    ranks : Ranks, default=ALONE
+        Who has the other parts of the batches.
+
+    Returns
+    -------
+    Tensor of shape (1 + n_states, 1 + n_states), float64
+        See :func:`skaudeep.representations.moments`.
+    """
+
+    def of_shard(shard: Batch) -> Tensor:
+        with torch.no_grad():  # in this thread
+            x, lengths = shard
+            return encoder.moments(encoder(x, lengths), lengths)
+
+    n_states = len(encoder.covariance.center)
+    device = encoder.covariance.center.device
+    total = torch.zeros(1 + n_states, 1 + n_states, dtype=torch.float64, device=device)
+    for x, lengths in batches:
+        shards = split_batch(x, lengths)
+        with cores(len(shards)) as each:
+            for own in each(of_shard, shards):
+                total += own
+    return ranks.total(total)
+
+
 @dataclass
 class Loss:
     """How far a reconstruction is from its target.

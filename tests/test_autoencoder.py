@@ -83,7 +83,7 @@ def test_the_code_tells_apart_what_differs_only_in_time():
         assert pipeline.fit(X[:20], y[:20]).score(X[20:], y[20:]) == 1
 
 
-@pytest.mark.parametrize("representation", ["statistics", "code", "both"])
+@pytest.mark.parametrize("representation", ["covariance", "statistics", "code", "both"])
 @pytest.mark.parametrize(
     ("cell", "encoder", "decoder"), [("gru", False, True), ("lstm", True, True)]
 )

@@ -74,7 +74,7 @@ def test_a_gaussian_code_has_the_divergence_of_its_distributions():
     torch.testing.assert_close(torch.stack(draws).std(0), std, atol=0.15, rtol=0)
 
 
-@pytest.mark.parametrize("representation", ["statistics", "code", "both"])
+@pytest.mark.parametrize("representation", ["covariance", "statistics", "code", "both"])
 @pytest.mark.parametrize("axis", NETWORKS)
 def test_features_of_a_clip_do_not_depend_on_padding(axis, representation):
     torch.manual_seed(0)
