@@ -62,6 +62,7 @@ def _emphasize(signal: Signal, pre_emphasis: float) -> Signal:
 
 @lru_cache(maxsize=64)
 def sparse_mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> sparse.csr_array:
+    """Return `mel_filters` as a sparse array, which is the same for the same arguments."""
     # A bin is in two bands at most. Beside being a fourth of the time, this product needs no BLAS,
     # whose threads would fight those of n_jobs and whose rounding hangs on their number.
     return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels))
