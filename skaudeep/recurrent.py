@@ -167,6 +167,17 @@ class RecurrentStack(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         if x.device.type == "cpu":
             return run_layer(self.cell, x, initial, list(layer.parameters()), lengths)
+        return self._run_module(layer, x, initial, lengths)
+
+    def _run_module(
+        self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Run torch's module, which is cuDNN's on CUDA."""
+        if lengths is not None:  # sorted here: torch would wait for the device to sort back
+            order = lengths.argsort(descending=True, stable=True)
+            back = order.argsort().to(x.device)
+            there = order.to(x.device)
+            x, initial = x[:, there], None if initial is None else initial[there]
         hx = None
         if initial is not None:
             parts = initial.unsqueeze(0).contiguous()  # (1, B, H or 2H)
@@ -178,7 +189,7 @@ class RecurrentStack(nn.Module):
         if lengths is None:
             outputs, final = layer(x, hx)
         else:
-            packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
-            outputs, final = layer(packed, hx)
+            outputs, final = layer(pack_padded_sequence(x, lengths[order]), hx)
             outputs, _ = pad_packed_sequence(outputs, total_length=len(x))
-        return outputs, (final if self.cell == "gru" else torch.cat(final, dim=2)).squeeze(0)
+        final = (final if self.cell == "gru" else torch.cat(final, dim=2)).squeeze(0)
+        return (outputs, final) if lengths is None else (outputs[:, back], final[back])

@@ -101,3 +101,17 @@ def test_dropout_is_off_without_chance():
     (dropped,), _ = stack(x, chance=Chance(0, torch.arange(2)))
     assert torch.equal(outputs, again)
     assert not torch.equal(outputs, dropped)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("lengths", [None, [2, 6, 3, 6]])
+def test_what_other_devices_run_is_what_the_cpu_runs(cell, lengths):
+    stack = RecurrentStack(3, 4, n_layers=1, cell=cell, dropout=0.0)
+    x, n = batch(6, lengths or [6] * 4)
+    n = None if lengths is None else n
+    initial = torch.randn(4, stack.state_size, generator=torch.Generator().manual_seed(1))
+    for start in (None, initial):
+        ours = stack._run_layer(stack.layers[0], x, start, n)
+        theirs = stack._run_module(stack.layers[0], x, start, n)
+        for own, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(own, other, atol=1e-6, rtol=0)
