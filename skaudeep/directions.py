@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skaudeep.chance import Chance
 from skaudeep.recurrent import RecurrentStack, reverse_time
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -71,7 +72,7 @@ class Reader(Directions):
     """
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None
+        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
     ) -> tuple[list[Tensor], Tensor]:
         """Read sequences.
 
@@ -87,7 +88,7 @@ class Reader(Directions):
         for direction, stack in enumerate(self.stacks):
             backward = direction == 1
             frames = reverse_time(x, lengths) if backward else x  # (T, B, F)
-            layers, final = stack(frames, lengths=lengths, generator=generator)  # L x (T, B, H)
+            layers, final = stack(frames, lengths=lengths, chance=chance)  # L x (T, B, H)
             states += [reverse_time(layer, lengths) if backward else layer for layer in layers]
             finals.append(final)  # (B, S)
         return states, torch.cat(finals, dim=1)  # D*L x (T, B, H), (B, D*S)
@@ -122,7 +123,7 @@ class Writer(Directions):
         state: Tensor,
         told: Tensor,
         lengths: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        chance: Chance | None = None,
     ) -> Tensor:
         """Write each frame from the initial state and the frames told before it.
 
@@ -132,7 +133,7 @@ class Writer(Directions):
         told : Tensor of shape (n_frames, n_sequences, n_inputs)
             The frame at step t is told at step t + 1, or t - 1 to the backward stack.
         lengths : Tensor of shape (n_sequences,), default=None
-        generator : torch.Generator, default=None
+        chance : Chance, default=None
 
         Returns
         -------
@@ -145,7 +146,7 @@ class Writer(Directions):
             backward = direction == 1
             frames = reverse_time(told, lengths) if backward else told  # (T, B, F)
             before = torch.cat([torch.zeros_like(frames[:1]), frames[:-1]])  # (T, B, F)
-            layers, _ = stack(before, initial, lengths, generator)  # L x (T, B, H)
+            layers, _ = stack(before, initial, lengths, chance)  # L x (T, B, H)
             outputs.append(reverse_time(layers[-1], lengths) if backward else layers[-1])
         return self._frames(torch.cat(outputs, dim=2))  # (T, B, D*H) -> (T, B, F)
 
@@ -158,7 +159,7 @@ class Writer(Directions):
         state: Tensor,
         told: Tensor,
         lengths: Tensor | None,
-        generator: torch.Generator | None,
+        chance: Chance | None,
         probability: float,
     ) -> Tensor:
         """Draw frames that are told for the writer's own (scheduled sampling [1]_).
@@ -169,7 +170,7 @@ class Writer(Directions):
         Parameters
         ----------
         state, told, lengths : as in `forward`
-        generator : torch.Generator or None
+        chance : Chance or None
         probability : float in [0, 1]
             Of each frame of each sequence.
 
@@ -187,7 +188,7 @@ class Writer(Directions):
         """
         if probability == 0:
             return told
-        own = draw(told.shape[:2], probability, generator, told.device)
+        own = draw(told, probability, chance)
         if len(self.stacks) == 2:
             return torch.where(own[:, :, None], self(state, told, lengths), told)
         return self.write_freely(state, told, own)
@@ -250,13 +251,11 @@ def settle(write: Callable[[Tensor], Tensor], frames: Tensor, own: Tensor) -> Te
     return frames
 
 
-def draw(
-    shape: tuple[int, ...],
-    probability: float,
-    generator: torch.Generator | None,
-    device: torch.device,
-) -> Tensor:
-    """Draw True with a probability; with that of 1, no generator is asked."""
-    if probability == 1:
-        return torch.ones(shape, dtype=torch.bool, device=device)
-    return torch.rand(shape, generator=generator, device=device) < probability
+def draw(x: Tensor, probability: float, chance: Chance | None) -> Tensor:
+    """Draw True with a probability for each frame of x (n_frames, n_sequences, n_inputs).
+
+    With that of 1, chance is not asked.
+    """
+    if probability == 1 or chance is None:
+        return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+    return chance.uniform(len(x)) < probability

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skaudeep.chance import Chance
 from skaudeep.directions import Reader, draw
 from skaudeep.representations import StateCovariance, moments, state_statistics, true_steps
 
@@ -40,9 +41,7 @@ class TanhCode(nn.Module):
         super().__init__()
         self.linear = nn.Linear(n_inputs, size)
 
-    def forward(
-        self, final: Tensor, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, None]:
+    def forward(self, final: Tensor, chance: Chance | None = None) -> tuple[Tensor, None]:
         """Return the code, of shape (n_sequences, size), in (-1, 1)."""
         return torch.tanh(self.linear(final)), None
 
@@ -55,7 +54,7 @@ class TanhCode(nn.Module):
 class GaussianCode(nn.Module):
     """A variational code [1]_: each number has a mean and a variance that depend on the sequence.
 
-    In training a value is drawn from them; without a generator the mean is the code.
+    In training a value is drawn from them; without a chance the mean is the code.
 
     Parameters
     ----------
@@ -72,15 +71,13 @@ class GaussianCode(nn.Module):
         self.mean = nn.Linear(n_inputs, size)
         self.log_variance = nn.Linear(n_inputs, size)
 
-    def forward(
-        self, final: Tensor, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, final: Tensor, chance: Chance | None = None) -> tuple[Tensor, Tensor]:
         """Return the code, of shape (n_sequences, size), and its divergence in nats."""
         mean, log_variance = self.mean(final), self.log_variance(final)  # (B, C)
         divergence = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum()
-        if generator is None:
+        if chance is None:
             return mean, divergence
-        noise = torch.empty_like(mean).normal_(generator=generator)
+        noise = chance.normal(mean.shape[1]).to(mean.dtype)
         return mean + noise * (0.5 * log_variance).exp(), divergence
 
     @staticmethod
@@ -131,11 +128,11 @@ class TimeEncoder(nn.Module):
         self.noise = noise
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None
+        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
     ) -> Code:
         """Encode sequences of shape (n_frames, n_sequences, n_inputs)."""
-        states, final = self.reader(drop_frames(x, self.noise, generator), lengths, generator)
-        values, divergence = self.code(final, generator)  # (B, C)
+        states, final = self.reader(drop_frames(x, self.noise, chance), lengths, chance)
+        values, divergence = self.code(final, chance)  # (B, C)
         return Code(values, states, divergence)
 
     def top_states(self, code: Code) -> Tensor:
@@ -171,11 +168,12 @@ class FrequencyEncoder(nn.Module):
         self.output_size = frame.output_size
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None
+        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
     ) -> Code:
         """Encode each frame of a batch of shape (n_frames, n_sequences, n_bands)."""
         frames = true_frames(x, lengths)  # (N, F)
-        code = self.frame(self.windows.split(frames), None, generator)  # (N, C), D*L x (W, N, H)
+        own = of_frames(chance, x, lengths)
+        code = self.frame(self.windows.split(frames), None, own)  # (N, C), D*L x (W, N, H)
         return code._replace(values=put_frames(code.values, x, lengths))  # (T, B, C)
 
     @property
@@ -211,18 +209,17 @@ class FrequencyTimeEncoder(nn.Module):
         self.time = time
         self.output_size = time.output_size
 
-    def read_frames(
-        self, x: Tensor, lengths: Tensor | None, generator: torch.Generator | None
-    ) -> Tensor:
+    def read_frames(self, x: Tensor, lengths: Tensor | None, chance: Chance | None) -> Tensor:
         """Turn each frame into the final states of its reader, of shape (T, B, S)."""
         windows = self.windows.split(true_frames(x, lengths))  # (W, N, V)
-        return put_frames(self.frame(windows, None, generator)[1], x, lengths)
+        own = of_frames(chance, x, lengths)
+        return put_frames(self.frame(windows, None, own)[1], x, lengths)
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None
+        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
     ) -> Code:
         """Encode sequences of shape (n_frames, n_sequences, n_bands)."""
-        return self.time(self.read_frames(x, lengths, generator), lengths, generator)
+        return self.time(self.read_frames(x, lengths, chance), lengths, chance)
 
     @property
     def covariance(self) -> StateCovariance:
@@ -336,6 +333,16 @@ def true_frames(x: Tensor, lengths: Tensor | None) -> Tensor:
     return x.flatten(0, 1) if lengths is None else x[true_steps(x, lengths)[:, :, 0]]
 
 
+def of_frames(chance: Chance | None, x: Tensor, lengths: Tensor | None) -> Chance | None:
+    """Chance of `true_frames`."""
+    if chance is None:
+        return None
+    frames = chance.of_frames(len(x))
+    if lengths is not None:
+        frames.rows = frames.rows[_real(x, lengths).flatten()]
+    return frames
+
+
 def put_frames(frames: Tensor, like: Tensor, lengths: Tensor | None) -> Tensor:
     """Put frames (N, K) back to where they were in a batch (T, B, ...); padding is zero."""
     if lengths is None:
@@ -344,8 +351,8 @@ def put_frames(frames: Tensor, like: Tensor, lengths: Tensor | None) -> Tensor:
     return batch.index_put((true_steps(like, lengths)[:, :, 0],), frames)
 
 
-def drop_frames(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+def drop_frames(x: Tensor, rate: float, chance: Chance | None) -> Tensor:
     """Set whole frames of (n_frames, n_sequences, n_inputs) to zero, in training."""
-    if generator is None or rate == 0:
+    if chance is None or rate == 0:
         return x
-    return x.masked_fill(draw(x.shape[:2], rate, generator, x.device)[:, :, None], 0)
+    return x.masked_fill(draw(x, rate, chance)[:, :, None], 0)

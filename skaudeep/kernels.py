@@ -401,18 +401,19 @@ def lstm_backward(
 
 
 @_compiled
-def drop(x, out, seed, threshold, scale, start, stop):
-    """Set values of ``out`` to those of x times ``scale``, or to 0 where chance says so.
+def drop(x, out, keys, threshold, scale, start, stop):
+    """Set rows of ``out`` (T*B, F) to those of x times ``scale``, with 0 where chance says so.
 
-    The chance of value i is SplitMix64's (Steele, Lea & Flood, OOPSLA 2014) i-th number from
-    ``seed`` on, so that it need not be kept for the backward pass.
+    ``keys`` (B,) are those of `skaudeep.chance`, whose numbers are made here again.
     """
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    first = np.uint64(seed) + np.uint64(start) * golden
-    values, kept, zero = x[start:stop], out[start:stop], x.dtype.type(0)
-    for i in range(len(values)):
-        z = first + np.uint64(i) * golden
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        level = np.uint32((z ^ (z >> np.uint64(31))) >> np.uint64(32))
-        kept[i] = values[i] * scale if level >= np.uint32(threshold) else zero
+    golden, n = np.uint64(0x9E3779B97F4A7C15), x.shape[1]
+    zero = x.dtype.type(0)
+    for i in range(start, stop):
+        values, kept = x[i], out[i]
+        first = np.uint64(keys[i % len(keys)]) + np.uint64(i // len(keys) * n) * golden
+        for j in range(n):
+            z = first + np.uint64(j) * golden
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            level = np.uint32((z ^ (z >> np.uint64(31))) >> np.uint64(32))
+            kept[j] = values[j] * scale if level >= np.uint32(threshold) else zero

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from skaudeep.chance import Chance
+
 HUGE_PAGE = 2**21  # bytes
 
 
@@ -154,31 +156,30 @@ class _Layer(torch.autograd.Function):
         return None, grad_x, grad_initial, *by_weight, None, None, None
 
 
-def drop(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """Inverted dropout on the CPU; nothing of the size of x is kept for the backward pass."""
-    seed = int(torch.randint(2**63 - 1, (), generator=generator))
-    return _Dropout.apply(x, rate, seed)
+def drop(x: Tensor, rate: float, chance: Chance) -> Tensor:
+    """Inverted dropout of (T, B, F) on the CPU; nothing so large is kept for the backward pass."""
+    return _Dropout.apply(x, rate, chance.keys())
 
 
 class _Dropout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rate: float, seed: int) -> Tensor:
-        ctx.rate, ctx.seed = rate, seed
-        return _drop(x, rate, seed)
+    def forward(ctx: Any, x: Tensor, rate: float, keys: Tensor) -> Tensor:
+        ctx.rate, ctx.keys = rate, keys
+        return _drop(x, rate, keys)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return _drop(gradient, ctx.rate, ctx.seed), None, None
+        return _drop(gradient, ctx.rate, ctx.keys), None, None
 
 
-def _drop(x: Tensor, rate: float, seed: int) -> Tensor:
+def _drop(x: Tensor, rate: float, keys: Tensor) -> Tensor:
     from skaudeep import kernels
 
     out = _empty(*x.shape, dtype=x.dtype)
-    values, kept = _array(x.contiguous().view(-1)), _array(out.view(-1))
+    values, kept = _array(x.contiguous().flatten(0, 1)), _array(out.flatten(0, 1))
     scale = values.dtype.type(1 / (1 - rate))
-    _share(kernels.drop, [values, kept, seed, round(rate * 2**32), scale], len(values))
+    _share(kernels.drop, [values, kept, keys, round(rate * 2**32), scale], len(values))
     return out
 
 

@@ -20,12 +20,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skaudeep.chance import Chance
 from skaudeep.directions import Reader, Writer, draw, settle
 from skaudeep.encoders import (
     BandWindows,
     FrequencyEncoder,
     FrequencyTimeEncoder,
     TimeEncoder,
+    of_frames,
     put_frames,
     true_frames,
 )
@@ -103,7 +105,7 @@ class Autoencoder(nn.Module):
         self,
         x: Tensor,
         lengths: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        chance: Chance | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Reconstruction:
         """Reconstruct sequences.
@@ -114,7 +116,7 @@ class Autoencoder(nn.Module):
             Zero at padding.
         lengths : Tensor of shape (n_sequences,), default=None
             True frames of each sequence; None where all fill the batch.
-        generator : torch.Generator, default=None
+        chance : Chance, default=None
             Source of dropout, noise and all else that is random in training; None switches it off.
         feed_previous_prob : float in [0, 1], default=0.0
             Probability of each step that the decoder is told its own output of the step before
@@ -125,8 +127,8 @@ class Autoencoder(nn.Module):
         Reconstruction
             Its frames in the time order of `x`; meaningless at padding.
         """
-        code = self.encoder(x, lengths, generator)
-        frames = self.decode(code.values, x, lengths, generator, feed_previous_prob)
+        code = self.encoder(x, lengths, chance)
+        frames = self.decode(code.values, x, lengths, chance, feed_previous_prob)
         return Reconstruction(frames, code.divergence)
 
     def decode(
@@ -134,7 +136,7 @@ class Autoencoder(nn.Module):
         code: Tensor,
         x: Tensor,
         lengths: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        chance: Chance | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Tensor:
         """Rebuild sequences from their codes, told of the steps before (teacher forcing).
@@ -143,7 +145,7 @@ class Autoencoder(nn.Module):
         ----------
         code : Tensor of shape (n_sequences, code_size), or (n_frames, n_sequences, code_size) \
                 where each frame has its own
-        x, lengths, generator, feed_previous_prob : as in `forward`
+        x, lengths, chance, feed_previous_prob : as in `forward`
 
         Returns
         -------
@@ -253,13 +255,13 @@ class TimeAutoencoder(Autoencoder):
         code: Tensor,
         x: Tensor,
         lengths: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        chance: Chance | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Tensor:
         state = self.encoder.code.initial_state(code)  # (B, D*S)
         told = reverse_time(x, lengths)  # (T, B, F)
-        told = self.decoder.sample(state, told, lengths, generator, feed_previous_prob)
-        return reverse_time(self.decoder(state, told, lengths, generator), lengths)
+        told = self.decoder.sample(state, told, lengths, chance, feed_previous_prob)
+        return reverse_time(self.decoder(state, told, lengths, chance), lengths)
 
     @torch.no_grad()
     def generate(self, code: Tensor, n_frames: int) -> Tensor:  # noqa: D102
@@ -314,12 +316,14 @@ class FrequencyAutoencoder(Autoencoder):
         code: Tensor,
         x: Tensor,
         lengths: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        chance: Chance | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Tensor:
         windows = self.windows.split(true_frames(x, lengths))  # (W, N, V)
         codes = true_frames(code, lengths)  # (N, C)
-        rebuilt = self.frame.decode(codes, windows, None, generator, feed_previous_prob)
+        rebuilt = self.frame.decode(
+            codes, windows, None, of_frames(chance, x, lengths), feed_previous_prob
+        )
         return put_frames(self.windows.join(rebuilt), x, lengths)  # (T, B, F)
 
     @torch.no_grad()
@@ -423,14 +427,14 @@ class FrequencyTimeAutoencoder(Autoencoder):
         self,
         x: Tensor,
         lengths: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        chance: Chance | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Reconstruction:
         if feed_previous_prob > 0:
-            return super().forward(x, lengths, generator, feed_previous_prob)
-        read = self.encoder.read_frames(x, lengths, generator)  # once for both: (T, B, S)
-        code = self.encoder.time(read, lengths, generator)
-        frames = self._decode(code.values, x, read, lengths, generator)
+            return super().forward(x, lengths, chance, feed_previous_prob)
+        read = self.encoder.read_frames(x, lengths, chance)  # once for both: (T, B, S)
+        code = self.encoder.time(read, lengths, chance)
+        frames = self._decode(code.values, x, read, lengths, chance)
         return Reconstruction(frames, code.divergence)
 
     def decode(  # noqa: D102
@@ -438,15 +442,15 @@ class FrequencyTimeAutoencoder(Autoencoder):
         code: Tensor,
         x: Tensor,
         lengths: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        chance: Chance | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Tensor:
         if feed_previous_prob > 0:  # as in `Writer.sample`, by a first pass
-            own = draw(x.shape[:2], feed_previous_prob, generator, x.device)
+            own = draw(x, feed_previous_prob, chance)
             with torch.no_grad():
                 x = torch.where(own[:, :, None], self.decode(code, x, lengths), x)
-        read = self.encoder.read_frames(x, lengths, generator)
-        return self._decode(code, x, read, lengths, generator)
+        read = self.encoder.read_frames(x, lengths, chance)
+        return self._decode(code, x, read, lengths, chance)
 
     def _decode(
         self,
@@ -454,13 +458,15 @@ class FrequencyTimeAutoencoder(Autoencoder):
         x: Tensor,
         read: Tensor,
         lengths: Tensor | None,
-        generator: torch.Generator | None,
+        chance: Chance | None,
     ) -> Tensor:
         state = self.encoder.time.code.initial_state(code)  # (B, D*S)
         told = reverse_time(read, lengths)  # (T, B, S)
-        starts = reverse_time(self.time_decoder(state, told, lengths, generator), lengths)
+        starts = reverse_time(self.time_decoder(state, told, lengths, chance), lengths)
         windows = self.windows.split(true_frames(x, lengths)).flip(0)  # (W, N, V), highest first
-        rebuilt = self.frame_decoder(true_frames(starts, lengths), windows, None, generator)
+        rebuilt = self.frame_decoder(
+            true_frames(starts, lengths), windows, None, of_frames(chance, x, lengths)
+        )
         return put_frames(self.windows.join(rebuilt.flip(0)), x, lengths)  # (T, B, F)
 
     @torch.no_grad()

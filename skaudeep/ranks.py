@@ -72,6 +72,10 @@ class Ranks:
         """Take the rows of a batch that are this rank's; none, where there are too few."""
         return rows[self.rank :: self.size]
 
+    def place(self, rows: Tensor) -> Tensor:
+        """Places in the whole batch of rows of this rank's part."""
+        return self.rank + rows * self.size
+
     def total(self, sums: Tensor) -> Tensor:
         """Add up numbers over all ranks."""
         if self.size == 1:

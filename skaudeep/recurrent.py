@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from skaudeep.chance import Chance
 from skaudeep.layers import drop, run_layer
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
@@ -44,31 +45,26 @@ def reverse_time(x: Tensor, lengths: Tensor | None) -> Tensor:
     return x.gather(0, torch.where(mirrored >= 0, mirrored, time)[:, :, None].expand_as(x))
 
 
-def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Inverted dropout that draws from ``generator`` instead of torch's global one.
+def dropout(x: Tensor, rate: float, chance: Chance | None) -> Tensor:
+    """Inverted dropout that draws from ``chance``, not from torch's generator.
 
     Parameters
     ----------
-    x : Tensor of any shape
+    x : Tensor of shape (n_frames, n_sequences, n_features)
     rate : float in [0, 1)
         Share of values set to zero; the others grow by ``1 / (1 - rate)``.
-    generator : torch.Generator or None
+    chance : Chance or None
         None switches dropout off (evaluation).
 
     Returns
     -------
     Tensor of the shape of `x`
     """
-    if generator is None or rate == 0:
+    if chance is None or rate == 0:
         return x
     if x.device.type == "cpu":
-        return drop(x, rate, generator)
-    # 16 random bits a value: several times faster than bernoulli_, which draws a double for each.
-    n_draws = -(-x.numel() // 4)
-    bits = torch.empty(n_draws, dtype=torch.int64, device=x.device)
-    bits.random_(-(2**63), None, generator=generator)
-    levels = bits.view(torch.int16)[: x.numel()].view(x.shape)
-    kept = levels < round((1 - rate) * 2**16) - 2**15
+        return drop(x, rate, chance)
+    kept = (chance.bits(len(x), x.shape[2]) >> 32) & (2**32 - 1) >= round(rate * 2**32)
     return (x * kept) * (1 / (1 - rate))
 
 
@@ -107,7 +103,7 @@ class RecurrentStack(nn.Module):
         x: Tensor,
         state: Tensor | None = None,
         lengths: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        chance: Chance | None = None,
     ) -> tuple[list[Tensor], Tensor]:
         """Run over a batch.
 
@@ -117,7 +113,7 @@ class RecurrentStack(nn.Module):
         state : Tensor of shape (n_sequences, state_size), default=None
             The initial state; None is zero.
         lengths : Tensor of shape (n_sequences,), default=None
-        generator : torch.Generator, default=None
+        chance : Chance, default=None
             Source of dropout; None switches it off.
 
         Returns
@@ -133,9 +129,9 @@ class RecurrentStack(nn.Module):
         )
         outputs, finals = [], []
         for layer, initial in zip(self.layers, per_layer, strict=True):
-            x = dropout(x, self.dropout, generator)  # (T, B, F or H)
+            x = dropout(x, self.dropout, chance)  # (T, B, F or H)
             x, final = self._run_layer(layer, x, initial, lengths)  # (T, B, H), (B, H or 2H)
-            x = dropout(x, self.dropout, generator)
+            x = dropout(x, self.dropout, chance)
             outputs.append(x)
             finals.append(final)
         return outputs, torch.cat(finals, dim=1)
@@ -171,6 +167,17 @@ class RecurrentStack(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         if x.device.type == "cpu":
             return run_layer(self.cell, x, initial, list(layer.parameters()), lengths)
+        return self._run_module(layer, x, initial, lengths)
+
+    def _run_module(
+        self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Run torch's module, which is cuDNN's on CUDA."""
+        if lengths is not None:  # sorted here: torch would wait for the device to sort back
+            order = lengths.argsort(descending=True, stable=True)
+            back = order.argsort().to(x.device)
+            there = order.to(x.device)
+            x, initial = x[:, there], None if initial is None else initial[there]
         hx = None
         if initial is not None:
             parts = initial.unsqueeze(0).contiguous()  # (1, B, H or 2H)
@@ -182,7 +189,7 @@ class RecurrentStack(nn.Module):
         if lengths is None:
             outputs, final = layer(x, hx)
         else:
-            packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
-            outputs, final = layer(packed, hx)
+            outputs, final = layer(pack_padded_sequence(x, lengths[order]), hx)
             outputs, _ = pad_packed_sequence(outputs, total_length=len(x))
-        return outputs, (final if self.cell == "gru" else torch.cat(final, dim=2)).squeeze(0)
+        final = (final if self.cell == "gru" else torch.cat(final, dim=2)).squeeze(0)
+        return (outputs, final) if lengths is None else (outputs[:, back], final[back])

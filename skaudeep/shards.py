@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 Batch = tuple[Tensor, Tensor | None]
+Shard = tuple[Tensor, Tensor | None, Tensor]
 SHARD = 32  # sequences: the states of so many fit a core's cache
 
 
-def split_batch(x: Tensor, lengths: Tensor | None) -> list[Batch]:
+def split_batch(x: Tensor, lengths: Tensor | None) -> list[Shard]:
     """Split a batch into shards; other devices than the CPU get it whole.
 
     Parameters
@@ -31,28 +32,29 @@ def split_batch(x: Tensor, lengths: Tensor | None) -> list[Batch]:
 
     Returns
     -------
-    list of (x, lengths)
-        Together all sequences, those of like length in the same shard, which ends with its longest.
-        None where there are no sequences.
+    list of (x, lengths, rows)
+        Together all sequences, those of like length in the same shard, which ends with its longest;
+        `rows` are their places in the batch. None where there are no sequences.
 
     Examples
     --------
     >>> import torch
-    >>> [x.shape[1] for x, _ in split_batch(torch.zeros(7, 70, 3), None)]
+    >>> [x.shape[1] for x, _, _ in split_batch(torch.zeros(7, 70, 3), None)]
     [32, 32, 6]
     """
     n_sequences = x.shape[1]
     if n_sequences == 0:
         return []
     if n_sequences <= SHARD or x.device.type != "cpu":
-        return [(x, lengths)]
+        return [(x, lengths, torch.arange(n_sequences, device=x.device))]
     if lengths is None:
-        return [(part.contiguous(), None) for part in x.split(SHARD, dim=1)]
+        parts, places = x.split(SHARD, dim=1), torch.arange(n_sequences).split(SHARD)
+        return [(part.contiguous(), None, rows) for part, rows in zip(parts, places, strict=True)]
     order = lengths.argsort(stable=True)
-    shards: list[Batch] = []
+    shards: list[Shard] = []
     for rows in order.split(SHARD):
         longest = int(lengths[rows].max())
-        shards.append((x[:longest].index_select(1, rows), lengths[rows]))
+        shards.append((x[:longest].index_select(1, rows), lengths[rows], rows))
     return shards
 
 

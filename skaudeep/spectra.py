@@ -8,7 +8,9 @@ from scipy import fft, sparse
 
 MIN_DECIBELS = -200.0  # dB; what zero power is
 UNFILTER_STEPS = 30  # by then bins change little more
-BLOCK = 64  # frames; keeps a block's spectra in the cache and hours-long clips out of memory
+# Frames. Keeps a block's spectra in the cache and hours-long clips out of memory; larger ones would
+# be given back to the system and cleared by it for each block, which threads do one at a time.
+BLOCK = 32
 
 
 @lru_cache(maxsize=64)
@@ -140,9 +142,10 @@ def power_spectrogram(
     window = hann_window(window_length)
     n_bands = window_length // 2 + 1 if filters is None else filters.shape[0]
     power = np.empty((len(frames), n_bands), np.float32)
+    room = np.empty((min(BLOCK, len(frames)), window_length), np.float32)
     for start in range(0, len(frames), BLOCK):
-        block = frames[start : start + BLOCK]  # (block, window_length), overlapping
-        block = block - block.mean(axis=1, keepdims=True)
+        own = frames[start : start + BLOCK]  # (block, window_length), overlapping
+        block = np.subtract(own, own.mean(axis=1, keepdims=True), out=room[: len(own)])
         block *= window
         parts = fft.rfft(block, axis=1, overwrite_x=True).view(np.float32)
         np.square(parts, out=parts)

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skaudeep.chance import Chance
 from skaudeep.ranks import ALONE, Ranks
-from skaudeep.shards import Batch, cores, split_batch
+from skaudeep.shards import Batch, Shard, cores, split_batch
 
 Schedule = float | dict[int, float]
 
@@ -179,7 +180,7 @@ class Loss:
         network: nn.Module,
         x: Tensor,
         lengths: Tensor | None,
-        generator: torch.Generator | None,
+        chance: Chance | None,
         epoch: int,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Run a part of a batch through the network.
@@ -188,7 +189,7 @@ class Loss:
         ----------
         network, x, lengths
             As in `Training`.
-        generator : torch.Generator or None
+        chance : Chance or None
             Source of all that is random in training; None evaluates.
         epoch : int
 
@@ -199,9 +200,9 @@ class Loss:
         divergence : Tensor, scalar, or None
             Of the codes from standard ones; None where they are no distributions.
         """
-        feed = self.feed(epoch, training=generator is not None)
+        feed = self.feed(epoch, training=chance is not None)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            frames, divergence = network(x, lengths, generator, feed)
+            frames, divergence = network(x, lengths, chance, feed)
         by_frame = squared_error(frames.float(), x, lengths, mask_silence=self.mask_silence)
         error, n_values = (values.sum(dtype=torch.float64) for values in by_frame)
         return error, n_values, divergence
@@ -240,7 +241,7 @@ class Training:
     Parameters
     ----------
     network : nn.Module
-        ``network(x, lengths, generator, feed_previous_prob)`` gives frames and divergence.
+        ``network(x, lengths, chance, feed_previous_prob)`` gives frames and divergence.
     optimizer : torch.optim.Optimizer
     loss : Loss
     seed : int
@@ -342,8 +343,9 @@ class Training:
         sums = torch.zeros(3, dtype=torch.float64, device=self._device)
         by_sum: list[Tensor] = []
         shards = split_batch(x, lengths)
+        seed = derived_seed(self.seed, self.epoch, self.batch)
         with cores(len(shards)) as each:
-            for own, by_own in each(partial(self._shard, parameters), shards, range(len(shards))):
+            for own, by_own in each(partial(self._shard, parameters, seed), shards):
                 sums += own
                 by_sum = list(map(torch.add, by_sum, by_own)) if by_sum else by_own
         # The loss is one root over the sums of all shards and ranks. Its gradient follows from it.
@@ -366,12 +368,12 @@ class Training:
         return torch.stack([*sums.detach()[:2], norm.double()])
 
     def _shard(
-        self, parameters: list[nn.Parameter], shard: Batch, number: int
+        self, parameters: list[nn.Parameter], seed: int, shard: Shard
     ) -> tuple[Tensor, list[Tensor]]:
         """Sum over a shard, with the flat gradients of its error and, if any, divergence."""
-        seed = derived_seed(self.seed, self.epoch, self.batch, self.ranks.rank, number)
-        generator = torch.Generator(self._device).manual_seed(seed)
-        error, n_values, divergence = self.loss.sums(self.network, *shard, generator, self.epoch)
+        x, lengths, rows = shard
+        chance = Chance(seed, self.ranks.place(rows))
+        error, n_values, divergence = self.loss.sums(self.network, x, lengths, chance, self.epoch)
         roots = [error] if divergence is None else [error, divergence]
         gradients = [
             torch.autograd.grad(
@@ -391,9 +393,10 @@ class Training:
         """Note the loss of validation data, and the weights if they are the best so far."""
         self.network.eval()
 
-        def evaluate(shard: Batch) -> Tensor:
+        def evaluate(shard: Shard) -> Tensor:
+            x, lengths, _ = shard
             with torch.no_grad():  # in this thread
-                return torch.stack(self.loss.sums(self.network, *shard, None, self.epoch)[:2])
+                return torch.stack(self.loss.sums(self.network, x, lengths, None, self.epoch)[:2])
 
         sums = torch.zeros(2, dtype=torch.float64, device=self._device)
         for x, lengths in batches:

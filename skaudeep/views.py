@@ -61,7 +61,8 @@ def _emphasize(signal: Signal, pre_emphasis: float) -> Signal:
 
 
 @lru_cache(maxsize=64)
-def _sparse_mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> sparse.csr_array:
+def sparse_mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> sparse.csr_array:
+    """Return `mel_filters` as a sparse array, which is the same for the same arguments."""
     # A bin is in two bands at most. Beside being a fourth of the time, this product needs no BLAS,
     # whose threads would fight those of n_jobs and whose rounding hangs on their number.
     return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels))
@@ -93,7 +94,7 @@ def _analyze(
     # Decibels are relative, so the level is free: at 1 no float32 power over- or underflows. An
     # offset alone is silence; removing frame means would leave its rounding errors as sound.
     level = samples / max(-low, high) if high > low else np.zeros_like(samples)
-    filters = None if n_mels is None else _sparse_mel_filters(rate, window, n_mels)
+    filters = None if n_mels is None else sparse_mel_filters(rate, window, n_mels)
     return signal._replace(values=to_decibels(power_spectrogram(level, window, hop, filters)))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skaudeep import kernels
+from skaudeep.chance import Chance
 
 SIZES = st.integers(1, 70)
 
@@ -36,13 +38,22 @@ def test_a_weights_gradient_is_the_product_over_all_rows(rows, gates, inputs):
     np.testing.assert_allclose(out, gradient.T @ x, atol=1e-10)
 
 
-def test_what_is_dropped_hangs_on_seed_and_place_alone():
-    x, whole, parts = np.ones(10_001, np.float32), *np.empty((2, 10_001), np.float32)
-    arguments = (5, round(0.3 * 2**32), np.float32(1 / 0.7))
-    kernels.drop(x, whole, *arguments, 0, 10_001)
-    for start, stop in ((4000, 10_001), (0, 4000)):
+def test_what_is_dropped_hangs_on_key_and_place_alone():
+    keys = Chance(5, torch.arange(7)).keys().numpy()
+    x, whole, parts = np.ones((210, 48), np.float32), *np.empty((2, 210, 48), np.float32)
+    arguments = (keys, round(0.3 * 2**32), np.float32(1 / 0.7))
+    kernels.drop(x, whole, *arguments, 0, 210)
+    for start, stop in ((90, 210), (0, 90)):
         kernels.drop(x, parts, *arguments, start, stop)
     np.testing.assert_array_equal(parts, whole)
     assert (whole == 0).mean() == pytest.approx(0.3, abs=0.02)
-    kernels.drop(x, parts, 6, *arguments[1:], 0, 10_001)
+    kernels.drop(x, parts, keys + 1, *arguments[1:], 0, 210)
     assert (parts != whole).any()
+
+
+def test_the_kernel_drops_what_chance_says():
+    x, out = np.ones((5 * 7, 20), np.float32), np.empty((5 * 7, 20), np.float32)
+    keys = Chance(1, torch.arange(7)).keys().numpy()
+    kernels.drop(x, out, keys, round(0.4 * 2**32), np.float32(1), 0, 35)
+    high = Chance(1, torch.arange(7)).bits(5, 20).numpy().view(np.uint64) >> np.uint64(32)
+    np.testing.assert_array_equal(out.reshape(5, 7, 20) == 1, high >= round(0.4 * 2**32))

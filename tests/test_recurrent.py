@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from skaudeep.chance import Chance
 from skaudeep.recurrent import RecurrentStack, dropout, reverse_time
 
 
@@ -85,18 +86,32 @@ def test_reversing_time_twice_is_the_identity(lengths):
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
     x = torch.ones(400, 50, 20)
-    kept = dropout(x, 0.2, torch.Generator().manual_seed(0))
+    kept = dropout(x, 0.2, Chance(0, torch.arange(50)))
     assert float((kept == 0).float().mean()) == pytest.approx(0.2, abs=0.004)
     assert float(kept.max()) == pytest.approx(1.25)
     assert float(kept.mean()) == pytest.approx(1.0, abs=0.005)
 
 
-def test_dropout_is_off_without_a_generator():
+def test_dropout_is_off_without_chance():
     x = torch.ones(3, 2, 5)
     assert dropout(x, 0.5, None) is x
     stack = RecurrentStack(5, 4, n_layers=1, cell="gru", dropout=0.5)
     (outputs,), _ = stack(x)
     (again,), _ = stack(x)
-    (dropped,), _ = stack(x, generator=torch.Generator().manual_seed(0))
+    (dropped,), _ = stack(x, chance=Chance(0, torch.arange(2)))
     assert torch.equal(outputs, again)
     assert not torch.equal(outputs, dropped)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("lengths", [None, [2, 6, 3, 6]])
+def test_what_other_devices_run_is_what_the_cpu_runs(cell, lengths):
+    stack = RecurrentStack(3, 4, n_layers=1, cell=cell, dropout=0.0)
+    x, n = batch(6, lengths or [6] * 4)
+    n = None if lengths is None else n
+    initial = torch.randn(4, stack.state_size, generator=torch.Generator().manual_seed(1))
+    for start in (None, initial):
+        ours = stack._run_layer(stack.layers[0], x, start, n)
+        theirs = stack._run_module(stack.layers[0], x, start, n)
+        for own, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(own, other, atol=1e-6, rtol=0)

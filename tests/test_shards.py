@@ -24,11 +24,12 @@ def test_shards_hold_every_true_frame_once(lengths, padded):
     if padded:
         x = x * (torch.arange(longest)[:, None] < n)[:, :, None]
     shards = split_batch(x, n if padded else None)
-    assert sum(part.shape[1] for part, _ in shards) == len(lengths)
-    assert max(part.shape[1] for part, _ in shards) <= SHARD
-    found = torch.cat([part.flatten() for part, _ in shards])
+    assert sum(part.shape[1] for part, _, _ in shards) == len(lengths)
+    assert max(part.shape[1] for part, _, _ in shards) <= SHARD
+    found = torch.cat([part.flatten() for part, _, _ in shards])
     assert found[found > 0].sort().values.tolist() == x[x > 0].sort().values.tolist()
-    for part, own in shards:
+    for part, own, rows in shards:
+        assert torch.equal(part, x[: len(part), rows])
         assert own is None or len(part) == own.max()
 
 
@@ -98,6 +99,30 @@ def test_shards_have_the_loss_and_the_gradient_of_the_whole_batch(code):
     assert n_values == sums[1].item() == x.numel()
     for gradient, parameter in zip(found, network.parameters(), strict=True):
         torch.testing.assert_close(gradient, parameter.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_chance_does_not_hang_on_the_shards(monkeypatch):
+    x = torch.rand(6, 70, 4, generator=torch.Generator().manual_seed(0))
+    lengths = torch.arange(70) % 6 + 1
+    x *= (torch.arange(6)[:, None] < lengths)[:, :, None]
+    gradients = []
+    for size in (SHARD, 100, 7):
+        monkeypatch.setattr("skaudeep.shards.SHARD", size)
+        network = TimeAutoencoder(4, 5, dropout=0.2, encoder_noise=0.3, code="gaussian")
+        network.reset_parameters(torch.Generator().manual_seed(1))
+        run = Training(
+            network,
+            torch.optim.SGD(network.parameters(), lr=0.0),
+            Loss(feed_previous_prob=0.3),
+            seed=0,
+            learning_rate=0.0,
+            gradient_clip=1e3,
+        )
+        run.step(x, lengths)
+        gradients.append([p.grad.clone() for p in network.parameters()])
+    for others in gradients[1:]:
+        for one, other in zip(gradients[0], others, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
 
 
 def test_threads_are_given_back_after_an_error_and_by_the_last_of_several(threads):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from skaudeep.networks import NETWORKS
 from skaudeep.training import (
     Loss,
     Training,
@@ -207,3 +210,24 @@ def test_a_schedule_that_is_none_is_refused(schedule):
         check_schedule(schedule, "p", fits, "at most 1")
     check_schedule(0.5, "p", fits, "at most 1")
     check_schedule({0: 0.5}, "p", fits, "at most 1")
+
+
+@pytest.mark.parametrize("axis", NETWORKS)
+def test_a_step_on_another_device_does_not_wait_for_it(axis, monkeypatch):
+    """A meta tensor has no values: whoever asks for one raises."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no meta
+    config = {"dropout": 0.2, "encoder_noise": 0.2, "code": "gaussian"}
+    if axis != "time":
+        config |= {"band_window": 4, "band_overlap": 2}
+    with torch.device("meta"):
+        module = NETWORKS[axis](8, **config)
+    run = Training(
+        module,
+        torch.optim.Adam(module.parameters()),
+        Loss(kl_weight=0.1, feed_previous_prob=0.2),
+        seed=0,
+        learning_rate=0.1,
+        gradient_clip=1.0,
+    )
+    for lengths in (None, torch.tensor([5, 3]))[: 2 if axis == "time" else 1]:
+        assert run.step(torch.empty(5, 2, 8, device="meta"), lengths).shape == (3,)

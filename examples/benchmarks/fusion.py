@@ -1,7 +1,8 @@
 """Four autoencoders at once, one a core, against one after another with all cores each.
 
 Both sides fit the same `FeatureFusion` of four autoencoders of the paper's size on the same
-spectrograms and alternate; figures are medians.
+spectrograms and alternate; figures are medians. One autoencoder alone, with all threads and with
+one, tells how much there is to gain.
 
     python examples/benchmarks/fusion.py
 """
@@ -43,14 +44,23 @@ def main() -> None:
             for i in range(arguments.views)
         ]
     )
+    n_threads = torch.get_num_threads()
     times: dict[int, list[float]] = {1: [], arguments.jobs: []}
+    alone: dict[int, list[float]] = {1: [], n_threads: []}
     for repeat in range(arguments.repeats + 1):
+        for n, seconds in alone.items():
+            torch.set_num_threads(n)
+            start = time.perf_counter()
+            views.transformer_list[0][1].fit(X)
+            if repeat:
+                seconds.append(time.perf_counter() - start)
         for n_jobs, seconds in times.items():
             start = time.perf_counter()
             views.set_params(n_jobs=n_jobs).fit(X)
             if repeat:  # the first starts the workers
                 seconds.append(time.perf_counter() - start)
     one, many = (median(seconds) for seconds in times.values())
+    single, threaded = median(alone[1]), median(alone[n_threads])
     passes = arguments.views * arguments.clips * arguments.epochs
     print(
         f"{arguments.views} views of {arguments.clips} clips, {arguments.epochs} epochs, "
@@ -58,7 +68,9 @@ def main() -> None:
         f"one after another, {torch.get_num_threads()} threads: {one:.2f} s, "
         f"{passes / one:.1f} clips a second\n"
         f"{arguments.jobs} at a time, one thread each: {many:.2f} s, "
-        f"{passes / many:.1f} clips a second, {one / many:.2f} times faster"
+        f"{passes / many:.1f} clips a second, {one / many:.2f} times faster\n"
+        f"one view alone: {single:.2f} s with one thread, {threaded:.2f} s with {n_threads}: "
+        f"{single / threaded:.2f} times faster, which leaves {n_threads * threaded / single:.2f}"
     )
 
 

@@ -1,0 +1,95 @@
+"""Chance of a training step: numbers that hang on a seed and on each sequence, not on company.
+
+What is drawn for a sequence is the same in whatever shard, on whatever rank and beside whatever
+others it is computed, and padded to whatever length. So nothing of a result depends on where the
+work is done.
+
+Chance is SplitMix64's [1]_: number i of a stream is a hash of a key and i alone, and need not be
+kept to be known again.
+
+References
+----------
+.. [1] Steele, Lea & Flood (2014). Fast splittable pseudorandom number generators. OOPSLA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import torch
+from torch import Tensor
+
+# Its constants, as int64 has them: arithmetic on it is that on uint64.
+GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+_FIRST, _SECOND = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
+
+
+class Chance:
+    """Where dropout, noise and all else that is random in training come from.
+
+    Each draw takes a new stream for each sequence. Networks draw in the same order for every part
+    of a batch, so that the n-th draw is the same everywhere.
+
+    Parameters
+    ----------
+    seed : int
+    rows : Tensor of shape (n_sequences,), int64
+        What tells the sequences apart: their places in the whole batch. On the device that numbers
+        are wanted on.
+
+    Examples
+    --------
+    >>> import torch
+    >>> whole, part = Chance(0, torch.arange(4)), Chance(0, torch.tensor([2]))
+    >>> torch.equal(whole.uniform(5)[:, [2]], part.uniform(5))
+    True
+    """
+
+    def __init__(self, seed: int, rows: Tensor, draws: Iterator[int] | None = None):
+        self.seed = seed
+        self.rows = rows
+        self._draws = count() if draws is None else draws
+
+    def keys(self) -> Tensor:
+        """Begin a draw: the keys of its streams, of shape (n_sequences,), int64."""
+        draw = torch.tensor(next(self._draws)) * GOLDEN + self.seed
+        start = int(_mixed(draw))  # on the CPU: another device need not be waited for
+        return _mixed((self.rows + 1) * GOLDEN + start)
+
+    def bits(self, n_frames: int, width: int) -> Tensor:
+        """Draw numbers of shape (n_frames, n_sequences, width), int64, all of them as likely.
+
+        Number ``t * width + i`` of a sequence's stream is at ``[t, :, i]``.
+        """
+        place = torch.arange(n_frames * width, device=self.rows.device) * GOLDEN
+        return _mixed(self.keys()[:, None] + place.view(n_frames, 1, width))
+
+    def uniform(self, n_frames: int) -> Tensor:
+        """Draw numbers in [0, 1), of shape (n_frames, n_sequences), float32."""
+        return _shifted(self.bits(n_frames, 1)[:, :, 0], 40) * 2.0**-24
+
+    def normal(self, width: int) -> Tensor:
+        """Draw numbers from a standard normal distribution, (n_sequences, width), float64."""
+        uniform = (_shifted(self.bits(1, width)[0], 11).double() + 0.5) * 2.0**-53
+        return torch.special.ndtri(uniform)
+
+    def of_frames(self, n_frames: int) -> Chance:
+        """Chance where each frame of each sequence has its own, frame by frame.
+
+        It goes on with the draws of this one.
+        """
+        frames = torch.arange(n_frames, device=self.rows.device)[:, None]
+        rows = (self.rows + 1) * 2**32 + frames  # (T, B)
+        return Chance(self.seed, rows.flatten(), self._draws)
+
+
+def _mixed(z: Tensor) -> Tensor:
+    z = (z ^ _shifted(z, 30)) * _FIRST
+    z = (z ^ _shifted(z, 27)) * _SECOND
+    return z ^ _shifted(z, 31)
+
+
+def _shifted(z: Tensor, n: int) -> Tensor:
+    """Shift right, with zeros coming in on the left."""
+    return (z >> n) & (2 ** (64 - n) - 1)
