@@ -339,7 +339,7 @@ def of_frames(chance: Chance | None, x: Tensor, lengths: Tensor | None) -> Chanc
         return None
     frames = chance.of_frames(len(x))
     if lengths is not None:
-        frames.rows = frames.rows[_real(x, lengths).flatten()]
+        frames.rows = frames.rows[true_steps(x, lengths).flatten()]
     return frames
 
 

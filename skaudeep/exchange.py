@@ -27,7 +27,8 @@ _GATES = {"gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 def export_onnx(autoencoder: Seq2SeqAutoencoder, path: str | os.PathLike[str]) -> None:
     """Write the encoder of a fitted autoencoder as an ONNX model.
 
-    Its outputs are those of `transform` (to 1e-5, logarithms of covariances to 5e-5). It has two inputs and one output:
+    Its outputs are those of `transform`, to 1e-5, logarithms of covariances to 5e-5. It has two
+    inputs and one output:
 
     sequences : float32 of shape (n_clips, n_frames, n_bands)
         Spectrograms as `SpectrogramExtractor` gives them. What lies behind a clip's length is

@@ -154,7 +154,9 @@ class StateCovariance(nn.Module):
         -------
         Tensor of shape (n_sequences, n_features)
         """
-        x = (states - self.center) @ self.components  # (T, B, N)
+        # The logarithm magnifies what is rounded, and products round by the size of a batch.
+        components = self.components.double()
+        x = states.double() @ components - self.center.double() @ components  # (T, B, N)
         n_steps = torch.tensor(len(x)) if lengths is None else lengths
         n_steps = n_steps.to(x.device)[..., None, None]  # (1, 1) or (B, 1, 1)
         x = x.transpose(0, 1)  # (B, T, N)
@@ -162,10 +164,9 @@ class StateCovariance(nn.Module):
         mean = (x if real is None else x * real).sum(dim=1, keepdim=True) / n_steps  # (B, 1, N)
         x = x - mean if real is None else (x - mean) * real
         covariance = x.transpose(1, 2) @ x / n_steps  # (B, N, N)
-        one = torch.eye(self.n_components, device=x.device)
-        flat = logarithm(covariance + RIDGE * one)
+        flat = logarithm(covariance + RIDGE * torch.eye(self.n_components, device=x.device))
         rows, columns = np.triu_indices(self.n_components)
-        return torch.cat([mean[:, 0], flat[:, rows, columns]], dim=1)
+        return torch.cat([mean[:, 0], flat[:, rows, columns]], dim=1).float()
 
 
 def moments(states: Tensor, lengths: Tensor | None) -> Tensor:
@@ -200,8 +201,8 @@ def moments(states: Tensor, lengths: Tensor | None) -> Tensor:
 def logarithm(x: Tensor) -> Tensor:
     """Compute the logarithms of symmetric positive definite matrices.
 
-    Square roots, by the coupled Newton-Schulz iteration [1]_, until all eigenvalues are near 1, then
-    a series [2]_: products alone, on any device and in any format.
+    Square roots, by the coupled Newton-Schulz iteration [1]_, until all eigenvalues are near 1,
+    then a series [2]_: products alone, on any device and in any format.
 
     Parameters
     ----------

@@ -138,9 +138,9 @@ def state_moments(encoder: Any, batches: Iterable[Batch], ranks: Ranks = ALONE) 
         See :func:`skaudeep.representations.moments`.
     """
 
-    def of_shard(shard: Batch) -> Tensor:
+    def of_shard(shard: Shard) -> Tensor:
+        x, lengths, _ = shard
         with torch.no_grad():  # in this thread
-            x, lengths = shard
             return encoder.moments(encoder(x, lengths), lengths)
 
     n_states = len(encoder.covariance.center)

@@ -122,7 +122,7 @@ def test_training_does_not_depend_on_padding():
 
 def test_statistics_are_those_of_the_encoders_states():
     X, _ = tones(3)
-    autoencoder = Seq2SeqAutoencoder(**SMALL, bidirectional_encoder=True).fit(X)
+    autoencoder = Seq2SeqAutoencoder(**SMALL, representation="statistics").fit(X)
     with torch.no_grad():
         code = autoencoder.network_.encoder(torch.from_numpy(X).transpose(0, 1))
     states = torch.cat(code.states, dim=2).numpy()  # 2 directions of 2 layers
@@ -134,12 +134,60 @@ def test_statistics_are_those_of_the_encoders_states():
 
 def test_names_say_what_each_feature_is():
     X, _ = tones(3)
-    autoencoder = Seq2SeqAutoencoder(2, max_epochs=0, n_layers=1, representation="both").fit(X)
+    autoencoder = Seq2SeqAutoencoder(
+        2, max_epochs=0, n_layers=1, bidirectional_encoder=False, representation="both"
+    ).fit(X)
     kinds = ("mean", "std", "max", "change", "code")
     names = [f"{kind}_{unit}" for kind in kinds for unit in range(2)]
     assert autoencoder.get_feature_names_out().tolist() == names
     frame = autoencoder.set_output(transform="pandas").transform(X)
     assert frame.columns.tolist() == names
+    covariance = autoencoder.set_params(representation="covariance").get_feature_names_out()
+    assert covariance.tolist() == [
+        *("mean_0", "mean_1", "covariance_0_0", "covariance_0_1", "covariance_1_1")
+    ]
+
+
+def test_the_covariance_is_that_of_the_whitened_top_states():
+    """The principal components are taken from all true frames of the training data."""
+    X, lengths = ragged(40)
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)
+    encoder = autoencoder.network_.encoder
+    rows = [torch.from_numpy(x[None, :n]) for x, n in zip(X, lengths, strict=True)]
+    with torch.no_grad():
+        codes = [encoder(row.transpose(0, 1)) for row in rows]
+    top = [torch.cat([c.states[1], c.states[3]], dim=2)[:, 0].double().numpy() for c in codes]
+    whitened = (np.concatenate(top) - encoder.covariance.center.numpy()) @ (
+        encoder.covariance.components.numpy()
+    )
+    np.testing.assert_allclose(whitened.mean(axis=0), 0, atol=1e-4)
+    covariance = np.cov(whitened.T, bias=True)
+    np.testing.assert_allclose(covariance - np.diag(np.diag(covariance)), 0, atol=1e-3)
+    assert (np.diag(covariance) < 1.001).all()
+    assert np.diag(covariance)[0] == pytest.approx(1 / 1.001, abs=1e-3)
+    names = autoencoder.get_feature_names_out().tolist()
+    features = autoencoder.transform(X)
+    start = 0
+    for row, n in zip(features, lengths, strict=True):
+        own = whitened[start : start + n]
+        start += n
+        values, vectors = np.linalg.eigh(np.cov(own.T, bias=True) + 0.03 * np.eye(12))
+        logarithm = (vectors * np.log(values)) @ vectors.T
+        np.testing.assert_allclose(row[:12], own.mean(axis=0), atol=1e-4)
+        np.testing.assert_allclose(row[12:], logarithm[np.triu_indices(12)], atol=1e-3)
+        assert row[names.index("covariance_2_5")] == pytest.approx(logarithm[2, 5], abs=1e-3)
+
+
+def test_of_many_rows_a_sample_gives_the_components(monkeypatch):
+    X, _ = tones(40)
+    monkeypatch.setattr("skaudeep.autoencoder.COVARIANCE_ROWS", 10)
+    sampled = Seq2SeqAutoencoder(**SMALL).fit(X)
+    again = Seq2SeqAutoencoder(**SMALL).fit(X)
+    np.testing.assert_array_equal(sampled.transform(X), again.transform(X))
+    monkeypatch.undo()
+    everything = Seq2SeqAutoencoder(**SMALL).fit(X)
+    assert sampled.loss_curve_ == everything.loss_curve_
+    assert not np.allclose(sampled.transform(X), everything.transform(X))
 
 
 def test_names_of_a_data_frame_are_forgotten_with_it():
@@ -156,9 +204,9 @@ def test_chunks_are_encoded_each_like_a_clip():
     chunked[2, 1:] = np.nan  # a clip of one chunk
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)
     features = autoencoder.transform(chunked)
-    assert features.shape == (4, 3, 48)
+    assert features.shape == (4, 3, 90)
     assert np.isnan(features[2, 1:]).all()
-    expected = autoencoder.transform(X).reshape(4, 3, 48)
+    expected = autoencoder.transform(X).reshape(4, 3, 90)
     np.testing.assert_allclose(features[[0, 1, 3]], expected[[0, 1, 3]], atol=1e-6)
     assert np.isfinite(Seq2SeqAutoencoder(**SMALL).fit(chunked).transform(chunked[:2])).all()
 
@@ -347,7 +395,7 @@ def test_a_frequency_autoencoder_feeds_a_time_autoencoder():
         Seq2SeqAutoencoder(**SMALL),
     ).fit(X)
     assert chain[1].n_features_in_ == chain[0].network_.code_size
-    assert chain.transform(X).shape == (6, 48)
+    assert chain.transform(X).shape == (6, 90)
 
 
 def test_features_over_any_axis_do_not_depend_on_padding_or_batch(any_axis):
@@ -404,8 +452,8 @@ def test_a_trained_code_decodes_to_what_it_came_from():
 
 def test_codes_that_are_none_are_refused():
     X, _ = tones(4)
-    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)  # statistics
-    with pytest.raises(ValueError, match="X has 48 numbers a row, statistics, which do not tell"):
+    autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)  # covariances
+    with pytest.raises(ValueError, match=r"X has 90 numbers a row, features of repr.* do not tell"):
         autoencoder.inverse_transform(autoencoder.transform(X))
     with pytest.raises(ValueError, match="X has 5 numbers a row, expected a code of 12"):
         autoencoder.inverse_transform(np.zeros((2, 5)))

@@ -37,7 +37,8 @@ def frames(n_clips=6):
 
 def autoencoder(**parameters):
     small = {"n_units": 4, "n_layers": 1, "max_epochs": 3, "batch_size": 4, "random_state": 0}
-    return Seq2SeqAutoencoder(**small | parameters)
+    features = {"bidirectional_encoder": False, "representation": "statistics"}  # 16
+    return Seq2SeqAutoencoder(**small | features | parameters)
 
 
 def fit(folder, X=None, y=None, *, network=None, **parameters):

@@ -552,7 +552,7 @@ def test_a_vote_is_right_more_often_than_a_chunk():
     classifiers = {"hard": LinearSVC(C=0.01, random_state=0), "soft": LogisticRegression(C=0.01)}
     of_chunks, of_clips = np.zeros((2, 2, len(clips.cv)))
     for fold, (train, test) in enumerate(clips.cv):
-        network = autoencoder().fit(spectrograms[train])
+        network = autoencoder(representation="code").fit(spectrograms[train])
         features, y = network.transform(spectrograms), clips.target
         for row, (voting, classifier) in enumerate(classifiers.items()):
             vote = ChunkVotingClassifier(make_pipeline(StandardScaler(), classifier), voting=voting)

@@ -40,7 +40,8 @@ def extractor(decibels=-60, **parameters):
 
 def autoencoder(**parameters):
     small = {"n_units": 4, "n_layers": 1, "max_epochs": 2, "random_state": 0}
-    return Seq2SeqAutoencoder(**small | parameters)
+    features = {"bidirectional_encoder": False, "representation": "statistics"}  # 16
+    return Seq2SeqAutoencoder(**small | features | parameters)
 
 
 def paper(**parameters):

@@ -70,7 +70,14 @@ def build(classifier=None, **extraction):
 
 def small_autoencoder():
     return Seq2SeqAutoencoder(
-        6, n_layers=2, bidirectional_decoder=True, max_epochs=2, batch_size=16, random_state=0
+        6,
+        n_layers=2,
+        bidirectional_encoder=False,
+        bidirectional_decoder=True,
+        representation="statistics",  # 48
+        max_epochs=2,
+        batch_size=16,
+        random_state=0,
     )
 
 

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep.recipes import two_scales
 
 THRESHOLDS = (-30, -45, -60, -75)  # dB below each clip's maximum
 PAPER: dict[str, Any] = {
@@ -33,20 +34,19 @@ VOWELS: dict[str, Any] = {
     "batch_size": 32,
 }
 # From the seed and the facts of the corpus to the views, whose features stand side by side, and a
-# classifier, None being the one of all others. What is tried next is one line here, for example
-#     "covariance -60": lambda *of: networks(*of, [-60], representation="covariance"),
-# and a recipe, be it a Pipeline or a FeatureFusion,
-#     "recipe": lambda seed, facts: ([recipe(random_state=seed)], None),
+# classifier, None being the one of all others. What is tried next is one line here.
 CONFIGURATIONS = {
     "paper -30": lambda *of: networks(*of, [-30], **PAPER),
     "paper -45": lambda *of: networks(*of, [-45], **PAPER),
     "paper -60": lambda *of: networks(*of, [-60], **PAPER),
     "paper -75": lambda *of: networks(*of, [-75], **PAPER),
     "paper fused": lambda *of: networks(*of, THRESHOLDS, **PAPER),
-    "statistics -60": lambda *of: networks(*of, [-60]),
-    "statistics fused": lambda *of: networks(*of, THRESHOLDS),
+    "statistics -60": lambda *of: networks(*of, [-60], **PAPER | {"representation": "statistics"}),
+    "covariance -60": lambda *of: networks(*of, [-60]),
+    "recipe": lambda *of: recipe(*of, max_epochs=0),
+    "recipe, trained": lambda *of: recipe(*of, max_epochs=16, precision="bf16"),
     "paper, sequences": lambda *of: sequence_network(*of, **PAPER),
-    "statistics, sequences": lambda *of: sequence_network(*of),
+    "covariance, sequences": lambda *of: sequence_network(*of),
     "vowels": lambda *of: sequence_network(*of, **VOWELS),
     "MiniRocket": lambda *of: peer(*of, MiniRocket, RidgeClassifierCV(np.logspace(-3, 3, 10))),
     "ComParE": lambda *of: peer(*of, ComParE),
@@ -66,6 +66,13 @@ def networks(seed: int, facts: Bunch, thresholds: Any, *, pre_emphasis: float = 
         )
         for threshold in thresholds
     ], None
+
+
+def recipe(seed: int, facts: Bunch, **parameters: Any):
+    if facts.sequences:
+        raise NotHere("no recordings")
+    views = two_scales(sampling_rate=facts.sampling_rate, random_state=seed, **parameters)
+    return [views], None
 
 
 def extractor(facts: Bunch, **parameters: Any) -> SpectrogramExtractor:
