@@ -310,6 +310,14 @@ def test_an_open_set_outlives_its_file(tmp_path: Path, stored: StoredArray):
     np.testing.assert_array_equal(load_netcdf(tmp_path / "a.nc").data, -spectrograms())
 
 
+def test_a_set_whose_file_was_replaced_before_it_was_read_says_so(
+    tmp_path: Path, stored: StoredArray
+):
+    save_netcdf(small_set(-spectrograms()), tmp_path / "a.nc")
+    with pytest.raises(ValueError, match=r"a\.nc: has been replaced .* Load it again"):
+        stored[0]
+
+
 TINY = {"n_layers": 1, "n_units": 4, "max_epochs": 2, "batch_size": 2, "random_state": 0}
 
 
