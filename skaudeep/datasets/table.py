@@ -229,8 +229,8 @@ def _read_text(table: str | os.PathLike[str]) -> str:
     file = Path(table)
     if file.is_dir():
         raise IsADirectoryError(
-            f"Got table {str(table)!r}, which is a folder, expected a text file. Folders are read by "
-            "load_dataset."
+            f"Got table {str(table)!r}, which is a folder, expected a text file. Folders are "
+            "read by load_dataset."
         )
     if not file.is_file():
         raise FileNotFoundError(f"Got table {str(table)!r}, expected a file that exists.")
