@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -44,7 +45,8 @@ def extract_to_netcdf(
     The clips are decoded a few at a time, by as many processes as the extractor's `n_jobs` says,
     this one among them, and memory does not grow with their number. What is done is kept beside
     the file, in `<path>.partial`: if the extraction is interrupted, at any moment and in any way,
-    the same call goes on where it stopped, and gives what an uninterrupted one gives. The file
+    the same call goes on where it stopped, and gives what an uninterrupted one gives; clips whose
+    files have changed since are extracted again. The file
     itself appears when it is whole. Until then the disk holds the spectrograms at most twice.
 
     Parameters
@@ -154,7 +156,6 @@ def _extract(
     errors: dict[int, AudioError] = {}
     # An error is raised here, when what was done before it is written down.
     parameters = extractor.get_params() | {"on_error": "nan"}
-    todo = deque(np.flatnonzero(~journal.done).tolist())
     n_clips, n_bytes = 0, 1
 
     def tasks() -> Iterator[tuple[list[int], list[Clip], dict[str, Any]]]:
@@ -164,7 +165,10 @@ def _extract(
             rows = [todo.popleft() for _ in range(max(1, size))]
             yield rows, [clips[row] for row in rows], parameters
 
+    for row in np.flatnonzero(journal.done).tolist():
+        journal.done[row] = journal.marks[row] == _mark_of(clips[row])
     _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal)
+    todo = deque(np.flatnonzero(~journal.done).tolist())
     while todo:  # again, as tasks may give back the rest of their clips
         for rows, views in _do_all(tasks(), others):
             todo.extendleft(reversed(rows[len(views) :]))
@@ -200,6 +204,17 @@ def _check_rates(clips: list[Clip], rows: Sequence[int], journal: Journal) -> No
             )
 
 
+def _mark_of(clip: Clip) -> int:
+    """Return what changes when the file of a clip does; 0 where it has none."""
+    if not isinstance(clip.source, str | bytes | os.PathLike):
+        return 0
+    try:
+        status = os.stat(clip.source)
+    except (OSError, ValueError):  # reading it will say what is wrong
+        return -1
+    return zlib.crc32(f"{status.st_size} {status.st_mtime_ns}".encode())
+
+
 Done = tuple[list[int], list[bytes | AudioError]]
 
 
@@ -208,8 +223,9 @@ def _extract_some(rows: list[int], clips: list[Clip], parameters: dict[str, Any]
     views: list[bytes | AudioError] = []
     n_bytes = 0
     for row, clip in zip(rows, clips, strict=True):
+        mark = _mark_of(clip)  # before it is read: a change meanwhile is a change
         ((view,),) = views_of([clip], [parameters])
-        views.append(view if isinstance(view, AudioError) else record(row, *view))
+        views.append(view if isinstance(view, AudioError) else record(row, *view, mark))
         n_bytes += 0 if isinstance(view, AudioError) else view.values.nbytes
         if n_bytes > BATCH_BYTES:
             break

@@ -89,6 +89,8 @@ def save_csv(
     ------
     ValueError
         If the layout has no place for a clip, or the folder holds an export of another layout.
+    NotADirectoryError
+        If `folder` is a file.
 
     See Also
     --------
@@ -257,6 +259,8 @@ def save_arff(
     ------
     ValueError
         As for :func:`save_csv`, or if the relation's name holds a quote or a line break.
+    NotADirectoryError
+        If `folder` is a file.
 
     See Also
     --------
@@ -405,6 +409,8 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     ------
     ValueError
         If the sets differ, naming the first place where they do.
+    TypeError
+        If there is one bunch in place of a list.
 
     Examples
     --------
@@ -417,6 +423,8 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     array([[0., 0., 0., 1.],
            [0., 0., 0., 1.]], dtype=float32)
     """
+    if isinstance(bunches, Bunch):
+        raise TypeError("Got one bunch, expected a list of them.")
     whole = [checked(bunch) for bunch in bunches]
     if not whole:
         raise ValueError("Got no sets to fuse, expected at least one.")

@@ -137,6 +137,8 @@ def of_clips(
     ValueError
         If the chunks of a clip differ in label, folds or partition.
     """
+    if len(first) == len(clip):
+        return columns
     reduced = {name: values[first] if values.ndim else values for name, values in columns.items()}
     for name in {"label_nominal", "label_numeric", "cv_folds", "partition"} & set(columns):
         here, there = columns[name], reduced[name][clip]

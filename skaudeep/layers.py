@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from skaudeep.chance import Chance
+from skaudeep.threads import team
 
 HUGE_PAGE = 2**21  # bytes
 
@@ -207,11 +209,14 @@ def _share(run: Callable, arguments: Sequence[Any], n_rows: int) -> None:
     if n_threads == 1:
         run(*shared, 0, n_rows)
         return
-    with ThreadPoolExecutor(n_threads - 1) as pool:
-        others = [pool.submit(run, *shared, *part) for part in pairwise(bounds[1:])]
+    pool = team("kernel", os.cpu_count() or 1)  # for all threads that have a kernel to share
+    others = [pool.submit(run, *shared, *part) for part in pairwise(bounds[1:])]
+    try:
         run(*shared, bounds[0], bounds[1])
-        for other in others:
-            other.result()
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
 
 
 def _empty(*shape: int, dtype: torch.dtype) -> Tensor:

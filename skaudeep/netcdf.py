@@ -24,6 +24,7 @@ FORMAT = 1  # raised when a reader of this one could no longer read what is writ
 BLOCK_BYTES = 2**20  # held in memory at a time, about
 CHUNK_BYTES = 2**16  # compressed and checked together, at least; one row where it is larger
 MAX_CHUNK_BYTES = 2**20
+TEXTS = 2**10  # read at once
 PARTITION_NUMBER = {"": -1} | {name: number for number, name in enumerate(PARTITIONS)}
 AUDEEP = (
     "features",
@@ -99,7 +100,9 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         bunch = _bunch_of(columns, attributes, stored, shape, str(file))
     except (RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise damaged(str(file), error) from error
-    if not lazy:
+    if lazy:
+        stored.close()
+    else:
         bunch.data = np.asarray(bunch.data)
     return bunch
 
@@ -179,7 +182,7 @@ def _bunch_of(
     try:
         bunch = make_bunch(
             StoredArray(stored, shape, instances),
-            columns["filename"].tolist(),
+            columns["filename"],
             target=target,
             target_names=target_names,
             folds=None if not columns["cv_folds"].size else columns["cv_folds"],
@@ -194,8 +197,12 @@ def _bunch_of(
 
 
 def _column(variable: netCDF4.Variable) -> NDArray:
-    values = np.asarray(variable[...])
-    return values.astype(str) if values.dtype == np.dtype(object) else values
+    if variable.dtype is not str or not variable.shape:
+        values = np.asarray(variable[...])
+        return values.astype(str) if values.dtype == np.dtype(object) else values
+    # Block by block: a text takes several times as much memory as an object.
+    starts = range(0, max(1, len(variable)), TEXTS)
+    return np.concatenate([variable[start : start + TEXTS].astype(str) for start in starts])
 
 
 def _partition_of(values: NDArray, path: str) -> list[str]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from skaudeep.ranks import ALONE, Ranks
 
 SCAN_BYTES = 2**26  # rows are encoded in blocks of about 64 MiB
-CHECK_BYTES = 2**22  # and checked in blocks that are no larger than a batch, about
+CHECK_BYTES = 2**20  # and checked in blocks that are no larger than a batch, about
 
 
 def is_ragged(X: Any) -> bool:
@@ -298,13 +298,13 @@ class Sequences:
             for part in parts:
                 yield self.batch(part, device)
             return
+        ahead: deque[Future] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="skaudeep-reader") as reader:
-            ahead: deque[Future] = deque()
             for part in parts:
                 ahead.append(reader.submit(self.batch, part, device))
                 if len(ahead) > 1:
                     yield ahead.popleft().result()
-            yield from (batch.result() for batch in ahead)
+        yield from (batch.result() for batch in ahead)
 
 
 def _as_frames(row: Any, index: int) -> np.ndarray:

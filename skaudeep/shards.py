@@ -8,13 +8,16 @@ a result.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from skaudeep.threads import team
 
 Batch = tuple[Tensor, Tensor | None]
 Shard = tuple[Tensor, Tensor | None, Tensor]
@@ -82,9 +85,25 @@ def cores(n_tasks: int) -> Iterator[Callable[..., Iterator[Any]]]:
     if n_workers < 2:
         yield map
         return
-    with ThreadPoolExecutor(n_workers) as pool:
-        torch.set_num_threads(n_threads // n_workers)  # of this thread, and of those that it starts
-        try:
-            yield pool.map
-        finally:
-            torch.set_num_threads(n_threads)
+    share = n_threads // n_workers
+    running: deque[Future] = deque()
+
+    def run(function: Callable[..., Any], *arguments: Any) -> Any:
+        torch.set_num_threads(share)  # each thread has its own number
+        return function(*arguments)
+
+    def each(function: Callable[..., Any], *iterables: Any) -> Iterator[Any]:
+        pool = team("shard", n_workers)
+        running.extend(pool.submit(run, function, *row) for row in zip(*iterables, strict=True))
+        while running:
+            wait([running[0]])  # if that is interrupted, it is waited for below
+            yield running.popleft().result()
+
+    torch.set_num_threads(share)
+    try:
+        yield each
+    finally:
+        for task in running:  # after an error
+            task.cancel()
+        wait(running)
+        torch.set_num_threads(n_threads)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from platform import node
 from types import ModuleType
 from typing import BinaryIO, Self
 from uuid import uuid4
@@ -53,7 +54,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give the name of a new file, which takes the place of `path` if the block ends well.
 
     Until then, and for ever if it does not, `path` is what it was. A reader sees the old file or
-    the whole new one, and the last of two writers wins.
+    the whole new one, and the last of two writers wins. What a writer left that was killed is
+    deleted.
 
     Parameters
     ----------
@@ -80,7 +82,12 @@ def replacing(path: Path) -> Iterator[Path]:
     ['a.txt']
     """
     check_writable(path)
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    # Whose it is stands in the name. The number of a process means something on its machine alone.
+    machine = zlib.crc32(f"{node()}/{path.name}".encode("utf-8", "surrogateescape"))
+    temporary = path.with_name(f".{machine:08x}-{os.getpid()}-{uuid4().hex}.tmp")
+    for other in path.parent.glob(f".{machine:08x}-*-*.tmp"):
+        if not _is_alive(int(other.name.split("-")[1])):
+            other.unlink(missing_ok=True)
     try:
         yield temporary
         _sync(temporary)
@@ -89,6 +96,18 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
     if os.name == "posix":  # elsewhere folders cannot be opened
         _sync(path.parent)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":  # elsewhere asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def _sync(path: Path) -> None:
@@ -166,7 +185,8 @@ def _digest(file: BinaryIO, size: int) -> bytes:
 
 # --- journals ------------------------------------------------------------------------------------
 
-_RECORD = struct.Struct("<qdqqqI")  # row, rate, chunks, frames, bands, checksum of all
+# Row, rate, mark, chunks, frames, bands, checksum of all.
+_RECORD = struct.Struct("<qdqqqqI")
 
 
 class Journal:
@@ -190,6 +210,9 @@ class Journal:
         Whether the row is there.
     rates : ndarray of shape (n_rows,), float64
         Its sampling rate in Hz.
+    marks : ndarray of shape (n_rows,), int64
+        What its source is known by, as :func:`record` was told. Where it has changed since, the
+        caller takes the row back from `done`; the last record of a row counts.
     shapes : ndarray of shape (n_rows, 3), int64
         Its shape, 0 in place of chunks where it has none.
 
@@ -212,12 +235,13 @@ class Journal:
     ([False, True], [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
     """
 
-    _MAGIC = b"skaudeep journal 1\n"
+    _MAGIC = b"skaudeep journal 2\n"
 
     def __init__(self, path: Path, task: str, n_rows: int) -> None:
         self.path = path
         self.done = np.zeros(n_rows, dtype=bool)
         self.rates = np.zeros(n_rows)
+        self.marks = np.zeros(n_rows, dtype=np.int64)
         self.shapes = np.zeros((n_rows, 3), dtype=np.int64)
         self._starts = np.zeros(n_rows, dtype=np.int64)
         self._head = self._MAGIC + hashlib.sha256(task.encode("utf-8", "surrogateescape")).digest()
@@ -275,7 +299,7 @@ class Journal:
         while self._end + _RECORD.size <= size:
             self._file.seek(self._end)
             head = self._file.read(_RECORD.size)
-            row, _, *shape, checksum = _RECORD.unpack(head)
+            row, _, _, *shape, checksum = _RECORD.unpack(head)
             if not 0 <= row < len(self.done) or min(shape) < 0:
                 break
             n_bytes = 4 * math.prod(shape if shape[0] else shape[1:])
@@ -287,8 +311,9 @@ class Journal:
 
     def _note(self, head: bytes, n_bytes: int) -> None:
         """Take up a record at the end, of which `head` is the beginning."""
-        row, rate, *shape, _ = _RECORD.unpack_from(head)
+        row, rate, mark, *shape, _ = _RECORD.unpack_from(head)
         self.done[row], self.rates[row], self.shapes[row] = True, rate, shape
+        self.marks[row] = mark
         self._starts[row] = self._end + _RECORD.size
         self._end += _RECORD.size + n_bytes
 
@@ -341,7 +366,7 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-def record(row: int, values: NDArray[np.float32], rate: float) -> bytes:
+def record(row: int, values: NDArray[np.float32], rate: float, mark: int = 0) -> bytes:
     """Write a row of a :class:`Journal` down, in whatever process it was made.
 
     Parameters
@@ -352,12 +377,14 @@ def record(row: int, values: NDArray[np.float32], rate: float) -> bytes:
         It.
     rate : float
         Its sampling rate in Hz.
+    mark : int, default=0
+        What its source is known by.
 
     Returns
     -------
     bytes
     """
     shape = [0] * (3 - values.ndim) + list(values.shape)
-    head = _RECORD.pack(row, rate, *shape, 0)[:-4]
+    head = _RECORD.pack(row, rate, mark, *shape, 0)[:-4]
     payload = np.ascontiguousarray(values, dtype="<f4").tobytes()
     return head + zlib.crc32(payload, zlib.crc32(head)).to_bytes(4, "little") + payload

@@ -15,7 +15,7 @@ from skaudeep.storage import identity
 
 # The library must not be called by two threads at once. xarray would lock most calls, but not all.
 LIBRARY = threading.RLock()
-CACHE_BYTES = 2**22  # of chunks that the library keeps
+CACHE_BYTES = 2**21  # of chunks that the library keeps
 
 
 class StoredArray:
@@ -132,6 +132,7 @@ class StoredFile:
         self.path = os.path.abspath(path)
         self._identity = known
         self._dataset: netCDF4.Dataset | None = None
+        self._closing: weakref.finalize | None = None
 
     def dataset(self) -> netCDF4.Dataset:
         """Open the file, if it is not open yet; to be called and used under `LIBRARY`.
@@ -152,7 +153,7 @@ class StoredFile:
             if "features" in dataset.variables:
                 # Up to 64 MB otherwise, which rows in random order have no use for.
                 dataset["features"].set_var_chunk_cache(CACHE_BYTES)
-            weakref.finalize(self, _close, dataset)
+            self._closing = weakref.finalize(self, _close, dataset)
             with open(self.path, "rb") as now:
                 if identity(now) != self._identity:
                     raise ReplacedError(
@@ -161,8 +162,14 @@ class StoredFile:
             self._dataset = dataset
         return self._dataset
 
+    def close(self) -> None:
+        """Give back what the library keeps of the file, until it is needed again."""
+        if self._closing is not None:
+            self._closing()
+        self._dataset = self._closing = None
+
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_dataset": None}
+        return self.__dict__ | {"_dataset": None, "_closing": None}
 
 
 def _close(dataset: netCDF4.Dataset) -> None:

@@ -143,6 +143,11 @@ def save_tables(
     if not name or Path(name).name != name:
         raise ValueError(f"Got name={name!r}, expected a file name without a folder.")
     root = Path(folder).expanduser()
+    if root.exists() and not root.is_dir():
+        raise NotADirectoryError(
+            f"Got folder={str(root)!r}, which is a file, expected a folder, into which "
+            f"{name}{suffix} goes. Name the folder, and the file by name=."
+        )
     table = _table_of(bunch, chunked)
     files = {
         root / place / f"{name}{suffix}": there for place, there in _places(bunch, split).items()

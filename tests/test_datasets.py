@@ -559,6 +559,8 @@ def test_a_folder_is_no_clip(tmp_path):
 def test_a_table_that_is_missing_or_no_text_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"clips.csv', expected a file that exists"):
         load_table(tmp_path / "clips.csv", path="f")
+    with pytest.raises(IsADirectoryError, match="which is a folder, expected a text file"):
+        load_table(tmp_path, path="f")
     table = write_table(tmp_path, "f\nä.wav\n", encoding="latin-1")
     with pytest.raises(ValueError, match=r"not UTF-8 text \(byte 2\)"):
         load_table(table, path="f")

@@ -16,7 +16,7 @@ import pytest
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from skaudeep import AudioError, AudioWarning, SpectrogramExtractor
+from skaudeep import AudioError, AudioWarning, SpectrogramExtractor, extraction
 from skaudeep.datasets import load_folder, make_bunch, make_sounds
 from skaudeep.extraction import extract_to_netcdf
 from skaudeep.netcdf import StoredArray, load_netcdf
@@ -97,6 +97,41 @@ def test_an_interrupted_extraction_goes_on_where_it_stopped(
     assert sorted(int.from_bytes(row, "little") for row in appended) == list(range(60))
     assert (tmp_path / "a.nc").read_bytes() == whole.read_bytes()
     assert names_in(tmp_path) == ["a.nc", "whole.nc"]
+
+
+def test_a_clip_that_changed_meanwhile_is_extracted_again(
+    tmp_path: Path, files: Bunch, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupt(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr("skaudeep.netcdf.seal", interrupt)
+        with pytest.raises(Killed):
+            extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
+    Path(files.data[11]).write_bytes(Path(files.data[12]).read_bytes())
+    again: list[list[int]] = []
+    some = extraction._extract_some
+
+    def counted(rows: list[int], *others: object) -> object:
+        again.append(rows)
+        return some(rows, *others)
+
+    monkeypatch.setattr("skaudeep.extraction._extract_some", counted)
+    stored = extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
+    assert again == [[11]]
+    np.testing.assert_array_equal(stored.data[11], stored.data[12])
+
+
+def test_a_clip_that_vanished_meanwhile_is_named(tmp_path: Path, files: Bunch):
+    content = Path(files.data[30]).read_bytes()
+    Path(files.data[30]).write_bytes(b"")
+    with pytest.raises(AudioError, match="is empty"):
+        extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
+    Path(files.data[30]).write_bytes(content)
+    Path(files.data[0]).unlink()
+    with pytest.raises(AudioError, match="no such file"):
+        extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
 
 
 KILLED = """

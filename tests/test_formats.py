@@ -440,6 +440,14 @@ def test_broken_tables_are_refused_in_words(
         load(tmp_path / name)
 
 
+@pytest.mark.parametrize("save", [save_csv, save_arff])
+def test_an_export_needs_a_folder(tmp_path: Path, save):
+    (tmp_path / "a.csv").write_text("mine")
+    with pytest.raises(NotADirectoryError, match=r"a\.csv', which is a file, expected a folder"):
+        save(small_set(), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "mine"
+
+
 @pytest.mark.parametrize("load", [load_csv, load_arff])
 def test_missing_exports_are_named(tmp_path: Path, load):
     with pytest.raises(FileNotFoundError, match="does not exist"):
@@ -532,6 +540,8 @@ def test_sets_of_other_lengths_and_no_sets_are_refused():
         fuse([small_set(), shorter])
     with pytest.raises(ValueError, match="no sets"):
         fuse([])
+    with pytest.raises(TypeError, match="Got one bunch, expected a list"):
+        fuse(shorter)
 
 
 def test_missing_numbers_are_equal():

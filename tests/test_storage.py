@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skaudeep.storage import Journal, check_writable, record
+from skaudeep.storage import Journal, check_writable, record, replacing
 
 
 @settings(deadline=None, max_examples=100)
@@ -97,3 +100,51 @@ def test_a_folder_without_permission_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(PermissionError, match=r"a\.nc.*in whose folder you may not write"):
         check_writable(tmp_path / "a.nc")
+
+
+def test_the_last_record_of_a_row_counts_also_for_the_next_process(tmp_path: Path):
+    first, second = np.zeros((2, 3), np.float32), np.ones((4, 3), np.float32)
+    with Journal(tmp_path / "journal", "task", 1) as journal:
+        journal.append([record(0, first, 8000.0, 7)])
+        journal.append([record(0, second, 16000.0, -8)])
+    with Journal(tmp_path / "journal", "task", 1) as journal:
+        assert (journal.marks[0], journal.rates[0]) == (-8, 16000)
+        np.testing.assert_array_equal(journal.read([0])[0], second)
+
+
+WRITER = """
+import os, sys, time
+from pathlib import Path
+from skaudeep.storage import replacing
+with replacing(Path(sys.argv[1])) as new:
+    new.write_text("half")
+    print(new, flush=True)
+    if sys.argv[2] == "dies":
+        os._exit(1)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody knows who is alive")
+def test_what_a_killed_writer_left_is_deleted_and_what_a_living_one_writes_is_not(tmp_path: Path):
+    def start(name: str, end: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-c", WRITER, tmp_path / name, end],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    start("a", "dies").communicate()
+    start("b", "dies").communicate()
+    assert len(list(tmp_path.glob(".*.tmp"))) == 2
+    with start("a", "waits") as living:
+        assert living.stdout is not None
+        its = Path(living.stdout.readline().strip())
+        assert len(list(tmp_path.glob(".*.tmp"))) == 2  # its own, and that for another path
+        with replacing(tmp_path / "a") as new:
+            new.write_text("whole")
+            assert its.exists()
+        assert (tmp_path / "a").read_text() == "whole"
+        living.communicate("")
+    assert (tmp_path / "a").read_text() == "half"  # the last one wins

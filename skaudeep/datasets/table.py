@@ -83,8 +83,8 @@ def load_table(
 
     Raises
     ------
-    FileNotFoundError
-        If the table, or clips that it lists, do not exist.
+    FileNotFoundError, IsADirectoryError
+        If the table, or clips that it lists, do not exist, or the table is a folder.
     ValueError
         If a column is missing, a row is broken, a clip is listed twice or lies outside `root`,
         or a cell holds what its column may not hold.
@@ -227,6 +227,11 @@ def read_header(table: str | os.PathLike[str]) -> list[str]:
 
 def _read_text(table: str | os.PathLike[str]) -> str:
     file = Path(table)
+    if file.is_dir():
+        raise IsADirectoryError(
+            f"Got table {str(table)!r}, which is a folder, expected a text file. Folders are "
+            "read by load_dataset."
+        )
     if not file.is_file():
         raise FileNotFoundError(f"Got table {str(table)!r}, expected a file that exists.")
     try:
