@@ -62,7 +62,8 @@ class ScaledSVC(LinearSVC):
 
     def fit(self, X, y, sample_weight=None):
         """Fit to standardised features."""
-        return super().set_params(C=1 / X.shape[1]).fit(X, y, sample_weight)
+        self.C = 1 / X.shape[1]
+        return super().fit(X, y, sample_weight)
 
 
 CLASSIFIERS = {
