@@ -14,6 +14,7 @@ import netCDF4
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from sklearn.utils import Bunch
 
 from skaudeep import AudioError, AudioWarning, SpectrogramExtractor, extraction
@@ -336,6 +337,9 @@ def test_helpers_leave_joblib_as_it_was(tmp_path: Path, files: Bunch):
 
     assert extract(0) == Parallel(n_jobs=2)(delayed(extract)(number) for number in (1, 2))[1]
     assert Parallel(n_jobs=2, prefer="threads")(delayed(extract)(i) for i in (3, 4))[0][0] == 40
+    # To joblib its workers leak if a later test has them load torch; its warning of it, an error
+    # here, would end the thread that all wait for.
+    get_reusable_executor().shutdown()
 
 
 @pytest.mark.parametrize(
