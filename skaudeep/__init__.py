@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
-    from skaudeep import datasets, formats
+    from skaudeep import datasets, formats, recipes
     from skaudeep.audio import AudioError, AudioWarning
     from skaudeep.autoencoder import Seq2SeqAutoencoder
     from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
@@ -63,6 +63,7 @@ __all__ = [
     "formats",
     "load",
     "load_netcdf",
+    "recipes",
     "save",
     "save_netcdf",
 ]
@@ -73,7 +74,7 @@ def __getattr__(name: str) -> Any:
 
     if name in _ROOMS:
         return getattr(import_module(f"skaudeep.{_ROOMS[name]}"), name)
-    if name in ("datasets", "formats"):
+    if name in ("datasets", "formats", "recipes"):
         return import_module(f"skaudeep.{name}")
     raise AttributeError(f"module 'skaudeep' has no attribute {name!r}")
 

@@ -31,8 +31,8 @@ def two_scales(
         In Hz, to which recordings are resampled; None expects all to share one. Waveforms need it.
     max_epochs : int, default=0
         Passes over the data. 0 leaves the weights random: the principal components of the states
-        are learned, no more. On the corpora of docs/representations.md training adds nothing that
-        could be told from chance.
+        are learned, no more. On the recordings of docs/representations.md training makes features
+        worse, or no better; it pays where classes differ in the order of events.
     n_jobs : int, default=None
         Views at the same time, see `FeatureFusion`.
     random_state : int, RandomState instance or None, default=None

@@ -3,8 +3,8 @@
 Run it with ``python examples/getting_started/esc10.py PATH``, PATH being a folder with ESC-10 in
 one of its two layouts. Mel spectrograms of 80 ms windows are clipped 30, 45, 60 or 75 dB below each
 clip's maximum; 2 x 256 GRU units encode, a bidirectional decoder rebuilds; 64 epochs. Features are
-statistics of the encoder's states over time. The classifier is fixed beforehand. Beside the trained networks stand the same networks untrained and
-plain statistics of the mel bands.
+statistics of the encoder's states over time. The classifier is fixed beforehand. Beside the trained
+networks stand the same networks untrained and plain statistics of the mel bands.
 
 Transductive: each network sees all 400 clips, unlabelled, and the classifier is trained on four
 folds and tested on the fifth. Inductive: the network, too, sees only the four training folds, so
