@@ -92,9 +92,9 @@ def clips_of(
     """
     if not len(filenames):
         raise ValueError(f"{path}: holds no clips, expected at least one.")
-    _, first, inverse = np.unique(filenames, return_index=True, return_inverse=True)
-    clip = np.argsort(np.argsort(first))[inverse]  # by first appearance, not by the alphabet
-    first = np.sort(first)
+    number: dict[str, int] = {}  # by first appearance, not by the alphabet
+    clip = np.array([number.setdefault(name, len(number)) for name in filenames.tolist()])
+    first = np.unique(clip, return_index=True)[1]
     with np.errstate(invalid="ignore"):
         numbers = chunk_nr.astype(np.int64)
     if (numbers != chunk_nr).any() or numbers.min() < 0 or numbers.max() > len(filenames):

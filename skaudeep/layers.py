@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from itertools import pairwise
+from threading import current_thread
 from typing import Any
 
 import numpy as np
@@ -209,7 +210,10 @@ def _share(run: Callable, arguments: Sequence[Any], n_rows: int) -> None:
     if n_threads == 1:
         run(*shared, 0, n_rows)
         return
-    pool = team("kernel", os.cpu_count() or 1)  # for all threads that have a kernel to share
+    if current_thread().name.startswith("skaudeep-shard"):  # whose team is busy with shards
+        pool = team("kernel", os.cpu_count() or 1)
+    else:
+        pool = team("shard", n_threads, at_once=True)
     others = [pool.submit(run, *shared, *part) for part in pairwise(bounds[1:])]
     try:
         run(*shared, bounds[0], bounds[1])

@@ -182,7 +182,7 @@ def _bunch_of(
     try:
         bunch = make_bunch(
             StoredArray(stored, shape, instances),
-            columns["filename"],
+            columns.pop("filename").tolist(),
             target=target,
             target_names=target_names,
             folds=None if not columns["cv_folds"].size else columns["cv_folds"],
@@ -200,9 +200,11 @@ def _column(variable: netCDF4.Variable) -> NDArray:
     if variable.dtype is not str or not variable.shape:
         values = np.asarray(variable[...])
         return values.astype(str) if values.dtype == np.dtype(object) else values
-    # Block by block: a text takes several times as much memory as an object.
-    starts = range(0, max(1, len(variable)), TEXTS)
-    return np.concatenate([variable[start : start + TEXTS].astype(str) for start in starts])
+    # Block by block: the library has a copy of each text.
+    texts: list[str] = []
+    for start in range(0, len(variable), TEXTS):
+        texts += variable[start : start + TEXTS].tolist()
+    return np.array(texts, dtype=str)
 
 
 def _partition_of(values: NDArray, path: str) -> list[str]:

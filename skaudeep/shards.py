@@ -93,7 +93,7 @@ def cores(n_tasks: int) -> Iterator[Callable[..., Iterator[Any]]]:
         return function(*arguments)
 
     def each(function: Callable[..., Any], *iterables: Any) -> Iterator[Any]:
-        pool = team("shard", n_workers)
+        pool = team("shard", n_workers, at_once=True)
         running.extend(pool.submit(run, function, *row) for row in zip(*iterables, strict=True))
         while running:
             wait([running[0]])  # if that is interrupted, it is waited for below

@@ -28,6 +28,26 @@ def test_tasks_of_several_steps_share_their_threads():
     assert threading.get_ident() not in seen
 
 
+def test_a_team_starts_at_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch):
+    before = threading.active_count()
+    team("at once", 3, at_once=True)
+    assert threading.active_count() == before + 3
+
+    start, started = threading.Thread.start, []
+
+    def refusing(self: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(self)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+    with pytest.raises(RuntimeError, match="can't start"):
+        team("too many", 2, at_once=True)
+    started[0].join(30)
+    assert not started[0].is_alive()
+
+
 def test_purposes_do_not_wait_for_each_other():
     inside = team("outer", 1).submit(lambda: team("inner", 1).submit(lambda: "done").result(30))
     assert inside.result(30) == "done"

@@ -28,7 +28,7 @@ PARTITION_ALIASES = {
 
 def make_bunch(
     data: Any,
-    filenames: Sequence[str] | npt.NDArray[np.str_],
+    filenames: Sequence[str],
     *,
     target: npt.ArrayLike | None = None,
     target_names: Sequence[str] = (),
@@ -112,8 +112,7 @@ def make_bunch(
     if n_clips == 0:
         raise ValueError("Got no clips, expected at least one.")
     _check_length("data", data, n_clips)
-    if len(np.unique(names)) < n_clips:
-        twice = repeated(names.tolist())
+    if len(twice := repeated(filenames)):
         raise ValueError(
             f"Got {len(twice)} file name(s) more than once, first {twice[0]!r}, "
             "expected each clip once. Drop the repetitions."
