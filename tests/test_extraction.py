@@ -204,9 +204,10 @@ autoencoder.fit(np.zeros((64, 11, 128), np.float32))  # so that all of torch is 
 used = 1024 * int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0])
 limit = used + os.path.getsize(file) // 4
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-print(len(autoencoder.fit(load_netcdf(file, lazy=True).data).loss_curve_))
+data = load_netcdf(file, lazy=True).data
+print(len(autoencoder.fit(data).loss_curve_))
 try:
-    load_netcdf(file)
+    np.empty(data.shape, np.float32)  # by numpy: without memory, the netCDF library aborts
 except MemoryError:
     print("too large")
 """
