@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from skaudeep.chance import Chance
 from skaudeep.directions import Reader, draw
-from skaudeep.representations import StateCovariance, moments, state_statistics, true_steps
+from skaudeep.representations import (
+    REPRESENTATIONS,
+    StateCovariance,
+    moments,
+    state_statistics,
+    true_steps,
+)
 
 
 class Code(NamedTuple):
@@ -87,15 +93,6 @@ class GaussianCode(nn.Module):
 
 
 CODES = {"tanh": TanhCode, "gaussian": GaussianCode}
-
-
-# What `transform` gives, by the name of a representation.
-REPRESENTATIONS = {
-    "covariance": ("covariance",),
-    "statistics": ("statistics",),
-    "code": ("code",),
-    "both": ("statistics", "code"),
-}
 
 
 # --- encoders ------------------------------------------------------------------------------------

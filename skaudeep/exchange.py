@@ -13,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skaudeep import __version__
 from skaudeep.autoencoder import Seq2SeqAutoencoder
-from skaudeep.encoders import REPRESENTATIONS
 from skaudeep.networks import TimeAutoencoder
-from skaudeep.representations import ITERATIONS, MIN_VARIANCE, RIDGE
+from skaudeep.representations import ITERATIONS, MIN_VARIANCE, REPRESENTATIONS, RIDGE
 from skaudeep.storage import replacing
 
 _OPSET, _IR = 17, 8  # of 2022: what runs on phones and in browsers lags behind

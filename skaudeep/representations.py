@@ -1,4 +1,4 @@
-"""What is kept of a recurrent network's states: statistics over the steps of a sequence."""
+"""What is kept of a recurrent network's states over the steps of a sequence."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+# What `transform` gives, by the name of a representation.
+REPRESENTATIONS = {
+    "covariance": ("covariance",),
+    "statistics": ("statistics",),
+    "code": ("code",),
+    "both": ("statistics", "code"),
+}
 STATISTICS = ("mean", "std", "max", "change")
 MIN_VARIANCE = 1e-12  # keeps the root's gradient finite for states that stand still
 
