@@ -19,11 +19,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from skaudeep.encoders import CODES, REPRESENTATIONS, FeatureEncoder
+from skaudeep.encoders import CODES, FeatureEncoder
 from skaudeep.networks import NETWORKS, Autoencoder
 from skaudeep.ranks import ALONE, Ranks, Unwatched
 from skaudeep.recurrent import CELLS
-from skaudeep.representations import STATISTICS
+from skaudeep.representations import REPRESENTATIONS, STATISTICS
 from skaudeep.sequences import (
     Sequences,
     blocks_of,
@@ -97,9 +97,9 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         What `transform` returns.
 
         - "covariance": how the states of the encoder's top layer vary together over the steps: of
-          their 64 first principal components over the training data, the means and the fourth root
-          of the covariance matrix, 2144 features. With fewer states n, ``n * (n + 3) / 2``. The
-          best feature, see :class:`~skaudeep.representations.StateCovariance`.
+          their 64 first principal components over the training data, the means and the logarithm
+          of the covariance matrix, 2144 features. With fewer states n, ``n * (n + 3) / 2``. See
+          :class:`~skaudeep.representations.StateCovariance`.
         - "statistics": mean, standard deviation, maximum and mean absolute change from step to
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
           per direction.
@@ -309,8 +309,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
 
         Under ``torchrun``, or in a process group of `torch.distributed`, each process takes its
         part of the rows of each batch, and all end with the same estimator. They must be given the
-        same X and parameters; callbacks run on the first. Where nothing is random but the order of
-        the rows, the result is that of one process.
+        same X and parameters; callbacks run on the first. The result is that of one process.
 
         Parameters
         ----------
