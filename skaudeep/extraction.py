@@ -46,8 +46,8 @@ def extract_to_netcdf(
     this one among them, and memory does not grow with their number. What is done is kept beside
     the file, in `<path>.partial`: if the extraction is interrupted, at any moment and in any way,
     the same call goes on where it stopped, and gives what an uninterrupted one gives; clips whose
-    files have changed since are extracted again. The file
-    itself appears when it is whole. Until then the disk holds the spectrograms at most twice.
+    files have changed since are extracted again. The file itself appears when it is whole. Until
+    then the disk holds the spectrograms at most twice.
 
     Parameters
     ----------

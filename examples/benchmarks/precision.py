@@ -37,7 +37,9 @@ def main() -> None:
             autoencoder = Seq2SeqAutoencoder(
                 arguments.units,
                 n_layers=2,
+                bidirectional_encoder=False,
                 bidirectional_decoder=True,
+                representation="statistics",
                 max_epochs=arguments.epochs,
                 precision=precision,
                 random_state=seed,
