@@ -62,8 +62,11 @@ class ScaledSVC(LinearSVC):
 
     def fit(self, X, y, sample_weight=None):
         """Fit to standardised features."""
-        self.C = 1 / X.shape[1]
-        return super().fit(X, y, sample_weight)
+        given, self.C = self.C, 1 / X.shape[1]
+        try:
+            return super().fit(X, y, sample_weight)
+        finally:
+            self.C = given  # a fit changes no parameter
 
 
 CLASSIFIERS = {
