@@ -25,7 +25,7 @@ def run(folder: Path) -> tuple[list[dict], str]:
     record = folder / "record.json"
     options = ["--epochs", "1", "--seeds", "2", "--cache", folder, "--json", record]
     done = subprocess.run(
-        [sys.executable, SCRIPT, "generated", "--configurations", "statistics -60", *options],
+        [sys.executable, SCRIPT, "generated", "--configurations", "covariance -60", *options],
         capture_output=True,
         text=True,
         check=True,

@@ -41,7 +41,7 @@ CONFIGURATIONS = {
     "paper -60": lambda *of: networks(*of, [-60], **PAPER),
     "paper -75": lambda *of: networks(*of, [-75], **PAPER),
     "paper fused": lambda *of: networks(*of, THRESHOLDS, **PAPER),
-    "statistics -60": lambda *of: networks(*of, [-60], **PAPER | {"representation": "statistics"}),
+    "statistics -60": lambda *of: networks(*of, [-60], representation="statistics"),
     "covariance -60": lambda *of: networks(*of, [-60]),
     "recipe": lambda *of: recipe(*of, max_epochs=0),
     "recipe, trained": lambda *of: recipe(*of, max_epochs=16, precision="bf16"),
