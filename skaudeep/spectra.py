@@ -1,10 +1,13 @@
 """Samples become spectra: power, mel bands, decibels, scaling, chunks. And some of the way back."""
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, sparse
+
+MelNorm = Literal["slaney"] | None
 
 MIN_DECIBELS = -200.0  # dB; what zero power is
 UNFILTER_STEPS = 30  # by then bins change little more
@@ -66,8 +69,10 @@ def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=64)
-def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> NDArray[np.float32]:
-    """Triangular filters of unit peak over the bands of `mel_frequencies`.
+def mel_filters(
+    sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
+) -> NDArray[np.float32]:
+    """Triangular filters over the bands of `mel_frequencies`.
 
     Each filter's edges and peak are moved down to FFT bins, so every filter has a bin of weight 1,
     also where filters are narrower than bins.
@@ -80,6 +85,9 @@ def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> NDArray[np.flo
         Length of the window in samples.
     n_mels : int > 0
         Number of bands.
+    norm : {"slaney"} or None, default=None
+        None gives all filters the peak 1; "slaney" the area 1, so that a band holds the mean power
+        of its bins, not their sum.
 
     Returns
     -------
@@ -99,7 +107,8 @@ def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> NDArray[np.flo
     with np.errstate(divide="ignore", invalid="ignore"):
         rising = np.where(peak > left, (bins - left) / (peak - left), bins >= peak)
         falling = np.where(right > peak, (right - bins) / (right - peak), bins <= peak)
-    return _frozen(np.maximum(0, np.minimum(rising, falling)))
+    filters = np.maximum(0, np.minimum(rising, falling))
+    return _frozen(filters if norm is None else filters / filters.sum(axis=1, keepdims=True))
 
 
 def _frozen(values: NDArray) -> NDArray[np.float32]:

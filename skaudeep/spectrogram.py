@@ -23,7 +23,7 @@ from skaudeep.audio import (
     Clip,
     list_clips,
 )
-from skaudeep.spectra import MIN_DECIBELS, mel_filters, unfilter, unscale, waveform
+from skaudeep.spectra import MIN_DECIBELS, MelNorm, mel_filters, unfilter, unscale, waveform
 from skaudeep.versions import VersionMixin
 from skaudeep.views import DYNAMIC_RANGE, Signal, hop_of, views_of
 
@@ -164,6 +164,10 @@ class SpectrogramExtractor(
         Time between two frames in seconds. None takes half the window.
     n_mels : int > 0, default=128
         Number of mel bands, from 0 Hz to half the sampling rate. None keeps all FFT bins.
+    mel_norm : {"slaney"} or None, default=None
+        None gives all mel filters the same peak, so that a band holds the sum of the power of its
+        bins, as in auDeep. "slaney" gives them the same area: a band holds the mean, and white
+        noise is as loud in wide bands as in narrow ones.
     duration : float > 0, default=None
         Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
         are.
@@ -231,6 +235,7 @@ class SpectrogramExtractor(
         "window_duration": [SECONDS],
         "hop_duration": [SECONDS, None],
         "n_mels": [COUNT, None],
+        "mel_norm": [StrOptions({"slaney"}), None],
         "duration": [SECONDS, None],
         "align": [StrOptions({"start", "center"})],
         "channel": [
@@ -253,6 +258,7 @@ class SpectrogramExtractor(
         *,
         hop_duration: float | None = None,
         n_mels: int | None = 128,
+        mel_norm: MelNorm = None,
         duration: float | None = None,
         align: Align = "start",
         channel: Channel = "mean",
@@ -268,6 +274,7 @@ class SpectrogramExtractor(
         self.window_duration = window_duration
         self.hop_duration = hop_duration
         self.n_mels = n_mels
+        self.mel_norm = mel_norm
         self.duration = duration
         self.align = align
         self.channel = channel
@@ -403,7 +410,9 @@ class SpectrogramExtractor(
                 f"{self.window_duration} s at {rate:g} Hz, which Griffin and Lim's method needs. "
                 "Extract with a shorter hop."
             )
-        filters = None if self.n_mels is None else mel_filters(rate, window, self.n_mels)
+        filters = None
+        if self.n_mels is not None:
+            filters = mel_filters(rate, window, self.n_mels, self.mel_norm)
         n_bands = window // 2 + 1 if filters is None else len(filters)
         from scipy.signal import lfilter  # slow to load, and extraction does without
 

@@ -21,6 +21,7 @@ from skaudeep.audio import (
     read_audio,
 )
 from skaudeep.spectra import (
+    MelNorm,
     mel_filters,
     power_spectrogram,
     rescale,
@@ -61,15 +62,21 @@ def _emphasize(signal: Signal, pre_emphasis: float) -> Signal:
 
 
 @lru_cache(maxsize=64)
-def sparse_mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> sparse.csr_array:
+def sparse_mel_filters(
+    sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
+) -> sparse.csr_array:
     """Return `mel_filters` as a sparse array, which is the same for the same arguments."""
     # A bin is in two bands at most. Beside being a fourth of the time, this product needs no BLAS,
     # whose threads would fight those of n_jobs and whose rounding hangs on their number.
-    return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels))
+    return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels, norm))
 
 
 def _analyze(
-    signal: Signal, window_duration: float, hop_duration: float | None, n_mels: int | None
+    signal: Signal,
+    window_duration: float,
+    hop_duration: float | None,
+    n_mels: int | None,
+    mel_norm: MelNorm,
 ) -> Signal:
     samples, rate = signal
     window = round(window_duration * rate)
@@ -94,7 +101,7 @@ def _analyze(
     # Decibels are relative, so the level is free: at 1 no float32 power over- or underflows. An
     # offset alone is silence; removing frame means would leave its rounding errors as sound.
     level = samples / max(-low, high) if high > low else np.zeros_like(samples)
-    filters = None if n_mels is None else sparse_mel_filters(rate, window, n_mels)
+    filters = None if n_mels is None else sparse_mel_filters(rate, window, n_mels, mel_norm)
     return signal._replace(values=to_decibels(power_spectrogram(level, window, hop, filters)))
 
 
@@ -127,7 +134,7 @@ STEPS: tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...] = (
     (_excerpt, ("duration", "align")),
     (_mix, ("channel",)),
     (_emphasize, ("pre_emphasis",)),
-    (_analyze, ("window_duration", "hop_duration", "n_mels")),
+    (_analyze, ("window_duration", "hop_duration", "n_mels", "mel_norm")),
     (_clip, ("clip_below", "clip_above")),
     (_scale, ("chunk_duration", "n_chunks", "window_duration", "hop_duration")),
 )

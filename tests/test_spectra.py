@@ -47,6 +47,17 @@ def test_wide_mel_filters_of_neighbours_add_up_to_one():
     np.testing.assert_allclose(filters.sum(axis=0)[inside], 1, rtol=1e-6)
 
 
+def test_mel_filters_of_equal_area_hear_white_noise_alike_in_wide_and_narrow_bands():
+    filters = mel_filters(44_100, 3528, 128, "slaney")
+    np.testing.assert_allclose(filters.sum(axis=1), 1, rtol=1e-6)
+    peaked = mel_filters(44_100, 3528, 128)
+    np.testing.assert_array_equal(filters > 0, peaked > 0)
+    power = power_spectrogram(noise(40 * 3528).astype(np.float32), 3528, 3528)
+    bands = power.mean(axis=0) @ filters.T
+    assert np.abs(10 * np.log10(bands / bands.mean())).max() < 1.5
+    assert np.ptp(10 * np.log10(power.mean(axis=0) @ peaked.T)) > 12
+
+
 def test_shared_windows_and_filters_cannot_be_changed():
     for shared in (hann_window(8), mel_filters(RATE, 1280, 40)):
         with pytest.raises(ValueError, match="read-only"):
