@@ -98,8 +98,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
 
         - "covariance": how the states of the encoder's top layer vary together over the steps: of
           their 64 first principal components over the training data, the means and the logarithm
-          of the covariance matrix, 2144 features. With fewer states n, ``n * (n + 3) / 2``. See
-          :class:`~skaudeep.representations.StateCovariance`.
+          of the covariance matrix, 2144 features, and how the first 20 foretell themselves 4 steps
+          later, 420 features. See :class:`~skaudeep.representations.StateCovariance`.
         - "statistics": mean, standard deviation, maximum and mean absolute change from step to
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
           per direction.
@@ -210,9 +210,9 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     >>> X[0, 15:] = np.nan  # the first is shorter
     >>> autoencoder = Seq2SeqAutoencoder(n_units=8, max_epochs=2, random_state=0).fit(X)
     >>> autoencoder.transform(X).shape
-    (6, 152)
-    >>> autoencoder.get_feature_names_out()[[0, 15, 16, 17, -1]].tolist()
-    ['mean_0', 'mean_15', 'covariance_0_0', 'covariance_0_1', 'covariance_15_15']
+    (6, 424)
+    >>> autoencoder.get_feature_names_out()[[0, 15, 16, 152, -1]].tolist()
+    ['mean_0', 'mean_15', 'covariance_0_0', 'transition_0_0', 'drift_15']
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -753,7 +753,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         return self.fit(X, y).predict(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the features, such as ``mean_0``, ``covariance_0_0``, ``std_0`` or ``code_0``.
+        """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` or ``code_0``.
 
         Parameters
         ----------

@@ -14,11 +14,19 @@ from sklearn.utils.validation import check_is_fitted
 from skaudeep import __version__
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.networks import TimeAutoencoder
-from skaudeep.representations import ITERATIONS, MIN_VARIANCE, REPRESENTATIONS, RIDGE
+from skaudeep.representations import (
+    ITERATIONS,
+    LAG,
+    MIN_VARIANCE,
+    REPRESENTATIONS,
+    RIDGE,
+    SHRINKAGE,
+)
 from skaudeep.storage import replacing
 
 _OPSET, _IR = 17, 8  # of 2022: what runs on phones and in browsers lags behind
 _FLOAT = 1  # onnx.TensorProto.FLOAT
+_INVERSIONS = 18  # steps of Newton's iteration, for eigenvalues that differ by 1e4
 # Where torch's gates (GRU: reset, update, new; LSTM: input, forget, cell, output) stand in ONNX.
 _GATES = {"gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 
@@ -245,6 +253,7 @@ def _covariance(graph: _Graph, covariance: Any, top: str, real: str, lengths: st
     x = graph("Transpose", graph("Where", real, x, zero), perm=[1, 0, 2])  # (B, T, N)
     real = graph("Transpose", real, perm=[1, 0, 2])
     counts = graph("Cast", graph("Unsqueeze", lengths, batch), to=_FLOAT)  # (B, 1, 1)
+    transition = _transition(graph, x, real, covariance.n_foretold)
     mean = graph("Div", graph("ReduceSum", x, steps, keepdims=1), counts)
     x = graph("Where", real, graph("Sub", x, mean), zero)
     matrix = graph("Div", graph("MatMul", graph("Transpose", x, perm=[0, 2, 1]), x), counts)
@@ -270,7 +279,32 @@ def _covariance(graph: _Graph, covariance: Any, top: str, real: str, lengths: st
     rows, columns = np.triu_indices(size)
     flat = graph("Reshape", matrix, graph.constant([-1, size * size], np.int64))
     upper = graph("Gather", flat, graph.constant(rows * size + columns, np.int64), axis=1)
-    return [graph("Squeeze", mean, steps), upper]
+    return [graph("Squeeze", mean, steps), upper, transition]
+
+
+def _transition(graph: _Graph, x: str, real: str, size: int) -> str:
+    """Build the regression in it, whose matrix is inverted by Newton's iteration. M is `size`."""
+    start, steps, components = (graph.constant([axis], np.int64) for axis in range(3))
+    lag, end = graph.constant([LAG], np.int64), graph.constant([2**62], np.int64)
+    x = graph("Slice", x, start, graph.constant([size], np.int64), components)  # (B, T, M)
+    one = graph("Cast", real, to=_FLOAT)  # (B, T, 1)
+    behind = graph.constant([0, 0, 0, 0, LAG, 0], np.int64)
+    after = graph("Slice", graph("Pad", x, behind), lag, end, steps)  # (B, T, M), zeros at the end
+    one = graph("Slice", graph("Pad", one, behind), lag, end, steps)
+    before = graph("Concat", graph("Mul", x, one), one, axis=2)  # (B, T, M + 1)
+    n_pairs = graph("ReduceSum", one, steps, keepdims=1)
+    transposed = graph("Transpose", before, perm=[0, 2, 1])
+    transposed = graph("Div", transposed, graph("Max", n_pairs, graph.constant(1)))
+    unit = np.eye(size + 1)[None]
+    matrix = graph("Add", graph("MatMul", transposed, before), graph.constant(SHRINKAGE * unit))
+    batch = graph.constant([1, 2], np.int64)
+    squares = graph("ReduceSum", graph("Mul", matrix, matrix), batch, keepdims=1)
+    inverse = graph("Div", graph.constant(unit), graph("Sqrt", squares))
+    for _ in range(_INVERSIONS):
+        rest = graph("Sub", graph.constant(2 * unit), graph("MatMul", matrix, inverse))
+        inverse = graph("MatMul", inverse, rest)
+    transition = graph("MatMul", inverse, graph("MatMul", transposed, after))
+    return graph("Reshape", transition, graph.constant([-1, (size + 1) * size], np.int64))
 
 
 def _weights(layer: Any, cell: str) -> list[NDArray[np.float32]]:

@@ -59,9 +59,9 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
     ...         Seq2SeqAutoencoder(4, max_epochs=1, random_state=0)))
     ...     for db in (-30, -60)])
     >>> views.fit_transform(clips).shape
-    (40, 88)
+    (40, 232)
     >>> views.get_feature_names_out()[[0, -1]].tolist()
-    ['-30dB__mean_0', '-60dB__covariance_7_7']
+    ['-30dB__mean_0', '-60dB__drift_7']
     """
 
     def __init__(self, transformer_list: list[tuple[str, Any]], *, n_jobs: int | None = None):

@@ -43,7 +43,7 @@ def two_scales(
     Returns
     -------
     FeatureFusion
-        Of 4288 features: each view gives 2144.
+        Of 5128 features: each view gives 2564.
 
     Examples
     --------

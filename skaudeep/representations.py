@@ -19,6 +19,9 @@ MIN_VARIANCE = 1e-12  # keeps the root's gradient finite for states that stand s
 N_COMPONENTS = 64  # numbers that the states of a step are reduced to before their covariance
 MIN_SHARE = 1e-3  # of the first component's variance, added to that of each when it is scaled to 1
 RIDGE = 0.03  # added to the variance of each component within a sequence
+LAG = 4  # steps from the components that foretell to those that are foretold
+N_FORETOLD = 20  # first components that foretell each other
+SHRINKAGE = 0.3  # added to the mean square of each of these in their regression
 # Of each of the square roots before a logarithm: for eigenvalues that differ by 1e5, 3e2, 18, 4.
 ITERATIONS = (20, 14, 11, 10)
 
@@ -72,10 +75,14 @@ class StateCovariance(nn.Module):
     """How the principal components of states vary together over the steps of a sequence.
 
     States are reduced to their principal components, each scaled to a variance of about 1 over the
-    training data. Of each sequence the features are the mean of the components and the logarithm of
-    their covariance matrix: such matrices do not lie in a flat space, but their logarithms do
-    [1]_, so that a linear classifier can tell them apart [2]_, and no strong direction drowns the
-    others.
+    training data. Of each sequence the features are:
+
+    * the mean of the components;
+    * the logarithm of their covariance matrix: such matrices do not lie in a flat space, but their
+      logarithms do [1]_, so that a linear classifier can tell them apart [2]_, and no strong
+      direction drowns the others;
+    * how they move: the coefficients of a ridge regression of the first components on the same a
+      few steps before [3]_. Covariance alone is blind to the order of steps.
 
     Parameters
     ----------
@@ -88,8 +95,11 @@ class StateCovariance(nn.Module):
         Both are set by `fit`; before it, the first states themselves.
     n_components : int
         64, or `n_states` where that is less.
+    n_foretold : int
+        20, or `n_components` where that is less.
     n_features : int
-        Means, then the upper triangle of a matrix row by row: ``n * (n + 3) / 2``.
+        Means, the upper triangle of a matrix row by row, and the coefficients, a row for each
+        component that foretells and one for the constant: ``n * (n + 3) / 2 + m * (m + 1)``.
 
     References
     ----------
@@ -97,14 +107,20 @@ class StateCovariance(nn.Module):
        calculus on diffusion tensors. Magnetic Resonance in Medicine 56(2).
     .. [2] Barachant, Bonnet, Congedo & Jutten (2012). Multiclass brain-computer interface
        classification by Riemannian geometry. IEEE Transactions on Biomedical Engineering 59(4).
+    .. [3] Bianchi, Scardapane, Loekse & Jenssen (2021). Reservoir computing approaches for
+       representation and classification of multivariate time series. IEEE Transactions on Neural
+       Networks and Learning Systems 32(5).
 
     Examples
     --------
     >>> import torch
     >>> covariance = StateCovariance(2)
     >>> states = torch.tensor([[[1.0, 5.0]], [[3.0, 5.0]]])  # 2 steps of one sequence
-    >>> covariance(states, None)  # means, logarithms of 1 + 0.03 and of 0.03 on the diagonal
+    >>> features = covariance(states, None)
+    >>> features[:, :5]  # means, logarithms of 1 + 0.03 and of 0.03 on the diagonal
     tensor([[ 2.0000,  5.0000,  0.0296,  0.0000, -3.5066]])
+    >>> features[:, 5:].tolist()  # too short to foretell anything
+    [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     """
 
     center: Tensor
@@ -113,7 +129,9 @@ class StateCovariance(nn.Module):
     def __init__(self, n_states: int):
         super().__init__()
         self.n_components = min(N_COMPONENTS, n_states)
-        self.n_features = self.n_components * (self.n_components + 3) // 2
+        self.n_foretold = min(N_FORETOLD, self.n_components)
+        n, m = self.n_components, self.n_foretold
+        self.n_features = n * (n + 3) // 2 + m * (m + 1)
         self.register_buffer("center", torch.empty(n_states))
         self.register_buffer("components", torch.empty(n_states, self.n_components))
         self.reset()
@@ -124,10 +142,13 @@ class StateCovariance(nn.Module):
         nn.init.eye_(self.components)
 
     def feature_names(self) -> list[str]:
-        """Name the features: ``mean_0 ... covariance_0_0 covariance_0_1 ...``."""
+        """Name the features: ``mean_0 covariance_0_0 transition_0_0 drift_0`` and so forth."""
         rows, columns = np.triu_indices(self.n_components)
         means = [f"mean_{i}" for i in range(self.n_components)]
-        return means + [f"covariance_{i}_{j}" for i, j in zip(rows, columns, strict=True)]
+        triangle = [f"covariance_{i}_{j}" for i, j in zip(rows, columns, strict=True)]
+        foretold = range(self.n_foretold)
+        transition = [f"transition_{i}_{j}" for i in foretold for j in foretold]
+        return means + triangle + transition + [f"drift_{i}" for i in foretold]
 
     def fit(self, moments: Tensor) -> None:
         """Set the principal components.
@@ -168,12 +189,30 @@ class StateCovariance(nn.Module):
         n_steps = n_steps.to(x.device)[..., None, None]  # (1, 1) or (B, 1, 1)
         x = x.transpose(0, 1)  # (B, T, N)
         real = None if lengths is None else true_steps(states, lengths).transpose(0, 1)
-        mean = (x if real is None else x * real).sum(dim=1, keepdim=True) / n_steps  # (B, 1, N)
-        x = x - mean if real is None else (x - mean) * real
-        covariance = x.transpose(1, 2) @ x / n_steps  # (B, N, N)
+        x = x if real is None else x * real
+        mean = x.sum(dim=1, keepdim=True) / n_steps  # (B, 1, N)
+        deviation = x - mean if real is None else (x - mean) * real
+        covariance = deviation.transpose(1, 2) @ deviation / n_steps  # (B, N, N)
         flat = logarithm(covariance + RIDGE * torch.eye(self.n_components, device=x.device))
         rows, columns = np.triu_indices(self.n_components)
-        return torch.cat([mean[:, 0], flat[:, rows, columns]], dim=1).float()
+        transition = _transition(x[:, :, : self.n_foretold], real)  # (B, M + 1, M)
+        return torch.cat([mean[:, 0], flat[:, rows, columns], transition.flatten(1)], dim=1).float()
+
+
+def _transition(x: Tensor, real: Tensor | None) -> Tensor:
+    """Regress each sequence of x (B, T, M) on itself `LAG` steps before: (B, M + 1, M).
+
+    The last row is that of a constant 1.
+    """
+    before, after = x[:, :-LAG], x[:, LAG:]
+    one = torch.ones_like(x[:, LAG:, :1])
+    if real is not None:
+        one = one * real[:, LAG:]
+    before = torch.cat([before * one, one], dim=2)  # (B, T - L, M + 1)
+    n_pairs = one.sum(dim=1, keepdim=True).clamp_min(1)
+    square = before.transpose(1, 2) @ before / n_pairs
+    ridge = SHRINKAGE * torch.eye(square.shape[-1], dtype=x.dtype, device=x.device)
+    return torch.linalg.solve(square + ridge, before.transpose(1, 2) @ after / n_pairs)
 
 
 def moments(states: Tensor, lengths: Tensor | None) -> Tensor:

@@ -144,7 +144,9 @@ def test_names_say_what_each_feature_is():
     assert frame.columns.tolist() == names
     covariance = autoencoder.set_params(representation="covariance").get_feature_names_out()
     assert covariance.tolist() == [
-        *("mean_0", "mean_1", "covariance_0_0", "covariance_0_1", "covariance_1_1")
+        *("mean_0", "mean_1", "covariance_0_0", "covariance_0_1", "covariance_1_1"),
+        *("transition_0_0", "transition_0_1", "transition_1_0", "transition_1_1"),
+        *("drift_0", "drift_1"),
     ]
 
 
@@ -174,7 +176,7 @@ def test_the_covariance_is_that_of_the_whitened_top_states():
         values, vectors = np.linalg.eigh(np.cov(own.T, bias=True) + 0.03 * np.eye(12))
         logarithm = (vectors * np.log(values)) @ vectors.T
         np.testing.assert_allclose(row[:12], own.mean(axis=0), atol=1e-4)
-        np.testing.assert_allclose(row[12:], logarithm[np.triu_indices(12)], atol=1e-3)
+        np.testing.assert_allclose(row[12:90], logarithm[np.triu_indices(12)], atol=1e-3)
         assert row[names.index("covariance_2_5")] == pytest.approx(logarithm[2, 5], abs=1e-3)
 
 
@@ -204,9 +206,9 @@ def test_chunks_are_encoded_each_like_a_clip():
     chunked[2, 1:] = np.nan  # a clip of one chunk
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)
     features = autoencoder.transform(chunked)
-    assert features.shape == (4, 3, 90)
+    assert features.shape == (4, 3, 246)
     assert np.isnan(features[2, 1:]).all()
-    expected = autoencoder.transform(X).reshape(4, 3, 90)
+    expected = autoencoder.transform(X).reshape(4, 3, 246)
     np.testing.assert_allclose(features[[0, 1, 3]], expected[[0, 1, 3]], atol=1e-6)
     assert np.isfinite(Seq2SeqAutoencoder(**SMALL).fit(chunked).transform(chunked[:2])).all()
 
@@ -395,7 +397,7 @@ def test_a_frequency_autoencoder_feeds_a_time_autoencoder():
         Seq2SeqAutoencoder(**SMALL),
     ).fit(X)
     assert chain[1].n_features_in_ == chain[0].network_.code_size
-    assert chain.transform(X).shape == (6, 90)
+    assert chain.transform(X).shape == (6, 246)
 
 
 def test_features_over_any_axis_do_not_depend_on_padding_or_batch(any_axis):
@@ -453,7 +455,7 @@ def test_a_trained_code_decodes_to_what_it_came_from():
 def test_codes_that_are_none_are_refused():
     X, _ = tones(4)
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)  # covariances
-    with pytest.raises(ValueError, match=r"X has 90 numbers a row, features of repr.* do not tell"):
+    with pytest.raises(ValueError, match=r"X has 246 numbers a row, features of .* do not tell"):
         autoencoder.inverse_transform(autoencoder.transform(X))
     with pytest.raises(ValueError, match="X has 5 numbers a row, expected a code of 12"):
         autoencoder.inverse_transform(np.zeros((2, 5)))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
 
 from skaudeep.representations import StateCovariance, logarithm, moments, state_statistics
 
@@ -75,9 +76,40 @@ def test_states_that_stand_still_have_the_least_covariance():
     features = covariance(torch.full((7, 2, 3), 0.5), torch.tensor([7, 1]))
     expected = np.zeros(6)
     expected[[0, 3, 5]] = np.log(0.03)
-    np.testing.assert_allclose(features[:, 3:], [expected, expected], atol=1e-5)
+    np.testing.assert_allclose(features[:, 3:9], [expected, expected], atol=1e-5)
     covariance.fit(moments(torch.full((7, 2, 3), 0.5), None))  # no component has any variance
     assert torch.isfinite(covariance(torch.full((7, 2, 3), 0.5), None)).all()
+
+
+def test_the_transition_is_a_ridge_regression_on_the_components_four_steps_before():
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(40, 3, 25)).cumsum(axis=0)
+    lengths = [40, 9, 4]  # the last is too short to foretell anything
+    for i, n in enumerate(lengths):
+        states[n:, i] = 0
+    covariance = StateCovariance(25)
+    features = covariance(torch.from_numpy(states), torch.tensor(lengths))
+    names = covariance.feature_names()
+    assert len(names) == len(set(names)) == covariance.n_features == features.shape[1]
+    where = {name: i for i, name in enumerate(names)}
+    rows = [[f"transition_{i}_{j}" for j in range(20)] for i in range(20)]
+    at = np.vectorize(where.get)([*rows, [f"drift_{j}" for j in range(20)]])  # (21, 20)
+    for i, n in enumerate(lengths[:2]):
+        x = states[:n, i, :20]  # before `fit`, components are the first states
+        told = np.column_stack([x[:-4], np.ones(n - 4)])
+        ridge = Ridge(alpha=0.3 * (n - 4), fit_intercept=False).fit(told, x[4:])
+        np.testing.assert_allclose(features[i, at], ridge.coef_.T, atol=1e-5)
+        alone = covariance(torch.from_numpy(states[:n, i : i + 1]), None)
+        np.testing.assert_allclose(features[i], alone[0], atol=1e-6)
+    assert (features[2, at] == 0).all()
+
+
+def test_the_order_of_steps_shows_in_nothing_but_the_transition():
+    states = torch.randn(30, 1, 3, generator=torch.Generator().manual_seed(0)).cumsum(dim=0)
+    covariance = StateCovariance(3)
+    there, back = covariance(states, None), covariance(states.flip(0), None)
+    np.testing.assert_allclose(there[:, :9], back[:, :9], atol=1e-5)
+    assert (there[:, 9:] - back[:, 9:]).abs().max() > 0.1
 
 
 def test_gradients_reach_the_states_through_the_covariance():
