@@ -55,7 +55,7 @@ def two_scales(
     >>> sounds = make_sounds(40, random_state=0)
     >>> pipeline = make_pipeline(
     ...     two_scales(sampling_rate=16000, random_state=0, n_units=32),
-    ...     StandardScaler(), LinearSVC(C=3e-4, random_state=0))
+    ...     StandardScaler(), LinearSVC(C=2e-4, random_state=0))
     >>> pipeline.fit(sounds.data[:30], sounds.target[:30]).predict(sounds.data[30:]).shape
     (10,)
     """
@@ -68,7 +68,9 @@ def two_scales(
             (
                 name,
                 make_pipeline(
-                    SpectrogramExtractor(**scale, clip_below=-60, sampling_rate=sampling_rate),
+                    SpectrogramExtractor(
+                        **scale, mel_norm="slaney", clip_below=-60, sampling_rate=sampling_rate
+                    ),
                     Seq2SeqAutoencoder(
                         max_epochs=max_epochs, random_state=random_state, **parameters
                     ),

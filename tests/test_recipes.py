@@ -65,7 +65,7 @@ def test_sounds_are_told_apart_better_than_by_statistics_of_their_bands(sounds):
     statistics = clone(views).set_params(
         **{f"{scale}__seq2seqautoencoder": BandStatistics() for scale in ("80ms", "25ms")}
     )
-    classifier = make_pipeline(StandardScaler(), LinearSVC(C=3e-4, random_state=0))
+    classifier = make_pipeline(StandardScaler(), LinearSVC(C=2e-4, random_state=0))
     accuracy, control = (
         cross_val_score(classifier, of.fit_transform(sounds.data), sounds.target, cv=4).mean()
         for of in (views, statistics)
