@@ -211,6 +211,14 @@ def test_esc_of_today_is_read_from_its_table(esc50):
     assert bunch.DESCR.startswith("ESC-50")
 
 
+def test_clips_that_the_esc_table_does_not_list_are_left_out_with_a_warning(esc50):
+    touch(esc50, "audio/extra.wav")
+    for subset in (None, "esc10"):
+        with pytest.warns(UserWarning, match=r"1 audio files .*'audio/extra.wav', are") as caught:
+            load_esc(esc50, subset=subset)
+        assert caught[0].filename == __file__
+
+
 def test_the_esc10_subset_is_what_the_table_marks(esc50):
     bunch = load_esc(esc50, subset="esc10")
     assert bunch.target_names == ["dog", "helicopter"]
@@ -525,6 +533,22 @@ def test_a_broken_table_is_refused(tmp_path, text, columns, message):
         load_table(table, path="f", **columns)
 
 
+@pytest.mark.parametrize(
+    "yes_no", [("1", "0"), ("1.0", "0.0"), ("True", "False"), ("TRUE", "false")]
+)
+def test_membership_in_a_fold_is_read_however_programs_write_it(tmp_path, yes_no):
+    rows = f"a.wav,{yes_no[0]}\nb.wav,{yes_no[1]}\n"
+    table = write_table(tmp_path, f"f,held\n{rows}", "a.wav", "b.wav")
+    assert load_table(table, path="f", fold=["held"]).folds.tolist() == [[1], [0]]
+
+
+def test_a_delimiter_that_is_none_of_the_usual_is_asked_for(tmp_path):
+    table = write_table(tmp_path, "f t\na.wav x\n", "a.wav")
+    with pytest.raises(ValueError, match=r"Columns there: 'f t'\. .* Then give delimiter="):
+        load_table(table, path="f", target="t")
+    assert labels(load_table(table, path="f", target="t", delimiter=" ")) == ["x"]
+
+
 def test_missing_clips_are_counted_and_three_of_them_named(tmp_path):
     rows = "".join(f"{i}.wav\n" for i in range(5))
     table = write_table(tmp_path, f"f\n{rows}", "2.wav")
@@ -557,7 +581,7 @@ def test_a_folder_is_no_clip(tmp_path):
 
 
 def test_a_table_that_is_missing_or_no_text_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"clips.csv', expected a file that exists"):
+    with pytest.raises(FileNotFoundError, match=r"clips.csv', .* exists. The current directory"):
         load_table(tmp_path / "clips.csv", path="f")
     with pytest.raises(IsADirectoryError, match="which is a folder, expected a text file"):
         load_table(tmp_path, path="f")
