@@ -114,8 +114,8 @@ def extract_to_netcdf(
     file = Path(path).expanduser()
     check_writable(file)
     with _others(effective_n_jobs(extractor.n_jobs) - 1) as others:
-        from skaudeep.instances import checked
-        from skaudeep.netcdf import count_frames, load_netcdf, padded, write_rows
+        from skaudeep.instances import checked, padded
+        from skaudeep.netcdf import count_frames, load_netcdf, write_rows
 
         bunch = checked(bunch)
         clips = list_clips(bunch.data)
