@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -424,7 +424,7 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     array([[0., 0., 0., 1.],
            [0., 0., 0., 1.]], dtype=float32)
     """
-    if isinstance(bunches, Bunch):
+    if isinstance(bunches, Mapping):
         raise TypeError("Got one bunch, expected a list of them.")
     whole = [checked(bunch) for bunch in bunches]
     if not whole:

@@ -40,6 +40,7 @@ def checked(bunch: Bunch) -> Bunch:
             f"Got a bunch without {missing[0]!r}, expected all keys of datasets.make_bunch. "
             "Assemble it with make_bunch."
         )
+    bunch = Bunch(**bunch)  # as `bunch | {...}` is none
     whole = make_bunch(
         bunch.data,
         bunch.filenames,

@@ -84,6 +84,21 @@ def test_regression_targets_stay_floats_with_nan_where_unlabelled():
     np.testing.assert_array_equal(bunch.target, [0.5, np.nan, 2])
 
 
+def test_what_is_missing_is_not_a_group_or_partition_of_its_own():
+    groups = [None, float("nan"), "x", "", 3]
+    bunch = make_bunch(list("abcde"), list("abcde"), groups=groups)
+    assert bunch.groups.tolist() == ["", "", "x", "", "3"]
+    bunch = make_bunch(list("abc"), list("abc"), partition=[None, "train", ""])
+    assert bunch.partition.tolist() == ["", "train", ""]
+
+
+@pytest.mark.parametrize("key", ["data", "filenames"])
+@pytest.mark.parametrize("value", ["ab", b"ab", {"a", "b"}])
+def test_what_has_no_order_or_is_one_text_is_refused(key, value):
+    with pytest.raises(TypeError, match=f"Got {key} of type {type(value).__name__}, expected"):
+        make_bunch(**{"data": ["a", "b"], "filenames": ["a", "b"]} | {key: value})
+
+
 def test_data_that_is_no_list_of_paths_is_kept_as_it_is():
     features = np.zeros((3, 4), dtype=np.float32)
     assert make_bunch(features, NAMES).data is features
