@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 2**20  # of spectrograms that a task returns, about
 MAX_BATCH = 256  # clips a task
+# Nothing here calls BLAS, but its threads, once there, wait in a loop, on cores that have work.
+NO_THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 
 
 def extract_to_netcdf(
@@ -114,8 +116,8 @@ def extract_to_netcdf(
     file = Path(path).expanduser()
     check_writable(file)
     with _others(effective_n_jobs(extractor.n_jobs) - 1) as others:
-        from skaudeep.instances import checked
-        from skaudeep.netcdf import count_frames, load_netcdf, padded, write_rows
+        from skaudeep.instances import checked, padded
+        from skaudeep.netcdf import count_frames, load_netcdf, write_rows
 
         bunch = checked(bunch)
         clips = list_clips(bunch.data)
@@ -125,6 +127,7 @@ def extract_to_netcdf(
         task = repr((__version__, parameters, bunch.filenames.tolist(), digest(bunch.data)))
         with Journal(file.with_name(file.name + ".partial"), task, len(clips)) as journal:
             errors = _extract(clips, extractor, journal, others)
+            others.executor.shutdown(wait=False)  # they end while this one writes
             bunch.errors = np.array([str(errors.get(row, "")) for row in range(len(clips))])
             item = tuple(journal.shapes.max(axis=0).tolist())
             chunked = item[0] > 0
@@ -243,7 +246,8 @@ class Others(NamedTuple):
 def _others(n: int) -> Iterator[Others]:
     """Have processes import what they need, while this one prepares the work."""
     # Processes, not threads: short clips spend half their time in Python.
-    with ProcessPoolExecutor(n) if n else ThreadPoolExecutor() as executor:  # the latter is idle
+    # Without others, an executor that starts nothing.
+    with ProcessPoolExecutor(n, env=NO_THREADS) if n else ThreadPoolExecutor() as executor:
         for _ in range(n):
             executor.submit(_extract_some, [], [], {})
         yield Others(n, executor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import make_bunch
 from skaudeep.extraction import extract_to_netcdf
-from skaudeep.instances import checked
+from skaudeep.instances import checked, rows_of
 from skaudeep.netcdf import StoredArray, load_netcdf, save_netcdf
 from skaudeep.tables import Table, in_order, load_tables, save_tables
 
@@ -58,7 +57,8 @@ def save_csv(
     folds and partitions there is one file; otherwise one for the clips of each partition, in
     `train/`, `devel/`, `test/`, or one for the test clips of each fold, in `fold_1/`, `fold_2/`,
     ..., or both, as in `train/fold_1/`. Floats have the digits that tell them apart as float32.
-    Groups and `DESCR` are not saved.
+    Groups and `DESCR` are not saved, nor which clips are copies that
+    :func:`~skaudeep.datasets.upsample` made: with folds, such a data set is refused.
 
     Parameters
     ----------
@@ -402,8 +402,9 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`~skaudeep.datasets.make_bunch`; `data` is the concatenation along the
-        last axis, float32. Groups are those of the first set that has any, `DESCR` is the first's.
+        All keys of :func:`~skaudeep.datasets.make_bunch`, and `copy_of` where the sets have it;
+        `data` is the concatenation along the last axis, float32. Groups are those of the first
+        set that has any, `DESCR` is the first's.
 
     Raises
     ------
@@ -423,30 +424,23 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     array([[0., 0., 0., 1.],
            [0., 0., 0., 1.]], dtype=float32)
     """
-    if isinstance(bunches, Bunch):
+    if isinstance(bunches, Mapping):
         raise TypeError("Got one bunch, expected a list of them.")
     whole = [checked(bunch) for bunch in bunches]
     if not whole:
         raise ValueError("Got no sets to fuse, expected at least one.")
     first = whole[0]
-    data = [np.asarray(bunch.data, dtype=np.float32) for bunch in whole]
+    data = [read(0, shape[0]) for shape, read in (rows_of(bunch.data) for bunch in whole)]
     for number, (other, values) in enumerate(zip(whole, data, strict=True)):
         _check_same(first, other, number)
-        if values.ndim < 2 or values.shape[:-1] != data[0].shape[:-1]:
+        if values.shape[:-1] != data[0].shape[:-1]:
             raise ValueError(
                 f"Got data of shape {data[0].shape} in set 0 and {values.shape} in set {number}, "
                 "expected features that agree in all axes but the last."
             )
-    return make_bunch(
-        np.concatenate(data, axis=-1),
-        first.filenames,
-        target=first.target,
-        target_names=first.target_names,
-        folds=first.folds,
-        partition=first.partition,
-        groups=next((bunch.groups for bunch in whole if (bunch.groups != "").any()), None),
-        descr=first.DESCR,
-    )
+    groups = next((bunch.groups for bunch in whole if (bunch.groups != "").any()), first.groups)
+    del first["errors"]
+    return Bunch(**first | {"data": np.concatenate(data, axis=-1), "groups": groups})
 
 
 def _check_same(first: Bunch, other: Bunch, number: int) -> None:
@@ -463,7 +457,9 @@ def _check_same(first: Bunch, other: Bunch, number: int) -> None:
         refuse("target_names", first.target_names, other.target_names)
     if first.folds.shape != other.folds.shape:
         refuse("a number of folds", first.folds.shape[1], other.folds.shape[1])
-    keys = ["filenames", "target", "folds", "partition"]
+    if ("copy_of" in first) != ("copy_of" in other):
+        refuse("a key copy_of", "copy_of" in first, "copy_of" in other)
+    keys = ["filenames", "target", "folds", "partition", *({"copy_of"} & first.keys())]
     if (first.groups != "").any() and (other.groups != "").any():
         keys.append("groups")
     for clip, name in enumerate(first.filenames.tolist()):

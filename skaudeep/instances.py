@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep.datasets.bunch import make_bunch
+from skaudeep.datasets.rows import renewed
+
+Rows = Callable[[int, int], NDArray[np.float32]]
 
 
 def checked(bunch: Bunch) -> Bunch:
@@ -20,7 +26,8 @@ def checked(bunch: Bunch) -> Bunch:
     Returns
     -------
     Bunch
-        A new one, with `errors`, ndarray of shape (n_clips,) of str, besides.
+        A new one, with `errors`, ndarray of shape (n_clips,) of str, besides, and with `copy_of`
+        where the bunch has it.
 
     Raises
     ------
@@ -33,6 +40,7 @@ def checked(bunch: Bunch) -> Bunch:
             f"Got a bunch without {missing[0]!r}, expected all keys of datasets.make_bunch. "
             "Assemble it with make_bunch."
         )
+    bunch = Bunch(**bunch)  # as `bunch | {...}` is none
     whole = make_bunch(
         bunch.data,
         bunch.filenames,
@@ -43,9 +51,17 @@ def checked(bunch: Bunch) -> Bunch:
         groups=bunch.groups,
         descr=bunch.DESCR,
     )
-    whole.errors = np.asarray(bunch.get("errors", np.full(len(whole.filenames), "")), dtype=str)
-    for key in ("filenames", "target_names", "groups", "errors"):
-        for text in whole[key]:
+    whole.errors = np.full(len(whole.filenames), "")
+    for key in {"errors", "copy_of"} & bunch.keys():
+        whole[key] = np.asarray(bunch[key], dtype=str)
+        if whole[key].shape != whole.filenames.shape:
+            raise ValueError(
+                f"Got {key} of shape {whole[key].shape} with {len(whole.filenames)} filenames, "
+                "expected one text per clip."
+            )
+    whole = renewed(whole)  # copies only train, in whatever file they are
+    for key in ("filenames", "target_names", "groups", "errors", "copy_of"):
+        for text in whole.get(key, ()):
             _check_text(key, str(text))
     _check_text("DESCR", whole.DESCR)
     return whole
@@ -60,6 +76,58 @@ def _check_text(key: str, text: str) -> None:
         ) from None
     if "\0" in text:
         raise ValueError(f"Got {text!r} in {key}, which holds a zero character. Rename it.")
+
+
+def rows_of(data: Any) -> tuple[tuple[int, ...], Rows]:
+    """Read rows of data, whatever holds them.
+
+    Parameters
+    ----------
+    data : array-like of shape (n_clips, ...), or list of n_clips arrays (n_frames, n_bands)
+        Features or spectrograms.
+
+    Returns
+    -------
+    shape : tuple of int
+        Of the data, the rows of a list padded to the longest.
+    read : callable
+        `read(start, stop)` gives the rows from start to stop, float32.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers of two axes or more, or have an axis of length 0.
+    """
+    ragged = isinstance(data, list | tuple) or getattr(data, "dtype", None) == np.dtype(object)
+    if ragged and all(np.ndim(row) == 2 for row in data):
+        rows = [np.asarray(row, dtype=np.float32) for row in data]
+        if len(bands := {row.shape[1] for row in rows}) > 1:
+            raise ValueError(
+                f"Got rows of {min(bands)} and of {max(bands)} bands in data, expected one number."
+            )
+        shape: tuple[int, ...] = (len(rows), max(len(row) for row in rows), bands.pop())
+        return shape, lambda start, stop: padded(rows[start:stop], shape[1:])
+    if not hasattr(data, "shape") or hasattr(data, "columns"):
+        data = np.asarray(data)
+    if np.dtype(data.dtype).kind not in "iuf" or len(data.shape) < 2:
+        raise ValueError(
+            f"Got data of shape {tuple(data.shape)} and dtype {data.dtype}, expected numbers with "
+            "at least two axes: features or spectrograms. Clips are extracted first, as by "
+            "extract_to_netcdf."
+        )
+    if 0 in data.shape:
+        raise ValueError(f"Got data of shape {tuple(data.shape)}, expected no axis of length 0.")
+    return tuple(data.shape), lambda start, stop: np.asarray(data[start:stop], dtype=np.float32)
+
+
+def padded(rows: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Stack rows into one array (n_rows, *shape), NaN behind the end of each."""
+    if all(row.shape == shape for row in rows):
+        return np.stack(rows)
+    values = np.full((len(rows), *shape), np.nan, dtype=np.float32)
+    for place, row in zip(values, rows, strict=True):
+        place[tuple(slice(n) for n in row.shape)] = row
+    return values
 
 
 def clips_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,16 @@ from sklearn.utils import Bunch
 
 from skaudeep import __version__
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
-from skaudeep.instances import checked, clips_of, frame_counts, of_clips, target_of
+from skaudeep.datasets.rows import renewed
+from skaudeep.instances import (
+    Rows,
+    checked,
+    clips_of,
+    frame_counts,
+    of_clips,
+    rows_of,
+    target_of,
+)
 from skaudeep.storage import identity, is_sealed, replacing, seal, seal_is_whole
 from skaudeep.stored import CACHE_BYTES, LIBRARY, ReplacedError, StoredArray, StoredFile, damaged
 
@@ -35,7 +44,13 @@ AUDEEP = (
     "label_nominal",
     "label_numeric",
 )
-OURS = ("target", "groups", "error", "DESCR")  # and lengths, which NaN in the features tells, too
+OURS = (
+    "target",
+    "groups",
+    "copy_of",
+    "error",
+    "DESCR",
+)  # and lengths, which NaN in the features tells, too
 
 # --- reading -------------------------------------------------------------------------------------
 
@@ -66,6 +81,8 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
             second axis. Rows whose clip is shorter end in NaN.
         errors : ndarray of shape (n_clips,) of str
             Why a clip could not be read when its row was extracted; "" where it could.
+
+        And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, where it was saved.
 
         Clips stand in the order of their first chunk in the file.
 
@@ -193,6 +210,8 @@ def _bunch_of(
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     bunch.errors = columns.get("error", np.full(len(first), "")).astype(str)
+    if "copy_of" in columns:
+        return renewed(bunch, copy_of=columns["copy_of"].astype(str))
     return bunch
 
 
@@ -230,8 +249,9 @@ def save_netcdf(
 
     The file is auDeep's in its variables, dimensions, types and attributes. What auDeep does not
     know is in further variables, which it ignores: `lengths` (true frames of each instance, where
-    they differ), `groups`, `target` (of a regression), `error` (why extraction failed) and `DESCR`;
-    and in one further attribute, `skaudeep`. Behind the end of the NetCDF content follows a digest
+    they differ), `groups`, `target` (of a regression), `copy_of` (of copies that
+    :func:`~skaudeep.datasets.upsample` made), `error` (why extraction failed) and `DESCR`; and in
+    one further attribute, `skaudeep`. Behind the end of the NetCDF content follows a digest
     of all of it, which :func:`load_netcdf` checks.
 
     The file appears under its name when it is whole: a reader sees what was there before, or all
@@ -285,48 +305,11 @@ def save_netcdf(
     ((2, 50, 40), True)
     """
     bunch = checked(bunch)
-    shape, read = _rows_of(bunch.data)
+    shape, read = rows_of(bunch.data)
     if chunked is None:
         chunked = len(shape) == 4
     lengths = count_frames(shape, read, chunked)
     write_rows(Path(path).expanduser(), bunch, shape, read, lengths, compression)
-
-
-Rows = Callable[[int, int], NDArray[np.float32]]
-
-
-def _rows_of(data: Any) -> tuple[tuple[int, ...], Rows]:
-    """Shape of the data, and what reads rows from a start to a stop."""
-    ragged = isinstance(data, list | tuple) or getattr(data, "dtype", None) == np.dtype(object)
-    if ragged and all(np.ndim(row) == 2 for row in data):
-        rows = [np.asarray(row, dtype=np.float32) for row in data]
-        if len(bands := {row.shape[1] for row in rows}) > 1:
-            raise ValueError(
-                f"Got rows of {min(bands)} and of {max(bands)} bands in data, expected one number."
-            )
-        shape: tuple[int, ...] = (len(rows), max(len(row) for row in rows), bands.pop())
-        return shape, lambda start, stop: padded(rows[start:stop], shape[1:])
-    if not hasattr(data, "shape"):
-        data = np.asarray(data)
-    if np.dtype(getattr(data, "dtype", object)).kind not in "iuf" or len(data.shape) < 2:
-        raise ValueError(
-            f"Got data of shape {tuple(data.shape)} and dtype {data.dtype}, expected numbers with "
-            "at least two axes: features or spectrograms. Clips are extracted first, as by "
-            "extract_to_netcdf."
-        )
-    if 0 in data.shape:
-        raise ValueError(f"Got data of shape {tuple(data.shape)}, expected no axis of length 0.")
-    return tuple(data.shape), lambda start, stop: np.asarray(data[start:stop], dtype=np.float32)
-
-
-def padded(rows: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Stack rows into one array (n_rows, *shape), NaN behind the end of each."""
-    if all(row.shape == shape for row in rows):
-        return np.stack(rows)
-    values = np.full((len(rows), *shape), np.nan, dtype=np.float32)
-    for place, row in zip(values, rows, strict=True):
-        place[tuple(slice(n) for n in row.shape)] = row
-    return values
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
@@ -485,6 +468,8 @@ def _lay_out(
         column("target", labels)
     if (bunch.groups != "").any():
         column("groups", bunch.groups)
+    if "copy_of" in bunch:
+        column("copy_of", bunch.copy_of)
     if (bunch.errors != "").any():
         column("error", bunch.errors)
     if bunch.DESCR:

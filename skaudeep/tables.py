@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
-from skaudeep.instances import checked, clips_of, frame_counts, of_clips, target_of
+from skaudeep.instances import checked, clips_of, frame_counts, of_clips, rows_of, target_of
 from skaudeep.storage import replacing
 
 if TYPE_CHECKING:
@@ -35,18 +35,14 @@ class Table(NamedTuple):
 def _table_of(bunch: Bunch, chunked: bool | None) -> Table:
     import pandas as pd
 
-    data = np.asarray(bunch.data)
-    if data.dtype.kind not in "iuf" or data.ndim < 2:
-        raise ValueError(
-            f"Got data of shape {data.shape} and dtype {data.dtype}, expected numbers with at "
-            "least two axes: features. Transform the clips first."
-        )
+    (n_clips, *_), read = rows_of(bunch.data)
+    data = read(0, n_clips)
     if "" in bunch.target_names:
         raise ValueError("Got '' in target_names, which stands for no label. Name the class.")
     if chunked is None:
         chunked = data.ndim == 4
     n_chunks = data.shape[1] if chunked else 1
-    features = data.astype(np.float32, copy=False).reshape(len(data) * n_chunks, -1)
+    features = data.reshape(len(data) * n_chunks, -1)
     there = (frame_counts(features) > 0).reshape(-1, n_chunks)
     there[:, 0] = True  # a clip that could not be read still has its row
     clip, chunk_nr = there.nonzero()
@@ -92,6 +88,11 @@ def _places(bunch: Bunch, split: bool) -> dict[str, NDArray[np.bool_]]:
         _check_placed(bunch, bunch.partition != "", "belongs to no partition")
         places = {f"{name}/": bunch.partition == name for name in PARTITIONS}
     if bunch.folds.shape[1]:
+        if "copy_of" in bunch:
+            raise ValueError(
+                "Got copies (key copy_of) and folds, whose files hold clips to test on: copies are "
+                "none. Save the data set before upsample, or use split=False."
+            )
         _check_placed(bunch, bunch.folds.any(axis=1), "is tested in no fold")
         places = {
             f"{place}fold_{number}/": there & (fold == 1)

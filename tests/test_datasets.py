@@ -84,6 +84,21 @@ def test_regression_targets_stay_floats_with_nan_where_unlabelled():
     np.testing.assert_array_equal(bunch.target, [0.5, np.nan, 2])
 
 
+def test_what_is_missing_is_not_a_group_or_partition_of_its_own():
+    groups = [None, float("nan"), "x", "", 3]
+    bunch = make_bunch(list("abcde"), list("abcde"), groups=groups)
+    assert bunch.groups.tolist() == ["", "", "x", "", "3"]
+    bunch = make_bunch(list("abc"), list("abc"), partition=[None, "train", ""])
+    assert bunch.partition.tolist() == ["", "train", ""]
+
+
+@pytest.mark.parametrize("key", ["data", "filenames"])
+@pytest.mark.parametrize("value", ["ab", b"ab", {"a", "b"}])
+def test_what_has_no_order_or_is_one_text_is_refused(key, value):
+    with pytest.raises(TypeError, match=f"Got {key} of type {type(value).__name__}, expected"):
+        make_bunch(**{"data": ["a", "b"], "filenames": ["a", "b"]} | {key: value})
+
+
 def test_data_that_is_no_list_of_paths_is_kept_as_it_is():
     features = np.zeros((3, 4), dtype=np.float32)
     assert make_bunch(features, NAMES).data is features
@@ -209,6 +224,14 @@ def test_esc_of_today_is_read_from_its_table(esc50):
     assert bunch.groups.tolist() == ["9", "7", "8", "8"]
     assert bunch.folds.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 1, 0]]
     assert bunch.DESCR.startswith("ESC-50")
+
+
+def test_clips_that_the_esc_table_does_not_list_are_left_out_with_a_warning(esc50):
+    touch(esc50, "audio/extra.wav")
+    for subset in (None, "esc10"):
+        with pytest.warns(UserWarning, match=r"1 audio files .*'audio/extra.wav', are") as caught:
+            load_esc(esc50, subset=subset)
+        assert caught[0].filename == __file__
 
 
 def test_the_esc10_subset_is_what_the_table_marks(esc50):
@@ -525,6 +548,22 @@ def test_a_broken_table_is_refused(tmp_path, text, columns, message):
         load_table(table, path="f", **columns)
 
 
+@pytest.mark.parametrize(
+    "yes_no", [("1", "0"), ("1.0", "0.0"), ("True", "False"), ("TRUE", "false")]
+)
+def test_membership_in_a_fold_is_read_however_programs_write_it(tmp_path, yes_no):
+    rows = f"a.wav,{yes_no[0]}\nb.wav,{yes_no[1]}\n"
+    table = write_table(tmp_path, f"f,held\n{rows}", "a.wav", "b.wav")
+    assert load_table(table, path="f", fold=["held"]).folds.tolist() == [[1], [0]]
+
+
+def test_a_delimiter_that_is_none_of_the_usual_is_asked_for(tmp_path):
+    table = write_table(tmp_path, "f t\na.wav x\n", "a.wav")
+    with pytest.raises(ValueError, match=r"Columns there: 'f t'\. .* Then give delimiter="):
+        load_table(table, path="f", target="t")
+    assert labels(load_table(table, path="f", target="t", delimiter=" ")) == ["x"]
+
+
 def test_missing_clips_are_counted_and_three_of_them_named(tmp_path):
     rows = "".join(f"{i}.wav\n" for i in range(5))
     table = write_table(tmp_path, f"f\n{rows}", "2.wav")
@@ -557,7 +596,7 @@ def test_a_folder_is_no_clip(tmp_path):
 
 
 def test_a_table_that_is_missing_or_no_text_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"clips.csv', expected a file that exists"):
+    with pytest.raises(FileNotFoundError, match=r"clips.csv', .* exists. The current directory"):
         load_table(tmp_path / "clips.csv", path="f")
     with pytest.raises(IsADirectoryError, match="which is a folder, expected a text file"):
         load_table(tmp_path, path="f")

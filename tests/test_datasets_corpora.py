@@ -191,7 +191,9 @@ def test_scenes_that_no_list_names_are_left_out_with_a_warning(tut):
 def test_scenes_without_folds_are_read_without(tut):
     for file in (tut / "evaluation_setup").iterdir():
         file.unlink()
-    assert load_dcase(tut).folds.shape == (4, 0)
+    with pytest.warns(UserWarning, match="no lists such as fold1_train.txt") as caught:
+        assert load_dcase(tut).folds.shape == (4, 0)
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_scenes_without_folds_are_read_without(tut):
         ("meta.txt", "audio/a001", "/a001", ValueError, "'/a001_0_10.wav', which is not below"),
         (
             *("evaluation_setup/fold2_train.txt", "a001_0_10", "a001_9_10", ValueError),
-            "'audio/a001_9_10.wav' as 'bus' in fold2_train.txt and as 'no clip at all'",
+            "'audio/a001_9_10.wav' in fold2_train.txt, which is not in the list of all clips",
         ),
         (
             *("evaluation_setup/fold1_evaluate.txt", "bus", "beach", ValueError),
@@ -230,8 +232,12 @@ def test_missing_lists_and_clips_of_scenes_are_named(tut):
     with pytest.raises(FileNotFoundError, match=r"1 of the 4 files .* 'audio/a001_0_10.wav'"):
         load_dcase(tut)
     (tut / "evaluation_setup/fold2_evaluate.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"fold2_train.txt without fold2_evaluate.txt"):
+    with pytest.raises(FileNotFoundError, match=r"fold2_train.txt without fold2_evaluate in"):
         load_dcase(tut)
+    (tut / "evaluation_setup/fold2_train.txt").rename(tut / "evaluation_setup/fold2_test.txt")
+    with pytest.raises(FileNotFoundError, match=r"fold2_test.txt without fold2_train in"):
+        load_dcase(tut)
+    (tut / "evaluation_setup/fold2_test.txt").unlink()
     (tut / "evaluation_setup/fold1_train.txt").write_text("")
     with pytest.raises(ValueError, match=r"fold1_train.txt in .* without clips"):
         load_dcase(tut)
@@ -485,6 +491,7 @@ content = st.binary(max_size=60) | st.text('atrin_.,?\t"\n\r\0/wv', max_size=40)
 
 
 @pytest.mark.filterwarnings("ignore:1 audio files")
+@pytest.mark.filterwarnings("ignore:.*holds no lists such as fold1_train.txt")
 @settings(deadline=None, max_examples=200)
 @given(head=st.sampled_from([b"", b"filename\tscene_label\n", b"filename,label\n"]), rest=content)
 def test_whatever_a_list_holds_it_is_read_or_refused(tmp_path_factory, head, rest):
@@ -552,7 +559,14 @@ def test_load_dataset_says_what_each_reader_missed_where_nothing_is_labelled(tmp
     message = str(caught[0].message)
     for reader in ("esc", "urbansound8k", "dcase", "gtzan", "compare"):
         assert f"load_{reader} did not find " in message
+    assert "as with 'ann/mon/a.wav'" in message
     assert caught[0].filename == __file__
+
+
+def test_load_dataset_points_at_the_table_that_knows_more_than_the_folders(tmp_path):
+    touch(tmp_path, "audio/a.wav", "labels.csv")
+    with pytest.warns(UserWarning, match=r"For the file 'labels\.csv' in it see load_table"):
+        load_dataset(tmp_path)
 
 
 def test_load_dataset_points_at_the_corpus_one_folder_further_down(tmp_path, urbansound):
@@ -561,15 +575,40 @@ def test_load_dataset_points_at_the_corpus_one_folder_further_down(tmp_path, urb
     for name in ("audio", "metadata"):
         (root / "US8K" / name).parent.mkdir(exist_ok=True)
         (urbansound / name).rename(root / "US8K" / name)
-    with pytest.warns(UserWarning, match="'US8K' looks right for load_urbansound8k"):
+    with pytest.raises(ValueError, match=r"no corpus but holds some: 'US8K' \(load_urbansound8k\)"):
         load_dataset(root)
+
+
+def test_load_dataset_names_the_corpora_that_lie_side_by_side(tmp_path):
+    clips = {
+        "ESC": ["001 - Dog bark/1-1-A.ogg", "002 - Rain/2-2-A.ogg"],
+        "words": ["bed/a.wav", "cat/b.wav"],
+        "parts": ["train/bed/a.wav", "test/bed/b.wav"],
+        "more": ["a.wav"],
+    }
+    for name, files in clips.items():
+        touch(tmp_path / name, *files)
+    found = r"'ESC' \(load_esc\), 'parts' \(partitions\), 'words' \(classes\)\. Load"
+    with pytest.raises(ValueError, match=found):
+        load_dataset(tmp_path)
+
+
+def test_load_dataset_takes_folders_of_folders_for_no_corpora(tmp_path):
+    touch(tmp_path, "2019/june/a.wav", "2019/july/b.wav", "2020/june/c.wav", "2020/july/d.wav")
+    with pytest.warns(UserWarning, match="read as unlabelled clips"):
+        assert len(load_dataset(tmp_path).data) == 4
 
 
 def test_load_dataset_refuses_what_is_no_folder_of_audio(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_dataset(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="no audio file"):
+    with pytest.raises(FileNotFoundError, match=r"no audio file .*; load_esc did not find"):
         load_dataset(tmp_path)
+    touch(tmp_path, "features.nc")
+    with pytest.raises(FileNotFoundError, match=r"'features.nc' in it see skaudeep\.load"):
+        load_dataset(tmp_path)
+    with pytest.raises(NotADirectoryError, match="by load_table, NetCDF files by"):
+        load_dataset(tmp_path / "features.nc")
 
 
 @pytest.mark.skipif(not (SHARED / "esc-10").is_dir(), reason="ESC-10 is not here")

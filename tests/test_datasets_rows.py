@@ -9,8 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 
-from skaudeep import evaluate
-from skaudeep.datasets import add_folds, concatenate, drop_folds, make_bunch, select, upsample
+from skaudeep import evaluate, load_netcdf, save_netcdf
+from skaudeep.datasets import (
+    add_folds,
+    add_partitions,
+    audit,
+    concatenate,
+    describe,
+    drop_folds,
+    drop_partitions,
+    make_bunch,
+    make_sounds,
+    select,
+    upsample,
+)
+from skaudeep.formats import fuse
 
 ROW_KEYS = ["data", "filenames", "target", "folds", "partition", "groups", "take", "weight"]
 
@@ -413,3 +426,25 @@ def test_what_cannot_be_balanced_is_refused():
         upsample(upsample(bunch))
     with pytest.raises(ValueError, match="Divide first, then upsample"):
         add_folds(upsample(bunch), 2)
+
+
+def test_a_data_set_with_other_data_is_one_although_it_is_a_dict_then(tmp_path):
+    bunch = make_sounds(12, n_classes=2, n_sessions=2, random_state=0)
+    features = bunch | {"data": np.eye(12)}
+    assert type(features) is dict
+    assert select(features, [1, 0, 2]).data[:, :3].tolist() == np.eye(3)[[1, 0, 2]].tolist()
+    assert len(upsample(features).data) == 12
+    assert len(concatenate([features, features], prefixes=["a", "b"]).data) == 24
+    assert describe(features).n_clips == 12
+    assert len(audit(dict(bunch))) == 0
+    assert add_folds(drop_folds(features), 2).folds.shape == (12, 2)
+    assert set(add_partitions(features, train=0.5, devel=0, test=0.5).partition) == {
+        "train",
+        "test",
+    }
+    assert not (drop_partitions(features).partition != "").any()
+    save_netcdf(features, tmp_path / "features.nc")
+    assert load_netcdf(tmp_path / "features.nc").data.shape == (12, 12)
+    assert fuse([features, features]).data.shape == (12, 24)
+    with pytest.raises(TypeError, match="Got one bunch"):
+        fuse(features)

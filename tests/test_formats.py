@@ -18,6 +18,7 @@ from sklearn.utils import Bunch
 
 import skaudeep.formats
 from skaudeep.datasets import make_bunch
+from skaudeep.datasets.rows import renewed
 from skaudeep.formats import fuse, load_arff, load_csv, load_netcdf, save_arff, save_csv
 
 HOSTILE = [
@@ -59,6 +60,10 @@ def small_set(**changes: object) -> Bunch:
 
 FOLDS = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 1], [1, 0]])
 PARTITION = ["train", "train", "devel", "test", "devel", "train"]
+
+
+def with_copies(*copy_of: str) -> Bunch:
+    return renewed(small_set(folds=FOLDS), copy_of=np.array(copy_of))
 
 
 def assert_same(loaded: Bunch, saved: Bunch) -> None:
@@ -208,6 +213,15 @@ def test_chunks_have_a_row_each(tmp_path: Path, suffix: str):
     np.testing.assert_array_equal(loaded.data, data.astype(np.float32))
     save(bunch, tmp_path / "folds", chunked=True)
     assert_same(load(tmp_path / "folds"), bunch)
+
+
+@pytest.mark.parametrize(("save", "load"), [(save_csv, load_csv), (save_arff, load_arff)])
+def test_whatever_holds_the_features_is_saved(tmp_path: Path, save, load):
+    rows = [*np.ones((5, 2, 3)), np.zeros((1, 3))]
+    save(small_set(data=rows), tmp_path / "list")
+    assert np.isnan(load(tmp_path / "list").data).sum(axis=1).tolist() == [0] * 5 + [3]
+    save(small_set(data=pd.DataFrame(np.eye(6))), tmp_path / "frame")
+    np.testing.assert_array_equal(load(tmp_path / "frame").data, np.eye(6))
 
 
 def test_further_axes_become_columns(tmp_path: Path):
@@ -475,12 +489,13 @@ def test_files_of_one_export_must_agree(tmp_path: Path):
 @pytest.mark.parametrize(
     ("bunch", "options", "message"),
     [
-        (small_set(data=list("abcdef")), {}, "Transform the clips first"),
+        (small_set(data=list("abcdef")), {}, "Clips are extracted first"),
         (small_set(), {"name": "a/b"}, "name='a/b'"),
         (small_set(), {"name": ""}, "name=''"),
+        (with_copies("", "a.wav", "", "", "", ""), {}, "copies .* and folds"),
         (small_set(target_names=["", "cat", "dog"]), {}, "stands for no label"),
     ],
-    ids=["paths", "folder", "no name", "no class"],
+    ids=["paths", "folder", "no name", "copies", "no class"],
 )
 def test_what_no_table_holds_is_refused(
     tmp_path: Path, save, bunch: Bunch, options: dict, message: str
@@ -505,6 +520,27 @@ def test_features_are_put_side_by_side(tmp_path: Path):
     assert fused.data.dtype == np.float32
     assert fused.groups.tolist() == list("uvwxyz")
     assert fused.target_names == ["dog", "cat", "a bird"]
+
+
+def test_frames_of_clips_of_unequal_length_are_put_side_by_side():
+    rows = [np.ones((3, 2)), np.ones((1, 2)), *np.ones((4, 2, 2))]
+    fused = fuse([small_set(data=rows), small_set(data=rows)]).data
+    assert fused.shape == (6, 3, 4)
+    assert np.isnan(fused[1, 1:]).all()
+    assert np.isnan(fused).sum() == (2 + 4) * 4
+    with pytest.raises(ValueError, match="Clips are extracted first"):
+        fuse([small_set(data=list("abcdef"))])
+
+
+def test_copies_stay_copies():
+    one, other = with_copies("", "a.wav", *[""] * 4), with_copies("", "c.wav", *[""] * 4)
+    fused = fuse([one, one])
+    assert fused.copy_of.tolist() == one.copy_of.tolist()
+    assert all(1 not in test for _, test in fused.cv)
+    with pytest.raises(ValueError, match="a key copy_of True in set 0 and False in set 1"):
+        fuse([one, small_set(folds=FOLDS)])
+    with pytest.raises(ValueError, match=r"copy_of of clip 1 \('b.wav'\) 'a.wav' .* and 'c.wav'"):
+        fuse([one, other])
 
 
 def test_one_set_fuses_to_itself():

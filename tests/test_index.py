@@ -121,7 +121,12 @@ def test_a_csv_file_of_audformat_is_read_as_text(corpus):
         ([("a.wav", 2, 1)], ValueError, "segment of 'a.wav' from 2 s to 1 s, expected 0 <="),
         ([("a.wav", 1, 1)], ValueError, "from 1 s to 1 s"),
         ([("a.wav", -1, 1)], ValueError, "from -1 s to 1 s"),
+        ([("a.wav", -1, None)], ValueError, "from -1 s to its end"),
         ([("a.wav", "soon", None)], ValueError, "time 'soon' for a segment of 'a.wav'"),
+        # pandas makes 1e-9, 15 and 1e-6 seconds of these
+        ([("a.wav", "0,1", None)], ValueError, "time '0,1' for a .* with a point"),
+        ([("a.wav", "0 days 00:00:01,5", None)], ValueError, "time '0 days 00:00:01,5' for"),
+        ([("a.wav", "1 000", None)], ValueError, "time '1 000' for a segment"),
         ([("a.wav", float("inf"), None)], ValueError, "time inf for a segment of 'a.wav'"),
         ([("a.wav", 0, 1), ("./a.wav", 0.0, 1.0)], ValueError, "first 'a.wav#t=0,1'"),
         ([("../a.wav", 0, 1)], ValueError, "not below"),

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils import Bunch
 
-from skaudeep.datasets import make_bunch
+from skaudeep.datasets import add_folds, drop_folds, make_bunch
+from skaudeep.datasets.rows import renewed
 from skaudeep.netcdf import StoredArray, load_netcdf, save_netcdf
 
 KEYS = ["filenames", "target", "target_names", "folds", "partition", "groups", "DESCR", "errors"]
@@ -209,6 +210,21 @@ def test_long_texts_and_many_classes_fit(tmp_path: Path):
     bunch.DESCR = "ü" * 100_000
     save_netcdf(bunch, tmp_path / "a.nc")
     assert_same(load_netcdf(tmp_path / "a.nc"), bunch)
+
+
+def test_copies_still_only_train_when_they_have_been_stored(tmp_path: Path):
+    few = small_set()
+    more = renewed(few, copy_of=np.array(["", "", "", "", "", "a.wav"]))
+    save_netcdf(more, tmp_path / "a.nc")
+    for lazy in (False, True):
+        loaded = load_netcdf(tmp_path / "a.nc", lazy=lazy)
+        assert loaded.copy_of.tolist() == more.copy_of.tolist()
+        for fold, same in zip(loaded.cv, more.cv, strict=True):
+            np.testing.assert_equal(fold, same)
+        with pytest.raises(ValueError, match="copies"):
+            add_folds(drop_folds(loaded), 2)
+    save_netcdf(few, tmp_path / "b.nc")
+    assert "copy_of" not in load_netcdf(tmp_path / "b.nc")
 
 
 def test_reasons_of_failure_are_kept(tmp_path: Path):
@@ -420,7 +436,8 @@ def test_data_on_disk_are_copied_a_block_at_a_time(tmp_path: Path, monkeypatch: 
 FULL_DISK = """
 import resource, sys
 import numpy as np
-from skaudeep.datasets import make_bunch
+from skaudeep.datasets import add_folds, drop_folds, make_bunch
+from skaudeep.datasets.rows import renewed
 from skaudeep.netcdf import save_netcdf
 large = make_bunch(np.random.default_rng(0).normal(size=(2, 300, 300)), ["a", "b"])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))

@@ -59,9 +59,9 @@ def make_bunch(
     fold_names : sequence of length n_folds, default=None
         What error messages call the folds. None: 1, 2, ...
     partition : sequence of str, length n_clips, default=None
-        "train", "devel", "test" or "" for each clip.
+        "train", "devel", "test", or "" or None for each clip.
     groups : sequence of length n_clips, default=None
-        Speaker, recording, site ... of each clip, stored as str; "" where unknown.
+        Speaker, recording, site ... of each clip, stored as str; "", None or NaN where unknown.
     descr : str, default=""
         What the data set is, its licence and its citation.
 
@@ -94,6 +94,8 @@ def make_bunch(
     ValueError
         If lengths differ, a name stands twice, a label has no class name, a fold has no clip to
         train or to test on, or a partition is unknown.
+    TypeError
+        If `data` or `filenames` are a text or a set.
 
     Examples
     --------
@@ -107,12 +109,18 @@ def make_bunch(
     """
     if isinstance(data, list | tuple) and all(isinstance(x, str | os.PathLike) for x in data):
         data = np.array([os.fspath(x) for x in data], dtype=str)
+    for key, values in (("data", data), ("filenames", filenames)):
+        if isinstance(values, str | bytes | set | frozenset):
+            raise TypeError(
+                f"Got {key} of type {type(values).__name__}, expected a sequence with one entry "
+                "per clip, in their order."
+            )
     names = np.array(filenames, dtype=str)
     n_clips = len(names)
     if n_clips == 0:
         raise ValueError("Got no clips, expected at least one.")
     _check_length("data", data, n_clips)
-    if len(twice := repeated(filenames)):
+    if len(twice := repeated(names.tolist())):
         raise ValueError(
             f"Got {len(twice)} file name(s) more than once, first {twice[0]!r}, "
             "expected each clip once. Drop the repetitions."
@@ -302,6 +310,10 @@ def _check_folds(
         )
     if names is None:
         names = range(1, array.shape[1] + 1)
+    if len(names) != array.shape[1]:
+        raise ValueError(
+            f"Got {len(names)} fold_names for {array.shape[1]} folds, expected one for each."
+        )
     for name, fold in zip(names, array.T, strict=True):
         for value, part in ((0, "training"), (1, "test")):
             if not (fold == value).any():
@@ -318,6 +330,7 @@ def _check_partition(
     if partition is None:
         return np.full(len(filenames), "", dtype="U5")
     _check_length("partition", partition, len(filenames))
+    partition = ["" if value is None else value for value in partition]
     for filename, value in zip(filenames, partition, strict=True):
         if value and value not in PARTITIONS:
             raise ValueError(
@@ -331,4 +344,6 @@ def _check_groups(groups: Sequence[object] | None, n_clips: int) -> npt.NDArray[
     if groups is None:
         return np.full(n_clips, "", dtype=str)
     _check_length("groups", groups, n_clips)
-    return np.array([str(group) for group in groups], dtype=str)
+    # None and NaN, which differs from itself, stand for no group, not for one that is called so.
+    known = (group is not None and group == group for group in groups)
+    return np.array([str(g) if k else "" for g, k in zip(groups, known, strict=True)], dtype=str)

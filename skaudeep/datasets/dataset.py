@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +16,20 @@ from skaudeep.datasets.compare import find_labels, load_compare
 from skaudeep.datasets.dcase import find_meta, load_dcase
 from skaudeep.datasets.esc import load_esc
 from skaudeep.datasets.files import check_folder
-from skaudeep.datasets.folder import load_folder
+from skaudeep.datasets.folder import detect_layout, load_folder
 from skaudeep.datasets.gtzan import find_genres, load_gtzan
 from skaudeep.datasets.urbansound import load_urbansound8k
 
 _ESC_FOLDER = re.compile(r"\d{3} - .+")
+
+
+# Where a folder tells nothing, a file in it may.
+_FILE_READERS = {
+    ".csv": "load_table",
+    ".tsv": "load_table",
+    ".arff": "skaudeep.formats.load_arff",
+    ".nc": "skaudeep.load_netcdf",
+}
 
 
 class _Reader(NamedTuple):
@@ -77,9 +87,13 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
     Raises
     ------
     FileNotFoundError
-        If there is no such folder, or no audio file in it.
+        If there is no such folder, or no audio file in it. The message says what each reader
+        looked for.
+    NotADirectoryError
+        If `path` is a file.
     ValueError
-        If several readers know the folder. The message says what each of them found.
+        If several readers know the folder; the message says what each of them found. If it is not
+        a corpus itself and folders in it are; the message names them.
 
     Warns
     -----
@@ -114,13 +128,24 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
         bunch.DESCR = f"{bunch.DESCR.rstrip()}\nRead by: {_name(fitting[0])}\n"
         return bunch
 
-    bunch = load_folder(root)
+    missed = "".join(f"; {_name(reader)} did not find {reader.looks_for}" for reader in _READERS)
+    try:
+        bunch = load_folder(root)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}{missed}.{_see(root)}") from None
     if not bunch.target_names and not bunch.cv and not bunch.partition.any():
+        names = bunch.filenames.tolist()
+        if corpora := _corpora_in(root, names):
+            raise ValueError(
+                f"Got {str(root)!r}, which is no corpus but holds some: {', '.join(corpora)}. Load "
+                "one of these folders; or several, and join them by concatenate. "
+                'load_folder(..., layout="files") reads all clips as unlabelled.'
+            )
+        deviant = next((f", as with {name!r}" for name in names if name.count("/") != 1), "")
         warnings.warn(
-            f"{len(bunch.filenames)} files below {str(root)!r} are read as unlabelled clips: "
-            f"load_folder found no folders for folds, partitions or classes"
-            f"{''.join(f'; {_name(r)} did not find {r.looks_for}' for r in _READERS)}."
-            f"{_hint(root)}",
+            f"{len(names)} files below {str(root)!r} are read as unlabelled clips: load_folder did "
+            "not find folders of folds or of partitions, nor two or more of classes with every "
+            f"clip directly in one{deviant}{missed}.{_see(root)}",
             stacklevel=2,
         )
     bunch.DESCR = f"{bunch.DESCR}\nRead by: load_folder\n"
@@ -131,10 +156,26 @@ def _name(reader: _Reader) -> str:
     return reader.load.__name__
 
 
-def _hint(root: Path) -> str:
-    """Say where a corpus begins if the caller gave the folder above it."""
-    for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
-        for reader in _READERS:
-            if reader.fits(folder):
-                return f" Its folder {folder.name!r} looks right for {_name(reader)}: load that."
+def _corpora_in(root: Path, names: list[str]) -> list[str]:
+    """Name the folders that are corpora, and how to tell; none where they may just be folders."""
+    inside = defaultdict(list)
+    for folder, *folders, _ in (name.split("/") for name in names if "/" in name):
+        inside[folder].append(folders)
+    found = {}
+    for folder, parts in inside.items():
+        readers = [_name(reader) for reader in _READERS if reader.fits(root / folder)]
+        layout = detect_layout(parts)
+        if readers or layout != "files":
+            found[folder] = " or ".join(readers) or layout
+    # Folders of folders alone are no classes, as often as not.
+    if set(found.values()) <= {"classes"}:
+        return []
+    return [f"{folder!r} ({told_by})" for folder, told_by in found.items()]
+
+
+def _see(root: Path) -> str:
+    """Point at a file that tells more than its folder does."""
+    for file in sorted(root.iterdir()):
+        if reader := _FILE_READERS.get(file.suffix.lower()):
+            return f" For the file {file.name!r} in it see {reader}."
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from skaudeep.datasets.files import below, check_files, check_folder, join, warn
 
 # Of lists without a header: TUT 2016 and 2017.
 _COLUMNS = ("filename", "scene_label", "identifier")
-_TRAIN = re.compile(r"fold(\d+)_train")
+_FOLD = re.compile(r"fold(\d+)_(train|evaluate|test)")
 _PARTITIONS = PARTITION_ALIASES | {"eval": "test"}
 
 
@@ -58,8 +59,9 @@ def load_dcase(path: str | os.PathLike[str]) -> Bunch:
     Warns
     -----
     UserWarning
-        If clips are left out: because no list names them, because no fold does although there are
-        folds, or, of events, because they are missing (their videos vanish from year to year).
+        If there are no lists of folds, or if clips are left out: because no list names them,
+        because no fold does although there are folds, or, of events, because they are missing
+        (their videos vanish from year to year).
 
     See Also
     --------
@@ -167,44 +169,55 @@ def _read_folds(
     root: Path, scenes: dict[str, str]
 ) -> tuple[npt.NDArray[np.int8] | None, list[str]]:
     """Return 0 (train), 1 (test) or -1 (neither) per clip and fold, and the names of the folds."""
-    lists = {}
-    for file in (root / "evaluation_setup").glob("fold*_train.*"):
-        if match := _TRAIN.fullmatch(file.stem):
-            lists[match[1]] = file
+    lists: dict[str, dict[str, Path]] = defaultdict(dict)
+    for file in sorted((root / "evaluation_setup").iterdir()):
+        if match := _FOLD.fullmatch(file.stem):
+            lists[match[1]][match[2]] = file
     if not lists:
+        warnings.warn(
+            f"{str(root / 'evaluation_setup')!r} holds no lists such as fold1_train.txt and "
+            "fold1_evaluate.txt, so that there are no folds. Is the corpus complete?",
+            stacklevel=4,
+        )
         return None, []
     fold_names = sorted(lists, key=int)
     row_of = {name: row for row, name in enumerate(scenes)}
     folds = np.full((len(scenes), len(lists)), -1, dtype=np.int8)
     for column, fold in enumerate(fold_names):
-        for value, file in enumerate((lists[fold], _evaluation_list(lists[fold]))):
+        train, test = _both_lists(fold, lists[fold], root)
+        for value, file in enumerate((train, test)):
             for row in _read(file, root):
                 name = row["filename"]
-                if name not in scenes or row.get("scene_label", scenes[name]) != scenes[name]:
+                if name not in scenes:
                     raise ValueError(
-                        f"Got clip {name!r} as {row.get('scene_label', '')!r} in {file.name} and "
-                        f"as {scenes.get(name, 'no clip at all')!r} in the list of all clips of "
-                        f"{str(root)!r}, expected the same."
+                        f"Got clip {name!r} in {file.name}, which is not in the list of all clips "
+                        f"of {str(root)!r}, expected one of that list, with a tab behind its name."
+                    )
+                if row.get("scene_label", scenes[name]) != scenes[name]:
+                    raise ValueError(
+                        f"Got clip {name!r} as {row['scene_label']!r} in {file.name} and as "
+                        f"{scenes[name]!r} in the list of all clips of {str(root)!r}, expected the "
+                        "same."
                     )
                 if folds[row_of[name], column] not in (-1, value):
                     raise ValueError(
-                        f"Got clip {name!r} in {lists[fold].name} and in {file.name} of "
+                        f"Got clip {name!r} in {train.name} and in {file.name} of "
                         f"{str(root)!r}, expected it in one of the two."
                     )
                 folds[row_of[name], column] = value
     return folds, fold_names
 
 
-def _evaluation_list(train: Path) -> Path:
-    """Return the list of the clips that a fold tests: with labels, or at least with names."""
-    for kind in ("evaluate", "test"):
-        file = train.with_name(train.name.replace("train", kind))
-        if file.is_file():
-            return file
-    raise FileNotFoundError(
-        f"Found {train.name} without {train.name.replace('train', 'evaluate')} in "
-        f"{str(train.parent)!r}, expected both lists of a fold."
-    )
+def _both_lists(fold: str, lists: dict[str, Path], root: Path) -> tuple[Path, Path]:
+    """Return the lists of the clips that train and that a fold tests, with labels if there are."""
+    test = lists.get("evaluate", lists.get("test"))
+    if "train" not in lists or test is None:
+        there = " and ".join(file.name for file in lists.values())
+        raise FileNotFoundError(
+            f"Found {there} without fold{fold}_{'train' if test else 'evaluate'} in "
+            f"{str(root / 'evaluation_setup')!r}, expected both lists of a fold."
+        )
+    return lists["train"], test
 
 
 def _load_events(root: Path) -> Bunch:

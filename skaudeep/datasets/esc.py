@@ -11,7 +11,14 @@ from sklearn.utils import Bunch
 
 from skaudeep.datasets.bunch import given_folds, make_bunch, number_classes
 from skaudeep.datasets.corpora import CORPORA
-from skaudeep.datasets.files import below, check_files, check_folder, join, list_audio
+from skaudeep.datasets.files import (
+    below,
+    check_files,
+    check_folder,
+    join,
+    list_audio,
+    warn_unlisted,
+)
 from skaudeep.datasets.table import read_columns
 
 _TABLE = "meta/esc50.csv"
@@ -58,8 +65,9 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
     Warns
     -----
     UserWarning
-        If all clips belong to one fold, as in an excerpt: then there is nothing to train on, and
-        `folds` and `cv` stay empty.
+        If there are clips that the table does not list (they are left out), or if all clips belong
+        to one fold, as in an excerpt: then there is nothing to train on, and `folds` and `cv` stay
+        empty.
 
     References
     ----------
@@ -121,7 +129,7 @@ def _rows_from_table(root: Path, subset: str | None) -> list[_Row]:
     keep = [True] * len(table["filename"])
     if subset is not None:
         keep = [value.strip().lower() == "true" for value in table[subset]]
-    rows = []
+    rows, listed = [], []
     for kept, name, number, category, fold, source in zip(
         keep, *(table[column] for column in wanted[:5]), strict=True
     ):
@@ -130,12 +138,13 @@ def _rows_from_table(root: Path, subset: str | None) -> list[_Row]:
                 f"Got fold {fold!r} for clip {name!r} in {str(root / _TABLE)!r}, expected a whole "
                 "number."
             )
+        listed.append("audio/" + below(root / "audio", name))
         if kept:
-            name = "audio/" + below(root / "audio", name)
-            rows.append(_Row(name, number, category, fold, source))
+            rows.append(_Row(listed[-1], number, category, fold, source))
     if not rows:
         raise ValueError(f"Got subset={subset!r}, but no row of {str(root / _TABLE)!r} is in it.")
     check_files(root, [row.filename for row in rows], _TABLE)
+    warn_unlisted(root, "audio", listed, _TABLE, stacklevel=4)
     return rows
 
 

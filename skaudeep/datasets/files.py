@@ -31,7 +31,8 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
         )
     if not folder.is_dir():
         raise NotADirectoryError(
-            f"Got path={str(path)!r}, which is a file, expected the folder of a corpus."
+            f"Got path={str(path)!r}, which is a file, expected the folder of a corpus. Tables of "
+            "clips are read by load_table, NetCDF files by skaudeep.load_netcdf."
         )
     return folder
 

@@ -158,7 +158,7 @@ def audit(
             "audit returns a pandas.DataFrame, and pandas is not installed. "
             "Install it: pip install pandas."
         ) from error
-    check_bunch(bunch)
+    bunch = check_bunch(bunch)
     clips = audio_clips(bunch)
     if clips is None:
         raise ValueError(

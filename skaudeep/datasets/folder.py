@@ -82,7 +82,7 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
     names = list_audio(root)
     parts = [name.split("/")[:-1] for name in names]
     if layout == "auto":
-        layout = _detect(parts)
+        layout = detect_layout(parts)
     for name, folders in zip(names, parts, strict=True):
         if not _fits(folders, layout):
             raise ValueError(
@@ -114,7 +114,8 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
     )
 
 
-def _detect(parts: list[list[str]]) -> str:
+def detect_layout(parts: list[list[str]]) -> str:
+    """Return the layout that "auto" takes, by the folders in which each clip lies."""
     top = {folders[0] for folders in parts if folders}
     if any(_FOLD.fullmatch(name) for name in top):
         return "folds"

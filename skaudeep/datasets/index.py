@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
@@ -125,9 +126,10 @@ def load_index(
     names = []
     for name, start, end in zip(files, starts, ends, strict=True):
         if start < pd.Timedelta(0) or end <= start:
+            until = "its end" if end is pd.NaT else f"{end.total_seconds():g} s"
             raise ValueError(
-                f"Got a segment of {name!r} from {start.total_seconds():g} s to "
-                f"{end.total_seconds():g} s, expected 0 <= start < end."
+                f"Got a segment of {name!r} from {start.total_seconds():g} s to {until}, expected "
+                "0 <= start < end."
             )
         names.append(name + _fragment(start.total_seconds(), end.total_seconds()))
 
@@ -185,7 +187,8 @@ def _times(values: pandas.Index, files: list[str]) -> pandas.Series:
             times.append(_time(value))
         except (ValueError, TypeError, OverflowError) as error:
             raise ValueError(
-                f"Got time {value!r} for a segment of {file!r}, expected a Timedelta or seconds."
+                f"Got time {value!r} for a segment of {file!r}, expected a Timedelta or seconds, "
+                "with a point where they are not whole."
             ) from error
     return pd.Series(times, dtype="timedelta64[ns]")
 
@@ -198,6 +201,9 @@ def _time(value: Any) -> pandas.Timedelta:
             value = float(value)
         except ValueError:  # "0 days 00:00:01.5", or an empty cell
             value = value.strip() or None
+            # pandas would take "1,5 s" for 15 seconds, and "1 000" for nanoseconds.
+            if value and not re.fullmatch("(?=.*[A-Za-z:])[^,]+", value):
+                raise
     return pd.to_timedelta(value, unit="s" if isinstance(value, Real) else None)
 
 

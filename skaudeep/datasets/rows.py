@@ -62,7 +62,8 @@ def select(
     >>> tones.target[:4], tones.target_names
     (array([1, 0, 1, 0]), ['high-low tones', 'low-high tones'])
     """
-    n_clips = check_bunch(bunch)
+    bunch = check_bunch(bunch)
+    n_clips = len(bunch.filenames)
     rows = np.arange(n_clips) if clips is None else _positions(bunch, clips)
     new: dict[str, Any] = {}
     if classes is not None:
@@ -143,8 +144,8 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
         raise ValueError(
             f"Got {len(prefixes)} prefixes for {len(bunches)} data sets, expected one for each."
         )
+    bunches = [check_bunch(bunch) for bunch in bunches]
     for number, bunch in enumerate(bunches):
-        check_bunch(bunch)
         if different := bunch.keys() ^ bunches[0].keys():
             raise ValueError(
                 f"Got key(s) {', '.join(map(repr, sorted(different)))} in only one of data sets 0 "
@@ -237,7 +238,8 @@ def upsample(
     >>> np.bincount(balanced.target), balanced.filenames[11:].tolist()
     (array([4, 4, 4]), ['fold_2/low-high tones/00005.wav#2'])
     """
-    n_clips = check_bunch(bunch)
+    bunch = check_bunch(bunch)
+    n_clips = len(bunch.filenames)
     if "copy_of" in bunch:
         raise ValueError(
             "Got a data set with copies (key copy_of), expected originals. "
@@ -289,8 +291,8 @@ def upsample(
 # What the functions above and their neighbours build on.
 
 
-def check_bunch(bunch: Bunch) -> int:
-    """Count the clips of a data set whose keys fit together.
+def check_bunch(bunch: Mapping[str, Any]) -> Bunch:
+    """Return a data set whose keys fit together; as a Bunch, which `bunch | {...}` is not.
 
     Raises
     ------
@@ -324,7 +326,7 @@ def check_bunch(bunch: Bunch) -> int:
                 "Got cv that is not what folds say, expected the same folds in both. Assemble the "
                 "data set with skaudeep.datasets.make_bunch(..., folds=...)."
             )
-    return n_clips
+    return Bunch(**bunch)
 
 
 def renewed(bunch: Bunch, **changes: Any) -> Bunch:

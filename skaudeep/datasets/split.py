@@ -78,7 +78,7 @@ def add_folds(
     >>> [len(set(three.groups[test])) for _, test in three.cv], three.folds.sum(axis=0)
     ([2, 2, 2], array([20, 20, 20]))
     """
-    check_bunch(bunch)
+    bunch = check_bunch(bunch)
     if not isinstance(n_folds, Integral) or n_folds < 2:
         raise ValueError(f"Got n_folds={n_folds!r}, expected an integer of at least 2.")
     if bunch.folds.shape[1]:
@@ -141,7 +141,7 @@ def add_partitions(
     >>> [int((parts.partition == name).sum()) for name in ("train", "devel", "test")]
     [36, 12, 12]
     """
-    check_bunch(bunch)
+    bunch = check_bunch(bunch)
     shares = {"train": train, "devel": devel, "test": test}
     if (
         not all(isinstance(share, Real) and 0 <= share <= 1 for share in shares.values())
@@ -182,7 +182,8 @@ def drop_folds(bunch: Bunch) -> Bunch:
     >>> sounds.folds.shape, sounds.cv
     ((20, 0), [])
     """
-    return renewed(bunch, folds=np.zeros((check_bunch(bunch), 0), dtype=np.int8))
+    bunch = check_bunch(bunch)
+    return renewed(bunch, folds=np.zeros((len(bunch.filenames), 0), dtype=np.int8))
 
 
 def drop_partitions(bunch: Bunch) -> Bunch:
@@ -205,7 +206,8 @@ def drop_partitions(bunch: Bunch) -> Bunch:
     >>> set(drop_partitions(add_partitions(sounds, random_state=0)).partition.tolist())
     {''}
     """
-    return renewed(bunch, partition=np.full(check_bunch(bunch), "", dtype="U5"))
+    bunch = check_bunch(bunch)
+    return renewed(bunch, partition=np.full(len(bunch.filenames), "", dtype="U5"))
 
 
 def _divide(

@@ -139,7 +139,8 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
     high-low tones      5       3       2
     all                20      12       8
     """
-    n_clips = check_bunch(bunch)
+    bunch = check_bunch(bunch)
+    n_clips = len(bunch.filenames)
     clips = audio_clips(bunch)
     headers: list[AudioInfo | AudioError] = []
     durations = np.full(n_clips, np.nan)

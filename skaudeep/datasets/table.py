@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _DELIMITERS = ",;\t|"
 _UNLABELLED = ("", "?")
-_MEMBERSHIP = {"0": 0, "1": 1, "False": 0, "True": 1}
+# In lower case; of 1.0 and TRUE pandas, R and spreadsheets are fond.
+_MEMBERSHIP = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 # A number that is written as more than a whole one.
 _DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d*,\d+")  # as spreadsheets write it where the comma is decimal
@@ -67,7 +68,8 @@ def load_table(
         current directory.
     task : {"classification", "regression"}, default=None
         How to read `target`. None: decimal numbers (`4.3`, `1e3`) are values to regress on; whole
-        numbers and text are classes. A mixture of decimal numbers and text is an error.
+        numbers and text are classes, as are whole numbers that pandas holds as floats because
+        some are missing. A mixture of decimal numbers and text is an error.
     target_names : sequence of str, default=None
         The classes in the order of their integers. None: the classes that occur, sorted, by
         number where all are whole numbers.
@@ -233,7 +235,10 @@ def _read_text(table: str | os.PathLike[str]) -> str:
             "read by load_dataset."
         )
     if not file.is_file():
-        raise FileNotFoundError(f"Got table {str(table)!r}, expected a file that exists.")
+        raise FileNotFoundError(
+            f"Got table {str(table)!r}, expected a file that exists. The current directory is "
+            f"{os.getcwd()!r}."
+        )
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -271,9 +276,10 @@ def _check_columns(header: Sequence[object], columns: Sequence[str], source: str
     for column in columns:
         count = header.count(column)
         if count != 1:
+            one = " Is it all one column? Then give delimiter=." if len(header) == 1 else ""
             raise ValueError(
                 f"Got column {column!r}, which stands {count} times in {source}, expected once. "
-                f"Columns there: {', '.join(map(repr, header))}."
+                f"Columns there: {', '.join(map(repr, header))}.{one}"
             )
 
 
@@ -398,12 +404,12 @@ def read_folds(
         return fold_columns(columns[fold])
     for column in fold:
         for cell, name in zip(columns[column], names, strict=True):
-            if cell not in _MEMBERSHIP:
+            if cell.lower() not in _MEMBERSHIP:
                 raise ValueError(
                     f"Got {cell!r} in fold column {column!r} for clip {name!r}, expected 0 (train) "
                     "or 1 (test)."
                 )
-    folds = [[_MEMBERSHIP[cell] for cell in columns[column]] for column in fold]
+    folds = [[_MEMBERSHIP[cell.lower()] for cell in columns[column]] for column in fold]
     return np.array(folds, dtype=np.int8).T, list(fold)
 
 
