@@ -416,7 +416,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         y: Any,
     ) -> None:
         """Run epochs, each a task for callbacks, until all are done or somebody says stop."""
-        device, ranks = next(self.network_.parameters()).device, training.ranks
+        device, ranks = training.device, training.ranks
         hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
         n_epochs = last_epoch - training.epoch
         progress = (
@@ -458,9 +458,13 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         ranks.follow(training)  # their processors may differ in the last bit
         if training.best_weights is not None:
             self.network_.load_state_dict(training.best_weights)
+        self._finish(sequences, ranks)
+        progress.call_on_fit_task_end(**hooks)
+
+    def _finish(self, sequences: Sequences, ranks: Ranks) -> None:
+        """Do what follows the last epoch."""
         self._fit_covariance(sequences, ranks, self.network_.eval())
         self.network_.cpu()
-        progress.call_on_fit_task_end(**hooks)
 
     def _split(self, rows: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
         """Split rows into those to train on and those to validate on."""

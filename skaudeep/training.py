@@ -177,7 +177,7 @@ class Loss:
 
     def sums(
         self,
-        network: nn.Module,
+        network: Callable[..., Any],
         x: Tensor,
         lengths: Tensor | None,
         chance: Chance | None,
@@ -208,7 +208,11 @@ class Loss:
         return error, n_values, divergence
 
     def value(
-        self, error: Tensor, n_values: Tensor, divergence: Tensor | float, epoch: int
+        self,
+        error: Tensor,
+        n_values: Tensor,
+        divergence: Tensor | float,
+        kl_weight: Tensor | float,
     ) -> Tensor:
         """Loss of a whole batch from the sums over all its parts.
 
@@ -217,7 +221,7 @@ class Loss:
         count = n_values.clamp_min(1)  # all may be silent
         # The floor keeps the root's gradient finite where the reconstruction is perfect.
         rmse = (error / count).clamp_min(1e-12).sqrt()
-        return rmse + value_at(self.kl_weight, epoch) * divergence / count
+        return rmse + kl_weight * divergence / count
 
     def feed(self, epoch: int, *, training: bool) -> float:
         """Return `feed_previous_prob` in an epoch: beside training all or nothing, not by chance.
@@ -273,6 +277,8 @@ class Training:
         Mean norm of the gradient, before it is clipped, in the last epoch.
     after_batch : list of callables
         Called without arguments between batches.
+    device : torch.device
+        Of the network's parameters.
     """
 
     network: nn.Module
@@ -293,12 +299,17 @@ class Training:
         self.sums = torch.zeros(3, dtype=torch.float64)
         self.gradient_norm = 0.0
         self.after_batch: list[Callable[[], object]] = []
-        self._device = next(self.network.parameters()).device
+        self.device = next(self.network.parameters()).device
 
     @property
     def epoch(self) -> int:
         """Number of epochs that are done."""
         return len(self.loss_curve)
+
+    @property
+    def batch_seed(self) -> int:
+        """Of all that is random in the next batch."""
+        return derived_seed(self.seed, self.epoch, self.batch)
 
     def run_epoch(self, batches: Iterable[Batch]) -> None:
         """Finish the epoch under way.
@@ -314,16 +325,30 @@ class Training:
         FloatingPointError
             If training diverges.
         """
-        self.network.train()
-        self.sums = self.sums.to(self._device)  # on the device: no wait per batch
-        rate = value_at(self.learning_rate, self.epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.begin_epoch()
         for x, lengths in batches:
             self.sums += self.step(x, lengths)
             self.batch += 1
             for call in self.after_batch:
                 call()
+        self.end_epoch()
+
+    def begin_epoch(self) -> None:
+        """Make ready for the batches of the epoch under way."""
+        self.network.train()
+        self.sums = self.sums.to(self.device)  # on the device: no wait per batch
+        rate = value_at(self.learning_rate, self.epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def end_epoch(self) -> None:
+        """Note what came of the batches of the epoch under way, and count it as done.
+
+        Raises
+        ------
+        FloatingPointError
+            If training diverges.
+        """
         error, n_values, norms = self.sums.tolist()
         loss = (error / n_values) ** 0.5
         if not np.isfinite(loss):
@@ -340,24 +365,28 @@ class Training:
         """Take one optimiser step; return squared errors, their number, norm of the gradient."""
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         # Forward and backward, each shard on its core, then added up in order.
-        sums = torch.zeros(3, dtype=torch.float64, device=self._device)
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         by_sum: list[Tensor] = []
         shards = split_batch(x, lengths)
-        seed = derived_seed(self.seed, self.epoch, self.batch)
         with cores(len(shards)) as each:
-            for own, by_own in each(partial(self._shard, parameters, seed), shards):
+            for own, by_own in each(partial(self._shard, parameters, self.batch_seed), shards):
                 sums += own
                 by_sum = list(map(torch.add, by_sum, by_own)) if by_sum else by_own
         # The loss is one root over the sums of all shards and ranks. Its gradient follows from it.
         sums = self.ranks.total(sums).requires_grad_()
         error, n_values, divergence = sums
-        loss = self.loss.value(error, n_values, divergence, self.epoch)
+        kl_weight = value_at(self.loss.kl_weight, self.epoch)
+        loss = self.loss.value(error, n_values, divergence, kl_weight)
         (weights,) = torch.autograd.grad(loss, sums)
-        gradient = torch.zeros(sum(p.numel() for p in parameters), device=self._device)
+        gradient = torch.zeros(sum(p.numel() for p in parameters), device=self.device)
         for weight, by_one in zip(weights[::2], by_sum, strict=False):  # of error, of divergence
             gradient += by_one.mul_(weight)
-        gradient = self.ranks.total(gradient)
-        # Clip, step.
+        norm = self.descend(self.ranks.total(gradient))
+        return torch.stack([*sums.detach()[:2], norm.double()])
+
+    def descend(self, gradient: Tensor) -> Tensor:
+        """Clip a flat gradient of all parameters and follow it; return its norm before."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
         norm = gradient.norm()
         gradient.clamp_(-self.gradient_clip, self.gradient_clip)
         for parameter, part in zip(
@@ -365,7 +394,7 @@ class Training:
         ):
             parameter.grad = part.view_as(parameter)
         self.optimizer.step()
-        return torch.stack([*sums.detach()[:2], norm.double()])
+        return norm
 
     def _shard(
         self, parameters: list[nn.Parameter], seed: int, shard: Shard
@@ -398,7 +427,7 @@ class Training:
             with torch.no_grad():  # in this thread
                 return torch.stack(self.loss.sums(self.network, x, lengths, None, self.epoch)[:2])
 
-        sums = torch.zeros(2, dtype=torch.float64, device=self._device)
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         for x, lengths in batches:
             shards = split_batch(x, lengths)
             with cores(len(shards)) as each:
@@ -464,7 +493,7 @@ class Training:
         self.restore_moments(state["moments"])
         best = state["best_weights"]
         self.best_weights = {
-            name: torch.from_numpy(values.copy()).to(self._device) for name, values in best.items()
+            name: torch.from_numpy(values.copy()).to(self.device) for name, values in best.items()
         } or None
         self.seed, self.start, self.batch = state["seed"], state["start"], state["batch"]
         self.sums = torch.tensor(state["sums"], dtype=torch.float64)
