@@ -390,6 +390,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             )
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
+        sequences.keep_on(device)
         training = Training(
             self.network_,
             torch.optim.Adam(self.network_.parameters()),

@@ -44,7 +44,7 @@ def reverse_time(x: Tensor, lengths: Tensor | None) -> Tensor:
     if lengths is None:
         return x.flip(0)
     time = torch.arange(len(x), device=x.device)[:, None]  # (T, 1)
-    mirrored = lengths.to(x.device) - 1 - time  # (T, B)
+    mirrored = lengths.to(x.device, non_blocking=True) - 1 - time  # (T, B)
     return x.gather(0, torch.where(mirrored >= 0, mirrored, time)[:, :, None].expand_as(x))
 
 
@@ -196,8 +196,8 @@ class RecurrentStack(nn.Module):
         """Run torch's module, which is cuDNN's on CUDA."""
         if lengths is not None:  # sorted here: torch would wait for the device to sort back
             order = lengths.argsort(descending=True, stable=True)
-            back = order.argsort().to(x.device)
-            there = order.to(x.device)
+            back = order.argsort().to(x.device, non_blocking=True)
+            there = order.to(x.device, non_blocking=True)
             x, initial = x[:, there], None if initial is None else initial[there]
         hx = None
         if initial is not None:

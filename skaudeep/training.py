@@ -55,7 +55,8 @@ def squared_error(
         error = error.sum(dim=2)
         n_values = torch.full_like(error, target.shape[2])
     if lengths is not None:
-        real = torch.arange(len(error), device=error.device)[:, None] < lengths.to(error.device)
+        frames = torch.arange(len(error), device=error.device)[:, None]
+        real = frames < lengths.to(error.device, non_blocking=True)  # (T, B)
         error, n_values = error * real, n_values * real
     return error, n_values
 
