@@ -15,6 +15,7 @@ import torch
 from sklearn.utils import check_array
 from torch import Tensor
 
+from skaudeep.gpu import products_in
 from skaudeep.ranks import ALONE, Ranks
 
 RESIDENT_SHARE = 0.25  # of a device's free memory, which all rows may take
@@ -109,7 +110,8 @@ def map_sequences(
     order = order[sequences.lengths[order] > 0]
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        values = function(*sequences.batch(rows, device)).cpu().numpy()
+        with products_in("ieee", device):
+            values = function(*sequences.batch(rows, device)).cpu().numpy()
         if per_frame:
             for row, of_row in zip(rows, values.swapaxes(0, 1), strict=True):
                 result[row, : sequences.lengths[row]] = of_row[: sequences.lengths[row]]
