@@ -24,6 +24,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chance import Chance
+from skaudeep.gpu import Repeated, products_in
 from skaudeep.ranks import ALONE, Ranks
 from skaudeep.recurrent import RecurrentStack
 from skaudeep.sequences import Sequences, resolve_device
@@ -74,6 +75,8 @@ class Stack:
         for model, network in enumerate(networks):
             for name, parameter in network.named_parameters():
                 parameter.data = self._weights[name].detach()[model]
+        record = trainings[0].record
+        self._repeated = None if record is None else Repeated(self._step, record)
 
     def run_epoch(self, batches: Iterable[Sequence[Tensor]]) -> None:
         """Finish an epoch of each training.
@@ -92,34 +95,35 @@ class Stack:
             training.begin_epoch()
         device = self._rates.device
         sums = torch.zeros(len(self.trainings), 3, dtype=torch.float64, device=device)
-        kl_weights = [value_at(t.loss.kl_weight, t.epoch) for t in self.trainings]
-        for batch in batches:
-            seeds = torch.tensor([training.batch_seed for training in self.trainings])
-            sums += self.step(
-                torch.stack(list(batch)),
-                seeds.to(device, non_blocking=True),
-                torch.tensor(kl_weights, dtype=torch.float64).to(device, non_blocking=True),
-            )
-            for training in self.trainings:
-                training.batch += 1
+        with products_in("tf32", device):
+            for batch in batches:
+                sums += self.step(torch.stack(list(batch)))
+                for training in self.trainings:
+                    training.batch += 1
         for training, own in zip(self.trainings, sums, strict=True):
             training.sums.copy_(own)
             training.end_epoch()
 
-    def step(self, x: Tensor, seeds: Tensor, kl_weights: Tensor) -> Tensor:
+    def step(self, x: Tensor) -> Tensor:
         """Take one optimiser step of each training.
 
         Parameters
         ----------
         x : Tensor of shape (n_models, n_frames, n_sequences, n_bands)
-        seeds : Tensor of shape (n_models,), int64
-        kl_weights : Tensor of shape (n_models,), float64
 
         Returns
         -------
         Tensor of shape (n_models, 3), float64
             Squared errors, their number and the norm of the gradient of each.
         """
+        seeds = torch.tensor([training.batch_seed for training in self.trainings])
+        kl_weights = [value_at(t.loss.kl_weight, t.epoch) for t in self.trainings]
+        numbers = seeds, torch.tensor(kl_weights, dtype=torch.float64)
+        if self._repeated is not None:
+            return self._repeated(x, *numbers)
+        return self._step(x, *(number.to(x.device) for number in numbers))
+
+    def _step(self, x: Tensor, seeds: Tensor, kl_weights: Tensor) -> Tensor:
         error, n_values, divergence = vmap(self._sums)(self._weights, x, seeds, self._rates)
         loss = self.trainings[0].loss.value(error, n_values, divergence, kl_weights)  # (M,)
         gradients = torch.autograd.grad(
@@ -148,7 +152,8 @@ class Stack:
         return error, n_values, torch.zeros_like(error) if divergence is None else divergence
 
     def release(self) -> None:
-        """Give each network memory of its own."""
+        """Give each network memory of its own; no step is taken after that."""
+        self._repeated = None
         for training in self.trainings:
             for parameter in training.network.parameters():
                 parameter.data = parameter.data.clone()
@@ -217,15 +222,17 @@ def fit_stacked(
 def _train(members: Sequence[tuple[Seq2SeqAutoencoder, Training, Sequences]]) -> None:
     """Do what `Seq2SeqAutoencoder.fit` does, for several at once."""
     stack = Stack([training for _, training, _ in members])
-    for _ in range(members[0][0].max_epochs):
-        with ExitStack() as open_now:
-            readers = []
-            for autoencoder, training, sequences in members:
-                order = epoch_order(len(sequences), seed=training.seed, epoch=training.epoch)
-                reader = sequences.batches(order, autoencoder.batch_size, training.device)
-                readers.append(open_now.enter_context(closing(reader)))
-            stack.run_epoch([x for x, _ in batch] for batch in zip(*readers, strict=True))
-    stack.release()
+    try:
+        for _ in range(members[0][0].max_epochs):
+            with ExitStack() as open_now:
+                readers = []
+                for autoencoder, training, sequences in members:
+                    order = epoch_order(len(sequences), seed=training.seed, epoch=training.epoch)
+                    reader = sequences.batches(order, autoencoder.batch_size, training.device)
+                    readers.append(open_now.enter_context(closing(reader)))
+                stack.run_epoch([x for x, _ in batch] for batch in zip(*readers, strict=True))
+    finally:
+        stack.release()  # also of the memory of a step that did not fit
     for autoencoder, _, sequences in members:
         autoencoder._finish(sequences, ALONE)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skaudeep.chance import Chance
+from skaudeep.gpu import Record, Repeated, products_in
 from skaudeep.ranks import ALONE, Ranks
 from skaudeep.shards import Batch, Shard, cores, split_batch
 
@@ -147,12 +148,23 @@ def state_moments(encoder: Any, batches: Iterable[Batch], ranks: Ranks = ALONE) 
     n_states = len(encoder.covariance.center)
     device = encoder.covariance.center.device
     total = torch.zeros(1 + n_states, 1 + n_states, dtype=torch.float64, device=device)
-    for x, lengths in batches:
-        shards = split_batch(x, lengths)
-        with cores(len(shards)) as each:
-            for own in each(of_shard, shards):
-                total += own
+    with products_in("ieee", device):
+        for x, lengths in batches:
+            shards = split_batch(x, lengths)
+            with cores(len(shards)) as each:
+                for own in each(of_shard, shards):
+                    total += own
     return ranks.total(total)
+
+
+def adam(network: nn.Module) -> torch.optim.Adam:
+    """Adam; on CUDA with all that it knows on the device, so that its steps can be recorded."""
+    parameters = list(network.parameters())
+    device = parameters[0].device
+    if device.type != "cuda":
+        return torch.optim.Adam(parameters)
+    rate = torch.tensor(0.0, device=device)  # filled in by the epoch
+    return torch.optim.Adam(parameters, lr=rate, fused=True, capturable=True)
 
 
 @dataclass
@@ -263,6 +275,9 @@ class Training:
         none.
     ranks : Ranks, default=Ranks()
         Who trains together: batches hold the part of this rank, which may be no row.
+    record : callable, default=None
+        As in :class:`~skaudeep.gpu.Repeated`: records a step, to repeat it for all batches of its
+        shape without padding, where `feed_previous_prob` is a number and one process trains alone.
 
     Attributes
     ----------
@@ -292,6 +307,7 @@ class Training:
     loss_curve: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
     ranks: Ranks = ALONE
+    record: Record | None = None
 
     def __post_init__(self) -> None:
         self.start = self.epoch
@@ -300,6 +316,10 @@ class Training:
         self.sums = torch.zeros(3, dtype=torch.float64)
         self.gradient_norm = 0.0
         self.after_batch: list[Callable[[], object]] = []
+        self._repeated: Repeated | None = None
+        may_repeat = self.ranks.size == 1 and not isinstance(self.loss.feed_previous_prob, dict)
+        if self.record is not None and may_repeat:
+            self._repeated = Repeated(self._step, self.record)
         self.device = next(self.network.parameters()).device
 
     @property
@@ -327,11 +347,12 @@ class Training:
             If training diverges.
         """
         self.begin_epoch()
-        for x, lengths in batches:
-            self.sums += self.step(x, lengths)
-            self.batch += 1
-            for call in self.after_batch:
-                call()
+        with products_in("tf32", self.device):
+            for x, lengths in batches:
+                self.sums += self.step(x, lengths)
+                self.batch += 1
+                for call in self.after_batch:
+                    call()
         self.end_epoch()
 
     def begin_epoch(self) -> None:
@@ -340,7 +361,10 @@ class Training:
         self.sums = self.sums.to(self.device)  # on the device: no wait per batch
         rate = value_at(self.learning_rate, self.epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     def end_epoch(self) -> None:
         """Note what came of the batches of the epoch under way, and count it as done.
@@ -364,19 +388,35 @@ class Training:
 
     def step(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Take one optimiser step; return squared errors, their number, norm of the gradient."""
+        kl_weight = value_at(self.loss.kl_weight, self.epoch)
+        if self._repeated is None or lengths is not None:
+            return self._step(x, self.batch_seed, kl_weight, lengths)
+        numbers = torch.tensor(self.batch_seed), torch.tensor(kl_weight, dtype=torch.float64)
+        return self._repeated(x, *numbers)
+
+    def release(self) -> None:
+        """Forget what was recorded of the steps: the network may go elsewhere."""
+        self._repeated = None
+
+    def _step(
+        self,
+        x: Tensor,
+        seed: int | Tensor,
+        kl_weight: float | Tensor,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         # Forward and backward, each shard on its core, then added up in order.
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         by_sum: list[Tensor] = []
         shards = split_batch(x, lengths)
         with cores(len(shards)) as each:
-            for own, by_own in each(partial(self._shard, parameters, self.batch_seed), shards):
+            for own, by_own in each(partial(self._shard, parameters, seed), shards):
                 sums += own
                 by_sum = list(map(torch.add, by_sum, by_own)) if by_sum else by_own
         # The loss is one root over the sums of all shards and ranks. Its gradient follows from it.
         sums = self.ranks.total(sums).requires_grad_()
         error, n_values, divergence = sums
-        kl_weight = value_at(self.loss.kl_weight, self.epoch)
         loss = self.loss.value(error, n_values, divergence, kl_weight)
         (weights,) = torch.autograd.grad(loss, sums)
         gradient = torch.zeros(sum(p.numel() for p in parameters), device=self.device)
@@ -398,7 +438,7 @@ class Training:
         return norm
 
     def _shard(
-        self, parameters: list[nn.Parameter], seed: int, shard: Shard
+        self, parameters: list[nn.Parameter], seed: int | Tensor, shard: Shard
     ) -> tuple[Tensor, list[Tensor]]:
         """Sum over a shard, with the flat gradients of its error and, if any, divergence."""
         x, lengths, rows = shard
@@ -429,11 +469,12 @@ class Training:
                 return torch.stack(self.loss.sums(self.network, x, lengths, None, self.epoch)[:2])
 
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
-        for x, lengths in batches:
-            shards = split_batch(x, lengths)
-            with cores(len(shards)) as each:
-                for own in each(evaluate, shards):
-                    sums += own
+        with products_in("ieee", self.device):
+            for x, lengths in batches:
+                shards = split_batch(x, lengths)
+                with cores(len(shards)) as each:
+                    for own in each(evaluate, shards):
+                        sums += own
         error, n_values = self.ranks.total(sums).tolist()
         self.validation_loss_curve.append((error / n_values) ** 0.5)
         if self.epochs_since_best == 0:
