@@ -366,6 +366,24 @@ def test_a_gpu_trains_as_a_cpu_does(parameters, ragged):
 
 
 @needs_cuda
+@pytest.mark.parametrize("lengths", [None, torch.tensor([6, 4, 6, 2, 6])])
+def test_a_step_does_not_wait_for_the_gpu(lengths):
+    run = training(None, bidirectional_decoder=True)
+    run.network.cuda()
+    run = Training(
+        run.network, adam(run.network), run.loss, seed=0, learning_rate=1e-3, gradient_clip=2.0
+    )
+    x = batches()[0].cuda()
+    run.begin_epoch()
+    run.step(x, lengths)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        run.step(x, lengths)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@needs_cuda
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_a_gpu_stacks_the_views_of_a_fusion(cell, monkeypatch):
     stacked = []
