@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from skaudeep.encoders import CODES, FeatureEncoder
+from skaudeep.gpu import products_in, recorder
 from skaudeep.networks import NETWORKS, Autoencoder
 from skaudeep.ranks import ALONE, Ranks, Unwatched
 from skaudeep.recurrent import CELLS
@@ -36,6 +37,7 @@ from skaudeep.training import (
     Loss,
     Schedule,
     Training,
+    adam,
     check_schedule,
     epoch_order,
     squared_error,
@@ -141,7 +143,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     precision : {"float32", "bf16"}, default="float32"
         Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), on
         processors that know it nearly twice as fast; weights, loss and `transform` stay in
-        float32.
+        float32. On a GPU that has TensorFloat-32, "float32" multiplies matrices in that in
+        training, and in nothing less than float32 in `transform` and scores.
     device : str, default="auto"
         Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
         one. Between calls the weights lie on the CPU, so a pickle loads on any machine.
@@ -390,9 +393,10 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             )
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
+        sequences.keep_on(device)
         training = Training(
             self.network_,
-            torch.optim.Adam(self.network_.parameters()),
+            adam(self.network_),
             self._loss(bf16=self.precision == "bf16"),
             seed=self.seed_,
             learning_rate=self.learning_rate,
@@ -400,6 +404,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             loss_curve=self.loss_curve_,
             validation_loss_curve=self.validation_loss_curve_,
             ranks=ranks,
+            record=recorder(device),
         )
         if self.moments_ is not None:
             training.restore_moments(self.moments_)
@@ -416,7 +421,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         y: Any,
     ) -> None:
         """Run epochs, each a task for callbacks, until all are done or somebody says stop."""
-        device, ranks = next(self.network_.parameters()).device, training.ranks
+        device, ranks = training.device, training.ranks
         hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
         n_epochs = last_epoch - training.epoch
         progress = (
@@ -458,9 +463,14 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         ranks.follow(training)  # their processors may differ in the last bit
         if training.best_weights is not None:
             self.network_.load_state_dict(training.best_weights)
+        training.release()
+        self._finish(sequences, ranks)
+        progress.call_on_fit_task_end(**hooks)
+
+    def _finish(self, sequences: Sequences, ranks: Ranks) -> None:
+        """Do what follows the last epoch."""
         self._fit_covariance(sequences, ranks, self.network_.eval())
         self.network_.cpu()
-        progress.call_on_fit_task_end(**hooks)
 
     def _split(self, rows: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
         """Split rows into those to train on and those to validate on."""
@@ -642,7 +652,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             batch = batch.to(device)
             if per_frame:
                 batch = batch.transpose(0, 1).contiguous()  # (T, B, C)
-            written = network.generate(batch, n_frames)  # (T, B, F)
+            with products_in("ieee", device):
+                written = network.generate(batch, n_frames)  # (T, B, F)
             result[start : start + self.batch_size] = written.transpose(0, 1).cpu().numpy()
         result[missing] = np.nan
         return result.reshape(*codes.shape[: -1 - per_frame], *shape)

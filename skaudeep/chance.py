@@ -33,7 +33,9 @@ class Chance:
 
     Parameters
     ----------
-    seed : int
+    seed : int, or Tensor of one int64
+        The same numbers for the same seed. A tensor is not looked at: it may be on another device,
+        filled anew between replays of a CUDA graph, or stand for the seeds of several models.
     rows : Tensor of shape (n_sequences,), int64
         What tells the sequences apart: their places in the whole batch. On the device that numbers
         are wanted on.
@@ -46,15 +48,18 @@ class Chance:
     True
     """
 
-    def __init__(self, seed: int, rows: Tensor, draws: Iterator[int] | None = None):
+    def __init__(self, seed: int | Tensor, rows: Tensor, draws: Iterator[int] | None = None):
         self.seed = seed
         self.rows = rows
         self._draws = count() if draws is None else draws
 
     def keys(self) -> Tensor:
         """Begin a draw: the keys of its streams, of shape (n_sequences,), int64."""
-        draw = torch.tensor(next(self._draws)) * GOLDEN + self.seed
-        start = int(_mixed(draw))  # on the CPU: another device need not be waited for
+        draw = _wrapped(next(self._draws) * GOLDEN)
+        if isinstance(self.seed, Tensor):
+            start: int | Tensor = _mixed(self.seed + draw)
+        else:  # on the CPU: another device need not be waited for
+            start = int(_mixed(torch.tensor(_wrapped(draw + self.seed))))
         return _mixed((self.rows + 1) * GOLDEN + start)
 
     def bits(self, n_frames: int, width: int) -> Tensor:
@@ -88,6 +93,11 @@ def _mixed(z: Tensor) -> Tensor:
     z = (z ^ _shifted(z, 30)) * _FIRST
     z = (z ^ _shifted(z, 27)) * _SECOND
     return z ^ _shifted(z, 31)
+
+
+def _wrapped(n: int) -> int:
+    """Take a number modulo 2^64, as int64 has it."""
+    return (n + 2**63) % 2**64 - 2**63
 
 
 def _shifted(z: Tensor, n: int) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import zlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ import torch
 from sklearn.utils import check_array
 from torch import Tensor
 
+from skaudeep.gpu import products_in
 from skaudeep.ranks import ALONE, Ranks
 
+RESIDENT_SHARE = 0.25  # of a device's free memory, which all rows may take
 SCAN_BYTES = 2**26  # rows are encoded in blocks of about 64 MiB
 CHECK_BYTES = 2**20  # and checked in blocks that are no larger than a batch, about
 
@@ -107,7 +110,8 @@ def map_sequences(
     order = order[sequences.lengths[order] > 0]
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        values = function(*sequences.batch(rows, device)).cpu().numpy()
+        with products_in("ieee", device):
+            values = function(*sequences.batch(rows, device)).cpu().numpy()
         if per_frame:
             for row, of_row in zip(rows, values.swapaxes(0, 1), strict=True):
                 result[row, : sequences.lengths[row]] = of_row[: sequences.lengths[row]]
@@ -169,6 +173,7 @@ class Sequences:
                     "required."
                 )
         self._scan()
+        self._resident: Tensor | None = None
 
     def __len__(self) -> int:
         return int(np.prod(self.shape))
@@ -284,24 +289,73 @@ class Sequences:
         x = torch.from_numpy(np.ascontiguousarray(block.swapaxes(0, 1)))  # (T, B, F)
         return x.to(device), (None if lengths.min() == longest else torch.from_numpy(lengths))
 
+    def keep_on(self, device: torch.device) -> None:
+        """Let `batches` take rows from a CUDA device, where all fit a quarter of its free memory.
+
+        On other devices, and where they do not fit, each batch is read from X.
+        """
+        if device.type == "cuda":
+            n_free, _ = torch.cuda.mem_get_info(device)
+            if 4 * len(self) * self.n_frames * self.n_bands <= RESIDENT_SHARE * n_free:
+                self._put_on(device)
+
+    def _put_on(self, device: torch.device) -> None:
+        """Copy all rows to a device, time-major as the batches."""
+        shape = (int(self.lengths.max()), len(self), self.n_bands)
+        self._resident = torch.zeros(shape, device=device)  # (T, N, F)
+        for rows in self._blocks():
+            x, _ = self.batch(rows, device)
+            self._resident[: len(x), rows[0] : rows[-1] + 1] = x
+
     def batches(
         self, rows: np.ndarray, batch_size: int, device: torch.device, ranks: Ranks = ALONE
     ) -> Generator[tuple[Tensor, Tensor | None]]:
         """Yield `batch` for each ``batch_size`` of the rows, in their order.
 
-        What is on disk is read by a thread of its own, one batch ahead, until the generator ends or
-        is closed. Of each batch it is the part that `ranks` takes.
+        What is on disk, or goes to another device than the CPU, is read by a thread of its own, one
+        batch ahead, until the generator ends or is closed. Of each batch it is the part that
+        `ranks` takes.
         """
         starts = range(0, len(rows), batch_size)
         parts = (ranks.part(rows[start : start + batch_size]) for start in starts)
-        if isinstance(self._source, list) or type(self._source) is np.ndarray:
+        if self._resident is not None and self._resident.device == device:
+            yield from self._gathered(parts)
+            return
+        in_memory = isinstance(self._source, list) or type(self._source) is np.ndarray
+        if in_memory and device.type == "cpu":
             for part in parts:
                 yield self.batch(part, device)
             return
+        with closing(self._ahead(parts, pinned=device.type == "cuda")) as ahead:
+            for x, lengths in ahead:
+                yield x.to(device, non_blocking=True), lengths
+
+    def _gathered(self, parts: Iterable[np.ndarray]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield batches from the rows that lie on a device, without waiting for it."""
+        resident: Any = self._resident
+        parts = list(parts)
+        rows = torch.from_numpy(np.concatenate([np.empty(0, np.int64), *parts]))
+        rows = rows.to(resident.device, non_blocking=True)
+        for part, there in zip(parts, rows.split([len(part) for part in parts]), strict=True):
+            lengths = self.lengths[part]
+            longest = int(lengths.max(initial=0))
+            equal = lengths.min(initial=longest) == longest
+            x = resident[:longest].index_select(1, there)  # (T, B, F)
+            yield x, (None if equal else torch.from_numpy(lengths))
+
+    def _ahead(
+        self, parts: Iterable[np.ndarray], *, pinned: bool
+    ) -> Generator[tuple[Tensor, Tensor | None]]:
+        """Yield batches on the CPU, read by another thread, which may pin them for a GPU."""
+
+        def read(part: np.ndarray) -> tuple[Tensor, Tensor | None]:
+            x, lengths = self.batch(part, torch.device("cpu"))
+            return (x.pin_memory() if pinned else x), lengths
+
         ahead: deque[Future] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="skaudeep-reader") as reader:
             for part in parts:
-                ahead.append(reader.submit(self.batch, part, device))
+                ahead.append(reader.submit(read, part))
                 if len(ahead) > 1:
                     yield ahead.popleft().result()
         yield from (batch.result() for batch in ahead)

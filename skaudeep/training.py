@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skaudeep.chance import Chance
+from skaudeep.gpu import Record, Repeated, products_in
 from skaudeep.ranks import ALONE, Ranks
 from skaudeep.shards import Batch, Shard, cores, split_batch
 
@@ -55,7 +56,8 @@ def squared_error(
         error = error.sum(dim=2)
         n_values = torch.full_like(error, target.shape[2])
     if lengths is not None:
-        real = torch.arange(len(error), device=error.device)[:, None] < lengths.to(error.device)
+        frames = torch.arange(len(error), device=error.device)[:, None]
+        real = frames < lengths.to(error.device, non_blocking=True)  # (T, B)
         error, n_values = error * real, n_values * real
     return error, n_values
 
@@ -146,12 +148,23 @@ def state_moments(encoder: Any, batches: Iterable[Batch], ranks: Ranks = ALONE) 
     n_states = len(encoder.covariance.center)
     device = encoder.covariance.center.device
     total = torch.zeros(1 + n_states, 1 + n_states, dtype=torch.float64, device=device)
-    for x, lengths in batches:
-        shards = split_batch(x, lengths)
-        with cores(len(shards)) as each:
-            for own in each(of_shard, shards):
-                total += own
+    with products_in("ieee", device):
+        for x, lengths in batches:
+            shards = split_batch(x, lengths)
+            with cores(len(shards)) as each:
+                for own in each(of_shard, shards):
+                    total += own
     return ranks.total(total)
+
+
+def adam(network: nn.Module) -> torch.optim.Adam:
+    """Adam; on CUDA with all that it knows on the device, so that its steps can be recorded."""
+    parameters = list(network.parameters())
+    device = parameters[0].device
+    if device.type != "cuda":
+        return torch.optim.Adam(parameters)
+    rate = torch.tensor(0.0, device=device)  # filled in by the epoch
+    return torch.optim.Adam(parameters, lr=rate, fused=True, capturable=True)
 
 
 @dataclass
@@ -177,7 +190,7 @@ class Loss:
 
     def sums(
         self,
-        network: nn.Module,
+        network: Callable[..., Any],
         x: Tensor,
         lengths: Tensor | None,
         chance: Chance | None,
@@ -208,7 +221,11 @@ class Loss:
         return error, n_values, divergence
 
     def value(
-        self, error: Tensor, n_values: Tensor, divergence: Tensor | float, epoch: int
+        self,
+        error: Tensor,
+        n_values: Tensor,
+        divergence: Tensor | float,
+        kl_weight: Tensor | float,
     ) -> Tensor:
         """Loss of a whole batch from the sums over all its parts.
 
@@ -217,7 +234,7 @@ class Loss:
         count = n_values.clamp_min(1)  # all may be silent
         # The floor keeps the root's gradient finite where the reconstruction is perfect.
         rmse = (error / count).clamp_min(1e-12).sqrt()
-        return rmse + value_at(self.kl_weight, epoch) * divergence / count
+        return rmse + kl_weight * divergence / count
 
     def feed(self, epoch: int, *, training: bool) -> float:
         """Return `feed_previous_prob` in an epoch: beside training all or nothing, not by chance.
@@ -258,6 +275,9 @@ class Training:
         none.
     ranks : Ranks, default=Ranks()
         Who trains together: batches hold the part of this rank, which may be no row.
+    record : callable, default=None
+        As in :class:`~skaudeep.gpu.Repeated`: records a step, to repeat it for all batches of its
+        shape without padding, where `feed_previous_prob` is a number and one process trains alone.
 
     Attributes
     ----------
@@ -273,6 +293,8 @@ class Training:
         Mean norm of the gradient, before it is clipped, in the last epoch.
     after_batch : list of callables
         Called without arguments between batches.
+    device : torch.device
+        Of the network's parameters.
     """
 
     network: nn.Module
@@ -285,6 +307,7 @@ class Training:
     loss_curve: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
     ranks: Ranks = ALONE
+    record: Record | None = None
 
     def __post_init__(self) -> None:
         self.start = self.epoch
@@ -293,12 +316,21 @@ class Training:
         self.sums = torch.zeros(3, dtype=torch.float64)
         self.gradient_norm = 0.0
         self.after_batch: list[Callable[[], object]] = []
-        self._device = next(self.network.parameters()).device
+        self._repeated: Repeated | None = None
+        may_repeat = self.ranks.size == 1 and not isinstance(self.loss.feed_previous_prob, dict)
+        if self.record is not None and may_repeat:
+            self._repeated = Repeated(self._step, self.record)
+        self.device = next(self.network.parameters()).device
 
     @property
     def epoch(self) -> int:
         """Number of epochs that are done."""
         return len(self.loss_curve)
+
+    @property
+    def batch_seed(self) -> int:
+        """Of all that is random in the next batch."""
+        return derived_seed(self.seed, self.epoch, self.batch)
 
     def run_epoch(self, batches: Iterable[Batch]) -> None:
         """Finish the epoch under way.
@@ -314,16 +346,34 @@ class Training:
         FloatingPointError
             If training diverges.
         """
+        self.begin_epoch()
+        with products_in("tf32", self.device):
+            for x, lengths in batches:
+                self.sums += self.step(x, lengths)
+                self.batch += 1
+                for call in self.after_batch:
+                    call()
+        self.end_epoch()
+
+    def begin_epoch(self) -> None:
+        """Make ready for the batches of the epoch under way."""
         self.network.train()
-        self.sums = self.sums.to(self._device)  # on the device: no wait per batch
+        self.sums = self.sums.to(self.device)  # on the device: no wait per batch
         rate = value_at(self.learning_rate, self.epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        for x, lengths in batches:
-            self.sums += self.step(x, lengths)
-            self.batch += 1
-            for call in self.after_batch:
-                call()
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def end_epoch(self) -> None:
+        """Note what came of the batches of the epoch under way, and count it as done.
+
+        Raises
+        ------
+        FloatingPointError
+            If training diverges.
+        """
         error, n_values, norms = self.sums.tolist()
         loss = (error / n_values) ** 0.5
         if not np.isfinite(loss):
@@ -338,12 +388,28 @@ class Training:
 
     def step(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Take one optimiser step; return squared errors, their number, norm of the gradient."""
+        kl_weight = value_at(self.loss.kl_weight, self.epoch)
+        if self._repeated is None or lengths is not None:
+            return self._step(x, self.batch_seed, kl_weight, lengths)
+        numbers = torch.tensor(self.batch_seed), torch.tensor(kl_weight, dtype=torch.float64)
+        return self._repeated(x, *numbers)
+
+    def release(self) -> None:
+        """Forget what was recorded of the steps: the network may go elsewhere."""
+        self._repeated = None
+
+    def _step(
+        self,
+        x: Tensor,
+        seed: int | Tensor,
+        kl_weight: float | Tensor,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         # Forward and backward, each shard on its core, then added up in order.
-        sums = torch.zeros(3, dtype=torch.float64, device=self._device)
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         by_sum: list[Tensor] = []
         shards = split_batch(x, lengths)
-        seed = derived_seed(self.seed, self.epoch, self.batch)
         with cores(len(shards)) as each:
             for own, by_own in each(partial(self._shard, parameters, seed), shards):
                 sums += own
@@ -351,13 +417,17 @@ class Training:
         # The loss is one root over the sums of all shards and ranks. Its gradient follows from it.
         sums = self.ranks.total(sums).requires_grad_()
         error, n_values, divergence = sums
-        loss = self.loss.value(error, n_values, divergence, self.epoch)
+        loss = self.loss.value(error, n_values, divergence, kl_weight)
         (weights,) = torch.autograd.grad(loss, sums)
-        gradient = torch.zeros(sum(p.numel() for p in parameters), device=self._device)
+        gradient = torch.zeros(sum(p.numel() for p in parameters), device=self.device)
         for weight, by_one in zip(weights[::2], by_sum, strict=False):  # of error, of divergence
             gradient += by_one.mul_(weight)
-        gradient = self.ranks.total(gradient)
-        # Clip, step.
+        norm = self.descend(self.ranks.total(gradient))
+        return torch.stack([*sums.detach()[:2], norm.double()])
+
+    def descend(self, gradient: Tensor) -> Tensor:
+        """Clip a flat gradient of all parameters and follow it; return its norm before."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
         norm = gradient.norm()
         gradient.clamp_(-self.gradient_clip, self.gradient_clip)
         for parameter, part in zip(
@@ -365,10 +435,10 @@ class Training:
         ):
             parameter.grad = part.view_as(parameter)
         self.optimizer.step()
-        return torch.stack([*sums.detach()[:2], norm.double()])
+        return norm
 
     def _shard(
-        self, parameters: list[nn.Parameter], seed: int, shard: Shard
+        self, parameters: list[nn.Parameter], seed: int | Tensor, shard: Shard
     ) -> tuple[Tensor, list[Tensor]]:
         """Sum over a shard, with the flat gradients of its error and, if any, divergence."""
         x, lengths, rows = shard
@@ -398,12 +468,13 @@ class Training:
             with torch.no_grad():  # in this thread
                 return torch.stack(self.loss.sums(self.network, x, lengths, None, self.epoch)[:2])
 
-        sums = torch.zeros(2, dtype=torch.float64, device=self._device)
-        for x, lengths in batches:
-            shards = split_batch(x, lengths)
-            with cores(len(shards)) as each:
-                for own in each(evaluate, shards):
-                    sums += own
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        with products_in("ieee", self.device):
+            for x, lengths in batches:
+                shards = split_batch(x, lengths)
+                with cores(len(shards)) as each:
+                    for own in each(evaluate, shards):
+                        sums += own
         error, n_values = self.ranks.total(sums).tolist()
         self.validation_loss_curve.append((error / n_values) ** 0.5)
         if self.epochs_since_best == 0:
@@ -464,7 +535,7 @@ class Training:
         self.restore_moments(state["moments"])
         best = state["best_weights"]
         self.best_weights = {
-            name: torch.from_numpy(values.copy()).to(self._device) for name, values in best.items()
+            name: torch.from_numpy(values.copy()).to(self.device) for name, values in best.items()
         } or None
         self.seed, self.start, self.batch = state["seed"], state["start"], state["batch"]
         self.sums = torch.tensor(state["sums"], dtype=torch.float64)

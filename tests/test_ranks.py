@@ -90,7 +90,7 @@ def gradient_of_a_variational_loss(ranks=ALONE):
     error, n_values, divergence = loss.sums(network, x, None, None, 0)
     own = torch.stack([error, n_values, divergence.double()])
     total = ranks.total(own.detach()).requires_grad_()
-    value = loss.value(*total, 0)
+    value = loss.value(*total, loss.kl_weight)
     value.backward()
     own.backward(total.grad)
     gradients = {name: ranks.total(p.grad).numpy() for name, p in network.named_parameters()}

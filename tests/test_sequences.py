@@ -206,3 +206,47 @@ def test_ranks_take_apart_what_one_alone_takes_together():
         np.testing.assert_array_equal(together[: len(first), ::2], first)
         np.testing.assert_array_equal(together[: len(second), 1::2], second)
     assert parts[1][2][0].shape == (0, 0, 2)  # seven rows: the last batch has one
+
+
+@pytest.mark.parametrize("lengths", [(5, 3, 0, 5, 2, 4, 5), (4,) * 7])
+@pytest.mark.parametrize("form", ["float64", "memmap", "list"])
+def test_rows_on_a_device_give_the_batches_that_they_give_from_memory(form, lengths, tmp_path):
+    X = padded(lengths)
+    sequences, resident = (
+        Sequences(list(np.delete(X, 2, axis=0)) if form == "list" else FORMS[form](X, tmp_path))
+        for _ in range(2)
+    )
+    resident._put_on(CPU)
+    resident._source = None  # nothing is read again
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(sequences.lengths))
+    for ranks in (Ranks(), Ranks(0, 4), Ranks(3, 4)):  # the last has no row of the last batch
+        expected = list(sequences.batches(rows, 4, CPU, ranks))
+        found = list(resident.batches(rows, 4, CPU, ranks))
+        for (x, of_x), (y, of_y) in zip(found, expected, strict=True):
+            assert torch.equal(x, y)
+            assert (of_x is None) == (of_y is None)
+            assert of_x is None or torch.equal(of_x, of_y)
+    assert list(resident.batches(np.array([], dtype=int), 4, CPU)) == []
+
+
+@pytest.mark.parametrize(("free", "resident"), [(4 * 4 * 3 * 5 * 2, True), (479, False)])
+def test_rows_are_put_on_a_device_where_they_fit_a_quarter_of_what_is_free(
+    free, resident, monkeypatch
+):
+    put = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2**40))
+    monkeypatch.setattr(Sequences, "_put_on", lambda self, device: put.append(device))
+    sequences = Sequences(padded((5, 5, 5)))  # of two bands
+    sequences.keep_on(CPU)
+    assert put == []
+    sequences.keep_on(torch.device("cuda", 1))
+    assert put == [torch.device("cuda", 1)] * resident
+
+
+def test_a_network_elsewhere_gets_its_batches_from_memory():
+    sequences = Sequences(padded((5, 5, 5)))
+    rows = np.arange(3)
+    ((expected, _),) = sequences.batches(rows, 4, CPU)
+    sequences._put_on(torch.device("meta"))
+    ((found, _),) = sequences.batches(rows, 4, CPU)
+    assert torch.equal(found, expected)

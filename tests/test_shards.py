@@ -94,7 +94,8 @@ def test_shards_have_the_loss_and_the_gradient_of_the_whole_batch(code):
     assert norm == pytest.approx(torch.cat([g.flatten() for g in found]).norm().item(), rel=1e-4)
     network.zero_grad()
     sums = loss.sums(network, x, None, None, 0)
-    loss.value(sums[0], sums[1], 0.0 if code == "tanh" else sums[2], 0).backward()
+    divergence = 0.0 if code == "tanh" else sums[2]
+    loss.value(sums[0], sums[1], divergence, loss.kl_weight).backward()
     assert error == pytest.approx(sums[0].item(), rel=1e-5)
     assert n_values == sums[1].item() == x.numel()
     for gradient, parameter in zip(found, network.parameters(), strict=True):

@@ -4,8 +4,15 @@ One step is forward, loss, backward, clip and Adam of the paper's network: encod
 bidirectional decoder of 2 x 256, 124 frames of 128 bands. The yardstick beside it is the same graph
 on plain ``nn.GRU`` or ``nn.LSTM`` stacks in float32. Both sides alternate; figures are medians.
 
+On a CUDA device "float32" and "plain" multiply in TensorFloat-32 in training, and a step is taken
+as it is ("eager"), as a CUDA graph, and by several models of equal shape as one stack.
+
     python examples/benchmarks/training.py
     python examples/benchmarks/training.py --device cuda
+
+Whether it runs at all, on a CPU, where nothing is recorded:
+
+    python examples/benchmarks/training.py --stacked --frames 5 --units 8 --batches 4 --repeats 1
 """
 
 from __future__ import annotations
@@ -20,10 +27,13 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from skaudeep.gpu import WARM_UP, products_in, recorder
 from skaudeep.networks import TimeAutoencoder
-from skaudeep.training import Loss, Training
+from skaudeep.stacks import Stack
+from skaudeep.training import Loss, Training, adam
 
-N_FRAMES, N_BANDS, N_UNITS, N_LAYERS = 124, 128, 256, 2
+N_BANDS, N_LAYERS = 128, 2
+N_FRAMES, N_UNITS = 124, 256  # unless other ones are asked for
 GATES = {"gru": 3, "lstm": 4}
 
 
@@ -120,6 +130,10 @@ def alternate(
     to the system is slow to return.
     """
     times: dict[str, list[float]] = {name: [] for name in sides}
+    if device.startswith("cuda"):
+        for run in sides.values():
+            for _ in range(WARM_UP + 1):  # the last records
+                run()
     for _ in range(repeats):
         for name, run in sides.items():
             seconds(run, device)
@@ -151,31 +165,55 @@ def plain_step(network: nn.Module, x: Tensor) -> Callable[[], object]:
     return step
 
 
-def training_step(network: nn.Module, x: Tensor, *, bf16: bool) -> Callable[[], object]:
-    """Return a step of `skaudeep.training`."""
-    network.to(x.device)
+def training_of(
+    cell: str, rate: float, device: str, *, bf16: bool = False, recorded: bool = True, seed: int = 0
+) -> Training:
+    """Return a training of `skaudeep.training` that is ready for a step."""
+    network = TimeAutoencoder(
+        N_BANDS,
+        N_UNITS,
+        n_layers=N_LAYERS,
+        cell=cell,
+        bidirectional_decoder=True,
+        dropout=rate,
+    ).to(device)
     training = Training(
         network,
-        torch.optim.Adam(network.parameters()),
+        adam(network),
         Loss(bf16=bf16),
-        seed=0,
+        seed=seed,
         learning_rate=1e-3,
         gradient_clip=2.0,
+        record=recorder(torch.device(device)) if recorded else None,
     )
-    return partial(training.step, x, None)
+    training.begin_epoch()
+    return training
+
+
+def stack_of(n_models: int, cell: str, rate: float, x: Tensor) -> Callable[[], object]:
+    """Return a step of several models as one."""
+    trainings = [training_of(cell, rate, str(x.device), seed=seed) for seed in range(n_models)]
+    return partial(Stack(trainings).step, torch.stack(n_models * [x]))
 
 
 def main() -> None:
+    global N_FRAMES, N_UNITS
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 512])
     parser.add_argument("--cells", nargs="+", default=["gru", "lstm"])
     parser.add_argument("--dropout", type=float, nargs="+", default=[0.0, 0.2])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--stacked", action="store_true", help="several models, on a CPU as well")
+    parser.add_argument("--models", type=int, default=8, help="of a stack")
+    parser.add_argument("--frames", type=int, default=N_FRAMES)
+    parser.add_argument("--units", type=int, default=N_UNITS)
     options = parser.parse_args()
+    N_FRAMES, N_UNITS = options.frames, options.units
     device = options.device
+    on_cuda = device.startswith("cuda")
 
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor()
+    name = torch.cuda.get_device_name() if on_cuda else platform.processor()
     machine, threads = name or platform.machine(), torch.get_num_threads()
     print(f"{machine}, {threads} threads, torch {torch.__version__}")
     ceiling = {"mm": product(2048, device)}
@@ -189,9 +227,9 @@ def main() -> None:
             shares = "  ".join(
                 f"{rate / limit:4.0%} of {limit:.0f} ({kind})" for kind, limit in limits.items()
             )
-            ratio = times["plain"] / times[side]
+            ratio = flops[side] / flops["plain"] * times["plain"] / times[side]
             print(
-                f"{label:28s} {side:8s} {times[side] * 1e3:8.1f} ms {rate:6.0f} GFLOP/s  {shares}"
+                f"{label:28s} {side:10s} {times[side] * 1e3:8.1f} ms {rate:6.0f} GFLOP/s  {shares}"
                 f"  {ratio:5.2f} x plain",
                 flush=True,
             )
@@ -200,29 +238,35 @@ def main() -> None:
         for batch in options.batches:
             x = torch.rand(N_FRAMES, batch, N_BANDS, device=device) * 2 - 1
             for rate in options.dropout:
-                network = TimeAutoencoder(
-                    N_BANDS,
-                    N_UNITS,
-                    n_layers=N_LAYERS,
-                    cell=cell,
-                    bidirectional_decoder=True,
-                    dropout=rate,
-                )
+                step = partial(training_of, cell, rate, device)
                 sides = {
                     "plain": plain_step(PlainAutoencoder(cell, rate), x),
-                    "float32": training_step(network, x, bf16=False),
-                    "bf16": training_step(network, x, bf16=True),
+                    "float32": partial(step().step, x, None),
+                    "bf16": partial(step(bf16=True).step, x, None),
                 }
-                times = alternate(sides | ceiling, options.repeats, device)
                 flops = dict.fromkeys(sides, step_flops(cell, batch))
-                report(f"{cell} batch {batch} dropout {rate:g}", flops, times)
+                if on_cuda:
+                    sides["eager"] = partial(step(recorded=False).step, x, None)
+                    flops["eager"] = flops["plain"]
+                if on_cuda or options.stacked:
+                    for n_models in (1, options.models):
+                        sides[f"stack of {n_models}"] = stack_of(n_models, cell, rate, x)
+                        flops[f"stack of {n_models}"] = n_models * flops["plain"]
+                with products_in("tf32", torch.device(device)):
+                    times = alternate(sides | ceiling, options.repeats, device)
+                label = f"{cell} batch {batch} dropout {rate:g}"
+                report(label, flops, times)
+                if on_cuda or options.stacked:
+                    ratio = times[f"stack of {options.models}"] / times["float32"]
+                    print(f"{label:28s} {options.models} models in {ratio:.2f} x the time of one")
 
         x = torch.rand(N_FRAMES, 256, N_BANDS, device=device) * 2 - 1
-        sides = {"plain": PlainStack(cell, 0.0).to(device), "float32": network.encoder}
-        with torch.inference_mode():
-            runs = {side: partial(module, x) for side, module in sides.items()}
+        network = training_of(cell, 0.0, device).network
+        encoders = {"plain": PlainStack(cell, 0.0).to(device), "float32": network.encoder}
+        with torch.inference_mode(), products_in("ieee", torch.device(device)):
+            runs = {side: partial(module, x) for side, module in encoders.items()}
             times = alternate(runs | ceiling, max(options.repeats, 9), device)
-        report(f"{cell} transform 256", dict.fromkeys(sides, encoder_flops(cell, 256)), times)
+        report(f"{cell} transform 256", dict.fromkeys(runs, encoder_flops(cell, 256)), times)
 
 
 if __name__ == "__main__":
