@@ -22,7 +22,7 @@ _FEATURES = binding.get_host_cpu_features()
 VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
 TILE_VECTORS = 2
 TILE_ROWS = 4 if VECTOR_BYTES == 32 else 8  # what fits 16 registers, and 32
-SUM_ROWS = 256  # terms of a sum over all frames that are taken together
+SUM_ROWS, SUM_COLUMNS = 256, 128  # part of a gradient, its rows far apart, that is copied together
 BLOCK_ROWS = 32  # sequences that go through time together: their states stay in the L1 cache
 
 
@@ -129,7 +129,7 @@ _tile_of_one = _tile(1)
 
 
 @_compiled
-def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):
+def _multiply(c, c_at, c_row, a, a_at, a_row, a_step, n_rows, w, n_columns, depth):
     """Add ``a @ w`` to c, for ``n_rows`` rows from ``a_at`` and ``c_at`` on; ``w`` is packed."""
     width = TILE_VECTORS * VECTOR_BYTES // c.itemsize
     whole = n_rows - n_rows % TILE_ROWS
@@ -137,10 +137,10 @@ def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):
         at = j * depth
         for i in range(0, whole, TILE_ROWS):
             to, left = c_at + i * c_row + j, a_at + i * a_row
-            _tile_of_rows(c, to, c_row, a, left, a_row, 1, w, at, width, depth)
+            _tile_of_rows(c, to, c_row, a, left, a_row, a_step, w, at, width, depth)
         for i in range(whole, n_rows):
             to, left = c_at + i * c_row + j, a_at + i * a_row
-            _tile_of_one(c, to, c_row, a, left, a_row, 1, w, at, width, depth)
+            _tile_of_one(c, to, c_row, a, left, a_row, a_step, w, at, width, depth)
     narrow = n_columns % width
     if narrow > 0:
         flat_c, flat_a = c.reshape(-1), a.reshape(-1)
@@ -148,7 +148,7 @@ def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):
         for i in range(n_rows):
             row = flat_c[c_at + i * c_row + n_columns - narrow :]
             for k in range(depth):
-                x = flat_a[a_at + i * a_row + k]
+                x = flat_a[a_at + i * a_row + k * a_step]
                 for j in range(narrow):
                     row[j] += x * panel[k * narrow + j]
 
@@ -162,39 +162,33 @@ def product(x, w, bias, out, start, stop):
         for i in range(first, last):
             out[i] = bias
         at, to = first * depth, first * n_columns
-        _multiply(out, to, n_columns, x, at, depth, last - first, w, n_columns, depth)
+        _multiply(out, to, n_columns, x, at, depth, 1, last - first, w, n_columns, depth)
 
 
 @_compiled
 def weight_gradient(gradient, x, out, start, stop):
     """Set rows of ``out`` (N, K) to those of ``gradient.T @ x``, from (M, N) and (M, K)."""
-    n_rows, n_gates = gradient.shape
-    n_columns = x.shape[1]
+    n_rows, n_columns = x.shape
     width = TILE_VECTORS * VECTOR_BYTES // x.itemsize
-    narrow = n_columns % width
-    whole = stop - (stop - start) % TILE_ROWS
-    for i in range(start, stop):
-        out[i] = 0
-    panel = np.empty(SUM_ROWS * width, x.dtype)
+    out[start:stop] = 0
+    packed = np.empty(SUM_ROWS * n_columns, x.dtype)  # as by `pack`
+    block = np.empty((SUM_ROWS, SUM_COLUMNS), x.dtype)
     for k in range(0, n_rows, SUM_ROWS):
         depth = min(SUM_ROWS, n_rows - k)
-        for j in range(0, n_columns - width + 1, width):
+        for j in range(0, n_columns, width):
+            columns = min(width, n_columns - j)
             for row in range(depth):
-                for column in range(width):
-                    panel[row * width + column] = x[k + row, j + column]
-            for i in range(start, whole, TILE_ROWS):
-                to, g = i * n_columns + j, k * n_gates + i
-                _tile_of_rows(out, to, n_columns, gradient, g, 1, n_gates, panel, 0, width, depth)
-            for i in range(whole, stop):
-                to, g = i * n_columns + j, k * n_gates + i
-                _tile_of_one(out, to, n_columns, gradient, g, 1, n_gates, panel, 0, width, depth)
-        if narrow > 0:
-            for row in range(k, k + depth):
-                values = x[row, n_columns - narrow :]
-                for i in range(start, stop):
-                    to_row, factor = out[i, n_columns - narrow :], gradient[row, i]
-                    for j in range(narrow):
-                        to_row[j] += factor * values[j]
+                panel, values = packed[j * depth + row * columns :], x[k + row, j:]
+                for column in range(columns):
+                    panel[column] = values[column]
+        for first in range(start, stop, SUM_COLUMNS):
+            n = min(SUM_COLUMNS, stop - first)
+            for row in range(depth):
+                part, values = block[row], gradient[k + row, first:]
+                for i in range(n):
+                    part[i] = values[i]
+            to = first * n_columns
+            _multiply(out, to, n_columns, block, 0, 1, SUM_COLUMNS, n, packed, n_columns, depth)
 
 
 def _exp(x: Any) -> Any:
@@ -251,9 +245,9 @@ def gru_forward(gates, w_gates, w_new, bias, term, states, lengths, start, stop)
             for i in range(first, last):
                 term[kept, i] = bias
             at, rows = t * n_sequences + first, last - first
-            _multiply(gates, at * 3 * n, 3 * n, states, at * n, n, rows, w_gates, 2 * n, n)
+            _multiply(gates, at * 3 * n, 3 * n, states, at * n, n, 1, rows, w_gates, 2 * n, n)
             at_term = (kept * n_sequences + first) * n
-            _multiply(term, at_term, n, states, at * n, n, rows, w_new, n, n)
+            _multiply(term, at_term, n, states, at * n, n, 1, rows, w_new, n, n)
             for i in range(first, last):
                 before, after = states[t, i], states[t + 1, i]
                 if t >= lengths[i]:
@@ -311,7 +305,7 @@ def gru_backward(
                 for j in range(n):
                     d[j] *= update[j]
             at = (t * n_sequences + first) * 3 * n
-            _multiply(gradient, first * n, n, to_product, at, 3 * n, last - first, w, n, 3 * n)
+            _multiply(gradient, first * n, n, to_product, at, 3 * n, 1, last - first, w, n, 3 * n)
 
 
 @_compiled
@@ -327,7 +321,7 @@ def lstm_forward(gates, w, states, cells, lengths, start, stop):
         last = min(first + BLOCK_ROWS, stop)
         for t in range(n_frames):
             at, rows = t * n_sequences + first, last - first
-            _multiply(gates, at * 4 * n, 4 * n, states, at * n, n, rows, w, 4 * n, n)
+            _multiply(gates, at * 4 * n, 4 * n, states, at * n, n, 1, rows, w, 4 * n, n)
             for i in range(first, last):
                 after, cell, cell_after = states[t + 1, i], cells[t, i], cells[t + 1, i]
                 if t >= lengths[i]:
@@ -397,7 +391,7 @@ def lstm_backward(
                 for j in range(n):  # all of it goes through the product
                     d[j] = 0
             at = (t * n_sequences + first) * 4 * n
-            _multiply(gradient, first * n, n, to_product, at, 4 * n, last - first, w, n, 4 * n)
+            _multiply(gradient, first * n, n, to_product, at, 4 * n, 1, last - first, w, n, 4 * n)
 
 
 @_compiled

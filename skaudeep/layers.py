@@ -141,17 +141,18 @@ class _Layer(torch.autograd.Function):
             arrays = [*saved, w, gradient, to_product, to_new]
             _share(kernels.gru_backward, arrays, n_sequences)
             grad_initial = gradient
-            grad_weight_hh, grad_bias_hh = _gradients(rows, before, weight_hh, ctx.dtype)
-            to_product[:, :, 2 * n :] = to_new  # now of the product with the inputs
-            grad_weight_ih, grad_bias_ih = _gradients(rows, x.flatten(0, 1), weight_ih, ctx.dtype)
         else:
             grad_cell = grad_final[:, n:].clone(memory_format=torch.contiguous_format)
             saved = [gates, hidden, second, lengths, grad_outputs.contiguous()]
             arrays = [*saved, w, gradient, grad_cell, to_product]
             _share(kernels.lstm_backward, arrays, n_sequences)
             grad_initial = torch.cat([gradient, grad_cell], dim=1)
-            grad_weight_hh, grad_bias_hh = _gradients(rows, before, weight_hh, ctx.dtype)
-            grad_weight_ih, grad_bias_ih = _gradients(rows, x.flatten(0, 1), weight_ih, ctx.dtype)
+        grad_weight_hh = _weight_gradient(rows, before, weight_hh, ctx.dtype)
+        grad_bias_hh = grad_bias_ih = rows.sum(0)
+        if ctx.cell == "gru":
+            to_product[:, :, 2 * n :] = to_new  # now of the product with the inputs
+            grad_bias_ih = torch.cat([grad_bias_hh[: 2 * n], to_new.sum((0, 1))])
+        grad_weight_ih = _weight_gradient(rows, x.flatten(0, 1), weight_ih, ctx.dtype)
         grad_x = None
         if ctx.needs_input_grad[1]:
             grad_x = _product(rows, weight_ih.t(), None, ctx.dtype).view(x.shape)
@@ -253,16 +254,13 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype)
     return y
 
 
-def _gradients(
-    gradient: Tensor, x: Tensor, weight: Tensor, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Gradients of weight and bias of ``linear(x, weight, bias)``."""
+def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """Gradient of the weight of ``linear(x, weight)``."""
     from skaudeep import kernels
 
     if dtype == torch.bfloat16:
         low = _empty(*gradient.shape, dtype=dtype).copy_(gradient)
-        to_weight = (low.t() @ x.to(dtype)).to(weight.dtype)
-    else:
-        to_weight = torch.empty_like(weight)
-        _share(kernels.weight_gradient, [gradient, x, to_weight], len(weight))
-    return to_weight, gradient.sum(0)
+        return (low.t() @ x.to(dtype)).to(weight.dtype)
+    to_weight = torch.empty_like(weight)
+    _share(kernels.weight_gradient, [gradient, x, to_weight], len(weight))
+    return to_weight
