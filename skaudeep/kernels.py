@@ -26,23 +26,6 @@ SUM_ROWS, SUM_COLUMNS = 256, 128  # part of a gradient, its rows far apart, that
 BLOCK_ROWS = 32  # sequences that go through time together: their states stay in the L1 cache
 
 
-def panel_width(itemsize: int) -> int:
-    """Columns of a weight that `pack` lays side by side."""
-    return TILE_VECTORS * VECTOR_BYTES // itemsize
-
-
-def pack(weight: np.ndarray) -> np.ndarray:
-    """Lay out a matrix (N, K) for `_multiply` by its transpose.
-
-    Panels of `panel_width` columns of the transpose, each (K, width), one after the other; the
-    last one may be narrower.
-    """
-    width = panel_width(weight.itemsize)
-    return np.concatenate(
-        [weight[i : i + width].T.reshape(-1) for i in range(0, len(weight), width)]
-    )
-
-
 def _compiled(function: Callable) -> Callable:
     # Contraction to fused multiply-add alone: the rest of fastmath loses NaN, and so divergence.
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
@@ -52,8 +35,28 @@ def _compiled(function: Callable) -> Callable:
         return njit(**options)(function)
 
 
+@_compiled
+def pack(weight):
+    """Lay out a matrix (N, K) for `_multiply` by its transpose.
+
+    Panels of as many columns of the transpose as a tile has, each (K, width), one after the other;
+    the last one may be narrower.
+    """
+    n_columns, depth = weight.shape
+    width = TILE_VECTORS * VECTOR_BYTES // weight.itemsize
+    packed = np.empty(n_columns * depth, weight.dtype)
+    for j in range(0, n_columns, width):
+        columns = min(width, n_columns - j)
+        panel = packed[j * depth : (j + columns) * depth].reshape(depth, columns)
+        for column in range(columns):
+            values = weight[j + column]
+            for k in range(depth):
+                panel[k, column] = values[k]
+    return packed
+
+
 def _tile(n_rows: int) -> Callable:
-    """Return a function that adds ``a @ w`` to a tile of c, held in registers meanwhile.
+    """Return a function that adds ``a @ w``, summed in registers, to a tile of c.
 
     Each array comes with the place of its first element, the distance from row to row of the tile,
     and that from one term of the sum to the next.
@@ -95,9 +98,15 @@ def _tile(n_rows: int) -> Callable:
                 for i in rows
             ]
             sums = [[cgutils.alloca_once(builder, vector) for _ in vectors] for _ in rows]
+            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+            fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            to_write, to_keep, data_cache = number(1), number(3), number(1)
             for i in rows:
                 for v in vectors:
-                    builder.store(builder.load(targets[i][v], align=itemsize), sums[i][v])
+                    place = builder.bitcast(targets[i][v], byte)
+                    builder.call(fetch, [place, to_write, to_keep, data_cache])
+                    builder.store(ir.Constant(vector, None), sums[i][v])
             lefts = [builder.gep(left, [builder.mul(integer(i), a_row)]) for i in rows]
             with cgutils.for_range(builder, depth) as loop:
                 at_a, at_w = builder.mul(loop.index, a_step), builder.mul(loop.index, w_step)
@@ -115,7 +124,9 @@ def _tile(n_rows: int) -> Callable:
                         builder.store(total, sums[i][v])
             for i in rows:
                 for v in vectors:
-                    builder.store(builder.load(sums[i][v]), targets[i][v], align=itemsize)
+                    before = builder.load(targets[i][v], align=itemsize)  # is here by now
+                    total = builder.fadd(before, builder.load(sums[i][v]))
+                    builder.store(total, targets[i][v], align=itemsize)
             return context.get_dummy_value()
 
         i = types.intp
@@ -155,14 +166,21 @@ def _multiply(c, c_at, c_row, a, a_at, a_row, a_step, n_rows, w, n_columns, dept
 
 @_compiled
 def product(x, w, bias, out, start, stop):
-    """Set rows of ``out`` (M, N) to ``x @ w + bias``; x is (M, K), w packed."""
-    depth, n_columns = x.shape[1], out.shape[1]
-    for first in range(start, stop, BLOCK_ROWS):
-        last = min(first + BLOCK_ROWS, stop)
-        for i in range(first, last):
-            out[i] = bias
-        at, to = first * depth, first * n_columns
-        _multiply(out, to, n_columns, x, at, depth, 1, last - first, w, n_columns, depth)
+    """Set sequences of ``out`` (T, B, N) to ``x @ w + bias``; x is (T, B, K), w packed."""
+    n_frames, n_sequences, depth = x.shape
+    n_columns = out.shape[2]
+    n_runs, n_rows = n_frames, stop - start
+    if n_rows == n_sequences:  # one frame after the other without a gap
+        n_runs, n_rows = 1, n_frames * n_sequences
+    flat = out.reshape(-1, n_columns)
+    for run in range(n_runs):
+        end = run * n_sequences + start + n_rows
+        for first in range(end - n_rows, end, BLOCK_ROWS):
+            last = min(first + BLOCK_ROWS, end)
+            for i in range(first, last):
+                flat[i] = bias
+            at, to = first * depth, first * n_columns
+            _multiply(out, to, n_columns, x, at, depth, 1, last - first, w, n_columns, depth)
 
 
 @_compiled
@@ -229,7 +247,7 @@ def _exp_overload(x: Any) -> Any:
 
 
 @_compiled
-def gru_forward(gates, w_gates, w_new, bias, term, states, lengths, start, stop):
+def gru_forward(gates, w_gates, w_new, bias, states, term, lengths, start, stop):
     """Turn the products with the inputs in ``gates`` (T, B, 3H) into r, z, n; fill the states.
 
     ``term`` (T or 1, B, H) keeps what r multiplies, and ``bias`` (H,) belongs to it. ``w_gates``
