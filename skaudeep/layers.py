@@ -1,10 +1,10 @@
 """One recurrent layer on the CPU with its own backward pass through time.
 
 torch runs an ``nn.GRU`` on the CPU as a graph of small operations per frame. Here the products with
-the inputs, and in the backward pass those for the gradients of weights and inputs, run once over
-all frames; what has to run frame by frame is compiled (`skaudeep.kernels`) and shared by threads
-that take a part of the batch each. In the shapes T is frames, B sequences, F inputs, H units, G
-gates (3 for GRU, 4 for LSTM).
+the inputs, and in the backward pass those for the gradients of weights and inputs, run over many
+frames at once; what has to run frame by frame is compiled (`skaudeep.kernels`) and shared by
+threads that take a part of the batch each. In the shapes T is frames, B sequences, F inputs, H
+units, G gates (3 for GRU, 4 for LSTM).
 """
 
 from __future__ import annotations
