@@ -22,25 +22,8 @@ _FEATURES = binding.get_host_cpu_features()
 VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
 TILE_VECTORS = 2
 TILE_ROWS = 4 if VECTOR_BYTES == 32 else 8  # what fits 16 registers, and 32
-SUM_ROWS = 256  # terms of a sum over all frames that are taken together
+SUM_ROWS, SUM_COLUMNS = 256, 128  # part of a gradient, its rows far apart, that is copied together
 BLOCK_ROWS = 32  # sequences that go through time together: their states stay in the L1 cache
-
-
-def panel_width(itemsize: int) -> int:
-    """Columns of a weight that `pack` lays side by side."""
-    return TILE_VECTORS * VECTOR_BYTES // itemsize
-
-
-def pack(weight: np.ndarray) -> np.ndarray:
-    """Lay out a matrix (N, K) for `_multiply` by its transpose.
-
-    Panels of `panel_width` columns of the transpose, each (K, width), one after the other; the
-    last one may be narrower.
-    """
-    width = panel_width(weight.itemsize)
-    return np.concatenate(
-        [weight[i : i + width].T.reshape(-1) for i in range(0, len(weight), width)]
-    )
 
 
 def _compiled(function: Callable) -> Callable:
@@ -52,8 +35,28 @@ def _compiled(function: Callable) -> Callable:
         return njit(**options)(function)
 
 
+@_compiled
+def pack(weight):
+    """Lay out a matrix (N, K) for `_multiply` by its transpose.
+
+    Panels of as many columns of the transpose as a tile has, each (K, width), one after the other;
+    the last one may be narrower.
+    """
+    n_columns, depth = weight.shape
+    width = TILE_VECTORS * VECTOR_BYTES // weight.itemsize
+    packed = np.empty(n_columns * depth, weight.dtype)
+    for j in range(0, n_columns, width):
+        columns = min(width, n_columns - j)
+        panel = packed[j * depth : (j + columns) * depth].reshape(depth, columns)
+        for column in range(columns):
+            values = weight[j + column]
+            for k in range(depth):
+                panel[k, column] = values[k]
+    return packed
+
+
 def _tile(n_rows: int) -> Callable:
-    """Return a function that adds ``a @ w`` to a tile of c, held in registers meanwhile.
+    """Return a function that adds ``a @ w``, summed in registers, to a tile of c.
 
     Each array comes with the place of its first element, the distance from row to row of the tile,
     and that from one term of the sum to the next.
@@ -95,9 +98,15 @@ def _tile(n_rows: int) -> Callable:
                 for i in rows
             ]
             sums = [[cgutils.alloca_once(builder, vector) for _ in vectors] for _ in rows]
+            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+            fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            to_write, to_keep, data_cache = number(1), number(3), number(1)
             for i in rows:
                 for v in vectors:
-                    builder.store(builder.load(targets[i][v], align=itemsize), sums[i][v])
+                    place = builder.bitcast(targets[i][v], byte)
+                    builder.call(fetch, [place, to_write, to_keep, data_cache])
+                    builder.store(ir.Constant(vector, None), sums[i][v])
             lefts = [builder.gep(left, [builder.mul(integer(i), a_row)]) for i in rows]
             with cgutils.for_range(builder, depth) as loop:
                 at_a, at_w = builder.mul(loop.index, a_step), builder.mul(loop.index, w_step)
@@ -115,7 +124,9 @@ def _tile(n_rows: int) -> Callable:
                         builder.store(total, sums[i][v])
             for i in rows:
                 for v in vectors:
-                    builder.store(builder.load(sums[i][v]), targets[i][v], align=itemsize)
+                    before = builder.load(targets[i][v], align=itemsize)  # is here by now
+                    total = builder.fadd(before, builder.load(sums[i][v]))
+                    builder.store(total, targets[i][v], align=itemsize)
             return context.get_dummy_value()
 
         i = types.intp
@@ -129,7 +140,7 @@ _tile_of_one = _tile(1)
 
 
 @_compiled
-def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):
+def _multiply(c, c_at, c_row, a, a_at, a_row, a_step, n_rows, w, n_columns, depth):
     """Add ``a @ w`` to c, for ``n_rows`` rows from ``a_at`` and ``c_at`` on; ``w`` is packed."""
     width = TILE_VECTORS * VECTOR_BYTES // c.itemsize
     whole = n_rows - n_rows % TILE_ROWS
@@ -137,10 +148,10 @@ def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):
         at = j * depth
         for i in range(0, whole, TILE_ROWS):
             to, left = c_at + i * c_row + j, a_at + i * a_row
-            _tile_of_rows(c, to, c_row, a, left, a_row, 1, w, at, width, depth)
+            _tile_of_rows(c, to, c_row, a, left, a_row, a_step, w, at, width, depth)
         for i in range(whole, n_rows):
             to, left = c_at + i * c_row + j, a_at + i * a_row
-            _tile_of_one(c, to, c_row, a, left, a_row, 1, w, at, width, depth)
+            _tile_of_one(c, to, c_row, a, left, a_row, a_step, w, at, width, depth)
     narrow = n_columns % width
     if narrow > 0:
         flat_c, flat_a = c.reshape(-1), a.reshape(-1)
@@ -148,53 +159,54 @@ def _multiply(c, c_at, c_row, a, a_at, a_row, n_rows, w, n_columns, depth):
         for i in range(n_rows):
             row = flat_c[c_at + i * c_row + n_columns - narrow :]
             for k in range(depth):
-                x = flat_a[a_at + i * a_row + k]
+                x = flat_a[a_at + i * a_row + k * a_step]
                 for j in range(narrow):
                     row[j] += x * panel[k * narrow + j]
 
 
 @_compiled
 def product(x, w, bias, out, start, stop):
-    """Set rows of ``out`` (M, N) to ``x @ w + bias``; x is (M, K), w packed."""
-    depth, n_columns = x.shape[1], out.shape[1]
-    for first in range(start, stop, BLOCK_ROWS):
-        last = min(first + BLOCK_ROWS, stop)
-        for i in range(first, last):
-            out[i] = bias
-        at, to = first * depth, first * n_columns
-        _multiply(out, to, n_columns, x, at, depth, last - first, w, n_columns, depth)
+    """Set sequences of ``out`` (T, B, N) to ``x @ w + bias``; x is (T, B, K), w packed."""
+    n_frames, n_sequences, depth = x.shape
+    n_columns = out.shape[2]
+    n_runs, n_rows = n_frames, stop - start
+    if n_rows == n_sequences:  # one frame after the other without a gap
+        n_runs, n_rows = 1, n_frames * n_sequences
+    flat = out.reshape(-1, n_columns)
+    for run in range(n_runs):
+        end = run * n_sequences + start + n_rows
+        for first in range(end - n_rows, end, BLOCK_ROWS):
+            last = min(first + BLOCK_ROWS, end)
+            for i in range(first, last):
+                flat[i] = bias
+            at, to = first * depth, first * n_columns
+            _multiply(out, to, n_columns, x, at, depth, 1, last - first, w, n_columns, depth)
 
 
 @_compiled
 def weight_gradient(gradient, x, out, start, stop):
     """Set rows of ``out`` (N, K) to those of ``gradient.T @ x``, from (M, N) and (M, K)."""
-    n_rows, n_gates = gradient.shape
-    n_columns = x.shape[1]
+    n_rows, n_columns = x.shape
     width = TILE_VECTORS * VECTOR_BYTES // x.itemsize
-    narrow = n_columns % width
-    whole = stop - (stop - start) % TILE_ROWS
-    for i in range(start, stop):
-        out[i] = 0
-    panel = np.empty(SUM_ROWS * width, x.dtype)
+    out[start:stop] = 0
+    packed = np.empty(SUM_ROWS * n_columns, x.dtype)  # as by `pack`
+    block = np.empty((SUM_ROWS, SUM_COLUMNS), x.dtype)
     for k in range(0, n_rows, SUM_ROWS):
         depth = min(SUM_ROWS, n_rows - k)
-        for j in range(0, n_columns - width + 1, width):
+        for j in range(0, n_columns, width):
+            columns = min(width, n_columns - j)
             for row in range(depth):
-                for column in range(width):
-                    panel[row * width + column] = x[k + row, j + column]
-            for i in range(start, whole, TILE_ROWS):
-                to, g = i * n_columns + j, k * n_gates + i
-                _tile_of_rows(out, to, n_columns, gradient, g, 1, n_gates, panel, 0, width, depth)
-            for i in range(whole, stop):
-                to, g = i * n_columns + j, k * n_gates + i
-                _tile_of_one(out, to, n_columns, gradient, g, 1, n_gates, panel, 0, width, depth)
-        if narrow > 0:
-            for row in range(k, k + depth):
-                values = x[row, n_columns - narrow :]
-                for i in range(start, stop):
-                    to_row, factor = out[i, n_columns - narrow :], gradient[row, i]
-                    for j in range(narrow):
-                        to_row[j] += factor * values[j]
+                panel, values = packed[j * depth + row * columns :], x[k + row, j:]
+                for column in range(columns):
+                    panel[column] = values[column]
+        for first in range(start, stop, SUM_COLUMNS):
+            n = min(SUM_COLUMNS, stop - first)
+            for row in range(depth):
+                part, values = block[row], gradient[k + row, first:]
+                for i in range(n):
+                    part[i] = values[i]
+            to = first * n_columns
+            _multiply(out, to, n_columns, block, 0, 1, SUM_COLUMNS, n, packed, n_columns, depth)
 
 
 def _exp(x: Any) -> Any:
@@ -235,7 +247,7 @@ def _exp_overload(x: Any) -> Any:
 
 
 @_compiled
-def gru_forward(gates, w_gates, w_new, bias, term, states, lengths, start, stop):
+def gru_forward(gates, w_gates, w_new, bias, states, term, lengths, start, stop):
     """Turn the products with the inputs in ``gates`` (T, B, 3H) into r, z, n; fill the states.
 
     ``term`` (T or 1, B, H) keeps what r multiplies, and ``bias`` (H,) belongs to it. ``w_gates``
@@ -251,9 +263,9 @@ def gru_forward(gates, w_gates, w_new, bias, term, states, lengths, start, stop)
             for i in range(first, last):
                 term[kept, i] = bias
             at, rows = t * n_sequences + first, last - first
-            _multiply(gates, at * 3 * n, 3 * n, states, at * n, n, rows, w_gates, 2 * n, n)
+            _multiply(gates, at * 3 * n, 3 * n, states, at * n, n, 1, rows, w_gates, 2 * n, n)
             at_term = (kept * n_sequences + first) * n
-            _multiply(term, at_term, n, states, at * n, n, rows, w_new, n, n)
+            _multiply(term, at_term, n, states, at * n, n, 1, rows, w_new, n, n)
             for i in range(first, last):
                 before, after = states[t, i], states[t + 1, i]
                 if t >= lengths[i]:
@@ -311,7 +323,7 @@ def gru_backward(
                 for j in range(n):
                     d[j] *= update[j]
             at = (t * n_sequences + first) * 3 * n
-            _multiply(gradient, first * n, n, to_product, at, 3 * n, last - first, w, n, 3 * n)
+            _multiply(gradient, first * n, n, to_product, at, 3 * n, 1, last - first, w, n, 3 * n)
 
 
 @_compiled
@@ -327,7 +339,7 @@ def lstm_forward(gates, w, states, cells, lengths, start, stop):
         last = min(first + BLOCK_ROWS, stop)
         for t in range(n_frames):
             at, rows = t * n_sequences + first, last - first
-            _multiply(gates, at * 4 * n, 4 * n, states, at * n, n, rows, w, 4 * n, n)
+            _multiply(gates, at * 4 * n, 4 * n, states, at * n, n, 1, rows, w, 4 * n, n)
             for i in range(first, last):
                 after, cell, cell_after = states[t + 1, i], cells[t, i], cells[t + 1, i]
                 if t >= lengths[i]:
@@ -397,7 +409,7 @@ def lstm_backward(
                 for j in range(n):  # all of it goes through the product
                     d[j] = 0
             at = (t * n_sequences + first) * 4 * n
-            _multiply(gradient, first * n, n, to_product, at, 4 * n, last - first, w, n, 4 * n)
+            _multiply(gradient, first * n, n, to_product, at, 4 * n, 1, last - first, w, n, 4 * n)
 
 
 @_compiled

@@ -1,16 +1,14 @@
 """One recurrent layer on the CPU with its own backward pass through time.
 
 torch runs an ``nn.GRU`` on the CPU as a graph of small operations per frame. Here the products with
-the inputs, and in the backward pass those for the gradients of weights and inputs, run once over
-all frames; what has to run frame by frame is compiled (`skaudeep.kernels`) and shared by threads
-that take a part of the batch each. In the shapes T is frames, B sequences, F inputs, H units, G
-gates (3 for GRU, 4 for LSTM).
+the inputs, and in the backward pass those for the gradients of weights and inputs, run over many
+frames at once; what has to run frame by frame is compiled (`skaudeep.kernels`) and shared by
+threads that take a part of the batch each. In the shapes T is frames, B sequences, F inputs, H
+units, G gates (3 for GRU, 4 for LSTM).
 """
 
 from __future__ import annotations
 
-import math
-import mmap
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
@@ -18,15 +16,15 @@ from itertools import pairwise
 from threading import current_thread
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from skaudeep.chance import Chance
+from skaudeep.memory import empty
 from skaudeep.threads import team
 
-HUGE_PAGE = 2**21  # bytes
+CHUNK_FRAMES = 8  # whose gates stay in the L2 cache
 
 
 def run_layer(
@@ -98,28 +96,49 @@ class _Layer(torch.autograd.Function):
 
         n_frames, n_sequences, _ = x.shape
         n = weight_hh.shape[1]
-        dtype = torch.bfloat16 if bf16 else weight_ih.dtype
+        dtype = weight_ih.dtype
         bias = bias_ih + bias_hh
-        if cell == "gru":
-            bias[2 * n :] = bias_ih[2 * n :]  # r multiplies the other part
-        x = x.to(dtype).contiguous()
-        gates = _product(x.flatten(0, 1), weight_ih, bias, dtype).view(n_frames, n_sequences, -1)
         hidden = _states(initial[:, :n], n_frames)
         w = _array(weight_hh)
         if cell == "gru":
+            bias[2 * n :] = bias_ih[2 * n :]  # r multiplies the other part
             # What r multiplies is needed in the backward pass alone.
-            kept = n_frames if keep else 1
-            second = _empty(kept, n_sequences, n, dtype=gates.dtype)
-            packed = (kernels.pack(w[: 2 * n]), kernels.pack(w[2 * n :]))
-            arrays = [gates, *packed, bias_hh[2 * n :], second, hidden, lengths]
-            _share(kernels.gru_forward, arrays, n_sequences)
-            final = _last(hidden, lengths)
+            second = empty(n_frames if keep else 1, n_sequences, n, dtype=dtype)
+            packed = [kernels.pack(w[: 2 * n]), kernels.pack(w[2 * n :]), _array(bias_hh[2 * n :])]
+            forward = kernels.gru_forward
         else:
             second = _states(initial[:, n:], n_frames)
-            arrays = [gates, kernels.pack(w), hidden, second, lengths]
-            _share(kernels.lstm_forward, arrays, n_sequences)
-            final = torch.cat([_last(hidden, lengths), _last(second, lengths)], dim=1)
-        ctx.cell, ctx.dtype = cell, dtype
+            packed = [kernels.pack(w)]
+            forward = kernels.lstm_forward
+        # Without a backward pass gates live for a few frames only, and so in the cache.
+        n_chunk = n_frames if keep or bf16 else min(CHUNK_FRAMES, n_frames)
+        gates = empty(n_chunk, n_sequences, len(weight_ih), dtype=dtype)
+        if bf16:
+            x = x.bfloat16().contiguous()
+            _product_bf16(x.flatten(0, 1), weight_ih, bias, gates.flatten(0, 1))
+        else:
+            x = x.to(dtype).contiguous()
+        w_ih = kernels.pack(_array(weight_ih))
+        inputs = None if bf16 else x  # numpy has no bfloat16
+        arrays = [_array(a) for a in (inputs, bias, gates, hidden, second, lengths)]
+
+        def run(start: int, stop: int) -> None:
+            inputs, bias, gates, hidden, second, lengths = arrays
+            for first in range(start, stop, kernels.BLOCK_ROWS):
+                last = min(first + kernels.BLOCK_ROWS, stop)
+                for t in range(0, n_frames, n_chunk):
+                    end = min(t + n_chunk, n_frames)
+                    own, states = gates[: end - t], hidden[t : end + 1]
+                    others = second if cell == "gru" else second[t : end + 1]
+                    if inputs is not None:
+                        kernels.product(inputs[t:end], w_ih, bias, own, first, last)
+                    forward(own, *packed, states, others, lengths - t, first, last)
+
+        _share(run, [], n_sequences)
+        final = _last(hidden, lengths)
+        if cell == "lstm":
+            final = torch.cat([final, _last(second, lengths)], dim=1)
+        ctx.cell, ctx.bf16 = cell, bf16
         ctx.save_for_backward(x, weight_ih, weight_hh, lengths, gates, hidden, second)
         return hidden[1:], final
 
@@ -132,29 +151,36 @@ class _Layer(torch.autograd.Function):
         n_sequences, n = hidden.shape[1:]
         w = kernels.pack(_array(weight_hh).T)
         gradient = grad_final[:, :n].clone(memory_format=torch.contiguous_format)  # (B, H)
-        to_product = _empty(*gates.shape, dtype=gates.dtype)  # (T, B, G*H)
+        to_product = empty(*gates.shape, dtype=gates.dtype)  # (T, B, G*H)
         rows = to_product.flatten(0, 1)  # (T*B, G*H)
         before = hidden[:-1].flatten(0, 1)  # (T*B, H)
         if ctx.cell == "gru":
-            to_new = _empty(*second.shape, dtype=gates.dtype)  # (T, B, H)
+            to_new = empty(*second.shape, dtype=gates.dtype)  # (T, B, H)
             saved = [gates, second, hidden, lengths, grad_outputs.contiguous()]
             arrays = [*saved, w, gradient, to_product, to_new]
             _share(kernels.gru_backward, arrays, n_sequences)
             grad_initial = gradient
-            grad_weight_hh, grad_bias_hh = _gradients(rows, before, weight_hh, ctx.dtype)
-            to_product[:, :, 2 * n :] = to_new  # now of the product with the inputs
-            grad_weight_ih, grad_bias_ih = _gradients(rows, x.flatten(0, 1), weight_ih, ctx.dtype)
         else:
             grad_cell = grad_final[:, n:].clone(memory_format=torch.contiguous_format)
             saved = [gates, hidden, second, lengths, grad_outputs.contiguous()]
             arrays = [*saved, w, gradient, grad_cell, to_product]
             _share(kernels.lstm_backward, arrays, n_sequences)
             grad_initial = torch.cat([gradient, grad_cell], dim=1)
-            grad_weight_hh, grad_bias_hh = _gradients(rows, before, weight_hh, ctx.dtype)
-            grad_weight_ih, grad_bias_ih = _gradients(rows, x.flatten(0, 1), weight_ih, ctx.dtype)
+        grad_weight_hh = _weight_gradient(rows, before, weight_hh, ctx.bf16)
+        grad_bias_hh = grad_bias_ih = rows.sum(0)
+        if ctx.cell == "gru":
+            to_product[:, :, 2 * n :] = to_new  # now of the product with the inputs
+            grad_bias_ih = torch.cat([grad_bias_hh[: 2 * n], to_new.sum((0, 1))])
+        grad_weight_ih = _weight_gradient(rows, x.flatten(0, 1), weight_ih, ctx.bf16)
         grad_x = None
         if ctx.needs_input_grad[1]:
-            grad_x = _product(rows, weight_ih.t(), None, ctx.dtype).view(x.shape)
+            grad_x = empty(*x.shape, dtype=gates.dtype)
+            zero, to_input = weight_ih.new_zeros(x.shape[2]), weight_ih.t()
+            if ctx.bf16:
+                _product_bf16(rows, to_input, zero, grad_x.flatten(0, 1))
+            else:
+                arrays = [to_product, kernels.pack(_array(to_input)), zero, grad_x]
+                _share(kernels.product, arrays, n_sequences)
         by_weight = (grad_weight_ih, grad_weight_hh, grad_bias_ih, grad_bias_hh)
         return None, grad_x, grad_initial, *by_weight, None, None, None
 
@@ -179,7 +205,7 @@ class _Dropout(torch.autograd.Function):
 def _drop(x: Tensor, rate: float, keys: Tensor) -> Tensor:
     from skaudeep import kernels
 
-    out = _empty(*x.shape, dtype=x.dtype)
+    out = empty(*x.shape, dtype=x.dtype)
     values, kept = _array(x.contiguous().flatten(0, 1)), _array(out.flatten(0, 1))
     scale = values.dtype.type(1 / (1 - rate))
     _share(kernels.drop, [values, kept, keys, round(rate * 2**32), scale], len(values))
@@ -188,7 +214,7 @@ def _drop(x: Tensor, rate: float, keys: Tensor) -> Tensor:
 
 def _states(initial: Tensor, n_frames: int) -> Tensor:
     """Room for the states (T + 1, B, H), the initial one in place."""
-    states = _empty(n_frames + 1, *initial.shape, dtype=initial.dtype)
+    states = empty(n_frames + 1, *initial.shape, dtype=initial.dtype)
     states[0] = initial
     return states
 
@@ -223,46 +249,20 @@ def _share(run: Callable, arguments: Sequence[Any], n_rows: int) -> None:
         other.result()
 
 
-def _empty(*shape: int, dtype: torch.dtype) -> Tensor:
-    """Return uninitialised memory, where the system has them in huge pages.
-
-    A large block is new, and so cleared by the system, at each step. By small pages that takes as
-    long as the arithmetic.
-    """
-    n_bytes = math.prod(shape) * dtype.itemsize
-    if n_bytes < HUGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
-        return torch.empty(shape, dtype=dtype)
-    block = mmap.mmap(-1, n_bytes + HUGE_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    block.madvise(mmap.MADV_HUGEPAGE)
-    memory = np.frombuffer(block, np.uint8)
-    start = -memory.ctypes.data % HUGE_PAGE
-    return torch.from_numpy(memory[start : start + n_bytes]).view(dtype).view(shape)
+def _product_bf16(x: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> None:
+    """Set ``out`` to ``linear(x, weight, bias)`` in the arithmetic of bfloat16."""
+    low = empty(*out.shape, dtype=torch.bfloat16)
+    torch.mm(x.bfloat16(), weight.detach().bfloat16().t(), out=low)
+    torch.add(low, bias, out=out)
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """``linear(x, weight, bias)`` in the arithmetic of ``dtype``; the result in that of weight."""
+def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, bf16: bool) -> Tensor:
+    """Gradient of the weight of ``linear(x, weight)``."""
     from skaudeep import kernels
 
-    y = _empty(len(x), len(weight), dtype=weight.dtype)
-    bias = weight.new_zeros(len(weight)) if bias is None else bias
-    if dtype == torch.bfloat16:
-        low = _empty(len(x), len(weight), dtype=dtype)
-        torch.mm(x.to(dtype), weight.detach().to(dtype).t(), out=low)
-        return torch.add(low, bias, out=y)
-    _share(kernels.product, [x, kernels.pack(_array(weight)), bias, y], len(x))
-    return y
-
-
-def _gradients(
-    gradient: Tensor, x: Tensor, weight: Tensor, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Gradients of weight and bias of ``linear(x, weight, bias)``."""
-    from skaudeep import kernels
-
-    if dtype == torch.bfloat16:
-        low = _empty(*gradient.shape, dtype=dtype).copy_(gradient)
-        to_weight = (low.t() @ x.to(dtype)).to(weight.dtype)
-    else:
-        to_weight = torch.empty_like(weight)
-        _share(kernels.weight_gradient, [gradient, x, to_weight], len(weight))
-    return to_weight, gradient.sum(0)
+    if bf16:
+        low = empty(*gradient.shape, dtype=torch.bfloat16).copy_(gradient)
+        return (low.t() @ x.bfloat16()).to(weight.dtype)
+    to_weight = torch.empty_like(weight)
+    _share(kernels.weight_gradient, [gradient, x, to_weight], len(weight))
+    return to_weight

@@ -14,15 +14,17 @@ from skaudeep.chance import Chance
 SIZES = st.integers(1, 70)
 
 
-@given(rows=SIZES, columns=SIZES, depth=SIZES, double=st.booleans())
+@given(rows=SIZES, columns=SIZES, depth=SIZES, double=st.booleans(), parts=st.booleans())
 @settings(deadline=None, max_examples=40)
-def test_a_product_is_numpys(rows, columns, depth, double):
+def test_a_product_is_numpys(rows, columns, depth, double, parts):
     rng = np.random.default_rng(rows + 71 * columns)
     dtype = np.float64 if double else np.float32
-    x, weight = (rng.normal(size=(n, depth)).astype(dtype) for n in (rows, columns))
+    x, weight = (rng.normal(size=(*n, depth)).astype(dtype) for n in ((3, rows), (columns,)))
     bias = rng.normal(size=columns).astype(dtype)
-    out = np.empty((rows, columns), dtype)
-    kernels.product(x, kernels.pack(weight), bias, out, 0, rows)
+    out = np.empty((3, rows, columns), dtype)
+    half = rows // 2 if parts else 0  # as two threads share it
+    for start, stop in ((0, half), (half, rows)):
+        kernels.product(x, kernels.pack(weight), bias, out, start, stop)
     np.testing.assert_allclose(out, x @ weight.T + bias, atol=1e-12 if double else 1e-4)
 
 

@@ -153,7 +153,7 @@ def test_the_exponential_is_exact_to_float32():
     x = np.linspace(-85, 85, 4001, dtype=np.float32)
     gates = np.zeros((1, 1, 3 * len(x)), np.float32)
     gates[0, 0, : len(x)] = x
-    zeros = [np.zeros((n, 1, len(x)), np.float32) for n in (1, 2)]
+    zeros = [np.zeros((n, 1, len(x)), np.float32) for n in (2, 1)]
     packed = np.zeros(2 * len(x) * len(x), np.float32)
     bias = np.zeros(len(x), np.float32)
     kernels.gru_forward(gates, packed, packed, bias, *zeros, np.ones(1, np.int64), 0, 1)
