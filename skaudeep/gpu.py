@@ -35,13 +35,11 @@ def products_in(precision: str, device: torch.device) -> Iterator[None]:
     device : torch.device
         Where it is not CUDA, nothing changes.
     """
-    settings: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn.rnn]
-    before = [setting.fp32_precision for setting in settings]
-    changed = [
-        (setting, was)
-        for setting, was in zip(settings, before, strict=True)
-        if device.type == "cuda" and was != precision
-    ]
+    settings: list[Any] = []
+    if device.type == "cuda":
+        settings = [torch.backends.cuda.matmul, torch.backends.cudnn.rnn]
+    before = [(setting, setting.fp32_precision) for setting in settings]
+    changed = [(setting, was) for setting, was in before if was != precision]
     for setting, _ in changed:
         setting.fp32_precision = precision
     try:
