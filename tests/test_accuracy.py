@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
@@ -56,7 +56,8 @@ def test_predictions_are_those_of_the_pipeline_by_hand_and_the_second_run_comput
             model = make_pipeline(
                 Seq2SeqAutoencoder(max_epochs=n_epochs, random_state=2060),
                 StandardScaler(),
-                LinearSVC(C=0.01, max_iter=20_000, random_state=0),
+                Normalizer(),
+                LinearSVC(random_state=0),
             )
             predicted[test] = model.fit(X[train], sounds.target[train]).predict(X[test])
         assert results[i]["predictions"] == [predicted.tolist()]
