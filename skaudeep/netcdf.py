@@ -44,13 +44,8 @@ AUDEEP = (
     "label_nominal",
     "label_numeric",
 )
-OURS = (
-    "target",
-    "groups",
-    "copy_of",
-    "error",
-    "DESCR",
-)  # and lengths, which NaN in the features tells, too
+# And lengths, which NaN in the features tells, too.
+OURS = ("target", "groups", "copy_of", "error", "DESCR")
 
 # --- reading -------------------------------------------------------------------------------------
 
