@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from skaudeep.encoders import CODES, FeatureEncoder
-from skaudeep.gpu import products_in, recorder
+from skaudeep.gpu import products_in
 from skaudeep.networks import NETWORKS, Autoencoder
 from skaudeep.ranks import ALONE, Ranks, Unwatched
 from skaudeep.recurrent import CELLS
@@ -37,7 +37,6 @@ from skaudeep.training import (
     Loss,
     Schedule,
     Training,
-    adam,
     check_schedule,
     epoch_order,
     squared_error,
@@ -393,10 +392,9 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             )
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
-        sequences.keep_on(device)
         training = Training(
             self.network_,
-            adam(self.network_),
+            torch.optim.Adam(self.network_.parameters()),
             self._loss(bf16=self.precision == "bf16"),
             seed=self.seed_,
             learning_rate=self.learning_rate,
@@ -404,7 +402,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             loss_curve=self.loss_curve_,
             validation_loss_curve=self.validation_loss_curve_,
             ranks=ranks,
-            record=recorder(device),
         )
         if self.moments_ is not None:
             training.restore_moments(self.moments_)
@@ -463,7 +460,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         ranks.follow(training)  # their processors may differ in the last bit
         if training.best_weights is not None:
             self.network_.load_state_dict(training.best_weights)
-        training.release()
         self._finish(sequences, ranks)
         progress.call_on_fit_task_end(**hooks)
 

@@ -33,9 +33,8 @@ class Chance:
 
     Parameters
     ----------
-    seed : int, or Tensor of one int64
-        The same numbers for the same seed. A tensor is not looked at: it may be on another device,
-        filled anew between replays of a CUDA graph, or stand for the seeds of several models.
+    seed : int
+        The same numbers for the same seed.
     rows : Tensor of shape (n_sequences,), int64
         What tells the sequences apart: their places in the whole batch. On the device that numbers
         are wanted on.
@@ -48,7 +47,7 @@ class Chance:
     True
     """
 
-    def __init__(self, seed: int | Tensor, rows: Tensor, draws: Iterator[int] | None = None):
+    def __init__(self, seed: int, rows: Tensor, draws: Iterator[int] | None = None):
         self.seed = seed
         self.rows = rows
         self._draws = count() if draws is None else draws
@@ -56,10 +55,8 @@ class Chance:
     def keys(self) -> Tensor:
         """Begin a draw: the keys of its streams, of shape (n_sequences,), int64."""
         draw = _wrapped(next(self._draws) * GOLDEN)
-        if isinstance(self.seed, Tensor):
-            start: int | Tensor = _mixed(self.seed + draw)
-        else:  # on the CPU: another device need not be waited for
-            start = int(_mixed(torch.tensor(_wrapped(draw + self.seed))))
+        # On the CPU: another device need not be waited for.
+        start = int(_mixed(torch.tensor(_wrapped(draw + self.seed))))
         return _mixed((self.rows + 1) * GOLDEN + start)
 
     def bits(self, n_frames: int, width: int) -> Tensor:

@@ -7,15 +7,13 @@ frames (or whatever the steps of a sequence are), B sequences, F bands, H units,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skaudeep.chance import Chance
-from skaudeep.gpu import at_once
 from skaudeep.recurrent import RecurrentStack, reverse_time
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -66,24 +64,6 @@ class Directions(nn.Module):
         self.output_size = len(stacks) * n_layers * n_units
         self.state_size = sum(stack.state_size for stack in stacks)
 
-    def each(
-        self, run: Callable[[int], Sequence[Tensor]], *inputs: Tensor
-    ) -> list[Sequence[Tensor]]:
-        """Call a function for each direction, for both at the same time on a CUDA device.
-
-        Parameters
-        ----------
-        run : callable
-            Of a direction, 0 or 1; it gives Tensors.
-        *inputs : Tensors
-            What it reads but for weights.
-        """
-        calls = [partial(run, direction) for direction in range(len(self.stacks))]
-        of_models: Any = self.stacks[0].of_models
-        if inputs[0].is_cuda and len(calls) > 1 and not of_models:
-            return at_once(calls, inputs)
-        return [call() for call in calls]
-
 
 class Reader(Directions):
     """Reads each sequence forwards and, with a second stack, backwards.
@@ -104,17 +84,14 @@ class Reader(Directions):
         final : Tensor of shape (n_sequences, state_size)
             Final states of all layers and directions, side by side.
         """
-
-        def read(direction: int) -> list[Tensor]:
+        states, finals = [], []
+        for direction, stack in enumerate(self.stacks):
             backward = direction == 1
             frames = reverse_time(x, lengths) if backward else x  # (T, B, F)
-            layers, final = self.stacks[direction](frames, lengths=lengths, chance=chance)
-            # L x (T, B, H), (B, S)
-            return [*(reverse_time(h, lengths) if backward else h for h in layers), final]
-
-        results = self.each(read, x)
-        states = [layer for *layers, _ in results for layer in layers]  # D*L x (T, B, H)
-        return states, torch.cat([final for *_, final in results], dim=1)  # (B, D*S)
+            layers, final = stack(frames, lengths=lengths, chance=chance)  # L x (T, B, H), (B, S)
+            states += [reverse_time(h, lengths) if backward else h for h in layers]
+            finals.append(final)
+        return states, torch.cat(finals, dim=1)  # D*L x (T, B, H), (B, D*S)
 
 
 class Writer(Directions):
@@ -163,15 +140,13 @@ class Writer(Directions):
         Tensor of shape (n_frames, n_sequences, n_outputs)
         """
         initial = state.chunk(len(self.stacks), dim=1)  # D x (B, S)
-
-        def write(direction: int) -> list[Tensor]:
+        outputs = []
+        for direction, stack in enumerate(self.stacks):
             backward = direction == 1
             frames = reverse_time(told, lengths) if backward else told  # (T, B, F)
             before = torch.cat([torch.zeros_like(frames[:1]), frames[:-1]])  # (T, B, F)
-            layers, _ = self.stacks[direction](before, initial[direction], lengths, chance)
-            return [reverse_time(layers[-1], lengths) if backward else layers[-1]]  # (T, B, H)
-
-        outputs = [output for (output,) in self.each(write, state, told)]
+            (*_, top), _ = stack(before, initial[direction], lengths, chance)  # (T, B, H)
+            outputs.append(reverse_time(top, lengths) if backward else top)
         return self._frames(torch.cat(outputs, dim=2))  # (T, B, D*H) -> (T, B, F)
 
     def _frames(self, outputs: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
@@ -35,8 +34,7 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
     n_jobs : int, default=None
         Views fitted or run at the same time (joblib). None is 1 unless a
         ``joblib.parallel_config`` says otherwise. A `Seq2SeqAutoencoder` fills some cores by
-        itself: this pays with more cores than its batches have shards of 32 sequences. On a GPU
-        leave it at 1, see Notes.
+        itself: this pays with more cores than its batches have shards of 32 sequences.
 
     Attributes
     ----------
@@ -48,17 +46,6 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
     See Also
     --------
     sklearn.pipeline.FeatureUnion : Without shared extraction and progress of the views.
-
-    Notes
-    -----
-    On a CUDA device, views that are autoencoders of equal shape, alone or behind their extractor,
-    are trained as one model, with the result that each would have by itself. They may differ in
-    `random_state`, `learning_rate`, `dropout` (above 0), `gradient_clip`, `kl_weight` and
-    `representation`, so that a fusion trains a grid over these, too. They are trained one after
-    another where their data differ in shape or hold rows of unequal length, where there are
-    callbacks, validation rows, early stopping, ``warm_start``, `contamination`,
-    `feed_previous_prob`, ``n_jobs`` or several processes of torch.distributed, and where the
-    memory of the device is too small.
 
     Examples
     --------
@@ -222,19 +209,15 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
             if extractor is not None:
                 extractor.fit(X, y)
         tasks = _share_extraction(views, X)
-        together = set() if hasattr(self, "_skl_callbacks") else _fit_stacked(tasks, self.n_jobs)
         results = Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_view)(
                 method,
                 rest,
                 (view_input, y),
-                fitted=place in together,
                 caller=self,
                 task=progress.subcontext(task_name=f"{method.replace('_', '-')}-{name}"),
             )
-            for place, ((name, _), (_, rest, view_input)) in enumerate(
-                zip(views, tasks, strict=True)
-            )
+            for (name, _), (_, rest, view_input) in zip(views, tasks, strict=True)
         )
         # A worker process returns a copy: what it fitted goes back behind its extractor.
         self.transformers_ = [
@@ -289,16 +272,6 @@ def _share_extraction(
     ]
 
 
-def _fit_stacked(tasks: Iterable[tuple[Any, Any, Any]], n_jobs: int | None) -> set[int]:
-    """Fit views that a GPU trains as one; return their places."""
-    if "skaudeep.autoencoder" not in sys.modules:  # none can be: no need to load torch
-        return set()
-    from skaudeep.stacks import fit_stacked
-
-    _, rests, inputs = zip(*tasks, strict=True)
-    return fit_stacked(rests, inputs, n_jobs)
-
-
 def _split(view: Any) -> tuple[SpectrogramExtractor | None, Any]:
     if isinstance(view, SpectrogramExtractor):
         return view, None
@@ -320,18 +293,13 @@ def _behind(extractor: SpectrogramExtractor, view: Any, rest: Any) -> Any:
 
 
 def _fit_view(
-    method: str, view: Any, data: tuple[Any, Any], *, fitted: bool, caller: Any, task: Any
+    method: str, view: Any, data: tuple[Any, Any], *, caller: Any, task: Any
 ) -> tuple[Any, Any]:
     """Call fit or fit_transform of a view; return the view, fitted, and what the method gave."""
     X, y = data
     with nullcontext() if view is None else task.propagate_callback_context(view):
         task.call_on_fit_task_begin(estimator=caller, X=X, y=y)
-        if view is None:
-            result = X
-        elif fitted:
-            result = view.transform(X) if method == "fit_transform" else view
-        else:
-            result = getattr(view, method)(X, y)
+        result = X if view is None else getattr(view, method)(X, y)
         task.call_on_fit_task_end(estimator=caller, X=X, y=y)
     return view, result
 

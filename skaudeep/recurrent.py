@@ -6,13 +6,10 @@ holds the true number of frames of each sequence, or is None where all fill the 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from skaudeep.cells import run_models
 from skaudeep.chance import Chance
 from skaudeep.layers import drop, run_layer
 
@@ -48,15 +45,14 @@ def reverse_time(x: Tensor, lengths: Tensor | None) -> Tensor:
     return x.gather(0, torch.where(mirrored >= 0, mirrored, time)[:, :, None].expand_as(x))
 
 
-def dropout(x: Tensor, rate: float | Tensor, chance: Chance | None) -> Tensor:
+def dropout(x: Tensor, rate: float, chance: Chance | None) -> Tensor:
     """Inverted dropout that draws from ``chance``, not from torch's generator.
 
     Parameters
     ----------
     x : Tensor of shape (n_frames, n_sequences, n_features)
-    rate : float in [0, 1), or Tensor of one float64 in (0, 1)
-        Share of values set to zero; the others grow by ``1 / (1 - rate)``. A tensor stands for the
-        rates of several models.
+    rate : float in [0, 1)
+        Share of values set to zero; the others grow by ``1 / (1 - rate)``.
     chance : Chance or None
         None switches dropout off (evaluation).
 
@@ -64,18 +60,12 @@ def dropout(x: Tensor, rate: float | Tensor, chance: Chance | None) -> Tensor:
     -------
     Tensor of the shape of `x`
     """
-    if chance is None or (not isinstance(rate, Tensor) and rate == 0):
+    if chance is None or rate == 0:
         return x
-    share: Any
-    scale: Any
-    if isinstance(rate, Tensor):
-        share, scale = torch.round(rate * 2**32), (1 / (1 - rate)).to(x.dtype)
-    elif x.device.type == "cpu" and not isinstance(chance.seed, Tensor):
+    if x.device.type == "cpu":
         return drop(x, rate, chance)
-    else:
-        share, scale = round(rate * 2**32), 1 / (1 - rate)
-    kept = (chance.bits(len(x), x.shape[2]) >> 32) & (2**32 - 1) >= share
-    return (x * kept) * scale
+    kept = (chance.bits(len(x), x.shape[2]) >> 32) & (2**32 - 1) >= round(rate * 2**32)
+    return (x * kept) * (1 / (1 - rate))
 
 
 class RecurrentStack(nn.Module):
@@ -92,20 +82,13 @@ class RecurrentStack(nn.Module):
     n_layers : int
     cell : {"gru", "lstm"}
     dropout : float in [0, 1)
-
-    Attributes
-    ----------
-    of_models : bool
-        Whether it runs under `torch.func.vmap`, which stands for an axis of models (see
-        `skaudeep.stacks`). False unless set.
     """
 
     def __init__(self, n_inputs: int, n_units: int, *, n_layers: int, cell: str, dropout: float):
         super().__init__()
         self.n_units = n_units
         self.cell = cell
-        self.dropout: Any = dropout
-        self.of_models = False
+        self.dropout = dropout
         self.layers = nn.ModuleList(
             CELLS[cell](n_inputs if layer == 0 else n_units, n_units) for layer in range(n_layers)
         )
@@ -182,10 +165,6 @@ class RecurrentStack(nn.Module):
     def _run_layer(
         self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        if self.of_models:
-            if lengths is not None:
-                raise NotImplementedError("several models at once need sequences of one length")
-            return run_models(self.cell, x, initial, list(layer.parameters()))
         if x.device.type == "cpu":
             return run_layer(self.cell, x, initial, list(layer.parameters()), lengths)
         return self._run_module(layer, x, initial, lengths)

@@ -18,7 +18,6 @@ from torch import Tensor
 from skaudeep.gpu import products_in
 from skaudeep.ranks import ALONE, Ranks
 
-RESIDENT_SHARE = 0.25  # of a device's free memory, which all rows may take
 SCAN_BYTES = 2**26  # rows are encoded in blocks of about 64 MiB
 CHECK_BYTES = 2**20  # and checked in blocks that are no larger than a batch, about
 
@@ -173,7 +172,6 @@ class Sequences:
                     "required."
                 )
         self._scan()
-        self._resident: Tensor | None = None
 
     def __len__(self) -> int:
         return int(np.prod(self.shape))
@@ -289,24 +287,6 @@ class Sequences:
         x = torch.from_numpy(np.ascontiguousarray(block.swapaxes(0, 1)))  # (T, B, F)
         return x.to(device), (None if lengths.min() == longest else torch.from_numpy(lengths))
 
-    def keep_on(self, device: torch.device) -> None:
-        """Let `batches` take rows from a CUDA device, where all fit a quarter of its free memory.
-
-        On other devices, and where they do not fit, each batch is read from X.
-        """
-        if device.type == "cuda":
-            n_free, _ = torch.cuda.mem_get_info(device)
-            if 4 * len(self) * self.n_frames * self.n_bands <= RESIDENT_SHARE * n_free:
-                self._put_on(device)
-
-    def _put_on(self, device: torch.device) -> None:
-        """Copy all rows to a device, time-major as the batches."""
-        shape = (int(self.lengths.max()), len(self), self.n_bands)
-        self._resident = torch.zeros(shape, device=device)  # (T, N, F)
-        for rows in self._blocks():
-            x, _ = self.batch(rows, device)
-            self._resident[: len(x), rows[0] : rows[-1] + 1] = x
-
     def batches(
         self, rows: np.ndarray, batch_size: int, device: torch.device, ranks: Ranks = ALONE
     ) -> Generator[tuple[Tensor, Tensor | None]]:
@@ -318,9 +298,6 @@ class Sequences:
         """
         starts = range(0, len(rows), batch_size)
         parts = (ranks.part(rows[start : start + batch_size]) for start in starts)
-        if self._resident is not None and self._resident.device == device:
-            yield from self._gathered(parts)
-            return
         in_memory = isinstance(self._source, list) or type(self._source) is np.ndarray
         if in_memory and device.type == "cpu":
             for part in parts:
@@ -329,19 +306,6 @@ class Sequences:
         with closing(self._ahead(parts, pinned=device.type == "cuda")) as ahead:
             for x, lengths in ahead:
                 yield x.to(device, non_blocking=True), lengths
-
-    def _gathered(self, parts: Iterable[np.ndarray]) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield batches from the rows that lie on a device, without waiting for it."""
-        resident: Any = self._resident
-        parts = list(parts)
-        rows = torch.from_numpy(np.concatenate([np.empty(0, np.int64), *parts]))
-        rows = rows.to(resident.device, non_blocking=True)
-        for part, there in zip(parts, rows.split([len(part) for part in parts]), strict=True):
-            lengths = self.lengths[part]
-            longest = int(lengths.max(initial=0))
-            equal = lengths.min(initial=longest) == longest
-            x = resident[:longest].index_select(1, there)  # (T, B, F)
-            yield x, (None if equal else torch.from_numpy(lengths))
 
     def _ahead(
         self, parts: Iterable[np.ndarray], *, pinned: bool

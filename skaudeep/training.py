@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skaudeep.chance import Chance
-from skaudeep.gpu import Record, Repeated, products_in
+from skaudeep.gpu import products_in
 from skaudeep.ranks import ALONE, Ranks
 from skaudeep.shards import Batch, Shard, cores, split_batch
 
@@ -157,16 +157,6 @@ def state_moments(encoder: Any, batches: Iterable[Batch], ranks: Ranks = ALONE) 
     return ranks.total(total)
 
 
-def adam(network: nn.Module) -> torch.optim.Adam:
-    """Adam; on CUDA with all that it knows on the device, so that its steps can be recorded."""
-    parameters = list(network.parameters())
-    device = parameters[0].device
-    if device.type != "cuda":
-        return torch.optim.Adam(parameters)
-    rate = torch.tensor(0.0, device=device)  # filled in by the epoch
-    return torch.optim.Adam(parameters, lr=rate, fused=True, capturable=True)
-
-
 @dataclass
 class Loss:
     """How far a reconstruction is from its target.
@@ -275,9 +265,6 @@ class Training:
         none.
     ranks : Ranks, default=Ranks()
         Who trains together: batches hold the part of this rank, which may be no row.
-    record : callable, default=None
-        As in :class:`~skaudeep.gpu.Repeated`: records a step, to repeat it for all batches of its
-        shape without padding, where `feed_previous_prob` is a number and one process trains alone.
 
     Attributes
     ----------
@@ -307,7 +294,6 @@ class Training:
     loss_curve: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
     ranks: Ranks = ALONE
-    record: Record | None = None
 
     def __post_init__(self) -> None:
         self.start = self.epoch
@@ -316,10 +302,6 @@ class Training:
         self.sums = torch.zeros(3, dtype=torch.float64)
         self.gradient_norm = 0.0
         self.after_batch: list[Callable[[], object]] = []
-        self._repeated: Repeated | None = None
-        may_repeat = self.ranks.size == 1 and not isinstance(self.loss.feed_previous_prob, dict)
-        if self.record is not None and may_repeat:
-            self._repeated = Repeated(self._step, self.record)
         self.device = next(self.network.parameters()).device
 
     @property
@@ -361,10 +343,7 @@ class Training:
         self.sums = self.sums.to(self.device)  # on the device: no wait per batch
         rate = value_at(self.learning_rate, self.epoch)
         for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+            group["lr"] = rate
 
     def end_epoch(self) -> None:
         """Note what came of the batches of the epoch under way, and count it as done.
@@ -388,35 +367,19 @@ class Training:
 
     def step(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Take one optimiser step; return squared errors, their number, norm of the gradient."""
-        kl_weight = value_at(self.loss.kl_weight, self.epoch)
-        if self._repeated is None or lengths is not None:
-            return self._step(x, self.batch_seed, kl_weight, lengths)
-        numbers = torch.tensor(self.batch_seed), torch.tensor(kl_weight, dtype=torch.float64)
-        return self._repeated(x, *numbers)
-
-    def release(self) -> None:
-        """Forget what was recorded of the steps: the network may go elsewhere."""
-        self._repeated = None
-
-    def _step(
-        self,
-        x: Tensor,
-        seed: int | Tensor,
-        kl_weight: float | Tensor,
-        lengths: Tensor | None = None,
-    ) -> Tensor:
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         # Forward and backward, each shard on its core, then added up in order.
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         by_sum: list[Tensor] = []
         shards = split_batch(x, lengths)
         with cores(len(shards)) as each:
-            for own, by_own in each(partial(self._shard, parameters, seed), shards):
+            for own, by_own in each(partial(self._shard, parameters), shards):
                 sums += own
                 by_sum = list(map(torch.add, by_sum, by_own)) if by_sum else by_own
         # The loss is one root over the sums of all shards and ranks. Its gradient follows from it.
         sums = self.ranks.total(sums).requires_grad_()
         error, n_values, divergence = sums
+        kl_weight = value_at(self.loss.kl_weight, self.epoch)
         loss = self.loss.value(error, n_values, divergence, kl_weight)
         (weights,) = torch.autograd.grad(loss, sums)
         gradient = torch.zeros(sum(p.numel() for p in parameters), device=self.device)
@@ -437,12 +400,10 @@ class Training:
         self.optimizer.step()
         return norm
 
-    def _shard(
-        self, parameters: list[nn.Parameter], seed: int | Tensor, shard: Shard
-    ) -> tuple[Tensor, list[Tensor]]:
+    def _shard(self, parameters: list[nn.Parameter], shard: Shard) -> tuple[Tensor, list[Tensor]]:
         """Sum over a shard, with the flat gradients of its error and, if any, divergence."""
         x, lengths, rows = shard
-        chance = Chance(seed, self.ranks.place(rows))
+        chance = Chance(self.batch_seed, self.ranks.place(rows))
         error, n_values, divergence = self.loss.sums(self.network, x, lengths, chance, self.epoch)
         roots = [error] if divergence is None else [error, divergence]
         gradients = [

@@ -62,19 +62,3 @@ def test_numbers_are_distributed_as_they_say_within_and_across_rows(frames):
         assert abs(np.corrcoef(values[:-1].ravel(), values[1:].ravel())[0, 1]) < 0.01
     assert uniform.min() >= 0
     assert uniform.max() < 1
-
-
-@given(seeds=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3))
-@settings(deadline=None, max_examples=30)
-def test_a_seed_in_a_tensor_is_the_same_seed(seeds):
-    def drawn(seed):
-        chance = Chance(seed, torch.arange(4))
-        return chance.uniform(5), chance.of_frames(2).bits(3, 2), chance.normal(3)
-
-    of_all = torch.func.vmap(drawn)(torch.tensor(seeds))
-    for i, seed in enumerate(seeds):
-        for number, tensor, stacked in zip(
-            drawn(seed), drawn(torch.tensor(seed)), of_all, strict=True
-        ):
-            assert torch.equal(number, tensor)
-            assert torch.equal(number, stacked[i])

@@ -4,15 +4,10 @@ One step is forward, loss, backward, clip and Adam of the paper's network: encod
 bidirectional decoder of 2 x 256, 124 frames of 128 bands. The yardstick beside it is the same graph
 on plain ``nn.GRU`` or ``nn.LSTM`` stacks in float32. Both sides alternate; figures are medians.
 
-On a CUDA device "float32" and "plain" multiply in TensorFloat-32 in training, and a step is taken
-as it is ("eager"), as a CUDA graph, and by several models of equal shape as one stack.
+On a CUDA device "float32" and "plain" multiply in TensorFloat-32 in training.
 
     python examples/benchmarks/training.py
     python examples/benchmarks/training.py --device cuda
-
-Whether it runs at all, on a CPU, where nothing is recorded:
-
-    python examples/benchmarks/training.py --stacked --frames 5 --units 8 --batches 4 --repeats 1
 """
 
 from __future__ import annotations
@@ -27,10 +22,9 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from skaudeep.gpu import WARM_UP, products_in, recorder
+from skaudeep.gpu import products_in
 from skaudeep.networks import TimeAutoencoder
-from skaudeep.stacks import Stack
-from skaudeep.training import Loss, Training, adam
+from skaudeep.training import Loss, Training
 
 N_BANDS, N_LAYERS = 128, 2
 N_FRAMES, N_UNITS = 124, 256  # unless other ones are asked for
@@ -130,10 +124,6 @@ def alternate(
     to the system is slow to return.
     """
     times: dict[str, list[float]] = {name: [] for name in sides}
-    if device.startswith("cuda"):
-        for run in sides.values():
-            for _ in range(WARM_UP + 1):  # the last records
-                run()
     for _ in range(repeats):
         for name, run in sides.items():
             seconds(run, device)
@@ -165,9 +155,7 @@ def plain_step(network: nn.Module, x: Tensor) -> Callable[[], object]:
     return step
 
 
-def training_of(
-    cell: str, rate: float, device: str, *, bf16: bool = False, recorded: bool = True, seed: int = 0
-) -> Training:
+def training_of(cell: str, rate: float, device: str, *, bf16: bool = False) -> Training:
     """Return a training of `skaudeep.training` that is ready for a step."""
     network = TimeAutoencoder(
         N_BANDS,
@@ -179,21 +167,14 @@ def training_of(
     ).to(device)
     training = Training(
         network,
-        adam(network),
+        torch.optim.Adam(network.parameters()),
         Loss(bf16=bf16),
-        seed=seed,
+        seed=0,
         learning_rate=1e-3,
         gradient_clip=2.0,
-        record=recorder(torch.device(device)) if recorded else None,
     )
     training.begin_epoch()
     return training
-
-
-def stack_of(n_models: int, cell: str, rate: float, x: Tensor) -> Callable[[], object]:
-    """Return a step of several models as one."""
-    trainings = [training_of(cell, rate, str(x.device), seed=seed) for seed in range(n_models)]
-    return partial(Stack(trainings).step, torch.stack(n_models * [x]))
 
 
 def main() -> None:
@@ -204,8 +185,6 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", default=["gru", "lstm"])
     parser.add_argument("--dropout", type=float, nargs="+", default=[0.0, 0.2])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--stacked", action="store_true", help="several models, on a CPU as well")
-    parser.add_argument("--models", type=int, default=8, help="of a stack")
     parser.add_argument("--frames", type=int, default=N_FRAMES)
     parser.add_argument("--units", type=int, default=N_UNITS)
     options = parser.parse_args()
@@ -245,20 +224,9 @@ def main() -> None:
                     "bf16": partial(step(bf16=True).step, x, None),
                 }
                 flops = dict.fromkeys(sides, step_flops(cell, batch))
-                if on_cuda:
-                    sides["eager"] = partial(step(recorded=False).step, x, None)
-                    flops["eager"] = flops["plain"]
-                if on_cuda or options.stacked:
-                    for n_models in (1, options.models):
-                        sides[f"stack of {n_models}"] = stack_of(n_models, cell, rate, x)
-                        flops[f"stack of {n_models}"] = n_models * flops["plain"]
                 with products_in("tf32", torch.device(device)):
                     times = alternate(sides | ceiling, options.repeats, device)
-                label = f"{cell} batch {batch} dropout {rate:g}"
-                report(label, flops, times)
-                if on_cuda or options.stacked:
-                    ratio = times[f"stack of {options.models}"] / times["float32"]
-                    print(f"{label:28s} {options.models} models in {ratio:.2f} x the time of one")
+                report(f"{cell} batch {batch} dropout {rate:g}", flops, times)
 
         x = torch.rand(N_FRAMES, 256, N_BANDS, device=device) * 2 - 1
         network = training_of(cell, 0.0, device).network
