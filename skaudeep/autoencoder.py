@@ -14,26 +14,27 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from skaudeep.encoders import CODES, FeatureEncoder
-from skaudeep.gpu import products_in
-from skaudeep.networks import NETWORKS, Autoencoder
-from skaudeep.ranks import ALONE, Ranks, Unwatched
-from skaudeep.recurrent import CELLS
-from skaudeep.representations import REPRESENTATIONS, STATISTICS
-from skaudeep.sequences import (
-    Sequences,
-    blocks_of,
-    is_ragged,
-    map_sequences,
-    n_dimensions,
-    resolve_device,
+from skaudeep._base import (
+    COUNT,
+    POSITIVE,
+    PROBABILITY,
+    Interval,
+    StrOptions,
+    VersionMixin,
+    begin_fit,
 )
-from skaudeep.training import (
+from skaudeep.nn.autoencoders import NETWORKS, Autoencoder
+from skaudeep.nn.devices import products_in, resolve_device
+from skaudeep.nn.encoders import CODES, FeatureEncoder
+from skaudeep.nn.pooling import REPRESENTATIONS, STATISTICS
+from skaudeep.nn.stack import CELLS
+from skaudeep.training.batches import Sequences, blocks_of, is_ragged, map_sequences, n_dimensions
+from skaudeep.training.distributed import ALONE, Ranks, Unwatched
+from skaudeep.training.loop import (
     Loss,
     Schedule,
     Training,
@@ -42,11 +43,7 @@ from skaudeep.training import (
     squared_error,
     state_moments,
 )
-from skaudeep.versions import VersionMixin
 
-PROBABILITY = Interval(Real, 0, 1, closed="both")
-POSITIVE = Interval(Real, 0, None, closed="neither")
-COUNT = Interval(Integral, 1, None, closed="left")
 COVARIANCE_ROWS = 1024  # that the principal components of the states are taken from, at most
 
 
@@ -100,7 +97,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         - "covariance": how the states of the encoder's top layer vary together over the steps: of
           their 64 first principal components over the training data, the means and the logarithm
           of the covariance matrix, 2144 features, and how the first 20 foretell themselves 4 steps
-          later, 420 features. See :class:`~skaudeep.representations.StateCovariance`.
+          later, 420 features. See :class:`~skaudeep.nn.pooling.StateCovariance`.
         - "statistics": mean, standard deviation, maximum and mean absolute change from step to
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
           per direction.
@@ -154,10 +151,10 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     Attributes
     ----------
     network_ : torch.nn.Module
-        The fitted network of `skaudeep.networks`, on the CPU. It takes time-major batches.
+        The fitted network of `skaudeep.nn.autoencoders`, on the CPU. It takes time-major batches.
     encoder_ : torch.nn.Module
         From clips (n_clips, n_frames, n_bands) to features, with the weights of `network_`: a
-        :class:`~skaudeep.encoders.FeatureEncoder`, for use in other networks.
+        :class:`~skaudeep.nn.encoders.FeatureEncoder`, for use in other networks.
     loss_curve_ : list of float
         Root of the mean squared error of the training data in each epoch.
     validation_loss_curve_ : list of float
@@ -421,9 +418,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         device, ranks = training.device, training.ranks
         hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
         n_epochs = last_epoch - training.epoch
-        progress = (
-            self._init_callback_context(max_subtasks=n_epochs) if ranks.rank == 0 else Unwatched()
-        )
         begun = {
             "training": training,
             "last_epoch": last_epoch,
@@ -431,7 +425,11 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             "resume": resume,
             "complete": partial(self._fit_covariance, sequences, ALONE),
         }
-        progress.call_on_fit_task_begin(**hooks, metadata=begun)
+        progress = (
+            begin_fit(**hooks, n_subtasks=n_epochs, metadata=begun)
+            if ranks.rank == 0
+            else Unwatched()
+        )
         ranks.follow(training)
         self.seed_ = training.seed  # a checkpoint may have brought another
         rows = np.flatnonzero(sequences.lengths)

@@ -18,19 +18,24 @@ from sklearn.base import (
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, get_tags
-from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_method_params,
-    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     validate_data,
 )
 
-from skaudeep.versions import VersionMixin
+from skaudeep._base import (
+    HasMethods,
+    StrOptions,
+    VersionMixin,
+    begin_fit,
+    check_method_params,
+    check_sample_weight,
+    run_fit_without_subtasks,
+)
 
 FLOATS = [np.float64, np.float32]  # what is neither becomes the first
 
@@ -117,10 +122,7 @@ class ChunkPooling(
         """
         self._validate_params()
         self.n_chunks_ = _check_chunks(self, X, reset=True)[0].shape[1]
-        # One task without parts: a pipeline's progress passes through here.
-        progress = self._init_callback_context()
-        progress.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        progress.call_on_fit_task_end(estimator=self, X=X, y=y)
+        run_fit_without_subtasks(self, X, y)
         return self
 
     def transform(self, X: Any) -> NDArray:
@@ -322,13 +324,12 @@ class ChunkVotingClassifier(
             raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
         clip_of_chunk = np.nonzero(present)[0]
         if sample_weight is not None:
-            params["sample_weight"] = _check_sample_weight(sample_weight, X)
+            params["sample_weight"] = check_sample_weight(sample_weight, X)
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, "fit", **params).classifier.fit
-        params = _check_method_params(X, params, indices=clip_of_chunk)
+        params = check_method_params(X, params, indices=clip_of_chunk)
 
-        progress = self._init_callback_context(max_subtasks=1)
-        progress.call_on_fit_task_begin(estimator=self, X=X_in, y=y)
+        progress = begin_fit(self, X_in, y, n_subtasks=1)
         task = progress.subcontext(task_name="fit-classifier")
         self.classifier_ = clone(self.classifier)
         with task.propagate_callback_context(self.classifier_):

@@ -17,10 +17,11 @@ from joblib import hash as digest
 from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 
-from skaudeep import __version__
-from skaudeep.audio import AudioError, Clip, list_clips
-from skaudeep.storage import Journal, check_writable, record
-from skaudeep.views import views_of
+from skaudeep._files import check_writable
+from skaudeep._journal import Journal, record
+from skaudeep._version import __version__
+from skaudeep.audio.chain import views_of
+from skaudeep.audio.decoding import AudioError, Clip, list_clips
 
 # Every process imports this room to work for it: what only the caller needs, scikit-learn and
 # netCDF4 among it, is imported where it is used. That is most of a second for each of them.
@@ -116,8 +117,8 @@ def extract_to_netcdf(
     file = Path(path).expanduser()
     check_writable(file)
     with _others(effective_n_jobs(extractor.n_jobs) - 1) as others:
-        from skaudeep.instances import checked, padded
-        from skaudeep.netcdf import count_frames, load_netcdf, write_rows
+        from skaudeep.formats.layout import checked, padded
+        from skaudeep.formats.netcdf import count_frames, load_netcdf, write_rows
 
         bunch = checked(bunch)
         clips = list_clips(bunch.data)

@@ -16,8 +16,8 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from skaudeep._base import VersionMixin, begin_fit
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
-from skaudeep.versions import VersionMixin
 
 
 class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseComposition):
@@ -201,8 +201,7 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
     def _fit(self, X: Any, y: ArrayLike | None, method: str) -> list[Any]:
         """Call `method` ("fit" or "fit_transform") of all views and return what each gives."""
         self._check_views()
-        progress = self._init_callback_context(max_subtasks=len(self.transformer_list))
-        progress.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        progress = begin_fit(self, X, y, n_subtasks=len(self.transformer_list))
         views = [(name, clone(view)) for name, view in self.transformer_list]
         for _, view in views:
             extractor, _ = _split(view)

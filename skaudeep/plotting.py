@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skaudeep.audio import audio_info, list_clips
-from skaudeep.spectra import mel_frequencies
+from skaudeep.audio.decoding import audio_info, list_clips
+from skaudeep.audio.spectra import mel_frequencies
 
 __all__ = ["LossCurveDisplay", "ReconstructionDisplay", "SpectrogramDisplay"]
 

@@ -11,10 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length
 
-from skaudeep.audio import (
+from skaudeep._base import (
+    COUNT,
+    POSITIVE,
+    PROBABILITY,
+    Interval,
+    StrOptions,
+    VersionMixin,
+    run_fit_without_subtasks,
+)
+from skaudeep.audio.chain import DYNAMIC_RANGE, Signal, hop_of, views_of
+from skaudeep.audio.decoding import (
     SAMPLING_RATES,
     Align,
     AudioError,
@@ -23,14 +32,10 @@ from skaudeep.audio import (
     Clip,
     list_clips,
 )
-from skaudeep.spectra import MIN_DECIBELS, MelNorm, mel_filters, unfilter, unscale, waveform
-from skaudeep.versions import VersionMixin
-from skaudeep.views import DYNAMIC_RANGE, Signal, hop_of, views_of
+from skaudeep.audio.spectra import MIN_DECIBELS, MelNorm, mel_filters, unfilter, unscale, waveform
 
 MAX_BATCH = 16  # clips a task
 MAX_NAMED = 20  # clips a warning
-SECONDS = Interval(Real, 0, None, closed="neither")
-COUNT = Interval(Integral, 1, None, closed="left")
 
 # --- many clips ----------------------------------------------------------------------------------
 
@@ -205,7 +210,7 @@ class SpectrogramExtractor(
     See Also
     --------
     extract_views : Several spectrograms of the same clips, sharing work.
-    skaudeep.spectra : The steps from samples to spectra as pure functions.
+    skaudeep.audio.spectra : The steps from samples to spectra as pure functions.
 
     Notes
     -----
@@ -232,20 +237,20 @@ class SpectrogramExtractor(
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
-        "window_duration": [SECONDS],
-        "hop_duration": [SECONDS, None],
+        "window_duration": [POSITIVE],
+        "hop_duration": [POSITIVE, None],
         "n_mels": [COUNT, None],
         "mel_norm": [StrOptions({"slaney"}), None],
-        "duration": [SECONDS, None],
+        "duration": [POSITIVE, None],
         "align": [StrOptions({"start", "center"})],
         "channel": [
             StrOptions({"mean", "left", "right", "difference"}),
             Interval(Integral, 0, None, closed="left"),
         ],
-        "pre_emphasis": [Interval(Real, 0, 1, closed="both")],
+        "pre_emphasis": [PROBABILITY],
         "clip_below": [Interval(Real, MIN_DECIBELS, 0, closed="left"), None],
         "clip_above": [Interval(Real, MIN_DECIBELS, 0, closed="right"), None],
-        "chunk_duration": [SECONDS, None],
+        "chunk_duration": [POSITIVE, None],
         "n_chunks": [COUNT, None],
         "sampling_rate": [Interval(Real, *SAMPLING_RATES, closed="both"), None],
         "n_jobs": [Integral, None],
@@ -311,10 +316,7 @@ class SpectrogramExtractor(
         self._check_parameters()
         clips = list_clips(X)
         check_consistent_length(clips, y)
-        # One task without parts: a pipeline's progress passes through here.
-        progress = self._init_callback_context()
-        progress.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        progress.call_on_fit_task_end(estimator=self, X=X, y=y)
+        run_fit_without_subtasks(self, X, y)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:

@@ -39,8 +39,8 @@ from skaudeep import (
     evaluate,
 )
 from skaudeep.datasets import make_sounds
-from skaudeep.evaluation import BandStatistics
-from skaudeep.formats import load_netcdf
+from skaudeep.evaluation.protocol import BandStatistics
+from skaudeep.formats.netcdf import load_netcdf
 
 RATE = 8000  # Hz
 N_CHUNKS = 3

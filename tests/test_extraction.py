@@ -18,10 +18,11 @@ from joblib.externals.loky import get_reusable_executor
 from sklearn.utils import Bunch
 
 from skaudeep import AudioError, AudioWarning, SpectrogramExtractor, extraction
+from skaudeep._journal import Journal
 from skaudeep.datasets import load_folder, make_bunch, make_sounds
 from skaudeep.extraction import extract_to_netcdf
-from skaudeep.netcdf import StoredArray, load_netcdf
-from skaudeep.storage import Journal
+from skaudeep.formats.lazy import StoredArray
+from skaudeep.formats.netcdf import load_netcdf
 
 EXTRACTOR = SpectrogramExtractor(n_mels=20, sampling_rate=16000)
 
@@ -87,7 +88,7 @@ def test_an_interrupted_extraction_goes_on_where_it_stopped(
     monkeypatch.setattr(Journal, "append", appending)
     with monkeypatch.context() as dying:
         if moment == "writing":
-            dying.setattr("skaudeep.netcdf.seal", killing)
+            dying.setattr("skaudeep.formats.netcdf.seal", killing)
         if moment == "replacing":
             dying.setattr("os.replace", killing)
         with pytest.raises(Killed):
@@ -107,7 +108,7 @@ def test_a_clip_that_changed_meanwhile_is_extracted_again(
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr("skaudeep.netcdf.seal", interrupt)
+        dying.setattr("skaudeep.formats.netcdf.seal", interrupt)
         with pytest.raises(Killed):
             extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
     Path(files.data[11]).write_bytes(Path(files.data[12]).read_bytes())
@@ -248,7 +249,7 @@ def test_a_changed_task_is_another_task(
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr("skaudeep.netcdf.seal", interrupt)
+        dying.setattr("skaudeep.formats.netcdf.seal", interrupt)
         with pytest.raises(Killed):
             extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
     order, level = changes.pop("order", 1), changes.pop("level", 1)

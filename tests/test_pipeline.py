@@ -28,7 +28,7 @@ from skaudeep import (
     SpectrogramExtractor,
 )
 from skaudeep.datasets import load_folder, make_sounds
-from skaudeep.evaluation import BandStatistics
+from skaudeep.evaluation.protocol import BandStatistics
 
 RATE = 8000  # Hz
 
@@ -170,7 +170,7 @@ def test_a_cached_extraction_is_not_repeated(sounds, tmp_path, monkeypatch):
     expected = build().set_params(autoencoder__n_units=4).fit(sounds.data, sounds.target)
     decisions = expected.decision_function(sounds.data)
     with monkeypatch.context() as broken:
-        broken.delattr("skaudeep.views.read_audio")
+        broken.delattr("skaudeep.audio.chain.read_audio")
         pipeline.fit(sounds.data, sounds.target)
     np.testing.assert_array_equal(pipeline.decision_function(sounds.data), decisions)
 

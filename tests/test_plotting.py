@@ -8,8 +8,8 @@ from scipy.io import wavfile
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from skaudeep.audio.spectra import mel_filters
 from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
-from skaudeep.spectra import mel_filters
 from skaudeep.spectrogram import SpectrogramExtractor
 
 plt = pytest.importorskip("matplotlib.pyplot")

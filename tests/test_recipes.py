@@ -9,7 +9,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from skaudeep.datasets import make_sounds
-from skaudeep.evaluation import BandStatistics
+from skaudeep.evaluation.protocol import BandStatistics
 from skaudeep.recipes import two_scales
 
 RATE = 16000  # Hz

@@ -20,10 +20,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
-import skaudeep.views
-from skaudeep.audio import AudioError, AudioWarning
+import skaudeep.audio.chain
+from skaudeep.audio.decoding import AudioError, AudioWarning
+from skaudeep.audio.spectra import mel_filters
 from skaudeep.datasets import make_sounds
-from skaudeep.spectra import mel_filters
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
 
 RATE = 16_000
@@ -229,13 +229,13 @@ def test_views_equal_single_extractions_and_decode_each_clip_once(files, monkeyp
     calls = []
 
     def count(name):
-        counted = getattr(skaudeep.views, name)
+        counted = getattr(skaudeep.audio.chain, name)
 
         def counting(*args, **kwargs):
             calls.append(name)
             return counted(*args, **kwargs)
 
-        monkeypatch.setattr(skaudeep.views, name, counting)
+        monkeypatch.setattr(skaudeep.audio.chain, name, counting)
 
     count("read_audio")
     count("power_spectrogram")

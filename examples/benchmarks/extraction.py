@@ -29,8 +29,8 @@ from threadpoolctl import threadpool_limits
 
 from skaudeep import SpectrogramExtractor
 from skaudeep.audio import read_audio
-from skaudeep.spectra import mel_filters, power_spectrogram, rescale, to_decibels
-from skaudeep.views import sparse_mel_filters
+from skaudeep.audio.chain import sparse_mel_filters
+from skaudeep.audio.spectra import mel_filters, power_spectrogram, rescale, to_decibels
 
 WINDOW, HOP, N_MELS = 0.08, 0.04, 128  # seconds, seconds
 

@@ -26,8 +26,8 @@ import torch
 
 from skaudeep import Seq2SeqAutoencoder
 from skaudeep.datasets import make_bunch
-from skaudeep.netcdf import load_netcdf, save_netcdf
-from skaudeep.training import epoch_order
+from skaudeep.formats.netcdf import load_netcdf, save_netcdf
+from skaudeep.training.loop import epoch_order
 
 BATCH = 64
 

@@ -14,8 +14,8 @@ from statistics import median
 
 import torch
 
-from skaudeep.networks import TimeAutoencoder
-from skaudeep.training import Loss, Training
+from skaudeep.nn.autoencoders import TimeAutoencoder
+from skaudeep.training.loop import Loss, Training
 
 N_FRAMES, N_BANDS, BATCH_SIZE = 124, 128, 64
 PROBABILITIES = (0.0, 0.1)

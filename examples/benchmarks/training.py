@@ -22,9 +22,9 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from skaudeep.gpu import products_in
-from skaudeep.networks import TimeAutoencoder
-from skaudeep.training import Loss, Training
+from skaudeep.nn.autoencoders import TimeAutoencoder
+from skaudeep.nn.devices import products_in
+from skaudeep.training.loop import Loss, Training
 
 N_BANDS, N_LAYERS = 128, 2
 N_FRAMES, N_UNITS = 124, 256  # unless other ones are asked for
@@ -32,7 +32,7 @@ GATES = {"gru": 3, "lstm": 4}
 
 
 class PlainStack(nn.Module):
-    """What `skaudeep.recurrent.RecurrentStack` does, on torch's own module."""
+    """What `skaudeep.nn.stack.RecurrentStack` does, on torch's own module."""
 
     def __init__(self, cell: str, rate: float):
         super().__init__()
@@ -60,7 +60,7 @@ class PlainStack(nn.Module):
 
 
 class PlainAutoencoder(nn.Module):
-    """The graph of `skaudeep.networks.TimeAutoencoder` on plain stacks."""
+    """The graph of `skaudeep.nn.autoencoders.TimeAutoencoder` on plain stacks."""
 
     def __init__(self, cell: str, rate: float):
         super().__init__()
@@ -156,7 +156,7 @@ def plain_step(network: nn.Module, x: Tensor) -> Callable[[], object]:
 
 
 def training_of(cell: str, rate: float, device: str, *, bf16: bool = False) -> Training:
-    """Return a training of `skaudeep.training` that is ready for a step."""
+    """Return a training of `skaudeep.training.loop` that is ready for a step."""
     network = TimeAutoencoder(
         N_BANDS,
         N_UNITS,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from skaudeep import Seq2SeqAutoencoder, save
 from skaudeep.callbacks import Checkpoint
-from skaudeep.netcdf import load_netcdf
+from skaudeep.formats.netcdf import load_netcdf
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
 """Corpora as scikit-learn Bunches: readers for what is on disk, and a generator of sounds."""
 
+from skaudeep.datasets.auditing import audit
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.compare import load_compare
-from skaudeep.datasets.dataset import load_dataset
 from skaudeep.datasets.dcase import load_dcase
+from skaudeep.datasets.description import describe
+from skaudeep.datasets.detect import load_dataset
 from skaudeep.datasets.esc import load_esc
 from skaudeep.datasets.fetch import (
     fetch_esc10,
@@ -12,17 +14,15 @@ from skaudeep.datasets.fetch import (
     fetch_tut2017,
     fetch_urbansound8k,
 )
-from skaudeep.datasets.findings import audit
 from skaudeep.datasets.folder import load_folder
 from skaudeep.datasets.gtzan import load_gtzan
 from skaudeep.datasets.index import load_index
-from skaudeep.datasets.integrity import validate
-from skaudeep.datasets.rows import concatenate, select, upsample
+from skaudeep.datasets.operations import concatenate, select, upsample
 from skaudeep.datasets.sounds import make_sounds
 from skaudeep.datasets.split import add_folds, add_partitions, drop_folds, drop_partitions
-from skaudeep.datasets.summary import describe
 from skaudeep.datasets.table import load_table
 from skaudeep.datasets.urbansound import load_urbansound8k
+from skaudeep.datasets.validation import validate
 
 __all__ = [
     "add_folds",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
 from skaudeep.datasets.bunch import PARTITIONS
-from skaudeep.datasets.rows import check_bunch, is_labelled, renewed, row_keys
+from skaudeep.datasets.operations import check_bunch, is_labelled, renewed, row_keys
 
 MAX_BINS = 10  # of equal numbers of clips, for values to regress on
 

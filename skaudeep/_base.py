@@ -1,0 +1,164 @@
+"""What skaudeep's estimators share, and every private name of scikit-learn that skaudeep uses.
+
+scikit-learn may change its private names in any release, which is why `pyproject.toml` bounds its
+version; a new release is tried by looking at this file alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils.validation import _check_method_params as check_method_params
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _num_samples as num_samples
+
+from skaudeep._version import __version__
+
+__all__ = [
+    "COUNT",
+    "POSITIVE",
+    "PROBABILITY",
+    "SKLEARN_CLASSES",
+    "SKLEARN_VOLATILE_ATTRIBUTES",
+    "HasMethods",
+    "Interval",
+    "PickleVersionWarning",
+    "StrOptions",
+    "VersionMixin",
+    "begin_fit",
+    "check_method_params",
+    "check_sample_weight",
+    "num_samples",
+    "run_fit_without_subtasks",
+    "safe_indexing",
+    "validate_params",
+]
+
+# Constraints of parameters, as scikit-learn's `_parameter_constraints` take them.
+COUNT = Interval(Integral, 1, None, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+PROBABILITY = Interval(Real, 0, 1, closed="both")
+
+# Classes and functions of scikit-learn that models hold and skops 0.16 does not know. All are plain
+# Python, and none reads memory by numbers from the file: trees and neighbours do, and stay out.
+SKLEARN_CLASSES = [
+    *(
+        f"sklearn.model_selection._split.{name}"
+        for name in (
+            "GroupKFold",
+            "GroupShuffleSplit",
+            "KFold",
+            "LeaveOneGroupOut",
+            "PredefinedSplit",
+            "RepeatedStratifiedKFold",
+            "ShuffleSplit",
+            "StratifiedGroupKFold",
+            "StratifiedKFold",
+            "StratifiedShuffleSplit",
+        )
+    ),
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.utils._bunch.Bunch",
+]
+# Attributes that `save` leaves out. Callbacks are code; the others are made again when needed.
+SKLEARN_VOLATILE_ATTRIBUTES = {
+    "_checked_cv_orig",
+    "_skl_callbacks",
+    "_transformers_feature_names_out",
+    "scorer_",
+}
+
+
+class PickleVersionWarning(InconsistentVersionWarning):
+    """An estimator was pickled by another version of skaudeep.
+
+    Parameters
+    ----------
+    estimator_name, current_version, original_version : str
+    """
+
+    def __init__(self, *, estimator_name: str, current_version: str, original_version: str):
+        super().__init__(
+            estimator_name=estimator_name,
+            current_sklearn_version=current_version,
+            original_sklearn_version=original_version,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"Got a {self.estimator_name} pickled by skaudeep {self.original_sklearn_version}, "
+            f"expected {self.current_sklearn_version}: it may break or give other features. Load "
+            "it with its own version, and store it with skaudeep.save."
+        )
+
+
+class VersionMixin:
+    """Lets the pickles of an estimator carry skaudeep's version, and warn where it is another.
+
+    It stands first among the bases, as scikit-learn's `BaseEstimator` does the same for its own.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from skaudeep import SpectrogramExtractor
+    >>> b"_skaudeep_version" in pickle.dumps(SpectrogramExtractor())
+    True
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()  # `BaseEstimator`'s, never None
+        return {**state, "_skaudeep_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        original = state.pop("_skaudeep_version", "before 0.1")
+        if original != __version__:
+            warnings.warn(
+                PickleVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_version=__version__,
+                    original_version=original,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)  # type: ignore[misc]
+
+
+def begin_fit(estimator: Any, X: Any, y: Any, *, n_subtasks: int, **details: Any) -> Any:
+    """Start the task of `fit` for scikit-learn's callbacks.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its `fit` is decorated with :func:`sklearn.callback.with_callbacks`.
+    X, y : object
+        What `fit` was given.
+    n_subtasks : int
+        How many tasks it consists of.
+    **details
+        More that callbacks are told, such as ``metadata``.
+
+    Returns
+    -------
+    sklearn.callback.CallbackContext
+        To call ``call_on_fit_task_end`` on when all is done.
+    """
+    context = estimator._init_callback_context(max_subtasks=n_subtasks)
+    context.call_on_fit_task_begin(estimator=estimator, X=X, y=y, **details)
+    return context
+
+
+def run_fit_without_subtasks(estimator: Any, X: Any, y: Any) -> None:
+    """Report a `fit` that consists of one task, so that the progress of a pipeline moves on."""
+    context = begin_fit(estimator, X, y, n_subtasks=0)
+    context.call_on_fit_task_end(estimator=estimator, X=X, y=y)

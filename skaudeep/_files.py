@@ -1,0 +1,170 @@
+"""Files that are whole or not there: replaced in one step, sealed with a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from platform import node
+from typing import BinaryIO
+from uuid import uuid4
+
+SEAL = b"\nSEALED\n"  # then 32 bytes of SHA-256; HDF5 reads over what follows its own end
+SEAL_SIZE = len(SEAL) + 32
+BLOCK = 2**20  # bytes read at once
+
+
+# --- whole files ---------------------------------------------------------------------------------
+
+
+def check_writable(path: Path) -> None:
+    """Raise an OSError that says why, if no file of that name can be."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Got path={str(path)!r}, whose folder does not exist, expected a file in an existing "
+            "folder. Create the folder first."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file name.")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(
+            f"Got path={str(path)!r}, in whose folder you may not write. Change its permissions, "
+            "or choose another folder."
+        )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of a new file, which takes the place of `path` if the block ends well.
+
+    Until then, and for ever if it does not, `path` is what it was. A reader sees the old file or
+    the whole new one, and the last of two writers wins. What a writer left that was killed is
+    deleted.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write, in a folder that exists.
+
+    Yields
+    ------
+    Path
+        A hidden name in the same folder. The block creates it.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If the folder of `path` does not exist or cannot be written to, or `path` is a folder.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "a.txt")) as new:
+    ...         _ = new.write_text("whole")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['a.txt']
+    """
+    check_writable(path)
+    # Whose it is stands in the name. The number of a process means something on its machine alone.
+    machine = zlib.crc32(f"{node()}/{path.name}".encode("utf-8", "surrogateescape"))
+    temporary = path.with_name(f".{machine:08x}-{os.getpid()}-{uuid4().hex}.tmp")
+    for other in path.parent.glob(f".{machine:08x}-*-*.tmp"):
+        if not _is_alive(int(other.name.split("-")[1])):
+            other.unlink(missing_ok=True)
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        _sync(path.parent)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":  # elsewhere asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    # Without it, a power cut could leave the new name on old or empty blocks.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# --- seals ---------------------------------------------------------------------------------------
+
+
+def seal(path: Path) -> None:
+    """Append the digest of a file to it.
+
+    Parameters
+    ----------
+    path : Path
+        Of a format whose readers ignore what follows its end, as those of HDF5 do.
+    """
+    with open(path, "r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        digest = _digest(file, size)
+        file.seek(size)
+        file.write(SEAL + digest)
+
+
+def is_sealed(file: BinaryIO) -> bool:
+    """Tell whether an open file ends in a seal, without checking it."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - SEAL_SIZE))
+    return file.read(len(SEAL)) == SEAL
+
+
+def seal_is_whole(file: BinaryIO) -> bool:
+    """Tell whether an open sealed file holds to the bit what was sealed; reads all of it.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a")
+    ...     _ = path.write_bytes(b"0123")
+    ...     seal(path)
+    ...     content = path.read_bytes()
+    >>> is_sealed(BytesIO(content)), seal_is_whole(BytesIO(content))
+    (True, True)
+    >>> seal_is_whole(BytesIO(content.replace(b"0123", b"0122")))
+    False
+    """
+    size = file.seek(0, os.SEEK_END) - SEAL_SIZE
+    digest = _digest(file, size)
+    file.seek(size + len(SEAL))
+    return file.read() == digest
+
+
+def identity(file: BinaryIO) -> tuple[object, ...]:
+    """Return what tells an open file from another of its name: its seal, or its size and time."""
+    if is_sealed(file):
+        return (file.read(),)  # what follows the word
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    sha256 = hashlib.sha256()
+    file.seek(0)
+    while size > 0 and (block := file.read(min(size, BLOCK))):
+        sha256.update(block)
+        size -= len(block)
+    return sha256.digest()

@@ -1,0 +1,205 @@
+"""One clip becomes spectrograms: the steps on the way, each with the parameters that it reads.
+
+Processes that extract begin with this room, so it imports neither scikit-learn nor torch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from skaudeep.audio.decoding import (
+    Align,
+    AudioError,
+    Channel,
+    Clip,
+    mix_channels,
+    pad_or_cut,
+    pre_emphasize,
+    read_audio,
+)
+from skaudeep.audio.spectra import (
+    MelNorm,
+    mel_filters,
+    power_spectrogram,
+    rescale,
+    split_chunks,
+    to_decibels,
+)
+
+# Without clip_below, what lies further below the maximum counts as this far: digital zeros have
+# no decibels, and 16-bit recordings nothing to say down there.
+DYNAMIC_RANGE = 120.0  # dB
+
+
+class Signal(NamedTuple):
+    """What travels between steps: samples, then decibels, then the scaled spectrogram."""
+
+    values: Any
+    sampling_rate: float
+
+
+def _decode(clip: Clip, sampling_rate: float | None) -> Signal:
+    return Signal(
+        *read_audio(clip.source, sampling_rate=sampling_rate, start=clip.start, end=clip.end)
+    )
+
+
+def _excerpt(signal: Signal, duration: float | None, align: Align) -> Signal:
+    if duration is None:
+        return signal
+    return signal._replace(values=pad_or_cut(*signal, duration, align))
+
+
+def _mix(signal: Signal, channel: Channel) -> Signal:
+    return signal._replace(values=mix_channels(signal.values, channel))
+
+
+def _emphasize(signal: Signal, pre_emphasis: float) -> Signal:
+    return signal._replace(values=pre_emphasize(signal.values, pre_emphasis))
+
+
+@lru_cache(maxsize=64)
+def sparse_mel_filters(
+    sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
+) -> sparse.csr_array:
+    """Return `mel_filters` as a sparse array, which is the same for the same arguments."""
+    # A bin is in two bands at most. Beside being a fourth of the time, this product needs no BLAS,
+    # whose threads would fight those of n_jobs and whose rounding hangs on their number.
+    return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels, norm))
+
+
+def _analyze(
+    signal: Signal,
+    window_duration: float,
+    hop_duration: float | None,
+    n_mels: int | None,
+    mel_norm: MelNorm,
+) -> Signal:
+    samples, rate = signal
+    window = round(window_duration * rate)
+    hop = round(hop_of(window_duration, hop_duration) * rate)
+    if window < 2 or hop < 1:
+        raise ValueError(
+            f"window_duration={window_duration} and hop_duration={hop_duration} are {window} and "
+            f"{hop} samples at {rate} Hz, expected at least 2 and 1. Lengthen them."
+        )
+    if n_mels is not None and n_mels > window // 2 + 1:
+        raise ValueError(
+            f"n_mels={n_mels} bands, but a window of {window_duration} s at {rate} Hz has only "
+            f"{window // 2 + 1} FFT bins. Choose fewer bands or a longer window."
+        )
+    if len(samples) < window:
+        raise AudioError(
+            f"waveform of {len(samples)} samples",
+            f"lasts {len(samples) / rate:g} s, less than one window of {window_duration:g} s",
+            "Pad it with duration=, shorten window_duration, or leave it out",
+        )
+    low, high = samples.min(), samples.max()
+    # Decibels are relative, so the level is free: at 1 no float32 power over- or underflows. An
+    # offset alone is silence; removing frame means would leave its rounding errors as sound.
+    level = samples / max(-low, high) if high > low else np.zeros_like(samples)
+    filters = None if n_mels is None else sparse_mel_filters(rate, window, n_mels, mel_norm)
+    return signal._replace(values=to_decibels(power_spectrogram(level, window, hop, filters)))
+
+
+def _clip(signal: Signal, clip_below: float | None, clip_above: float | None) -> Signal:
+    low = -DYNAMIC_RANGE if clip_below is None else clip_below
+    high = 0.0 if clip_above is None else clip_above
+    return signal._replace(values=np.clip(signal.values, low, high))
+
+
+def _scale(
+    signal: Signal,
+    chunk_duration: float | None,
+    n_chunks: int | None,
+    window_duration: float,
+    hop_duration: float | None,
+) -> Signal:
+    if chunk_duration is None:
+        return signal._replace(values=rescale(signal.values))
+    length = round(chunk_duration / hop_of(window_duration, hop_duration))
+    chunks = split_chunks(signal.values, length, n_chunks)
+    shape = (n_chunks or len(chunks), length, signal.values.shape[1])
+    scaled = np.full(shape, np.nan, np.float32)
+    for row, chunk in zip(scaled, chunks, strict=False):
+        row[: len(chunk)] = rescale(chunk)
+    return signal._replace(values=scaled)
+
+
+STEPS: tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...] = (
+    (_decode, ("sampling_rate",)),
+    (_excerpt, ("duration", "align")),
+    (_mix, ("channel",)),
+    (_emphasize, ("pre_emphasis",)),
+    (_analyze, ("window_duration", "hop_duration", "n_mels", "mel_norm")),
+    (_clip, ("clip_below", "clip_above")),
+    (_scale, ("chunk_duration", "n_chunks", "window_duration", "hop_duration")),
+)
+
+
+def views_of(
+    clips: Sequence[Clip], extractors: Sequence[Mapping[str, Any]]
+) -> list[list[Signal | AudioError]]:
+    """Extract several spectrograms of each clip, sharing the work that they have in common.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        As :func:`~skaudeep.audio.list_clips` gives them.
+    extractors : sequence of mapping
+        Parameters of each :class:`~skaudeep.SpectrogramExtractor`, in their ranges.
+
+    Returns
+    -------
+    list of list of Signal or AudioError
+        For each clip what each extractor gives, or why it gives nothing.
+
+    Raises
+    ------
+    AudioError
+        The same, with `on_error="raise"`.
+
+    Examples
+    --------
+    >>> from skaudeep import SpectrogramExtractor
+    >>> parameters = SpectrogramExtractor(n_mels=40, sampling_rate=16000).get_params()
+    >>> noise = np.random.default_rng(0).normal(size=16000)
+    >>> ((view,),) = views_of([Clip("noise", noise)], [parameters])
+    >>> view.values.shape, view.sampling_rate
+    ((24, 40), 16000)
+    """
+    return [_views_of_clip(clip, extractors) for clip in clips]
+
+
+def _views_of_clip(
+    clip: Clip, extractors: Sequence[Mapping[str, Any]]
+) -> list[Signal | AudioError]:
+    """Run each extractor's steps on one clip; steps with equal parameters so far run once."""
+    done: dict[tuple, Any] = {}
+    views = []
+    for extractor in extractors:
+        value: Any = clip
+        key: tuple = ()
+        for step, names in STEPS:
+            parameters = {name: extractor[name] for name in names}
+            key = (*key, *parameters.values(), step)
+            if key not in done:
+                try:
+                    done[key] = step(value, **parameters)
+                except AudioError as error:
+                    done[key] = error.renamed(clip.name)
+            value = done[key]
+            if isinstance(value, AudioError):
+                if extractor["on_error"] == "raise":
+                    raise value
+                break
+        views.append(value)
+    return views
+
+
+def hop_of(window_duration: float, hop_duration: float | None) -> float:
+    """Return the time between two frames in seconds."""
+    return window_duration / 2 if hop_duration is None else hop_duration

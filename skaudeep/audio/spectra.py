@@ -1,0 +1,374 @@
+"""Samples become spectra: power, mel bands, decibels, scaling, chunks. And some of the way back."""
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, sparse
+
+MelNorm = Literal["slaney"] | None
+
+MIN_DECIBELS = -200.0  # dB; what zero power is
+UNFILTER_STEPS = 30  # by then bins change little more
+# Frames. Keeps a block's spectra in the cache and hours-long clips out of memory; larger ones would
+# be given back to the system and cleared by it for each block, which threads do one at a time.
+BLOCK = 32
+
+
+@lru_cache(maxsize=64)
+def hann_window(n_samples: int) -> NDArray[np.float32]:
+    """Hann window, periodic as spectra want it.
+
+    Parameters
+    ----------
+    n_samples : int > 0
+        Its length.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float32
+        Read-only: the same array is returned for the same length.
+
+    Examples
+    --------
+    >>> hann_window(4)
+    array([0. , 0.5, 1. , 0.5], dtype=float32)
+    """
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_samples) / n_samples)
+    return _frozen(window)
+
+
+def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
+    """Frequencies evenly spaced from 0 Hz to half the rate on HTK's mel scale.
+
+    Parameters
+    ----------
+    sampling_rate : float > 0
+        In Hz.
+    n_mels : int > 0
+        Number of bands.
+
+    Returns
+    -------
+    ndarray of shape (n_mels + 2,)
+        In Hz: band i rises from i, peaks at i + 1 and falls to i + 2.
+
+    References
+    ----------
+    S. Young et al., The HTK Book, version 3.4, section 5.4, equation 5.13:
+    `2595 * log10(1 + f / 700)`.
+
+    Examples
+    --------
+    >>> mel_frequencies(16000, 3).round().tolist()
+    [0.0, 614.0, 1768.0, 3934.0, 8000.0]
+    """
+    top = 2595 * np.log10(1 + sampling_rate / 2 / 700)
+    return 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
+
+
+@lru_cache(maxsize=64)
+def mel_filters(
+    sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
+) -> NDArray[np.float32]:
+    """Triangular filters over the bands of `mel_frequencies`.
+
+    Each filter's edges and peak are moved down to FFT bins, so every filter has a bin of weight 1,
+    also where filters are narrower than bins.
+
+    Parameters
+    ----------
+    sampling_rate : float > 0
+        In Hz.
+    n_fft : int > 0
+        Length of the window in samples.
+    n_mels : int > 0
+        Number of bands.
+    norm : {"slaney"} or None, default=None
+        None gives all filters the peak 1; "slaney" the area 1, so that a band holds the mean power
+        of its bins, not their sum.
+
+    Returns
+    -------
+    ndarray of shape (n_mels, n_fft // 2 + 1), float32
+        Weights in [0, 1]. Read-only: the same array is returned for the same arguments.
+
+    Examples
+    --------
+    >>> filters = mel_filters(16000, 1280, 40)
+    >>> filters.shape, bool((filters.max(axis=1) == 1).all())
+    ((40, 641), True)
+    """
+    hertz = mel_frequencies(sampling_rate, n_mels)
+    edges = np.minimum(np.floor((n_fft + 1) * hertz / sampling_rate), n_fft // 2)
+    left, peak, right = (edges[i : i + n_mels, None] for i in range(3))
+    bins = np.arange(n_fft // 2 + 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rising = np.where(peak > left, (bins - left) / (peak - left), bins >= peak)
+        falling = np.where(right > peak, (right - bins) / (right - peak), bins <= peak)
+    filters = np.maximum(0, np.minimum(rising, falling))
+    return _frozen(filters if norm is None else filters / filters.sum(axis=1, keepdims=True))
+
+
+def _frozen(values: NDArray) -> NDArray[np.float32]:
+    values = values.astype(np.float32)
+    values.setflags(write=False)  # shared by all who ask
+    return values
+
+
+def power_spectrogram(
+    samples: NDArray[np.float32],
+    window_length: int,
+    hop_length: int,
+    filters: NDArray[np.float32] | sparse.csr_array | None = None,
+) -> NDArray[np.float32]:
+    """Power of Hann-windowed frames, whose mean is removed, in FFT bins or filtered.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,), n_samples >= window_length
+        The waveform.
+    window_length, hop_length : int > 0
+        Length of a frame and distance between two, in samples.
+    filters : ndarray or sparse array of shape (n_bands, window_length // 2 + 1), default=None
+        Weights that sum the bins of a band, as from `mel_filters`. None keeps the bins.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_bands), float32
+        `n_frames` is `(n_samples - window_length) // hop_length + 1`: only whole frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 5 / 64 * np.arange(256)).astype(np.float32)
+    >>> power = power_spectrogram(tone, 64, 32)
+    >>> power.shape, power.argmax(axis=1).tolist()
+    ((7, 33), [5, 5, 5, 5, 5, 5, 5])
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(samples, window_length)[::hop_length]
+    window = hann_window(window_length)
+    n_bands = window_length // 2 + 1 if filters is None else filters.shape[0]
+    power = np.empty((len(frames), n_bands), np.float32)
+    room = np.empty((min(BLOCK, len(frames)), window_length), np.float32)
+    for start in range(0, len(frames), BLOCK):
+        own = frames[start : start + BLOCK]  # (block, window_length), overlapping
+        block = np.subtract(own, own.mean(axis=1, keepdims=True), out=room[: len(own)])
+        block *= window
+        parts = fft.rfft(block, axis=1, overwrite_x=True).view(np.float32)
+        np.square(parts, out=parts)
+        bins = parts[:, ::2] + parts[:, 1::2]  # (block, n_bins)
+        power[start : start + BLOCK] = bins if filters is None else (filters @ bins.T).T
+    return power
+
+
+def to_decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Decibels relative to the maximum.
+
+    Parameters
+    ----------
+    power : ndarray, >= 0
+        The spectrogram of one clip.
+
+    Returns
+    -------
+    ndarray of the same shape, float32
+        In [-200, 0]; zero power is -200 dB, and so is everything where all of it is zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_decibels(np.array([4.0, 0.4, 0.0])).tolist()
+    [0.0, -10.0, -200.0]
+    """
+    maximum = power.max()
+    decibels = power / (maximum if maximum > 0 else 1)
+    np.maximum(decibels, 10 ** (MIN_DECIBELS / 10), out=decibels)
+    np.log10(decibels, out=decibels)
+    decibels *= 10
+    return decibels
+
+
+def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Map an array's minimum to -1 and its maximum to 1.
+
+    Parameters
+    ----------
+    values : ndarray
+        One chunk, or one clip.
+
+    Returns
+    -------
+    ndarray of the same shape
+        In [-1, 1]; -1 throughout where all values are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rescale(np.array([-60.0, -45.0, 0.0]))
+    array([-1. , -0.5,  1. ])
+    """
+    low, high = values.min(), values.max()
+    scaled = values - low
+    if high > low:
+        scaled /= high - low
+    scaled *= 2
+    scaled -= 1
+    return scaled
+
+
+def split_chunks(
+    frames: NDArray[np.float32], chunk_length: int, n_chunks: int | None = None
+) -> list[NDArray[np.float32]]:
+    """Split a clip's frames into consecutive chunks.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_frames, n_bands)
+        The clip.
+    chunk_length : int > 0
+        Frames a chunk.
+    n_chunks : int > 0, default=None
+        At most so many, from the start; None takes all.
+
+    Returns
+    -------
+    list of ndarray of shape (at most chunk_length, n_bands)
+        Views. A last chunk that is less than half full is left out, unless it is the only one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [len(chunk) for chunk in split_chunks(np.zeros((9, 40)), 5)]
+    [5, 4]
+    >>> [len(chunk) for chunk in split_chunks(np.zeros((7, 40)), 5)]
+    [5]
+    """
+    there = max(1, (2 * len(frames) + chunk_length) // (2 * chunk_length))
+    count = there if n_chunks is None else min(there, n_chunks)
+    return [frames[i * chunk_length : (i + 1) * chunk_length] for i in range(count)]
+
+
+def unscale(
+    scaled: NDArray[np.float32], lowest: float, highest: float = 0.0
+) -> NDArray[np.float64]:
+    """Turn a scaled spectrogram into power: the inverse of `to_decibels`, clipping and `rescale`.
+
+    Parameters
+    ----------
+    scaled : ndarray
+        In [-1, 1]; what lies outside is moved to the end.
+    lowest, highest : float
+        Decibels of -1 and of 1.
+
+    Returns
+    -------
+    ndarray of the same shape
+        0 where `scaled` is -1: what is there was too soft to be told.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> unscale(np.array([-1.0, 0.0, 1.0]), -60.0).tolist()
+    [0.0, 0.001, 1.0]
+    """
+    scaled = np.clip(scaled.astype(np.float64), -1, 1)
+    decibels = lowest + (highest - lowest) * (scaled + 1) / 2
+    return np.where(scaled > -1, 10 ** (decibels / 10), 0)
+
+
+def unfilter(power: NDArray[np.float64], filters: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Find power in FFT bins that filters would sum to the power of these bands.
+
+    Parameters
+    ----------
+    power : ndarray of shape (n_frames, n_bands), >= 0
+    filters : ndarray of shape (n_bands, n_bins)
+        As from `mel_filters`.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_bins), >= 0
+        0 in bins that are in no band.
+
+    References
+    ----------
+    Multiplicative updates for the divergence, from a start that is smooth: D. D. Lee, H. S. Seung,
+    "Algorithms for Non-negative Matrix Factorization", NeurIPS 13, 2000, equation 5. Least squares
+    (:func:`librosa.util.nnls`) would fit the loudest bands only, where soft ones are heard as well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> filters = mel_filters(8000, 256, 20)
+    >>> power = np.abs(np.random.default_rng(0).normal(size=(3, 129))) @ filters.T
+    >>> np.allclose(unfilter(power, filters) @ filters.T, power, rtol=0.02)
+    True
+    """
+    total = filters.sum(axis=0, dtype=np.float64)  # (n_bins,)
+    weights = np.divide(filters, total, out=np.zeros_like(filters, np.float64), where=total > 0)
+    bins = (power / filters.sum(axis=1)) @ weights
+    for _ in range(UNFILTER_STEPS):
+        bands = bins @ filters.T
+        bins *= np.divide(power, bands, out=np.zeros_like(power), where=bands > 0) @ weights
+    return bins
+
+
+def waveform(
+    power: NDArray[np.float64],
+    window_length: int,
+    hop_length: int,
+    *,
+    n_iter: int = 32,
+    random_state: int | np.random.RandomState | None = None,
+) -> NDArray[np.float32]:
+    """Find samples whose `power_spectrogram` is close to this one, by Griffin and Lim's method.
+
+    Parameters
+    ----------
+    power : ndarray of shape (n_frames, window_length // 2 + 1), >= 0
+    window_length, hop_length : int > 0
+        As in `power_spectrogram`. `hop_length` is less than `window_length`; frames that overlap by
+        half or more tell the phases well.
+    n_iter : int, default=32
+        Iterations of :func:`librosa.griffinlim`.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial phases, as in :func:`librosa.griffinlim`.
+
+    Returns
+    -------
+    ndarray of shape ((n_frames - 1) * hop_length + window_length,), float32
+
+    References
+    ----------
+    D. W. Griffin, J. S. Lim, "Signal estimation from modified short-time Fourier transform", IEEE
+    Transactions on Acoustics, Speech, and Signal Processing 32(2), 1984.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 5 / 64 * np.arange(256)).astype(np.float32)
+    >>> power = power_spectrogram(tone, 64, 32)
+    >>> samples = waveform(power.astype(float), 64, 32, random_state=0)
+    >>> samples.shape, power_spectrogram(samples, 64, 32).argmax(axis=1).tolist()
+    ((256,), [5, 5, 5, 5, 5, 5, 5])
+    """
+    import librosa  # slow to load, and workers of an extraction do not need it
+
+    # At both ends a window alone would be divided by its own tail, which blows up: frames go on.
+    more = -(-window_length // hop_length) - 1
+    magnitude = np.sqrt(np.pad(power, ((more, more), (0, 0)), mode="edge")).T
+    samples = librosa.griffinlim(
+        magnitude.astype(np.float32),
+        n_iter=n_iter,
+        hop_length=hop_length,
+        win_length=window_length,
+        n_fft=window_length,
+        window=hann_window(window_length),
+        center=False,
+        random_state=random_state,
+    )
+    start = more * hop_length
+    n_samples = (len(power) - 1) * hop_length + window_length
+    return samples[start : start + n_samples].astype(np.float32)

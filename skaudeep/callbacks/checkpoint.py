@@ -1,0 +1,259 @@
+"""Checkpoint: a training that was ended goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.callback import CallbackContext
+
+from skaudeep._base import COUNT, POSITIVE, validate_params
+from skaudeep.persistence.archive import PersistenceError, load, save
+from skaudeep.training.loop import Training
+
+# Parameters that do not change the course of a training, or only its end.
+INDIFFERENT = {
+    "contamination",
+    "device",
+    "max_epochs",
+    "n_iter_no_change",
+    "representation",
+    "warm_start",
+}
+SUFFIX = ".skaudeep"
+
+
+class Checkpoint:
+    """Keep a training's state on disk, so that it can go on after whatever ended it.
+
+    Set it on a `Seq2SeqAutoencoder`, also on one inside a pipeline or search. `fit` with the same
+    parameters on the same data goes on from the newest checkpoint in `directory` and ends with the
+    same bits as a training that was never interrupted; ``max_epochs`` may be raised. Trainings of
+    other parameters or data have folders of their own, so that folds and grids do not meet.
+    Whatever ends a training, Ctrl-C among it, what was done up to the last epoch (or up to some
+    seconds ago) is written.
+
+    A checkpoint is also a model: `skaudeep.load` gives the autoencoder as it was.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Made where it is missing.
+    every_n_epochs : int >= 1, default=1
+        Epochs from one checkpoint to the next.
+    every_minutes : float > 0, default=None
+        Write one also when so much time has passed since the last, within long epochs as well.
+    keep : int >= 1, default=2
+        How many to keep of each training, the newest.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range; in `fit`, if a checkpoint stands in the folder of another
+        training.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from skaudeep import Seq2SeqAutoencoder
+    >>> from skaudeep.callbacks import Checkpoint
+    >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))
+    >>> autoencoder = Seq2SeqAutoencoder(n_units=8, max_epochs=2, random_state=0)
+    >>> with TemporaryDirectory() as folder:
+    ...     first = autoencoder.set_callbacks(Checkpoint(folder)).fit(X).loss_curve_
+    ...     longer = autoencoder.set_params(max_epochs=3).fit(X).loss_curve_  # one epoch more
+    >>> len(longer), longer[:2] == first
+    (3, True)
+    """
+
+    NOTE_SECONDS = 10.0  # within an epoch, what is written at an interruption is at most so old
+
+    @validate_params(
+        {
+            "directory": [str, os.PathLike],
+            "every_n_epochs": [COUNT],
+            "every_minutes": [POSITIVE, None],
+            "keep": [COUNT],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        every_n_epochs: int = 1,
+        every_minutes: float | None = None,
+        keep: int = 2,
+    ):
+        self.directory = directory
+        self.every_n_epochs = every_n_epochs
+        self.every_minutes = every_minutes
+        self.keep = keep
+        self._watches: dict[Any, _Watch] = {}  # of each estimator that is being fitted
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_watches": {}}
+
+    def setup(self, estimator: Any, context: CallbackContext) -> None:
+        """Do nothing.
+
+        Parameters
+        ----------
+        estimator : Seq2SeqAutoencoder
+        context : CallbackContext
+        """
+
+    def on_fit_task_begin(
+        self, estimator: Any, context: CallbackContext, *, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Go on from the newest checkpoint, when a training begins.
+
+        Parameters
+        ----------
+        estimator : Seq2SeqAutoencoder
+        context : CallbackContext
+        metadata : dict
+            Of a training: ``training`` itself, its ``last_epoch``, the ``checksum`` of its data,
+            whether to ``resume``, and what makes a network ``complete``.
+        """
+        if context.task_name == "epoch":
+            return
+        if not metadata or "training" not in metadata:
+            raise TypeError(
+                f"Checkpoint watches the training of a Seq2SeqAutoencoder, got a "
+                f"{type(estimator).__name__}. Set it on the autoencoder inside: "
+                'pipeline["autoencoder"].set_callbacks(Checkpoint(...)).'
+            )
+        training = metadata["training"]
+        self._watches[estimator] = watch = _Watch(self, estimator, metadata)
+        if metadata["resume"]:
+            watch.resume(metadata["last_epoch"])
+        training.after_batch.append(watch.after_batch)
+
+    def on_fit_task_end(self, estimator: Any, context: CallbackContext) -> None:
+        """Write a checkpoint where it is due.
+
+        Parameters
+        ----------
+        estimator : Seq2SeqAutoencoder
+        context : CallbackContext
+        """
+        if context.task_name == "epoch":
+            self._watches[estimator].after_epoch()
+
+    def teardown(self, estimator: Any, context: CallbackContext) -> None:
+        """Write what is not written yet, also of a training that was interrupted.
+
+        Parameters
+        ----------
+        estimator : Seq2SeqAutoencoder
+        context : CallbackContext
+        """
+        watch = self._watches.pop(estimator, None)
+        if watch is not None:
+            watch.write()
+
+
+class _Watch:
+    """A training and its folder of checkpoints."""
+
+    def __init__(self, checkpoint: Checkpoint, estimator: Any, metadata: dict[str, Any]):
+        self.checkpoint = checkpoint
+        self.estimator = estimator
+        self.training: Training = metadata["training"]
+        self.complete: Callable[[Any], None] = metadata["complete"]
+        self.identity: dict[str, Any] = {
+            "data": metadata["checksum"](),
+            "parameters": {
+                name: "RandomState" if isinstance(value, np.random.RandomState) else repr(value)
+                for name, value in sorted(estimator.get_params(deep=False).items())
+                if name not in INDIFFERENT
+            },
+        }
+        name = hashlib.sha256(json.dumps(self.identity).encode()).hexdigest()[:16]
+        self.folder = Path(checkpoint.directory, name)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.noted: Any = None  # an estimator that is not written yet
+        self.noted_at = self.written_at = time.monotonic()
+
+    def resume(self, last_epoch: int) -> None:
+        """Go on from the newest whole checkpoint that is not beyond the end."""
+        for leftover in self.folder.glob(".*.tmp"):  # of a writer that was killed
+            leftover.unlink(missing_ok=True)
+        for path in sorted(self._paths(), reverse=True):
+            try:
+                stored = load(path)
+            except PersistenceError as error:
+                warnings.warn(f"{error} Trying the checkpoint before it.", stacklevel=2)
+                continue
+            state = getattr(stored, "checkpoint_", None)
+            if state is None or state["identity"] != self.identity:
+                raise ValueError(f"{path}: {self._difference(state)}")
+            if len(state["training"]["loss_curve"]) + (state["training"]["batch"] > 0) > last_epoch:
+                continue
+            self.training.restore(state["training"], stored.network_.state_dict())
+            return
+
+    def _difference(self, state: dict[str, Any] | None) -> str:
+        remedy = "Put it back where it was, or choose another directory."
+        if state is None:
+            return f"is a model but no checkpoint. {remedy}"
+        ours, theirs = self.identity["parameters"], state["identity"]["parameters"]
+        for name in ours:
+            if ours[name] != theirs.get(name):
+                return (
+                    f"is a checkpoint of {name}={theirs.get(name)}, but this training has "
+                    f"{name}={ours[name]}. {remedy}"
+                )
+        return f"is a checkpoint of a training on other data. {remedy}"
+
+    def after_batch(self) -> None:
+        now = time.monotonic()
+        minutes = self.checkpoint.every_minutes
+        if minutes is not None and now - self.written_at >= 60 * minutes:
+            self.note()
+            self.write()
+        elif now - self.noted_at >= self.checkpoint.NOTE_SECONDS:
+            self.note()
+
+    def after_epoch(self) -> None:
+        self.note()
+        if self.training.epoch % self.checkpoint.every_n_epochs == 0:
+            self.write()
+
+    def note(self) -> None:
+        """Copy the state, as an interruption may strike in the middle of the next step."""
+        results = {  # of the fit so far; what else there is belongs to callbacks
+            name: value
+            for name, value in vars(self.estimator).items()
+            if name.endswith("_") and not name.startswith("_")
+        }
+        self.noted = clone(self.estimator).set_callbacks()
+        vars(self.noted).update(results | self.estimator._snapshot())
+        self.noted.checkpoint_ = {"identity": self.identity, "training": self.training.state()}
+        self.noted_at = time.monotonic()
+
+    def write(self) -> None:
+        if self.noted is None:
+            return
+        self.complete(self.noted.network_)
+        training = self.noted.checkpoint_["training"]
+        name = f"epoch-{len(training['loss_curve']):06d}-batch-{training['batch']:09d}{SUFFIX}"
+        save(self.noted, self.folder / name)
+        self.noted = None
+        self.written_at = time.monotonic()
+        by_age = sorted(self._paths(), key=lambda path: (path.stat().st_mtime_ns, path))
+        for old in by_age[: -self.checkpoint.keep]:
+            old.unlink(missing_ok=True)
+
+    def _paths(self) -> list[Path]:
+        return list(self.folder.glob(f"epoch-*{SUFFIX}"))

@@ -1,0 +1,382 @@
+"""What is wrong with the clips of a data set, before anything is trained on them.
+
+The one room of `skaudeep.datasets` that has clips decoded. `skaudeep.audio` does it, which lies
+below this room and loads when :func:`audit` is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from joblib import Parallel, delayed
+from sklearn.utils import Bunch
+
+from skaudeep.datasets.description import audio_clips, is_file
+from skaudeep.datasets.operations import check_bunch
+
+if TYPE_CHECKING:
+    import pandas
+
+    from skaudeep.audio.decoding import AudioError, Clip
+
+# In the order of the report. What the error about a clip advises stands in for None.
+_ADVICE = {
+    "unreadable": None,
+    "truncated": None,
+    "non-finite": None,
+    "silent": "Listen to it; leave it out if nothing is to be heard",
+    "clipped": "Listen to it; record or export it anew at a lower level if it matters",
+    "too short": "Leave it out, or extract with a shorter window_duration or with duration=",
+    "duplicate": "Keep one of them",
+    "mixed rates": "Give sampling_rate= to the extractor, which resamples",
+    "mixed channels": 'Extract with channel="mean", which suits mono and stereo alike',
+    "group on both sides": "Divide anew with drop_folds or drop_partitions and add_...",
+    "duplicate on both sides": "Keep one of them, or give both the same group and divide anew",
+}
+# Faults that decoding finds, by words of the error that reports them.
+_FAULTS = {"cut short": "truncated", "NaN or infinite": "non-finite"}
+
+FULL_SCALE = 1 - 2**-14  # within two steps of 16 bits; decoders of lossy formats overshoot it
+CLIPPED_RUN = 3  # samples in a row; a pure tone above 80 Hz has no such flat top at 44.1 kHz
+BLOCK = 300  # seconds decoded at once
+
+
+class _Finding(NamedTuple):
+    row: int
+    finding: str
+    value: float
+    detail: str
+    advice: str | None = None
+
+
+class _Sound(NamedTuple):
+    """What decoding tells about a clip."""
+
+    n_samples: int
+    n_channels: int
+    sampling_rate: float
+    level: float  # dB re full scale, half the range from the lowest to the highest sample
+    clipped: float  # share of samples
+    digest: str  # of all samples
+
+
+def audit(
+    bunch: Bunch,
+    *,
+    silent_below: float = -60.0,
+    min_duration: float = 0.08,
+    n_jobs: int | None = -1,
+) -> pandas.DataFrame:
+    """Decode every clip of a data set and report what is wrong with it.
+
+    ======================= ====================================================== ================
+    finding                 what it means                                          value
+    ======================= ====================================================== ================
+    unreadable              missing, no audio, damaged, or without samples         NaN
+    truncated               fewer samples than the header announces                NaN
+    non-finite              samples that are NaN or infinite                       NaN
+    silent                  level below `silent_below`                             dB re full scale
+    clipped                 three or more samples in a row at or over full scale   % of samples
+    too short               lasts less than `min_duration`                         seconds
+    duplicate               same file or same samples as an earlier clip           NaN
+    mixed rates             another sampling rate than most clips                  Hz
+    mixed channels          another number of channels than most clips             channels
+    group on both sides     a group that a fold trains and tests, or that is in    fold, from 1, or
+                            two partitions                                         NaN: partitions
+    duplicate on both sides the same of equal clips                                as above
+    ======================= ====================================================== ================
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set of audio with the keys of :func:`make_bunch`: `data` holds paths, a
+        (file, start, end) index, or waveforms, for which there is a key `sampling_rate`, in Hz.
+        Copies that :func:`upsample` made are passed over.
+    silent_below : float, default=-60.0
+        In dB re full scale. The level is half the distance from the lowest to the highest sample,
+        so that a constant offset is silence.
+    min_duration : float >= 0, default=0.08
+        In seconds. The default is the default window of
+        :class:`~skaudeep.spectrogram.SpectrogramExtractor`.
+    n_jobs : int or None, default=-1
+        Number of threads that decode; -1 takes all cores, None is 1 unless in a
+        :func:`joblib.parallel_config` context. The result does not depend on it.
+
+    Returns
+    -------
+    findings : pandas.DataFrame
+        A row a finding, by kind as in the table above, then in the order of the clips; no rows
+        where nothing is wrong. Columns:
+
+        filename : str
+            Which clip; the first tested one where a group is concerned.
+        finding : str
+            See above.
+        value : float
+            See above.
+        detail : str
+            The same in words.
+        advice : str
+            What to do.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    ValueError
+        If the data set holds spectrograms or features, or its keys do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.datasets import audit, make_bunch, select
+    >>> rng = np.random.default_rng(0)
+    >>> noise, silence = rng.uniform(-0.5, 0.5, 8000), np.zeros(8000)
+    >>> names = ["a.wav", "b.wav", "c.wav", "d.wav"]
+    >>> bunch = make_bunch([noise, silence, noise, noise[::-1]], names)
+    >>> bunch.sampling_rate = 8000
+    >>> findings = audit(bunch)
+    >>> findings[["filename", "finding", "detail"]]
+      filename    finding                     detail
+    0    b.wav     silent           constant samples
+    1    c.wav  duplicate  the same samples as a.wav
+    >>> sound = select(bunch, ~np.isin(bunch.filenames, findings.filename))
+    >>> sound.filenames.tolist()
+    ['a.wav', 'd.wav']
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(
+            "audit returns a pandas.DataFrame, and pandas is not installed. "
+            "Install it: pip install pandas."
+        ) from error
+    bunch = check_bunch(bunch)
+    clips = audio_clips(bunch)
+    if clips is None:
+        raise ValueError(
+            "Got a data set of spectrograms or features, expected audio: paths, a (file, start, "
+            "end) index, or waveforms and a key sampling_rate. Audit it before extraction."
+        )
+    copy_of = bunch.get("copy_of")
+    rows = [row for row in range(len(clips)) if copy_of is None or not copy_of[row]]
+    sounds, same_file = _listen_to_all(clips, rows, bunch.get("sampling_rate"), n_jobs)
+
+    findings = list(_faults(sounds, silent_below, min_duration))
+    first_like = _duplicates(sounds, same_file, silent_below)
+    findings += _duplicate_findings(bunch, first_like, same_file)
+    readable = {row: sound for row, sound in sounds.items() if isinstance(sound, _Sound)}
+    findings += _mixed({row: s.sampling_rate for row, s in readable.items()}, "rates", " Hz")
+    findings += _mixed({row: s.n_channels for row, s in readable.items()}, "channels")
+    groups = {row: str(bunch.groups[row]) for row in rows if bunch.groups[row]}
+    findings += _torn(bunch, groups, "group on both sides", "group {!r}")
+    alike = {row: str(bunch.filenames[first]) for row, first in first_like.items()}
+    findings += _torn(bunch, alike, "duplicate on both sides", "the same sound as {!r}")
+
+    order = {finding: position for position, finding in enumerate(_ADVICE)}
+    findings.sort(key=lambda found: (order[found.finding], found.row))
+    return pandas.DataFrame(
+        {
+            "filename": [str(bunch.filenames[found.row]) for found in findings],
+            "finding": [found.finding for found in findings],
+            "value": np.array([found.value for found in findings], dtype=np.float64),
+            "detail": [found.detail for found in findings],
+            "advice": [found.advice or _ADVICE[found.finding] for found in findings],
+        }
+    )
+
+
+# Decoding.
+
+
+def _listen_to_all(
+    clips: list[Clip], rows: list[int], sampling_rate: float | None, n_jobs: int | None
+) -> tuple[dict[int, _Sound | AudioError], dict[int, int]]:
+    """Decode clips, files of the same bytes only once.
+
+    Returns what was heard in each row, and the first row with the same file.
+    """
+    first_row: dict[Any, int] = {}
+    same_file = {row: first_row.setdefault(key, row) for row, key in _file_keys(clips, rows)}
+    different = list(first_row.values())
+    heard = Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(_listen)(clips[row], sampling_rate) for row in different
+    )
+    by_row = dict(zip(different, heard, strict=True))
+    return {row: by_row[same_file[row]] for row in rows}, same_file
+
+
+def _file_keys(clips: list[Clip], rows: list[int]) -> Iterator[tuple[int, Any]]:
+    """Tell equal files by their bytes, which are read only where sizes are equal."""
+    paths = {os.fspath(clips[row].source) for row in rows if is_file(clips[row])}
+    sizes = {path: os.path.getsize(path) for path in paths if os.path.isfile(path)}
+    n_of_size = Counter(sizes.values())
+    contents = {path: _digest(path) for path, size in sizes.items() if n_of_size[size] > 1}
+    for row in rows:
+        if is_file(clips[row]):
+            path = os.fspath(clips[row].source)
+            yield row, (contents.get(path, path), clips[row].start, clips[row].end)
+        else:
+            yield row, row
+
+
+def _digest(path: str) -> bytes | str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "blake2b").digest()
+    except OSError:  # decoding will say why it cannot be read
+        return path
+
+
+def _listen(clip: Clip, sampling_rate: float | None) -> _Sound | AudioError:
+    from skaudeep.audio.decoding import AudioError
+
+    digest = hashlib.blake2b(digest_size=16)
+    low, high = math.inf, -math.inf
+    n_samples = n_channels = n_clipped = 0
+    rate = math.nan
+    try:
+        for samples, rate in _blocks(clip, sampling_rate):  # noqa: B007 (all blocks share it)
+            n_channels = len(samples)
+            n_samples += samples.shape[1]
+            low, high = min(low, samples.min()), max(high, samples.max())
+            n_clipped += _count_clipped(samples)
+            digest.update(np.ascontiguousarray(samples).data)
+    except AudioError as error:
+        return error
+    digest.update(bytes([n_channels]))
+    level = 20 * math.log10((high - low) / 2) if high > low else -math.inf
+    share = n_clipped / (n_samples * n_channels)
+    return _Sound(n_samples, n_channels, rate, level, share, digest.hexdigest())
+
+
+def _blocks(
+    clip: Clip, sampling_rate: float | None
+) -> Iterator[tuple[npt.NDArray[np.float32], float]]:
+    """Decode a clip in pieces that fit into memory, whatever its length."""
+    from skaudeep.audio.decoding import audio_info, read_audio
+
+    start = clip.start
+    if is_file(clip):
+        info = audio_info(clip.source)
+        end = info.duration if clip.end is None else clip.end
+        # An MP3 may end before its header says: a block could begin after the end.
+        while end - start > 1.5 * BLOCK and info.format != "MP3":
+            yield read_audio(clip.source, start=start, end=start + BLOCK)
+            start += BLOCK
+        sampling_rate = None
+    yield read_audio(clip.source, sampling_rate=sampling_rate, start=start, end=clip.end)
+
+
+def _count_clipped(samples: npt.NDArray[np.float32]) -> int:
+    """Count samples in runs at or over full scale, of one sign."""
+    count = 0
+    for sign in (1, -1):
+        full = sign * samples >= FULL_SCALE
+        if not full.any():
+            continue
+        for channel in full:
+            edges = np.flatnonzero(np.diff(channel, prepend=False, append=False))
+            runs = edges[1::2] - edges[::2]
+            count += int(runs[runs >= CLIPPED_RUN].sum())
+    return count
+
+
+# From what was heard to findings.
+
+
+def _faults(
+    sounds: dict[int, _Sound | AudioError], silent_below: float, min_duration: float
+) -> Iterator[_Finding]:
+    for row, sound in sounds.items():
+        if not isinstance(sound, _Sound):
+            kinds = (kind for words, kind in _FAULTS.items() if words in sound.reason)
+            kind = next(kinds, "unreadable")
+            yield _Finding(row, kind, math.nan, sound.reason, sound.remedy)
+            continue
+        duration = sound.n_samples / sound.sampling_rate
+        if sound.level < silent_below:
+            detail = (
+                f"level {sound.level:.1f} dB" if sound.level > -math.inf else "constant samples"
+            )
+            yield _Finding(row, "silent", sound.level, detail)
+        if sound.clipped:
+            percent = 100 * sound.clipped
+            yield _Finding(row, "clipped", percent, f"{percent:.2g} % of samples at full scale")
+        if duration < min_duration:
+            yield _Finding(row, "too short", duration, f"lasts {duration:.3g} s")
+
+
+def _duplicates(
+    sounds: dict[int, _Sound | AudioError], same_file: dict[int, int], silent_below: float
+) -> dict[int, int]:
+    """First row with the same samples for each row that has a twin."""
+    alike = defaultdict(list)
+    for row, sound in sounds.items():
+        if not isinstance(sound, _Sound):
+            alike[f"file {same_file[row]}"].append(row)
+        elif sound.level >= silent_below:  # silence is reported already
+            alike[sound.digest].append(row)
+    return {row: rows[0] for rows in alike.values() if len(rows) > 1 for row in rows}
+
+
+def _duplicate_findings(
+    bunch: Bunch, first_like: dict[int, int], same_file: dict[int, int]
+) -> Iterator[_Finding]:
+    for row, first in first_like.items():
+        if row == first:
+            continue
+        what = "file" if same_file[row] == same_file[first] else "samples"
+        detail = f"the same {what} as {bunch.filenames[first]}"
+        if not np.array_equal(bunch.target[row], bunch.target[first], equal_nan=True):
+            detail += f", but of {_label(bunch, row)} instead of {_label(bunch, first)}"
+        yield _Finding(row, "duplicate", math.nan, detail)
+
+
+def _label(bunch: Bunch, row: int) -> str:
+    target = bunch.target[row]
+    if bunch.target.dtype.kind == "f":
+        return f"value {target:g}"
+    return f"class {bunch.target_names[target]!r}" if target >= 0 else "no class"
+
+
+def _mixed(values: dict[int, float], what: str, unit: str = "") -> Iterator[_Finding]:
+    counts = Counter(values.values())
+    if len(counts) < 2:
+        return
+    (usual, n_usual), *_ = counts.most_common()
+    for row, value in values.items():
+        if value != usual:
+            detail = f"{value:g}{unit}, while {n_usual} of {len(values)} clips have {usual:g}{unit}"
+            yield _Finding(row, f"mixed {what}", value, detail)
+
+
+def _torn(bunch: Bunch, names: dict[int, str], finding: str, called: str) -> Iterator[_Finding]:
+    """Find names that stand on both sides of a fold, or in two partitions."""
+    rows = np.array(list(names), dtype=np.intp)
+    distinct, group = np.unique(list(names.values()), return_inverse=True)
+    if not len(rows):
+        return
+    for number, side in [
+        *((k, np.where(fold == 1, "test", "train")) for k, fold in enumerate(bunch.folds.T, 1)),
+        (math.nan, bunch.partition),
+    ]:
+        where = "the partitions" if math.isnan(number) else f"fold {number}"
+        here = side[rows]
+        # The side that is tested comes first: its clip is named.
+        values = [value for value in ("test", "devel", "train") if value in here]
+        counts = np.array([np.bincount(group[here == v], minlength=len(distinct)) for v in values])
+        for torn in np.flatnonzero((counts > 0).sum(axis=0) > 1):
+            n_in = {v: n for v, n in zip(values, counts[:, torn], strict=True) if n}
+            row = rows[(group == torn) & (here == next(iter(n_in)))][0]
+            clips = " and ".join(f"{n} in {v}" for v, n in n_in.items())
+            yield _Finding(
+                row, finding, number, f"{called.format(str(distinct[torn]))}: {clips} of {where}"
+            )

@@ -1,0 +1,286 @@
+"""What is in a data set, at a glance: the one room that asks audio files for their headers.
+
+No sample is decoded, and `skaudeep.audio` loads only when a data set of audio is described.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from joblib import Parallel, delayed
+from sklearn.utils import Bunch
+
+from skaudeep.datasets.bunch import PARTITIONS
+from skaudeep.datasets.operations import check_bunch, is_labelled, take
+
+if TYPE_CHECKING:
+    from skaudeep.audio.decoding import AudioError, AudioInfo, Clip
+
+MAX_LINES = 5  # of the same kind, before the rest is only counted
+UNLABELLED = "unlabelled"
+ALL = "all"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Summary:
+    """What :func:`describe` found; prints as a table.
+
+    Parameters
+    ----------
+    n_clips : int
+        Number of clips.
+    counts : dict of str to dict of str to int
+        Number of clips in each row and column of the table. Rows are the classes ("labelled" for
+        regression), "unlabelled" where there are such clips, and "all"; columns are "clips", the
+        partitions that occur, and "fold 1" ... for the clips that a fold tests.
+    n_groups : int
+        Number of groups, 0 where none is known.
+    value_range : (float, float) or None
+        Smallest and largest value to regress on.
+    data : str
+        What `data` holds, such as "files" or "array of shape (400, 1024)".
+    durations : ndarray of shape (n_clips,)
+        Seconds, as headers state them; NaN where a header cannot be read, or clips are no audio.
+    sampling_rates : dict of int to int
+        Number of clips of each rate in Hz, the most frequent first.
+    channels : dict of int to int
+        Number of clips of each number of channels.
+    formats : dict of str to int
+        Number of clips of each format and subtype, as libsndfile calls them.
+    unreadable : dict of str to str
+        What is wrong with clips whose header cannot be read, or could not when they were extracted
+        (key `errors` of stored data sets), by file name.
+    """
+
+    n_clips: int
+    counts: dict[str, dict[str, int]]
+    n_groups: int
+    value_range: tuple[float, float] | None
+    data: str
+    durations: npt.NDArray[np.float64]
+    sampling_rates: dict[int, int]
+    channels: dict[int, int]
+    formats: dict[str, int]
+    unreadable: dict[str, str]
+
+    def __str__(self) -> str:
+        facts = {"clips": f"{self.n_clips}, {self.data}"}
+        known = self.durations[~np.isnan(self.durations)]
+        if len(known):
+            low, middle, high = known.min(), np.median(known), known.max()
+            each = f"{low:.3g} s each" if low == high else f"{low:.3g} to {high:.3g} s"
+            facts["length"] = f"{each}, median {middle:.3g} s, {_hours(known.sum())} in all"
+        facts["rate"] = _list(self.sampling_rates, " Hz")
+        facts["channels"] = _list(self.channels)
+        facts["format"] = _list(self.formats)
+        facts["groups"] = str(self.n_groups or "")
+        if self.value_range:
+            facts["values"] = "{:g} to {:g}".format(*self.value_range)
+        lines = [f"{name:<9} {fact}" for name, fact in facts.items() if fact]
+        if self.unreadable:
+            lines.append(f"{len(self.unreadable)} unreadable:")
+            shown = list(self.unreadable.items())[:MAX_LINES]
+            lines += [f"  {_printable(name)}: {reason}" for name, reason in shown]
+            if len(self.unreadable) > MAX_LINES:
+                lines.append("  ...")
+        return "\n".join([*lines, "", *_table(self.counts)])
+
+    __repr__ = __str__
+
+
+def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
+    """Describe a data set: classes, folds, partitions, groups, and what the headers of clips say.
+
+    Of audio files only headers are read (of Ogg files all pages, as no header states a length),
+    each file once, whatever the number of clips in it. For what only decoding shows see
+    :func:`audit`.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the keys of :func:`make_bunch`. `data` may be paths, a (file, start, end)
+        index, waveforms (then it has a key `sampling_rate`, in Hz), or spectrograms or features,
+        of which only the shape is looked at.
+    n_jobs : int or None, default=-1
+        Number of threads that read headers; -1 takes all cores, None is 1 unless in a
+        :func:`joblib.parallel_config` context.
+
+    Returns
+    -------
+    Summary
+        Prints as a table; its attributes hold the same figures.
+
+    Raises
+    ------
+    ValueError
+        If keys are missing or do not fit together. A clip whose header cannot be read is no
+        error; it is listed in `unreadable`.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets import describe, make_sounds
+    >>> sounds = make_sounds(20, n_classes=4, n_sessions=2, sampling_rate=8000, random_state=0)
+    >>> print(describe(sounds))
+    clips     20, waveforms
+    length    1 s each, median 1 s, 0:00:20 in all
+    rate      8000 Hz
+    channels  1
+    groups    2
+    <BLANKLINE>
+                    clips  fold 1  fold 2
+    rising sweep        5       3       2
+    falling sweep       5       3       2
+    low-high tones      5       3       2
+    high-low tones      5       3       2
+    all                20      12       8
+    """
+    bunch = check_bunch(bunch)
+    n_clips = len(bunch.filenames)
+    clips = audio_clips(bunch)
+    headers: list[AudioInfo | AudioError] = []
+    durations = np.full(n_clips, np.nan)
+    if clips is not None:
+        headers = read_headers(clips, bunch.get("sampling_rate"), n_jobs)
+        for row, (clip, header) in enumerate(zip(clips, headers, strict=True)):
+            if not isinstance(header, Exception):
+                end = header.duration if clip.end is None else min(clip.end, header.duration)
+                durations[row] = max(end - clip.start, 0)
+    readable = [header for header in headers if not isinstance(header, Exception)]
+    labelled = is_labelled(bunch)
+    values = bunch.target[labelled] if bunch.target.dtype.kind == "f" else []
+    stored = bunch.get("errors", [""] * n_clips)
+    faults = [header.reason if isinstance(header, Exception) else "" for header in headers]
+    return Summary(
+        n_clips=n_clips,
+        counts=_count(bunch, labelled),
+        n_groups=len(set(bunch.groups[bunch.groups != ""].tolist())),
+        value_range=(float(min(values)), float(max(values))) if len(values) else None,
+        data=_kind(bunch.data, clips),
+        durations=durations,
+        sampling_rates=_frequent(header.sampling_rate for header in readable),
+        channels=_frequent(header.n_channels for header in readable),
+        formats=_frequent(
+            f"{header.format} {header.subtype}".strip() for header in readable if header.format
+        ),
+        unreadable={
+            str(name): str(fault)
+            for name, fault in zip(bunch.filenames, faults or stored, strict=True)
+            if fault
+        },
+    )
+
+
+def audio_clips(bunch: Bunch) -> list[Clip] | None:
+    """List the clips of a data set of audio; None where it holds spectrograms or features."""
+    data = bunch["data"]
+    names = list(getattr(getattr(data, "index", data), "names", None) or [])
+    first = None if hasattr(data, "columns") else take(data, np.arange(1))
+    is_path = first is not None and isinstance(np.asarray(first, object).flat[0], str | os.PathLike)
+    if not is_path and names != ["file", "start", "end"] and "sampling_rate" not in bunch:
+        return None
+    from skaudeep.audio.decoding import list_clips
+
+    return list_clips(data)
+
+
+def read_headers(
+    clips: list[Clip], sampling_rate: float | None, n_jobs: int | None
+) -> list[AudioInfo | AudioError]:
+    """Header of each clip's file, or what is wrong with it; each file is opened once."""
+    from skaudeep.audio.decoding import AudioError, audio_info
+
+    def read(path: str) -> AudioInfo | AudioError:
+        try:
+            return audio_info(path)
+        except AudioError as error:
+            return error
+
+    paths = list(dict.fromkeys(os.fspath(c.source) for c in clips if is_file(c)))
+    found = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(read)(path) for path in paths)
+    by_path = dict(zip(paths, found, strict=True))
+    return [
+        by_path[os.fspath(clip.source)] if is_file(clip) else _header(clip, sampling_rate)
+        for clip in clips
+    ]
+
+
+def is_file(clip: Clip) -> bool:
+    """Tell whether a clip is a file, or a piece of one, rather than a waveform."""
+    return isinstance(clip.source, str | os.PathLike)
+
+
+def _header(clip: Clip, sampling_rate: float | None) -> AudioInfo | AudioError:
+    """Say of a waveform what a header would."""
+    from skaudeep.audio.decoding import AudioError, AudioInfo
+
+    shape = np.shape(clip.source)
+    if sampling_rate is None or not 1 <= len(shape) <= 2:
+        return AudioError(
+            clip.name,
+            f"is neither a path nor a waveform of known rate (shape {shape})",
+            "Add the key sampling_rate, in Hz, to the data set",
+        )
+    n_channels = 1 if len(shape) == 1 else shape[0]
+    return AudioInfo(shape[-1], n_channels, int(sampling_rate), format="", subtype="")
+
+
+def _kind(data: Any, clips: list[Clip] | None) -> str:
+    if clips is None:
+        return f"array of shape {tuple(data.shape)}" if hasattr(data, "shape") else "list of arrays"
+    if not all(map(is_file, clips)):
+        return "waveforms"
+    n_files = len({os.fspath(clip.source) for clip in clips})
+    return "files" if n_files == len(clips) else f"in {n_files} file(s)"
+
+
+def _count(bunch: Bunch, labelled: npt.NDArray[np.bool_]) -> dict[str, dict[str, int]]:
+    columns = {"clips": np.ones(len(labelled), dtype=bool)}
+    columns |= {name: bunch.partition == name for name in PARTITIONS if name in bunch.partition}
+    columns |= {f"fold {k}": fold == 1 for k, fold in enumerate(bunch.folds.T, start=1)}
+    if bunch.target.dtype.kind == "f":
+        rows = {"labelled": labelled}
+    else:
+        rows = {name: bunch.target == label for label, name in enumerate(bunch.target_names)}
+    if not labelled.all():
+        rows[UNLABELLED] = ~labelled
+    rows[ALL] = columns["clips"]
+    return {
+        row: {column: int((inside & of).sum()) for column, of in columns.items()}
+        for row, inside in rows.items()
+    }
+
+
+def _frequent(values: Any) -> dict[Any, int]:
+    return dict(Counter(values).most_common())
+
+
+def _list(counts: dict[Any, int], unit: str = "") -> str:
+    if len(counts) == 1:
+        return f"{next(iter(counts))}{unit}"
+    shown = [f"{value}{unit} ({count})" for value, count in list(counts.items())[:MAX_LINES]]
+    return ", ".join(shown + ["..."] * (len(counts) > MAX_LINES))
+
+
+def _hours(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def _printable(name: str) -> str:
+    # A file name may hold a line break or a terminal's escape sequence.
+    return name if name.isprintable() else repr(name)
+
+
+def _table(counts: dict[str, dict[str, int]]) -> list[str]:
+    columns = list(counts[ALL])
+    width = max(len(_printable(row)) for row in counts)
+    lines = [" " * width + "".join(f"  {name:>6}" for name in columns)]
+    for row, cells in counts.items():
+        figures = (f"  {count:>{max(6, len(name))}}" for name, count in cells.items())
+        lines.append(f"{_printable(row):<{width}}" + "".join(figures))
+    return lines

@@ -1,0 +1,156 @@
+"""Whether the parts of a data set contradict one another."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skaudeep.datasets.bunch import make_bunch
+from skaudeep.datasets.operations import ROW_KEYS, check_bunch, n_entries
+
+# What all chunks of a clip share.
+SHARED_KEYS = ("target", "folds", "partition", "groups")
+MAX_LINES = 10  # of violations in a message
+
+
+class IntegrityError(ValueError):
+    """A data set whose parts contradict one another.
+
+    Parameters
+    ----------
+    violations : list of str
+        All that is wrong, a sentence each.
+
+    Examples
+    --------
+    >>> raise IntegrityError(["clip 'a.wav' has chunks 0, 2, expected 0, 1"])
+    Traceback (most recent call last):
+    ...
+    skaudeep.datasets.validation.IntegrityError: Got a data set that breaks 1 rule(s):
+      clip 'a.wav' has chunks 0, 2, expected 0, 1
+    Correct it where it was made; describe shows what is there.
+    """
+
+    def __init__(self, violations: list[str]) -> None:
+        super().__init__(violations)
+        self.violations = violations
+
+    def __str__(self) -> str:
+        lines = [f"Got a data set that breaks {len(self.violations)} rule(s):"]
+        lines += [f"  {violation}" for violation in self.violations[:MAX_LINES]]
+        if len(self.violations) > MAX_LINES:
+            lines.append(f"  ... and {len(self.violations) - MAX_LINES} more, see .violations")
+        return "\n".join([*lines, "Correct it where it was made; describe shows what is there."])
+
+
+def validate(bunch: Bunch) -> Bunch:
+    """Check that the parts of a data set do not contradict one another.
+
+    For data sets put together by hand, changed in place, or stored elsewhere: readers and the
+    functions of this package return only what passes. Neither `data` nor any file is read.
+
+    The rules: every key of :func:`make_bunch` is there, with one entry per clip, and holds what
+    :func:`make_bunch` accepts: classes agree with `target_names`, folds are 0 and 1 and have both
+    sides, partitions are known; `cv` is what `folds` say. A name that stands several times, once
+    per chunk, is told apart by a key `chunk_nr`, and then all rows of a name agree in class or
+    value, folds, partition and group, every clip has the same number of chunks, and these are
+    numbered from 0, each once.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set; it is not changed.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The same data set.
+
+    Raises
+    ------
+    IntegrityError
+        If a rule is broken; lists every violation in `violations`. It is a ValueError.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets import make_sounds, validate
+    >>> sounds = make_sounds(20, n_classes=4, random_state=0)
+    >>> validate(sounds).folds.shape
+    (20, 5)
+    >>> sounds.target[3] = 7
+    >>> try:
+    ...     validate(sounds)
+    ... except ValueError as error:
+    ...     print(error.violations)
+    ["Got target 7 for clip 'fold_1/high-low tones/00003.wav', expected an index into the 4
+    target_names, or -1 where unlabelled."]
+    """
+    violations = list(_contradictions(bunch))
+    if violations:
+        raise IntegrityError(violations)
+    return Bunch(**bunch)
+
+
+def _contradictions(bunch: Bunch) -> Iterator[str]:
+    try:
+        check_bunch(bunch)
+    except ValueError as error:
+        yield str(error)
+    if not isinstance(bunch, Mapping) or not {*ROW_KEYS, "target_names"} <= bunch.keys():
+        return
+    names = np.asarray(bunch["filenames"]).tolist()
+    rows_of = defaultdict(list)
+    for row, name in enumerate(names):
+        rows_of[name].append(row)
+    parts = {key: bunch[key] for key in (*SHARED_KEYS, "target_names")}
+    parts["partition"] = np.asarray(bunch["partition"]).tolist()
+    # Rows of one name are the business of the rules below.
+    unique = [
+        name if len(rows_of[name]) == 1 else f"{name}, row {row}" for row, name in enumerate(names)
+    ]
+    try:
+        make_bunch(bunch["data"], unique, **parts)
+    except ValueError as error:
+        # A length that differs has been reported.
+        if all(n_entries(bunch[key]) == len(names) for key in ROW_KEYS):
+            yield str(error)
+        return
+    yield from _chunk_contradictions(bunch, rows_of)
+
+
+def _chunk_contradictions(bunch: Bunch, rows_of: dict[str, list[int]]) -> Iterator[str]:
+    chunk_nr = bunch.get("chunk_nr")
+    if chunk_nr is None:
+        for name, rows in rows_of.items():
+            if len(rows) > 1:
+                yield (
+                    f"clip {name!r} stands {len(rows)} times, expected once, or a key chunk_nr "
+                    "that tells its chunks apart"
+                )
+        return
+    if n_entries(chunk_nr) != len(bunch["filenames"]):
+        yield f"chunk_nr has {n_entries(chunk_nr)} entries, expected one for each filename"
+        return
+    (usual, _), *_ = Counter(map(len, rows_of.values())).most_common()
+    for name, rows in rows_of.items():
+        for key in SHARED_KEYS:
+            different = _distinct(np.asarray(bunch[key])[rows])
+            if len(different) > 1:
+                found = " and ".join(map(str, different))
+                yield f"clip {name!r} has chunks that differ in {key}: {found}, expected one"
+        if len(rows) != usual:
+            yield f"clip {name!r} has {len(rows)} chunk(s), expected {usual} as in other clips"
+        numbers = sorted(np.asarray(chunk_nr)[rows].tolist())
+        if numbers != list(range(len(rows))):
+            found = ", ".join(map(str, numbers))
+            yield f"clip {name!r} has chunks {found}, expected each from 0 to {len(rows) - 1} once"
+
+
+def _distinct(values: Any) -> list[Any]:
+    """Distinct entries, NaN equal to itself."""
+    axis = 0 if values.ndim > 1 else None
+    return np.unique(values, axis=axis).tolist()

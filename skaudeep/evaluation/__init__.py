@@ -1,0 +1,6 @@
+"""How well features tell classes apart: the protocol, its results and their comparison."""
+
+from skaudeep.evaluation.protocol import BandStatistics, evaluate
+from skaudeep.evaluation.results import Comparison, Evaluation, compare
+
+__all__ = ["BandStatistics", "Comparison", "Evaluation", "compare", "evaluate"]

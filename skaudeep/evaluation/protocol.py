@@ -1,0 +1,504 @@
+"""Score a pipeline on a data set, beside the controls that say what the score is worth."""
+
+from collections.abc import Mapping
+from itertools import product
+from numbers import Integral
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from skaudeep.evaluation.results import Comparison, Evaluation, check_confidence, compare
+
+__all__ = ["BandStatistics", "Comparison", "Evaluation", "compare", "evaluate"]
+
+
+def evaluate(
+    pipeline: Any,
+    bunch: Mapping[str, Any],
+    *,
+    protocol: Literal["inductive", "transductive"] = "inductive",
+    repeats: int = 1,
+    controls: bool = True,
+    cv: Any = None,
+    n_jobs: int | None = None,
+    random_state: Any = None,
+    confidence: float = 0.95,
+) -> Evaluation:
+    """Accuracy and UAR of a pipeline over the folds of a data set, beside two controls.
+
+    A score of learned features says little by itself: a network that was never trained, or
+    a few statistics of the spectrogram, may do as well. Both are therefore run on the same
+    folds with the same classifier. They stand in ``controls`` of the result, together with a
+    comparison clip by clip when the result is printed.
+
+    Steps that learn nothing (their tag ``requires_fit`` is False, as with
+    `SpectrogramExtractor`) are run once at the head of the pipeline and shared by all folds,
+    repeats and controls. Inside a `FeatureFusion` they are not.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or classifier
+        Ends in a classifier. It is cloned, never fitted or changed.
+    bunch : Bunch
+        Reads ``data`` (n_clips rows), ``target`` (n_clips,) int with -1 where unlabelled, and,
+        where there, ``target_names``, ``cv`` or ``folds``, ``partition`` and ``groups``.
+        Unlabelled clips are never trained on as labels nor tested; only the transductive
+        protocol uses them.
+    protocol : {"inductive", "transductive"}, default="inductive"
+        "inductive": all steps are fitted on the training clips of each fold. "transductive":
+        every step up to the last skaudeep transformer is fitted once per repeat on *all*
+        clips of the bunch, test clips included, without labels; the steps after it are fitted
+        on the training clips of each fold. The paper reports the latter; only the former
+        estimates how recordings from elsewhere would fare.
+    repeats : int, default=1
+        How often everything is run, each time with another seed for every ``random_state``
+        in the pipeline.
+    controls : bool, default=True
+        Whether to run the classifier also on "untrained network" (every transformer that has
+        ``max_epochs``, at any depth, with ``max_epochs=0``) and on "mel statistics"
+        (`BandStatistics` in its place).
+    cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
+        "devel" trains on the partition train and tests on devel; "test" trains on train and
+        devel and tests on test. An int or a splitter of scikit-learn divides the labelled
+        clips (with ``bunch.groups``). None takes the folds of the bunch; where it has none,
+        "devel", and "test" only if no labelled clip is in devel.
+    n_jobs : int or None, default=None
+        Number of folds (of all repeats) run in parallel; None is 1, -1 is all processors.
+    random_state : int, RandomState instance or None, default=None
+        Draws one seed per repeat. An int gives the same result each time.
+    confidence : float in (0, 1), default=0.95
+        Level of the intervals.
+
+    Returns
+    -------
+    Evaluation
+        Prints as a table.
+
+    Raises
+    ------
+    ValueError
+        If the bunch has no folds, a fold has no labelled training or test clip or trains on
+        a test clip, the target is not made of class numbers or has another length than the
+        data, or a parameter is out of range.
+
+    See Also
+    --------
+    compare : Two evaluations, clip by clip.
+
+    Notes
+    -----
+    The transductive protocol never shows a label to the unsupervised steps, but the features
+    have seen the test clips: its figures compare with the paper's, not with inductive ones.
+
+    Examples
+    --------
+    A classifier that always says the most frequent class has a fair accuracy and UAR of chance.
+
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.utils import Bunch
+    >>> from skaudeep.evaluation import BandStatistics, evaluate
+    >>> target = np.tile([0, 0, 1, 0], 5)
+    >>> folds = np.repeat(np.eye(5, dtype=int), 4, axis=0)
+    >>> bunch = Bunch(data=np.zeros((20, 7, 3)), target=target, folds=folds)
+    >>> majority = make_pipeline(BandStatistics(), DummyClassifier())
+    >>> result = evaluate(majority, bunch, controls=False)
+    >>> print(f"accuracy {result.accuracy:.2f}, UAR {result.uar:.2f}")
+    accuracy 0.75, UAR 0.50
+    >>> result.confusion_matrix
+    array([[15,  0],
+           [ 5,  0]])
+    """
+    if protocol not in ("inductive", "transductive"):
+        raise ValueError(
+            f"Got protocol={protocol!r}; choose 'inductive' (all is fitted on training clips) "
+            "or 'transductive' (the unsupervised steps see all clips, unlabelled)."
+        )
+    if not isinstance(repeats, Integral) or isinstance(repeats, bool) or repeats < 1:
+        raise ValueError(f"Got repeats={repeats!r}, expected an integer of at least 1.")
+    check_confidence(confidence)
+    if not hasattr(pipeline, "predict"):
+        raise ValueError(
+            f"Got a {type(pipeline).__name__} without predict, expected a classifier or a "
+            "Pipeline that ends in one; append for example LinearSVC()."
+        )
+    target = _check_target(bunch)
+    folds = _check_folds(bunch, target, cv)
+    variants = {"": pipeline} | (_controls(pipeline) if controls else {})
+    if protocol == "transductive" and not _n_unsupervised(pipeline):
+        raise ValueError(
+            "Got protocol='transductive' for a pipeline without a step to fit on all clips; "
+            "expected a Pipeline with a transformer of skaudeep (Seq2SeqAutoencoder, "
+            "FeatureFusion, ...) before the classifier. Use protocol='inductive'."
+        )
+
+    data = bunch["data"]
+    if n_shared := _n_stateless(pipeline):
+        data = clone(pipeline[:n_shared]).fit_transform(data)
+        variants = {name: variant[n_shared:] for name, variant in variants.items()}
+    seeds = check_random_state(random_state).randint(2**31 - 1, size=repeats).tolist()
+    names = bunch.get("target_names")
+    results = {
+        name: Evaluation(
+            target=target,
+            target_names=list(map(str, range(target.max() + 1) if names is None else names)),
+            test=[test for _, test in folds],
+            fold_predictions=_predict_folds(
+                variant, data, target, folds, seeds, protocol == "transductive", n_jobs
+            ),
+            protocol=protocol,
+            seeds=seeds,
+            confidence=confidence,
+        )
+        for name, variant in variants.items()
+    }
+    result = results.pop("")
+    result.controls.update(results)
+    return result
+
+
+class BandStatistics(TransformerMixin, BaseEstimator):
+    """Mean, standard deviation and mean absolute change over time of each band.
+
+    The three-line baseline that a learned representation has to beat, and the control
+    "mel statistics" of `evaluate`. Nothing is learned.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of bands seen in `fit`.
+
+    Examples
+    --------
+    One clip with three frames of one band:
+
+    >>> from skaudeep.evaluation import BandStatistics
+    >>> BandStatistics().fit_transform([[[0.0], [1.0], [5.0]]]).round(2)
+    array([[2.  , 2.16, 2.5 ]], dtype=float32)
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Remember the number of bands.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_frames, n_bands)
+            Spectrograms, as in `transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self.n_features_in_ = np.shape(X[0])[-1]
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Statistics of each clip, or of each chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_frames, n_bands)
+            Spectrograms; (n_clips, n_chunks, n_frames, n_bands) and lists of arrays of
+            different lengths as well. Trailing frames of NaN are padding.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, 3 * n_bands) or (n_clips, n_chunks, 3 * n_bands), float32
+            The means of all bands, then the standard deviations, then the mean absolute
+            differences between consecutive frames (0 for a single frame). NaN where a
+            clip or chunk is nothing but padding.
+
+        Raises
+        ------
+        ValueError
+            If a clip has NaN before its last frame, or is no sequence of frames.
+        """
+        return np.stack([self._statistics(np.asarray(x), i) for i, x in enumerate(X)])
+
+    def _statistics(self, x: np.ndarray, clip: int) -> np.ndarray:
+        if x.ndim == 3:
+            return np.stack([self._statistics(chunk, clip) for chunk in x])
+        if x.ndim != 2 or len(x) == 0:
+            raise ValueError(
+                f"Clip {clip} has shape {x.shape}, expected at least one frame in "
+                "(n_frames, n_bands) or (n_chunks, n_frames, n_bands)."
+            )
+        missing = np.isnan(x)
+        n_frames = len(x) - int(np.argmin(missing.all(axis=1)[::-1]))
+        if missing.all():
+            return np.full(3 * x.shape[1], np.nan, dtype=np.float32)
+        if missing[:n_frames].any():
+            raise ValueError(
+                f"Clip {clip} has NaN before its last frame, expected NaN only as padding "
+                "at the end; repair or leave out the clip."
+            )
+        x = x[:n_frames].astype(np.float64)
+        change = np.abs(np.diff(x, axis=0)).sum(axis=0) / max(n_frames - 1, 1)
+        return np.concatenate([x.mean(axis=0), x.std(axis=0), change]).astype(np.float32)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names such as ``mean_0``, ``std_0`` and ``change_0``, the number being the band.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (3 * n_bands,), str objects
+        """
+        check_is_fitted(self, "n_features_in_")
+        names = product(("mean", "std", "change"), range(self.n_features_in_))
+        return np.array([f"{name}_{band}" for name, band in names], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+# What goes in: labels and folds.
+
+
+def _check_target(bunch: Mapping[str, Any]) -> np.ndarray:
+    if not isinstance(bunch, Mapping) or not {"data", "target"} <= bunch.keys():
+        raise ValueError(
+            f"Got a {type(bunch).__name__}, expected a Bunch with data and target; load one with "
+            "skaudeep.datasets or write sklearn.utils.Bunch(data=..., target=..., cv=...)."
+        )
+    n_clips = len(bunch["data"])
+    if n_clips == 0:
+        raise ValueError("Got a bunch without clips, expected at least one.")
+    target = np.asarray(bunch["target"])
+    if target.ndim != 1:
+        raise ValueError(
+            f"Got a target of shape {target.shape}, expected one class number per clip: a vector."
+        )
+    for key in ("target", "folds", "partition", "groups"):
+        if bunch.get(key) is not None and len(bunch[key]) != n_clips:
+            raise ValueError(
+                f"Got {key} of length {len(bunch[key])} for {n_clips} clips, expected one entry "
+                "per clip; check that both come from the same data set."
+            )
+    if target.dtype.kind == "f":
+        raise ValueError(
+            f"Got a {target.dtype} target (regression), expected class numbers: evaluate scores "
+            "classes only. For regression use sklearn.model_selection.cross_validate with "
+            "cv=bunch.cv; for classes stored as floats use bunch.target.astype(int)."
+        )
+    if target.dtype.kind not in "iu" or target.min(initial=0) < -1:
+        raise ValueError(
+            f"Got a target of {target.dtype} with the values {np.unique(target)[:3]}..., expected "
+            "class numbers 0, 1, ... and -1 where unlabelled; sklearn's LabelEncoder makes them."
+        )
+    names = bunch.get("target_names")
+    if names is not None and target.max(initial=-1) >= len(names):
+        raise ValueError(
+            f"Got class number {target.max()} with {len(names)} target_names, expected a name "
+            "for each class; complete target_names."
+        )
+    return target.astype(np.intp)
+
+
+def _check_folds(
+    bunch: Mapping[str, Any], target: np.ndarray, cv: Any
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Training and test clips of each fold, the labelled ones among them."""
+    labelled = np.flatnonzero(target >= 0)
+    folds = []
+    for i, (train, test) in enumerate(_splits(bunch, target, labelled, cv), start=1):
+        try:
+            train, test = np.arange(len(target))[train], np.arange(len(target))[test]
+        except IndexError as error:
+            raise ValueError(
+                f"Fold {i} names a clip that is not there: {error}; expected indices of the "
+                f"{len(target)} clips."
+            ) from error
+        if len(shared := np.intersect1d(train, test)):
+            raise ValueError(
+                f"Fold {i} trains on {len(shared)} of its test clips (the first is clip "
+                f"{shared[0]}), expected none; correct the folds of the bunch or pass cv."
+            )
+        train, test = np.intersect1d(train, labelled), np.intersect1d(test, labelled)
+        for name, clips in (("training", train), ("test", test)):
+            if not len(clips):
+                raise ValueError(
+                    f"Fold {i} has no labelled {name} clips, expected at least one; leave the "
+                    "fold out or pass cv."
+                )
+        folds.append((train, test))
+    if not folds:
+        raise ValueError("Got cv without folds, expected at least one.")
+    return folds
+
+
+def _splits(
+    bunch: Mapping[str, Any], target: np.ndarray, labelled: np.ndarray, cv: Any
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    partition = np.asarray(bunch.get("partition", ()), dtype=str)
+    if cv is None:
+        if bunch.get("cv") is not None and len(bunch["cv"]):
+            return list(bunch["cv"])
+        folds = np.asarray(() if bunch.get("folds") is None else bunch["folds"])
+        if folds.size:
+            if folds.ndim != 2 or not np.isin(folds, (0, 1)).all():
+                raise ValueError(
+                    f"Got folds of shape {folds.shape} with the values {np.unique(folds)[:3]}, "
+                    "expected (n_clips, n_folds) of 0 (train) and 1 (test)."
+                )
+            return [(np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)) for fold in folds.T]
+        if "train" in partition:
+            cv = "devel" if "devel" in partition[labelled] else "test"
+        else:
+            raise ValueError(
+                "The bunch has neither folds nor partitions, expected one of them; pass cv, for "
+                "example cv=StratifiedKFold(5, shuffle=True, random_state=0)."
+            )
+    if isinstance(cv, str):
+        if cv not in ("devel", "test"):
+            raise ValueError(f"Got cv={cv!r}; choose the partition 'devel' or 'test', or folds.")
+        if cv not in partition:
+            raise ValueError(
+                f"Got cv={cv!r}, but the partitions of the bunch are {np.unique(partition)}; "
+                "pass one of these or folds."
+            )
+        train = ["train"] if cv == "devel" else ["train", "devel"]
+        return [(np.flatnonzero(np.isin(partition, train)), np.flatnonzero(partition == cv))]
+    splitter = check_cv(cv, target[labelled], classifier=True)
+    if not hasattr(cv, "split") and not isinstance(cv, Integral):
+        return list(splitter.split())  # indices of all clips
+    groups = bunch.get("groups")
+    return [
+        (labelled[train], labelled[test])
+        for train, test in splitter.split(
+            labelled, target[labelled], None if groups is None else np.asarray(groups)[labelled]
+        )
+    ]
+
+
+# Parts and variants of the pipeline.
+
+
+def _networks(pipeline: Any) -> list[str]:
+    """Names of the parameters, at any depth, that hold a transformer with epochs."""
+    params = pipeline.get_params(deep=True)
+    owners = [name.removesuffix("__max_epochs") for name in params if name.endswith("__max_epochs")]
+    return [owner for owner in owners if hasattr(params[owner], "transform")]
+
+
+def _controls(pipeline: Any) -> dict[str, Any]:
+    networks = _networks(pipeline)
+    if not networks:
+        raise ValueError(
+            "Got controls=True for a pipeline without a network to leave untrained, expected a "
+            "Seq2SeqAutoencoder in it; pass controls=False."
+        )
+    return {
+        "untrained network": clone(pipeline).set_params(
+            **{f"{name}__max_epochs": 0 for name in networks}
+        ),
+        "mel statistics": clone(pipeline).set_params(
+            **{name: BandStatistics() for name in networks}
+        ),
+    }
+
+
+def _steps(pipeline: Any) -> list[Any]:
+    """Return the steps before the classifier."""
+    if not isinstance(pipeline, Pipeline):
+        return []
+    return [step for _, step in pipeline.steps[:-1]]
+
+
+def _n_stateless(pipeline: Any) -> int:
+    """Count the steps at the head of the pipeline that give the same in every fold."""
+    for n, step in enumerate(_steps(pipeline)):
+        if step in (None, "passthrough"):
+            continue
+        if get_tags(step).requires_fit or "random_state" in step.get_params():
+            return n
+    return len(_steps(pipeline))
+
+
+def _n_unsupervised(pipeline: Any) -> int:
+    """Count the steps up to the last one that is or contains a transformer of skaudeep."""
+    last = 0
+    for n, step in enumerate(_steps(pipeline), start=1):
+        if step in (None, "passthrough"):
+            continue
+        if any(map(_is_unsupervised, [step, *step.get_params(deep=True).values()])):
+            last = n
+    return last
+
+
+def _is_unsupervised(value: Any) -> bool:
+    # By the name of the module, so that nothing is imported to find out.
+    ours = any(kind.__module__.partition(".")[0] == "skaudeep" for kind in type(value).__mro__)
+    return hasattr(value, "transform") and (ours or hasattr(value, "max_epochs"))
+
+
+def _seeded(pipeline: Any, seed: int) -> Any:
+    rng = np.random.RandomState(seed)
+    names = [
+        name
+        for name in sorted(pipeline.get_params(deep=True))
+        if name == "random_state" or name.endswith("__random_state")
+    ]
+    # A seed each: views of a fusion with equal weights would be no different views.
+    return clone(pipeline).set_params(**{name: rng.randint(2**31 - 1) for name in names})
+
+
+# Fitting.
+
+
+def _predict_folds(
+    pipeline: Any,
+    data: Any,
+    target: np.ndarray,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    seeds: list[int],
+    transductive: bool,
+    n_jobs: int | None,
+) -> list[list[np.ndarray]]:
+    """Predictions of each repeat and fold."""
+    pipelines = [_seeded(pipeline, seed) for seed in seeds]
+    features = [data] * len(seeds)
+    if transductive and (n := _n_unsupervised(pipeline)):
+        features = Parallel(n_jobs=n_jobs)(
+            delayed(_fit_transform)(repeat[:n], data) for repeat in pipelines
+        )
+        pipelines = [repeat[n:] for repeat in pipelines]
+    predictions = Parallel(n_jobs=n_jobs)(
+        delayed(_fit_predict)(clone(repeat), X, target, train, test)
+        for (repeat, X), (train, test) in product(zip(pipelines, features, strict=True), folds)
+    )
+    return [predictions[i : i + len(folds)] for i in range(0, len(predictions), len(folds))]
+
+
+def _fit_transform(steps: Any, data: Any) -> Any:
+    return steps.fit_transform(data)
+
+
+def _fit_predict(
+    pipeline: Any, X: Any, y: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> np.ndarray:
+    return pipeline.fit(_take(X, train), y[train]).predict(_take(X, test))
+
+
+def _take(X: Any, rows: np.ndarray) -> Any:
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    return X[rows] if hasattr(X, "shape") else [X[row] for row in rows]

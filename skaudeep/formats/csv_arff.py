@@ -1,0 +1,370 @@
+"""Data sets as CSV and ARFF files in auDeep's layouts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import arff  # type: ignore[import-untyped]  # liac-arff has no types
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from skaudeep.formats.tables import Table, in_order, load_tables, save_tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Cells that spreadsheets execute; apostrophes count, so that the added one can be told apart.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
+_PLAIN = re.compile(r"[^\s,{}?'\"\\%]+")  # what ARFF needs no quotes around
+
+# --- CSV -----------------------------------------------------------------------------------------
+
+
+def save_csv(
+    bunch: Bunch,
+    folder: str | os.PathLike[str],
+    *,
+    name: str = "features",
+    labels_last: bool = False,
+    escape_formulas: bool = False,
+    split: bool = True,
+    chunked: bool | None = None,
+) -> list[Path]:
+    """Save a feature set as CSV files, laid out as auDeep does.
+
+    Columns are `filename`, `chunk_nr`, `label_nominal`, `label_numeric`, `feature_0`, ... Without
+    folds and partitions there is one file; otherwise one for the clips of each partition, in
+    `train/`, `devel/`, `test/`, or one for the test clips of each fold, in `fold_1/`, `fold_2/`,
+    ..., or both, as in `train/fold_1/`. Floats have the digits that tell them apart as float32.
+    Groups and `DESCR` are not saved, nor which clips are copies that
+    :func:`~skaudeep.datasets.upsample` made: with folds, such a data set is refused.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        With all keys of :func:`~skaudeep.datasets.make_bunch`. `data` has the shape
+        (n_clips, n_features); further axes become columns, too.
+    folder : str or Path
+        Created if it does not exist.
+    name : str, default="features"
+        Name of the files, without suffix.
+    labels_last : bool, default=False
+        Put the two columns of labels behind the features.
+    escape_formulas : bool, default=False
+        Put an apostrophe before names and labels that a spreadsheet would execute: those
+        that begin with `=`, `+`, `-`, `@`, a tab or a line break.
+    split : bool, default=True
+        False writes one file for all clips, without folds and partitions.
+    chunked : bool, default=None
+        Whether the second axis of `data` counts chunks, which get a row each. None: it does where
+        there are four axes.
+
+    Returns
+    -------
+    list of Path
+        The files, each written in one piece.
+
+    Raises
+    ------
+    ValueError
+        If the layout has no place for a clip, or the folder holds an export of another layout.
+    NotADirectoryError
+        If `folder` is a file.
+
+    See Also
+    --------
+    load_csv : Load them again.
+
+    References
+    ----------
+    `CWE-1236, Improper Neutralization of Formula Elements in a CSV File
+    <https://cwe.mitre.org/data/definitions/1236.html>`_.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import make_bunch
+    >>> from skaudeep.formats import load_csv, save_csv
+    >>> features = make_bunch(np.array([[0.1, 0.2], [0.3, 0.4]]), ["a.wav", "b.wav"],
+    ...                       target=[0, 1], target_names=["cat", "dog"])
+    >>> with TemporaryDirectory() as folder:
+    ...     (file,) = save_csv(features, folder)
+    ...     print(file.read_text())
+    ...     load_csv(folder).data.dtype
+    filename,chunk_nr,label_nominal,label_numeric,feature_0,feature_1
+    a.wav,0,cat,0,0.1,0.2
+    b.wav,0,dog,1,0.3,0.4
+    <BLANKLINE>
+    dtype('float32')
+    """
+
+    def write(file: TextIO, table: Table, rows: NDArray[np.bool_]) -> None:
+        frame = in_order(table, rows, labels_last)
+
+        def quoted(text: str) -> str:
+            if escape_formulas and _FORMULA.match(text):
+                text = "'" + text
+            # pandas and csv leave a lone carriage return bare, which ends a line for readers.
+            return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text
+
+        file.write(",".join(frame) + "\n")
+        cells = [_cells(frame[column], quoted, "") for column in frame]
+        file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
+
+    return save_tables(bunch, folder, ".csv", name, chunked, split, write)
+
+
+def load_csv(
+    path: str | os.PathLike[str], *, name: str | None = None, escape_formulas: bool = False
+) -> Bunch:
+    r"""Load a feature set from CSV files, written by `save_csv` or exported by auDeep.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or the folder of an export, whose subfolders tell folds and partitions.
+    name : str, default=None
+        Name of the files, without suffix, if the folder holds several exports.
+    escape_formulas : bool, default=False
+        Take away the apostrophes that `save_csv(..., escape_formulas=True)` added.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        All keys of :func:`~skaudeep.datasets.make_bunch`. `data` is float32 of shape
+        (n_clips, n_features), or (n_clips, n_chunks, n_features) where a clip has several rows,
+        NaN where a clip lacks a chunk. Every column but `filename`, `chunk_nr` and the labels is a
+        feature. Labels that are numbers without names are a target to regress on. Clips stand in
+        the order in which they are read: by partition, fold and row.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a file is no such table, or files contradict each other.
+
+    See Also
+    --------
+    save_csv : Write such files.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.formats import load_csv
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "x.csv").write_text("filename,loudness,pitch\na.wav,0.5,440\n")
+    ...     load_csv(Path(folder, "x.csv")).data
+    array([[  0.5, 440. ]], dtype=float32)
+    """
+
+    def read(file: Path) -> tuple[pd.DataFrame, None]:
+        import pandas as pd
+
+        try:
+            table = pd.read_csv(
+                file,
+                dtype={"filename": str, "label_nominal": str},
+                keep_default_na=False,  # a class may be called "None"
+                na_values=[""],
+                encoding="utf-8-sig",
+            )
+        except ValueError as error:  # all of pandas' own errors and those of UTF-8 are
+            reason = str(error).strip()
+            raise ValueError(f"{file}: is no CSV table in UTF-8 ({reason}).") from error
+        for column in {"filename", "label_nominal"} & set(table):
+            cells = table[column].fillna("")
+            if escape_formulas:
+                cells = [cell[_ESCAPED.match(cell) is not None :] for cell in cells]
+            table[column] = cells
+        return table, None
+
+    return load_tables(path, ".csv", name, read)
+
+
+def _cells(column: pd.Series, quoted: Callable[[str], str], missing: str) -> list[str]:
+    """Write the cells of a column, numbers with the digits that tell them apart."""
+    if column.name in ("filename", "label_nominal"):
+        return [quoted(cell) if cell else missing for cell in column]
+    text = column.to_numpy().astype(str)
+    return np.where(column.isna(), missing, text).tolist()
+
+
+# --- ARFF ----------------------------------------------------------------------------------------
+
+
+def save_arff(
+    bunch: Bunch,
+    folder: str | os.PathLike[str],
+    *,
+    name: str = "features",
+    relation: str = "auDeep exported data set",
+    labels_last: bool = False,
+    filenames: bool = True,
+    split: bool = True,
+    chunked: bool | None = None,
+) -> list[Path]:
+    """Save a feature set as ARFF files for Weka, laid out as auDeep does.
+
+    Attributes are the columns of :func:`save_csv`, and so are the files; `label_nominal` lists all
+    classes. Floats have the digits that tell them apart as float64, missing values are `?`.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        As for :func:`save_csv`.
+    folder : str or Path
+        Created if it does not exist.
+    name : str, default="features"
+        Name of the files, without suffix.
+    relation : str, default="auDeep exported data set"
+        What the files call their relation: the default is what auDeep writes.
+    labels_last : bool, default=False
+        Put the two attributes of labels behind the features.
+    filenames : bool, default=True
+        False leaves out `filename`, the one attribute that is text, which
+        :func:`scipy.io.arff.loadarff` cannot read. Nor can :func:`load_arff` load such a file.
+    split, chunked : bool
+        As for :func:`save_csv`.
+
+    Returns
+    -------
+    list of Path
+        The files, each written in one piece.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`save_csv`, or if the relation's name holds a quote or a line break.
+    NotADirectoryError
+        If `folder` is a file.
+
+    See Also
+    --------
+    load_arff : Load them again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import make_bunch
+    >>> from skaudeep.formats import save_arff
+    >>> features = make_bunch(np.array([[0.5], [np.nan]]), ["a.wav", "b c.wav"],
+    ...                       target=[0, 1], target_names=["cat", "big dog"])
+    >>> with TemporaryDirectory() as folder:
+    ...     (file,) = save_arff(features, folder, relation="pets")
+    ...     print(file.read_text())
+    @RELATION "pets"
+    <BLANKLINE>
+    @ATTRIBUTE filename STRING
+    @ATTRIBUTE chunk_nr INTEGER
+    @ATTRIBUTE label_nominal {'big dog', cat}
+    @ATTRIBUTE label_numeric INTEGER
+    @ATTRIBUTE feature_0 REAL
+    <BLANKLINE>
+    @DATA
+    a.wav,0,cat,0,0.5
+    'b c.wav',0,'big dog',1,?
+    <BLANKLINE>
+    """
+    if not relation.isprintable() or set(relation) & set("\"'\\"):
+        raise ValueError(f"Got relation={relation!r}, expected a name without quotes and breaks.")
+
+    def write(file: TextIO, table: Table, rows: NDArray[np.bool_]) -> None:
+        frame = in_order(table, rows, labels_last)
+        names = table.target_names
+        kinds = {
+            "filename": "STRING",
+            "chunk_nr": "INTEGER",
+            # Without classes all cells are "?", for which any type will do but a list of none.
+            "label_nominal": f"{{{', '.join(map(_quoted, sorted(names)))}}}" if names else "REAL",
+            "label_numeric": "INTEGER" if names else "REAL",
+        }
+        if not filenames:
+            frame = frame.drop(columns="filename")
+        file.write(f'@RELATION "{relation}"\n\n')
+        file.writelines(f"@ATTRIBUTE {column} {kinds.get(column, 'REAL')}\n" for column in frame)
+        file.write("\n@DATA\n")
+        # All digits of the float64 that a float32 is.
+        frame = frame.astype(dict.fromkeys(frame.columns[frame.dtypes == np.float32], np.float64))
+        cells = [_cells(frame[column], _quoted, "?") for column in frame]
+        if not filenames and any("'" in kind for kind in kinds.values()):
+            cells[0][0] = f"'{cells[0][0]}'"  # scipy learns from the first row what quotes are
+        file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
+
+    return save_tables(bunch, folder, ".arff", name, chunked, split, write)
+
+
+def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch:
+    """Load a feature set from ARFF files, written by `save_arff` or exported by auDeep.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or the folder of an export, whose subfolders tell folds and partitions.
+    name : str, default=None
+        Name of the files, without suffix, if the folder holds several exports.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        As :func:`load_csv`. Classes are all that `label_nominal` lists, in the order of their
+        numbers; a class without clips takes a number that is left.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a file is no such relation, or files contradict each other.
+
+    See Also
+    --------
+    save_arff : Write such files.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.formats import load_arff
+    >>> text = '''@RELATION loudness
+    ... @ATTRIBUTE filename STRING
+    ... @ATTRIBUTE loudness REAL
+    ... @DATA
+    ... 'a b.wav',0.5
+    ... '''
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "x.arff").write_text(text)
+    ...     load_arff(Path(folder, "x.arff")).filenames.tolist()
+    ['a b.wav']
+    """
+
+    def read(file: Path) -> tuple[pd.DataFrame, list[str] | None]:
+        import pandas as pd
+
+        try:
+            # Lines end in line feeds alone: those within quotes are escaped.
+            with open(file, encoding="utf-8-sig", newline="\n") as lines:
+                content = arff.load(lines)
+        except (arff.ArffException, ValueError) as error:
+            raise ValueError(f"{file}: is no ARFF relation in UTF-8 ({error}).") from error
+        kinds = dict(content["attributes"])
+        classes = kinds.get("label_nominal")
+        table = pd.DataFrame(content["data"], columns=list(kinds))
+        return table, classes if isinstance(classes, list) else None
+
+    return load_tables(path, ".arff", name, read)
+
+
+def _quoted(text: str) -> str:
+    # liac-arff escapes what needs it, but leaves braces and a lone "?" bare, which it cannot read.
+    quoted: str = arff.encode_string(text)
+    return quoted if quoted != text or _PLAIN.fullmatch(text) else f"'{text}'"

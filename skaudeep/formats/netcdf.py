@@ -1,0 +1,500 @@
+"""Data sets as NetCDF files in auDeep's layout: written in one piece, read whole or row by row."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from skaudeep._files import identity, is_sealed, replacing, seal, seal_is_whole
+from skaudeep._version import __version__
+from skaudeep.datasets.bunch import PARTITIONS, make_bunch
+from skaudeep.datasets.operations import renewed
+from skaudeep.formats.layout import (
+    Rows,
+    checked,
+    clips_of,
+    frame_counts,
+    of_clips,
+    rows_of,
+    target_of,
+)
+from skaudeep.formats.lazy import (
+    CACHE_BYTES,
+    LIBRARY,
+    ReplacedError,
+    StoredArray,
+    StoredFile,
+    damaged,
+)
+
+FORMAT = 1  # raised when a reader of this one could no longer read what is written
+BLOCK_BYTES = 2**20  # held in memory at a time, about
+CHUNK_BYTES = 2**16  # compressed and checked together, at least; one row where it is larger
+MAX_CHUNK_BYTES = 2**20
+TEXTS = 2**10  # read at once
+PARTITION_NUMBER = {"": -1} | {name: number for number, name in enumerate(PARTITIONS)}
+AUDEEP = (
+    "features",
+    "filename",
+    "chunk_nr",
+    "cv_folds",
+    "partition",
+    "label_nominal",
+    "label_numeric",
+)
+# And lengths, which NaN in the features tells, too.
+OURS = ("target", "groups", "copy_of", "error", "DESCR")
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: bool = True) -> Bunch:
+    """Load a data set from a NetCDF file, written by `save_netcdf` or by auDeep.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    lazy : bool, default=False
+        True leaves the data on disk: `data` is a :class:`StoredArray`, which serves as X and is
+        read a batch at a time in `fit` and `transform`. Everything else is read at once.
+    verify : bool, default=True
+        Read the whole file once and compare it with its digest, so that a single wrong bit
+        anywhere is an error. False opens a large file at once, and a file that another program
+        has changed on purpose; damage in `data` is still found where it is read. Files of auDeep
+        have no digest.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        All keys of :func:`~skaudeep.datasets.make_bunch`, and one more:
+
+        data : ndarray or StoredArray, float32
+            Of shape (n_clips, n_frames, n_bands) or (n_clips, n_features), or with chunks as
+            second axis. Rows whose clip is shorter end in NaN.
+        errors : ndarray of shape (n_clips,) of str
+            Why a clip could not be read when its row was extracted; "" where it could.
+
+        And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, where it was saved.
+
+        Clips stand in the order of their first chunk in the file.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If there is no such file.
+    ValueError
+        If it is no NetCDF file, is damaged or cut short, holds another kind of data, contradicts
+        itself, or was written by a newer version of skaudeep.
+
+    See Also
+    --------
+    save_netcdf : Write such a file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import make_bunch
+    >>> from skaudeep import load_netcdf, save_netcdf
+    >>> features = make_bunch(np.zeros((2, 8), np.float32), ["a.wav", "b.wav"])
+    >>> with TemporaryDirectory() as folder:
+    ...     save_netcdf(features, Path(folder, "features.nc"))
+    ...     load_netcdf(Path(folder, "features.nc")).filenames.tolist()
+    ['a.wav', 'b.wav']
+    """
+    file = Path(path).expanduser()
+    try:
+        stored, attributes, columns, shape = _read(file, verify)
+        bunch = _bunch_of(columns, attributes, stored, shape, str(file))
+    except (RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise damaged(str(file), error) from error
+    if lazy:
+        stored.close()
+    else:
+        bunch.data = np.asarray(bunch.data)
+    return bunch
+
+
+def _read(
+    path: Path, verify: bool
+) -> tuple[StoredFile, dict[str, Any], dict[str, NDArray], tuple[int, ...]]:
+    """Check and open a file; return its attributes, its columns, and the shape of a row."""
+    if not path.exists():
+        raise FileNotFoundError(
+            f"Got path={str(path)!r}, which does not exist, expected a NetCDF file. "
+            f"The current directory is {os.getcwd()!r}."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file.")
+    # Before the library parses it: on damaged files it may hang or crash.
+    with open(path, "rb") as content:
+        sealed = is_sealed(content)
+        if verify and sealed and not seal_is_whole(content):
+            raise ValueError(
+                f"{path}: does not match its digest; it was damaged, or changed after it was "
+                "written. Restore it or write it again; load a change made on purpose with "
+                "verify=False."
+            )
+        stored = StoredFile(str(path), identity(content))
+    try:
+        with LIBRARY:
+            dataset = stored.dataset()
+            attributes = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
+            _check_layout(dataset, path)
+            shape = dataset["features"].shape[1:]
+            known = {*AUDEEP, *OURS} - {"features"}
+            columns = {name: _column(dataset[name]) for name in known & set(dataset.variables)}
+    except ReplacedError:
+        return _read(path, verify)  # by a writer, just now
+    if verify and "skaudeep" in attributes and not sealed:
+        raise ValueError(
+            f"{path}: has lost its digest; it was cut short, or changed after it was written. "
+            "Restore it or write it again; load a change made on purpose with verify=False."
+        )
+    return stored, attributes, columns, shape
+
+
+def _check_layout(dataset: netCDF4.Dataset, path: Path) -> None:
+    for name in AUDEEP:
+        if name not in dataset.variables:
+            raise ValueError(
+                f"{path}: has no variable {name!r}, but {', '.join(sorted(dataset.variables))}; "
+                "expected a data set of skaudeep or auDeep."
+            )
+        if dataset[name].dimensions[:1] != ("instance",):
+            raise ValueError(
+                f"{path}: variable {name!r} has dimensions {dataset[name].dimensions}, expected "
+                "'instance' first, as in a data set of skaudeep or auDeep."
+            )
+
+
+def _bunch_of(
+    columns: dict[str, NDArray],
+    attributes: dict[str, Any],
+    stored: StoredFile,
+    shape: tuple[int, ...],
+    path: str,
+) -> Bunch:
+    meta = json.loads(attributes.get("skaudeep", "{}"))
+    if meta.get("format", 0) > FORMAT:
+        raise ValueError(
+            f"{path}: has format {meta['format']}, written by skaudeep {meta['version']}; this is "
+            f"{__version__}, which reads up to format {FORMAT}. Install a newer skaudeep."
+        )
+    clip, first, instances = clips_of(
+        columns["filename"], columns["chunk_nr"], path, meta.get("n_chunks")
+    )
+    columns = of_clips(columns, clip, first, path)
+    label_map = json.loads(attributes.get("label_map", "null"))
+    target, target_names = target_of(columns, label_map, path)
+    try:
+        bunch = make_bunch(
+            StoredArray(stored, shape, instances),
+            columns.pop("filename").tolist(),
+            target=target,
+            target_names=target_names,
+            folds=None if not columns["cv_folds"].size else columns["cv_folds"],
+            partition=_partition_of(columns["partition"], path),
+            groups=columns["groups"].tolist() if "groups" in columns else None,
+            descr=str(columns["DESCR"]) if "DESCR" in columns else "",
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    bunch.errors = columns.get("error", np.full(len(first), "")).astype(str)
+    if "copy_of" in columns:
+        return renewed(bunch, copy_of=columns["copy_of"].astype(str))
+    return bunch
+
+
+def _column(variable: netCDF4.Variable) -> NDArray:
+    if variable.dtype is not str or not variable.shape:
+        values = np.asarray(variable[...])
+        return values.astype(str) if values.dtype == np.dtype(object) else values
+    # Block by block: the library has a copy of each text.
+    texts: list[str] = []
+    for start in range(0, len(variable), TEXTS):
+        texts += variable[start : start + TEXTS].tolist()
+    return np.array(texts, dtype=str)
+
+
+def _partition_of(values: NDArray, path: str) -> list[str]:
+    numbers = np.where(np.isnan(values), -1, values).astype(int) if values.size else values
+    if ((numbers < -1) | (numbers >= len(PARTITIONS))).any():
+        raise ValueError(
+            f"{path}: has partition {numbers.max()}, expected 0 (train), 1 (devel) or 2 (test)."
+        )
+    return [("", *PARTITIONS)[number + 1] for number in numbers]
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def save_netcdf(
+    bunch: Bunch,
+    path: str | os.PathLike[str],
+    *,
+    chunked: bool | None = None,
+    compression: int = 0,
+) -> None:
+    """Save a data set as a NetCDF file, which auDeep can read, too.
+
+    The file is auDeep's in its variables, dimensions, types and attributes. What auDeep does not
+    know is in further variables, which it ignores: `lengths` (true frames of each instance, where
+    they differ), `groups`, `target` (of a regression), `copy_of` (of copies that
+    :func:`~skaudeep.datasets.upsample` made), `error` (why extraction failed) and `DESCR`; and in
+    one further attribute, `skaudeep`. Behind the end of the NetCDF content follows a digest
+    of all of it, which :func:`load_netcdf` checks.
+
+    The file appears under its name when it is whole: a reader sees what was there before, or all
+    of the new file. Data that are read from disk are written a block at a time.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        With all keys of :func:`~skaudeep.datasets.make_bunch`. `data` is numeric: spectrograms
+        (n_clips, n_frames, n_bands), features (n_clips, n_features), either with chunks as second
+        axis, or a list of arrays (n_frames, n_bands). Anything that rows can be taken from
+        is read a block at a time. Frames behind a clip's end, and chunks it lacks, are NaN.
+    path : str or Path
+        The file, which is replaced if it exists.
+    chunked : bool, default=None
+        Whether the second axis of `data` counts chunks. None: it does where there are four axes.
+        auDeep's files have an instance a chunk; chunks of NaN alone are left out.
+    compression : int in [0, 9], default=0
+        Level of zlib. 1 makes files of spectrograms about two fifths smaller and several times
+        slower to write and to read at random; 0 does not compress. Checksums (Fletcher-32, a
+        digest) are written in any case.
+
+    Raises
+    ------
+    ValueError
+        If the bunch contradicts itself, or `data` is not numeric.
+    OSError
+        If the file cannot be written, for instance because the disk is full. What was there
+        before stays.
+
+    See Also
+    --------
+    load_netcdf : Load it again.
+    extract_to_netcdf : Extract spectrograms straight into a file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import make_bunch
+    >>> from skaudeep import load_netcdf, save_netcdf
+    >>> spectrograms = np.zeros((2, 50, 40), np.float32)
+    >>> spectrograms[1, 30:] = np.nan  # the second clip is shorter
+    >>> bunch = make_bunch(spectrograms, ["a.wav", "b.wav"], target=[0, 1],
+    ...                    target_names=["cat", "dog"])
+    >>> with TemporaryDirectory() as folder:
+    ...     save_netcdf(bunch, Path(folder, "spectrograms.nc"))
+    ...     stored = load_netcdf(Path(folder, "spectrograms.nc"))
+    >>> stored.data.shape, bool(np.isnan(stored.data[1, 30:]).all())
+    ((2, 50, 40), True)
+    """
+    bunch = checked(bunch)
+    shape, read = rows_of(bunch.data)
+    if chunked is None:
+        chunked = len(shape) == 4
+    lengths = count_frames(shape, read, chunked)
+    write_rows(Path(path).expanduser(), bunch, shape, read, lengths, compression)
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    step = max(1, BLOCK_BYTES // (4 * int(np.prod(shape[1:]))))
+    for start in range(0, shape[0], step):
+        yield start, min(start + step, shape[0])
+
+
+def count_frames(shape: tuple[int, ...], read: Rows, chunked: bool) -> NDArray[np.int64]:
+    """Count the frames of each clip, or of each of its chunks, up to the last that is not NaN.
+
+    Parameters
+    ----------
+    shape, read
+        As for `write_rows`.
+    chunked : bool
+        Whether the second axis counts chunks.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,) or (n_clips, n_chunks), int64
+
+    Raises
+    ------
+    ValueError
+        If there are no axes behind the chunks.
+    """
+    item = shape[2:] if chunked else shape[1:]
+    if not item:
+        raise ValueError(
+            f"Got data of shape {shape} with chunked=True, expected a third axis: "
+            "(n_clips, n_chunks, n_features) or more."
+        )
+    lengths = np.zeros(shape[: 1 + chunked], dtype=np.int64)
+    for start, stop in _blocks(shape):
+        counts = frame_counts(read(start, stop).reshape(-1, *item))
+        lengths[start:stop] = counts.reshape(lengths[start:stop].shape)
+    return lengths
+
+
+def write_rows(
+    path: Path,
+    bunch: Bunch,
+    shape: tuple[int, ...],
+    read: Rows,
+    lengths: NDArray[np.int64],
+    compression: int,
+) -> None:
+    """Write a data set whose rows are read a block at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which is replaced if it exists.
+    bunch : Bunch
+        As `checked` returns it; its `data` are not looked at.
+    shape : tuple of int
+        Of the data: (n_clips, ...), or (n_clips, n_chunks, ...).
+    read : callable
+        `read(start, stop)` gives the rows from start to stop, float32.
+    lengths : ndarray of shape (n_clips,) or (n_clips, n_chunks), int64
+        As `count_frames` gives them; its second axis tells that the data have chunks.
+    compression : int in [0, 9]
+        Level of zlib.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `save_netcdf`.
+    """
+    if compression not in range(10):
+        raise ValueError(f"Got compression={compression!r}, expected an integer from 0 to 9.")
+    item = shape[lengths.ndim :]
+    n_chunks = lengths.shape[1] if lengths.ndim > 1 else None
+    lengths = lengths.reshape(len(lengths), -1)
+    there = lengths > 0
+    there[:, 0] = True  # a clip without any sound still has its row
+    clip, chunk_nr = there.nonzero()
+
+    meta = {"format": FORMAT, "version": __version__, "n_chunks": n_chunks}
+    with replacing(path) as temporary:
+        try:
+            with _created(temporary) as dataset:
+                with LIBRARY:
+                    features = _lay_out(dataset, bunch, clip, item, compression)
+                    dataset["chunk_nr"][:] = chunk_nr
+                    if len(item) > 1 and (lengths[there] < item[0]).any():
+                        dataset.createVariable("lengths", "i8", ("instance",))[:] = lengths[there]
+                    dataset.skaudeep = json.dumps(meta)
+                end = 0
+                for start, stop in _blocks(shape):
+                    rows = read(start, stop).reshape(-1, *item)
+                    if not (here := there[start:stop].ravel()).all():
+                        rows = rows[here]
+                    with LIBRARY:  # and free while rows are read
+                        features[end : end + len(rows)] = rows
+                    end += len(rows)
+                    del rows  # before the next are there
+        except RuntimeError as error:  # the library's, with errno lost
+            raise OSError(
+                f"{path}: could not be written ({error}). Check that the disk has space left."
+            ) from error
+        seal(temporary)
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[netCDF4.Dataset]:
+    with LIBRARY:
+        dataset = netCDF4.Dataset(path, "w")
+    try:
+        yield dataset
+    except BaseException:
+        with LIBRARY, suppress(RuntimeError):  # the first error says more
+            dataset.close()
+        raise
+    with LIBRARY:
+        dataset.close()
+
+
+def _lay_out(
+    dataset: netCDF4.Dataset,
+    bunch: Bunch,
+    clip: NDArray[np.int64],
+    item: tuple[int, ...],
+    compression: int,
+) -> netCDF4.Variable:
+    """Write all that auDeep's files have but the features; return the variable for them."""
+    dims = {1: ["generated"], 2: ["time", "freq"]}.get(
+        len(item), [f"feature_{axis}" for axis in range(len(item))]
+    )
+    dataset.createDimension("instance", len(clip))
+    dataset.createDimension("fold", bunch.folds.shape[1])
+    for name, length in zip(dims, item, strict=True):
+        dataset.createDimension(name, length)
+
+    def column(name: str, values: NDArray, *others: str) -> None:
+        kind = str if values.dtype.kind == "U" else values.dtype
+        variable = dataset.createVariable(name, kind, ("instance", *others))
+        values = values[clip]
+        variable[:] = values.astype(object) if kind is str else values
+
+    def numbers(values: NDArray) -> NDArray:
+        # auDeep has NaN for what is missing, which only floats can hold.
+        return values if (values >= 0).all() else np.where(values >= 0, values, np.nan)
+
+    nothing = np.full(len(bunch.filenames), np.nan)
+    labels, classes = bunch.target, bool(bunch.target_names)
+    names = np.array(["", *bunch.target_names])
+    column("filename", bunch.filenames)
+    dataset.createVariable("chunk_nr", "i8", ("instance",))
+    column("cv_folds", bunch.folds.astype(np.int64 if bunch.folds.size else np.float64), "fold")
+    column("partition", numbers(np.array([PARTITION_NUMBER[part] for part in bunch.partition])))
+    column("label_nominal", names[labels + 1] if classes else nothing)
+    column("label_numeric", numbers(labels) if classes else nothing)
+    if labels.dtype.kind == "f":
+        column("target", labels)
+    if (bunch.groups != "").any():
+        column("groups", bunch.groups)
+    if "copy_of" in bunch:
+        column("copy_of", bunch.copy_of)
+    if (bunch.errors != "").any():
+        column("error", bunch.errors)
+    if bunch.DESCR:
+        dataset.createVariable("DESCR", str, ())[...] = bunch.DESCR
+    dataset.feature_dims = json.dumps(dims)
+    label_map = sorted((name, number) for number, name in enumerate(bunch.target_names))
+    dataset.label_map = json.dumps(label_map if classes else None)
+
+    row_bytes = 4 * int(np.prod(item))
+    rows = min(len(clip), max(1, CHUNK_BYTES // row_bytes))
+    frames = min(item[0], max(1, item[0] * MAX_CHUNK_BYTES // row_bytes))
+    filters: dict[str, Any] = {}
+    if compression:
+        filters = {"compression": "zlib", "complevel": compression, "shuffle": True}
+    features = dataset.createVariable(
+        "features",
+        "f4",
+        ("instance", *dims),
+        fill_value=np.float32(np.nan),
+        chunksizes=(rows, frames, *item[1:]),
+        fletcher32=True,
+        **filters,
+    )
+    # The library keeps up to 64 MB of chunks; blocks come in order and have no second look at one.
+    features.set_var_chunk_cache(CACHE_BYTES)
+    return features

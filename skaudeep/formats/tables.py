@@ -1,0 +1,323 @@
+"""Feature sets as text tables, a row an instance, in auDeep's folders of folds and partitions."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from skaudeep._files import replacing
+from skaudeep.datasets.bunch import PARTITIONS, make_bunch
+from skaudeep.formats.layout import checked, clips_of, frame_counts, of_clips, rows_of, target_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LABELS = ["label_nominal", "label_numeric"]
+_PLACE = re.compile(r"(?:(train|devel|test)/)?(?:fold_([1-9]\d*)/)?[^/]+")
+
+
+class Table(NamedTuple):
+    """A data set with a row an instance, as auDeep exports it."""
+
+    text: pd.DataFrame  # filename, chunk_nr, label_nominal, label_numeric
+    features: NDArray[np.float32]
+    clip: NDArray[np.int64]
+    target_names: list[str]
+
+
+def _table_of(bunch: Bunch, chunked: bool | None) -> Table:
+    import pandas as pd
+
+    (n_clips, *_), read = rows_of(bunch.data)
+    data = read(0, n_clips)
+    if "" in bunch.target_names:
+        raise ValueError("Got '' in target_names, which stands for no label. Name the class.")
+    if chunked is None:
+        chunked = data.ndim == 4
+    n_chunks = data.shape[1] if chunked else 1
+    features = data.reshape(len(data) * n_chunks, -1)
+    there = (frame_counts(features) > 0).reshape(-1, n_chunks)
+    there[:, 0] = True  # a clip that could not be read still has its row
+    clip, chunk_nr = there.nonzero()
+    if bunch.target.dtype.kind == "f":
+        nominal, numeric = np.full(len(data), ""), bunch.target
+    else:
+        nominal = np.array(["", *bunch.target_names])[bunch.target + 1]
+        numeric = pd.array(np.where(bunch.target < 0, pd.NA, bunch.target), dtype="Int64")
+    text = pd.DataFrame({"filename": bunch.filenames[clip], "chunk_nr": chunk_nr})
+    text[LABELS] = pd.DataFrame({"label_nominal": nominal[clip], "label_numeric": numeric[clip]})
+    return Table(text, features[there.ravel()], clip, bunch.target_names)
+
+
+def in_order(table: Table, rows: NDArray[np.bool_], labels_last: bool) -> pd.DataFrame:
+    """Return some rows of a table with its columns in the order of a file.
+
+    Parameters
+    ----------
+    table : Table
+    rows : ndarray of shape (n_instances,), bool
+    labels_last : bool
+        Whether the labels stand behind the features.
+
+    Returns
+    -------
+    DataFrame
+    """
+    import pandas as pd
+
+    names = [f"feature_{i}" for i in range(table.features.shape[1])]
+    features = pd.DataFrame(table.features[rows], columns=names)
+    text = table.text[rows].reset_index(drop=True)
+    parts = [text.drop(columns=LABELS), features, text[LABELS]] if labels_last else [text, features]
+    return pd.concat(parts, axis=1)
+
+
+def _places(bunch: Bunch, split: bool) -> dict[str, NDArray[np.bool_]]:
+    """Which clips go below which folder."""
+    places = {"": np.full(len(bunch.filenames), True)}
+    if not split:
+        return places
+    if (bunch.partition != "").any():
+        _check_placed(bunch, bunch.partition != "", "belongs to no partition")
+        places = {f"{name}/": bunch.partition == name for name in PARTITIONS}
+    if bunch.folds.shape[1]:
+        if "copy_of" in bunch:
+            raise ValueError(
+                "Got copies (key copy_of) and folds, whose files hold clips to test on: copies are "
+                "none. Save the data set before upsample, or use split=False."
+            )
+        _check_placed(bunch, bunch.folds.any(axis=1), "is tested in no fold")
+        places = {
+            f"{place}fold_{number}/": there & (fold == 1)
+            for place, there in places.items()
+            for number, fold in enumerate(bunch.folds.T, 1)
+        }
+    return {place: there for place, there in places.items() if there.any()}
+
+
+def _check_placed(bunch: Bunch, placed: NDArray[np.bool_], reason: str) -> None:
+    if not placed.all():
+        raise ValueError(
+            f"Clip {str(bunch.filenames[placed.argmin()])!r} {reason}, so that the layout has no "
+            "place for it. Use split=False to write one file, or drop the folds or partitions."
+        )
+
+
+def save_tables(
+    bunch: Bunch,
+    folder: str | os.PathLike[str],
+    suffix: str,
+    name: str,
+    chunked: bool | None,
+    split: bool,
+    write: Callable[[TextIO, Table, NDArray[np.bool_]], None],
+) -> list[Path]:
+    """Write the files of an export, each in one piece.
+
+    Parameters
+    ----------
+    bunch, folder, name, chunked, split
+        As for :func:`~skaudeep.formats.save_csv`.
+    suffix : str
+        ".csv" or ".arff".
+    write : callable
+        `write(file, table, rows)` writes those rows of the table to an open file.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ValueError
+        As :func:`~skaudeep.formats.save_csv`.
+    """
+    bunch = checked(bunch)
+    if not name or Path(name).name != name:
+        raise ValueError(f"Got name={name!r}, expected a file name without a folder.")
+    root = Path(folder).expanduser()
+    if root.exists() and not root.is_dir():
+        raise NotADirectoryError(
+            f"Got folder={str(root)!r}, which is a file, expected a folder, into which "
+            f"{name}{suffix} goes. Name the folder, and the file by name=."
+        )
+    table = _table_of(bunch, chunked)
+    files = {
+        root / place / f"{name}{suffix}": there for place, there in _places(bunch, split).items()
+    }
+    if root.is_dir() and (stale := _found(root, suffix, name).keys() - files.keys()):
+        raise ValueError(
+            f"{min(stale)}: is there from an export of other folds or partitions, and would be "
+            "loaded with this one. Delete it, or choose another folder or name."
+        )
+    for file, there in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            replacing(file) as temporary,
+            open(temporary, "w", encoding="utf-8", newline="") as text,
+        ):
+            write(text, table, there[table.clip])
+    return list(files)
+
+
+def _found(root: Path, suffix: str, name: str | None) -> dict[Path, tuple[str, int]]:
+    """Files of an export below a folder, with partition ("" for none) and fold (0) of each."""
+    found = {}
+    for file in (file for depth in ("*", "*/*", "*/*/*") for file in root.glob(depth + suffix)):
+        match = _PLACE.fullmatch(file.relative_to(root).as_posix())
+        if match and file.is_file() and name in (None, file.stem):
+            found[file] = (match[1] or "", int(match[2] or 0))
+    order = ["", *PARTITIONS]
+    return dict(sorted(found.items(), key=lambda item: (order.index(item[1][0]), item[1][1])))
+
+
+def load_tables(
+    path: str | os.PathLike[str],
+    suffix: str,
+    name: str | None,
+    read: Callable[[Path], tuple[pd.DataFrame, list[str] | None]],
+) -> Bunch:
+    """Read the files of an export into one data set.
+
+    Parameters
+    ----------
+    path, name
+        As for :func:`~skaudeep.formats.load_csv`.
+    suffix : str
+        ".csv" or ".arff".
+    read : callable
+        `read(file)` gives a table and the names of all classes, None where the file does not tell.
+
+    Returns
+    -------
+    Bunch
+        As :func:`~skaudeep.formats.load_csv`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`~skaudeep.formats.load_csv`.
+    """
+    import pandas as pd
+
+    root = Path(path).expanduser()
+    if not root.exists():
+        raise FileNotFoundError(
+            f"Got path={str(path)!r}, which does not exist, expected a {suffix} file or the folder "
+            f"of an export. The current directory is {os.getcwd()!r}."
+        )
+    found = _found(root, suffix, name) if root.is_dir() else {root: ("", 0)}
+    _check_found(found, root, suffix)
+    tables, classes = [], []
+    for file, (partition, fold) in found.items():
+        table, class_names = read(file)
+        table = _checked_table(table, file).assign(**{"/partition": partition, "/fold": fold})
+        tables.append(table)
+        classes.append(class_names)
+        if list(table) != list(tables[0]) or class_names != classes[0]:
+            raise ValueError(
+                f"{file}: has other columns or classes than {next(iter(found))}, expected the "
+                "files of one export."
+            )
+    whole = pd.concat(tables, ignore_index=True)
+    # A clip that several folds test stands in several files, where it must be the same.
+    once = whole.drop(columns="/fold").drop_duplicates(ignore_index=True)
+    source = str(root)
+    columns = {
+        "filename": once["filename"].to_numpy(dtype=str),
+        "chunk_nr": once["chunk_nr"].to_numpy(),
+        "label_nominal": once["label_nominal"].to_numpy(dtype=str),
+        "label_numeric": once["label_numeric"].to_numpy(dtype=np.float64),
+        "partition": once["/partition"].to_numpy(dtype=str),
+    }
+    clip, first, instances = clips_of(columns["filename"], columns["chunk_nr"], source)
+    columns = of_clips(columns, clip, first, source)
+    target, target_names = target_of(columns, _label_map(columns, classes[0]), source)
+    features = once.drop(columns=["filename", "chunk_nr", *LABELS, "/partition"])
+    values = np.concatenate(
+        [features.to_numpy(dtype=np.float32), np.full((1, features.shape[1]), np.nan, np.float32)]
+    )
+    position = {filename: i for i, filename in enumerate(columns["filename"])}
+    folds = np.zeros((len(first), max(fold for _, fold in found.values())), dtype=np.int8)
+    tested = whole[whole["/fold"] > 0]
+    folds[tested["filename"].map(position), tested["/fold"] - 1] = 1
+    try:
+        return make_bunch(
+            values[instances],  # -1 is the row of NaN
+            columns["filename"].tolist(),
+            target=target,
+            target_names=target_names,
+            folds=folds if folds.size else None,
+            partition=columns["partition"].tolist(),
+            descr=f"{len(first)} clips of {root.name!r}",
+        )
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+
+
+def _check_found(found: dict[Path, tuple[str, int]], root: Path, suffix: str) -> None:
+    if not found:
+        raise FileNotFoundError(
+            f"Found no {suffix} file in {str(root)!r}, looked for <name>{suffix} in it and in "
+            "fold_N/, train|devel|test/ and train|devel|test/fold_N/."
+        )
+    if len(names := sorted({file.name for file in found})) > 1:
+        raise ValueError(
+            f"{root}: holds exports {', '.join(names)}. Choose one with name=, or give its path."
+        )
+    kinds = {(bool(partition), bool(fold)) for partition, fold in found.values()}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{root}: holds {names[0]} of several layouts, with and without folders of folds and "
+            "partitions, expected one. Give the path of a folder that holds one."
+        )
+
+
+def _checked_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """Return the table with all columns but features in auDeep's order, then the features."""
+    if "filename" not in table:
+        raise ValueError(
+            f"{file}: has no column 'filename', but {', '.join(map(str, table))}, expected one "
+            "that names the clip of each row."
+        )
+    import pandas as pd
+
+    nothing = {"chunk_nr": 0, "label_nominal": "", "label_numeric": np.nan}
+    names = [name for name in table if name not in ("filename", *nothing)]
+    if not names:
+        raise ValueError(f"{file}: has no features, expected columns feature_0, feature_1, ...")
+    columns = {"filename": table["filename"].fillna("")}
+    for name in (*nothing, *names):
+        values = table[name] if name in table else pd.Series(nothing[name], table.index)
+        if name == "label_nominal":
+            values = values.fillna("").astype(str)
+        elif values.dtype.kind not in "iuf":
+            try:
+                values = values.astype(np.float64)
+            except (ValueError, TypeError) as error:
+                raise ValueError(
+                    f"{file}: column {name!r} is not numeric ({error}), expected a feature."
+                ) from None
+        columns[name] = values
+    return pd.DataFrame(columns)
+
+
+def _label_map(
+    columns: dict[str, NDArray], class_names: list[str] | None
+) -> list[tuple[str, int]] | None:
+    """Pair all classes with numbers: those that occur with theirs, the others with free ones."""
+    if class_names is None:
+        return None
+    labelled = ~np.isnan(columns["label_numeric"])
+    numbers = columns["label_numeric"][labelled].tolist()
+    seen = dict(zip(columns["label_nominal"][labelled].tolist(), numbers, strict=True))
+    free = (number for number in range(len(class_names) + len(seen)) if number not in numbers)
+    return [(name, seen[name] if name in seen else next(free)) for name in class_names]

@@ -1,0 +1,1 @@
+"""The networks, in torch alone: no scikit-learn, no training loop."""

@@ -1,0 +1,260 @@
+"""Stacks in one or two directions: what reads sequences, and what writes them.
+
+A batch is time-major, ``(n_frames, n_sequences, n_bands)``. In the shapes at the ends of lines T is
+frames (or whatever the steps of a sequence are), B sequences, F bands, H units, D directions
+(1 or 2), L layers, S the state of a stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.stack import RecurrentStack, reverse_time
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "identity": lambda x: x,
+}
+MAX_PASSES = 50  # of a decoder without an order in which to write, until its frames agree
+TOLERANCE = 1e-3  # largest change of any value that counts as none
+
+
+class Directions(nn.Module):
+    """One stack over time, or two independent ones for its two directions.
+
+    Layers of the two do not exchange anything, unlike ``nn.GRU(bidirectional=True)``.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Numbers per frame.
+    n_units, n_layers, cell, dropout
+        As in `RecurrentStack`.
+    bidirectional : bool
+
+    Attributes
+    ----------
+    output_size : int
+        Numbers per frame: units of all layers and directions.
+    state_size : int
+        Numbers in the states of all layers and directions after (or before) a frame.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_units: int,
+        *,
+        n_layers: int,
+        cell: str,
+        bidirectional: bool,
+        dropout: float,
+    ):
+        super().__init__()
+        stacks = [
+            RecurrentStack(n_inputs, n_units, n_layers=n_layers, cell=cell, dropout=dropout)
+            for _ in range(1 + bidirectional)
+        ]
+        self.stacks = nn.ModuleList(stacks)
+        self.output_size = len(stacks) * n_layers * n_units
+        self.state_size = sum(stack.state_size for stack in stacks)
+
+
+class Reader(Directions):
+    """Reads each sequence forwards and, with a second stack, backwards.
+
+    Its parameters are those of `Directions`.
+    """
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
+    ) -> tuple[list[Tensor], Tensor]:
+        """Read sequences.
+
+        Returns
+        -------
+        states : list of n_directions * n_layers Tensors of shape (n_frames, n_sequences, n_units)
+            States of each layer, forward stack first, both stacks in the order of time; zero at
+            padding.
+        final : Tensor of shape (n_sequences, state_size)
+            Final states of all layers and directions, side by side.
+        """
+        states, finals = [], []
+        for direction, stack in enumerate(self.stacks):
+            backward = direction == 1
+            frames = reverse_time(x, lengths) if backward else x  # (T, B, F)
+            layers, final = stack(frames, lengths=lengths, chance=chance)  # L x (T, B, H), (B, S)
+            states += [reverse_time(h, lengths) if backward else h for h in layers]
+            finals.append(final)
+        return states, torch.cat(finals, dim=1)  # D*L x (T, B, H), (B, D*S)
+
+
+class Writer(Directions):
+    """Writes sequences: one stack over time, or two in opposite directions, and a linear layer.
+
+    Each stack starts from its part of an initial state and is told, at each step, the frame of the
+    step before *in its own direction* (zeros first). So neither direction is ever told the frame
+    that it has to produce.
+
+    Parameters
+    ----------
+    n_inputs, n_units, n_layers, cell, bidirectional, dropout
+        As in `Directions`; `state_size` is the width of the initial state.
+    n_outputs : int
+        Numbers per frame that it writes.
+    activation : {"tanh", "identity"}
+        Of what it writes.
+    """
+
+    def __init__(
+        self, n_inputs: int, n_units: int, *, n_outputs: int, activation: str, **sizes: Any
+    ):
+        super().__init__(n_inputs, n_units, **sizes)
+        self.project = nn.Linear(len(self.stacks) * n_units, n_outputs)
+        self.activation = activation
+
+    def forward(
+        self,
+        state: Tensor,
+        told: Tensor,
+        lengths: Tensor | None = None,
+        chance: Chance | None = None,
+    ) -> Tensor:
+        """Write each frame from the initial state and the frames told before it.
+
+        Parameters
+        ----------
+        state : Tensor of shape (n_sequences, state_size)
+        told : Tensor of shape (n_frames, n_sequences, n_inputs)
+            The frame at step t is told at step t + 1, or t - 1 to the backward stack.
+        lengths : Tensor of shape (n_sequences,), default=None
+        chance : Chance, default=None
+
+        Returns
+        -------
+        Tensor of shape (n_frames, n_sequences, n_outputs)
+        """
+        initial = state.chunk(len(self.stacks), dim=1)  # D x (B, S)
+        outputs = []
+        for direction, stack in enumerate(self.stacks):
+            backward = direction == 1
+            frames = reverse_time(told, lengths) if backward else told  # (T, B, F)
+            before = torch.cat([torch.zeros_like(frames[:1]), frames[:-1]])  # (T, B, F)
+            (*_, top), _ = stack(before, initial[direction], lengths, chance)  # (T, B, H)
+            outputs.append(reverse_time(top, lengths) if backward else top)
+        return self._frames(torch.cat(outputs, dim=2))  # (T, B, D*H) -> (T, B, F)
+
+    def _frames(self, outputs: Tensor) -> Tensor:
+        return ACTIVATIONS[self.activation](self.project(outputs))
+
+    @torch.no_grad()
+    def sample(
+        self,
+        state: Tensor,
+        told: Tensor,
+        lengths: Tensor | None,
+        chance: Chance | None,
+        probability: float,
+    ) -> Tensor:
+        """Draw frames that are told for the writer's own (scheduled sampling [1]_).
+
+        One direction is told what it wrote at the step before; two directions, whose frames hang
+        on each other, what they wrote in a first pass with `told` [2]_.
+
+        Parameters
+        ----------
+        state, told, lengths : as in `forward`
+        chance : Chance or None
+        probability : float in [0, 1]
+            Of each frame of each sequence.
+
+        Returns
+        -------
+        Tensor of shape (n_frames, n_sequences, n_inputs)
+            What to tell. Gradients do not flow through it.
+
+        References
+        ----------
+        .. [1] Bengio, Vinyals, Jaitly & Shazeer (2015). Scheduled sampling for sequence prediction
+           with recurrent neural networks. NeurIPS 28.
+        .. [2] Duckworth, Neelakantan, Goodrich, Kaiser & Bengio (2019). Parallel scheduled
+           sampling. arXiv:1906.04331.
+        """
+        if probability == 0:
+            return told
+        own = draw(told, probability, chance)
+        if len(self.stacks) == 2:
+            return torch.where(own[:, :, None], self(state, told, lengths), told)
+        return self.write_freely(state, told, own)
+
+    @torch.no_grad()
+    def write_freely(self, state: Tensor, told: Tensor, own: Tensor) -> Tensor:
+        """Put the writer's own frames in place of those that it is told.
+
+        One direction writes step by step. Two directions need each other's frames: they start from
+        zeros and write again from what they wrote until that no longer changes.
+
+        Parameters
+        ----------
+        state : Tensor of shape (n_sequences, state_size)
+        told : Tensor of shape (n_frames, n_sequences, n_inputs)
+        own : Tensor of shape (n_frames, n_sequences), bool
+            Where its own frame is told, in place of `told`.
+
+        Returns
+        -------
+        Tensor of shape (n_frames, n_sequences, n_inputs)
+            What has been told. Gradients do not flow through it.
+        """
+        if len(self.stacks) == 2:
+            start = told.masked_fill(own[:, :, None], 0)
+            return settle(lambda frames: self(state, frames), start, own)
+        stack: Any = self.stacks[0]
+        frames = torch.empty_like(told)
+        before = torch.zeros_like(told[0])  # (B, F)
+        for step in range(len(told)):
+            output, state = stack.step(before, state)  # (B, H), (B, S)
+            before = torch.where(own[step, :, None], self._frames(output), told[step])
+            frames[step] = before
+        return frames
+
+
+def settle(write: Callable[[Tensor], Tensor], frames: Tensor, own: Tensor) -> Tensor:
+    """Write frames anew from the frames before until they no longer change.
+
+    Parameters
+    ----------
+    write : callable
+        From frames (n_frames, n_sequences, n_bands) to frames.
+    frames : Tensor of shape (n_frames, n_sequences, n_bands)
+        The start.
+    own : Tensor of shape (n_frames, n_sequences), bool
+        Which of them are written anew; the others stay.
+
+    Returns
+    -------
+    Tensor of shape (n_frames, n_sequences, n_bands)
+        After at most `MAX_PASSES`.
+    """
+    for _ in range(MAX_PASSES):
+        written = torch.where(own[:, :, None], write(frames), frames)
+        change = (written - frames).abs().max()
+        frames = written
+        if change <= TOLERANCE:
+            break
+    return frames
+
+
+def draw(x: Tensor, probability: float, chance: Chance | None) -> Tensor:
+    """Draw True with a probability for each frame of x (n_frames, n_sequences, n_inputs).
+
+    With that of 1, chance is not asked.
+    """
+    if probability == 1 or chance is None:
+        return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+    return chance.uniform(len(x)) < probability

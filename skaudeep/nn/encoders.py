@@ -1,0 +1,355 @@
+"""Encoders: sequences become codes, over time, over the bands of a frame, or both.
+
+A batch is time-major, ``(n_frames, n_sequences, n_bands)``. In the shapes at the ends of lines T is
+frames (or whatever the steps of a sequence are), B sequences, F bands, W windows of bands,
+V bands of a window, N frames of all sequences, H units, D directions (1 or 2), L layers, S the
+state of a stack, C the width of the code.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skaudeep.nn.bidirectional import Reader, draw
+from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.pooling import (
+    REPRESENTATIONS,
+    StateCovariance,
+    moments,
+    state_statistics,
+    true_steps,
+)
+
+
+class Code(NamedTuple):
+    """What an encoder knows of a batch of sequences."""
+
+    values: Tensor  # (B, C), or (T, B, C) where each frame has its own
+    states: list[Tensor]  # D*L x (T, B, H): of all layers, at each step
+    divergence: Tensor | None  # scalar: sum over the batch, None for a code that is no distribution
+
+
+# --- codes ---------------------------------------------------------------------------------------
+
+
+class TanhCode(nn.Module):
+    """The paper's code: a linear layer with tanh on the encoder's final states.
+
+    Parameters
+    ----------
+    n_inputs, size : int
+    """
+
+    def __init__(self, n_inputs: int, size: int):
+        super().__init__()
+        self.linear = nn.Linear(n_inputs, size)
+
+    def forward(self, final: Tensor, chance: Chance | None = None) -> tuple[Tensor, None]:
+        """Return the code, of shape (n_sequences, size), in (-1, 1)."""
+        return torch.tanh(self.linear(final)), None
+
+    @staticmethod
+    def initial_state(code: Tensor) -> Tensor:
+        """Turn codes into the decoder's initial state."""
+        return code
+
+
+class GaussianCode(nn.Module):
+    """A variational code [1]_: each number has a mean and a variance that depend on the sequence.
+
+    In training a value is drawn from them; without a chance the mean is the code.
+
+    Parameters
+    ----------
+    n_inputs, size : int
+
+    References
+    ----------
+    .. [1] Kingma & Welling (2014). Auto-encoding variational Bayes. ICLR. The divergence from a
+       standard normal distribution is in appendix B.
+    """
+
+    def __init__(self, n_inputs: int, size: int):
+        super().__init__()
+        self.mean = nn.Linear(n_inputs, size)
+        self.log_variance = nn.Linear(n_inputs, size)
+
+    def forward(self, final: Tensor, chance: Chance | None = None) -> tuple[Tensor, Tensor]:
+        """Return the code, of shape (n_sequences, size), and its divergence in nats."""
+        mean, log_variance = self.mean(final), self.log_variance(final)  # (B, C)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum()
+        if chance is None:
+            return mean, divergence
+        noise = chance.normal(mean.shape[1]).to(mean.dtype)
+        return mean + noise * (0.5 * log_variance).exp(), divergence
+
+    @staticmethod
+    def initial_state(code: Tensor) -> Tensor:
+        """Turn codes into the decoder's initial state, which lies in (-1, 1)."""
+        return torch.tanh(code)
+
+
+CODES = {"tanh": TanhCode, "gaussian": GaussianCode}
+
+
+# --- encoders ------------------------------------------------------------------------------------
+
+
+class TimeEncoder(nn.Module):
+    """Reads sequences and compresses its final states into a code.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Numbers per frame.
+    n_units : int
+    code : {"tanh", "gaussian"}
+    code_size : int
+    noise : float in [0, 1)
+        Share of the frames that it is not shown (zeros) in training.
+    **sizes
+        As in `Directions`.
+    """
+
+    def __init__(
+        self, n_inputs: int, n_units: int, *, code: str, code_size: int, noise: float, **sizes: Any
+    ):
+        super().__init__()
+        self.reader = Reader(n_inputs, n_units, **sizes)
+        self.code = CODES[code](self.reader.state_size, code_size)
+        self.covariance = StateCovariance(len(self.reader.stacks) * n_units)
+        self.output_size = self.reader.output_size
+        self.noise = noise
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
+    ) -> Code:
+        """Encode sequences of shape (n_frames, n_sequences, n_inputs)."""
+        states, final = self.reader(drop_frames(x, self.noise, chance), lengths, chance)
+        values, divergence = self.code(final, chance)  # (B, C)
+        return Code(values, states, divergence)
+
+    def top_states(self, code: Code) -> Tensor:
+        """Return the states of the top layer, directions side by side: (T, B, D*H)."""
+        n_layers = len(code.states) // len(self.reader.stacks)
+        return torch.cat(code.states[n_layers - 1 :: n_layers], dim=2)
+
+    def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
+        """Sum what `covariance` is fitted to, see :func:`~skaudeep.nn.pooling.moments`."""
+        return moments(self.top_states(code), lengths)
+
+    def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
+        """Sum up the states over time, "covariance" or "statistics": (n_sequences, n_features)."""
+        if kind == "covariance":
+            return self.covariance(self.top_states(code), lengths)
+        return state_statistics(code.states, lengths)
+
+
+class FrequencyEncoder(nn.Module):
+    """Reads each frame as a sequence of windows of bands: one code per frame.
+
+    Parameters
+    ----------
+    windows : BandWindows
+    frame : TimeEncoder
+        Reads the windows of a frame as others read the frames of a clip.
+    """
+
+    def __init__(self, windows: BandWindows, frame: TimeEncoder):
+        super().__init__()
+        self.windows = windows
+        self.frame = frame
+        self.output_size = frame.output_size
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
+    ) -> Code:
+        """Encode each frame of a batch of shape (n_frames, n_sequences, n_bands)."""
+        frames = true_frames(x, lengths)  # (N, F)
+        own = of_frames(chance, x, lengths)
+        code = self.frame(self.windows.split(frames), None, own)  # (N, C), D*L x (W, N, H)
+        return code._replace(values=put_frames(code.values, x, lengths))  # (T, B, C)
+
+    @property
+    def covariance(self) -> StateCovariance:
+        """Of the states over bands."""
+        return self.frame.covariance
+
+    def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
+        """Sum what `covariance` is fitted to."""
+        return self.frame.moments(code)
+
+    def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
+        """Sum up the states over bands: (n_frames, n_sequences, n_features)."""
+        return put_frames(self.frame.features(code, kind=kind), code.values, lengths)
+
+
+class FrequencyTimeEncoder(nn.Module):
+    """Reads each frame over its windows of bands, and the final states of that over time.
+
+    Parameters
+    ----------
+    windows : BandWindows
+    frame : Reader
+        Reads the windows of a frame.
+    time : TimeEncoder
+        Reads, for each frame, the final states of `frame`.
+    """
+
+    def __init__(self, windows: BandWindows, frame: Reader, time: TimeEncoder):
+        super().__init__()
+        self.windows = windows
+        self.frame = frame
+        self.time = time
+        self.output_size = time.output_size
+
+    def read_frames(self, x: Tensor, lengths: Tensor | None, chance: Chance | None) -> Tensor:
+        """Turn each frame into the final states of its reader, of shape (T, B, S)."""
+        windows = self.windows.split(true_frames(x, lengths))  # (W, N, V)
+        own = of_frames(chance, x, lengths)
+        return put_frames(self.frame(windows, None, own)[1], x, lengths)
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
+    ) -> Code:
+        """Encode sequences of shape (n_frames, n_sequences, n_bands)."""
+        return self.time(self.read_frames(x, lengths, chance), lengths, chance)
+
+    @property
+    def covariance(self) -> StateCovariance:
+        """Of the states over time."""
+        return self.time.covariance
+
+    def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
+        """Sum what `covariance` is fitted to."""
+        return self.time.moments(code, lengths)
+
+    def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
+        """Sum up the states over time: (n_sequences, n_features)."""
+        return self.time.features(code, lengths, kind=kind)
+
+
+class FeatureEncoder(nn.Module):
+    """From sequences to the features that an autoencoder gives, to be used in other networks.
+
+    Its weights are those of the autoencoder. Without dropout and noise, in training as well.
+
+    Parameters
+    ----------
+    encoder : TimeEncoder, FrequencyEncoder or FrequencyTimeEncoder
+    representation : {"covariance", "statistics", "code", "both"}
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudeep.nn.autoencoders import TimeAutoencoder
+    >>> encoder = FeatureEncoder(TimeAutoencoder(n_bands=3, n_units=4).encoder, "both")
+    >>> head = torch.nn.Linear(40, 10)  # of someone's own
+    >>> head(encoder(torch.zeros(2, 7, 3))).shape  # 2 clips of 7 frames
+    torch.Size([2, 10])
+    """
+
+    def __init__(self, encoder: nn.Module, representation: str):
+        super().__init__()
+        self.encoder: Any = encoder
+        self.representation = representation
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Compute features.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_clips, n_frames, n_bands)
+            Zero at padding.
+        lengths : Tensor of shape (n_clips,), default=None
+            True frames of each clip; None where all fill the batch.
+
+        Returns
+        -------
+        Tensor of shape (n_clips, n_features), or (n_clips, n_frames, n_features) where each frame \
+                has its own
+        """
+        code = self.encoder(x.transpose(0, 1).contiguous(), lengths)
+        parts = [
+            code.values if kind == "code" else self.encoder.features(code, lengths, kind=kind)
+            for kind in REPRESENTATIONS[self.representation]
+        ]
+        features = torch.cat(parts, dim=-1)  # (B, N), or (T, B, N)
+        return features.transpose(0, 1) if features.ndim == 3 else features
+
+
+class BandWindows(nn.Module):
+    """A frame as a sequence of overlapping windows of its bands, and back.
+
+    Parameters
+    ----------
+    n_bands : int
+    width : int
+        Bands of a window.
+    overlap : int
+        Bands that a window shares with the next. The last window ends with the last band, and
+        shares more where the others do not fill the bands.
+
+    Examples
+    --------
+    >>> import torch
+    >>> windows = BandWindows(7, width=4, overlap=2)
+    >>> split = windows.split(torch.arange(7.0)[None])  # one frame
+    >>> split[:, 0]
+    tensor([[0., 1., 2., 3.],
+            [2., 3., 4., 5.],
+            [3., 4., 5., 6.]])
+    >>> windows.join(split).tolist()
+    [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]
+    """
+
+    def __init__(self, n_bands: int, width: int, overlap: int):
+        super().__init__()
+        self.n_bands, self.width = n_bands, width
+        self.starts = [*range(0, n_bands - width, width - overlap), n_bands - width]
+
+    def split(self, frames: Tensor) -> Tensor:
+        """Split frames (n_frames, n_bands) into windows (n_windows, n_frames, width)."""
+        return torch.stack([frames[:, start : start + self.width] for start in self.starts])
+
+    def join(self, windows: Tensor) -> Tensor:
+        """Join windows to frames, the inverse of `split`; a band is the mean of its windows."""
+        frames = windows.new_zeros(windows.shape[1], self.n_bands)  # (N, F)
+        count = windows.new_zeros(self.n_bands)
+        for window, start in zip(windows, self.starts, strict=True):
+            frames[:, start : start + self.width] += window
+            count[start : start + self.width] += 1
+        return frames / count
+
+
+def true_frames(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Take the frames that are no padding, of all sequences of (T, B, F): (N, F)."""
+    return x.flatten(0, 1) if lengths is None else x[true_steps(x, lengths)[:, :, 0]]
+
+
+def of_frames(chance: Chance | None, x: Tensor, lengths: Tensor | None) -> Chance | None:
+    """Chance of `true_frames`."""
+    if chance is None:
+        return None
+    frames = chance.of_frames(len(x))
+    if lengths is not None:
+        frames.rows = frames.rows[true_steps(x, lengths).flatten()]
+    return frames
+
+
+def put_frames(frames: Tensor, like: Tensor, lengths: Tensor | None) -> Tensor:
+    """Put frames (N, K) back to where they were in a batch (T, B, ...); padding is zero."""
+    if lengths is None:
+        return frames.unflatten(0, like.shape[:2])
+    batch = frames.new_zeros(*like.shape[:2], frames.shape[1])
+    return batch.index_put((true_steps(like, lengths)[:, :, 0],), frames)
+
+
+def drop_frames(x: Tensor, rate: float, chance: Chance | None) -> Tensor:
+    """Set whole frames of (n_frames, n_sequences, n_inputs) to zero, in training."""
+    if chance is None or rate == 0:
+        return x
+    return x.masked_fill(draw(x, rate, chance)[:, :, None], 0)

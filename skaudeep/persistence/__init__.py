@@ -1,0 +1,5 @@
+"""Fitted estimators as files without pickle, and as ONNX models."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,251 @@
+"""Models as files that anyone may open: weights and parameters, no code and no pickle.
+
+A file is a zip archive of uncompressed members that any program can read:
+
+manifest.json
+    Format number, versions, and the size and SHA-256 of the other members.
+estimator.json
+    Class names, parameters and the results of fit.
+arrays.safetensors
+    Their numbers: weights and arrays.
+steps/0.skops, ...
+    Steps of scikit-learn.
+
+The archive's comment is a seal over the whole file (`skaudeep._files.seal`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import zipfile
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import safetensors.numpy
+from sklearn.base import BaseEstimator
+
+from skaudeep._files import SEAL_SIZE, is_sealed, replacing, seal, seal_is_whole
+from skaudeep._version import __version__
+from skaudeep.persistence.serialize import Packer, Unpacker
+from skaudeep.persistence.sklearn_objects import read_members
+
+FORMAT = 1
+_MEMBERS = re.compile(
+    r"manifest\.json|estimator\.json|arrays\.safetensors|steps/(0|[1-9][0-9]{0,5})\.skops"
+)
+_ZIP = b"PK\x03\x04"
+_FOREIGN = {
+    b"\x80": "a pickle (or a joblib file)",
+    b"\x78": "a compressed joblib file",
+    b"\x1f\x8b": "a gzip or compressed joblib file",
+    b"BZh": "a bzip2 or compressed joblib file",
+    b"\xfd7zXZ": "an xz or compressed joblib file",
+    b"\x04\x22\x4d\x18": "an lz4 or compressed joblib file",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x89HDF": "a NetCDF or HDF5 file",
+}
+
+
+class PersistenceError(ValueError):
+    """A model that cannot be stored, or a file that is no whole model of this format."""
+
+
+def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
+    """Store an estimator, fitted or not, in a file that is safe to share.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of skaudeep; a Pipeline, FeatureUnion, GridSearchCV or RandomizedSearchCV of skaudeep's and
+        scikit-learn's; or one of scikit-learn. scikit-learn's steps need
+        ``skaudeep[persistence]``. Callbacks and a pipeline's ``memory`` are not stored.
+    path : str or path
+        In a folder that exists. What stands there is replaced once the new file is whole.
+
+    Raises
+    ------
+    PersistenceError
+        If some parameter, attribute or step has no form that is safe to load. The message says
+        which.
+    TypeError
+        If it is no estimator.
+    ImportError
+        If it holds a step of scikit-learn, and skops is not installed.
+
+    See Also
+    --------
+    load : The way back.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> import skaudeep
+    >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))
+    >>> autoencoder = skaudeep.Seq2SeqAutoencoder(8, max_epochs=1, random_state=0).fit(X)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "model.skaudeep")
+    ...     skaudeep.save(autoencoder, path)
+    ...     loaded = skaudeep.load(path)
+    >>> bool((loaded.transform(X) == autoencoder.transform(X)).all())
+    True
+    """
+    path = Path(path)
+    if not isinstance(estimator, BaseEstimator):
+        raise TypeError(f"Got a {type(estimator).__name__}, expected an estimator.")
+    packer = Packer()
+    try:
+        tree = packer.pack(estimator, type(estimator).__name__)
+    except ValueError as error:
+        raise PersistenceError(f"{path}: not written. {str(error).rstrip('.')}.") from error
+    members = {
+        "estimator.json": _to_json(tree),
+        "arrays.safetensors": safetensors.numpy.save(packer.arrays),
+        **{f"steps/{number}.skops": step for number, step in enumerate(packer.steps)},
+    }
+    manifest = {
+        "format": FORMAT,
+        "versions": _versions(with_skops=bool(packer.steps)),
+        "members": {
+            name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in members.items()
+        },
+    }
+    with replacing(path) as new:
+        with zipfile.ZipFile(new, "x") as archive:
+            for name, data in {"manifest.json": _to_json(manifest), **members}.items():
+                archive.writestr(zipfile.ZipInfo(name), data)
+            archive.comment = bytes(SEAL_SIZE)  # room for the seal
+        os.truncate(new, new.stat().st_size - SEAL_SIZE)
+        seal(new)
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Load an estimator that `save` stored. Nothing in the file is executed, whoever made it.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    estimator
+        As it was stored, on the CPU, without callbacks.
+
+    Raises
+    ------
+    PersistenceError
+        If the file is of another format, damaged, or names anything but skaudeep's estimators with
+        valid parameters and weights that fit, and steps of scikit-learn that are known to be
+        harmless. Nothing of it is loaded then.
+    FileNotFoundError
+        If there is none.
+    ImportError
+        If it holds a step of scikit-learn, and skops is not installed.
+
+    Warns
+    -----
+    InconsistentVersionWarning
+        If a step is of another version of scikit-learn.
+
+    See Also
+    --------
+    save : With an example.
+    """
+    path = Path(path)
+    with open(path, "rb") as file:
+        if reason := _foreign(file):
+            raise PersistenceError(f"{path}: {reason}")
+        file.seek(0)
+        data = file.read()
+    if not is_sealed(BytesIO(data)) or not seal_is_whole(BytesIO(data)):
+        raise PersistenceError(
+            f"{path}: is damaged, its checksum is not that of its content. Copy it again."
+        )
+    try:
+        return _read(data)
+    except ImportError:
+        raise
+    except Exception as error:  # a file made by hand can be wrong in any way
+        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        raise PersistenceError(
+            f"{path}: {reason.rstrip('.')}. Nothing of it was loaded; expected a file of "
+            "skaudeep.save, as it was written."
+        ) from error
+
+
+def _read(data: bytes) -> Any:
+    members = read_members(data, _MEMBERS)
+    manifest = json.loads(members.pop("manifest.json"))
+    if manifest["format"] != FORMAT:
+        raise ValueError(
+            f"is of format {manifest['format']!r}, written by skaudeep "
+            f"{manifest['versions']['skaudeep']!r}; this version reads {FORMAT}. Update skaudeep"
+        )
+    if members.keys() != manifest["members"].keys():
+        different = sorted(members.keys() ^ manifest["members"].keys())
+        raise ValueError(f"its manifest and its members disagree about {different}")
+    for name, content in members.items():
+        if hashlib.sha256(content).hexdigest() != manifest["members"][name]["sha256"]:
+            raise ValueError(f"its {name} has not the checksum that the manifest says")
+    tree = json.loads(members.pop("estimator.json"))
+    arrays = safetensors.numpy.load(members.pop("arrays.safetensors"))
+    steps = [members[f"steps/{number}.skops"] for number in range(len(members))]
+    unpacker = Unpacker(arrays, steps)
+    estimator = unpacker.unpack(tree)
+    unpacker.finish()
+    if not isinstance(estimator, BaseEstimator):
+        raise ValueError(f"holds a {type(estimator).__name__}, expected an estimator")
+    return estimator
+
+
+def _foreign(file: BinaryIO) -> str | None:
+    """Say what else a file is, by its first bytes, or by its names if it is an archive."""
+    head = file.read(64)
+    if head.startswith(_ZIP) and head[30:].startswith(b"manifest.json"):
+        return None if is_sealed(file) else "is cut short or damaged at its end. Copy it again."
+    kind = next((kind for start, kind in _FOREIGN.items() if head.startswith(start)), None)
+    if head.startswith(_ZIP):
+        kind = _archive(file)
+    elif head[8:9] == b"{":
+        kind = "a bare safetensors file"
+    return (
+        f"is {kind or 'of an unknown format'}, expected a file that skaudeep.save wrote. Pickles, "
+        "which joblib, torch and NumPy may hold, run any code when they are loaded: load them with "
+        "their own library, only from people you trust, and store the model with skaudeep.save."
+    )
+
+
+def _archive(file: BinaryIO) -> str:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except Exception:  # only to name it
+        return "a damaged zip archive"
+    if any(name.endswith("data.pkl") for name in names):
+        return "a file of torch.save, which is a pickle"
+    if all(name.endswith(".npy") for name in names):
+        return "a NumPy archive (npz)"
+    return "a file of skops" if "schema.json" in names else "a zip archive of other things"
+
+
+def _to_json(tree: Any) -> bytes:
+    return json.dumps(tree, allow_nan=False).encode()
+
+
+def _versions(*, with_skops: bool) -> dict[str, str]:
+    packages = {"sklearn": "scikit-learn", "torch": "torch", "numpy": "numpy"}
+    if with_skops:
+        packages["skops"] = "skops"
+    return {
+        "skaudeep": __version__,
+        **{name: version(package) for name, package in packages.items()},
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,343 @@
+"""Estimators as JSON, arrays and scikit-learn's steps, and back from these."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import check_scoring, get_scorer
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline
+from torch import nn
+
+from skaudeep._base import SKLEARN_VOLATILE_ATTRIBUTES
+from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
+from skaudeep.fusion import FeatureFusion
+from skaudeep.nn import autoencoders as networks
+from skaudeep.persistence.sklearn_objects import MT19937_WORDS, dump_step, is_position, load_step
+from skaudeep.spectrogram import SpectrogramExtractor
+
+NETWORKS = {network.__name__: network for network in networks.NETWORKS.values()}
+# All classes that `load` builds from what a file says. Of scikit-learn these are the containers
+# that skaudeep's estimators stand in; its other estimators are stored whole, by skops.
+_OURS = (
+    ChunkPooling,
+    ChunkVotingClassifier,
+    FeatureFusion,
+    Seq2SeqAutoencoder,
+    SpectrogramExtractor,
+)
+_CONTAINERS = (FeatureUnion, GridSearchCV, Pipeline, RandomizedSearchCV)
+CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (*_OURS, *_CONTAINERS)}
+_ATTRIBUTE = re.compile(r"_?[A-Za-z]\w*")
+
+
+class Packer:
+    """Takes values apart.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        The numbers of what was packed, by the names that stand for them.
+    steps : list of bytes
+        Its steps of scikit-learn.
+
+    Examples
+    --------
+    >>> packer = Packer()
+    >>> packer.pack((1, np.ones(3)), "a pair")
+    {'tuple': [1, {'array': '0'}]}
+    >>> Unpacker(packer.arrays, packer.steps).unpack({"tuple": [1, {"array": "0"}]})
+    (1, array([1., 1., 1.]))
+    """
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray] = {}
+        self.steps: list[bytes] = []
+
+    def pack(self, value: Any, place: str) -> Any:
+        """Turn a value into one that JSON can hold.
+
+        Parameters
+        ----------
+        value : object
+            None, numbers, strings, lists, tuples, dictionaries, arrays, tensors, generators
+            (RandomState), networks of skaudeep, estimators of skaudeep and scikit-learn.
+        place : str
+            What it is called in messages.
+
+        Returns
+        -------
+        None, bool, int, float, str, list or dict
+            A dictionary has one key, the kind of value.
+
+        Raises
+        ------
+        ValueError
+            If it is of another type. The message says where.
+        """
+        kind = type(value)
+        if isinstance(value, np.str_):
+            return str(value)
+        if value is None or kind in (bool, int, str):
+            return value
+        if kind is float:
+            return value if math.isfinite(value) else {"float": repr(value)}
+        if kind is list:
+            return self._pack_all(value, place)
+        if kind is tuple:
+            return {"tuple": self._pack_all(value, place)}
+        if kind is dict:
+            return {
+                "dict": [
+                    [self.pack(key, place), self.pack(item, f"{place}[{key!r}]")]
+                    for key, item in value.items()
+                ]
+            }
+        if isinstance(value, np.generic):
+            return {"scalar": self.pack(np.asarray(value), place)}
+        if kind is np.ma.MaskedArray:
+            parts = (value.data, np.ma.getmaskarray(value))
+            return {"masked": self._pack_all(parts, place)}
+        if kind is np.ndarray:
+            return self._pack_array(value, place)
+        if kind is torch.Tensor:
+            return {"tensor": self.pack(value.detach().cpu().numpy(), place)}
+        if kind is np.random.RandomState:
+            return {"random_state": self._pack_all(value.get_state(legacy=True), place)}
+        if isinstance(value, nn.Module):
+            return self._pack_network(value, place)
+        if CLASSES.get(kind.__name__) is kind:
+            return self._pack_estimator(value, place)
+        if kind.__module__.split(".")[0] in ("sklearn", "scipy"):
+            try:
+                self.steps.append(dump_step(value))
+            except ValueError as error:
+                raise ValueError(
+                    f"{place} is a {kind.__name__}, which cannot be stored: {error}"
+                ) from error
+            return {"step": len(self.steps) - 1}
+        raise ValueError(
+            f"{place} is a {kind.__module__}.{kind.__qualname__}, which cannot be stored. Expected "
+            "numbers, strings, lists, dictionaries, arrays, and estimators of skaudeep and "
+            f"scikit-learn (skaudeep's within {', '.join(kind.__name__ for kind in _CONTAINERS)})"
+        )
+
+    def _pack_all(self, values: Any, place: str) -> list[Any]:
+        return [self.pack(value, f"{place}[{i}]") for i, value in enumerate(values)]
+
+    def _pack_array(self, array: NDArray, place: str) -> dict[str, Any]:
+        if array.dtype.kind in "OU":
+            kind = "objects" if array.dtype.kind == "O" else "strings"
+            items = self._pack_all(array.ravel().tolist(), place)
+            return {kind: [list(array.shape), items]}
+        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+            raise ValueError(f"{place} is an array of {array.dtype}, which cannot be stored")
+        name = str(len(self.arrays))
+        native = array.dtype.newbyteorder("=")
+        # Without np.ascontiguousarray, which makes an axis where there is none.
+        self.arrays[name] = np.array(array, dtype=native, order="C")
+        return {"array": name}
+
+    def _pack_network(self, network: nn.Module, place: str) -> dict[str, Any]:
+        name = type(network).__name__
+        if NETWORKS.get(name) is not type(network):
+            raise ValueError(f"{place} is a {name}, expected one of {', '.join(NETWORKS)}")
+        prefix = f"{len(self.arrays)}."
+        for key, tensor in network.state_dict().items():
+            weights = tensor.detach().cpu().numpy()
+            if not np.isfinite(weights).all():
+                raise ValueError(f"{place}.{key} holds NaN or infinity. Train it again")
+            self.arrays[prefix + key] = np.array(weights, order="C")
+        config: Any = network.config
+        return {"network": [name, self.pack(dict(config), f"{place}.config"), prefix]}
+
+    def _pack_estimator(self, estimator: Any, place: str) -> dict[str, Any]:
+        params = estimator.get_params(deep=False)
+        if isinstance(estimator, Pipeline):
+            params["memory"] = None  # a folder of this machine, with pickles
+        attributes = {
+            name: value
+            for name, value in vars(estimator).items()
+            if name not in params and name not in SKLEARN_VOLATILE_ATTRIBUTES
+        }
+        _check(type(estimator)(**params))
+        packed = [
+            {name: self.pack(value, f"{place}.{name}") for name, value in values.items()}
+            for values in (params, attributes)
+        ]
+        return {"estimator": [type(estimator).__name__, *packed]}
+
+
+class Unpacker:
+    """Puts together what a `Packer` took apart; trusts nothing that it is given.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+    steps : list of bytes
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray], steps: list[bytes]) -> None:
+        self._arrays = dict(arrays)
+        self._steps = dict(enumerate(steps))
+
+    def finish(self) -> None:
+        """Raise ValueError if something was given that nothing refers to."""
+        if self._arrays or self._steps:
+            left = [*self._arrays, *(f"step {number}" for number in self._steps)]
+            raise ValueError(f"holds {len(left)} parts that belong nowhere, {left[0][:80]!r} first")
+
+    def unpack(self, tree: Any) -> Any:
+        """Build a value.
+
+        Parameters
+        ----------
+        tree : object
+            As `Packer.pack` returns it.
+
+        Returns
+        -------
+        object
+
+        Raises
+        ------
+        Exception
+            Of any kind, if it is not.
+        """
+        if isinstance(tree, list):
+            return [self.unpack(item) for item in tree]
+        if not isinstance(tree, dict):
+            return tree
+        [(kind, content)] = tree.items()
+        if (build := getattr(self, f"_unpack_{kind}", None)) is None:
+            raise ValueError(f"holds a value of unknown kind {kind[:80]!r}")
+        return build(content)
+
+    def _unpack_float(self, text: str) -> float:
+        return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[text]
+
+    def _unpack_tuple(self, items: list[Any]) -> tuple[Any, ...]:
+        return tuple(self.unpack(items))
+
+    def _unpack_dict(self, items: list[Any]) -> dict[Any, Any]:
+        return {self.unpack(key): self.unpack(value) for key, value in items}
+
+    def _unpack_array(self, name: str) -> NDArray:
+        if name not in self._arrays:
+            raise ValueError(f"lacks array {str(name)[:80]!r}, or uses it twice")
+        return self._arrays.pop(name).copy()  # writable, at an address of numpy's choice
+
+    def _unpack_tensor(self, tree: Any) -> torch.Tensor:
+        return torch.from_numpy(self.unpack(tree))
+
+    def _unpack_scalar(self, tree: Any) -> Any:
+        return self.unpack(tree)[()]
+
+    def _unpack_masked(self, parts: list[Any]) -> Any:
+        data, mask = self.unpack(parts)
+        return np.ma.MaskedArray(data, mask)
+
+    def _unpack_objects(self, content: list[Any]) -> NDArray:
+        shape, items = content
+        array = np.empty(len(items), dtype=object)
+        array[:] = self.unpack(items)
+        return array.reshape(shape)
+
+    def _unpack_strings(self, content: list[Any]) -> NDArray:
+        shape, items = content
+        if not all(isinstance(item, str) for item in items):
+            raise ValueError("holds an array of strings with other things in it")
+        return np.array(items, dtype=str).reshape(shape)
+
+    def _unpack_random_state(self, content: list[Any]) -> np.random.RandomState:
+        name, key, position, has_gauss, gauss = self.unpack(content)
+        if key.shape != (MT19937_WORDS,) or key.dtype != np.uint32 or not is_position(position):
+            raise ValueError("holds a random generator in no state that it can be in")
+        generator = np.random.RandomState()
+        generator.set_state((name, key, position, has_gauss, gauss))
+        return generator
+
+    def _unpack_step(self, number: int) -> Any:
+        if number not in self._steps:
+            raise ValueError(f"lacks step {str(number)[:80]!r}, or uses it twice")
+        return load_step(self._steps.pop(number))
+
+    def _unpack_network(self, content: list[Any]) -> nn.Module:
+        name, config, prefix = content
+        if name not in NETWORKS:
+            raise ValueError(f"holds a network {name!r}, expected one of {', '.join(NETWORKS)}")
+        config = self.unpack(config)
+        weights = {
+            key.removeprefix(prefix): self._unpack_array(key)
+            for key in list(self._arrays)
+            if key.startswith(prefix)
+        }
+        # Nothing is large that the file itself does not fill.
+        n_values = sum(array.size for array in weights.values())
+        for key, value in config.items():
+            limit = len(weights) if "layers" in key else n_values
+            for part in value if isinstance(value, tuple) else [value]:
+                if isinstance(part, int) and not 0 <= part <= limit:
+                    raise ValueError(f"its weights are not of a network with {key}={value}")
+        with torch.device("meta"):
+            network = NETWORKS[name](**config)
+        expected = {key: _form(tensor) for key, tensor in network.state_dict().items()}
+        found = {key: _form(array) for key, array in weights.items()}
+        if different := sorted(set(expected.items()) ^ set(found.items())):
+            key = different[0][0]
+            raise ValueError(
+                f"its weights {key[:80]!r} are {found.get(key, 'missing')}, expected "
+                f"{expected.get(key, 'none')}"
+            )
+        for key, array in weights.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"its weights {key!r} hold NaN or infinity")
+        network.to_empty(device="cpu")  # where torch likes its memory: the same bits as before
+        network.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
+        return network.eval()
+
+    def _unpack_estimator(self, content: list[Any]) -> Any:
+        name, params, attributes = content
+        if (kind := CLASSES.get(name)) is None:
+            raise ValueError(f"holds {str(name)[:80]!r}, which is no estimator of skaudeep")
+        params = {key: self.unpack(value) for key, value in params.items()}
+        if params.get("memory") is not None:
+            raise ValueError(f"holds {name} with memory=, a folder that pickles are loaded from")
+        estimator = kind(**params)
+        _check(estimator)
+        for key, value in attributes.items():
+            # Nothing that stands in for a method, a property or a parameter.
+            known = key in SKLEARN_VOLATILE_ATTRIBUTES or key in params or hasattr(kind, key)
+            if known or not _ATTRIBUTE.fullmatch(key):
+                raise ValueError(f"holds {name} with attribute {key[:80]!r}, no result of fit")
+            setattr(estimator, key, self.unpack(value))
+        if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and "cv_results_" in attributes:
+            estimator.scorer_ = _scorer(estimator)
+        return estimator
+
+
+def _check(estimator: Any) -> None:
+    if hasattr(estimator, "_parameter_constraints"):
+        estimator._validate_params()
+
+
+def _form(array: Any) -> str:
+    """Shape and type of a tensor or array, in the same words."""
+    return f"{str(array.dtype).removeprefix('torch.')} of shape {tuple(array.shape)}"
+
+
+def _scorer(search: Any) -> Any:
+    """Return what `fit` of a search stores as `scorer_`."""
+    scoring = search.scoring
+    if isinstance(scoring, list | tuple):
+        scoring = {name: name for name in scoring}
+    if isinstance(scoring, dict):
+        return {name: get_scorer(metric) for name, metric in scoring.items()}
+    return check_scoring(search.estimator, scoring)

@@ -1,0 +1,226 @@
+"""scikit-learn's own steps as bytes and back: skops, with what it lets pass looked at once more."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import zipfile
+from io import BytesIO
+from types import ModuleType
+from typing import Any
+
+from skaudeep._base import SKLEARN_CLASSES
+
+# Of skops' nodes those that steps on features need. Sparse matrices, raw bytes, generators, methods
+# and the nodes of earlier versions stay out.
+_NODES = {
+    "DictNode",
+    "FunctionNode",
+    "JsonNode",
+    "ListNode",
+    "LossNode",
+    "MaskedArrayNode",
+    "NdArrayNode",
+    "ObjectNode",
+    "RandomStateNode",
+    "TupleNode",
+    "TypeNode",
+}
+_PROTOCOL = 2
+_ARRAY_TYPES = re.compile(r"ndarray|bool|bool_|u?int\d+|float\d+|str_")
+_FILES = re.compile(r"schema\.json|\d+\.npy")
+MT19937_WORDS = 624  # numpy reads its state at a position that it does not check
+
+
+def dump_step(step: Any) -> bytes:
+    """Turn a step of scikit-learn into bytes that `load_step` takes.
+
+    Parameters
+    ----------
+    step : object
+        An estimator, or another object of scikit-learn or scipy.
+
+    Returns
+    -------
+    bytes
+        A file in skops' format.
+
+    Raises
+    ------
+    ImportError
+        Without skops.
+    ValueError
+        If skops cannot store it, or `load_step` would refuse it.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> load_step(dump_step(StandardScaler().fit([[1.0], [3.0]]))).mean_
+    array([2.])
+    """
+    skops_io = _skops()
+    try:
+        data = skops_io.dumps(step)
+    except Exception as error:  # whatever the step's own __getstate__ or __reduce__ raises
+        raise ValueError(f"skops cannot store it ({error})") from error
+    _audit(data)
+    return data
+
+
+def load_step(data: bytes) -> Any:
+    """Build a step of scikit-learn from bytes that may come from anyone.
+
+    Parameters
+    ----------
+    data : bytes
+        As `dump_step` returns them.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ImportError
+        Without skops.
+    ValueError
+        If the bytes name types other than the known ones of scikit-learn, scipy and numpy, or are
+        not what `dump_step` writes.
+    """
+    skops_io = _skops()
+    _audit(data)
+    return skops_io.loads(data, trusted=SKLEARN_CLASSES)
+
+
+def read_members(data: bytes, names: re.Pattern[str]) -> dict[str, bytes]:
+    """Read a zip archive of uncompressed files with expected names, to memory alone.
+
+    Parameters
+    ----------
+    data : bytes
+        The archive.
+    names : re.Pattern
+        What every name must match in full.
+
+    Returns
+    -------
+    dict of str to bytes
+
+    Raises
+    ------
+    ValueError
+        If it is no such archive: a name is twice there or is another, a file is compressed,
+        encrypted or a link, or the sizes do not add up.
+
+    Examples
+    --------
+    >>> buffer = BytesIO()
+    >>> with zipfile.ZipFile(buffer, "w") as archive:
+    ...     archive.writestr("../a", b"")
+    >>> read_members(buffer.getvalue(), re.compile("a"))
+    Traceback (most recent call last):
+        ...
+    ValueError: holds a file named '../a', which does not belong there
+    """
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        infos = archive.infolist()
+        found: set[str] = set()
+        for info in infos:
+            if not names.fullmatch(info.filename):
+                raise ValueError(
+                    f"holds a file named {info.filename[:80]!r}, which does not belong there"
+                )
+            if info.filename in found:
+                raise ValueError(f"holds two files named {info.filename!r}")
+            found.add(info.filename)
+            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+                raise ValueError(f"its {info.filename} is a link or another special file")
+            plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
+            if not plain or info.file_size != info.compress_size:
+                raise ValueError(f"its {info.filename} is compressed or encrypted")
+        if sum(info.file_size for info in infos) > len(data):
+            raise ValueError("announces more than it holds")
+        return {info.filename: archive.read(info) for info in infos}
+
+
+def _skops() -> ModuleType:
+    try:
+        import skops.io
+    except ImportError as error:
+        raise ImportError(
+            "Steps of scikit-learn are stored with skops. Install it with: "
+            "pip install 'skaudeep[persistence]'"
+        ) from error
+    return skops.io
+
+
+def _audit(data: bytes) -> None:
+    """Raise ValueError for all that could harm in a file of skops before anything is built."""
+    members = read_members(data, _FILES)
+    schema = json.loads(members["schema.json"])
+    if schema.get("protocol") != _PROTOCOL:
+        raise ValueError(
+            f"holds a step in protocol {schema.get('protocol')!r} of skops, expected {_PROTOCOL}"
+        )
+    # Looked through here before skops does: it takes for ever where nodes refer to each other.
+    harmful: set[str] = set()
+    _audit_node(schema, {}, harmful)
+    if not harmful:
+        harmful = set(_skops().get_untrusted_types(data=data)) - set(SKLEARN_CLASSES)
+    if harmful:
+        raise ValueError(
+            f"holds types that may do harm, or that nobody vouches for: {sorted(harmful)}. "
+            "Expected transformers and linear, kernel or neural models of scikit-learn"
+        )
+
+
+def _audit_node(node: Any, seen: dict[Any, int], harmful: set[str]) -> int:
+    """Add the types of all nodes that stay out to `harmful`; refuse what no writer writes.
+
+    Returns a hash of the node, but for ids.
+    """
+    if isinstance(node, list):
+        return hash(tuple(_audit_node(item, seen, harmful) for item in node))
+    if not isinstance(node, dict):
+        return hash(node)
+    kind = node.get("__loader__")
+    if kind is not None and kind not in _NODES:
+        harmful.add(f"{node['__module__']}.{node['__class__']}")
+    if kind == "NdArrayNode" and not _ARRAY_TYPES.fullmatch(node["__class__"]):
+        raise ValueError(f"holds an array of type {node['__class__']!r}")
+    if kind == "RandomStateNode":
+        _audit_random_state(node["content"])
+    content = hash(
+        tuple(
+            (key, _audit_node(value, seen, harmful))
+            for key, value in node.items()
+            if key != "__id__"
+        )
+    )
+    # skops builds a second node of the same id from the first: they have to be the same, or a small
+    # file could grow without end.
+    if "__id__" in node and seen.setdefault(node["__id__"], content) != content:
+        raise ValueError("holds two different objects of one id")
+    return content
+
+
+def _audit_random_state(node: dict[str, Any]) -> None:
+    state = node["content"]["state"]
+    position = state["content"]["pos"]
+    kinds = [part["__loader__"] for part in (node, state, position)]
+    if kinds != ["DictNode", "DictNode", "JsonNode"] or not is_position(
+        json.loads(position["content"])
+    ):
+        raise ValueError("holds a random generator in no state that it can be in")
+
+
+def is_position(value: Any) -> bool:
+    """Tell whether a Mersenne twister can stand there; numpy does not ask.
+
+    Examples
+    --------
+    >>> is_position(624), is_position(625)
+    (True, False)
+    """
+    return type(value) is int and 0 <= value <= MT19937_WORDS

@@ -1,0 +1,506 @@
+"""The training loop: batches, loss, optimiser step. It knows no network by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.devices import products_in
+from skaudeep.nn.parallel import cores
+from skaudeep.training.batches import Batch, Shard, split_batch
+from skaudeep.training.distributed import ALONE, Ranks
+
+Schedule = float | dict[int, float]
+
+
+def squared_error(
+    output: Tensor, target: Tensor, lengths: Tensor | None, *, mask_silence: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Squared differences of each frame, and the number of values that each runs over.
+
+    Parameters
+    ----------
+    output, target : Tensor of shape (n_frames, n_sequences, n_bands)
+    lengths : Tensor of shape (n_sequences,) or None
+        True frames of each sequence; None where all fill the batch.
+    mask_silence : bool, default=False
+        Whether values whose target is -1, the floor of a spectrogram, do not count.
+
+    Returns
+    -------
+    error : Tensor of shape (n_frames, n_sequences)
+        Zero at padding.
+    n_values : Tensor of shape (n_frames, n_sequences)
+
+    Examples
+    --------
+    >>> import torch
+    >>> error, n_values = squared_error(
+    ...     torch.ones(3, 2, 4), torch.zeros(3, 2, 4), torch.tensor([3, 1]))
+    >>> error.sum(), n_values.sum()
+    (tensor(16.), tensor(16.))
+    """
+    error = (output - target).square()
+    if mask_silence:
+        sounding = target > -1
+        error, n_values = (error * sounding).sum(dim=2), sounding.sum(dim=2).float()  # (T, B)
+    else:
+        error = error.sum(dim=2)
+        n_values = torch.full_like(error, target.shape[2])
+    if lengths is not None:
+        frames = torch.arange(len(error), device=error.device)[:, None]
+        real = frames < lengths.to(error.device, non_blocking=True)  # (T, B)
+        error, n_values = error * real, n_values * real
+    return error, n_values
+
+
+def value_at(schedule: Schedule, epoch: int) -> float:
+    """Value of a schedule in an epoch.
+
+    Parameters
+    ----------
+    schedule : float or dict of int to float
+        A number for all epochs, or numbers at some epochs: straight lines between them, constant
+        before the first and from the last on.
+    epoch : int
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> [value_at({0: 0.0, 2: 1.0}, epoch) for epoch in range(4)]
+    [0.0, 0.5, 1.0, 1.0]
+    """
+    if not isinstance(schedule, dict):
+        return schedule
+    epochs = sorted(schedule)
+    return float(np.interp(epoch, epochs, [schedule[e] for e in epochs]))
+
+
+def check_schedule(schedule: Any, name: str, fits: Callable[[Any], bool], expected: str) -> None:
+    """Raise ValueError unless a schedule has epochs for keys and values that fit."""
+    if not isinstance(schedule, dict):
+        return
+    epochs = all(isinstance(epoch, Integral) and int(epoch) >= 0 for epoch in schedule)
+    if not (schedule and epochs and all(map(fits, schedule.values()))):
+        raise ValueError(
+            f"Got {name}={schedule!r}, expected a number, or a dict of epochs (integers from 0) to "
+            f"numbers, each {expected}."
+        )
+
+
+def derived_seed(*numbers: int) -> int:
+    """Derive a seed from numbers, so that what is random hangs on nothing else.
+
+    Zeros at the end change nothing.
+    """
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:
+    """Order the rows of an epoch by nothing but seed and epoch, so that training can resume.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), int64
+
+    Examples
+    --------
+    >>> sorted(epoch_order(4, seed=0, epoch=2).tolist())
+    [0, 1, 2, 3]
+    """
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(n_rows)
+
+
+def state_moments(encoder: Any, batches: Iterable[Batch], ranks: Ranks = ALONE) -> Tensor:
+    """Sum ``encoder.moments`` over batches, without dropout.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Of `skaudeep.nn.encoders`.
+    batches : iterable of (x, lengths)
+        As in `Training.run_epoch`.
+    ranks : Ranks, default=ALONE
+        Who has the other parts of the batches.
+
+    Returns
+    -------
+    Tensor of shape (1 + n_states, 1 + n_states), float64
+        See :func:`skaudeep.nn.pooling.moments`.
+    """
+
+    def of_shard(shard: Shard) -> Tensor:
+        x, lengths, _ = shard
+        with torch.no_grad():  # in this thread
+            return encoder.moments(encoder(x, lengths), lengths)
+
+    n_states = len(encoder.covariance.center)
+    device = encoder.covariance.center.device
+    total = torch.zeros(1 + n_states, 1 + n_states, dtype=torch.float64, device=device)
+    with products_in("ieee", device):
+        for x, lengths in batches:
+            shards = split_batch(x, lengths)
+            with cores(len(shards)) as each:
+                for own in each(of_shard, shards):
+                    total += own
+    return ranks.total(total)
+
+
+@dataclass
+class Loss:
+    """How far a reconstruction is from its target.
+
+    Parameters
+    ----------
+    kl_weight : float or dict, default=0.0
+        Weight of the divergence of a code that is a distribution, a `Schedule`.
+    feed_previous_prob : float or dict, default=0.0
+        Given to the network in training, a `Schedule`; beside training where it is 1.
+    mask_silence : bool, default=False
+        As in `squared_error`.
+    bf16 : bool, default=False
+        Whether matrices are multiplied in bfloat16.
+    """
+
+    kl_weight: Schedule = 0.0
+    feed_previous_prob: Schedule = 0.0
+    mask_silence: bool = False
+    bf16: bool = False
+
+    def sums(
+        self,
+        network: Callable[..., Any],
+        x: Tensor,
+        lengths: Tensor | None,
+        chance: Chance | None,
+        epoch: int,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Run a part of a batch through the network.
+
+        Parameters
+        ----------
+        network, x, lengths
+            As in `Training`.
+        chance : Chance or None
+            Source of all that is random in training; None evaluates.
+        epoch : int
+
+        Returns
+        -------
+        error, n_values : Tensor, scalar
+            Sum of the squared errors and their number.
+        divergence : Tensor, scalar, or None
+            Of the codes from standard ones; None where they are no distributions.
+        """
+        feed = self.feed(epoch, training=chance is not None)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            frames, divergence = network(x, lengths, chance, feed)
+        by_frame = squared_error(frames.float(), x, lengths, mask_silence=self.mask_silence)
+        error, n_values = (values.sum(dtype=torch.float64) for values in by_frame)
+        return error, n_values, divergence
+
+    def value(
+        self,
+        error: Tensor,
+        n_values: Tensor,
+        divergence: Tensor | float,
+        kl_weight: Tensor | float,
+    ) -> Tensor:
+        """Loss of a whole batch from the sums over all its parts.
+
+        One root over the whole batch, and the weighted divergence per value.
+        """
+        count = n_values.clamp_min(1)  # all may be silent
+        # The floor keeps the root's gradient finite where the reconstruction is perfect.
+        rmse = (error / count).clamp_min(1e-12).sqrt()
+        return rmse + kl_weight * divergence / count
+
+    def feed(self, epoch: int, *, training: bool) -> float:
+        """Return `feed_previous_prob` in an epoch: beside training all or nothing, not by chance.
+
+        Examples
+        --------
+        >>> loss = Loss(feed_previous_prob={0: 0.0, 2: 1.0})
+        >>> [loss.feed(epoch, training=True) for epoch in range(3)]
+        [0.0, 0.5, 1.0]
+        >>> [loss.feed(epoch, training=False) for epoch in range(3)]
+        [0.0, 0.0, 1.0]
+        """
+        probability = value_at(self.feed_previous_prob, epoch)
+        return probability if training or probability == 1 else 0.0
+
+
+@dataclass
+class Training:
+    """A training under way: all that is needed to go on from between two batches.
+
+    Parameters
+    ----------
+    network : nn.Module
+        ``network(x, lengths, chance, feed_previous_prob)`` gives frames and divergence.
+    optimizer : torch.optim.Optimizer
+    loss : Loss
+    seed : int
+        All that is random hangs on it, the number of the epoch and that of the batch.
+    learning_rate : float or dict
+        A `Schedule`.
+    gradient_clip : float
+        Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
+    loss_curve : list of float
+        Root of the mean squared error of the training data in each epoch, as the network stood at
+        each batch.
+    validation_loss_curve : list of float
+        The same of the validation data after each epoch, without dropout; empty where there are
+        none.
+    ranks : Ranks, default=Ranks()
+        Who trains together: batches hold the part of this rank, which may be no row.
+
+    Attributes
+    ----------
+    start : int
+        Epochs that were done before: best is what is best since.
+    best_weights : dict of str to Tensor or None
+        Weights after the epoch with the least validation loss.
+    batch : int
+        Batches of the epoch under way that are done.
+    sums : Tensor of shape (3,), float64
+        Over those batches: squared errors, their number, norms of the gradient.
+    gradient_norm : float
+        Mean norm of the gradient, before it is clipped, in the last epoch.
+    after_batch : list of callables
+        Called without arguments between batches.
+    device : torch.device
+        Of the network's parameters.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss: Loss
+    _: KW_ONLY
+    seed: int
+    learning_rate: Schedule
+    gradient_clip: float
+    loss_curve: list[float] = field(default_factory=list)
+    validation_loss_curve: list[float] = field(default_factory=list)
+    ranks: Ranks = ALONE
+
+    def __post_init__(self) -> None:
+        self.start = self.epoch
+        self.best_weights: dict[str, Tensor] | None = None
+        self.batch = 0
+        self.sums = torch.zeros(3, dtype=torch.float64)
+        self.gradient_norm = 0.0
+        self.after_batch: list[Callable[[], object]] = []
+        self.device = next(self.network.parameters()).device
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs that are done."""
+        return len(self.loss_curve)
+
+    @property
+    def batch_seed(self) -> int:
+        """Of all that is random in the next batch."""
+        return derived_seed(self.seed, self.epoch, self.batch)
+
+    def run_epoch(self, batches: Iterable[Batch]) -> None:
+        """Finish the epoch under way.
+
+        Parameters
+        ----------
+        batches : iterable of (x, lengths)
+            Those that are not done yet: ``x`` of shape (n_frames, n_sequences, n_bands), lengths
+            as in `squared_error`.
+
+        Raises
+        ------
+        FloatingPointError
+            If training diverges.
+        """
+        self.begin_epoch()
+        with products_in("tf32", self.device):
+            for x, lengths in batches:
+                self.sums += self.step(x, lengths)
+                self.batch += 1
+                for call in self.after_batch:
+                    call()
+        self.end_epoch()
+
+    def begin_epoch(self) -> None:
+        """Make ready for the batches of the epoch under way."""
+        self.network.train()
+        self.sums = self.sums.to(self.device)  # on the device: no wait per batch
+        rate = value_at(self.learning_rate, self.epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def end_epoch(self) -> None:
+        """Note what came of the batches of the epoch under way, and count it as done.
+
+        Raises
+        ------
+        FloatingPointError
+            If training diverges.
+        """
+        error, n_values, norms = self.sums.tolist()
+        loss = (error / n_values) ** 0.5
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"Training diverged: the loss of epoch {self.epoch} is {loss}. Lower "
+                f"learning_rate={self.learning_rate!r}, or scale X to [-1, 1]."
+            )
+        self.gradient_norm = norms / self.batch
+        self.batch = 0
+        self.sums.zero_()
+        self.loss_curve.append(loss)
+
+    def step(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Take one optimiser step; return squared errors, their number, norm of the gradient."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        # Forward and backward, each shard on its core, then added up in order.
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        by_sum: list[Tensor] = []
+        shards = split_batch(x, lengths)
+        with cores(len(shards)) as each:
+            for own, by_own in each(partial(self._shard, parameters), shards):
+                sums += own
+                by_sum = list(map(torch.add, by_sum, by_own)) if by_sum else by_own
+        # The loss is one root over the sums of all shards and ranks. Its gradient follows from it.
+        sums = self.ranks.total(sums).requires_grad_()
+        error, n_values, divergence = sums
+        kl_weight = value_at(self.loss.kl_weight, self.epoch)
+        loss = self.loss.value(error, n_values, divergence, kl_weight)
+        (weights,) = torch.autograd.grad(loss, sums)
+        gradient = torch.zeros(sum(p.numel() for p in parameters), device=self.device)
+        for weight, by_one in zip(weights[::2], by_sum, strict=False):  # of error, of divergence
+            gradient += by_one.mul_(weight)
+        norm = self.descend(self.ranks.total(gradient))
+        return torch.stack([*sums.detach()[:2], norm.double()])
+
+    def descend(self, gradient: Tensor) -> Tensor:
+        """Clip a flat gradient of all parameters and follow it; return its norm before."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        norm = gradient.norm()
+        gradient.clamp_(-self.gradient_clip, self.gradient_clip)
+        for parameter, part in zip(
+            parameters, gradient.split([p.numel() for p in parameters]), strict=True
+        ):
+            parameter.grad = part.view_as(parameter)
+        self.optimizer.step()
+        return norm
+
+    def _shard(self, parameters: list[nn.Parameter], shard: Shard) -> tuple[Tensor, list[Tensor]]:
+        """Sum over a shard, with the flat gradients of its error and, if any, divergence."""
+        x, lengths, rows = shard
+        chance = Chance(self.batch_seed, self.ranks.place(rows))
+        error, n_values, divergence = self.loss.sums(self.network, x, lengths, chance, self.epoch)
+        roots = [error] if divergence is None else [error, divergence]
+        gradients = [
+            torch.autograd.grad(
+                root,
+                parameters,
+                retain_graph=root is not roots[-1],
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            for root in roots
+        ]
+        sums = [error, n_values, torch.zeros_like(error) if divergence is None else divergence]
+        flat = [torch.cat([g.flatten() for g in of_root]) for of_root in gradients]
+        return torch.stack([value.detach().double() for value in sums]), flat
+
+    def validate(self, batches: Iterable[Batch]) -> None:
+        """Note the loss of validation data, and the weights if they are the best so far."""
+        self.network.eval()
+
+        def evaluate(shard: Shard) -> Tensor:
+            x, lengths, _ = shard
+            with torch.no_grad():  # in this thread
+                return torch.stack(self.loss.sums(self.network, x, lengths, None, self.epoch)[:2])
+
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        with products_in("ieee", self.device):
+            for x, lengths in batches:
+                shards = split_batch(x, lengths)
+                with cores(len(shards)) as each:
+                    for own in each(evaluate, shards):
+                        sums += own
+        error, n_values = self.ranks.total(sums).tolist()
+        self.validation_loss_curve.append((error / n_values) ** 0.5)
+        if self.epochs_since_best == 0:
+            self.best_weights = {
+                name: weights.clone() for name, weights in self.network.state_dict().items()
+            }
+
+    @property
+    def epochs_since_best(self) -> int:
+        """Epochs since the least loss, that of the validation data where there are some."""
+        curve = (self.validation_loss_curve or self.loss_curve)[self.start :]
+        return len(curve) - 1 - int(np.argmin(curve)) if curve else 0
+
+    def moments(self) -> dict[str, NDArray]:
+        """Return what the optimiser remembers of each parameter: copies, by flat names."""
+        state = self.optimizer.state_dict()["state"]
+        return {
+            f"{index}.{name}": value.detach().cpu().numpy().copy()
+            for index, moments in state.items()
+            for name, value in moments.items()
+        }
+
+    def restore_moments(self, moments: dict[str, NDArray]) -> None:
+        """Let the optimiser remember `moments`, also of another process."""
+        by_parameter: dict[int, dict[str, Tensor]] = {}
+        for key, value in moments.items():
+            index, _, name = key.partition(".")
+            by_parameter.setdefault(int(index), {})[name] = torch.from_numpy(value.copy())
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": by_parameter, "param_groups": groups})
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes from batch to batch, but the network's weights.
+
+        Returns
+        -------
+        dict
+            Numbers, lists of numbers, and arrays, which are copies.
+        """
+        return {
+            "seed": self.seed,
+            "start": self.start,
+            "batch": self.batch,
+            "sums": self.sums.tolist(),
+            "gradient_norm": self.gradient_norm,
+            "loss_curve": list(self.loss_curve),
+            "validation_loss_curve": list(self.validation_loss_curve),
+            "moments": self.moments(),
+            "best_weights": {
+                name: weights.cpu().numpy().copy()
+                for name, weights in (self.best_weights or {}).items()
+            },
+        }
+
+    def restore(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
+        """Go on from a `state` and the network's weights at that time."""
+        self.network.load_state_dict(weights)
+        self.restore_moments(state["moments"])
+        best = state["best_weights"]
+        self.best_weights = {
+            name: torch.from_numpy(values.copy()).to(self.device) for name, values in best.items()
+        } or None
+        self.seed, self.start, self.batch = state["seed"], state["start"], state["batch"]
+        self.sums = torch.tensor(state["sums"], dtype=torch.float64)
+        self.gradient_norm = state["gradient_norm"]
+        self.loss_curve[:] = state["loss_curve"]
+        self.validation_loss_curve[:] = state["validation_loss_curve"]

@@ -1,0 +1,436 @@
+"""What is in a data set, and what is wrong with it."""
+
+import itertools
+import pickle
+import shutil
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import skaudeep.audio.decoding
+from skaudeep.datasets import (
+    audit,
+    describe,
+    drop_folds,
+    load_esc,
+    make_bunch,
+    make_sounds,
+    select,
+    upsample,
+)
+
+RATE = 8000
+
+
+def noise(seed, n_samples=RATE, n_channels=1, level=0.5):
+    shape = (n_samples,) if n_channels == 1 else (n_samples, n_channels)
+    return np.random.default_rng(seed).uniform(-level, level, shape)
+
+
+def write(folder, name, samples, rate=RATE, **kwargs):
+    soundfile.write(folder / name, samples, rate, **kwargs)
+    return name
+
+
+def corpus(folder, *names, **parts):
+    return make_bunch([folder / name for name in names], names, **parts)
+
+
+def findings_of(bunch, **kwargs):
+    """List (file name, finding) of an audit."""
+    table = audit(bunch, **kwargs)
+    return list(zip(table.filename, table.finding, strict=True))
+
+
+# describe
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Four files of different rates, channels, formats and lengths, and one that is no audio."""
+    write(tmp_path, "a.wav", noise(0, RATE))
+    write(tmp_path, "b.wav", noise(1, 2 * RATE))
+    write(tmp_path, "c.flac", noise(2, 16000, n_channels=2), rate=16000)
+    write(tmp_path, "d.ogg", noise(3, 3 * RATE))
+    (tmp_path / "e.wav").write_text("no audio")
+    return corpus(
+        tmp_path,
+        *("a.wav", "b.wav", "c.flac", "d.ogg", "e.wav"),
+        target=[0, 1, 1, -1, 0],
+        target_names=["ant", "bee"],
+        folds=[[1, 0], [0, 1], [0, 1], [0, 0], [1, 0]],
+        partition=["train", "train", "test", "", "test"],
+        groups=["x", "x", "y", "", "z"],
+    )
+
+
+def test_a_summary_counts_what_is_there(mixed):
+    before = pickle.dumps(mixed)
+    summary = describe(mixed)
+    assert pickle.dumps(mixed) == before
+    assert summary.n_clips == 5
+    assert summary.n_groups == 3
+    np.testing.assert_array_equal(summary.durations, [1, 2, 1, 3, np.nan])
+    assert summary.sampling_rates == {8000: 3, 16000: 1}
+    assert summary.channels == {1: 3, 2: 1}
+    assert summary.formats == {"WAV PCM_16": 2, "FLAC PCM_16": 1, "OGG VORBIS": 1}
+    assert list(summary.unreadable) == ["e.wav"]
+    assert summary.counts["ant"] == {"clips": 2, "train": 1, "test": 1, "fold 1": 2, "fold 2": 0}
+    assert summary.counts["unlabelled"]["clips"] == 1
+    assert summary.counts["all"] == {"clips": 5, "train": 2, "test": 2, "fold 1": 2, "fold 2": 2}
+
+
+def test_a_summary_prints_as_a_table(mixed):
+    text = str(describe(mixed)).splitlines()
+    assert text == [
+        "clips     5, files",
+        "length    1 to 3 s, median 1.5 s, 0:00:07 in all",
+        "rate      8000 Hz (3), 16000 Hz (1)",
+        "channels  1 (3), 2 (1)",
+        "format    WAV PCM_16 (2), FLAC PCM_16 (1), OGG VORBIS (1)",
+        "groups    3",
+        "1 unreadable:",
+        f"  e.wav: {describe(mixed).unreadable['e.wav']}",
+        "",
+        "             clips   train    test  fold 1  fold 2",
+        "ant              2       1       1       2       0",
+        "bee              2       1       1       0       2",
+        "unlabelled       1       0       0       0       0",
+        "all              5       2       2       2       2",
+    ]
+
+
+def test_names_cannot_send_escapes_to_the_terminal(tmp_path):
+    bunch = corpus(tmp_path, "\x1b[2J.wav", target=[0], target_names=["\x1b[2J"])
+    assert "\x1b" not in str(describe(bunch))
+
+
+def test_describing_decodes_nothing_and_opens_each_file_once(mixed, monkeypatch):
+    opened = []
+    true_info = skaudeep.audio.decoding.audio_info
+    monkeypatch.setattr(
+        skaudeep.audio.decoding, "audio_info", lambda path: opened.append(path) or true_info(path)
+    )
+    monkeypatch.delattr(skaudeep.audio.decoding, "read_audio")
+    index = pd.MultiIndex.from_tuples(
+        [(mixed.data[1], 0.0, 0.5), (mixed.data[1], 0.5, np.nan), (mixed.data[0], 0.0, np.nan)],
+        names=["file", "start", "end"],
+    )
+    summary = describe(make_bunch(index, ["p", "q", "r"]))
+    np.testing.assert_array_equal(summary.durations, [0.5, 1.5, 1])
+    assert sorted(opened) == [mixed.data[0], mixed.data[1]]
+    assert summary.data == "in 2 file(s)"
+
+
+def test_the_summary_does_not_depend_on_the_number_of_threads(mixed):
+    assert str(describe(mixed, n_jobs=1)) == str(describe(mixed, n_jobs=3))
+
+
+def test_waveforms_are_described_by_their_shapes():
+    sounds = make_sounds(8, n_classes=2, n_sessions=2, duration=(0.2, 0.4), random_state=0)
+    summary = describe(sounds)
+    np.testing.assert_allclose(summary.durations, [len(wave) / 16000 for wave in sounds.data])
+    assert summary.sampling_rates == {16000: 8}
+    assert summary.formats == {}
+    stereo = make_bunch([np.zeros((2, 800))], ["a"])
+    stereo.sampling_rate = 8000
+    assert describe(stereo).channels == {2: 1}
+
+
+def test_features_are_described_by_their_shape_without_being_read():
+    class OnDisk:
+        shape = (3, 10, 4)
+
+        def __getitem__(self, rows):
+            assert len(rows) == 1, "describe must not read a whole data set"
+            return np.zeros((1, 10, 4))
+
+    summary = describe(make_bunch(OnDisk(), ["a", "b", "c"], target=[0.5, np.nan, 2.5]))
+    assert summary.data == "array of shape (3, 10, 4)"
+    assert np.isnan(summary.durations).all()
+    assert summary.value_range == (0.5, 2.5)
+    assert summary.counts == {
+        "labelled": {"clips": 2},
+        "unlabelled": {"clips": 1},
+        "all": {"clips": 3},
+    }
+    ragged = make_bunch([np.zeros((2, 4)), np.zeros((3, 4))], ["a", "b"])
+    assert describe(ragged).data == "list of arrays"
+
+
+def test_what_could_not_be_extracted_is_told_of_stored_features():
+    bunch = make_bunch(np.zeros((2, 4)), ["a.wav", "b.wav"])
+    bunch.errors = np.array(["", "b.wav: no such file."])
+    assert describe(bunch).unreadable == {"b.wav": "b.wav: no such file."}
+
+
+# audit: single clips
+
+
+def test_a_sound_corpus_has_no_findings(tmp_path):
+    names = [write(tmp_path, f"{seed}.wav", noise(seed)) for seed in range(3)]
+    bunch = corpus(tmp_path, *names, folds=[[1], [0], [0]], groups=["x", "y", ""])
+    before = pickle.dumps(bunch)
+    table = audit(bunch)
+    assert pickle.dumps(bunch) == before
+    assert table.empty
+    assert list(table.columns) == ["filename", "finding", "value", "detail", "advice"]
+
+
+def test_what_cannot_be_read_is_told_apart(tmp_path):
+    write(tmp_path, "cut.wav", noise(0))
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "cut.wav").read_bytes()[:-1000])
+    write(tmp_path, "cut.ogg", noise(0))
+    (tmp_path / "cut.ogg").write_bytes((tmp_path / "cut.ogg").read_bytes()[:-1000])
+    write(tmp_path, "nan.wav", np.r_[noise(0), np.nan, np.inf], subtype="FLOAT")
+    (tmp_path / "text.wav").write_text("no audio")
+    write(tmp_path, "none.wav", noise(0, 0))
+    names = ["missing.wav", "text.wav", "none.wav", "cut.wav", "cut.ogg", "nan.wav"]
+    table = audit(corpus(tmp_path, *names))
+    assert table.filename.tolist() == names
+    assert table.finding.tolist() == ["unreadable"] * 3 + ["truncated"] * 2 + ["non-finite"]
+    assert table.value.isna().all()
+    assert table.detail[0] == "no such file"
+    assert "holds 2 samples that are NaN or infinite" in table.detail[5]
+    assert table.advice.str.len().min() > 0
+
+
+def test_silence_is_a_matter_of_level_not_of_offset(tmp_path):
+    write(tmp_path, "zeros.wav", np.zeros(RATE))
+    write(tmp_path, "other.wav", np.zeros(RATE))  # no duplicate: silence is said once
+    write(tmp_path, "constant.wav", np.full(RATE, 0.25))
+    write(tmp_path, "offset.wav", 0.25 + noise(2) / 1000, subtype="FLOAT")
+    write(tmp_path, "faint.wav", noise(0) / 1000, subtype="FLOAT")
+    write(tmp_path, "soft.wav", noise(1) / 400, subtype="FLOAT")
+    names = ["zeros.wav", "other.wav", "constant.wav", "offset.wav", "faint.wav", "soft.wav"]
+    bunch = corpus(tmp_path, *names)
+    table = audit(bunch)
+    assert table.filename.tolist() == names[:-1]
+    assert set(table.finding) == {"silent"}
+    assert table.value[:3].tolist() == [-np.inf] * 3
+    np.testing.assert_allclose(table.value[3:], 20 * np.log10(0.5 / 1000), atol=0.1)
+    assert findings_of(select(bunch, ["soft.wav"]), silent_below=-50) == [("soft.wav", "silent")]
+
+
+def test_flat_tops_are_clipping_and_loud_tones_are_not(tmp_path):
+    time_ = np.arange(44100) / 44100
+    tone = np.sin(2 * np.pi * 110 * time_)
+    for name, samples in {"loud": tone, "clipped": np.clip(1.5 * tone, -1, 1)}.items():
+        for suffix, kwargs in {"wav": {}, "ogg": {}, "flac": {"subtype": "PCM_24"}}.items():
+            write(tmp_path, f"{name}.{suffix}", samples, 44100, **kwargs)
+    # Vorbis overshoots: a tone at full scale is decoded to more.
+    names = ["loud.wav", "loud.flac", "clipped.wav", "clipped.flac", "clipped.ogg"]
+    table = audit(corpus(tmp_path, *names))
+    table = table[table.finding == "clipped"]
+    assert table.filename.tolist() == names[2:]
+    # the share of time that 1.5 sin is beyond 1
+    np.testing.assert_allclose(
+        table.value[:2], 100 * (1 - np.arcsin(2 / 3) / (np.pi / 2)), rtol=0.03
+    )
+    assert table.value.iloc[2] > 20
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, -1.0]), max_size=40))
+def test_samples_in_runs_of_three_at_one_end_of_the_scale_are_counted(samples):
+    bunch = make_bunch([np.r_[samples, noise(0, 800)]], ["a"])
+    bunch.sampling_rate = RATE
+    runs = [(value, len(list(run))) for value, run in itertools.groupby(samples)]
+    expected = sum(length for value, length in runs if abs(value) == 1 and length >= 3)
+    table = audit(bunch, n_jobs=1)
+    found = table.value[table.finding == "clipped"].tolist()
+    assert found == ([pytest.approx(100 * expected / (len(samples) + 800))] if expected else [])
+
+
+def test_clips_shorter_than_a_window_are_too_short(tmp_path):
+    write(tmp_path, "short.wav", noise(0, 400))
+    write(tmp_path, "long.wav", noise(1, 640))
+    bunch = corpus(tmp_path, "short.wav", "long.wav")
+    table = audit(bunch)
+    assert table[["filename", "finding", "value"]].values.tolist() == [
+        ["short.wav", "too short", 0.05]
+    ]
+    assert findings_of(bunch, min_duration=0.04) == []
+
+
+def test_rates_and_channels_of_the_minority_are_reported(tmp_path):
+    names = [write(tmp_path, f"{seed}.wav", noise(seed)) for seed in range(3)]
+    names += [write(tmp_path, "fast.wav", noise(3), 2 * RATE)]
+    names += [write(tmp_path, "stereo.wav", noise(4, n_channels=2))]
+    table = audit(corpus(tmp_path, *names))
+    assert table[["filename", "finding", "value"]].values.tolist() == [
+        ["fast.wav", "mixed rates", 16000],
+        ["stereo.wav", "mixed channels", 2],
+    ]
+    assert table.detail[0] == "16000 Hz, while 4 of 5 clips have 8000 Hz"
+
+
+# audit: several clips
+
+
+def test_duplicates_are_found_by_what_is_heard(tmp_path):
+    write(tmp_path, "a.wav", noise(0))
+    shutil.copy(tmp_path / "a.wav", tmp_path / "b.wav")
+    write(tmp_path, "c.flac", soundfile.read(tmp_path / "a.wav")[0])
+    write(tmp_path, "d.wav", noise(1))
+    target = [0, 0, 1, -1]
+    bunch = corpus(
+        tmp_path, "a.wav", "b.wav", "c.flac", "d.wav", target=target, target_names=["ant", "bee"]
+    )
+    table = audit(bunch)
+    assert findings_of(bunch) == [("b.wav", "duplicate"), ("c.flac", "duplicate")]
+    assert table.detail.tolist() == [
+        "the same file as a.wav",
+        "the same samples as a.wav, but of class 'bee' instead of class 'ant'",
+    ]
+    bunch.target, bunch.target_names = np.array([np.nan, 2.5, np.nan, 1]), []
+    assert audit(bunch).detail[0] == "the same file as a.wav, but of value 2.5 instead of value nan"
+
+
+def test_a_stereo_clip_is_no_duplicate_of_its_channels_in_a_row():
+    stereo = noise(0, n_channels=2).T
+    bunch = make_bunch([stereo, stereo.ravel()], ["a", "b"])
+    bunch.sampling_rate = RATE
+    assert findings_of(bunch) == [("b", "mixed channels")]
+
+
+def test_files_with_the_same_bytes_are_decoded_once(tmp_path, monkeypatch):
+    write(tmp_path, "a.wav", noise(0))
+    write(tmp_path, "d.wav", noise(1))
+    for name in ("b.wav", "c.wav"):
+        shutil.copy(tmp_path / "a.wav", tmp_path / name)
+    decoded = []
+    true_read = skaudeep.audio.decoding.read_audio
+    monkeypatch.setattr(
+        skaudeep.audio.decoding,
+        "read_audio",
+        lambda clip, **kwargs: decoded.append(str(clip)) or true_read(clip, **kwargs),
+    )
+    assert len(audit(corpus(tmp_path, "a.wav", "b.wav", "c.wav", "d.wav"))) == 2
+    assert sorted(decoded) == [str(tmp_path / "a.wav"), str(tmp_path / "d.wav")]
+
+
+def test_a_recording_of_many_pieces_is_not_read_whole(tmp_path, monkeypatch):
+    write(tmp_path, "a.wav", noise(0))
+    pieces = [(str(tmp_path / "a.wav"), k / 10, (k + 1) / 10) for k in range(10)]
+    index = pd.MultiIndex.from_tuples(pieces, names=["file", "start", "end"])
+    monkeypatch.delattr("skaudeep.datasets.auditing.hashlib.file_digest")
+    assert audit(make_bunch(index, [f"a.wav#{k}" for k in range(10)])).empty
+
+
+def test_pieces_of_one_recording_are_not_duplicates_unless_they_are_equal(tmp_path):
+    write(tmp_path, "a.wav", np.tile(noise(0), 2))
+    index = pd.MultiIndex.from_tuples(
+        [(str(tmp_path / "a.wav"), *times) for times in [(0, 0.5), (0.5, 1), (1, 1.5), (1, 9)]],
+        names=["file", "start", "end"],
+    )
+    bunch = make_bunch(index, ["p", "q", "r", "s"])
+    assert findings_of(bunch) == [("s", "unreadable"), ("r", "duplicate")]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.sampled_from("xyz")), min_size=3)
+)
+def test_duplicates_and_groups_on_both_sides_are_exactly_those_there_are(rows):
+    rows = [(100, 0, ""), (101, 1, ""), (102, 2, ""), *rows]  # each fold has both sides
+    contents, fold_of, groups = map(list, zip(*rows, strict=True))
+    names = [f"{row:03d}.wav" for row in range(len(rows))]
+    bunch = make_bunch(
+        [noise(content, 800) for content in contents],
+        names,
+        folds=np.array(fold_of)[:, None] == np.arange(3),
+        groups=groups,
+    )
+    bunch.sampling_rate = RATE
+    table = audit(bunch, n_jobs=1)
+
+    duplicates = [name for row, name in enumerate(names) if contents[row] in contents[:row]]
+    assert table.filename[table.finding == "duplicate"].tolist() == duplicates
+    for finding, ids in (("duplicate on both sides", contents), ("group on both sides", groups)):
+        expected = {
+            (names[min(r for r, i in enumerate(ids) if i == this and fold_of[r] == fold)], fold + 1)
+            for fold in range(3)
+            for this in set(ids) - {""}
+            if len({f == fold for f, i in zip(fold_of, ids, strict=True) if i == this}) == 2
+        }
+        found = table[table.finding == finding]
+        assert set(zip(found.filename, found.value, strict=True)) == expected
+        assert len(found) == len(expected)
+
+
+def test_a_group_in_two_partitions_is_reported_with_its_numbers():
+    bunch = make_bunch(
+        [noise(seed) for seed in range(4)],
+        ["a", "b", "c", "d"],
+        partition=["train", "test", "train", ""],
+        groups=["ann", "ann", "ann", "ann"],
+    )
+    bunch.sampling_rate = RATE
+    table = audit(bunch)
+    assert table[["filename", "finding"]].values.tolist() == [["b", "group on both sides"]]
+    assert table.detail[0] == "group 'ann': 1 in test and 2 in train of the partitions"
+
+
+def test_copies_that_balance_classes_are_no_duplicates():
+    waves = [noise(seed) for seed in range(3)]
+    bunch = make_bunch(waves, ["a", "b", "c"], target=[0, 0, 1], target_names=["ant", "bee"])
+    bunch.sampling_rate = RATE
+    bunch.data = np.array(waves)
+    assert audit(upsample(bunch)).empty
+
+
+# audit: the whole
+
+
+def test_the_report_is_the_same_for_any_number_of_threads_and_block_length(tmp_path, monkeypatch):
+    write(tmp_path, "loud.wav", np.r_[noise(0, 3 * RATE), np.ones(RATE)])
+    write(tmp_path, "loud.flac", soundfile.read(tmp_path / "loud.wav")[0])
+    write(tmp_path, "cut.wav", noise(1, 4 * RATE))
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "cut.wav").read_bytes()[:-1000])
+    bunch = corpus(tmp_path, "loud.wav", "loud.flac", "cut.wav")
+    report = audit(bunch, n_jobs=1)
+    assert report.finding.tolist() == ["truncated", "clipped", "clipped", "duplicate"]
+    assert report.value[1] == 25
+    pd.testing.assert_frame_equal(audit(bunch, n_jobs=3), report)
+    monkeypatch.setattr("skaudeep.datasets.auditing.BLOCK", 1)
+    pd.testing.assert_frame_equal(audit(bunch), report)
+
+
+def test_a_selection_without_the_findings_has_none(mixed):
+    bunch = drop_folds(mixed)
+    while len(table := audit(bunch)):
+        bunch = select(bunch, ~np.isin(bunch.filenames, table.filename))
+    assert bunch.filenames.tolist() == ["a.wav", "b.wav", "d.ogg"]
+
+
+def test_what_is_no_audio_is_refused():
+    with pytest.raises(ValueError, match="spectrograms or features, expected audio"):
+        audit(make_bunch(np.zeros((2, 3, 4)), ["a", "b"]))
+
+
+def test_the_need_for_pandas_is_said_in_words(mixed, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="Install it: pip install pandas"):
+        audit(mixed)
+
+
+def test_esc10_has_nothing_worse_than_clipping(shared):
+    esc10 = load_esc(shared / "esc-10")
+    start = time.perf_counter()
+    summary = describe(esc10)
+    assert time.perf_counter() - start < 2
+    assert summary.unreadable == {}
+    assert summary.sampling_rates == {44100: 400}
+    assert summary.n_groups == 304
+    start = time.perf_counter()
+    table = audit(esc10)
+    assert time.perf_counter() - start < 20
+    assert set(table.finding) == {"clipped"}
+    assert table.filename[table.value.idxmax()] == "010 - Fire crackling/5-186924-A.ogg"

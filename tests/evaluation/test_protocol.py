@@ -1,0 +1,466 @@
+"""The evaluation, on data whose right answer is known by construction."""
+
+import warnings
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import LeaveOneGroupOut, ShuffleSplit
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils import Bunch
+
+from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.evaluation.protocol import BandStatistics, evaluate
+
+calls: list[tuple] = []  # what the fakes below were given; cloning leaves it alone
+
+
+@pytest.fixture(autouse=True)
+def _forget_calls():
+    calls.clear()
+
+
+class _FakeNetwork(TransformerMixin, BaseEstimator):
+    """Knows the class of a clip when trained (it stands in the first band), else nothing."""
+
+    def __init__(self, max_epochs=1, random_state=None):
+        self.max_epochs = max_epochs
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        calls.append(("fit", sorted(X[:, 0, 1].astype(int)), y is None, self.random_state))
+        self.n_features_in_ = X.shape[-1]
+        return self
+
+    def transform(self, X):
+        return X[:, 0, :1] * (self.max_epochs > 0)
+
+
+class _FakeExtractor(TransformerMixin, BaseEstimator):
+    """Learns nothing and counts the clips it reads."""
+
+    def fit(self, X, y=None):
+        self.was_fitted_ = True
+        return self
+
+    def transform(self, X):
+        calls.append(("extract", len(X)))
+        return X
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+
+class _RandomClassifier(DummyClassifier):
+    def __init__(self, random_state=None):
+        super().__init__(strategy="uniform", random_state=random_state)
+
+
+def make_bunch(n_clips=20, n_classes=2, n_folds=4, **keys):
+    """Return clips of 3 frames: band 0 is the class, band 1 the number of the clip."""
+    target = np.arange(n_clips) % n_classes
+    data = np.stack([target, np.arange(n_clips)], axis=1)[:, None].repeat(3, axis=1)
+    folds = (np.arange(n_clips)[:, None] * n_folds // n_clips == np.arange(n_folds)).astype(np.int8)
+    return Bunch(**{"data": data.astype(np.float32), "target": target, "folds": folds} | keys)
+
+
+def make_fake_pipeline():
+    return make_pipeline(_FakeNetwork(), StandardScaler(), KNeighborsClassifier(1))
+
+
+def test_perfect_features_score_one_and_untrained_ones_chance():
+    result = evaluate(make_fake_pipeline(), make_bunch(40), random_state=0)
+    assert result.accuracy == result.uar == 1
+    np.testing.assert_array_equal(result.confusion_matrix, [[20, 0], [0, 20]])
+    np.testing.assert_array_equal(result.predictions, [np.arange(40) % 2])
+    # features without content: a constant prediction in each fold
+    assert result.controls["untrained network"].uar == pytest.approx(0.5)
+    assert set(result.controls) == {"untrained network", "mel statistics"}
+
+
+def test_mel_statistics_replace_the_network():
+    result = evaluate(make_fake_pipeline(), make_bunch(n_clips=40, n_folds=2))
+    means_alone = evaluate(
+        make_pipeline(BandStatistics(), StandardScaler(), KNeighborsClassifier(1)),
+        make_bunch(n_clips=40, n_folds=2),
+        controls=False,
+    )
+    np.testing.assert_array_equal(
+        result.controls["mel statistics"].predictions, means_alone.predictions
+    )
+
+
+def test_random_predictions_score_chance_within_the_interval():
+    bunch = make_bunch(400, n_classes=4, n_folds=5)
+    result = evaluate(_RandomClassifier(), bunch, repeats=3, controls=False, random_state=0)
+    for score, (low, high) in [
+        (result.accuracy, result.accuracy_interval),
+        (result.uar, result.uar_interval),
+    ]:
+        assert low < 0.25 < high
+        assert low < score < high
+
+
+def test_intervals_have_the_confidence_asked_for():
+    options = {"controls": False, "random_state": 0}
+    usual = evaluate(_RandomClassifier(), make_bunch(40), **options)
+    low = evaluate(_RandomClassifier(), make_bunch(40), confidence=0.5, **options)
+    assert low.accuracy == usual.accuracy
+    assert np.ptp(low.accuracy_interval) < np.ptp(usual.accuracy_interval)
+
+
+def test_no_fold_inherits_the_classifier_of_another():
+    class Once(DummyClassifier):
+        def fit(self, X, y):
+            assert not hasattr(self, "classes_")
+            return super().fit(X, y)
+
+    assert evaluate(Once(), make_bunch(), controls=False).predictions.min() >= 0
+
+
+def test_controls_reach_networks_inside_a_union():
+    union = FeatureUnion(
+        [
+            ("-30dB", make_pipeline(_FakeExtractor(), _FakeNetwork())),
+            ("-60dB", Pipeline([("scale", _FakeExtractor()), ("network", _FakeNetwork())])),
+        ]
+    )
+    pipeline = make_pipeline(union, KNeighborsClassifier(1))
+    result = evaluate(pipeline, make_bunch(), protocol="transductive")
+    assert result.accuracy == 1
+    assert result.controls["untrained network"].uar == pytest.approx(0.5)
+    # once on all clips for the pipeline and once for the untrained network, in both views
+    assert [call[1:3] for call in calls if call[0] == "fit"] == [(list(range(20)), True)] * 4
+
+
+def test_inductive_steps_see_only_the_training_clips():
+    bunch = make_bunch(8, n_folds=2)
+    evaluate(make_fake_pipeline(), bunch, controls=False)
+    assert [call[1] for call in calls] == [[4, 5, 6, 7], [0, 1, 2, 3]]
+
+
+def test_transductive_network_sees_all_clips_and_no_label():
+    bunch = make_bunch(8, n_folds=2)
+    bunch.target[3] = -1
+    result = evaluate(
+        make_fake_pipeline(),
+        bunch,
+        protocol="transductive",
+        repeats=2,
+        controls=False,
+        random_state=0,
+    )
+    assert [call[1:3] for call in calls] == [(list(range(8)), True)] * 2
+    assert result.protocol == "transductive"
+
+
+class _SpyScaler(StandardScaler):
+    def fit(self, X, y=None, sample_weight=None):
+        calls.append(("scale", len(X), y is None))
+        return super().fit(X, y)
+
+
+def test_steps_after_the_network_are_fitted_on_training_clips_in_both_protocols():
+    pipeline = make_pipeline(_FakeNetwork(), _SpyScaler(), KNeighborsClassifier(1))
+    for protocol in ("inductive", "transductive"):
+        evaluate(pipeline, make_bunch(8, n_folds=2), protocol=protocol, controls=False)
+    assert [call for call in calls if call[0] == "scale"] == [("scale", 4, False)] * 4
+
+
+@pytest.mark.parametrize("protocol", ["inductive", "transductive"])
+def test_extraction_runs_once_for_all_folds_repeats_and_controls(protocol):
+    pipeline = make_pipeline(_FakeExtractor(), _FakeNetwork(), KNeighborsClassifier(1))
+    evaluate(pipeline, make_bunch(), protocol=protocol, repeats=2)
+    assert [call for call in calls if call[0] == "extract"] == [("extract", 20)]
+
+
+def test_a_step_that_draws_at_random_is_not_shared():
+    class Noise(_FakeExtractor):
+        def __init__(self, random_state=None):
+            self.random_state = random_state
+
+    evaluate(
+        make_pipeline(Noise(), FunctionTransformer(np.ravel), DummyClassifier()),
+        Bunch(data=np.zeros((4, 1)), target=[0, 1, 0, 1]),
+        cv=2,
+        controls=False,
+    )
+    assert calls == [("extract", 2)] * 4  # training and test clips of two folds
+
+
+def test_unlabelled_clips_are_neither_trained_on_nor_tested():
+    bunch = make_bunch(12, n_folds=3)
+    bunch.target[[0, 5]] = -1
+    result = evaluate(make_fake_pipeline(), bunch, controls=False)
+    assert result.accuracy == 1
+    np.testing.assert_array_equal(np.flatnonzero(result.predictions[0] == -1), [0, 5])
+    assert all(not {0, 5} & set(call[1]) for call in calls)
+
+
+def test_repeats_differ_and_are_reproducible():
+    bunch = make_bunch(60)
+
+    def run(seed):
+        return evaluate(_RandomClassifier(), bunch, repeats=3, controls=False, random_state=seed)
+
+    first, again, other = run(0), run(0), run(1)
+    assert first.predictions.shape == (3, 60)
+    np.testing.assert_array_equal(first.predictions, again.predictions)
+    assert (first.predictions != other.predictions).any()
+    assert (first.predictions[0] != first.predictions[1]).any()
+
+
+def test_every_random_state_of_a_repeat_has_its_own_seed():
+    union = FeatureUnion([("a", _FakeNetwork()), ("b", _FakeNetwork())])
+    evaluate(
+        make_pipeline(union, _RandomClassifier()),
+        make_bunch(),
+        protocol="transductive",
+        repeats=2,
+        controls=False,
+        random_state=0,
+    )
+    assert len({call[3] for call in calls}) == 4
+
+
+def test_parallel_folds_give_the_same():
+    pipeline = make_pipeline(BandStatistics(), _RandomClassifier())
+    options = {"repeats": 2, "controls": False, "random_state": 3}
+    one = evaluate(pipeline, make_bunch(), **options)
+    with parallel_config("threading"):  # processes take seconds to start
+        two = evaluate(pipeline, make_bunch(), n_jobs=2, **options)
+    np.testing.assert_array_equal(one.predictions, two.predictions)
+
+
+def test_the_caller_keeps_pipeline_bunch_and_random_numbers():
+    bunch = make_bunch()
+    pipeline = make_pipeline(_FakeExtractor(), _FakeNetwork(), KNeighborsClassifier(1))
+    before, keys = clone(pipeline).get_params(), {key: np.copy(bunch[key]) for key in bunch}
+    state = np.random.get_state()[1].copy()
+    evaluate(pipeline, bunch, repeats=2)
+    assert repr(pipeline.get_params()) == repr(before)
+    assert not hasattr(pipeline[0], "was_fitted_")
+    assert not hasattr(pipeline[1], "n_features_in_")
+    assert pipeline[1].max_epochs == 1
+    assert all(np.array_equal(bunch[key], keys[key]) for key in keys)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+def test_warnings_of_the_classifier_pass_through():
+    pipeline = make_pipeline(_FakeNetwork(), MLPClassifier(max_iter=1))
+    with pytest.warns(ConvergenceWarning):
+        evaluate(pipeline, make_bunch(), controls=False)
+
+
+def test_ragged_lists_are_split_as_arrays_are():
+    bunch = make_bunch()
+    ragged = [clip[: 1 + i % 3] for i, clip in enumerate(bunch.data)]
+    pipeline = make_pipeline(BandStatistics(), LogisticRegression())
+    result = evaluate(pipeline, bunch | {"data": ragged}, controls=False)
+    padded = np.full_like(bunch.data, np.nan)
+    for row, clip in zip(padded, ragged, strict=True):
+        row[: len(clip)] = clip
+    again = evaluate(pipeline, bunch | {"data": padded}, controls=False)
+    np.testing.assert_array_equal(result.predictions, again.predictions)
+
+
+def test_real_networks_see_the_order_of_frames_and_statistics_do_not():
+    rising = np.linspace(-1, 1, 12)[:, None] * [1, 0.5]
+    noise = np.random.default_rng(0).normal(scale=0.02, size=(20, 12, 2))
+    data = (np.array([rising, rising[::-1]] * 10) + noise).astype(np.float32)
+    bunch = make_bunch(n_folds=2, data=data)
+    network = Seq2SeqAutoencoder(n_units=8, n_layers=1, max_epochs=2)
+    pipeline = make_pipeline(network, StandardScaler(), LogisticRegression())
+    for protocol in ("inductive", "transductive"):
+        result = evaluate(pipeline, bunch, protocol=protocol, random_state=0)
+        assert result.accuracy == 1
+        assert result.controls["mel statistics"].accuracy_interval[0] < 0.5
+        untrained = evaluate(
+            clone(pipeline).set_params(seq2seqautoencoder__max_epochs=0),
+            bunch,
+            protocol=protocol,
+            random_state=0,
+            controls=False,
+        )
+        np.testing.assert_array_equal(
+            result.controls["untrained network"].predictions, untrained.predictions
+        )
+
+
+# Folds and partitions.
+
+
+def run_folds(bunch, **options):
+    """Return what was trained on and tested, fold by fold."""
+    calls.clear()
+    result = evaluate(make_fake_pipeline(), bunch, controls=False, **options)
+    return [call[1] for call in calls], [test.tolist() for test in result.test]
+
+
+PARTITION = np.array(["train"] * 4 + ["devel"] * 2 + ["test"] * 2)
+
+
+@pytest.mark.parametrize(
+    ("keys", "options", "train", "test"),
+    [
+        ({"partition": PARTITION}, {}, [[0, 1, 2, 3]], [[4, 5]]),
+        ({"partition": PARTITION}, {"cv": "devel"}, [[0, 1, 2, 3]], [[4, 5]]),
+        ({"partition": PARTITION}, {"cv": "test"}, [[0, 1, 2, 3, 4, 5]], [[6, 7]]),
+        (
+            {"partition": np.where(PARTITION == "devel", "", PARTITION)},
+            {},
+            [[0, 1, 2, 3]],
+            [[6, 7]],
+        ),
+        ({"cv": [([0, 1, 2], [5]), ([3, 4], [5, 6])]}, {}, [[0, 1, 2], [3, 4]], [[5], [5, 6]]),
+        ({"cv": [([0, 1], [2])]}, {"cv": [([3, 4], [5])]}, [[3, 4]], [[5]]),
+        (
+            {"groups": np.array(list("aabbbbbb"))},
+            {"cv": LeaveOneGroupOut()},
+            [[2, 3, 4, 5, 6, 7], [0, 1]],
+            [[0, 1], [2, 3, 4, 5, 6, 7]],
+        ),
+        (
+            {"target": np.array([0, 1, -1, -1, 0, 1, 0, 1])},
+            {"cv": 3},
+            [[5, 6, 7], [0, 1, 6, 7], [0, 1, 4, 5]],
+            None,
+        ),
+    ],
+)
+def test_folds_come_from_cv_then_the_bunch_then_partitions(keys, options, train, test):
+    bunch = make_bunch(8)
+    bunch["folds"] = np.empty((8, 0), dtype=np.int8)
+    if options.get("cv") == 3:
+        trained, held_out = run_folds(bunch | keys, **options)
+        labelled = [0, 1, 4, 5, 6, 7]
+        assert sorted(np.concatenate(held_out)) == labelled
+        assert [sorted(a + b) for a, b in zip(trained, held_out, strict=True)] == [labelled] * 3
+    else:
+        assert run_folds(bunch | keys, **options) == (train, test)
+
+
+def test_overlapping_folds_are_counted_in_each_and_decided_by_majority():
+    bunch = make_bunch(30)
+    result = evaluate(
+        make_fake_pipeline(), bunch, cv=ShuffleSplit(8, test_size=5, random_state=0), controls=False
+    )
+    assert result.confusion_matrix.sum() == 40
+    seen = np.unique(np.concatenate(result.test))
+    assert 5 < len(seen) < 30
+    np.testing.assert_array_equal(np.flatnonzero(result.predictions[0] >= 0), seen)
+    np.testing.assert_array_equal(result.predictions[0, seen], bunch.target[seen])
+
+
+@pytest.mark.parametrize(
+    ("keys", "options", "message"),
+    [
+        ({}, {"protocol": "both"}, "protocol='both'.*choose 'inductive'"),
+        ({}, {"repeats": 0}, "repeats=0.*at least 1"),
+        ({}, {"confidence": 95}, "confidence=95.*between 0 and 1"),
+        ({"data": [], "target": []}, {}, "a bunch without clips"),
+        ({"target": np.zeros(7, dtype=int)}, {}, "target of length 7 for 8 clips.*same data set"),
+        ({"target": np.zeros((8, 1), dtype=int)}, {}, r"target of shape \(8, 1\)"),
+        ({"folds": np.eye(7, 2, dtype=int)}, {}, "folds of length 7 for 8 clips"),
+        ({"partition": ["train", "test"]}, {"cv": "test"}, "partition of length 2 for 8 clips"),
+        ({"groups": ["x"] * 9}, {}, "groups of length 9 for 8 clips"),
+        ({"target": np.linspace(0, 1, 8)}, {}, "regression.*cross_validate"),
+        ({"target": np.array(list("aabbaabb"))}, {}, "expected class numbers.*LabelEncoder"),
+        ({"target": np.full(8, -1)}, {}, "Fold 1 has no labelled training clips"),
+        ({"target": np.arange(8) - 2}, {}, "class numbers 0, 1.*-1 where unlabelled"),
+        ({"target_names": ["dog"]}, {}, "class number 1 with 1 target_names"),
+        ({"folds": np.arange(8) // 4}, {}, r"folds of shape \(8,\) with the values \[0 1\]"),
+        ({"folds": np.full((8, 2), 2)}, {}, r"values \[2\], expected \(n_clips, n_folds\) of 0"),
+        ({}, {"cv": []}, "Got cv without folds"),
+        ({"folds": np.zeros((8, 1), int)}, {}, "Fold 1 has no labelled test clips"),
+        ({"folds": None}, {}, "neither folds nor partitions.*pass cv"),
+        ({"folds": np.empty((8, 0))}, {}, "neither folds nor partitions.*pass cv"),
+        ({}, {"cv": "devel"}, "cv='devel', but the partitions"),
+        ({}, {"cv": "folds"}, "cv='folds'; choose the partition"),
+        ({}, {"cv": [([0, 1], [4]), ([0, 1, 2], [2, 3])]}, "Fold 2 trains on 1 of its test clips"),
+        ({}, {"cv": [([0, 1], [8])]}, "Fold 1 names a clip that is not there"),
+    ],
+)
+def test_bad_input_says_what_was_expected(keys, options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(make_fake_pipeline(), make_bunch(8, n_folds=2) | keys, **options)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "options", "message"),
+    [
+        (_FakeNetwork(), {}, "_FakeNetwork without predict"),
+        (make_pipeline(_FakeNetwork()), {}, "Pipeline without predict"),
+        (LinearRegression(), {}, "without a network.*controls=False"),
+        (
+            DummyClassifier(),
+            {"controls": False, "protocol": "transductive"},
+            "without a step to fit on all clips.*protocol='inductive'",
+        ),
+    ],
+)
+def test_unfit_pipelines_say_what_was_expected(pipeline, options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(pipeline, make_bunch(), **options)
+
+
+def test_a_tuple_is_no_bunch():
+    with pytest.raises(ValueError, match=r"Got a tuple, expected a Bunch.*Bunch\(data="):
+        evaluate(DummyClassifier(), ([[0], [1]], [0, 1]), controls=False)
+
+
+# The control features.
+
+
+def test_band_statistics_recover_mean_deviation_and_change():
+    ramp = np.arange(5.0)[:, None] * [1, -2]
+    found = BandStatistics().fit_transform(ramp[None])
+    np.testing.assert_allclose(found, [[2, -4, 2**0.5, 2 * 2**0.5, 1, 2]], rtol=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_band_statistics_ignore_padding_and_keep_chunks():
+    rng = np.random.default_rng(0)
+    clip = rng.normal(size=(6, 3))
+    padded = np.vstack([clip, np.full((4, 3), np.nan)])
+    alone = BandStatistics().transform([clip])
+    np.testing.assert_array_equal(BandStatistics().transform([padded, clip]), [alone[0]] * 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chunks = BandStatistics().transform(np.stack([padded, np.full((10, 3), np.nan)])[None])
+    np.testing.assert_array_equal(chunks[0, 0], alone[0])
+    assert chunks.shape == (1, 2, 9)
+    assert np.isnan(chunks[0, 1]).all()
+
+
+def test_band_statistics_of_one_frame_have_no_change():
+    np.testing.assert_array_equal(BandStatistics().transform([[[3.0, 4.0]]]), [[3, 4, 0, 0, 0, 0]])
+
+
+def test_band_statistics_name_their_features():
+    bands = BandStatistics().set_output(transform="pandas").fit(np.zeros((2, 3, 2)))
+    expected = ["mean_0", "mean_1", "std_0", "std_1", "change_0", "change_1"]
+    assert list(bands.get_feature_names_out()) == expected
+    assert list(bands.transform(np.zeros((2, 3, 2))).columns) == expected
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([np.zeros((2, 2)), [[0, 1], [np.nan, 0], [1, 1]]], "Clip 1 has NaN before its last"),
+        (np.zeros((2, 3)), r"Clip 0 has shape \(3,\)"),
+        ([np.zeros((2, 2)), np.zeros((0, 2))], r"Clip 1 has shape \(0, 2\), expected at least one"),
+    ],
+)
+def test_band_statistics_name_the_bad_clip(X, message):
+    with pytest.raises(ValueError, match=message):
+        BandStatistics().transform(X)

@@ -1,0 +1,256 @@
+"""Scores and intervals against values computed by hand, published or by SciPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from skaudeep.evaluation.results import Evaluation, compare
+
+
+def make_evaluation(target, predicted, *, test=None, n_classes=3, **options):
+    """Return an evaluation of one fold of all clips, one row of predicted for each repeat."""
+    target, predicted = np.asarray(target), np.atleast_2d(predicted)
+    test = [np.arange(len(target))] if test is None else [np.asarray(fold) for fold in test]
+    return Evaluation(
+        target=target,
+        target_names=[f"class {i}" for i in range(n_classes)],
+        test=test,
+        fold_predictions=[[row[fold] for fold in test] for row in predicted],
+        protocol="inductive",
+        seeds=list(range(len(predicted))),
+        **options,
+    )
+
+
+def right(n_right, n_clips, **options):
+    return make_evaluation(np.zeros(n_clips, int), np.arange(n_clips) >= n_right, **options)
+
+
+def test_scores_computed_by_hand():
+    result = make_evaluation(
+        target=[0, 0, 0, 0, 1, 1],
+        predicted=[[0, 0, 0, 1, 1, 2], [0, 0, 0, 0, 0, 0]],
+    )
+    np.testing.assert_allclose(result.fold_accuracy, [[4 / 6], [4 / 6]])
+    # class 2 does not occur in the truth and does not count
+    np.testing.assert_allclose(result.fold_uar, [[(3 / 4 + 1 / 2) / 2], [1 / 2]])
+    assert result.accuracy == pytest.approx(4 / 6)
+    assert result.uar == pytest.approx(0.5625)
+    np.testing.assert_array_equal(result.confusion_matrix, [[7, 1, 0], [2, 1, 1], [0, 0, 0]])
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
+@settings(deadline=None, max_examples=50)
+def test_scores_equal_those_of_scikit_learn(pairs):
+    target, predicted = np.array(pairs).T
+    result = make_evaluation(target, predicted)
+    recalls = [np.mean(predicted[target == c] == c) for c in np.unique(target)]
+    assert result.accuracy == pytest.approx(accuracy_score(target, predicted))
+    assert result.uar == pytest.approx(np.mean(recalls))
+    # scikit-learn warns of classes that only the predictions have, and of a single one
+    if len(set(target)) > 1 and set(predicted) <= set(target):
+        assert result.uar == pytest.approx(balanced_accuracy_score(target, predicted))
+    for low, score, high in (
+        (result.accuracy_interval[0], result.accuracy, result.accuracy_interval[1]),
+        (result.uar_interval[0], result.uar, result.uar_interval[1]),
+    ):
+        assert 0 <= low <= score + 1e-12
+        assert score - 1e-12 <= high <= 1
+
+
+# Newcombe, Statistics in Medicine 17 (1998), table I, method 3
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_accuracy_intervals_are_the_published_ones(hits, n, low, high):
+    assert right(hits, n).accuracy_interval == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.99])
+def test_accuracy_intervals_equal_those_of_scipy(confidence):
+    expected = binomtest(17, 23).proportion_ci(confidence, method="wilson")
+    found = right(17, 23, confidence=confidence).accuracy_interval
+    assert found == pytest.approx((expected.low, expected.high))
+
+
+def test_repeats_and_overlapping_folds_do_not_narrow_the_interval():
+    target = np.zeros(50, int)
+    predicted = np.arange(50) % 5 == 0
+    once = make_evaluation(target, predicted)
+    folds = [np.arange(50)] * 4
+    often = make_evaluation(target, [predicted] * 3, test=folds)
+    assert often.accuracy_interval == pytest.approx(once.accuracy_interval)
+    assert often.uar_interval == pytest.approx(once.uar_interval)
+
+
+def test_mean_over_equal_folds_has_the_interval_of_all_clips():
+    target = np.zeros(50, int)
+    predicted = np.arange(50) % 5 == 0
+    folds = np.arange(50).reshape(5, 10)
+    split, whole = (
+        make_evaluation(target, predicted, test=folds),
+        make_evaluation(target, predicted),
+    )
+    assert split.accuracy_interval == pytest.approx(whole.accuracy_interval)
+    assert split.fold_accuracy_interval.shape == (1, 5, 2)
+    low, high = split.fold_accuracy_interval[0, 0]
+    expected = binomtest(8, 10).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_uar_interval_by_hand():
+    """Wilson's bounds are where the score is z standard errors away."""
+    target = np.repeat([0, 1], [40, 10])
+    right = np.concatenate([np.arange(40) < 30, np.arange(10) < 8])
+    result = make_evaluation(target, np.where(right, target, 2))
+    rates = np.array([31 / 42, 9 / 12])  # recalls with one hit and one miss added
+    variance = np.sum(0.5**2 * rates * (1 - rates) / [40, 10])
+    n = rates.mean() * (1 - rates.mean()) / variance
+    for bound in result.uar_interval:
+        standard_error = (bound * (1 - bound) / n) ** 0.5
+        assert abs((0.75 + 0.8) / 2 - bound) == pytest.approx(1.959964 * standard_error)
+    assert result.uar_interval[0] < 0.775 < result.uar_interval[1]
+
+
+@pytest.mark.parametrize(
+    ("recalls", "counts"),
+    [
+        ([0.9, 0.8, 0.95], [40, 40, 40]),
+        ([0.95, 0.6], [300, 30]),
+        ([0.9, 0.8, 0.7, 0.6, 0.5, 0.3], [400, 200, 100, 50, 25, 12]),
+        ([0.98] * 10, [40] * 10),
+    ],
+)
+def test_uar_intervals_cover_the_true_uar(recalls, counts):
+    rng = np.random.default_rng(0)
+    target = np.repeat(np.arange(len(counts)), counts)
+    n_trials, covered = 400, 0
+    for _ in range(n_trials):
+        wrong = rng.random(len(target)) >= np.take(recalls, target)
+        result = make_evaluation(target, (target + wrong) % len(counts), n_classes=len(counts))
+        low, high = result.uar_interval
+        covered += low <= np.mean(recalls) <= high
+    # 95 % less three standard errors of the simulation and what is lost to small classes
+    assert covered / n_trials > 0.95 - 3 * (0.95 * 0.05 / n_trials) ** 0.5 - 0.01
+
+
+def test_predictions_mark_untested_clips_and_take_the_majority_over_folds():
+    result = make_evaluation([0, 1, 2, 0], [[2, 1, 0, 0]], test=[[0, 1], [1, 2]])
+    np.testing.assert_array_equal(result.predictions, [[2, 1, 0, -1]])
+    result.fold_predictions[0] = [np.array([2, 1]), np.array([0, 0])]
+    tie = make_evaluation([0, 1, 2, 0], [[2, 1, 0, 0]], test=[[0, 1], [1, 2]])
+    tie.fold_predictions[0] = [np.array([2, 2]), np.array([1, 0])]
+    assert tie.predictions[0, 1] == 1  # class 1 and class 2 have a vote each
+
+
+def test_the_table_shows_scores_folds_and_controls():
+    control = right(30, 40)
+    text = str(right(36, 40, controls={"untrained network": control}))
+    assert "inductive, 1 fold, 1 repeat, 40 clips tested" in text
+    assert "pipeline           90.0 [76.9, 96.0]" in text
+    assert "untrained network  75.0 [59.8, 85.8]" in text
+    assert "against untrained network: +15.0" in text
+    assert "6 clips better, 0 worse, p = 0.031" in text
+    assert text == str(right(36, 40, controls={"untrained network": control}))
+
+
+def test_the_table_shows_the_spread_over_repeats():
+    # accuracies of 0.5 and 1: standard deviation 0.354
+    text = str(make_evaluation([0, 0], [[0, 1], [0, 0]], test=[[0], [1]]))
+    assert "2 folds, 2 repeats" in text
+    assert "35.4 points (std) over repeats" in text
+    assert "fold 2    50.0" in text
+
+
+def test_the_table_stays_short_with_many_folds():
+    predicted = np.arange(24) % 4 == 0  # one of two wrong in every other fold of two clips
+    text = str(make_evaluation(np.zeros(24, int), predicted, test=np.arange(24).reshape(12, 2)))
+    assert "fold 1 " not in text
+    assert "accuracy of a fold: 50.0 to 100.0 %" in text
+
+
+def test_mcnemar_by_hand():
+    # 10 clips right only in a, 2 only in b: p = 2 (1 + 12 + 66) / 2^12
+    a = np.array([0] * 10 + [1] * 2 + [0] * 20 + [1] * 8)
+    b = np.array([1] * 10 + [0] * 2 + [0] * 20 + [1] * 8)
+    target = np.zeros(40, int)
+    found = compare(make_evaluation(target, a), make_evaluation(target, b), random_state=0)
+    assert (found.n_better, found.n_worse) == (10, 2)
+    assert found.p_value == pytest.approx(2 * (1 + 12 + 66) / 2**12)
+    assert found.difference == pytest.approx(8 / 40)
+    # normal theory for paired differences: 0.2 +- 1.96 sqrt((12/40 - 0.04) / 40)
+    half = 1.96 * ((12 / 40 - 0.2**2) / 40) ** 0.5
+    assert found.interval == pytest.approx((0.2 - half, 0.2 + half), abs=0.03)
+
+
+def test_compare_counts_each_clip_once_over_repeats():
+    target = np.zeros(3, int)
+    a = make_evaluation(target, [[0, 0, 1], [0, 1, 1]])
+    b = make_evaluation(target, [[0, 1, 0], [0, 0, 1]])
+    found = compare(a, b, random_state=0)
+    assert (found.n_better, found.n_worse, found.p_value) == (0, 1, 1.0)
+    assert found.difference == pytest.approx(a.accuracy - b.accuracy)
+
+
+@pytest.mark.parametrize("n_repeats", [3, 7])
+def test_compare_does_not_take_rounding_for_a_difference(n_repeats):
+    target, predicted = np.zeros(10, int), np.arange(10) % 3 == 0
+    found = compare(
+        make_evaluation(target, predicted), make_evaluation(target, [predicted] * n_repeats)
+    )
+    assert found == (0.0, (0.0, 0.0), 0, 0, 1.0)
+
+
+def test_less_confidence_gives_a_narrower_interval_in_the_table_too():
+    a, b = right(36, 40, confidence=0.5), right(30, 40)
+    wide = compare(a, b, random_state=0)
+    narrow = compare(a, b, confidence=0.5, random_state=0)
+    assert wide.interval[0] < narrow.interval[0] < narrow.interval[1] < wide.interval[1]
+    assert str(narrow) in str(right(36, 40, confidence=0.5, controls={"untrained network": b}))
+
+
+def test_compare_uar_is_the_difference_of_the_uars():
+    rng = np.random.default_rng(0)
+    target = rng.integers(3, size=60)
+    folds = np.arange(60).reshape(4, 15)
+    a, b = (make_evaluation(target, rng.integers(3, size=60), test=folds) for _ in range(2))
+    found = compare(a, b, metric="uar", random_state=0)
+    assert found.difference == pytest.approx(a.uar - b.uar)
+    assert found.interval[0] < found.difference < found.interval[1]
+
+
+def test_compare_with_itself_is_nothing():
+    one = right(7, 10)
+    assert compare(one, one) == (0.0, (0.0, 0.0), 0, 0, 1.0)
+
+
+def test_compare_is_reproducible():
+    a, b = right(30, 40), right(25, 40)
+    assert compare(a, b, random_state=1) == compare(a, b, random_state=1)
+    assert compare(a, b, n_resamples=20, random_state=1) != compare(
+        a, b, n_resamples=20, random_state=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "options", "message"),
+    [
+        (right(5, 9), {}, "differ in target or folds"),
+        (right(5, 10, test=[np.arange(9)]), {}, "differ in target or folds"),
+        (right(5, 10), {"metric": "f1"}, "metric='f1'; choose 'accuracy' or 'uar'"),
+        (right(5, 10), {"n_resamples": 0}, "n_resamples=0, expected at least 1"),
+        (right(5, 10), {"confidence": 1}, "confidence=1, expected"),
+    ],
+)
+def test_compare_refuses_what_does_not_compare(other, options, message):
+    with pytest.raises(ValueError, match=message):
+        compare(right(7, 10), other, **options)

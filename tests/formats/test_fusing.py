@@ -1,0 +1,112 @@
+"""Stored sets fused: features side by side, everything else the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.utils import Bunch
+
+from skaudeep.datasets import make_bunch
+from skaudeep.datasets.operations import renewed
+from skaudeep.formats.fusing import fuse
+from skaudeep.formats.netcdf import load_netcdf
+
+
+def small_set(**changes: object) -> Bunch:
+    parts: dict[str, object] = {
+        "data": np.arange(12).reshape(6, 2) / 7,
+        "filenames": [f"{name}.wav" for name in "abcdef"],
+        "target": [0, 1, 0, 1, 0, 2],
+        "target_names": ["dog", "cat", "a bird"],
+    }
+    return make_bunch(**parts | changes)
+
+
+PARTITION = ["train", "train", "devel", "test", "devel", "train"]
+FOLDS = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 1], [1, 0]])
+
+
+def with_copies(*copy_of: str) -> Bunch:
+    return renewed(small_set(folds=FOLDS), copy_of=np.array(copy_of))
+
+
+def test_fused_sets_are_audeeps(shared: Path):
+    stored = load_netcdf(shared / "audeep-reference" / "features-8.nc")
+    expected = load_netcdf(shared / "audeep-reference" / "features-8-fused.nc")
+    fused = fuse([stored, stored])
+    np.testing.assert_array_equal(fused.data, expected.data)
+    assert fused.filenames.tolist() == expected.filenames.tolist()
+
+
+def test_features_are_put_side_by_side(tmp_path: Path):
+    chunks = np.arange(36).reshape(6, 3, 2)
+    fused = fuse([small_set(data=chunks), small_set(data=chunks[:, :, :1], groups=list("uvwxyz"))])
+    np.testing.assert_array_equal(fused.data, chunks[:, :, [0, 1, 0]])
+    assert fused.data.dtype == np.float32
+    assert fused.groups.tolist() == list("uvwxyz")
+    assert fused.target_names == ["dog", "cat", "a bird"]
+
+
+def test_frames_of_clips_of_unequal_length_are_put_side_by_side():
+    rows = [np.ones((3, 2)), np.ones((1, 2)), *np.ones((4, 2, 2))]
+    fused = fuse([small_set(data=rows), small_set(data=rows)]).data
+    assert fused.shape == (6, 3, 4)
+    assert np.isnan(fused[1, 1:]).all()
+    assert np.isnan(fused).sum() == (2 + 4) * 4
+    with pytest.raises(ValueError, match="Clips are extracted first"):
+        fuse([small_set(data=list("abcdef"))])
+
+
+def test_copies_stay_copies():
+    one, other = with_copies("", "a.wav", *[""] * 4), with_copies("", "c.wav", *[""] * 4)
+    fused = fuse([one, one])
+    assert fused.copy_of.tolist() == one.copy_of.tolist()
+    assert all(1 not in test for _, test in fused.cv)
+    with pytest.raises(ValueError, match="a key copy_of True in set 0 and False in set 1"):
+        fuse([one, small_set(folds=FOLDS)])
+    with pytest.raises(ValueError, match=r"copy_of of clip 1 \('b.wav'\) 'a.wav' .* and 'c.wav'"):
+        fuse([one, other])
+
+
+def test_one_set_fuses_to_itself():
+    np.testing.assert_array_equal(fuse([small_set()]).data, small_set().data.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"filenames": list("abcxef")},
+            r"filenames of clip 0 \('a.wav'\) 'a.wav' in set 0 and 'a'",
+        ),
+        ({"target": [0, 1, 0, 0, 0, 2]}, r"target of clip 3 \('d.wav'\) 1 in set 0 and 0 in set 1"),
+        ({"target_names": ["dog", "cow", "a bird"]}, "target_names"),
+        ({"folds": FOLDS[:, ::-1]}, r"folds of clip 0 \('a.wav'\) \[1, 0\] in set 0 and \[0, 1\]"),
+        ({"folds": FOLDS[:, :1]}, "number of folds 2 in set 0 and 1 in set 1"),
+        ({"partition": ["train"] * 6}, r"partition of clip 2 \('c.wav'\) 'devel' .* 'train'"),
+        ({"groups": list("aaaaab")}, r"groups of clip 5 \('f.wav'\) 'a' in set 0 and 'b'"),
+        ({"data": np.zeros((6, 2, 2))}, r"shape \(6, 2\) in set 0 and \(6, 2, 2\) in set 1"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_sets_that_differ_are_refused_where_they_first_do(changes: dict, message: str):
+    common = {"folds": FOLDS, "partition": PARTITION, "groups": ["a"] * 6}
+    with pytest.raises(ValueError, match=message):
+        fuse([small_set(**common), small_set(**common | changes)])
+
+
+def test_sets_of_other_lengths_and_no_sets_are_refused():
+    shorter = make_bunch(np.zeros((1, 2)), ["a.wav"], target=[0], target_names=["dog"])
+    with pytest.raises(ValueError, match="number of clips 6 in set 0 and 1 in set 1"):
+        fuse([small_set(), shorter])
+    with pytest.raises(ValueError, match="no sets"):
+        fuse([])
+    with pytest.raises(TypeError, match="Got one bunch, expected a list"):
+        fuse(shorter)
+
+
+def test_missing_numbers_are_equal():
+    lacking = {"target": np.array([0.5, np.nan, 1, 2, 3, 4]), "target_names": ()}
+    assert fuse([small_set(**lacking), small_set(**lacking)]).data.shape == (6, 4)

@@ -1,0 +1,186 @@
+"""Rows on disk: indexed like an array, read as late as can be, whoever reads them."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skaudeep import Seq2SeqAutoencoder
+from skaudeep.datasets import make_bunch
+from skaudeep.formats.lazy import StoredArray
+from skaudeep.formats.netcdf import load_netcdf, save_netcdf
+
+
+def spectrograms() -> np.ndarray:
+    values = np.random.default_rng(0).uniform(-1, 1, (6, 9, 4))
+    return values.astype(np.float32)
+
+
+def save(path: Path, data: np.ndarray) -> None:
+    save_netcdf(make_bunch(data, [f"{name}.wav" for name in "abcdef"]), path)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> StoredArray:
+    save(tmp_path / "a.nc", spectrograms())
+    return load_netcdf(tmp_path / "a.nc", lazy=True).data
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        3,
+        -1,
+        np.int64(2),
+        slice(1, 4),
+        slice(None, None, -2),
+        [4, 0, 4],
+        np.array([True, False, True, False, False, True]),
+        (slice(1, 3), Ellipsis),
+        ([0, 5], Ellipsis),
+        (2, slice(0, 3), 1),
+        (slice(0, 4), slice(2, 5)),
+        (Ellipsis, 0),
+        Ellipsis,
+        [],
+    ],
+    ids=str,
+)
+def test_a_stored_array_is_indexed_as_an_array(stored: StoredArray, key: object):
+    expected = spectrograms()[key]
+    some = stored[key]
+    assert some.shape == expected.shape
+    np.testing.assert_array_equal(np.asarray(some), expected)
+
+
+def test_several_rows_stay_on_disk(stored: StoredArray, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(StoredArray, "_take", None)
+    some = stored[[5, 1, 2]][1:]
+    assert isinstance(some, StoredArray)
+    assert (some.shape, some.ndim, len(some), some.dtype) == ((2, 9, 4), 3, 2, np.float32)
+    assert "(2, 9, 4)" in repr(some)
+
+
+def test_a_row_out_of_range_is_refused(stored: StoredArray):
+    with pytest.raises(IndexError, match="out of bounds"):
+        stored[6]
+
+
+def test_no_array_without_a_copy(stored: StoredArray):
+    with pytest.raises(ValueError, match="on disk"):
+        np.asarray(stored, copy=False)
+    assert np.asarray(stored, dtype=np.float64).dtype == np.float64
+
+
+def test_a_stored_array_is_pickled_by_its_path(stored: StoredArray):
+    pickled = pickle.dumps(stored[2:])
+    assert len(pickled) < 10_000
+    np.testing.assert_array_equal(np.asarray(pickle.loads(pickled)), spectrograms()[2:])
+
+
+def test_threads_may_read_at_once(stored: StoredArray):
+    right = []
+
+    def read() -> None:
+        right.extend(
+            np.array_equal(stored[i], spectrograms()[i]) for _ in range(20) for i in range(6)
+        )
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert right == [True] * 480
+
+
+def test_an_open_set_outlives_its_file(tmp_path: Path, stored: StoredArray):
+    """Whoever reads goes on with what was there when he opened it."""
+    stored[0]
+    save(tmp_path / "a.nc", -spectrograms())
+    np.testing.assert_array_equal(np.asarray(stored), spectrograms())
+    np.testing.assert_array_equal(load_netcdf(tmp_path / "a.nc").data, -spectrograms())
+
+
+def test_a_set_whose_file_was_replaced_before_it_was_read_says_so(
+    tmp_path: Path, stored: StoredArray
+):
+    save(tmp_path / "a.nc", -spectrograms())
+    with pytest.raises(ValueError, match=r"a\.nc: has been replaced .* Load it again"):
+        stored[0]
+
+
+TINY = {"n_layers": 1, "n_units": 4, "max_epochs": 2, "batch_size": 2, "random_state": 0}
+
+
+def test_the_autoencoder_learns_the_same_from_disk(stored: StoredArray):
+    in_memory = Seq2SeqAutoencoder(**TINY).fit(spectrograms())
+    on_disk = Seq2SeqAutoencoder(**TINY).fit(stored)
+    np.testing.assert_array_equal(on_disk.loss_curve_, in_memory.loss_curve_)
+    np.testing.assert_array_equal(on_disk.transform(stored), in_memory.transform(spectrograms()))
+
+
+class Spy(TransformerMixin, BaseEstimator):
+    """Remembers what came in."""
+
+    seen: list[type] = []  # noqa: RUF012
+
+    def fit(self, X, y=None):
+        self.seen.append(type(X))
+        return self
+
+    def transform(self, X):
+        return X
+
+
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_a_search_leaves_its_folds_on_disk(stored: StoredArray, backend: str):
+    y = [0, 1, 0, 1, 0, 1]
+    chain = make_pipeline(Spy(), Seq2SeqAutoencoder(**TINY), LogisticRegression())
+    search = GridSearchCV(
+        chain, {"logisticregression__C": [1, 10]}, cv=2, error_score="raise", n_jobs=2
+    )
+    Spy.seen.clear()
+    with parallel_config(backend):
+        from_disk = search.fit(stored, y).predict(stored)
+        assert set(Spy.seen) == {StoredArray}  # of the last fit alone where workers are processes
+        from_memory = search.fit(spectrograms(), y).predict(spectrograms())
+    np.testing.assert_array_equal(from_disk, from_memory)
+
+
+def test_only_the_rows_of_a_block_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    save_netcdf(make_bunch(np.zeros((64, 20, 8)), [f"{i}" for i in range(64)]), tmp_path / "a.nc")
+    monkeypatch.setattr("skaudeep.training.batches.CHECK_BYTES", 8 * 20 * 8 * 4)
+    monkeypatch.setattr("skaudeep.training.batches.SCAN_BYTES", 8 * 20 * 8 * 4)
+    taken = []
+    take = StoredArray._take
+
+    def counted(self, rows):
+        values = take(self, rows)
+        taken.append(len(values))
+        return values
+
+    monkeypatch.setattr(StoredArray, "_take", counted)
+    data = load_netcdf(tmp_path / "a.nc", lazy=True).data
+    Seq2SeqAutoencoder(**TINY | {"batch_size": 8}).fit(data).transform(data)
+    assert max(taken) == 8
+    assert sum(taken) >= 3 * 64  # checked, trained on twice, transformed
+
+
+def test_chunks_that_a_clip_lacks_are_nan(tmp_path: Path):
+    data = np.arange(24, dtype=np.float32).reshape(3, 2, 2, 2)
+    data[1, 1] = np.nan
+    save_netcdf(make_bunch(data, ["a", "b", "c"]), tmp_path / "a.nc")
+    stored = load_netcdf(tmp_path / "a.nc", lazy=True).data
+    assert stored.shape == (3, 2, 2, 2)
+    np.testing.assert_array_equal(np.asarray(stored[[2, 1]]), data[[2, 1]])
+    np.testing.assert_array_equal(stored[1], data[1])

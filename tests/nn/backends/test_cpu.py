@@ -1,0 +1,180 @@
+"""Layers with their own backward pass, against torch's modules and numerical gradients."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from skaudeep.nn.backends import kernels
+from skaudeep.nn.backends.cpu import drop, run_layer
+from skaudeep.nn.counter_rng import Chance
+
+MODULES = {"gru": nn.GRU, "lstm": nn.LSTM}
+
+
+def layer(cell, n_inputs, n_units, n_sequences, dtype=torch.float32):
+    """Return a module with weights from a fixed seed, and an initial state."""
+    generator = torch.Generator().manual_seed(0)
+    module = MODULES[cell](n_inputs, n_units).to(dtype)
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, -(n_units**-0.5), n_units**-0.5, generator=generator)
+    n_states = 1 if cell == "gru" else 2
+    initial = torch.rand(n_sequences, n_states * n_units, generator=generator, dtype=dtype) - 0.5
+    return module, initial.requires_grad_()
+
+
+def frames(*shape, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(*shape, generator=generator, dtype=dtype).requires_grad_()
+
+
+def plain(cell, module, x, initial, lengths=None):
+    parts = [part[None].contiguous() for part in initial.split(module.hidden_size, dim=1)]
+    hx = parts[0] if cell == "gru" else tuple(parts)
+    if lengths is None:
+        outputs, final = module(x, hx)
+    else:
+        outputs, final = module(pack_padded_sequence(x, lengths, enforce_sorted=False), hx)
+        outputs, _ = pad_packed_sequence(outputs, total_length=len(x))
+    return outputs, (final if cell == "gru" else torch.cat(final, dim=2))[0]
+
+
+def results(run, inputs):
+    """Return outputs and gradients of a function that weighs each of them differently."""
+    outputs, final = run()
+    weights = torch.linspace(-1, 1, outputs.numel(), dtype=outputs.dtype).view_as(outputs)
+    loss = (outputs * weights).mean() + (final * final.detach().cos()).mean()
+    return [outputs, final, *torch.autograd.grad(loss, inputs)]
+
+
+# Widths below, at and between the kernels' panels; batches that fill no tile and several blocks.
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize(
+    ("n_inputs", "n_units", "n_sequences"), [(1, 5, 3), (64, 32, 8), (40, 72, 37)]
+)
+@pytest.mark.parametrize("padded", [False, True])
+def test_outputs_and_gradients_are_those_of_torchs_module(
+    cell, n_inputs, n_units, n_sequences, padded
+):
+    module, initial = layer(cell, n_inputs, n_units, n_sequences)
+    x = frames(12, n_sequences, n_inputs)
+    lengths = torch.arange(n_sequences) % 12 + 1 if padded else None
+    weights = list(module.parameters())
+    inputs = [x, initial, *weights]
+    ours = results(lambda: run_layer(cell, x, initial, weights, lengths), inputs)
+    theirs = results(lambda: plain(cell, module, x, initial, lengths), inputs)
+    for own, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_gradients_are_those_of_finite_differences(cell):
+    module, initial = layer(cell, 3, 4, 3, torch.float64)
+    x = frames(5, 3, 3, dtype=torch.float64)
+    lengths = torch.tensor([5, 2, 4])
+
+    def run(x, initial, *weights):
+        return run_layer(cell, x, initial, weights, lengths)
+
+    assert torch.autograd.gradcheck(run, (x, initial, *module.parameters()))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_bits_depend_neither_on_neighbours_nor_on_threads(cell):
+    module, initial = layer(cell, 16, 40, 37)
+    x, weights = frames(6, 37, 16), list(module.parameters())
+    n_threads = torch.get_num_threads()
+    found = []
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            run = results(lambda: run_layer(cell, x, initial, weights), [x, initial, *weights[:2]])
+            found.append(run)
+    finally:
+        torch.set_num_threads(n_threads)
+    for one, *others in zip(*found, strict=True):
+        assert all(torch.equal(one, other) for other in others)
+    alone, _ = run_layer(cell, x[:, 20:21], initial[20:21], weights)
+    assert torch.equal(alone, found[0][0][:, 20:21])
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_graph_that_is_kept_gives_its_gradient_twice(cell):
+    module, initial = layer(cell, 3, 8, 4)
+    weights = list(module.parameters())
+    outputs, _ = run_layer(cell, frames(5, 4, 3), initial, weights)
+    first = torch.autograd.grad(outputs.sum(), weights, retain_graph=True)
+    second = torch.autograd.grad(outputs.sum(), weights)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_bfloat16_is_near_and_its_states_are_float32(cell):
+    module, initial = layer(cell, 16, 32, 8)
+    x, weights = frames(6, 8, 16), list(module.parameters())
+
+    def low():
+        with torch.autocast("cpu", torch.bfloat16):
+            return run_layer(cell, x, initial.bfloat16(), weights)
+
+    exact = results(lambda: run_layer(cell, x, initial, weights), [x, *weights])
+    for own, expected in zip(results(low, [x, *weights]), exact, strict=True):
+        assert own.dtype == torch.float32
+        assert not torch.equal(own, expected)
+        scale = float(expected.detach().abs().max())
+        torch.testing.assert_close(own, expected, atol=0.02 * scale, rtol=0)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_nan_is_not_lost_and_large_values_saturate(cell):
+    module, initial = layer(cell, 4, 32, 3)
+    x = torch.zeros(3, 3, 4)
+    x[0, 0] = float("nan")
+    x[:, 1] = 1e30
+    outputs, _ = run_layer(cell, x, initial, list(module.parameters()))
+    assert outputs[:, 0].isnan().all()
+    assert outputs[:, 1:].isfinite().all()
+    assert outputs[:, 1:].abs().max() <= 1
+
+
+def test_a_function_without_a_place_for_its_cache_compiles_all_the_same():
+    scope: dict = {}
+    exec("def twice(x):\n    return 2 * x", scope)  # from no file, so with no place
+    assert kernels._compiled(scope["twice"])(21) == 42
+
+
+def test_the_exponential_is_exact_to_float32():
+    x = np.linspace(-85, 85, 4001, dtype=np.float32)
+    gates = np.zeros((1, 1, 3 * len(x)), np.float32)
+    gates[0, 0, : len(x)] = x
+    zeros = [np.zeros((n, 1, len(x)), np.float32) for n in (2, 1)]
+    packed = np.zeros(2 * len(x) * len(x), np.float32)
+    bias = np.zeros(len(x), np.float32)
+    kernels.gru_forward(gates, packed, packed, bias, *zeros, np.ones(1, np.int64), 0, 1)
+    exact = 1 / (1 + np.exp(-x.astype(float)))
+    np.testing.assert_allclose(gates[0, 0, : len(x)], exact, rtol=3e-7)
+
+
+def test_dropout_gives_its_gradient_where_it_keeps_values():
+    x = torch.ones(50, 40, 30, requires_grad=True)
+    rows = torch.arange(40)
+    kept = drop(x, 0.3, Chance(0, rows))
+    (gradient,) = torch.autograd.grad(kept.sum(), x)
+    assert torch.equal(gradient, kept)
+    again = drop(x, 0.3, Chance(0, rows))
+    other = drop(x, 0.3, Chance(1, rows))
+    assert torch.equal(kept, again)
+    both = ((kept > 0) & (other > 0)).float().mean()
+    assert float(both) == pytest.approx(0.49, abs=0.01)
+
+
+def test_numba_is_loaded_by_the_first_batch_only():
+    imports = "import sys, skaudeep.training.loop, skaudeep.nn.autoencoders"
+    code = f"{imports}; sys.exit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,104 @@
+"""Encoders: windows of bands, frames taken out of a batch and put back, codes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skaudeep.nn.autoencoders import NETWORKS, TimeAutoencoder
+from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.encoders import (
+    BandWindows,
+    FeatureEncoder,
+    GaussianCode,
+    drop_frames,
+    put_frames,
+    true_frames,
+)
+
+
+def draw(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=50)
+def test_windows_hold_every_band_and_join_to_the_frame(data):
+    n_bands = data.draw(st.integers(1, 40))
+    width = data.draw(st.integers(1, n_bands))
+    overlap = data.draw(st.integers(0, width - 1))
+    windows = BandWindows(n_bands, width, overlap)
+    frames = draw(3, n_bands)
+    split = windows.split(frames)
+    assert split.shape == (len(windows.starts), 3, width)
+    assert torch.equal(split[-1], frames[:, -width:])
+    assert windows.starts == sorted(set(windows.starts))
+    torch.testing.assert_close(windows.join(split), frames)
+
+
+def test_the_papers_windows_of_128_bands_are_13():
+    assert len(BandWindows(128, 32, 24).starts) == 13
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([5, 2, 1])])
+def test_frames_are_put_back_where_they_were(lengths):
+    x = draw(5, 3, 4)
+    if lengths is not None:
+        x *= (torch.arange(5)[:, None] < lengths)[:, :, None]
+    frames = true_frames(x, lengths)
+    assert len(frames) == (15 if lengths is None else 8)
+    assert torch.equal(put_frames(frames, x, lengths), x)
+
+
+def test_noise_hides_its_share_of_whole_frames_in_training_only():
+    x = torch.ones(200, 50, 3)
+    assert drop_frames(x, 0.4, None) is x
+    kept = drop_frames(x, 0.4, Chance(0, torch.arange(50)))
+    assert set(kept.sum(dim=2).unique().tolist()) == {0.0, 3.0}
+    assert float((kept == 0).float().mean()) == pytest.approx(0.4, abs=0.01)
+
+
+def test_a_gaussian_code_has_the_divergence_of_its_distributions():
+    torch.manual_seed(0)
+    code = GaussianCode(4, 3)
+    final = draw(5, 4)
+    values, divergence = code(final)
+    mean, std = code.mean(final), (0.5 * code.log_variance(final)).exp()
+    assert torch.equal(values, mean)
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(normal(mean, std), normal(0.0, 1.0)).sum()
+    torch.testing.assert_close(divergence, expected)
+    draws = [code(final, Chance(i, torch.arange(5)))[0] for i in range(2000)]
+    torch.testing.assert_close(torch.stack(draws).mean(0), mean, atol=0.15, rtol=0)
+    torch.testing.assert_close(torch.stack(draws).std(0), std, atol=0.15, rtol=0)
+
+
+@pytest.mark.parametrize("representation", ["covariance", "statistics", "code", "both"])
+@pytest.mark.parametrize("axis", NETWORKS)
+def test_features_of_a_clip_do_not_depend_on_padding(axis, representation):
+    torch.manual_seed(0)
+    config = {"n_bands": 8, "n_units": 5, "bidirectional_encoder": True}
+    if axis == "frequency-time":
+        config |= {"n_units": (3, 5)}
+    if axis != "time":
+        config |= {"band_window": 4, "band_overlap": 2}
+    encoder = FeatureEncoder(NETWORKS[axis](**config).encoder, representation)
+    lengths = torch.tensor([6, 3, 1])
+    x = draw(3, 6, 8) * (torch.arange(6) < lengths[:, None])[:, :, None]
+    features = encoder(x, lengths)
+    for i, n in enumerate(lengths):
+        alone = encoder(x[i : i + 1, :n])[0]
+        of_clip = features[i, :n] if axis == "frequency" else features[i]
+        torch.testing.assert_close(of_clip, alone, atol=1e-6, rtol=0)
+
+
+def test_a_feature_encoder_shares_its_weights_and_passes_gradients():
+    network = TimeAutoencoder(3, 4)
+    encoder = FeatureEncoder(network.encoder, "both")
+    encoder(draw(2, 7, 3)).sum().backward()
+    assert {id(p) for p in encoder.parameters()} == {id(p) for p in network.encoder.parameters()}
+    for parameter in encoder.parameters():
+        assert torch.isfinite(parameter.grad).all()
+        assert parameter.grad.any()

@@ -1,0 +1,120 @@
+"""Statistics of states, against numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+
+from skaudeep.nn.pooling import StateCovariance, logarithm, moments, state_statistics
+
+
+def test_statistics_are_numpys_over_true_steps():
+    rng = np.random.default_rng(0)
+    states = [rng.normal(size=(9, 3, 4)).astype(np.float32) for _ in range(2)]
+    lengths = [9, 4, 1]
+    for layer in states:
+        for i, n in enumerate(lengths):
+            layer[n:, i] = 0
+    both = np.concatenate(states, axis=2)
+    tensors = [torch.from_numpy(layer) for layer in states]
+    padded = state_statistics(tensors, torch.tensor(lengths))
+    for i, n in enumerate(lengths):
+        x = both[:n, i]
+        change = np.abs(np.diff(x, axis=0)).mean(0) if n > 1 else np.zeros(8)
+        expected = np.concatenate([x.mean(0), x.std(0), x.max(0), change])
+        np.testing.assert_allclose(padded[i], expected, atol=2e-6)
+        alone = state_statistics([layer[:n, i : i + 1] for layer in tensors], None)
+        np.testing.assert_allclose(alone[0], expected, atol=2e-6)
+
+
+def test_gradients_stay_finite_where_states_stand_still():
+    states = torch.zeros(3, 2, 4, requires_grad=True)
+    state_statistics([states], torch.tensor([3, 1])).sum().backward()
+    assert torch.isfinite(states.grad).all()
+
+
+def positive_definite(n_matrices, size, spread):
+    rng = np.random.default_rng(0)
+    vectors = np.linalg.qr(rng.normal(size=(n_matrices, size, size)))[0]
+    values = np.geomspace(0.03, 0.03 * spread, size)
+    matrices = (vectors * values) @ vectors.swapaxes(1, 2)
+    return matrices, (vectors * np.log(values)) @ vectors.swapaxes(1, 2)
+
+
+@pytest.mark.parametrize("spread", [1, 10, 1e3, 1e4])
+def test_a_logarithm_is_that_of_the_eigenvalues(spread):
+    matrices, expected = positive_definite(5, 64, spread)
+    logarithms = logarithm(torch.from_numpy(matrices))
+    np.testing.assert_allclose(logarithms, expected, atol=2e-5)
+    single = logarithm(torch.from_numpy(matrices).float())
+    np.testing.assert_allclose(single, expected, atol=2e-4)
+
+
+def test_components_are_those_of_a_principal_component_analysis():
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(50, 4, 6)) @ rng.normal(size=(6, 6)) + 3
+    lengths = [50, 20, 1, 33]
+    for i, n in enumerate(lengths):
+        states[n:, i] = 0
+    covariance = StateCovariance(6)
+    covariance.fit(moments(torch.from_numpy(states), torch.tensor(lengths)))
+    frames = np.concatenate([states[:n, i] for i, n in enumerate(lengths)])
+    analysis = PCA().fit(frames)
+    share = analysis.explained_variance_ * (len(frames) - 1) / len(frames)
+    scale = 1 / np.sqrt(share + 1e-3 * share[0])
+    signs = np.sign(analysis.components_[range(6), np.abs(analysis.components_).argmax(axis=1)])
+    expected = (analysis.components_ * (signs * scale)[:, None]).T
+    np.testing.assert_allclose(covariance.center, frames.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(covariance.components, expected, atol=1e-5)
+
+
+def test_states_that_stand_still_have_the_least_covariance():
+    covariance = StateCovariance(3)
+    features = covariance(torch.full((7, 2, 3), 0.5), torch.tensor([7, 1]))
+    expected = np.zeros(6)
+    expected[[0, 3, 5]] = np.log(0.03)
+    np.testing.assert_allclose(features[:, 3:9], [expected, expected], atol=1e-5)
+    covariance.fit(moments(torch.full((7, 2, 3), 0.5), None))  # no component has any variance
+    assert torch.isfinite(covariance(torch.full((7, 2, 3), 0.5), None)).all()
+
+
+def test_the_transition_is_a_ridge_regression_on_the_components_four_steps_before():
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(40, 3, 25)).cumsum(axis=0)
+    lengths = [40, 9, 4]  # the last is too short to foretell anything
+    for i, n in enumerate(lengths):
+        states[n:, i] = 0
+    covariance = StateCovariance(25)
+    features = covariance(torch.from_numpy(states), torch.tensor(lengths))
+    names = covariance.feature_names()
+    assert len(names) == len(set(names)) == covariance.n_features == features.shape[1]
+    where = {name: i for i, name in enumerate(names)}
+    rows = [[f"transition_{i}_{j}" for j in range(20)] for i in range(20)]
+    at = np.vectorize(where.get)([*rows, [f"drift_{j}" for j in range(20)]])  # (21, 20)
+    for i, n in enumerate(lengths[:2]):
+        x = states[:n, i, :20]  # before `fit`, components are the first states
+        told = np.column_stack([x[:-4], np.ones(n - 4)])
+        ridge = Ridge(alpha=0.3 * (n - 4), fit_intercept=False).fit(told, x[4:])
+        np.testing.assert_allclose(features[i, at], ridge.coef_.T, atol=1e-5)
+        alone = covariance(torch.from_numpy(states[:n, i : i + 1]), None)
+        np.testing.assert_allclose(features[i], alone[0], atol=1e-6)
+    assert (features[2, at] == 0).all()
+
+
+def test_the_order_of_steps_shows_in_nothing_but_the_transition():
+    states = torch.randn(30, 1, 3, generator=torch.Generator().manual_seed(0)).cumsum(dim=0)
+    covariance = StateCovariance(3)
+    there, back = covariance(states, None), covariance(states.flip(0), None)
+    np.testing.assert_allclose(there[:, :9], back[:, :9], atol=1e-5)
+    assert (there[:, 9:] - back[:, 9:]).abs().max() > 0.1
+
+
+def test_gradients_reach_the_states_through_the_covariance():
+    states = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
+    covariance = StateCovariance(3).double()
+    assert torch.autograd.gradcheck(
+        lambda x: covariance(x, torch.tensor([5, 3])).double(), states, atol=1e-3, eps=1e-3
+    )

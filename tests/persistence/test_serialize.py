@@ -1,0 +1,85 @@
+"""Values as trees and back; damaged trees and whole models are in test_persistence."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+
+from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep.persistence.serialize import Packer, Unpacker
+
+
+def packed(value):
+    packer = Packer()
+    return packer.pack(value, "it"), packer
+
+
+@pytest.mark.parametrize(
+    ("value", "tree"),
+    [
+        (None, None),
+        (3, 3),
+        (0.5, 0.5),
+        (-math.inf, {"float": "-inf"}),
+        ([1, "a"], [1, "a"]),
+        ((1, [2]), {"tuple": [1, [2]]}),
+        ({2: (3,)}, {"dict": [[2, {"tuple": [3]}]]}),
+        (np.array(["a", "bc"]), {"strings": [[2], ["a", "bc"]]}),
+    ],
+    ids=repr,
+)
+def test_plain_values_have_plain_trees(value, tree):
+    found, packer = packed(value)
+    assert found == tree
+    assert not packer.arrays
+    back = Unpacker({}, []).unpack(tree)
+    assert type(back) is type(value)
+    np.testing.assert_equal(back, value)
+
+
+def test_numbers_are_kept_beside_the_tree_in_the_order_of_this_machine():
+    tree, packer = packed([np.arange(3, dtype=">i4"), torch.ones(2)])
+    assert tree == [{"array": "0"}, {"tensor": {"array": "1"}}]
+    assert [array.dtype for array in packer.arrays.values()] == [np.int32, np.float32]
+    first, second = Unpacker(packer.arrays, []).unpack(tree)
+    assert first.tolist() == [0, 1, 2]
+    assert torch.equal(second, torch.ones(2))
+
+
+def test_an_estimator_is_its_name_its_parameters_and_what_it_learned():
+    scaler = StandardScaler().fit([[1.0], [3.0]])
+    extractor = SpectrogramExtractor(n_mels=4)
+    extractor.found_ = scaler
+    tree, packer = packed(extractor)
+    name, parameters, learned = tree["estimator"]
+    assert name == "SpectrogramExtractor"
+    assert parameters["n_mels"] == 4
+    assert learned["found_"] == {"step": 0}  # a step of scikit-learn, in bytes of its own
+    assert len(packer.steps) == 1
+    assert Unpacker(packer.arrays, packer.steps).unpack(tree).found_.mean_.tolist() == [2]
+
+
+def test_a_network_is_its_name_its_sizes_and_weights():
+    X = np.zeros((2, 5, 3), np.float32)
+    network = Seq2SeqAutoencoder(2, max_epochs=0, random_state=0).fit(X).network_
+    tree, packer = packed(network)
+    name, config, prefix = tree["network"]
+    assert name == "TimeAutoencoder"
+    assert ["n_bands", 3] in config["dict"]
+    assert {key.removeprefix(prefix) for key in packer.arrays} == set(network.state_dict())
+
+
+def test_what_cannot_be_stored_is_named_by_its_place():
+    with pytest.raises(ValueError, match=r"it\[1\]\['a'\] is a builtins\.set"):
+        packed([0, {"a": set()}])
+
+
+def test_parts_that_nothing_refers_to_are_an_error():
+    unpacker = Unpacker({"0": np.ones(1), "1": np.ones(1)}, [])
+    unpacker.unpack({"array": "0"})
+    with pytest.raises(ValueError, match="1 parts that belong nowhere, '1' first"):
+        unpacker.finish()
+    unpacker.unpack({"array": "1"})
+    unpacker.finish()

@@ -1,0 +1,103 @@
+"""What a journal keeps, whatever happens to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skaudeep._journal import Journal, record
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    shapes=st.integers(2, 3).flatmap(
+        lambda ndim: st.lists(
+            st.lists(st.integers(1, 4), min_size=ndim, max_size=ndim), min_size=1, max_size=5
+        )
+    ),
+    damage=st.floats(0, 1, exclude_max=True),
+    flip=st.booleans(),
+)
+def test_a_journal_keeps_whole_rows_and_drops_what_follows_damage(
+    tmp_path_factory: pytest.TempPathFactory, shapes: list[list[int]], damage: float, flip: bool
+):
+    path = tmp_path_factory.getbasetemp() / "journal"
+    path.unlink(missing_ok=True)
+    rows = [np.random.default_rng(i).normal(size=shape) for i, shape in enumerate(shapes)]
+    rows = [row.astype(np.float32) for row in rows]
+
+    def check(journal: Journal, i: int) -> None:
+        (row,) = journal.read([i])
+        np.testing.assert_array_equal(row, rows[i])
+
+    ends = []
+    with Journal(path, "task", len(rows)) as journal:
+        head = path.stat().st_size
+        for i, row in enumerate(rows):
+            journal.append([record(i, row, 8000.0)])
+            ends.append(path.stat().st_size)
+    content = bytearray(path.read_bytes())
+    place = head + int(damage * (len(content) - head))
+    if flip:
+        content[place] ^= 1
+    path.write_bytes(content if flip else content[:place])
+    whole = [end <= place for end in ends]
+    with Journal(path, "task", len(rows)) as journal:
+        assert journal.done.tolist() == whole
+        for i in np.flatnonzero(whole):
+            check(journal, i)
+        journal.append([record(i, rows[i], 8000.0) for i in np.flatnonzero(~np.array(whole))])
+    with Journal(path, "task", len(rows)) as journal:
+        assert journal.done.all()
+        assert journal.rates.tolist() == [8000.0] * len(rows)
+        for i in range(len(rows)):
+            check(journal, i)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 5, 30])
+def test_a_journal_whose_head_was_cut_short_begins_anew(tmp_path: Path, n_bytes: int):
+    with Journal(tmp_path / "journal", "task", 2):
+        pass
+    content = (tmp_path / "journal").read_bytes()
+    (tmp_path / "journal").write_bytes(content[:n_bytes])
+    with Journal(tmp_path / "journal", "task", 2) as journal:
+        assert not journal.done.any()
+    assert (tmp_path / "journal").read_bytes() == content
+
+
+def test_a_full_disk_keeps_the_records_that_it_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = [np.full((2, 3), i, np.float32) for i in range(4)]
+    records = [record(i, row, 8000.0) for i, row in enumerate(rows)]
+    write = Journal._write
+
+    def full(self: Journal, place: int, data: bytes) -> None:
+        if place + len(data) > room:
+            raise OSError(28, "No space left on device")
+        write(self, place, data)
+
+    with Journal(tmp_path / "journal", "task", 4) as journal:
+        room = (tmp_path / "journal").stat().st_size + 2 * len(records[0]) + 1
+        monkeypatch.setattr(Journal, "_write", full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.append(records)
+        assert journal.done.tolist() == [True, True, False, False]
+        np.testing.assert_array_equal(journal.read([1, 0]), [rows[1], rows[0]])
+        monkeypatch.undo()
+        journal.append(records[2:])
+        np.testing.assert_array_equal(journal.read(range(4)), rows)
+
+
+def test_the_last_record_of_a_row_counts_also_for_the_next_process(tmp_path: Path):
+    first, second = np.zeros((2, 3), np.float32), np.ones((4, 3), np.float32)
+    with Journal(tmp_path / "journal", "task", 1) as journal:
+        journal.append([record(0, first, 8000.0, 7)])
+        journal.append([record(0, second, 16000.0, -8)])
+    with Journal(tmp_path / "journal", "task", 1) as journal:
+        assert (journal.marks[0], journal.rates[0]) == (-8, 16000)
+        np.testing.assert_array_equal(journal.read([0])[0], second)

@@ -1,0 +1,234 @@
+"""The loop learns, clips, counts padding for nothing, and goes on from where it stopped."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skaudeep.nn.autoencoders import NETWORKS
+from skaudeep.training.loop import (
+    Loss,
+    Training,
+    check_schedule,
+    epoch_order,
+    squared_error,
+    value_at,
+)
+
+
+class Bias(nn.Module):
+    """Reconstructs everything as one number; the best one is the mean of the data."""
+
+    def __init__(self, start=0.0, divergence=None):
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(start))
+        self.divergence = divergence
+        self.seen = []
+
+    def forward(self, x, lengths, generator, feed_previous_prob):
+        self.seen.append((generator is not None, feed_previous_prob))
+        divergence = None if self.divergence is None else self.divergence * self.value.square()
+        return self.value.expand_as(x), divergence
+
+
+def training(network, *, lr=0.1, loss=None, gradient_clip=2.0, optimizer=torch.optim.SGD):
+    return Training(
+        network,
+        optimizer(network.parameters(), lr=9.0),  # the schedule's rate replaces it
+        loss or Loss(),
+        seed=0,
+        learning_rate=lr,
+        gradient_clip=gradient_clip,
+    )
+
+
+def test_the_loss_is_the_root_of_the_mean_squared_error_over_the_epoch():
+    x = torch.full((4, 2, 3), 3.0)
+    y = torch.full((5, 1, 3), 1.0)
+    run = training(Bias(), lr=1e-9)
+    run.run_epoch([(x, None), (y, None)])
+    assert run.loss_curve == pytest.approx([np.sqrt((24 * 9 + 15 * 1) / 39)])
+
+
+def test_training_finds_the_mean():
+    x = torch.tensor([1.0, 2.0, 3.0, 6.0])[:, None, None]
+    network = Bias()
+    run = training(network, lr={0: 0.2, 200: 0.01})
+    for _ in range(400):
+        run.run_epoch([(x, None)])
+    assert network.value.item() == pytest.approx(3.0, abs=0.01)
+
+
+def test_padding_and_silence_count_for_nothing():
+    x = torch.tensor([[2.0, 4.0], [2.0, 0.0]])[:, :, None]  # the second sequence has one frame
+    error, n_values = squared_error(torch.zeros(2, 2, 1), x, torch.tensor([2, 1]))
+    assert error.tolist() == [[4.0, 16.0], [4.0, 0.0]]
+    assert n_values.tolist() == [[1.0, 1.0], [1.0, 0.0]]
+    x[0, 0] = -1.0
+    error, n_values = squared_error(
+        torch.zeros(2, 2, 1), x, torch.tensor([2, 1]), mask_silence=True
+    )
+    assert error.tolist() == [[0.0, 16.0], [4.0, 0.0]]
+    assert n_values.tolist() == [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_a_batch_of_nothing_but_silence_teaches_nothing():
+    network = Bias(0.5)
+    run = training(network, loss=Loss(mask_silence=True))
+    run.run_epoch([(torch.full((3, 2, 1), -1.0), None), (torch.ones(1, 1, 1), None)])
+    assert network.value.item() == pytest.approx(0.6)  # of the sounding batch alone
+    assert run.loss_curve == [0.5]
+
+
+def test_each_element_of_the_gradient_is_clipped():
+    network = Bias()
+    run = training(network, lr=1.0, gradient_clip=0.25)
+    run.run_epoch([(torch.full((2, 2, 1), 5.0), None)])
+    assert network.value.item() == pytest.approx(0.25)
+    assert run.gradient_norm == pytest.approx(1.0)  # before clipping
+
+
+def test_a_perfect_reconstruction_leaves_finite_weights():
+    network = Bias(1.0)
+    run = training(network)
+    run.run_epoch([(torch.ones(3, 2, 1), None)])
+    assert run.loss_curve == [0]
+    assert network.value.item() == 1.0
+
+
+def test_divergence_counts_per_value_with_its_weight():
+    loss = Loss(kl_weight={0: 0.0, 4: 2.0})
+    sums = loss.sums(Bias(3.0, 5.0), torch.zeros(3, 2, 4), None, None, 2)
+    assert [value.item() for value in sums] == [24 * 9, 24, 45]
+    value = loss.value(*sums, value_at(loss.kl_weight, 2)).item()
+    assert value == pytest.approx(3.0 + 1.0 * 45 / 24)
+
+
+def test_own_output_is_fed_in_training_only():
+    network = Bias()
+    run = training(network, loss=Loss(feed_previous_prob={0: 0.0, 1: 0.5}))
+    batch = [(torch.ones(1, 1, 1), None)]
+    run.run_epoch(batch)
+    run.run_epoch(batch)
+    run.validate(batch)
+    assert network.seen == [(True, 0.0), (True, 0.5), (False, 0.0)]
+
+
+def test_beside_training_own_output_is_fed_always_or_never():
+    network, batch = Bias(), [(torch.ones(1, 1, 1), None)]
+    run = training(network, loss=Loss(feed_previous_prob={1: 0.9, 2: 1.0}))
+    for _ in range(2):
+        run.run_epoch(batch)
+        run.validate(batch)
+    assert [feed for in_training, feed in network.seen if not in_training] == [0.0, 1.0]
+
+
+def test_the_best_weights_are_those_after_the_least_validation_loss():
+    network = Bias()
+    run = training(network, lr=0.5)
+    best = []
+    for target in (1.0, 1.0, 1.0, 9.0, 9.0):
+        run.run_epoch([(torch.full((1, 1, 1), target), None)])
+        run.validate([(torch.full((1, 1, 1), 1.0), None)])
+        best.append((float(run.best_weights["value"]), run.epochs_since_best))
+    assert best == [(0.5, 0), (1.0, 0), (1.0, 1), (1.0, 2), (1.0, 3)]
+
+
+def test_divergence_of_training_is_an_error():
+    run = training(Bias(), lr=float("nan"))
+    batch = [(torch.ones(1, 1, 1), None)]
+    run.run_epoch(batch)
+    with pytest.raises(FloatingPointError, match="the loss of epoch 1 is nan"):
+        run.run_epoch(batch)
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_a_training_goes_on_from_its_state_as_if_never_interrupted(stop_after):
+    rng = torch.Generator().manual_seed(0)
+    epoch = [(torch.rand(3, 2, 1, generator=rng), None) for _ in range(3)]
+
+    def start():
+        return training(Bias(), optimizer=torch.optim.Adam)
+
+    def run(one, n_epochs):
+        while one.epoch < n_epochs:
+            one.run_epoch(epoch[one.batch :])
+            one.validate(epoch[:1])
+        return one
+
+    whole = run(start(), 4)
+
+    interrupted = start()
+    states = []
+
+    def stop():
+        weights = {n: w.clone() for n, w in interrupted.network.state_dict().items()}
+        states.append((interrupted.state(), weights))
+        if len(states) == stop_after:
+            raise Interrupted
+
+    interrupted.after_batch.append(stop)
+    with pytest.raises(Interrupted):
+        run(interrupted, 4)
+    resumed = start()
+    resumed.restore(*states[-1])
+    assert run(resumed, 4).loss_curve == whole.loss_curve
+    assert resumed.validation_loss_curve == whole.validation_loss_curve
+    assert torch.equal(resumed.network.value, whole.network.value)
+    assert torch.equal(resumed.best_weights["value"], whole.best_weights["value"])
+
+
+def test_an_epochs_order_depends_on_seed_and_epoch_only():
+    np.random.seed(0)
+    order = epoch_order(50, seed=3, epoch=4)
+    np.random.seed(1)
+    assert np.array_equal(order, epoch_order(50, seed=3, epoch=4))
+    assert not np.array_equal(order, epoch_order(50, seed=3, epoch=5))
+    assert not np.array_equal(order, epoch_order(50, seed=4, epoch=4))
+    assert np.array_equal(np.sort(order), np.arange(50))
+
+
+def test_a_schedule_is_a_number_or_straight_lines():
+    assert [value_at(0.3, epoch) for epoch in (0, 7)] == [0.3, 0.3]
+    schedule = {2: 0.0, 6: 1.0, 8: 0.5}
+    assert [value_at(schedule, e) for e in (0, 2, 3, 6, 7, 99)] == [0, 0, 0.25, 1, 0.75, 0.5]
+
+
+@pytest.mark.parametrize("schedule", [{}, {-1: 0.5}, {0.5: 0.5}, {0: 2.0}, {0: 0.5, 1: "a"}])
+def test_a_schedule_that_is_none_is_refused(schedule):
+    def fits(value):
+        return isinstance(value, float) and value <= 1
+
+    with pytest.raises(ValueError, match=r"Got p=.*, expected a number, or a dict of epochs"):
+        check_schedule(schedule, "p", fits, "at most 1")
+    check_schedule(0.5, "p", fits, "at most 1")
+    check_schedule({0: 0.5}, "p", fits, "at most 1")
+
+
+@pytest.mark.parametrize("axis", NETWORKS)
+def test_a_step_on_another_device_does_not_wait_for_it(axis, monkeypatch):
+    """A meta tensor has no values: whoever asks for one raises."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no meta
+    config = {"dropout": 0.2, "encoder_noise": 0.2, "code": "gaussian"}
+    if axis != "time":
+        config |= {"band_window": 4, "band_overlap": 2}
+    with torch.device("meta"):
+        module = NETWORKS[axis](8, **config)
+    run = Training(
+        module,
+        torch.optim.Adam(module.parameters()),
+        Loss(kl_weight=0.1, feed_previous_prob=0.2),
+        seed=0,
+        learning_rate=0.1,
+        gradient_clip=1.0,
+    )
+    for lengths in (None, torch.tensor([5, 3]))[: 2 if axis == "time" else 1]:
+        assert run.step(torch.empty(5, 2, 8, device="meta"), lengths).shape == (3,)
