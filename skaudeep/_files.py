@@ -12,8 +12,8 @@ from platform import node
 from typing import BinaryIO
 from uuid import uuid4
 
-SEAL = b"\nSEALED\n"  # then 32 bytes of SHA-256; HDF5 reads over what follows its own end
-SEAL_SIZE = len(SEAL) + 32
+CHECKSUM_MARK = b"\nSEALED\n"  # then 32 bytes of SHA-256; HDF5 reads over what follows its own end
+CHECKSUM_SIZE = len(CHECKSUM_MARK) + 32
 BLOCK = 2**20  # bytes read at once
 
 
@@ -109,7 +109,7 @@ def _sync(path: Path) -> None:
 # --- seals ---------------------------------------------------------------------------------------
 
 
-def seal(path: Path) -> None:
+def append_checksum(path: Path) -> None:
     """Append the digest of a file to it.
 
     Parameters
@@ -121,16 +121,16 @@ def seal(path: Path) -> None:
         size = file.seek(0, os.SEEK_END)
         digest = _digest(file, size)
         file.seek(size)
-        file.write(SEAL + digest)
+        file.write(CHECKSUM_MARK + digest)
 
 
-def is_sealed(file: BinaryIO) -> bool:
+def has_checksum(file: BinaryIO) -> bool:
     """Tell whether an open file ends in a seal, without checking it."""
-    file.seek(max(0, file.seek(0, os.SEEK_END) - SEAL_SIZE))
-    return file.read(len(SEAL)) == SEAL
+    file.seek(max(0, file.seek(0, os.SEEK_END) - CHECKSUM_SIZE))
+    return file.read(len(CHECKSUM_MARK)) == CHECKSUM_MARK
 
 
-def seal_is_whole(file: BinaryIO) -> bool:
+def verify_checksum(file: BinaryIO) -> bool:
     """Tell whether an open sealed file holds to the bit what was sealed; reads all of it.
 
     Examples
@@ -140,22 +140,22 @@ def seal_is_whole(file: BinaryIO) -> bool:
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "a")
     ...     _ = path.write_bytes(b"0123")
-    ...     seal(path)
+    ...     append_checksum(path)
     ...     content = path.read_bytes()
-    >>> is_sealed(BytesIO(content)), seal_is_whole(BytesIO(content))
+    >>> has_checksum(BytesIO(content)), verify_checksum(BytesIO(content))
     (True, True)
-    >>> seal_is_whole(BytesIO(content.replace(b"0123", b"0122")))
+    >>> verify_checksum(BytesIO(content.replace(b"0123", b"0122")))
     False
     """
-    size = file.seek(0, os.SEEK_END) - SEAL_SIZE
+    size = file.seek(0, os.SEEK_END) - CHECKSUM_SIZE
     digest = _digest(file, size)
-    file.seek(size + len(SEAL))
+    file.seek(size + len(CHECKSUM_MARK))
     return file.read() == digest
 
 
-def identity(file: BinaryIO) -> tuple[object, ...]:
+def fingerprint(file: BinaryIO) -> tuple[object, ...]:
     """Return what tells an open file from another of its name: its seal, or its size and time."""
-    if is_sealed(file):
+    if has_checksum(file):
         return (file.read(),)  # what follows the word
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns

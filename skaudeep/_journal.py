@@ -49,7 +49,7 @@ class Journal:
         Whether the row is there.
     rates : ndarray of shape (n_rows,), float64
         Its sampling rate in Hz.
-    marks : ndarray of shape (n_rows,), int64
+    fingerprints : ndarray of shape (n_rows,), int64
         What its source is known by, as :func:`record` was told. Where it has changed since, the
         caller takes the row back from `done`; the last record of a row counts.
     shapes : ndarray of shape (n_rows, 3), int64
@@ -80,7 +80,7 @@ class Journal:
         self.path = path
         self.done = np.zeros(n_rows, dtype=bool)
         self.rates = np.zeros(n_rows)
-        self.marks = np.zeros(n_rows, dtype=np.int64)
+        self.fingerprints = np.zeros(n_rows, dtype=np.int64)
         self.shapes = np.zeros((n_rows, 3), dtype=np.int64)
         self._starts = np.zeros(n_rows, dtype=np.int64)
         self._head = self._MAGIC + hashlib.sha256(task.encode("utf-8", "surrogateescape")).digest()
@@ -150,9 +150,9 @@ class Journal:
 
     def _note(self, head: bytes, n_bytes: int) -> None:
         """Take up a record at the end, of which `head` is the beginning."""
-        row, rate, mark, *shape, _ = _RECORD.unpack_from(head)
+        row, rate, fingerprint, *shape, _ = _RECORD.unpack_from(head)
         self.done[row], self.rates[row], self.shapes[row] = True, rate, shape
-        self.marks[row] = mark
+        self.fingerprints[row] = fingerprint
         self._starts[row] = self._end + _RECORD.size
         self._end += _RECORD.size + n_bytes
 
@@ -205,7 +205,7 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-def record(row: int, values: NDArray[np.float32], rate: float, mark: int = 0) -> bytes:
+def record(row: int, values: NDArray[np.float32], rate: float, fingerprint: int = 0) -> bytes:
     """Write a row of a :class:`Journal` down, in whatever process it was made.
 
     Parameters
@@ -216,7 +216,7 @@ def record(row: int, values: NDArray[np.float32], rate: float, mark: int = 0) ->
         It.
     rate : float
         Its sampling rate in Hz.
-    mark : int, default=0
+    fingerprint : int, default=0
         What its source is known by.
 
     Returns
@@ -224,6 +224,6 @@ def record(row: int, values: NDArray[np.float32], rate: float, mark: int = 0) ->
     bytes
     """
     shape = [0] * (3 - values.ndim) + list(values.shape)
-    head = _RECORD.pack(row, rate, mark, *shape, 0)[:-4]
+    head = _RECORD.pack(row, rate, fingerprint, *shape, 0)[:-4]
     payload = np.ascontiguousarray(values, dtype="<f4").tobytes()
     return head + zlib.crc32(payload, zlib.crc32(head)).to_bytes(4, "little") + payload

@@ -32,8 +32,14 @@ from skaudeep.nn.devices import products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder
 from skaudeep.nn.pooling import REPRESENTATIONS, STATISTICS
 from skaudeep.nn.stack import CELLS
-from skaudeep.training.batches import Sequences, blocks_of, is_ragged, map_sequences, n_dimensions
-from skaudeep.training.distributed import ALONE, Ranks, Unwatched
+from skaudeep.training.batches import (
+    Sequences,
+    is_ragged,
+    iterate_blocks,
+    map_sequences,
+    n_dimensions,
+)
+from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
 from skaudeep.training.loop import (
     Loss,
     Schedule,
@@ -211,7 +217,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     >>> autoencoder.transform(X).shape
     (6, 424)
     >>> autoencoder.get_feature_names_out()[[0, 15, 16, 152, -1]].tolist()
-    ['mean_0', 'mean_15', 'covariance_0_0', 'transition_0_0', 'drift_15']
+    ['mean_0', 'mean_15', 'covariance_0_0', 'transition_0_0', 'intercept_15']
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -369,11 +375,11 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         sequences = Sequences(self._check_X(X, reset=not go_on))
         if not sequences.lengths.any():
             raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
-        ranks = Ranks.join()
-        ranks.check_same(lambda: self.get_params(deep=False) | {"X": sequences.summary()})
+        processes = ProcessGroup.join()
+        processes.check_same(lambda: self.get_params(deep=False) | {"X": sequences.summary()})
         if not go_on:
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            self.seed_ = ranks.first(lambda: seed)
+            self.seed_ = processes.broadcast(lambda: seed)
             self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
             self.network_ = self._build_network(self._config(sequences.n_bands))
             self.loss_curve_: list[float] = []
@@ -398,7 +404,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             gradient_clip=self.gradient_clip,
             loss_curve=self.loss_curve_,
             validation_loss_curve=self.validation_loss_curve_,
-            ranks=ranks,
+            processes=processes,
         )
         if self.moments_ is not None:
             training.restore_moments(self.moments_)
@@ -415,7 +421,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         y: Any,
     ) -> None:
         """Run epochs, each a task for callbacks, until all are done or somebody says stop."""
-        device, ranks = training.device, training.ranks
+        device, processes = training.device, training.processes
         hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
         n_epochs = last_epoch - training.epoch
         begun = {
@@ -423,14 +429,14 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             "last_epoch": last_epoch,
             "checksum": sequences.checksum,
             "resume": resume,
-            "complete": partial(self._fit_covariance, sequences, ALONE),
+            "complete": partial(self._fit_covariance, sequences, SINGLE_PROCESS),
         }
         progress = (
             begin_fit(**hooks, n_subtasks=n_epochs, metadata=begun)
-            if ranks.rank == 0
-            else Unwatched()
+            if processes.rank == 0
+            else NullCallbackContext()
         )
-        ranks.follow(training)
+        processes.broadcast_state(training)
         self.seed_ = training.seed  # a checkpoint may have brought another
         rows = np.flatnonzero(sequences.lengths)
         train_on, validate_on = self._split(rows, validation_fraction)
@@ -440,10 +446,12 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             task.call_on_fit_task_begin(**hooks)
             order = train_on[epoch_order(len(train_on), seed=training.seed, epoch=training.epoch)]
             to_do = order[training.batch * self.batch_size :]
-            with closing(sequences.batches(to_do, self.batch_size, device, ranks)) as batches:
+            with closing(sequences.batches(to_do, self.batch_size, device, processes)) as batches:
                 training.run_epoch(batches)
             if len(validate_on):
-                training.validate(sequences.batches(validate_on, self.batch_size, device, ranks))
+                training.validate(
+                    sequences.batches(validate_on, self.batch_size, device, processes)
+                )
             stop = partial(
                 task.call_on_fit_task_end,
                 **hooks,
@@ -453,17 +461,17 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
                 },
                 reconstruction_attributes=partial(self._attributes_now, sequences),
             )
-            if ranks.first(stop):
+            if processes.broadcast(stop):
                 break
-        ranks.follow(training)  # their processors may differ in the last bit
+        processes.broadcast_state(training)  # their processors may differ in the last bit
         if training.best_weights is not None:
             self.network_.load_state_dict(training.best_weights)
-        self._finish(sequences, ranks)
+        self._finish(sequences, processes)
         progress.call_on_fit_task_end(**hooks)
 
-    def _finish(self, sequences: Sequences, ranks: Ranks) -> None:
+    def _finish(self, sequences: Sequences, processes: ProcessGroup) -> None:
         """Do what follows the last epoch."""
-        self._fit_covariance(sequences, ranks, self.network_.eval())
+        self._fit_covariance(sequences, processes, self.network_.eval())
         self.network_.cpu()
 
     def _split(self, rows: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
@@ -519,14 +527,16 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             bf16=bf16,
         )
 
-    def _fit_covariance(self, sequences: Sequences, ranks: Ranks, network: Autoencoder) -> None:
+    def _fit_covariance(
+        self, sequences: Sequences, processes: ProcessGroup, network: Autoencoder
+    ) -> None:
         """Find the principal components of the states, in a sample of the rows."""
         rows = np.flatnonzero(sequences.lengths)
         if len(rows) > COVARIANCE_ROWS:
             rows = np.sort(np.random.default_rng(self.seed_).permutation(rows)[:COVARIANCE_ROWS])
         device = next(network.parameters()).device
-        with closing(sequences.batches(rows, self.batch_size, device, ranks)) as batches:
-            network.encoder.covariance.fit(state_moments(network.encoder, batches, ranks))
+        with closing(sequences.batches(rows, self.batch_size, device, processes)) as batches:
+            network.encoder.covariance.fit(state_moments(network.encoder, batches, processes))
 
     def _snapshot(self) -> dict[str, Any]:
         """Copy what `fit` has changed so far, but for the principal components of the states."""
@@ -539,7 +549,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     def _attributes_now(self, sequences: Sequences) -> dict[str, Any]:
         """Attributes of an estimator as if `fit` had stopped here, for callbacks."""
         attributes = self._snapshot()
-        self._fit_covariance(sequences, ALONE, attributes["network_"])
+        self._fit_covariance(sequences, SINGLE_PROCESS, attributes["network_"])
         return attributes
 
     # --- what has been learned -------------------------------------------------------------------
@@ -574,7 +584,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             return features.transpose(0, 1) if per_frame else features
 
         blocks = (
-            self._by_sequence(block, represent, n_features, per_frame) for block in blocks_of(X)
+            self._by_sequence(block, represent, n_features, per_frame)
+            for block in iterate_blocks(X)
         )
         return np.concatenate(list(blocks))
 
@@ -899,7 +910,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
 
         blocks = [
             self._by_sequence(block, errors, 2, per_frame=True)
-            for block in blocks_of(self._check_X(X, reset=False))
+            for block in iterate_blocks(self._check_X(X, reset=False))
         ]
         both = np.concatenate(blocks).astype(np.float64)  # as scikit-learn wants scores
         return both[..., 0], both[..., 1]

@@ -432,9 +432,9 @@ class ChunkVotingClassifier(
             votes = self.classifier_.predict_proba(X[present])
         else:
             votes = self.classifier_.predict(X[present])[:, None] == self.classes_
-        of_clips = np.zeros((*present.shape, len(self.classes_)))
-        of_clips[present] = votes
-        return of_clips.sum(axis=1) / count[:, None]
+        reduce_to_clips = np.zeros((*present.shape, len(self.classes_)))
+        reduce_to_clips[present] = votes
+        return reduce_to_clips.sum(axis=1) / count[:, None]
 
 
 def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDArray]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from skaudeep._files import check_writable
 from skaudeep._journal import Journal, record
 from skaudeep._version import __version__
-from skaudeep.audio.chain import views_of
+from skaudeep.audio.chain import extract_clip_views
 from skaudeep.audio.decoding import AudioError, Clip, list_clips
 
 # Every process imports this room to work for it: what only the caller needs, scikit-learn and
@@ -117,10 +117,10 @@ def extract_to_netcdf(
     file = Path(path).expanduser()
     check_writable(file)
     with _others(effective_n_jobs(extractor.n_jobs) - 1) as others:
-        from skaudeep.formats.layout import checked, padded
+        from skaudeep.formats.layout import complete_bunch, padded
         from skaudeep.formats.netcdf import count_frames, load_netcdf, write_rows
 
-        bunch = checked(bunch)
+        bunch = complete_bunch(bunch)
         clips = list_clips(bunch.data)
         parameters = extractor.get_params()
         # Neither changes a spectrogram.
@@ -170,7 +170,7 @@ def _extract(
             yield rows, [clips[row] for row in rows], parameters
 
     for row in np.flatnonzero(journal.done).tolist():
-        journal.done[row] = journal.marks[row] == _mark_of(clips[row])
+        journal.done[row] = journal.fingerprints[row] == _mark_of(clips[row])
     _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal)
     todo = deque(np.flatnonzero(~journal.done).tolist())
     while todo:  # again, as tasks may give back the rest of their clips
@@ -227,9 +227,9 @@ def _extract_some(rows: list[int], clips: list[Clip], parameters: dict[str, Any]
     views: list[bytes | AudioError] = []
     n_bytes = 0
     for row, clip in zip(rows, clips, strict=True):
-        mark = _mark_of(clip)  # before it is read: a change meanwhile is a change
-        ((view,),) = views_of([clip], [parameters])
-        views.append(view if isinstance(view, AudioError) else record(row, *view, mark))
+        fingerprint = _mark_of(clip)  # before it is read: a change meanwhile is a change
+        ((view,),) = extract_clip_views([clip], [parameters])
+        views.append(view if isinstance(view, AudioError) else record(row, *view, fingerprint))
         n_bytes += 0 if isinstance(view, AudioError) else view.values.nbytes
         if n_bytes > BATCH_BYTES:
             break
@@ -275,7 +275,7 @@ def _do_all(tasks: Iterable[tuple[Any, ...]], others: Others) -> Iterator[Done]:
 
 
 def _report(failed: list[str], silent: list[str], n_clips: int) -> None:
-    from skaudeep.spectrogram import warn_of
+    from skaudeep.spectrogram import warn_about_failures
 
-    warn_of("could not be read; their rows are NaN", failed, n_clips)
-    warn_of("are silent; their rows are -1 throughout", silent, n_clips)
+    warn_about_failures("could not be read; their rows are NaN", failed, n_clips)
+    warn_about_failures("are silent; their rows are -1 throughout", silent, n_clips)

@@ -61,7 +61,7 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
     >>> views.fit_transform(clips).shape
     (40, 232)
     >>> views.get_feature_names_out()[[0, -1]].tolist()
-    ['-30dB__mean_0', '-60dB__drift_7']
+    ['-30dB__mean_0', '-60dB__intercept_7']
     """
 
     def __init__(self, transformer_list: list[tuple[str, Any]], *, n_jobs: int | None = None):

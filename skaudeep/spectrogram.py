@@ -22,7 +22,7 @@ from skaudeep._base import (
     VersionMixin,
     run_fit_without_subtasks,
 )
-from skaudeep.audio.chain import DYNAMIC_RANGE, Signal, hop_of, views_of
+from skaudeep.audio.chain import DYNAMIC_RANGE, Signal, extract_clip_views, hop_seconds
 from skaudeep.audio.decoding import (
     SAMPLING_RATES,
     Align,
@@ -88,7 +88,7 @@ def extract_views(
     # joblib.parallel_config may say otherwise.
     parameters = [extractor.get_params() for extractor in extractors]
     done = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(views_of)(batch, parameters) for batch in batches
+        delayed(extract_clip_views)(batch, parameters) for batch in batches
     )
     rows = [views for batch in done for views in batch]
     gathered = [_gather(clips, view) for view in zip(*rows, strict=True)]
@@ -100,8 +100,10 @@ def extract_views(
                 failed[i] = str(view)
             elif not (view.values > -1).any():
                 silent[i] = clips[i].name
-    warn_of("could not be read; their rows are NaN", list(failed.values()), len(clips))
-    warn_of("are silent; their rows are -1 throughout", list(silent.values()), len(clips))
+    warn_about_failures("could not be read; their rows are NaN", list(failed.values()), len(clips))
+    warn_about_failures(
+        "are silent; their rows are -1 throughout", list(silent.values()), len(clips)
+    )
     return gathered
 
 
@@ -134,7 +136,7 @@ def _gather(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[n
     return gathered
 
 
-def warn_of(what: str, which: list[str], n_clips: int) -> None:
+def warn_about_failures(what: str, which: list[str], n_clips: int) -> None:
     """Warn, three calls up, that something is the matter with some clips."""
     if not which:
         return
@@ -405,7 +407,7 @@ class SpectrogramExtractor(
                 "rate. Give it."
             )
         window = round(self.window_duration * rate)
-        hop = round(hop_of(self.window_duration, self.hop_duration) * rate)
+        hop = round(hop_seconds(self.window_duration, self.hop_duration) * rate)
         if not 0 < hop < window:
             raise ValueError(
                 f"hop_duration={self.hop_duration} leaves no overlap between windows of "
@@ -505,7 +507,7 @@ class SpectrogramExtractor(
             raise ValueError(
                 f"n_chunks={self.n_chunks} without a chunk_duration. Set chunk_duration=."
             )
-        shortest = max(self.window_duration, hop_of(self.window_duration, self.hop_duration))
+        shortest = max(self.window_duration, hop_seconds(self.window_duration, self.hop_duration))
         if self.chunk_duration is not None and self.chunk_duration < shortest:
             raise ValueError(
                 f"chunk_duration={self.chunk_duration} is shorter than a window or a hop "

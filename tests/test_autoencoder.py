@@ -146,7 +146,7 @@ def test_names_say_what_each_feature_is():
     assert covariance.tolist() == [
         *("mean_0", "mean_1", "covariance_0_0", "covariance_0_1", "covariance_1_1"),
         *("transition_0_0", "transition_0_1", "transition_1_0", "transition_1_1"),
-        *("drift_0", "drift_1"),
+        *("intercept_0", "intercept_1"),
     ]
 
 

@@ -550,19 +550,19 @@ def test_a_vote_is_right_more_often_than_a_chunk():
     spectrograms = extractor(n_chunks=9).transform(clips.data)
     assert spectrograms.shape[:2] == (48, 9)
     classifiers = {"hard": LinearSVC(C=0.01, random_state=0), "soft": LogisticRegression(C=0.01)}
-    of_chunks, of_clips = np.zeros((2, 2, len(clips.cv)))
+    of_chunks, reduce_to_clips = np.zeros((2, 2, len(clips.cv)))
     for fold, (train, test) in enumerate(clips.cv):
         network = autoencoder(representation="code").fit(spectrograms[train])
         features, y = network.transform(spectrograms), clips.target
         for row, (voting, classifier) in enumerate(classifiers.items()):
             vote = ChunkVotingClassifier(make_pipeline(StandardScaler(), classifier), voting=voting)
             vote.fit(features[train], y[train])
-            of_clips[row, fold] = vote.score(features[test], y[test])
+            reduce_to_clips[row, fold] = vote.score(features[test], y[test])
             chunks = features[test].reshape(-1, features.shape[2])
             of_chunks[row, fold] = vote.classifier_.score(chunks, np.repeat(y[test], 9))
     assert (of_chunks.mean(axis=1) > 0.5).all()  # chance is 0.25
     assert (
-        of_clips.mean(axis=1) > of_chunks.mean(axis=1) + 0.05
+        reduce_to_clips.mean(axis=1) > of_chunks.mean(axis=1) + 0.05
     ).all()  # 0.07 to 0.20 with other seeds
 
 

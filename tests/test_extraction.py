@@ -88,7 +88,7 @@ def test_an_interrupted_extraction_goes_on_where_it_stopped(
     monkeypatch.setattr(Journal, "append", appending)
     with monkeypatch.context() as dying:
         if moment == "writing":
-            dying.setattr("skaudeep.formats.netcdf.seal", killing)
+            dying.setattr("skaudeep.formats.netcdf.append_checksum", killing)
         if moment == "replacing":
             dying.setattr("os.replace", killing)
         with pytest.raises(Killed):
@@ -108,7 +108,7 @@ def test_a_clip_that_changed_meanwhile_is_extracted_again(
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr("skaudeep.formats.netcdf.seal", interrupt)
+        dying.setattr("skaudeep.formats.netcdf.append_checksum", interrupt)
         with pytest.raises(Killed):
             extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
     Path(files.data[11]).write_bytes(Path(files.data[12]).read_bytes())
@@ -249,7 +249,7 @@ def test_a_changed_task_is_another_task(
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr("skaudeep.formats.netcdf.seal", interrupt)
+        dying.setattr("skaudeep.formats.netcdf.append_checksum", interrupt)
         with pytest.raises(Killed):
             extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
     order, level = changes.pop("order", 1), changes.pop("level", 1)

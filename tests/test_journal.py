@@ -99,5 +99,5 @@ def test_the_last_record_of_a_row_counts_also_for_the_next_process(tmp_path: Pat
         journal.append([record(0, first, 8000.0, 7)])
         journal.append([record(0, second, 16000.0, -8)])
     with Journal(tmp_path / "journal", "task", 1) as journal:
-        assert (journal.marks[0], journal.rates[0]) == (-8, 16000)
+        assert (journal.fingerprints[0], journal.rates[0]) == (-8, 16000)
         np.testing.assert_array_equal(journal.read([0])[0], second)

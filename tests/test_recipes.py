@@ -27,9 +27,9 @@ def test_features_are_named_by_their_scale(sounds):
     assert views.transform(sounds.data[:2]).shape == (2, len(names)) == (2, 5128)
     assert names[[0, 2563, 2564, 5127]].tolist() == [
         "80ms__mean_0",
-        "80ms__drift_19",
+        "80ms__intercept_19",
         "25ms__mean_0",
-        "25ms__drift_19",
+        "25ms__intercept_19",
     ]
 
 

@@ -1,4 +1,4 @@
-from .chain import views_of as views_of
+from .chain import extract_clip_views as extract_clip_views
 from .decoding import AudioError as AudioError
 from .decoding import AudioInfo as AudioInfo
 from .decoding import AudioWarning as AudioWarning

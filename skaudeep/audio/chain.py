@@ -47,17 +47,17 @@ def _decode(clip: Clip, sampling_rate: float | None) -> Signal:
     )
 
 
-def _excerpt(signal: Signal, duration: float | None, align: Align) -> Signal:
+def _pad_or_cut(signal: Signal, duration: float | None, align: Align) -> Signal:
     if duration is None:
         return signal
     return signal._replace(values=pad_or_cut(*signal, duration, align))
 
 
-def _mix(signal: Signal, channel: Channel) -> Signal:
+def _mix_channels(signal: Signal, channel: Channel) -> Signal:
     return signal._replace(values=mix_channels(signal.values, channel))
 
 
-def _emphasize(signal: Signal, pre_emphasis: float) -> Signal:
+def _pre_emphasize(signal: Signal, pre_emphasis: float) -> Signal:
     return signal._replace(values=pre_emphasize(signal.values, pre_emphasis))
 
 
@@ -80,7 +80,7 @@ def _analyze(
 ) -> Signal:
     samples, rate = signal
     window = round(window_duration * rate)
-    hop = round(hop_of(window_duration, hop_duration) * rate)
+    hop = round(hop_seconds(window_duration, hop_duration) * rate)
     if window < 2 or hop < 1:
         raise ValueError(
             f"window_duration={window_duration} and hop_duration={hop_duration} are {window} and "
@@ -111,7 +111,7 @@ def _clip(signal: Signal, clip_below: float | None, clip_above: float | None) ->
     return signal._replace(values=np.clip(signal.values, low, high))
 
 
-def _scale(
+def _rescale(
     signal: Signal,
     chunk_duration: float | None,
     n_chunks: int | None,
@@ -120,7 +120,7 @@ def _scale(
 ) -> Signal:
     if chunk_duration is None:
         return signal._replace(values=rescale(signal.values))
-    length = round(chunk_duration / hop_of(window_duration, hop_duration))
+    length = round(chunk_duration / hop_seconds(window_duration, hop_duration))
     chunks = split_chunks(signal.values, length, n_chunks)
     shape = (n_chunks or len(chunks), length, signal.values.shape[1])
     scaled = np.full(shape, np.nan, np.float32)
@@ -131,16 +131,16 @@ def _scale(
 
 STEPS: tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...] = (
     (_decode, ("sampling_rate",)),
-    (_excerpt, ("duration", "align")),
-    (_mix, ("channel",)),
-    (_emphasize, ("pre_emphasis",)),
+    (_pad_or_cut, ("duration", "align")),
+    (_mix_channels, ("channel",)),
+    (_pre_emphasize, ("pre_emphasis",)),
     (_analyze, ("window_duration", "hop_duration", "n_mels", "mel_norm")),
     (_clip, ("clip_below", "clip_above")),
-    (_scale, ("chunk_duration", "n_chunks", "window_duration", "hop_duration")),
+    (_rescale, ("chunk_duration", "n_chunks", "window_duration", "hop_duration")),
 )
 
 
-def views_of(
+def extract_clip_views(
     clips: Sequence[Clip], extractors: Sequence[Mapping[str, Any]]
 ) -> list[list[Signal | AudioError]]:
     """Extract several spectrograms of each clip, sharing the work that they have in common.
@@ -167,16 +167,14 @@ def views_of(
     >>> from skaudeep import SpectrogramExtractor
     >>> parameters = SpectrogramExtractor(n_mels=40, sampling_rate=16000).get_params()
     >>> noise = np.random.default_rng(0).normal(size=16000)
-    >>> ((view,),) = views_of([Clip("noise", noise)], [parameters])
+    >>> ((view,),) = extract_clip_views([Clip("noise", noise)], [parameters])
     >>> view.values.shape, view.sampling_rate
     ((24, 40), 16000)
     """
-    return [_views_of_clip(clip, extractors) for clip in clips]
+    return [_clip_views(clip, extractors) for clip in clips]
 
 
-def _views_of_clip(
-    clip: Clip, extractors: Sequence[Mapping[str, Any]]
-) -> list[Signal | AudioError]:
+def _clip_views(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[Signal | AudioError]:
     """Run each extractor's steps on one clip; steps with equal parameters so far run once."""
     done: dict[tuple, Any] = {}
     views = []
@@ -200,6 +198,6 @@ def _views_of_clip(
     return views
 
 
-def hop_of(window_duration: float, hop_duration: float | None) -> float:
+def hop_seconds(window_duration: float, hop_duration: float | None) -> float:
     """Return the time between two frames in seconds."""
     return window_duration / 2 if hop_duration is None else hop_duration

@@ -98,7 +98,7 @@ class Checkpoint:
         self.every_n_epochs = every_n_epochs
         self.every_minutes = every_minutes
         self.keep = keep
-        self._watches: dict[Any, _Watch] = {}  # of each estimator that is being fitted
+        self._runs: dict[Any, _Run] = {}  # of each estimator that is being fitted
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_watches": {}}
@@ -134,10 +134,10 @@ class Checkpoint:
                 'pipeline["autoencoder"].set_callbacks(Checkpoint(...)).'
             )
         training = metadata["training"]
-        self._watches[estimator] = watch = _Watch(self, estimator, metadata)
+        self._runs[estimator] = run = _Run(self, estimator, metadata)
         if metadata["resume"]:
-            watch.resume(metadata["last_epoch"])
-        training.after_batch.append(watch.after_batch)
+            run.resume(metadata["last_epoch"])
+        training.after_batch.append(run.after_batch)
 
     def on_fit_task_end(self, estimator: Any, context: CallbackContext) -> None:
         """Write a checkpoint where it is due.
@@ -148,7 +148,7 @@ class Checkpoint:
         context : CallbackContext
         """
         if context.task_name == "epoch":
-            self._watches[estimator].after_epoch()
+            self._runs[estimator].after_epoch()
 
     def teardown(self, estimator: Any, context: CallbackContext) -> None:
         """Write what is not written yet, also of a training that was interrupted.
@@ -158,12 +158,12 @@ class Checkpoint:
         estimator : Seq2SeqAutoencoder
         context : CallbackContext
         """
-        watch = self._watches.pop(estimator, None)
-        if watch is not None:
-            watch.write()
+        run = self._runs.pop(estimator, None)
+        if run is not None:
+            run.write()
 
 
-class _Watch:
+class _Run:
     """A training and its folder of checkpoints."""
 
     def __init__(self, checkpoint: Checkpoint, estimator: Any, metadata: dict[str, Any]):
@@ -182,8 +182,8 @@ class _Watch:
         name = hashlib.sha256(json.dumps(self.identity).encode()).hexdigest()[:16]
         self.folder = Path(checkpoint.directory, name)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.noted: Any = None  # an estimator that is not written yet
-        self.noted_at = self.written_at = time.monotonic()
+        self.snapshot: Any = None  # an estimator that is not written yet
+        self.snapshot_at = self.written_at = time.monotonic()
 
     def resume(self, last_epoch: int) -> None:
         """Go on from the newest whole checkpoint that is not beyond the end."""
@@ -220,36 +220,36 @@ class _Watch:
         now = time.monotonic()
         minutes = self.checkpoint.every_minutes
         if minutes is not None and now - self.written_at >= 60 * minutes:
-            self.note()
+            self.take_snapshot()
             self.write()
-        elif now - self.noted_at >= self.checkpoint.NOTE_SECONDS:
-            self.note()
+        elif now - self.snapshot_at >= self.checkpoint.NOTE_SECONDS:
+            self.take_snapshot()
 
     def after_epoch(self) -> None:
-        self.note()
+        self.take_snapshot()
         if self.training.epoch % self.checkpoint.every_n_epochs == 0:
             self.write()
 
-    def note(self) -> None:
+    def take_snapshot(self) -> None:
         """Copy the state, as an interruption may strike in the middle of the next step."""
         results = {  # of the fit so far; what else there is belongs to callbacks
             name: value
             for name, value in vars(self.estimator).items()
             if name.endswith("_") and not name.startswith("_")
         }
-        self.noted = clone(self.estimator).set_callbacks()
-        vars(self.noted).update(results | self.estimator._snapshot())
-        self.noted.checkpoint_ = {"identity": self.identity, "training": self.training.state()}
-        self.noted_at = time.monotonic()
+        self.snapshot = clone(self.estimator).set_callbacks()
+        vars(self.snapshot).update(results | self.estimator._snapshot())
+        self.snapshot.checkpoint_ = {"identity": self.identity, "training": self.training.state()}
+        self.snapshot_at = time.monotonic()
 
     def write(self) -> None:
-        if self.noted is None:
+        if self.snapshot is None:
             return
-        self.complete(self.noted.network_)
-        training = self.noted.checkpoint_["training"]
+        self.complete(self.snapshot.network_)
+        training = self.snapshot.checkpoint_["training"]
         name = f"epoch-{len(training['loss_curve']):06d}-batch-{training['batch']:09d}{SUFFIX}"
-        save(self.noted, self.folder / name)
-        self.noted = None
+        save(self.snapshot, self.folder / name)
+        self.snapshot = None
         self.written_at = time.monotonic()
         by_age = sorted(self._paths(), key=lambda path: (path.stat().st_mtime_ns, path))
         for old in by_age[: -self.checkpoint.keep]:

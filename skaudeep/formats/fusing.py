@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.utils import Bunch
 
-from skaudeep.formats.layout import checked, rows_of
+from skaudeep.formats.layout import complete_bunch, row_reader
 
 
 def fuse(bunches: Sequence[Bunch]) -> Bunch:
@@ -48,11 +48,11 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     """
     if isinstance(bunches, Mapping):
         raise TypeError("Got one bunch, expected a list of them.")
-    whole = [checked(bunch) for bunch in bunches]
+    whole = [complete_bunch(bunch) for bunch in bunches]
     if not whole:
         raise ValueError("Got no sets to fuse, expected at least one.")
     first = whole[0]
-    data = [read(0, shape[0]) for shape, read in (rows_of(bunch.data) for bunch in whole)]
+    data = [read(0, shape[0]) for shape, read in (row_reader(bunch.data) for bunch in whole)]
     for number, (other, values) in enumerate(zip(whole, data, strict=True)):
         _check_same(first, other, number)
         if values.shape[:-1] != data[0].shape[:-1]:

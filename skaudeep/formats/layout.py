@@ -12,10 +12,10 @@ from sklearn.utils import Bunch
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.operations import renewed
 
-Rows = Callable[[int, int], NDArray[np.float32]]
+RowReader = Callable[[int, int], NDArray[np.float32]]
 
 
-def checked(bunch: Bunch) -> Bunch:
+def complete_bunch(bunch: Bunch) -> Bunch:
     """Return the bunch with all its keys, if they agree and can be stored.
 
     Parameters
@@ -78,7 +78,7 @@ def _check_text(key: str, text: str) -> None:
         raise ValueError(f"Got {text!r} in {key}, which holds a zero character. Rename it.")
 
 
-def rows_of(data: Any) -> tuple[tuple[int, ...], Rows]:
+def row_reader(data: Any) -> tuple[tuple[int, ...], RowReader]:
     """Read rows of data, whatever holds them.
 
     Parameters
@@ -130,7 +130,7 @@ def padded(rows: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[n
     return values
 
 
-def clips_of(
+def group_by_clip(
     filenames: NDArray, chunk_nr: NDArray, path: str, n_chunks: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Find the clips of instances that are a chunk each.
@@ -182,7 +182,7 @@ def clips_of(
     return clip, first, instances[:, 0] if n_chunks is None and there == 1 else instances
 
 
-def of_clips(
+def reduce_to_clips(
     columns: dict[str, NDArray], clip: NDArray[np.int64], first: NDArray[np.int64], path: str
 ) -> dict[str, NDArray]:
     """Reduce columns of instances to one value a clip, whose chunks must agree.
@@ -192,7 +192,7 @@ def of_clips(
     columns : dict of ndarray of shape (n_instances, ...) or ()
         Filenames among them.
     clip, first : ndarray
-        As `clips_of` gives them.
+        As `group_by_clip` gives them.
     path : str
         Where they are from, for error messages.
 
@@ -218,7 +218,7 @@ def of_clips(
     return reduced
 
 
-def target_of(
+def decode_target(
     columns: dict[str, NDArray], label_map: list[tuple[str, int]] | None, path: str
 ) -> tuple[NDArray | None, list[str]]:
     """Turn the labels of clips, as auDeep stores them, into a target and its names.

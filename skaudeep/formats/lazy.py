@@ -11,7 +11,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from skaudeep._files import identity
+from skaudeep._files import fingerprint
 
 # The library must not be called by two threads at once. xarray would lock most calls, but not all.
 LIBRARY = threading.RLock()
@@ -125,7 +125,7 @@ class StoredFile:
     path : str
         The file.
     known : tuple
-        Its identity, see :func:`~skaudeep._files.identity`.
+        Its identity, see :func:`~skaudeep._files.fingerprint`.
     """
 
     def __init__(self, path: str, known: tuple[object, ...]) -> None:
@@ -155,7 +155,7 @@ class StoredFile:
                 dataset["features"].set_var_chunk_cache(CACHE_BYTES)
             self._closing = weakref.finalize(self, _close, dataset)
             with open(self.path, "rb") as now:
-                if identity(now) != self._identity:
+                if fingerprint(now) != self._identity:
                     raise ReplacedError(
                         f"{self.path}: has been replaced since it was loaded. Load it again."
                     )

@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from skaudeep._files import identity, is_sealed, replacing, seal, seal_is_whole
+from skaudeep._files import append_checksum, fingerprint, has_checksum, replacing, verify_checksum
 from skaudeep._version import __version__
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.datasets.operations import renewed
 from skaudeep.formats.layout import (
-    Rows,
-    checked,
-    clips_of,
+    RowReader,
+    complete_bunch,
+    decode_target,
     frame_counts,
-    of_clips,
-    rows_of,
-    target_of,
+    group_by_clip,
+    reduce_to_clips,
+    row_reader,
 )
 from skaudeep.formats.lazy import (
     CACHE_BYTES,
@@ -139,14 +139,14 @@ def _read(
         raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file.")
     # Before the library parses it: on damaged files it may hang or crash.
     with open(path, "rb") as content:
-        sealed = is_sealed(content)
-        if verify and sealed and not seal_is_whole(content):
+        sealed = has_checksum(content)
+        if verify and sealed and not verify_checksum(content):
             raise ValueError(
                 f"{path}: does not match its digest; it was damaged, or changed after it was "
                 "written. Restore it or write it again; load a change made on purpose with "
                 "verify=False."
             )
-        stored = StoredFile(str(path), identity(content))
+        stored = StoredFile(str(path), fingerprint(content))
     try:
         with LIBRARY:
             dataset = stored.dataset()
@@ -192,12 +192,12 @@ def _bunch_of(
             f"{path}: has format {meta['format']}, written by skaudeep {meta['version']}; this is "
             f"{__version__}, which reads up to format {FORMAT}. Install a newer skaudeep."
         )
-    clip, first, instances = clips_of(
+    clip, first, instances = group_by_clip(
         columns["filename"], columns["chunk_nr"], path, meta.get("n_chunks")
     )
-    columns = of_clips(columns, clip, first, path)
+    columns = reduce_to_clips(columns, clip, first, path)
     label_map = json.loads(attributes.get("label_map", "null"))
-    target, target_names = target_of(columns, label_map, path)
+    target, target_names = decode_target(columns, label_map, path)
     try:
         bunch = make_bunch(
             StoredArray(stored, shape, instances),
@@ -306,8 +306,8 @@ def save_netcdf(
     >>> stored.data.shape, bool(np.isnan(stored.data[1, 30:]).all())
     ((2, 50, 40), True)
     """
-    bunch = checked(bunch)
-    shape, read = rows_of(bunch.data)
+    bunch = complete_bunch(bunch)
+    shape, read = row_reader(bunch.data)
     if chunked is None:
         chunked = len(shape) == 4
     lengths = count_frames(shape, read, chunked)
@@ -320,7 +320,7 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
         yield start, min(start + step, shape[0])
 
 
-def count_frames(shape: tuple[int, ...], read: Rows, chunked: bool) -> NDArray[np.int64]:
+def count_frames(shape: tuple[int, ...], read: RowReader, chunked: bool) -> NDArray[np.int64]:
     """Count the frames of each clip, or of each of its chunks, up to the last that is not NaN.
 
     Parameters
@@ -356,7 +356,7 @@ def write_rows(
     path: Path,
     bunch: Bunch,
     shape: tuple[int, ...],
-    read: Rows,
+    read: RowReader,
     lengths: NDArray[np.int64],
     compression: int,
 ) -> None:
@@ -367,7 +367,7 @@ def write_rows(
     path : Path
         The file, which is replaced if it exists.
     bunch : Bunch
-        As `checked` returns it; its `data` are not looked at.
+        As `complete_bunch` returns it; its `data` are not looked at.
     shape : tuple of int
         Of the data: (n_clips, ...), or (n_clips, n_chunks, ...).
     read : callable
@@ -414,7 +414,7 @@ def write_rows(
             raise OSError(
                 f"{path}: could not be written ({error}). Check that the disk has space left."
             ) from error
-        seal(temporary)
+        append_checksum(temporary)
 
 
 @contextmanager

@@ -14,7 +14,14 @@ from sklearn.utils import Bunch
 
 from skaudeep._files import replacing
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
-from skaudeep.formats.layout import checked, clips_of, frame_counts, of_clips, rows_of, target_of
+from skaudeep.formats.layout import (
+    complete_bunch,
+    decode_target,
+    frame_counts,
+    group_by_clip,
+    reduce_to_clips,
+    row_reader,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +42,7 @@ class Table(NamedTuple):
 def _table_of(bunch: Bunch, chunked: bool | None) -> Table:
     import pandas as pd
 
-    (n_clips, *_), read = rows_of(bunch.data)
+    (n_clips, *_), read = row_reader(bunch.data)
     data = read(0, n_clips)
     if "" in bunch.target_names:
         raise ValueError("Got '' in target_names, which stands for no label. Name the class.")
@@ -140,7 +147,7 @@ def save_tables(
     ValueError
         As :func:`~skaudeep.formats.save_csv`.
     """
-    bunch = checked(bunch)
+    bunch = complete_bunch(bunch)
     if not name or Path(name).name != name:
         raise ValueError(f"Got name={name!r}, expected a file name without a folder.")
     root = Path(folder).expanduser()
@@ -238,9 +245,9 @@ def load_tables(
         "label_numeric": once["label_numeric"].to_numpy(dtype=np.float64),
         "partition": once["/partition"].to_numpy(dtype=str),
     }
-    clip, first, instances = clips_of(columns["filename"], columns["chunk_nr"], source)
-    columns = of_clips(columns, clip, first, source)
-    target, target_names = target_of(columns, _label_map(columns, classes[0]), source)
+    clip, first, instances = group_by_clip(columns["filename"], columns["chunk_nr"], source)
+    columns = reduce_to_clips(columns, clip, first, source)
+    target, target_names = decode_target(columns, _label_map(columns, classes[0]), source)
     features = once.drop(columns=["filename", "chunk_nr", *LABELS, "/partition"])
     values = np.concatenate(
         [features.to_numpy(dtype=np.float32), np.full((1, features.shape[1]), np.nan, np.float32)]

@@ -20,16 +20,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skaudeep.nn.bidirectional import Reader, Writer, draw, settle
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.bidirectional import DecoderStack, EncoderStack, bernoulli_mask, fixed_point
+from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.encoders import (
     BandWindows,
     FrequencyEncoder,
     FrequencyTimeEncoder,
     TimeEncoder,
-    of_frames,
-    put_frames,
-    true_frames,
+    frame_rng,
+    gather_frames,
+    scatter_frames,
 )
 from skaudeep.nn.pooling import StateCovariance
 from skaudeep.nn.stack import reverse_time
@@ -105,7 +105,7 @@ class Autoencoder(nn.Module):
         self,
         x: Tensor,
         lengths: Tensor | None = None,
-        chance: Chance | None = None,
+        rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Reconstruction:
         """Reconstruct sequences.
@@ -116,7 +116,7 @@ class Autoencoder(nn.Module):
             Zero at padding.
         lengths : Tensor of shape (n_sequences,), default=None
             True frames of each sequence; None where all fill the batch.
-        chance : Chance, default=None
+        rng : CounterRNG, default=None
             Source of dropout, noise and all else that is random in training; None switches it off.
         feed_previous_prob : float in [0, 1], default=0.0
             Probability of each step that the decoder is told its own output of the step before
@@ -127,8 +127,8 @@ class Autoencoder(nn.Module):
         Reconstruction
             Its frames in the time order of `x`; meaningless at padding.
         """
-        code = self.encoder(x, lengths, chance)
-        frames = self.decode(code.values, x, lengths, chance, feed_previous_prob)
+        code = self.encoder(x, lengths, rng)
+        frames = self.decode(code.values, x, lengths, rng, feed_previous_prob)
         return Reconstruction(frames, code.divergence)
 
     def decode(
@@ -136,7 +136,7 @@ class Autoencoder(nn.Module):
         code: Tensor,
         x: Tensor,
         lengths: Tensor | None = None,
-        chance: Chance | None = None,
+        rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Tensor:
         """Rebuild sequences from their codes, told of the steps before (teacher forcing).
@@ -145,7 +145,7 @@ class Autoencoder(nn.Module):
         ----------
         code : Tensor of shape (n_sequences, code_size), or (n_frames, n_sequences, code_size) \
                 where each frame has its own
-        x, lengths, chance, feed_previous_prob : as in `forward`
+        x, lengths, rng, feed_previous_prob : as in `forward`
 
         Returns
         -------
@@ -231,7 +231,7 @@ class TimeAutoencoder(Autoencoder):
             out_activation=out_activation,
         )
         sizes: dict[str, Any] = {"n_layers": n_layers, "cell": cell, "dropout": dropout}
-        self.decoder = Writer(
+        self.decoder = DecoderStack(
             n_bands,
             n_units,
             n_outputs=n_bands,
@@ -255,20 +255,20 @@ class TimeAutoencoder(Autoencoder):
         code: Tensor,
         x: Tensor,
         lengths: Tensor | None = None,
-        chance: Chance | None = None,
+        rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Tensor:
         state = self.encoder.code.initial_state(code)  # (B, D*S)
-        told = reverse_time(x, lengths)  # (T, B, F)
-        told = self.decoder.sample(state, told, lengths, chance, feed_previous_prob)
-        return reverse_time(self.decoder(state, told, lengths, chance), lengths)
+        teacher = reverse_time(x, lengths)  # (T, B, F)
+        teacher = self.decoder.scheduled_sampling(state, teacher, lengths, rng, feed_previous_prob)
+        return reverse_time(self.decoder(state, teacher, lengths, rng), lengths)
 
     @torch.no_grad()
     def generate(self, code: Tensor, n_frames: int) -> Tensor:  # noqa: D102
         state = self.encoder.code.initial_state(code)  # (B, D*S)
         nothing = code.new_zeros(n_frames, len(code), self.config["n_bands"])
-        own = torch.ones(nothing.shape[:2], dtype=torch.bool, device=code.device)
-        return self.decoder.write_freely(state, nothing, own).flip(0)  # (T, B, F)
+        use_prediction = torch.ones(nothing.shape[:2], dtype=torch.bool, device=code.device)
+        return self.decoder.decode_free_running(state, nothing, use_prediction).flip(0)  # (T, B, F)
 
 
 class FrequencyAutoencoder(Autoencoder):
@@ -316,15 +316,15 @@ class FrequencyAutoencoder(Autoencoder):
         code: Tensor,
         x: Tensor,
         lengths: Tensor | None = None,
-        chance: Chance | None = None,
+        rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Tensor:
-        windows = self.windows.split(true_frames(x, lengths))  # (W, N, V)
-        codes = true_frames(code, lengths)  # (N, C)
+        windows = self.windows.split(gather_frames(x, lengths))  # (W, N, V)
+        codes = gather_frames(code, lengths)  # (N, C)
         rebuilt = self.frame.decode(
-            codes, windows, None, of_frames(chance, x, lengths), feed_previous_prob
+            codes, windows, None, frame_rng(rng, x, lengths), feed_previous_prob
         )
-        return put_frames(self.windows.join(rebuilt), x, lengths)  # (T, B, F)
+        return scatter_frames(self.windows.join(rebuilt), x, lengths)  # (T, B, F)
 
     @torch.no_grad()
     def generate(self, code: Tensor, n_frames: int) -> Tensor:  # noqa: D102
@@ -394,8 +394,10 @@ class FrequencyTimeAutoencoder(Autoencoder):
         over_bands: dict[str, Any] = {"n_layers": n_layers[0], "cell": cell, "dropout": dropout}
         over_time: dict[str, Any] = {"n_layers": n_layers[1], "cell": cell, "dropout": dropout}
         self.windows = BandWindows(n_bands, band_window, band_overlap)
-        reader = Reader(band_window, n_units[0], bidirectional=bidirectional_encoder, **over_bands)
-        self.frame_decoder = Writer(
+        recurrent = EncoderStack(
+            band_window, n_units[0], bidirectional=bidirectional_encoder, **over_bands
+        )
+        self.frame_decoder = DecoderStack(
             band_window,
             n_units[0],
             n_outputs=band_window,
@@ -403,8 +405,8 @@ class FrequencyTimeAutoencoder(Autoencoder):
             bidirectional=bidirectional_decoder,
             **over_bands,
         )
-        self.time_decoder = Writer(
-            reader.state_size,
+        self.time_decoder = DecoderStack(
+            recurrent.state_size,
             n_units[1],
             n_outputs=self.frame_decoder.state_size,
             activation="tanh",
@@ -413,7 +415,7 @@ class FrequencyTimeAutoencoder(Autoencoder):
         )
         self.code_size = self.time_decoder.state_size
         time = TimeEncoder(
-            reader.state_size,
+            recurrent.state_size,
             n_units[1],
             code=code,
             code_size=self.code_size,
@@ -421,20 +423,20 @@ class FrequencyTimeAutoencoder(Autoencoder):
             bidirectional=bidirectional_encoder,
             **over_time,
         )
-        self.encoder = FrequencyTimeEncoder(self.windows, reader, time)
+        self.encoder = FrequencyTimeEncoder(self.windows, recurrent, time)
 
     def forward(  # noqa: D102
         self,
         x: Tensor,
         lengths: Tensor | None = None,
-        chance: Chance | None = None,
+        rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Reconstruction:
         if feed_previous_prob > 0:
-            return super().forward(x, lengths, chance, feed_previous_prob)
-        read = self.encoder.read_frames(x, lengths, chance)  # once for both: (T, B, S)
-        code = self.encoder.time(read, lengths, chance)
-        frames = self._decode(code.values, x, read, lengths, chance)
+            return super().forward(x, lengths, rng, feed_previous_prob)
+        read = self.encoder.read_frames(x, lengths, rng)  # once for both: (T, B, S)
+        code = self.encoder.time(read, lengths, rng)
+        frames = self._decode(code.values, x, read, lengths, rng)
         return Reconstruction(frames, code.divergence)
 
     def decode(  # noqa: D102
@@ -442,15 +444,15 @@ class FrequencyTimeAutoencoder(Autoencoder):
         code: Tensor,
         x: Tensor,
         lengths: Tensor | None = None,
-        chance: Chance | None = None,
+        rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Tensor:
-        if feed_previous_prob > 0:  # as in `Writer.sample`, by a first pass
-            own = draw(x, feed_previous_prob, chance)
+        if feed_previous_prob > 0:  # as in `DecoderStack.scheduled_sampling`, by a first pass
+            use_prediction = bernoulli_mask(x, feed_previous_prob, rng)
             with torch.no_grad():
-                x = torch.where(own[:, :, None], self.decode(code, x, lengths), x)
-        read = self.encoder.read_frames(x, lengths, chance)
-        return self._decode(code, x, read, lengths, chance)
+                x = torch.where(use_prediction[:, :, None], self.decode(code, x, lengths), x)
+        read = self.encoder.read_frames(x, lengths, rng)
+        return self._decode(code, x, read, lengths, rng)
 
     def _decode(
         self,
@@ -458,22 +460,22 @@ class FrequencyTimeAutoencoder(Autoencoder):
         x: Tensor,
         read: Tensor,
         lengths: Tensor | None,
-        chance: Chance | None,
+        rng: CounterRNG | None,
     ) -> Tensor:
         state = self.encoder.time.code.initial_state(code)  # (B, D*S)
-        told = reverse_time(read, lengths)  # (T, B, S)
-        starts = reverse_time(self.time_decoder(state, told, lengths, chance), lengths)
-        windows = self.windows.split(true_frames(x, lengths)).flip(0)  # (W, N, V), highest first
+        teacher = reverse_time(read, lengths)  # (T, B, S)
+        starts = reverse_time(self.time_decoder(state, teacher, lengths, rng), lengths)
+        windows = self.windows.split(gather_frames(x, lengths)).flip(0)  # (W, N, V), highest first
         rebuilt = self.frame_decoder(
-            true_frames(starts, lengths), windows, None, of_frames(chance, x, lengths)
+            gather_frames(starts, lengths), windows, None, frame_rng(rng, x, lengths)
         )
-        return put_frames(self.windows.join(rebuilt.flip(0)), x, lengths)  # (T, B, F)
+        return scatter_frames(self.windows.join(rebuilt.flip(0)), x, lengths)  # (T, B, F)
 
     @torch.no_grad()
     def generate(self, code: Tensor, n_frames: int) -> Tensor:  # noqa: D102
         nothing = code.new_zeros(n_frames, len(code), self.config["n_bands"])
         everywhere = torch.ones(nothing.shape[:2], dtype=torch.bool, device=code.device)
-        return settle(lambda frames: self.decode(code, frames), nothing, everywhere)
+        return fixed_point(lambda frames: self.decode(code, frames), nothing, everywhere)
 
 
 NETWORKS: dict[str, type[Autoencoder]] = {

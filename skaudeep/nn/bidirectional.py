@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.stack import RecurrentStack, reverse_time
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -24,7 +24,7 @@ MAX_PASSES = 50  # of a decoder without an order in which to write, until its fr
 TOLERANCE = 1e-3  # largest change of any value that counts as none
 
 
-class Directions(nn.Module):
+class BidirectionalStack(nn.Module):
     """One stack over time, or two independent ones for its two directions.
 
     Layers of the two do not exchange anything, unlike ``nn.GRU(bidirectional=True)``.
@@ -65,14 +65,14 @@ class Directions(nn.Module):
         self.state_size = sum(stack.state_size for stack in stacks)
 
 
-class Reader(Directions):
+class EncoderStack(BidirectionalStack):
     """Reads each sequence forwards and, with a second stack, backwards.
 
-    Its parameters are those of `Directions`.
+    Its parameters are those of `BidirectionalStack`.
     """
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
+        self, x: Tensor, lengths: Tensor | None = None, rng: CounterRNG | None = None
     ) -> tuple[list[Tensor], Tensor]:
         """Read sequences.
 
@@ -88,13 +88,13 @@ class Reader(Directions):
         for direction, stack in enumerate(self.stacks):
             backward = direction == 1
             frames = reverse_time(x, lengths) if backward else x  # (T, B, F)
-            layers, final = stack(frames, lengths=lengths, chance=chance)  # L x (T, B, H), (B, S)
+            layers, final = stack(frames, lengths=lengths, rng=rng)  # L x (T, B, H), (B, S)
             states += [reverse_time(h, lengths) if backward else h for h in layers]
             finals.append(final)
         return states, torch.cat(finals, dim=1)  # D*L x (T, B, H), (B, D*S)
 
 
-class Writer(Directions):
+class DecoderStack(BidirectionalStack):
     """Writes sequences: one stack over time, or two in opposite directions, and a linear layer.
 
     Each stack starts from its part of an initial state and is told, at each step, the frame of the
@@ -104,7 +104,7 @@ class Writer(Directions):
     Parameters
     ----------
     n_inputs, n_units, n_layers, cell, bidirectional, dropout
-        As in `Directions`; `state_size` is the width of the initial state.
+        As in `BidirectionalStack`; `state_size` is the width of the initial state.
     n_outputs : int
         Numbers per frame that it writes.
     activation : {"tanh", "identity"}
@@ -121,19 +121,19 @@ class Writer(Directions):
     def forward(
         self,
         state: Tensor,
-        told: Tensor,
+        teacher: Tensor,
         lengths: Tensor | None = None,
-        chance: Chance | None = None,
+        rng: CounterRNG | None = None,
     ) -> Tensor:
         """Write each frame from the initial state and the frames told before it.
 
         Parameters
         ----------
         state : Tensor of shape (n_sequences, state_size)
-        told : Tensor of shape (n_frames, n_sequences, n_inputs)
+        teacher : Tensor of shape (n_frames, n_sequences, n_inputs)
             The frame at step t is told at step t + 1, or t - 1 to the backward stack.
         lengths : Tensor of shape (n_sequences,), default=None
-        chance : Chance, default=None
+        rng : CounterRNG, default=None
 
         Returns
         -------
@@ -143,9 +143,9 @@ class Writer(Directions):
         outputs = []
         for direction, stack in enumerate(self.stacks):
             backward = direction == 1
-            frames = reverse_time(told, lengths) if backward else told  # (T, B, F)
+            frames = reverse_time(teacher, lengths) if backward else teacher  # (T, B, F)
             before = torch.cat([torch.zeros_like(frames[:1]), frames[:-1]])  # (T, B, F)
-            (*_, top), _ = stack(before, initial[direction], lengths, chance)  # (T, B, H)
+            (*_, top), _ = stack(before, initial[direction], lengths, rng)  # (T, B, H)
             outputs.append(reverse_time(top, lengths) if backward else top)
         return self._frames(torch.cat(outputs, dim=2))  # (T, B, D*H) -> (T, B, F)
 
@@ -153,23 +153,23 @@ class Writer(Directions):
         return ACTIVATIONS[self.activation](self.project(outputs))
 
     @torch.no_grad()
-    def sample(
+    def scheduled_sampling(
         self,
         state: Tensor,
-        told: Tensor,
+        teacher: Tensor,
         lengths: Tensor | None,
-        chance: Chance | None,
+        rng: CounterRNG | None,
         probability: float,
     ) -> Tensor:
         """Draw frames that are told for the writer's own (scheduled sampling [1]_).
 
         One direction is told what it wrote at the step before; two directions, whose frames hang
-        on each other, what they wrote in a first pass with `told` [2]_.
+        on each other, what they wrote in a first pass with `teacher` [2]_.
 
         Parameters
         ----------
-        state, told, lengths : as in `forward`
-        chance : Chance or None
+        state, teacher, lengths : as in `forward`
+        rng : CounterRNG or None
         probability : float in [0, 1]
             Of each frame of each sequence.
 
@@ -186,14 +186,14 @@ class Writer(Directions):
            sampling. arXiv:1906.04331.
         """
         if probability == 0:
-            return told
-        own = draw(told, probability, chance)
+            return teacher
+        use_prediction = bernoulli_mask(teacher, probability, rng)
         if len(self.stacks) == 2:
-            return torch.where(own[:, :, None], self(state, told, lengths), told)
-        return self.write_freely(state, told, own)
+            return torch.where(use_prediction[:, :, None], self(state, teacher, lengths), teacher)
+        return self.decode_free_running(state, teacher, use_prediction)
 
     @torch.no_grad()
-    def write_freely(self, state: Tensor, told: Tensor, own: Tensor) -> Tensor:
+    def decode_free_running(self, state: Tensor, teacher: Tensor, use_prediction: Tensor) -> Tensor:
         """Put the writer's own frames in place of those that it is told.
 
         One direction writes step by step. Two directions need each other's frames: they start from
@@ -202,9 +202,9 @@ class Writer(Directions):
         Parameters
         ----------
         state : Tensor of shape (n_sequences, state_size)
-        told : Tensor of shape (n_frames, n_sequences, n_inputs)
-        own : Tensor of shape (n_frames, n_sequences), bool
-            Where its own frame is told, in place of `told`.
+        teacher : Tensor of shape (n_frames, n_sequences, n_inputs)
+        use_prediction : Tensor of shape (n_frames, n_sequences), bool
+            Where its own frame is told, in place of `teacher`.
 
         Returns
         -------
@@ -212,19 +212,21 @@ class Writer(Directions):
             What has been told. Gradients do not flow through it.
         """
         if len(self.stacks) == 2:
-            start = told.masked_fill(own[:, :, None], 0)
-            return settle(lambda frames: self(state, frames), start, own)
+            start = teacher.masked_fill(use_prediction[:, :, None], 0)
+            return fixed_point(lambda frames: self(state, frames), start, use_prediction)
         stack: Any = self.stacks[0]
-        frames = torch.empty_like(told)
-        before = torch.zeros_like(told[0])  # (B, F)
-        for step in range(len(told)):
+        frames = torch.empty_like(teacher)
+        before = torch.zeros_like(teacher[0])  # (B, F)
+        for step in range(len(teacher)):
             output, state = stack.step(before, state)  # (B, H), (B, S)
-            before = torch.where(own[step, :, None], self._frames(output), told[step])
+            before = torch.where(use_prediction[step, :, None], self._frames(output), teacher[step])
             frames[step] = before
         return frames
 
 
-def settle(write: Callable[[Tensor], Tensor], frames: Tensor, own: Tensor) -> Tensor:
+def fixed_point(
+    write: Callable[[Tensor], Tensor], frames: Tensor, use_prediction: Tensor
+) -> Tensor:
     """Write frames anew from the frames before until they no longer change.
 
     Parameters
@@ -233,7 +235,7 @@ def settle(write: Callable[[Tensor], Tensor], frames: Tensor, own: Tensor) -> Te
         From frames (n_frames, n_sequences, n_bands) to frames.
     frames : Tensor of shape (n_frames, n_sequences, n_bands)
         The start.
-    own : Tensor of shape (n_frames, n_sequences), bool
+    use_prediction : Tensor of shape (n_frames, n_sequences), bool
         Which of them are written anew; the others stay.
 
     Returns
@@ -242,7 +244,7 @@ def settle(write: Callable[[Tensor], Tensor], frames: Tensor, own: Tensor) -> Te
         After at most `MAX_PASSES`.
     """
     for _ in range(MAX_PASSES):
-        written = torch.where(own[:, :, None], write(frames), frames)
+        written = torch.where(use_prediction[:, :, None], write(frames), frames)
         change = (written - frames).abs().max()
         frames = written
         if change <= TOLERANCE:
@@ -250,11 +252,11 @@ def settle(write: Callable[[Tensor], Tensor], frames: Tensor, own: Tensor) -> Te
     return frames
 
 
-def draw(x: Tensor, probability: float, chance: Chance | None) -> Tensor:
+def bernoulli_mask(x: Tensor, probability: float, rng: CounterRNG | None) -> Tensor:
     """Draw True with a probability for each frame of x (n_frames, n_sequences, n_inputs).
 
     With that of 1, chance is not asked.
     """
-    if probability == 1 or chance is None:
+    if probability == 1 or rng is None:
         return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-    return chance.uniform(len(x)) < probability
+    return rng.uniform(len(x)) < probability

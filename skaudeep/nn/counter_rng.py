@@ -1,11 +1,11 @@
-"""Chance of a training step: numbers that hang on a seed and on each sequence, not on company.
+"""Counter-based random numbers for training.
 
-What is drawn for a sequence is the same in whatever shard, on whatever rank and beside whatever
-others it is computed, and padded to whatever length. So nothing of a result depends on where the
-work is done.
+A sequence's draws depend only on the seed and on its position in the batch, not on how the batch is
+split over threads or processes, nor on the length that it is padded to. So no result depends on
+where the work is done.
 
-Chance is SplitMix64's [1]_: number i of a stream is a hash of a key and i alone, and need not be
-kept to be known again.
+The generator is SplitMix64 [1]_: number i of a stream is a hash of a key and i, so that the stream
+need not be stored to be drawn again.
 
 References
 ----------
@@ -25,8 +25,8 @@ GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 
 
-class Chance:
-    """Where dropout, noise and all else that is random in training come from.
+class CounterRNG:
+    """Source of dropout, noise and all else that is random in training.
 
     Each draw takes a new stream for each sequence. Networks draw in the same order for every part
     of a batch, so that the n-th draw is the same everywhere.
@@ -42,7 +42,7 @@ class Chance:
     Examples
     --------
     >>> import torch
-    >>> whole, part = Chance(0, torch.arange(4)), Chance(0, torch.tensor([2]))
+    >>> whole, part = CounterRNG(0, torch.arange(4)), CounterRNG(0, torch.tensor([2]))
     >>> torch.equal(whole.uniform(5)[:, [2]], part.uniform(5))
     True
     """
@@ -54,9 +54,9 @@ class Chance:
 
     def keys(self) -> Tensor:
         """Begin a draw: the keys of its streams, of shape (n_sequences,), int64."""
-        draw = _wrapped(next(self._draws) * GOLDEN)
+        stream = _wrapped(next(self._draws) * GOLDEN)
         # On the CPU: another device need not be waited for.
-        start = int(_mixed(torch.tensor(_wrapped(draw + self.seed))))
+        start = int(_mixed(torch.tensor(_wrapped(stream + self.seed))))
         return _mixed((self.rows + 1) * GOLDEN + start)
 
     def bits(self, n_frames: int, width: int) -> Tensor:
@@ -76,14 +76,14 @@ class Chance:
         uniform = (_shifted(self.bits(1, width)[0], 11).double() + 0.5) * 2.0**-53
         return torch.special.ndtri(uniform)
 
-    def of_frames(self, n_frames: int) -> Chance:
-        """Chance where each frame of each sequence has its own, frame by frame.
+    def frame_rng(self, n_frames: int) -> CounterRNG:
+        """Return a generator in which each frame of each sequence has a stream of its own.
 
         It goes on with the draws of this one.
         """
         frames = torch.arange(n_frames, device=self.rows.device)[:, None]
         rows = (self.rows + 1) * 2**32 + frames  # (T, B)
-        return Chance(self.seed, rows.flatten(), self._draws)
+        return CounterRNG(self.seed, rows.flatten(), self._draws)
 
 
 def _mixed(z: Tensor) -> Tensor:

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skaudeep.nn.bidirectional import Reader, draw
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.bidirectional import EncoderStack, bernoulli_mask
+from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.pooling import (
     REPRESENTATIONS,
     StateCovariance,
     moments,
     state_statistics,
-    true_steps,
+    step_mask,
 )
 
 
@@ -47,7 +47,7 @@ class TanhCode(nn.Module):
         super().__init__()
         self.linear = nn.Linear(n_inputs, size)
 
-    def forward(self, final: Tensor, chance: Chance | None = None) -> tuple[Tensor, None]:
+    def forward(self, final: Tensor, rng: CounterRNG | None = None) -> tuple[Tensor, None]:
         """Return the code, of shape (n_sequences, size), in (-1, 1)."""
         return torch.tanh(self.linear(final)), None
 
@@ -77,13 +77,13 @@ class GaussianCode(nn.Module):
         self.mean = nn.Linear(n_inputs, size)
         self.log_variance = nn.Linear(n_inputs, size)
 
-    def forward(self, final: Tensor, chance: Chance | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, final: Tensor, rng: CounterRNG | None = None) -> tuple[Tensor, Tensor]:
         """Return the code, of shape (n_sequences, size), and its divergence in nats."""
         mean, log_variance = self.mean(final), self.log_variance(final)  # (B, C)
         divergence = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum()
-        if chance is None:
+        if rng is None:
             return mean, divergence
-        noise = chance.normal(mean.shape[1]).to(mean.dtype)
+        noise = rng.normal(mean.shape[1]).to(mean.dtype)
         return mean + noise * (0.5 * log_variance).exp(), divergence
 
     @staticmethod
@@ -111,30 +111,30 @@ class TimeEncoder(nn.Module):
     noise : float in [0, 1)
         Share of the frames that it is not shown (zeros) in training.
     **sizes
-        As in `Directions`.
+        As in `BidirectionalStack`.
     """
 
     def __init__(
         self, n_inputs: int, n_units: int, *, code: str, code_size: int, noise: float, **sizes: Any
     ):
         super().__init__()
-        self.reader = Reader(n_inputs, n_units, **sizes)
-        self.code = CODES[code](self.reader.state_size, code_size)
-        self.covariance = StateCovariance(len(self.reader.stacks) * n_units)
-        self.output_size = self.reader.output_size
+        self.recurrent = EncoderStack(n_inputs, n_units, **sizes)
+        self.code = CODES[code](self.recurrent.state_size, code_size)
+        self.covariance = StateCovariance(len(self.recurrent.stacks) * n_units)
+        self.output_size = self.recurrent.output_size
         self.noise = noise
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
+        self, x: Tensor, lengths: Tensor | None = None, rng: CounterRNG | None = None
     ) -> Code:
         """Encode sequences of shape (n_frames, n_sequences, n_inputs)."""
-        states, final = self.reader(drop_frames(x, self.noise, chance), lengths, chance)
-        values, divergence = self.code(final, chance)  # (B, C)
+        states, final = self.recurrent(drop_frames(x, self.noise, rng), lengths, rng)
+        values, divergence = self.code(final, rng)  # (B, C)
         return Code(values, states, divergence)
 
     def top_states(self, code: Code) -> Tensor:
         """Return the states of the top layer, directions side by side: (T, B, D*H)."""
-        n_layers = len(code.states) // len(self.reader.stacks)
+        n_layers = len(code.states) // len(self.recurrent.stacks)
         return torch.cat(code.states[n_layers - 1 :: n_layers], dim=2)
 
     def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
@@ -165,13 +165,13 @@ class FrequencyEncoder(nn.Module):
         self.output_size = frame.output_size
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
+        self, x: Tensor, lengths: Tensor | None = None, rng: CounterRNG | None = None
     ) -> Code:
         """Encode each frame of a batch of shape (n_frames, n_sequences, n_bands)."""
-        frames = true_frames(x, lengths)  # (N, F)
-        own = of_frames(chance, x, lengths)
+        frames = gather_frames(x, lengths)  # (N, F)
+        own = frame_rng(rng, x, lengths)
         code = self.frame(self.windows.split(frames), None, own)  # (N, C), D*L x (W, N, H)
-        return code._replace(values=put_frames(code.values, x, lengths))  # (T, B, C)
+        return code._replace(values=scatter_frames(code.values, x, lengths))  # (T, B, C)
 
     @property
     def covariance(self) -> StateCovariance:
@@ -184,7 +184,7 @@ class FrequencyEncoder(nn.Module):
 
     def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
         """Sum up the states over bands: (n_frames, n_sequences, n_features)."""
-        return put_frames(self.frame.features(code, kind=kind), code.values, lengths)
+        return scatter_frames(self.frame.features(code, kind=kind), code.values, lengths)
 
 
 class FrequencyTimeEncoder(nn.Module):
@@ -199,24 +199,24 @@ class FrequencyTimeEncoder(nn.Module):
         Reads, for each frame, the final states of `frame`.
     """
 
-    def __init__(self, windows: BandWindows, frame: Reader, time: TimeEncoder):
+    def __init__(self, windows: BandWindows, frame: EncoderStack, time: TimeEncoder):
         super().__init__()
         self.windows = windows
         self.frame = frame
         self.time = time
         self.output_size = time.output_size
 
-    def read_frames(self, x: Tensor, lengths: Tensor | None, chance: Chance | None) -> Tensor:
+    def read_frames(self, x: Tensor, lengths: Tensor | None, rng: CounterRNG | None) -> Tensor:
         """Turn each frame into the final states of its reader, of shape (T, B, S)."""
-        windows = self.windows.split(true_frames(x, lengths))  # (W, N, V)
-        own = of_frames(chance, x, lengths)
-        return put_frames(self.frame(windows, None, own)[1], x, lengths)
+        windows = self.windows.split(gather_frames(x, lengths))  # (W, N, V)
+        own = frame_rng(rng, x, lengths)
+        return scatter_frames(self.frame(windows, None, own)[1], x, lengths)
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, chance: Chance | None = None
+        self, x: Tensor, lengths: Tensor | None = None, rng: CounterRNG | None = None
     ) -> Code:
         """Encode sequences of shape (n_frames, n_sequences, n_bands)."""
-        return self.time(self.read_frames(x, lengths, chance), lengths, chance)
+        return self.time(self.read_frames(x, lengths, rng), lengths, rng)
 
     @property
     def covariance(self) -> StateCovariance:
@@ -325,31 +325,31 @@ class BandWindows(nn.Module):
         return frames / count
 
 
-def true_frames(x: Tensor, lengths: Tensor | None) -> Tensor:
+def gather_frames(x: Tensor, lengths: Tensor | None) -> Tensor:
     """Take the frames that are no padding, of all sequences of (T, B, F): (N, F)."""
-    return x.flatten(0, 1) if lengths is None else x[true_steps(x, lengths)[:, :, 0]]
+    return x.flatten(0, 1) if lengths is None else x[step_mask(x, lengths)[:, :, 0]]
 
 
-def of_frames(chance: Chance | None, x: Tensor, lengths: Tensor | None) -> Chance | None:
-    """Chance of `true_frames`."""
-    if chance is None:
+def frame_rng(rng: CounterRNG | None, x: Tensor, lengths: Tensor | None) -> CounterRNG | None:
+    """CounterRNG of `gather_frames`."""
+    if rng is None:
         return None
-    frames = chance.of_frames(len(x))
+    frames = rng.frame_rng(len(x))
     if lengths is not None:
-        frames.rows = frames.rows[true_steps(x, lengths).flatten()]
+        frames.rows = frames.rows[step_mask(x, lengths).flatten()]
     return frames
 
 
-def put_frames(frames: Tensor, like: Tensor, lengths: Tensor | None) -> Tensor:
+def scatter_frames(frames: Tensor, like: Tensor, lengths: Tensor | None) -> Tensor:
     """Put frames (N, K) back to where they were in a batch (T, B, ...); padding is zero."""
     if lengths is None:
         return frames.unflatten(0, like.shape[:2])
     batch = frames.new_zeros(*like.shape[:2], frames.shape[1])
-    return batch.index_put((true_steps(like, lengths)[:, :, 0],), frames)
+    return batch.index_put((step_mask(like, lengths)[:, :, 0],), frames)
 
 
-def drop_frames(x: Tensor, rate: float, chance: Chance | None) -> Tensor:
+def drop_frames(x: Tensor, rate: float, rng: CounterRNG | None) -> Tensor:
     """Set whole frames of (n_frames, n_sequences, n_inputs) to zero, in training."""
-    if chance is None or rate == 0:
+    if rng is None or rate == 0:
         return x
-    return x.masked_fill(draw(x, rate, chance)[:, :, None], 0)
+    return x.masked_fill(bernoulli_mask(x, rate, rng)[:, :, None], 0)

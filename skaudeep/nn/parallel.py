@@ -17,7 +17,7 @@ from torch import Tensor
 
 
 @lru_cache(maxsize=8)
-def team(purpose: str, n: int, *, at_once: bool = False) -> ThreadPoolExecutor:
+def thread_pool(purpose: str, n: int, *, start_now: bool = False) -> ThreadPoolExecutor:
     """Return the threads of this process that share one kind of work.
 
     Parameters
@@ -26,7 +26,7 @@ def team(purpose: str, n: int, *, at_once: bool = False) -> ThreadPoolExecutor:
         Work of one purpose must not wait for more work of the same purpose: all threads might.
     n : int
         How many.
-    at_once : bool, default=False
+    start_now : bool, default=False
         Whether all start now; else each starts when it is needed first, which hangs on chance.
 
     Returns
@@ -36,13 +36,13 @@ def team(purpose: str, n: int, *, at_once: bool = False) -> ThreadPoolExecutor:
 
     Examples
     --------
-    >>> list(team("example", 2).map(abs, [-1, -2]))
+    >>> list(thread_pool("example", 2).map(abs, [-1, -2]))
     [1, 2]
-    >>> team("example", 2) is team("example", 2)
+    >>> thread_pool("example", 2) is thread_pool("example", 2)
     True
     """
     pool = ThreadPoolExecutor(n, thread_name_prefix=f"skaudeep-{purpose}")
-    if at_once:
+    if start_now:
         all_there = Barrier(n)
         try:
             for waiting in [pool.submit(all_there.wait) for _ in range(n)]:
@@ -54,11 +54,11 @@ def team(purpose: str, n: int, *, at_once: bool = False) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):  # a child inherits the pools, but none of their threads
-    os.register_at_fork(after_in_child=team.cache_clear)
+    os.register_at_fork(after_in_child=thread_pool.cache_clear)
 
 
 @contextmanager
-def cores(n_tasks: int) -> Iterator[Callable[..., Iterator[Any]]]:
+def parallel_map(n_tasks: int) -> Iterator[Callable[..., Iterator[Any]]]:
     """Run tasks at the same time, as many as torch has threads, which they share.
 
     Parameters
@@ -72,7 +72,7 @@ def cores(n_tasks: int) -> Iterator[Callable[..., Iterator[Any]]]:
 
     Examples
     --------
-    >>> with cores(3) as each:
+    >>> with parallel_map(3) as each:
     ...     list(each(pow, [2, 3, 4], [2, 2, 2]))
     [4, 9, 16]
     """
@@ -89,7 +89,7 @@ def cores(n_tasks: int) -> Iterator[Callable[..., Iterator[Any]]]:
         return function(*arguments)
 
     def each(function: Callable[..., Any], *iterables: Any) -> Iterator[Any]:
-        pool = team("shard", n_workers, at_once=True)
+        pool = thread_pool("shard", n_workers, start_now=True)
         running.extend(pool.submit(run, function, *row) for row in zip(*iterables, strict=True))
         while running:
             wait([running[0]])  # if that is interrupted, it is waited for below
@@ -114,9 +114,9 @@ def share(run: Callable, arguments: Sequence[Any], n_rows: int) -> None:
         run(*shared, 0, n_rows)
         return
     if current_thread().name.startswith("skaudeep-shard"):  # whose team is busy with shards
-        pool = team("kernel", os.cpu_count() or 1)
+        pool = thread_pool("kernel", os.cpu_count() or 1)
     else:
-        pool = team("shard", n_threads, at_once=True)
+        pool = thread_pool("shard", n_threads, start_now=True)
     others = [pool.submit(run, *shared, *part) for part in pairwise(bounds[1:])]
     try:
         run(*shared, bounds[0], bounds[1])

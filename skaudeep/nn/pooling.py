@@ -18,10 +18,10 @@ MIN_VARIANCE = 1e-12  # keeps the root's gradient finite for states that stand s
 
 N_COMPONENTS = 64  # numbers that the states of a step are reduced to before their covariance
 MIN_SHARE = 1e-3  # of the first component's variance, added to that of each when it is scaled to 1
-RIDGE = 0.03  # added to the variance of each component within a sequence
+COVARIANCE_RIDGE = 0.03  # added to the variance of each component within a sequence
 LAG = 4  # steps from the components that foretell to those that are foretold
-N_FORETOLD = 20  # first components that foretell each other
-SHRINKAGE = 0.3  # added to the mean square of each of these in their regression
+N_LAGGED = 20  # first components that foretell each other
+TRANSITION_RIDGE = 0.3  # added to the mean square of each of these in their regression
 # Of each of the square roots before a logarithm: for eigenvalues that differ by 1e5, 3e2, 18, 4.
 ITERATIONS = (20, 14, 11, 10)
 
@@ -62,7 +62,7 @@ def _statistics(states: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor,
         change = (states[1:] - states[:-1]).abs().sum(dim=0) / max(len(states) - 1, 1)
         return mean, std, states.amax(dim=0), change
     n_steps = lengths.to(states.device)[:, None]  # (B, 1)
-    real = true_steps(states, lengths)  # (T, B, 1)
+    real = step_mask(states, lengths)  # (T, B, 1)
     mean = states.sum(dim=0) / n_steps  # (B, H)
     variance = ((states - mean) * real).square().sum(dim=0) / n_steps
     std = variance.clamp_min(MIN_VARIANCE).sqrt()
@@ -95,7 +95,7 @@ class StateCovariance(nn.Module):
         Both are set by `fit`; before it, the first states themselves.
     n_components : int
         64, or `n_states` where that is less.
-    n_foretold : int
+    n_lagged : int
         20, or `n_components` where that is less.
     n_features : int
         Means, the upper triangle of a matrix row by row, and the coefficients, a row for each
@@ -129,8 +129,8 @@ class StateCovariance(nn.Module):
     def __init__(self, n_states: int):
         super().__init__()
         self.n_components = min(N_COMPONENTS, n_states)
-        self.n_foretold = min(N_FORETOLD, self.n_components)
-        n, m = self.n_components, self.n_foretold
+        self.n_lagged = min(N_LAGGED, self.n_components)
+        n, m = self.n_components, self.n_lagged
         self.n_features = n * (n + 3) // 2 + m * (m + 1)
         self.register_buffer("center", torch.empty(n_states))
         self.register_buffer("components", torch.empty(n_states, self.n_components))
@@ -142,13 +142,13 @@ class StateCovariance(nn.Module):
         nn.init.eye_(self.components)
 
     def feature_names(self) -> list[str]:
-        """Name the features: ``mean_0 covariance_0_0 transition_0_0 drift_0`` and so forth."""
+        """Name the features: ``mean_0 covariance_0_0 transition_0_0 intercept_0`` and so forth."""
         rows, columns = np.triu_indices(self.n_components)
         means = [f"mean_{i}" for i in range(self.n_components)]
         triangle = [f"covariance_{i}_{j}" for i, j in zip(rows, columns, strict=True)]
-        foretold = range(self.n_foretold)
+        foretold = range(self.n_lagged)
         transition = [f"transition_{i}_{j}" for i in foretold for j in foretold]
-        return means + triangle + transition + [f"drift_{i}" for i in foretold]
+        return means + triangle + transition + [f"intercept_{i}" for i in foretold]
 
     def fit(self, moments: Tensor) -> None:
         """Set the principal components.
@@ -188,14 +188,16 @@ class StateCovariance(nn.Module):
         n_steps = torch.tensor(len(x)) if lengths is None else lengths
         n_steps = n_steps.to(x.device)[..., None, None]  # (1, 1) or (B, 1, 1)
         x = x.transpose(0, 1)  # (B, T, N)
-        real = None if lengths is None else true_steps(states, lengths).transpose(0, 1)
+        real = None if lengths is None else step_mask(states, lengths).transpose(0, 1)
         x = x if real is None else x * real
         mean = x.sum(dim=1, keepdim=True) / n_steps  # (B, 1, N)
         deviation = x - mean if real is None else (x - mean) * real
         covariance = deviation.transpose(1, 2) @ deviation / n_steps  # (B, N, N)
-        flat = logarithm(covariance + RIDGE * torch.eye(self.n_components, device=x.device))
+        flat = logarithm(
+            covariance + COVARIANCE_RIDGE * torch.eye(self.n_components, device=x.device)
+        )
         rows, columns = np.triu_indices(self.n_components)
-        transition = _transition(x[:, :, : self.n_foretold], real)  # (B, M + 1, M)
+        transition = _transition(x[:, :, : self.n_lagged], real)  # (B, M + 1, M)
         return torch.cat([mean[:, 0], flat[:, rows, columns], transition.flatten(1)], dim=1).float()
 
 
@@ -211,7 +213,7 @@ def _transition(x: Tensor, real: Tensor | None) -> Tensor:
     before = torch.cat([before * one, one], dim=2)  # (B, T - L, M + 1)
     n_pairs = one.sum(dim=1, keepdim=True).clamp_min(1)
     square = before.transpose(1, 2) @ before / n_pairs
-    ridge = SHRINKAGE * torch.eye(square.shape[-1], dtype=x.dtype, device=x.device)
+    ridge = TRANSITION_RIDGE * torch.eye(square.shape[-1], dtype=x.dtype, device=x.device)
     return torch.linalg.solve(square + ridge, before.transpose(1, 2) @ after / n_pairs)
 
 
@@ -239,7 +241,7 @@ def moments(states: Tensor, lengths: Tensor | None) -> Tensor:
     """
     one = torch.ones_like(states[:, :, :1])
     if lengths is not None:
-        one = one * true_steps(states, lengths)
+        one = one * step_mask(states, lengths)
     x = torch.cat([one, states], dim=2).flatten(0, 1)  # (T*B, 1+H)
     return (x.T @ x).double()
 
@@ -288,6 +290,6 @@ def logarithm(x: Tensor) -> Tensor:
     return 2 ** len(ITERATIONS) * (sine @ (one - square @ series))
 
 
-def true_steps(x: Tensor, lengths: Tensor) -> Tensor:
+def step_mask(x: Tensor, lengths: Tensor) -> Tensor:
     """Where a batch of shape (n_steps, n_sequences, ...) is no padding: (..., ..., 1), bool."""
     return (torch.arange(len(x), device=x.device)[:, None] < lengths.to(x.device))[:, :, None]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from skaudeep.nn.backends.cpu import drop, run_layer
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.counter_rng import CounterRNG
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 STATES_PER_CELL = {"gru": 1, "lstm": 2}  # an LSTM carries a hidden and a cell state
@@ -45,7 +45,7 @@ def reverse_time(x: Tensor, lengths: Tensor | None) -> Tensor:
     return x.gather(0, torch.where(mirrored >= 0, mirrored, time)[:, :, None].expand_as(x))
 
 
-def dropout(x: Tensor, rate: float, chance: Chance | None) -> Tensor:
+def dropout(x: Tensor, rate: float, rng: CounterRNG | None) -> Tensor:
     """Inverted dropout that draws from ``chance``, not from torch's generator.
 
     Parameters
@@ -53,18 +53,18 @@ def dropout(x: Tensor, rate: float, chance: Chance | None) -> Tensor:
     x : Tensor of shape (n_frames, n_sequences, n_features)
     rate : float in [0, 1)
         Share of values set to zero; the others grow by ``1 / (1 - rate)``.
-    chance : Chance or None
+    rng : CounterRNG or None
         None switches dropout off (evaluation).
 
     Returns
     -------
     Tensor of the shape of `x`
     """
-    if chance is None or rate == 0:
+    if rng is None or rate == 0:
         return x
     if x.device.type == "cpu":
-        return drop(x, rate, chance)
-    kept = (chance.bits(len(x), x.shape[2]) >> 32) & (2**32 - 1) >= round(rate * 2**32)
+        return drop(x, rate, rng)
+    kept = (rng.bits(len(x), x.shape[2]) >> 32) & (2**32 - 1) >= round(rate * 2**32)
     return (x * kept) * (1 / (1 - rate))
 
 
@@ -103,7 +103,7 @@ class RecurrentStack(nn.Module):
         x: Tensor,
         state: Tensor | None = None,
         lengths: Tensor | None = None,
-        chance: Chance | None = None,
+        rng: CounterRNG | None = None,
     ) -> tuple[list[Tensor], Tensor]:
         """Run over a batch.
 
@@ -113,7 +113,7 @@ class RecurrentStack(nn.Module):
         state : Tensor of shape (n_sequences, state_size), default=None
             The initial state; None is zero.
         lengths : Tensor of shape (n_sequences,), default=None
-        chance : Chance, default=None
+        rng : CounterRNG, default=None
             Source of dropout; None switches it off.
 
         Returns
@@ -129,9 +129,9 @@ class RecurrentStack(nn.Module):
         )
         outputs, finals = [], []
         for layer, initial in zip(self.layers, per_layer, strict=True):
-            x = dropout(x, self.dropout, chance)  # (T, B, F or H)
+            x = dropout(x, self.dropout, rng)  # (T, B, F or H)
             x, final = self._run_layer(layer, x, initial, lengths)  # (T, B, H), (B, H or 2H)
-            x = dropout(x, self.dropout, chance)
+            x = dropout(x, self.dropout, rng)
             outputs.append(x)
             finals.append(final)
         return outputs, torch.cat(finals, dim=1)

@@ -11,7 +11,7 @@ arrays.safetensors
 steps/0.skops, ...
     Steps of scikit-learn.
 
-The archive's comment is a seal over the whole file (`skaudeep._files.seal`).
+The archive's comment is a seal over the whole file (`skaudeep._files.append_checksum`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from typing import Any, BinaryIO
 import safetensors.numpy
 from sklearn.base import BaseEstimator
 
-from skaudeep._files import SEAL_SIZE, is_sealed, replacing, seal, seal_is_whole
+from skaudeep._files import CHECKSUM_SIZE, append_checksum, has_checksum, replacing, verify_checksum
 from skaudeep._version import __version__
-from skaudeep.persistence.serialize import Packer, Unpacker
+from skaudeep.persistence.serialize import Deserializer, Serializer
 from skaudeep.persistence.sklearn_objects import read_members
 
 FORMAT = 1
@@ -100,9 +100,9 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if not isinstance(estimator, BaseEstimator):
         raise TypeError(f"Got a {type(estimator).__name__}, expected an estimator.")
-    packer = Packer()
+    packer = Serializer()
     try:
-        tree = packer.pack(estimator, type(estimator).__name__)
+        tree = packer.encode(estimator, type(estimator).__name__)
     except ValueError as error:
         raise PersistenceError(f"{path}: not written. {str(error).rstrip('.')}.") from error
     members = {
@@ -122,9 +122,9 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         with zipfile.ZipFile(new, "x") as archive:
             for name, data in {"manifest.json": _to_json(manifest), **members}.items():
                 archive.writestr(zipfile.ZipInfo(name), data)
-            archive.comment = bytes(SEAL_SIZE)  # room for the seal
-        os.truncate(new, new.stat().st_size - SEAL_SIZE)
-        seal(new)
+            archive.comment = bytes(CHECKSUM_SIZE)  # room for the seal
+        os.truncate(new, new.stat().st_size - CHECKSUM_SIZE)
+        append_checksum(new)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -165,7 +165,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             raise PersistenceError(f"{path}: {reason}")
         file.seek(0)
         data = file.read()
-    if not is_sealed(BytesIO(data)) or not seal_is_whole(BytesIO(data)):
+    if not has_checksum(BytesIO(data)) or not verify_checksum(BytesIO(data)):
         raise PersistenceError(
             f"{path}: is damaged, its checksum is not that of its content. Copy it again."
         )
@@ -198,8 +198,8 @@ def _read(data: bytes) -> Any:
     tree = json.loads(members.pop("estimator.json"))
     arrays = safetensors.numpy.load(members.pop("arrays.safetensors"))
     steps = [members[f"steps/{number}.skops"] for number in range(len(members))]
-    unpacker = Unpacker(arrays, steps)
-    estimator = unpacker.unpack(tree)
+    unpacker = Deserializer(arrays, steps)
+    estimator = unpacker.decode(tree)
     unpacker.finish()
     if not isinstance(estimator, BaseEstimator):
         raise ValueError(f"holds a {type(estimator).__name__}, expected an estimator")
@@ -210,7 +210,7 @@ def _foreign(file: BinaryIO) -> str | None:
     """Say what else a file is, by its first bytes, or by its names if it is an archive."""
     head = file.read(64)
     if head.startswith(_ZIP) and head[30:].startswith(b"manifest.json"):
-        return None if is_sealed(file) else "is cut short or damaged at its end. Copy it again."
+        return None if has_checksum(file) else "is cut short or damaged at its end. Copy it again."
     kind = next((kind for start, kind in _FOREIGN.items() if head.startswith(start)), None)
     if head.startswith(_ZIP):
         kind = _archive(file)

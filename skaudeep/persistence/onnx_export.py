@@ -15,7 +15,14 @@ from skaudeep._files import replacing
 from skaudeep._version import __version__
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.nn.autoencoders import TimeAutoencoder
-from skaudeep.nn.pooling import ITERATIONS, LAG, MIN_VARIANCE, REPRESENTATIONS, RIDGE, SHRINKAGE
+from skaudeep.nn.pooling import (
+    COVARIANCE_RIDGE,
+    ITERATIONS,
+    LAG,
+    MIN_VARIANCE,
+    REPRESENTATIONS,
+    TRANSITION_RIDGE,
+)
 
 _OPSET, _IR = 17, 8  # of 2022: what runs on phones and in browsers lags behind
 _FLOAT = 1  # onnx.TensorProto.FLOAT
@@ -156,7 +163,7 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
     layers, states = [], []
     steps = graph("Cast", lengths, to=onnx.TensorProto.INT32)
     for direction, stack in zip(
-        ("forward", "reverse"), network.encoder.reader.stacks, strict=False
+        ("forward", "reverse"), network.encoder.recurrent.stacks, strict=False
     ):
         outputs = x
         for layer in stack.layers:
@@ -246,11 +253,11 @@ def _covariance(graph: _Graph, covariance: Any, top: str, real: str, lengths: st
     x = graph("Transpose", graph("Where", real, x, zero), perm=[1, 0, 2])  # (B, T, N)
     real = graph("Transpose", real, perm=[1, 0, 2])
     counts = graph("Cast", graph("Unsqueeze", lengths, batch), to=_FLOAT)  # (B, 1, 1)
-    transition = _transition(graph, x, real, covariance.n_foretold)
+    transition = _transition(graph, x, real, covariance.n_lagged)
     mean = graph("Div", graph("ReduceSum", x, steps, keepdims=1), counts)
     x = graph("Where", real, graph("Sub", x, mean), zero)
     matrix = graph("Div", graph("MatMul", graph("Transpose", x, perm=[0, 2, 1]), x), counts)
-    matrix = graph("Add", matrix, graph.constant(RIDGE * one))  # (B, N, N)
+    matrix = graph("Add", matrix, graph.constant(COVARIANCE_RIDGE * one))  # (B, N, N)
     root = matrix
     for n_iterations in ITERATIONS:
         squares = graph("ReduceSum", graph("Mul", root, root), batch, keepdims=1)
@@ -289,7 +296,9 @@ def _transition(graph: _Graph, x: str, real: str, size: int) -> str:
     transposed = graph("Transpose", before, perm=[0, 2, 1])
     transposed = graph("Div", transposed, graph("Max", n_pairs, graph.constant(1)))
     unit = np.eye(size + 1)[None]
-    matrix = graph("Add", graph("MatMul", transposed, before), graph.constant(SHRINKAGE * unit))
+    matrix = graph(
+        "Add", graph("MatMul", transposed, before), graph.constant(TRANSITION_RIDGE * unit)
+    )
     batch = graph.constant([1, 2], np.int64)
     squares = graph("ReduceSum", graph("Mul", matrix, matrix), batch, keepdims=1)
     inverse = graph("Div", graph.constant(unit), graph("Sqrt", squares))

@@ -38,7 +38,7 @@ CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (*_OURS, *_CONTAINERS
 _ATTRIBUTE = re.compile(r"_?[A-Za-z]\w*")
 
 
-class Packer:
+class Serializer:
     """Takes values apart.
 
     Attributes
@@ -50,10 +50,10 @@ class Packer:
 
     Examples
     --------
-    >>> packer = Packer()
-    >>> packer.pack((1, np.ones(3)), "a pair")
+    >>> packer = Serializer()
+    >>> packer.encode((1, np.ones(3)), "a pair")
     {'tuple': [1, {'array': '0'}]}
-    >>> Unpacker(packer.arrays, packer.steps).unpack({"tuple": [1, {"array": "0"}]})
+    >>> Deserializer(packer.arrays, packer.steps).decode({"tuple": [1, {"array": "0"}]})
     (1, array([1., 1., 1.]))
     """
 
@@ -61,7 +61,7 @@ class Packer:
         self.arrays: dict[str, NDArray] = {}
         self.steps: list[bytes] = []
 
-    def pack(self, value: Any, place: str) -> Any:
+    def encode(self, value: Any, place: str) -> Any:
         """Turn a value into one that JSON can hold.
 
         Parameters
@@ -96,19 +96,19 @@ class Packer:
         if kind is dict:
             return {
                 "dict": [
-                    [self.pack(key, place), self.pack(item, f"{place}[{key!r}]")]
+                    [self.encode(key, place), self.encode(item, f"{place}[{key!r}]")]
                     for key, item in value.items()
                 ]
             }
         if isinstance(value, np.generic):
-            return {"scalar": self.pack(np.asarray(value), place)}
+            return {"scalar": self.encode(np.asarray(value), place)}
         if kind is np.ma.MaskedArray:
             parts = (value.data, np.ma.getmaskarray(value))
             return {"masked": self._pack_all(parts, place)}
         if kind is np.ndarray:
             return self._pack_array(value, place)
         if kind is torch.Tensor:
-            return {"tensor": self.pack(value.detach().cpu().numpy(), place)}
+            return {"tensor": self.encode(value.detach().cpu().numpy(), place)}
         if kind is np.random.RandomState:
             return {"random_state": self._pack_all(value.get_state(legacy=True), place)}
         if isinstance(value, nn.Module):
@@ -130,7 +130,7 @@ class Packer:
         )
 
     def _pack_all(self, values: Any, place: str) -> list[Any]:
-        return [self.pack(value, f"{place}[{i}]") for i, value in enumerate(values)]
+        return [self.encode(value, f"{place}[{i}]") for i, value in enumerate(values)]
 
     def _pack_array(self, array: NDArray, place: str) -> dict[str, Any]:
         if array.dtype.kind in "OU":
@@ -156,7 +156,7 @@ class Packer:
                 raise ValueError(f"{place}.{key} holds NaN or infinity. Train it again")
             self.arrays[prefix + key] = np.array(weights, order="C")
         config: Any = network.config
-        return {"network": [name, self.pack(dict(config), f"{place}.config"), prefix]}
+        return {"network": [name, self.encode(dict(config), f"{place}.config"), prefix]}
 
     def _pack_estimator(self, estimator: Any, place: str) -> dict[str, Any]:
         params = estimator.get_params(deep=False)
@@ -169,14 +169,14 @@ class Packer:
         }
         _check(type(estimator)(**params))
         packed = [
-            {name: self.pack(value, f"{place}.{name}") for name, value in values.items()}
+            {name: self.encode(value, f"{place}.{name}") for name, value in values.items()}
             for values in (params, attributes)
         ]
         return {"estimator": [type(estimator).__name__, *packed]}
 
 
-class Unpacker:
-    """Puts together what a `Packer` took apart; trusts nothing that it is given.
+class Deserializer:
+    """Puts together what a `Serializer` took apart; trusts nothing that it is given.
 
     Parameters
     ----------
@@ -194,13 +194,13 @@ class Unpacker:
             left = [*self._arrays, *(f"step {number}" for number in self._steps)]
             raise ValueError(f"holds {len(left)} parts that belong nowhere, {left[0][:80]!r} first")
 
-    def unpack(self, tree: Any) -> Any:
+    def decode(self, tree: Any) -> Any:
         """Build a value.
 
         Parameters
         ----------
         tree : object
-            As `Packer.pack` returns it.
+            As `Serializer.encode` returns it.
 
         Returns
         -------
@@ -212,7 +212,7 @@ class Unpacker:
             Of any kind, if it is not.
         """
         if isinstance(tree, list):
-            return [self.unpack(item) for item in tree]
+            return [self.decode(item) for item in tree]
         if not isinstance(tree, dict):
             return tree
         [(kind, content)] = tree.items()
@@ -224,10 +224,10 @@ class Unpacker:
         return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[text]
 
     def _unpack_tuple(self, items: list[Any]) -> tuple[Any, ...]:
-        return tuple(self.unpack(items))
+        return tuple(self.decode(items))
 
     def _unpack_dict(self, items: list[Any]) -> dict[Any, Any]:
-        return {self.unpack(key): self.unpack(value) for key, value in items}
+        return {self.decode(key): self.decode(value) for key, value in items}
 
     def _unpack_array(self, name: str) -> NDArray:
         if name not in self._arrays:
@@ -235,19 +235,19 @@ class Unpacker:
         return self._arrays.pop(name).copy()  # writable, at an address of numpy's choice
 
     def _unpack_tensor(self, tree: Any) -> torch.Tensor:
-        return torch.from_numpy(self.unpack(tree))
+        return torch.from_numpy(self.decode(tree))
 
     def _unpack_scalar(self, tree: Any) -> Any:
-        return self.unpack(tree)[()]
+        return self.decode(tree)[()]
 
     def _unpack_masked(self, parts: list[Any]) -> Any:
-        data, mask = self.unpack(parts)
+        data, mask = self.decode(parts)
         return np.ma.MaskedArray(data, mask)
 
     def _unpack_objects(self, content: list[Any]) -> NDArray:
         shape, items = content
         array = np.empty(len(items), dtype=object)
-        array[:] = self.unpack(items)
+        array[:] = self.decode(items)
         return array.reshape(shape)
 
     def _unpack_strings(self, content: list[Any]) -> NDArray:
@@ -257,7 +257,7 @@ class Unpacker:
         return np.array(items, dtype=str).reshape(shape)
 
     def _unpack_random_state(self, content: list[Any]) -> np.random.RandomState:
-        name, key, position, has_gauss, gauss = self.unpack(content)
+        name, key, position, has_gauss, gauss = self.decode(content)
         if key.shape != (MT19937_WORDS,) or key.dtype != np.uint32 or not is_position(position):
             raise ValueError("holds a random generator in no state that it can be in")
         generator = np.random.RandomState()
@@ -273,7 +273,7 @@ class Unpacker:
         name, config, prefix = content
         if name not in NETWORKS:
             raise ValueError(f"holds a network {name!r}, expected one of {', '.join(NETWORKS)}")
-        config = self.unpack(config)
+        config = self.decode(config)
         weights = {
             key.removeprefix(prefix): self._unpack_array(key)
             for key in list(self._arrays)
@@ -307,7 +307,7 @@ class Unpacker:
         name, params, attributes = content
         if (kind := CLASSES.get(name)) is None:
             raise ValueError(f"holds {str(name)[:80]!r}, which is no estimator of skaudeep")
-        params = {key: self.unpack(value) for key, value in params.items()}
+        params = {key: self.decode(value) for key, value in params.items()}
         if params.get("memory") is not None:
             raise ValueError(f"holds {name} with memory=, a folder that pickles are loaded from")
         estimator = kind(**params)
@@ -317,7 +317,7 @@ class Unpacker:
             known = key in SKLEARN_VOLATILE_ATTRIBUTES or key in params or hasattr(kind, key)
             if known or not _ATTRIBUTE.fullmatch(key):
                 raise ValueError(f"holds {name} with attribute {key[:80]!r}, no result of fit")
-            setattr(estimator, key, self.unpack(value))
+            setattr(estimator, key, self.decode(value))
         if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and "cv_results_" in attributes:
             estimator.scorer_ = _scorer(estimator)
         return estimator

@@ -15,7 +15,7 @@ from sklearn.utils import check_array
 from torch import Tensor
 
 from skaudeep.nn.devices import products_in
-from skaudeep.training.distributed import ALONE, Ranks
+from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 
 Batch = tuple[Tensor, Tensor | None]
 Shard = tuple[Tensor, Tensor | None, Tensor]
@@ -36,7 +36,7 @@ def n_dimensions(X: Any) -> int:
     return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
 
 
-def blocks_of(X: Any) -> Iterator[Any]:
+def iterate_blocks(X: Any) -> Iterator[Any]:
     """Yield X whole where it lies in memory, else in blocks of rows that do."""
     if is_ragged(X) or type(X) is np.ndarray or 0 in X.shape:  # `Sequences` refuses the empty
         yield X
@@ -261,16 +261,20 @@ class Sequences:
         return x.to(device), (None if lengths.min() == longest else torch.from_numpy(lengths))
 
     def batches(
-        self, rows: np.ndarray, batch_size: int, device: torch.device, ranks: Ranks = ALONE
+        self,
+        rows: np.ndarray,
+        batch_size: int,
+        device: torch.device,
+        processes: ProcessGroup = SINGLE_PROCESS,
     ) -> Generator[tuple[Tensor, Tensor | None]]:
         """Yield `batch` for each ``batch_size`` of the rows, in their order.
 
         What is on disk, or goes to another device than the CPU, is read by a thread of its own, one
         batch ahead, until the generator ends or is closed. Of each batch it is the part that
-        `ranks` takes.
+        `processes` takes.
         """
         starts = range(0, len(rows), batch_size)
-        parts = (ranks.part(rows[start : start + batch_size]) for start in starts)
+        parts = (processes.local_rows(rows[start : start + batch_size]) for start in starts)
         in_memory = isinstance(self._source, list) or type(self._source) is np.ndarray
         if in_memory and device.type == "cpu":
             for part in parts:

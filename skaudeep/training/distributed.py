@@ -24,7 +24,7 @@ OWN = {"device", "random_state"}  # what each rank may have for itself; the firs
 
 
 @dataclass(frozen=True)
-class Ranks:
+class ProcessGroup:
     """The place of this process among those that train together; by default it is alone.
 
     Where it is alone, nothing here costs anything.
@@ -38,7 +38,7 @@ class Ranks:
     Examples
     --------
     >>> import numpy as np
-    >>> Ranks(rank=1, size=3).part(np.arange(8)).tolist()
+    >>> ProcessGroup(rank=1, size=3).local_rows(np.arange(8)).tolist()
     [1, 4, 7]
     """
 
@@ -46,7 +46,7 @@ class Ranks:
     size: int = 1
 
     @classmethod
-    def join(cls) -> Ranks:
+    def join(cls) -> ProcessGroup:
         """Take the place that torch's process group, or a launcher's variables, tell.
 
         A group that is there is used. Where there is none but RANK, WORLD_SIZE, MASTER_ADDR and
@@ -68,15 +68,15 @@ class Ranks:
             atexit.register(_leave)
         return cls(dist.get_rank(), dist.get_world_size())
 
-    def part(self, rows: np.ndarray) -> np.ndarray:
+    def local_rows(self, rows: np.ndarray) -> np.ndarray:
         """Take the rows of a batch that are this rank's; none, where there are too few."""
         return rows[self.rank :: self.size]
 
-    def place(self, rows: Tensor) -> Tensor:
+    def global_index(self, rows: Tensor) -> Tensor:
         """Places in the whole batch of rows of this rank's part."""
         return self.rank + rows * self.size
 
-    def total(self, sums: Tensor) -> Tensor:
+    def all_reduce_sum(self, sums: Tensor) -> Tensor:
         """Add up numbers over all ranks."""
         if self.size == 1:
             return sums
@@ -85,7 +85,7 @@ class Ranks:
             dist.all_reduce(total)
         return total
 
-    def first(self, value: Callable[[], T]) -> T:
+    def broadcast(self, value: Callable[[], T]) -> T:
         """Call a function on the first rank alone, and give its result to all."""
         if self.size == 1:
             return value()
@@ -116,10 +116,10 @@ class Ranks:
                         "same parameters; each takes its part of the rows by itself."
                     )
 
-    def follow(self, training: Any) -> None:
+    def broadcast_state(self, training: Any) -> None:
         """Bring a training on all ranks to where it stands on the first."""
         if self.size > 1:
-            state, weights = self.first(
+            state, weights = self.broadcast(
                 lambda: (
                     training.state(),
                     {k: v.cpu() for k, v in training.network.state_dict().items()},
@@ -131,13 +131,13 @@ class Ranks:
         return _lost(f"Rank {self.rank} of {self.size}")
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = ProcessGroup()
 
 
-class Unwatched:
+class NullCallbackContext:
     """Stands for a task of scikit-learn's callbacks where there are none: ranks but the first."""
 
-    def subcontext(self, **task: Any) -> Unwatched:  # noqa: D102
+    def subcontext(self, **task: Any) -> NullCallbackContext:  # noqa: D102
         return self
 
     def call_on_fit_task_begin(self, **facts: Any) -> None:  # noqa: D102

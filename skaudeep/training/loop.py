@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.devices import products_in
-from skaudeep.nn.parallel import cores
+from skaudeep.nn.parallel import parallel_map
 from skaudeep.training.batches import Batch, Shard, split_batch
-from skaudeep.training.distributed import ALONE, Ranks
+from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 
 Schedule = float | dict[int, float]
 
@@ -123,7 +123,9 @@ def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:
     return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(n_rows)
 
 
-def state_moments(encoder: Any, batches: Iterable[Batch], ranks: Ranks = ALONE) -> Tensor:
+def state_moments(
+    encoder: Any, batches: Iterable[Batch], processes: ProcessGroup = SINGLE_PROCESS
+) -> Tensor:
     """Sum ``encoder.moments`` over batches, without dropout.
 
     Parameters
@@ -132,7 +134,7 @@ def state_moments(encoder: Any, batches: Iterable[Batch], ranks: Ranks = ALONE) 
         Of `skaudeep.nn.encoders`.
     batches : iterable of (x, lengths)
         As in `Training.run_epoch`.
-    ranks : Ranks, default=ALONE
+    processes : ProcessGroup, default=SINGLE_PROCESS
         Who has the other parts of the batches.
 
     Returns
@@ -152,10 +154,10 @@ def state_moments(encoder: Any, batches: Iterable[Batch], ranks: Ranks = ALONE) 
     with products_in("ieee", device):
         for x, lengths in batches:
             shards = split_batch(x, lengths)
-            with cores(len(shards)) as each:
+            with parallel_map(len(shards)) as each:
                 for own in each(of_shard, shards):
                     total += own
-    return ranks.total(total)
+    return processes.all_reduce_sum(total)
 
 
 @dataclass
@@ -184,7 +186,7 @@ class Loss:
         network: Callable[..., Any],
         x: Tensor,
         lengths: Tensor | None,
-        chance: Chance | None,
+        rng: CounterRNG | None,
         epoch: int,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Run a part of a batch through the network.
@@ -193,7 +195,7 @@ class Loss:
         ----------
         network, x, lengths
             As in `Training`.
-        chance : Chance or None
+        rng : CounterRNG or None
             Source of all that is random in training; None evaluates.
         epoch : int
 
@@ -204,9 +206,9 @@ class Loss:
         divergence : Tensor, scalar, or None
             Of the codes from standard ones; None where they are no distributions.
         """
-        feed = self.feed(epoch, training=chance is not None)
+        feed = self.feed(epoch, training=rng is not None)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            frames, divergence = network(x, lengths, chance, feed)
+            frames, divergence = network(x, lengths, rng, feed)
         by_frame = squared_error(frames.float(), x, lengths, mask_silence=self.mask_silence)
         error, n_values = (values.sum(dtype=torch.float64) for values in by_frame)
         return error, n_values, divergence
@@ -264,7 +266,7 @@ class Training:
     validation_loss_curve : list of float
         The same of the validation data after each epoch, without dropout; empty where there are
         none.
-    ranks : Ranks, default=Ranks()
+    processes : ProcessGroup, default=ProcessGroup()
         Who trains together: batches hold the part of this rank, which may be no row.
 
     Attributes
@@ -294,7 +296,7 @@ class Training:
     gradient_clip: float
     loss_curve: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
-    ranks: Ranks = ALONE
+    processes: ProcessGroup = SINGLE_PROCESS
 
     def __post_init__(self) -> None:
         self.start = self.epoch
@@ -373,12 +375,12 @@ class Training:
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         by_sum: list[Tensor] = []
         shards = split_batch(x, lengths)
-        with cores(len(shards)) as each:
+        with parallel_map(len(shards)) as each:
             for own, by_own in each(partial(self._shard, parameters), shards):
                 sums += own
                 by_sum = list(map(torch.add, by_sum, by_own)) if by_sum else by_own
         # The loss is one root over the sums of all shards and ranks. Its gradient follows from it.
-        sums = self.ranks.total(sums).requires_grad_()
+        sums = self.processes.all_reduce_sum(sums).requires_grad_()
         error, n_values, divergence = sums
         kl_weight = value_at(self.loss.kl_weight, self.epoch)
         loss = self.loss.value(error, n_values, divergence, kl_weight)
@@ -386,7 +388,7 @@ class Training:
         gradient = torch.zeros(sum(p.numel() for p in parameters), device=self.device)
         for weight, by_one in zip(weights[::2], by_sum, strict=False):  # of error, of divergence
             gradient += by_one.mul_(weight)
-        norm = self.descend(self.ranks.total(gradient))
+        norm = self.descend(self.processes.all_reduce_sum(gradient))
         return torch.stack([*sums.detach()[:2], norm.double()])
 
     def descend(self, gradient: Tensor) -> Tensor:
@@ -404,8 +406,8 @@ class Training:
     def _shard(self, parameters: list[nn.Parameter], shard: Shard) -> tuple[Tensor, list[Tensor]]:
         """Sum over a shard, with the flat gradients of its error and, if any, divergence."""
         x, lengths, rows = shard
-        chance = Chance(self.batch_seed, self.ranks.place(rows))
-        error, n_values, divergence = self.loss.sums(self.network, x, lengths, chance, self.epoch)
+        rng = CounterRNG(self.batch_seed, self.processes.global_index(rows))
+        error, n_values, divergence = self.loss.sums(self.network, x, lengths, rng, self.epoch)
         roots = [error] if divergence is None else [error, divergence]
         gradients = [
             torch.autograd.grad(
@@ -434,10 +436,10 @@ class Training:
         with products_in("ieee", self.device):
             for x, lengths in batches:
                 shards = split_batch(x, lengths)
-                with cores(len(shards)) as each:
+                with parallel_map(len(shards)) as each:
                     for own in each(evaluate, shards):
                         sums += own
-        error, n_values = self.ranks.total(sums).tolist()
+        error, n_values = self.processes.all_reduce_sum(sums).tolist()
         self.validation_loss_curve.append((error / n_values) ** 0.5)
         if self.epochs_since_best == 0:
             self.best_weights = {

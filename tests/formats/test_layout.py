@@ -8,13 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skaudeep.datasets import make_bunch
-from skaudeep.formats.layout import checked, clips_of, frame_counts, of_clips, target_of
+from skaudeep.formats.layout import (
+    complete_bunch,
+    decode_target,
+    frame_counts,
+    group_by_clip,
+    reduce_to_clips,
+)
 
 NAN = np.nan
 
 
 def test_clips_are_numbered_as_they_appear_and_their_chunks_found():
-    clip, first, instances = clips_of(
+    clip, first, instances = group_by_clip(
         np.array(["b", "a", "b", "c"]), np.array([1.0, 0, 0, 0]), "a.nc"
     )
     assert clip.tolist() == [0, 1, 0, 2]
@@ -24,9 +30,9 @@ def test_clips_are_numbered_as_they_appear_and_their_chunks_found():
 
 def test_one_chunk_each_is_no_axis_unless_it_is_asked_for():
     names, numbers = np.array(["b", "a"]), np.zeros(2)
-    assert clips_of(names, numbers, "a.nc")[2].tolist() == [0, 1]
-    assert clips_of(names, numbers, "a.nc", 1)[2].tolist() == [[0], [1]]
-    assert clips_of(names, numbers, "a.nc", 2)[2].tolist() == [[0, -1], [1, -1]]
+    assert group_by_clip(names, numbers, "a.nc")[2].tolist() == [0, 1]
+    assert group_by_clip(names, numbers, "a.nc", 1)[2].tolist() == [[0], [1]]
+    assert group_by_clip(names, numbers, "a.nc", 2)[2].tolist() == [[0, -1], [1, -1]]
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.randoms())
@@ -34,7 +40,7 @@ def test_chunks_in_any_order_are_put_in_theirs(n_chunks: list[int], random):
     rows = [(f"{clip}", chunk) for clip, n in enumerate(n_chunks) for chunk in range(n)]
     random.shuffle(rows)
     names, numbers = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
-    clip, first, instances = clips_of(names, numbers, "a.nc", max(n_chunks))
+    clip, first, instances = group_by_clip(names, numbers, "a.nc", max(n_chunks))
     assert (names[first][clip] == names).all()
     for name, of_clip in zip(names[first], instances, strict=True):
         there = of_clip[of_clip >= 0]
@@ -56,7 +62,7 @@ def test_chunks_in_any_order_are_put_in_theirs(n_chunks: list[int], random):
 )
 def test_chunks_that_cannot_be_are_refused(names: list, numbers: list, message: str):
     with pytest.raises(ValueError, match=rf"^a\.nc: .*{message}"):
-        clips_of(np.array(names), np.array(numbers), "a.nc")
+        group_by_clip(np.array(names), np.array(numbers), "a.nc")
 
 
 def test_chunks_of_a_clip_agree_also_in_what_is_missing():
@@ -67,7 +73,7 @@ def test_chunks_of_a_clip_agree_also_in_what_is_missing():
         "DESCR": np.array("text"),
     }
     clip, first = np.array([0, 1, 0]), np.array([0, 1])
-    reduced = of_clips(columns, clip, first, "a.nc")
+    reduced = reduce_to_clips(columns, clip, first, "a.nc")
     assert reduced["filename"].tolist() == ["a", "b"]
     assert reduced["cv_folds"].tolist() == [[0, 1], [1, 0]]
     assert str(reduced["DESCR"]) == "text"
@@ -75,7 +81,7 @@ def test_chunks_of_a_clip_agree_also_in_what_is_missing():
         wrong = columns | {name: columns[name].copy()}
         wrong[name][2] = odd
         with pytest.raises(ValueError, match=rf"a\.nc: the chunks of 'a' differ in {name}"):
-            of_clips(wrong, clip, first, "a.nc")
+            reduce_to_clips(wrong, clip, first, "a.nc")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +101,7 @@ def test_labels_become_a_target(nominal, numeric, label_map, target, names):
         "label_nominal": np.array(nominal),
         "label_numeric": np.array(numeric, dtype=float),
     }
-    found, found_names = target_of(columns, label_map, "a.nc")
+    found, found_names = decode_target(columns, label_map, "a.nc")
     if target is None:
         assert found is None
     else:
@@ -118,7 +124,7 @@ def test_a_name_and_a_number_that_are_not_one_class_are_refused(nominal, numeric
         "label_numeric": np.array(numeric, dtype=float),
     }
     with pytest.raises(ValueError, match=r"a\.nc: clip '[ab]' is labelled .* not one class"):
-        target_of(columns, label_map, "a.nc")
+        decode_target(columns, label_map, "a.nc")
 
 
 def test_frames_are_counted_up_to_the_last_that_sounds():
@@ -144,4 +150,4 @@ def test_texts_that_no_file_holds_are_refused(key: str, value: object, message: 
     bunch = make_bunch(np.zeros((2, 3)), ["a", "b"])
     bunch[key] = value
     with pytest.raises(ValueError, match=message):
-        checked(bunch)
+        complete_bunch(bunch)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from skaudeep.nn.autoencoders import NETWORKS, TimeAutoencoder
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.counter_rng import CounterRNG
 
 DIRECTIONS = list(itertools.product(["gru", "lstm"], [False, True], [False, True]))
 FAMILY = list(itertools.product(NETWORKS, ["gru", "lstm"], [False, True], [False, True]))
@@ -130,7 +130,7 @@ def test_feeding_its_own_output_back_changes_the_reconstruction_and_still_trains
     x, lengths = frames(5, 3), torch.tensor([5, 4, 2])
 
     def rebuilt(probability):
-        return module(x, lengths, Chance(0, torch.arange(3)), probability).frames
+        return module(x, lengths, CounterRNG(0, torch.arange(3)), probability).frames
 
     assert not torch.allclose(rebuilt(0.5), rebuilt(0.0))
     assert torch.equal(rebuilt(0.5), rebuilt(0.5))
@@ -144,7 +144,7 @@ def test_a_gaussian_code_varies_in_training_and_counts_true_frames_only(axis):
     lengths = torch.tensor([6, 3])
     x = frames(6, 2) * (torch.arange(6)[:, None] < lengths)[:, :, None]
     rows = torch.arange(2)
-    first, second = (module(x, lengths, Chance(seed, rows)).frames for seed in (0, 1))
+    first, second = (module(x, lengths, CounterRNG(seed, rows)).frames for seed in (0, 1))
     assert not torch.allclose(first, second)
     whole = module(x, lengths).divergence
     alone = sum(module(x[:n, i : i + 1]).divergence for i, n in enumerate(lengths))

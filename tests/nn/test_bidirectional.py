@@ -7,8 +7,8 @@ import itertools
 import pytest
 import torch
 
-from skaudeep.nn.bidirectional import Reader, Writer, settle
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.bidirectional import DecoderStack, EncoderStack, fixed_point
+from skaudeep.nn.counter_rng import CounterRNG
 
 SIZES = {"n_layers": 2, "dropout": 0.0}
 
@@ -19,7 +19,7 @@ def draw(*shape, seed=0):
 
 def writer(cell="gru", bidirectional=False, n_outputs=3, activation="tanh"):
     torch.manual_seed(0)
-    return Writer(
+    return DecoderStack(
         3,
         5,
         n_outputs=n_outputs,
@@ -32,19 +32,19 @@ def writer(cell="gru", bidirectional=False, n_outputs=3, activation="tanh"):
 
 def test_directions_do_not_exchange_layers():
     """The backward stack has seen, at the last frame, that frame only."""
-    reader = Reader(3, 5, cell="gru", bidirectional=True, **SIZES)
+    recurrent = EncoderStack(3, 5, cell="gru", bidirectional=True, **SIZES)
     x = draw(6, 1, 3).requires_grad_()
-    states, _ = reader(x)
+    states, _ = recurrent(x)
     states[-1][-1].sum().backward()  # the last frame of the backward stack's top layer
     assert (x.grad.abs().sum(dim=(1, 2)) > 0).tolist() == [False] * 5 + [True]
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_writer_is_never_told_the_frame_that_it_writes(bidirectional):
-    told = draw(6, 1, 3).requires_grad_()
+    teacher = draw(6, 1, 3).requires_grad_()
     module = writer(bidirectional=bidirectional)
-    module(torch.zeros(1, module.state_size), told)[2].sum().backward()
-    seen = (told.grad.abs().sum(dim=(1, 2)) > 0).tolist()
+    module(torch.zeros(1, module.state_size), teacher)[2].sum().backward()
+    seen = (teacher.grad.abs().sum(dim=(1, 2)) > 0).tolist()
     assert seen == [True, True, False] + [bidirectional] * 3
 
 
@@ -62,29 +62,31 @@ def test_the_initial_state_is_split_over_directions():
 def test_what_is_written_freely_is_what_the_writer_makes_of_it(cell, bidirectional):
     """Told its own frames, a writer writes the same frames again."""
     module = writer(cell, bool(bidirectional))
-    state, told = draw(4, module.state_size, seed=1), draw(7, 4, 3)
-    for own in (torch.ones(7, 4, dtype=torch.bool), draw(7, 4, seed=2) < 0.5):
-        mixed = module.write_freely(state, told, own)
+    state, teacher = draw(4, module.state_size, seed=1), draw(7, 4, 3)
+    for use_prediction in (torch.ones(7, 4, dtype=torch.bool), draw(7, 4, seed=2) < 0.5):
+        mixed = module.decode_free_running(state, teacher, use_prediction)
         with torch.no_grad():
             again = module(state, mixed)
         atol = 2e-3 if bidirectional else 1e-6  # where two directions must agree
-        torch.testing.assert_close(mixed[own], again[own], atol=atol, rtol=0)
-        assert torch.equal(mixed[~own], told[~own])
+        torch.testing.assert_close(mixed[use_prediction], again[use_prediction], atol=atol, rtol=0)
+        assert torch.equal(mixed[~use_prediction], teacher[~use_prediction])
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_sampling_replaces_its_share_and_nothing_at_probability_zero(bidirectional):
     module = writer(bidirectional=bidirectional)
-    state, told = draw(100, module.state_size), draw(50, 100, 3)
-    assert module.sample(state, told, None, None, 0.0) is told
-    sampled = module.sample(state, told, None, Chance(0, torch.arange(100)), 0.3)
-    replaced = (sampled != told).any(dim=2).float().mean()
+    state, teacher = draw(100, module.state_size), draw(50, 100, 3)
+    assert module.scheduled_sampling(state, teacher, None, None, 0.0) is teacher
+    sampled = module.scheduled_sampling(state, teacher, None, CounterRNG(0, torch.arange(100)), 0.3)
+    replaced = (sampled != teacher).any(dim=2).float().mean()
     assert float(replaced) == pytest.approx(0.3, abs=0.02)
     assert not sampled.requires_grad
 
 
 def test_frames_settle_where_writing_changes_nothing():
-    half = settle(lambda x: x / 2 + 0.5, torch.zeros(3, 2, 1), torch.ones(3, 2, dtype=torch.bool))
+    half = fixed_point(
+        lambda x: x / 2 + 0.5, torch.zeros(3, 2, 1), torch.ones(3, 2, dtype=torch.bool)
+    )
     torch.testing.assert_close(half, torch.ones(3, 2, 1), atol=2e-3, rtol=0)
-    kept = settle(lambda x: x + 1, torch.zeros(3, 2, 1), torch.zeros(3, 2, dtype=torch.bool))
+    kept = fixed_point(lambda x: x + 1, torch.zeros(3, 2, 1), torch.zeros(3, 2, dtype=torch.bool))
     assert not kept.any()

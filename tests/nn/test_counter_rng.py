@@ -1,4 +1,4 @@
-"""Chance: what a sequence draws is its own, whatever its company; and it looks like chance."""
+"""CounterRNG: what a sequence draws is its own, whatever its company; and it looks like chance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from skaudeep.nn.counter_rng import GOLDEN, Chance, _mixed
+from skaudeep.nn.counter_rng import GOLDEN, CounterRNG, _mixed
 
 
 def test_the_hash_is_splitmix64s():
@@ -27,22 +27,22 @@ def test_the_hash_is_splitmix64s():
 )
 @settings(deadline=None, max_examples=30)
 def test_a_row_draws_the_same_alone_and_in_longer_batches(seed, rows, n_frames, longer):
-    together = Chance(seed, torch.tensor(rows))
+    together = CounterRNG(seed, torch.tensor(rows))
     drawn = [
         together.bits(n_frames + longer, 3),
         together.uniform(n_frames + longer),
-        together.of_frames(n_frames + longer).normal(2).unflatten(0, (-1, len(rows))),
+        together.frame_rng(n_frames + longer).normal(2).unflatten(0, (-1, len(rows))),
         together.uniform(n_frames + longer),
     ]
     assert not torch.equal(drawn[1], drawn[3])
     for i, row in enumerate(rows):
-        alone = Chance(seed, torch.tensor([row]))
+        alone = CounterRNG(seed, torch.tensor([row]))
         for whole, own in zip(
             drawn,
             [
                 alone.bits(n_frames, 3),
                 alone.uniform(n_frames),
-                alone.of_frames(n_frames).normal(2)[:, None],
+                alone.frame_rng(n_frames).normal(2)[:, None],
                 alone.uniform(n_frames),
             ],
             strict=True,
@@ -52,10 +52,10 @@ def test_a_row_draws_the_same_alone_and_in_longer_batches(seed, rows, n_frames, 
 
 @pytest.mark.parametrize("frames", [False, True])
 def test_numbers_are_distributed_as_they_say_within_and_across_rows(frames):
-    chance = Chance(0, torch.arange(400))
+    rng = CounterRNG(0, torch.arange(400))
     if frames:
-        chance = Chance(0, torch.arange(20)).of_frames(20)
-    uniform, normal = chance.uniform(300).numpy(), chance.normal(300).numpy()
+        rng = CounterRNG(0, torch.arange(20)).frame_rng(20)
+    uniform, normal = rng.uniform(300).numpy(), rng.normal(300).numpy()
     for values, name in ((uniform, "uniform"), (normal.T, "norm")):
         assert kstest(values.ravel(), name).pvalue > 1e-3
         assert abs(np.corrcoef(values[:, :-1].ravel(), values[:, 1:].ravel())[0, 1]) < 0.01

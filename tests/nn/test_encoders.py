@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skaudeep.nn.autoencoders import NETWORKS, TimeAutoencoder
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.encoders import (
     BandWindows,
     FeatureEncoder,
     GaussianCode,
     drop_frames,
-    put_frames,
-    true_frames,
+    gather_frames,
+    scatter_frames,
 )
 
 
@@ -47,15 +47,15 @@ def test_frames_are_put_back_where_they_were(lengths):
     x = draw(5, 3, 4)
     if lengths is not None:
         x *= (torch.arange(5)[:, None] < lengths)[:, :, None]
-    frames = true_frames(x, lengths)
+    frames = gather_frames(x, lengths)
     assert len(frames) == (15 if lengths is None else 8)
-    assert torch.equal(put_frames(frames, x, lengths), x)
+    assert torch.equal(scatter_frames(frames, x, lengths), x)
 
 
 def test_noise_hides_its_share_of_whole_frames_in_training_only():
     x = torch.ones(200, 50, 3)
     assert drop_frames(x, 0.4, None) is x
-    kept = drop_frames(x, 0.4, Chance(0, torch.arange(50)))
+    kept = drop_frames(x, 0.4, CounterRNG(0, torch.arange(50)))
     assert set(kept.sum(dim=2).unique().tolist()) == {0.0, 3.0}
     assert float((kept == 0).float().mean()) == pytest.approx(0.4, abs=0.01)
 
@@ -70,7 +70,7 @@ def test_a_gaussian_code_has_the_divergence_of_its_distributions():
     normal = torch.distributions.Normal
     expected = torch.distributions.kl_divergence(normal(mean, std), normal(0.0, 1.0)).sum()
     torch.testing.assert_close(divergence, expected)
-    draws = [code(final, Chance(i, torch.arange(5)))[0] for i in range(2000)]
+    draws = [code(final, CounterRNG(i, torch.arange(5)))[0] for i in range(2000)]
     torch.testing.assert_close(torch.stack(draws).mean(0), mean, atol=0.15, rtol=0)
     torch.testing.assert_close(torch.stack(draws).std(0), std, atol=0.15, rtol=0)
 

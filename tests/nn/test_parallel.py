@@ -10,7 +10,7 @@ import threading
 import pytest
 import torch
 
-from skaudeep.nn.parallel import cores, team
+from skaudeep.nn.parallel import parallel_map, thread_pool
 
 
 def test_tasks_of_several_steps_share_their_threads():
@@ -19,7 +19,7 @@ def test_tasks_of_several_steps_share_their_threads():
     try:
         seen = set()
         for _ in range(20):
-            with cores(3) as each:
+            with parallel_map(3) as each:
                 seen |= set(each(lambda _: threading.get_ident(), range(3)))
     finally:
         torch.set_num_threads(before)
@@ -29,7 +29,7 @@ def test_tasks_of_several_steps_share_their_threads():
 
 def test_a_team_starts_at_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch):
     before = threading.active_count()
-    team("at once", 3, at_once=True)
+    thread_pool("at once", 3, start_now=True)
     assert threading.active_count() == before + 3
 
     start, started = threading.Thread.start, []
@@ -42,23 +42,25 @@ def test_a_team_starts_at_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(threading.Thread, "start", refusing)
     with pytest.raises(RuntimeError, match="can't start"):
-        team("too many", 2, at_once=True)
+        thread_pool("too many", 2, start_now=True)
     started[0].join(30)
     assert not started[0].is_alive()
 
 
 def test_purposes_do_not_wait_for_each_other():
-    inside = team("outer", 1).submit(lambda: team("inner", 1).submit(lambda: "done").result(30))
+    inside = thread_pool("outer", 1).submit(
+        lambda: thread_pool("inner", 1).submit(lambda: "done").result(30)
+    )
     assert inside.result(30) == "done"
 
 
 FORKED = """
 import os
 import torch
-from skaudeep.nn.parallel import cores
+from skaudeep.nn.parallel import parallel_map
 torch.set_num_threads(2)
 def total():
-    with cores(2) as each:
+    with parallel_map(2) as each:
         return sum(each(abs, [-1, -2]))
 assert total() == 3
 if (child := os.fork()) == 0:

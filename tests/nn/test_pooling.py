@@ -93,11 +93,11 @@ def test_the_transition_is_a_ridge_regression_on_the_components_four_steps_befor
     assert len(names) == len(set(names)) == covariance.n_features == features.shape[1]
     where = {name: i for i, name in enumerate(names)}
     rows = [[f"transition_{i}_{j}" for j in range(20)] for i in range(20)]
-    at = np.vectorize(where.get)([*rows, [f"drift_{j}" for j in range(20)]])  # (21, 20)
+    at = np.vectorize(where.get)([*rows, [f"intercept_{j}" for j in range(20)]])  # (21, 20)
     for i, n in enumerate(lengths[:2]):
         x = states[:n, i, :20]  # before `fit`, components are the first states
-        told = np.column_stack([x[:-4], np.ones(n - 4)])
-        ridge = Ridge(alpha=0.3 * (n - 4), fit_intercept=False).fit(told, x[4:])
+        teacher = np.column_stack([x[:-4], np.ones(n - 4)])
+        ridge = Ridge(alpha=0.3 * (n - 4), fit_intercept=False).fit(teacher, x[4:])
         np.testing.assert_allclose(features[i, at], ridge.coef_.T, atol=1e-5)
         alone = covariance(torch.from_numpy(states[:n, i : i + 1]), None)
         np.testing.assert_allclose(features[i], alone[0], atol=1e-6)

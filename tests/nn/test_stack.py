@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.stack import RecurrentStack, dropout, reverse_time
 
 
@@ -86,7 +86,7 @@ def test_reversing_time_twice_is_the_identity(lengths):
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
     x = torch.ones(400, 50, 20)
-    kept = dropout(x, 0.2, Chance(0, torch.arange(50)))
+    kept = dropout(x, 0.2, CounterRNG(0, torch.arange(50)))
     assert float((kept == 0).float().mean()) == pytest.approx(0.2, abs=0.004)
     assert float(kept.max()) == pytest.approx(1.25)
     assert float(kept.mean()) == pytest.approx(1.0, abs=0.005)
@@ -98,7 +98,7 @@ def test_dropout_is_off_without_chance():
     stack = RecurrentStack(5, 4, n_layers=1, cell="gru", dropout=0.5)
     (outputs,), _ = stack(x)
     (again,), _ = stack(x)
-    (dropped,), _ = stack(x, chance=Chance(0, torch.arange(2)))
+    (dropped,), _ = stack(x, rng=CounterRNG(0, torch.arange(2)))
     assert torch.equal(outputs, again)
     assert not torch.equal(outputs, dropped)
 

@@ -30,7 +30,7 @@ from sklearn.svm import SVC, LinearSVC
 
 import skaudeep
 from skaudeep import FeatureFusion, PersistenceError, Seq2SeqAutoencoder, SpectrogramExtractor
-from skaudeep._files import SEAL_SIZE, seal
+from skaudeep._files import CHECKSUM_SIZE, append_checksum
 
 SMALL = {"n_units": 3, "n_layers": 1, "max_epochs": 1, "batch_size": 8, "random_state": 0}
 RATE = 2000  # Hz
@@ -540,10 +540,10 @@ def forge(path, members, *, manifest=None, zipped=zipfile.ZIP_STORED, infos=()):
     with zipfile.ZipFile(path, "w", zipped) as archive:
         for name, data in [("manifest.json", content), *members.items(), *infos]:
             archive.writestr(name, data)
-        archive.comment = bytes(SEAL_SIZE)
+        archive.comment = bytes(CHECKSUM_SIZE)
     with open(path, "r+b") as file:
-        file.truncate(path.stat().st_size - SEAL_SIZE)
-    seal(path)
+        file.truncate(path.stat().st_size - CHECKSUM_SIZE)
+    append_checksum(path)
 
 
 @pytest.fixture
@@ -611,11 +611,11 @@ def test_compressed_members_are_refused_before_they_are_unpacked(path, members):
 
 def test_sizes_that_do_not_add_up_are_refused(path, members):
     forge(path, members)
-    data = bytearray(path.read_bytes()[:-SEAL_SIZE])
+    data = bytearray(path.read_bytes()[:-CHECKSUM_SIZE])
     entry = data.rindex(b"PK\1\2", 0, data.rindex(b"arrays.safetensors"))
     data[entry + 20 : entry + 28] = (2**31).to_bytes(4, "little") * 2
     path.write_bytes(data)
-    seal(path)
+    append_checksum(path)
     assert "announces more than it holds" in refusal(path)
 
 

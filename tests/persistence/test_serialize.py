@@ -8,12 +8,12 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
-from skaudeep.persistence.serialize import Packer, Unpacker
+from skaudeep.persistence.serialize import Deserializer, Serializer
 
 
 def packed(value):
-    packer = Packer()
-    return packer.pack(value, "it"), packer
+    packer = Serializer()
+    return packer.encode(value, "it"), packer
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_plain_values_have_plain_trees(value, tree):
     found, packer = packed(value)
     assert found == tree
     assert not packer.arrays
-    back = Unpacker({}, []).unpack(tree)
+    back = Deserializer({}, []).decode(tree)
     assert type(back) is type(value)
     np.testing.assert_equal(back, value)
 
@@ -43,7 +43,7 @@ def test_numbers_are_kept_beside_the_tree_in_the_order_of_this_machine():
     tree, packer = packed([np.arange(3, dtype=">i4"), torch.ones(2)])
     assert tree == [{"array": "0"}, {"tensor": {"array": "1"}}]
     assert [array.dtype for array in packer.arrays.values()] == [np.int32, np.float32]
-    first, second = Unpacker(packer.arrays, []).unpack(tree)
+    first, second = Deserializer(packer.arrays, []).decode(tree)
     assert first.tolist() == [0, 1, 2]
     assert torch.equal(second, torch.ones(2))
 
@@ -58,7 +58,7 @@ def test_an_estimator_is_its_name_its_parameters_and_what_it_learned():
     assert parameters["n_mels"] == 4
     assert learned["found_"] == {"step": 0}  # a step of scikit-learn, in bytes of its own
     assert len(packer.steps) == 1
-    assert Unpacker(packer.arrays, packer.steps).unpack(tree).found_.mean_.tolist() == [2]
+    assert Deserializer(packer.arrays, packer.steps).decode(tree).found_.mean_.tolist() == [2]
 
 
 def test_a_network_is_its_name_its_sizes_and_weights():
@@ -77,9 +77,9 @@ def test_what_cannot_be_stored_is_named_by_its_place():
 
 
 def test_parts_that_nothing_refers_to_are_an_error():
-    unpacker = Unpacker({"0": np.ones(1), "1": np.ones(1)}, [])
-    unpacker.unpack({"array": "0"})
+    unpacker = Deserializer({"0": np.ones(1), "1": np.ones(1)}, [])
+    unpacker.decode({"array": "0"})
     with pytest.raises(ValueError, match="1 parts that belong nowhere, '1' first"):
         unpacker.finish()
-    unpacker.unpack({"array": "1"})
+    unpacker.decode({"array": "1"})
     unpacker.finish()

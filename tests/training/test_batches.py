@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skaudeep.training.batches import Sequences
-from skaudeep.training.distributed import Ranks
+from skaudeep.training.distributed import ProcessGroup
 
 CPU = torch.device("cpu")
 
@@ -200,7 +200,7 @@ def test_ranks_take_apart_what_one_alone_takes_together():
     sequences = Sequences(padded((5, 3, 1, 5, 2, 4, 5)))
     rows = np.array([6, 1, 2, 5, 0, 3, 4])
     whole = [x for x, _ in sequences.batches(rows, 3, CPU)]
-    parts = [list(sequences.batches(rows, 3, CPU, Ranks(rank, 2))) for rank in range(2)]
+    parts = [list(sequences.batches(rows, 3, CPU, ProcessGroup(rank, 2))) for rank in range(2)]
     assert [len(part) for part in parts] == [3, 3]
     for together, (first, _), (second, _) in zip(whole, *parts, strict=True):
         np.testing.assert_array_equal(together[: len(first), ::2], first)

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from skaudeep import Seq2SeqAutoencoder
 from skaudeep.callbacks.checkpoint import Checkpoint
 from skaudeep.nn.autoencoders import TimeAutoencoder
-from skaudeep.training.distributed import ALONE, Ranks
+from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 from skaudeep.training.loop import Loss, Training
 
 LOOPBACK = {"linux": "lo", "darwin": "lo0"}
@@ -80,27 +80,29 @@ def train(**parameters):
     return outcome(Seq2SeqAutoencoder(**SETTINGS | parameters).fit(X), X)
 
 
-def gradient_of_a_variational_loss(ranks=ALONE):
+def gradient_of_a_variational_loss(ranks=SINGLE_PROCESS):
     """Value and gradient with a divergence, its noise left out."""
     network = TimeAutoencoder(8, 6, code="gaussian")
     network.reset_parameters(torch.Generator().manual_seed(0))
     x = torch.from_numpy(data()[[0, 1, 2, 4, 7]]).transpose(0, 1)
-    x = x[:, ranks.part(np.arange(5))]
+    x = x[:, ranks.local_rows(np.arange(5))]
     loss = Loss(kl_weight=0.5)
     error, n_values, divergence = loss.sums(network, x, None, None, 0)
     own = torch.stack([error, n_values, divergence.double()])
-    total = ranks.total(own.detach()).requires_grad_()
+    total = ranks.all_reduce_sum(own.detach()).requires_grad_()
     value = loss.value(*total, loss.kl_weight)
     value.backward()
     own.backward(total.grad)
-    gradients = {name: ranks.total(p.grad).numpy() for name, p in network.named_parameters()}
+    gradients = {
+        name: ranks.all_reduce_sum(p.grad).numpy() for name, p in network.named_parameters()
+    }
     return {"loss": value.item(), **gradients}
 
 
 def what_a_rank_does(folder):
     """Train all cases, then twice what must be refused or must stay alone."""
     found = {name: train(**parameters) for name, parameters in CASES.items()}
-    ranks = Ranks.join()
+    ranks = ProcessGroup.join()
     found["variational"] = gradient_of_a_variational_loss(ranks)
     found["without a seed"] = train(random_state=None, dropout=0.2)
     X, saved = data(), Seq2SeqAutoencoder(**SETTINGS | {"dropout": 0.2})
@@ -213,7 +215,7 @@ def test_a_task_of_joblib_trains_alone(ranks):
 def test_variables_of_a_launcher_that_started_one_process_change_nothing(monkeypatch):
     for variable, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "nowhere"}.items():
         monkeypatch.setenv(variable, value)
-    assert Ranks.join() == ALONE
+    assert ProcessGroup.join() == SINGLE_PROCESS
 
 
 def fit_until(folder, n_batches, then):

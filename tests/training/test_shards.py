@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skaudeep.nn.autoencoders import TimeAutoencoder
-from skaudeep.nn.parallel import cores
+from skaudeep.nn.parallel import parallel_map
 from skaudeep.training.batches import SHARD, split_batch
 from skaudeep.training.loop import Loss, Training
 
@@ -129,21 +129,21 @@ def test_chance_does_not_hang_on_the_shards(monkeypatch):
 
 def test_threads_are_given_back_after_an_error_and_by_the_last_of_several(threads):
     threads(2)
-    with pytest.raises(ZeroDivisionError), cores(2) as each:
+    with pytest.raises(ZeroDivisionError), parallel_map(2) as each:
         list(each(lambda x: 1 // x, [1, 0]))
     assert torch.get_num_threads() == 2
 
     inside, leave = threading.Event(), threading.Event()
 
     def another():
-        with cores(2):
+        with parallel_map(2):
             inside.set()
             leave.wait()
 
     thread = threading.Thread(target=another)
     thread.start()
     inside.wait()
-    with cores(2):
+    with parallel_map(2):
         pass
     leave.set()
     thread.join()

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from skaudeep.nn.backends.buffers import empty
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.parallel import array, share
 
 CHUNK_FRAMES = 8  # whose gates stay in the L2 cache
@@ -181,9 +181,9 @@ class _Layer(torch.autograd.Function):
         return None, grad_x, grad_initial, *by_weight, None, None, None
 
 
-def drop(x: Tensor, rate: float, chance: Chance) -> Tensor:
+def drop(x: Tensor, rate: float, rng: CounterRNG) -> Tensor:
     """Inverted dropout of (T, B, F) on the CPU; nothing so large is kept for the backward pass."""
-    return _Dropout.apply(x, rate, chance.keys())
+    return _Dropout.apply(x, rate, rng.keys())
 
 
 class _Dropout(torch.autograd.Function):

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from skaudeep.nn.backends import kernels
 from skaudeep.nn.backends.cpu import drop, run_layer
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.counter_rng import CounterRNG
 
 MODULES = {"gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -164,11 +164,11 @@ def test_the_exponential_is_exact_to_float32():
 def test_dropout_gives_its_gradient_where_it_keeps_values():
     x = torch.ones(50, 40, 30, requires_grad=True)
     rows = torch.arange(40)
-    kept = drop(x, 0.3, Chance(0, rows))
+    kept = drop(x, 0.3, CounterRNG(0, rows))
     (gradient,) = torch.autograd.grad(kept.sum(), x)
     assert torch.equal(gradient, kept)
-    again = drop(x, 0.3, Chance(0, rows))
-    other = drop(x, 0.3, Chance(1, rows))
+    again = drop(x, 0.3, CounterRNG(0, rows))
+    other = drop(x, 0.3, CounterRNG(1, rows))
     assert torch.equal(kept, again)
     both = ((kept > 0) & (other > 0)).float().mean()
     assert float(both) == pytest.approx(0.49, abs=0.01)

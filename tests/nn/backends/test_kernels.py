@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skaudeep.nn.backends import kernels
-from skaudeep.nn.counter_rng import Chance
+from skaudeep.nn.counter_rng import CounterRNG
 
 SIZES = st.integers(1, 70)
 
@@ -41,7 +41,7 @@ def test_a_weights_gradient_is_the_product_over_all_rows(rows, gates, inputs):
 
 
 def test_what_is_dropped_hangs_on_key_and_place_alone():
-    keys = Chance(5, torch.arange(7)).keys().numpy()
+    keys = CounterRNG(5, torch.arange(7)).keys().numpy()
     x, whole, parts = np.ones((210, 48), np.float32), *np.empty((2, 210, 48), np.float32)
     arguments = (keys, round(0.3 * 2**32), np.float32(1 / 0.7))
     kernels.drop(x, whole, *arguments, 0, 210)
@@ -55,7 +55,7 @@ def test_what_is_dropped_hangs_on_key_and_place_alone():
 
 def test_the_kernel_drops_what_chance_says():
     x, out = np.ones((5 * 7, 20), np.float32), np.empty((5 * 7, 20), np.float32)
-    keys = Chance(1, torch.arange(7)).keys().numpy()
+    keys = CounterRNG(1, torch.arange(7)).keys().numpy()
     kernels.drop(x, out, keys, round(0.4 * 2**32), np.float32(1), 0, 35)
-    high = Chance(1, torch.arange(7)).bits(5, 20).numpy().view(np.uint64) >> np.uint64(32)
+    high = CounterRNG(1, torch.arange(7)).bits(5, 20).numpy().view(np.uint64) >> np.uint64(32)
     np.testing.assert_array_equal(out.reshape(5, 7, 20) == 1, high >= round(0.4 * 2**32))
