@@ -7,6 +7,8 @@ version; a new release is tried by looking at this file alone.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -27,12 +29,14 @@ __all__ = [
     "SKLEARN_VOLATILE_ATTRIBUTES",
     "HasMethods",
     "Interval",
+    "LearningTags",
     "PickleVersionWarning",
     "StrOptions",
     "VersionMixin",
     "begin_fit",
     "check_method_params",
     "check_sample_weight",
+    "learning_tags",
     "num_samples",
     "run_fit_without_subtasks",
     "safe_indexing",
@@ -102,6 +106,36 @@ class PickleVersionWarning(InconsistentVersionWarning):
         )
 
 
+@dataclass(frozen=True)
+class LearningTags:
+    """What `evaluate` needs to know about a step, beyond scikit-learn's tags.
+
+    An estimator states it by a method ``__skaudeep_tags__``.
+
+    Parameters
+    ----------
+    unsupervised : bool, default=False
+        Whether `fit` reads clips without their labels, so that the transductive protocol may fit
+        the step to all clips.
+    reads_spectrograms : bool, default=False
+        Whether the step turns spectrograms into features, so that statistics of the bands can take
+        its place as a control.
+    untrained : dict or None, default=None
+        Parameters of the same step without its training, as a control; None where nothing is
+        trained.
+    """
+
+    unsupervised: bool = False
+    reads_spectrograms: bool = False
+    untrained: Mapping[str, Any] | None = None
+
+
+def learning_tags(estimator: Any) -> LearningTags:
+    """Return the learning tags of any object; the defaults where it states none."""
+    states_tags = hasattr(estimator, "__skaudeep_tags__") and not isinstance(estimator, type)
+    return estimator.__skaudeep_tags__() if states_tags else LearningTags()
+
+
 class VersionMixin:
     """Lets the pickles of an estimator carry skaudeep's version, and warn where it is another.
 
@@ -114,6 +148,9 @@ class VersionMixin:
     >>> b"_skaudeep_version" in pickle.dumps(SpectrogramExtractor())
     True
     """
+
+    def __skaudeep_tags__(self) -> LearningTags:
+        return LearningTags(unsupervised=hasattr(self, "transform"))
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()  # `BaseEstimator`'s, never None

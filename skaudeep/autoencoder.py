@@ -23,6 +23,7 @@ from skaudeep._base import (
     POSITIVE,
     PROBABILITY,
     Interval,
+    LearningTags,
     StrOptions,
     VersionMixin,
     begin_fit,
@@ -789,6 +790,10 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             else:
                 names += [f"code_{i}" for i in range(self.network_.code_size)]
         return np.array(names, dtype=object)
+
+    def __skaudeep_tags__(self) -> LearningTags:
+        untrained = {"max_epochs": 0} if self.max_epochs > 0 else None
+        return LearningTags(unsupervised=True, reads_spectrograms=True, untrained=untrained)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
