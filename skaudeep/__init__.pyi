@@ -7,6 +7,7 @@ from . import persistence as persistence
 from . import plotting as plotting
 from . import recipes as recipes
 from ._version import __version__ as __version__
+from .anomaly import AnomalyDetector as AnomalyDetector
 from .audio import AudioError as AudioError
 from .audio import AudioWarning as AudioWarning
 from .autoencoder import Seq2SeqAutoencoder as Seq2SeqAutoencoder
@@ -25,4 +26,5 @@ from .persistence import save as save
 from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
+from .reservoir import ReservoirFeatures as ReservoirFeatures
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import fields
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -14,8 +15,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skaudeep._base import (
@@ -28,18 +28,12 @@ from skaudeep._base import (
     VersionMixin,
     begin_fit,
 )
-from skaudeep.nn.autoencoders import NETWORKS, Autoencoder
+from skaudeep.nn.autoencoders import NETWORKS, Autoencoder, NetworkSizes
 from skaudeep.nn.devices import products_in, resolve_device
-from skaudeep.nn.encoders import CODES, FeatureEncoder
+from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
 from skaudeep.nn.pooling import REPRESENTATIONS, STATISTICS
 from skaudeep.nn.stack import CELLS
-from skaudeep.training.batches import (
-    Sequences,
-    is_ragged,
-    iterate_blocks,
-    map_sequences,
-    n_dimensions,
-)
+from skaudeep.training.batches import Sequences, read_input
 from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
 from skaudeep.training.loop import (
     Loss,
@@ -47,15 +41,9 @@ from skaudeep.training.loop import (
     Training,
     check_schedule,
     epoch_order,
+    fit_components,
     squared_error,
-    state_moments,
 )
-
-COVARIANCE_ROWS = 1024  # that the principal components of the states are taken from, at most
-
-
-def _expects_outliers(autoencoder: Seq2SeqAutoencoder) -> bool:
-    return autoencoder.contamination is not None
 
 
 class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -140,9 +128,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         there are some. None runs all epochs.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit` or `partial_fit`.
-    contamination : float in (0, 0.5], default=None
-        Share of the training rows that `predict` is to call unusual. Of new ones it finds more, for
-        rows that were trained on are rebuilt better. None leaves out `predict`.
     precision : {"float32", "bf16"}, default="float32"
         Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), on
         processors that know it nearly twice as fast; weights, loss and `transform` stay in
@@ -172,9 +157,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         Number of bands (the last axis of X).
     n_frames_ : int
         Frames of the longest row of the training data.
-    offset_ : float
-        Threshold of `predict`: the quantile `contamination` of `score_samples` of the training
-        data.
     seed_ : int
         Drawn from `random_state`.
     moments_ : dict or None
@@ -244,7 +226,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [COUNT, None],
         "warm_start": ["boolean"],
-        "contamination": [Interval(Real, 0, 0.5, closed="right"), None],
         "precision": [StrOptions({"float32", "bf16"})],
         "device": [str],
         "random_state": ["random_state"],
@@ -275,7 +256,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         validation_fraction: float = 0.0,
         n_iter_no_change: int | None = None,
         warm_start: bool = False,
-        contamination: float | None = None,
         precision: str = "float32",
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -302,7 +282,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
-        self.contamination = contamination
         self.precision = precision
         self.device = device
         self.random_state = random_state
@@ -344,9 +323,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         last = training.epoch + self.max_epochs
         self._train(training, sequences, last, self.validation_fraction, not go_on, X, y)
         self.moments_ = training.moments() if self.warm_start else None
-        if self.contamination is not None:
-            scores = self.score_samples(X)
-            self.offset_ = float(np.nanquantile(scores, self.contamination))
         return self
 
     @with_callbacks
@@ -354,7 +330,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         """Train for one epoch more, on these or other data, with the same bands.
 
         On the same data, n calls give what `fit` with ``max_epochs=n`` gives, but for validation
-        rows and `offset_`, which stay as they are.
+        rows.
 
         Parameters
         ----------
@@ -373,7 +349,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         """Check everything; make a network, or take the one that is there."""
         self._check_parameters()
         device = resolve_device(self.device)
-        sequences = Sequences(self._check_X(X, reset=not go_on))
+        sequences = read_input(self, X, reset=not go_on)
         if not sequences.lengths.any():
             raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
         processes = ProcessGroup.join()
@@ -382,18 +358,13 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             self.seed_ = processes.broadcast(lambda: seed)
             self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
-            self.network_ = self._build_network(self._config(sequences.n_bands))
+            self.network_ = self._build_network(self._sizes(sequences.n_bands))
             self.loss_curve_: list[float] = []
             self.validation_loss_curve_: list[float] = []
             self.moments_ = None
             self.n_frames_ = 0
-        elif changed := self.network_.config.items() ^ self._config(sequences.n_bands).items():
-            name = min(changed)[0]
-            raise ValueError(
-                f"{name} is {self._config(sequences.n_bands).get(name)!r}, but the network to go "
-                f"on with has {self.network_.config.get(name)!r}. Set it back, or fit with "
-                "warm_start=False."
-            )
+        else:
+            self._check_same_sizes(self._sizes(sequences.n_bands))
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
         training = Training(
@@ -430,7 +401,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             "last_epoch": last_epoch,
             "checksum": sequences.checksum,
             "resume": resume,
-            "complete": partial(self._fit_covariance, sequences, SINGLE_PROCESS),
+            "complete": partial(self._fit_components, sequences, SINGLE_PROCESS),
         }
         progress = (
             begin_fit(**hooks, n_subtasks=n_epochs, metadata=begun)
@@ -472,7 +443,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
 
     def _finish(self, sequences: Sequences, processes: ProcessGroup) -> None:
         """Do what follows the last epoch."""
-        self._fit_covariance(sequences, processes, self.network_.eval())
+        self._fit_components(sequences, processes, self.network_.eval())
         self.network_.cpu()
 
     def _split(self, rows: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
@@ -487,37 +458,40 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         order = np.random.default_rng([self.seed_, n_held_out]).permutation(len(rows))
         return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
 
-    def _config(self, n_bands: int) -> dict[str, Any]:
-        """Arguments of the network, from the parameters."""
-        config: dict[str, Any] = {
-            "n_bands": n_bands,
-            "n_units": self.n_units,
-            "n_layers": self.n_layers,
-            "cell": self.cell,
-            "bidirectional_encoder": self.bidirectional_encoder,
-            "bidirectional_decoder": self.bidirectional_decoder,
-            "code": self.code,
-            "dropout": self.dropout,
-            "encoder_noise": self.encoder_noise,
-            "out_activation": self.out_activation_,
+    def _sizes(self, n_bands: int) -> NetworkSizes:
+        """Sizes of the network, which bear the names of the parameters."""
+        if self.axis != "time" and self.band_window > n_bands:
+            raise ValueError(
+                f"band_window={self.band_window} is wider than the {n_bands} bands of X. "
+                f"Choose at most {n_bands}."
+            )
+        sizes = {
+            field.name: getattr(self, field.name)
+            for field in fields(NetworkSizes)
+            if hasattr(self, field.name)
         }
+        if self.axis == "time":
+            del sizes["band_window"], sizes["band_overlap"]
         if self.axis == "frequency-time":
-            config |= {name: _pair(getattr(self, name)) for name in ("n_units", "n_layers")}
-        if self.axis != "time":
-            if self.band_window > n_bands:
-                raise ValueError(
-                    f"band_window={self.band_window} is wider than the {n_bands} bands of X. "
-                    f"Choose at most {n_bands}."
-                )
-            config |= {"band_window": self.band_window, "band_overlap": self.band_overlap}
-        return config
+            sizes |= {name: _pair(sizes[name]) for name in ("n_units", "n_layers")}
+        return NetworkSizes(n_bands=n_bands, out_activation=self.out_activation_, **sizes)
 
-    def _build_network(self, config: dict[str, Any]) -> Autoencoder:
+    def _check_same_sizes(self, sizes: NetworkSizes) -> None:
+        """Refuse to go on with a network of other sizes."""
+        for field in fields(NetworkSizes):
+            wanted, found = getattr(sizes, field.name), getattr(self.network_.sizes, field.name)
+            if wanted != found:
+                raise ValueError(
+                    f"{field.name} is {wanted!r}, but the network to go on with has {found!r}. Set "
+                    "it back, or fit with warm_start=False."
+                )
+
+    def _build_network(self, sizes: NetworkSizes) -> Autoencoder:
         # Built without storage, then filled: torch's global generator is never drawn from.
         with torch.device("meta"):
-            network = NETWORKS[self.axis](**config)
+            network = NETWORKS[self.axis](sizes)
         network.to_empty(device="cpu")
-        network.reset_parameters(torch.Generator().manual_seed(self.seed_))
+        network.draw_weights(torch.Generator().manual_seed(self.seed_))
         return network
 
     def _loss(self, *, bf16: bool = False) -> Loss:
@@ -528,16 +502,17 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             bf16=bf16,
         )
 
-    def _fit_covariance(
+    def _fit_components(
         self, sequences: Sequences, processes: ProcessGroup, network: Autoencoder
     ) -> None:
-        """Find the principal components of the states, in a sample of the rows."""
-        rows = np.flatnonzero(sequences.lengths)
-        if len(rows) > COVARIANCE_ROWS:
-            rows = np.sort(np.random.default_rng(self.seed_).permutation(rows)[:COVARIANCE_ROWS])
-        device = next(network.parameters()).device
-        with closing(sequences.batches(rows, self.batch_size, device, processes)) as batches:
-            network.encoder.covariance.fit(state_moments(network.encoder, batches, processes))
+        """Fit the principal components of the states, see `fit_components`."""
+        fit_components(
+            network.encoder,
+            sequences,
+            seed=self.seed_,
+            batch_size=self.batch_size,
+            processes=processes,
+        )
 
     def _snapshot(self) -> dict[str, Any]:
         """Copy what `fit` has changed so far, but for the principal components of the states."""
@@ -550,7 +525,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     def _attributes_now(self, sequences: Sequences) -> dict[str, Any]:
         """Attributes of an estimator as if `fit` had stopped here, for callbacks."""
         attributes = self._snapshot()
-        self._fit_covariance(sequences, SINGLE_PROCESS, attributes["network_"])
+        self._fit_components(sequences, SINGLE_PROCESS, attributes["network_"])
         return attributes
 
     # --- what has been learned -------------------------------------------------------------------
@@ -575,20 +550,12 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
             n_frames, n_features). Rows, chunks and frames of nothing but NaN give NaN.
         """
         check_is_fitted(self)
-        X = self._check_X(X, reset=False)
-        n_features = len(self.get_feature_names_out())
-        per_frame = self.network_.PER_FRAME
-
-        def represent(network: Autoencoder, x: Tensor, lengths: Tensor | None) -> Tensor:
-            encoder = FeatureEncoder(network.encoder, self.representation)
-            features = encoder(x.transpose(0, 1), lengths)  # (B, N) or (B, T, N)
-            return features.transpose(0, 1) if per_frame else features
-
-        blocks = (
-            self._by_sequence(block, represent, n_features, per_frame)
-            for block in iterate_blocks(X)
+        return self._map(
+            X,
+            lambda network, x, lengths: represent(network.encoder, x, lengths, self.representation),
+            len(self.get_feature_names_out()),
+            per_frame=self.network_.PER_FRAME,
         )
-        return np.concatenate(list(blocks))
 
     @torch.inference_mode()
     def reconstruct(self, X: Any) -> np.ndarray:
@@ -609,10 +576,10 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         inverse_transform : From the codes alone.
         """
         check_is_fitted(self)
-        return self._by_sequence(
-            self._check_X(X, reset=False),
+        return self._map(
+            X,
             lambda network, x, lengths: network(x, lengths).frames,
-            self.network_.config["n_bands"],
+            self.network_.sizes.n_bands,
             per_frame=True,
         )
 
@@ -651,7 +618,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         network = self._network_on(device)
         flat = codes.reshape(-1, *codes.shape[-1 - per_frame :])  # (B, C) or (B, T, C)
         missing = np.isnan(flat).any(axis=-1)
-        shape = (n_frames, network.config["n_bands"])
+        shape = (n_frames, network.sizes.n_bands)
         result = np.empty((len(flat), *shape), dtype=np.float32)
         for start in range(0, len(flat), self.batch_size):
             batch = torch.from_numpy(np.nan_to_num(flat[start : start + self.batch_size]))
@@ -724,51 +691,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         total, count = (np.nansum(part) for part in (error, n_values))
         return -float(np.sqrt(total / max(count, 1)))
 
-    @available_if(_expects_outliers)
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return `score_samples` above the threshold `offset_`: negative is unusual.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        ndarray of shape (n_clips,) or (n_clips, n_chunks), float64
-        """
-        check_is_fitted(self, "offset_")
-        return self.score_samples(X) - self.offset_
-
-    @available_if(_expects_outliers)
-    def predict(self, X: Any) -> np.ndarray:
-        """Tell usual rows from unusual ones, as scikit-learn's outlier detectors do.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        ndarray of shape (n_clips,) or (n_clips, n_chunks), int
-            1 usual, -1 unusual or nothing but NaN.
-        """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
-
-    @available_if(_expects_outliers)
-    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit and tell usual rows from unusual ones.
-
-        Parameters
-        ----------
-        X, y : as in `fit`
-
-        Returns
-        -------
-        ndarray of shape (n_clips,) or (n_clips, n_chunks), int
-            As `predict`.
-        """
-        return self.fit(X, y).predict(X)
-
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` or ``code_0``.
 
@@ -797,8 +719,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        if self.contamination is not None:
-            tags.estimator_type = "outlier_detector"
         tags.input_tags.three_d_array = True
         # allow_nan stays False: NaN is padding at a row's end, not a missing value anywhere.
         tags.transformer_tags.preserves_dtype = ["float32"]
@@ -827,32 +747,6 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         for name in ("kl_weight", "learning_rate", "feed_previous_prob"):
             number = self._parameter_constraints[name][0]
             check_schedule(getattr(self, name), name, number.is_satisfied_by, str(number))
-
-    def _check_X(self, X: Any, *, reset: bool) -> Any:
-        """X as something that `Sequences` can read; sets or compares the number of bands."""
-        if isinstance(X, Tensor):
-            X = X.detach().cpu().numpy()
-        if is_ragged(X):
-            n_bands = np.shape(X[0])[1]
-        elif n_dimensions(X) in (3, 4):
-            if not hasattr(X, "shape"):
-                X = check_array(X, dtype=np.float32, allow_nd=True, ensure_all_finite=False)
-            elif np.dtype(getattr(X, "dtype", object)).kind not in "fiub":
-                raise ValueError(f"X has dtype {X.dtype}; expected real numbers.")
-            n_bands = X.shape[-1]
-        else:  # a plain matrix (or what scikit-learn refuses better than we could)
-            return validate_data(
-                self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan"
-            )
-        if reset:
-            self.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
-            self.n_features_in_ = n_bands
-        elif n_bands != self.n_features_in_:
-            raise ValueError(
-                f"X has {n_bands} bands (its last axis), but {type(self).__name__} was fitted on "
-                f"{self.n_features_in_}. Extract both with the same n_mels and sampling rate."
-            )
-        return X
 
     def _check_codes(self, X: Any) -> np.ndarray:
         """Codes of shape (..., code_size), taken from features where need be."""
@@ -883,18 +777,18 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     def _network_on(self, device: torch.device) -> Autoencoder:
         return self.network_ if device.type == "cpu" else copy.deepcopy(self.network_).to(device)
 
-    def _by_sequence(
+    def _map(
         self,
         X: Any,
         function: Callable[[Autoencoder, Tensor, Tensor | None], Tensor],
         width: int,
+        *,
         per_frame: bool,
     ) -> np.ndarray:
-        """Call a function with the network and each batch, see `map_sequences`."""
+        """Call a function with the network and each batch of X, see `Sequences.map`."""
         device = resolve_device(self.device)
-        return map_sequences(
+        return read_input(self, X, reset=False).map(
             partial(function, self._network_on(device)),
-            X,
             width,
             per_frame=per_frame,
             batch_size=self.batch_size,
@@ -913,11 +807,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
                 squared_error(rebuilt, x, lengths, mask_silence=self.mask_silence), dim=2
             )
 
-        blocks = [
-            self._by_sequence(block, errors, 2, per_frame=True)
-            for block in iterate_blocks(self._check_X(X, reset=False))
-        ]
-        both = np.concatenate(blocks).astype(np.float64)  # as scikit-learn wants scores
+        both = self._map(X, errors, 2, per_frame=True).astype(np.float64)  # as scores have to be
         return both[..., 0], both[..., 1]
 
 

@@ -36,6 +36,7 @@ from skaudeep._base import (
     check_sample_weight,
     run_fit_without_subtasks,
 )
+from skaudeep._padding import is_ragged, missing_frames, pad
 
 FLOATS = [np.float64, np.float32]  # what is neither becomes the first
 
@@ -442,8 +443,7 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
 
     Sets or compares the number of features.
     """
-    is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object)
-    if is_list and len(X) > 0 and np.ndim(X[0]) == 2:
+    if is_ragged(X):
         X = _stacked([np.asarray(clip) for clip in X])
     n_axes = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
     if n_axes == 3:
@@ -477,7 +477,7 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
         )
     else:  # clips of one chunk (or what scikit-learn refuses better than we could)
         X = validate_data(estimator, X, reset=reset, dtype=FLOATS, ensure_all_finite=False)[:, None]
-    present = ~np.isnan(X).all(axis=2)
+    present = ~missing_frames(X)
     broken = present & ~np.isfinite(X).all(axis=2)
     if broken.any():
         clip, chunk = np.argwhere(broken)[0]
@@ -497,8 +497,4 @@ def _stacked(clips: list[NDArray]) -> NDArray:
                 f"Row {row} of X has shape {clip.shape} and row 0 has {clips[0].shape}; expected "
                 "(n_chunks, n_features) with the same features in all rows."
             )
-    shape = (len(clips), max(map(len, clips)), clips[0].shape[1])
-    stacked = np.full(shape, np.nan, dtype=np.result_type(np.float32, *clips))
-    for row, clip in zip(stacked, clips, strict=True):
-        row[: len(clip)] = clip
-    return stacked
+    return pad(clips, dtype=np.result_type(np.float32, *clips))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from skaudeep._files import check_writable
 from skaudeep._journal import Journal, record
+from skaudeep._padding import pad
 from skaudeep._version import __version__
 from skaudeep.audio.chain import extract_clip_views
 from skaudeep.audio.decoding import AudioError, Clip, list_clips
@@ -117,7 +118,7 @@ def extract_to_netcdf(
     file = Path(path).expanduser()
     check_writable(file)
     with _others(effective_n_jobs(extractor.n_jobs) - 1) as others:
-        from skaudeep.formats.layout import complete_bunch, padded
+        from skaudeep.formats.layout import complete_bunch
         from skaudeep.formats.netcdf import count_frames, load_netcdf, write_rows
 
         bunch = complete_bunch(bunch)
@@ -137,7 +138,7 @@ def extract_to_netcdf(
             silent = np.zeros(len(clips), dtype=bool)
 
             def read(start: int, stop: int) -> NDArray[np.float32]:
-                values = padded(journal.read(range(start, stop)), item)
+                values = pad(journal.read(range(start, stop)), item)
                 sound = (values > -1).any(axis=tuple(range(1, values.ndim)))
                 silent[start:stop] = journal.done[start:stop] & ~sound
                 return values

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skaudeep._padding import pad, row_lengths
 from skaudeep.audio.decoding import audio_info, list_clips
 from skaudeep.audio.spectra import mel_frequencies
 
@@ -74,7 +75,7 @@ class SpectrogramDisplay:
                     f"Got {what} of shape {np.shape(values)} for a spectrogram of shape "
                     f"{spectrogram.shape}, expected ({n},); pass one value for each or None."
                 )
-        n_frames = int(np.flatnonzero(~np.isnan(spectrogram).all(axis=1)).max(initial=-1)) + 1
+        n_frames = int(row_lengths(spectrogram[None])[0])
         if not n_frames:
             raise ValueError(
                 f"Got a spectrogram of shape {spectrogram.shape} that is all NaN, expected at "
@@ -279,9 +280,7 @@ class ReconstructionDisplay:
             raise ValueError(f"Got n_clips={n_clips!r}, expected 1 to {len(X)}, the clips in X.")
         X = X[:n_clips]
         reconstructions = estimator.reconstruct(X)
-        originals = np.full_like(reconstructions, np.nan)
-        for row, clip in zip(originals, X, strict=True):  # a list may hold different lengths
-            row[: len(clip)] = clip
+        originals = pad([np.asarray(clip) for clip in X], reconstructions.shape[1:])
         times = frequencies = None
         if extractor is not None:
             rate = extractor.sampling_rate if sampling_rate is None else sampling_rate

@@ -1,4 +1,4 @@
-"""What has proved itself: ready views of recordings, for scalers and a classifier behind."""
+"""Feature extractors that did best in our benchmarks; follow them by a scaler and a classifier."""
 
 from __future__ import annotations
 
@@ -7,45 +7,42 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.fusion import FeatureFusion
+from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
 
 
 def two_scales(
     *,
     sampling_rate: float | None = None,
-    max_epochs: int = 0,
+    n_units: int = 256,
     n_jobs: int | None = None,
     random_state: int | np.random.RandomState | None = None,
-    **parameters: Any,
 ) -> FeatureFusion:
-    """Make the views of the best features known: what changes slowly beside what changes fast.
+    """Make the best features known: two reservoirs that read recordings at two time scales.
 
-    Frames of 80 ms tell pitches apart, frames of 25 ms moments. Each is read by a bidirectional
-    network, whose states' covariances are the features. Clips may differ in length.
+    Windows of 80 ms resolve frequency, windows of 25 ms resolve time. Each view is a mel
+    spectrogram, read by a bidirectional recurrent network with random weights
+    (:class:`~skaudeep.ReservoirFeatures`), whose states' covariances are the features. Nothing is
+    trained by gradients. Clips may differ in length.
 
     Parameters
     ----------
     sampling_rate : float, default=None
-        In Hz, to which recordings are resampled; None expects all to share one. Waveforms need it.
-    max_epochs : int, default=0
-        Passes over the data. 0 leaves the weights random: the principal components of the states
-        are learned, no more. On the recordings of docs/representations.md training makes features
-        worse, or no better; it pays where classes differ in the order of events.
+        Sampling rate in Hz to which recordings are resampled. None expects all recordings to share
+        one. Waveforms need it.
+    n_units : int, default=256
+        Units of each layer of the networks.
     n_jobs : int, default=None
-        Views at the same time, see `FeatureFusion`.
+        Number of views at the same time, see `FeatureFusion`.
     random_state : int, RandomState instance or None, default=None
-        Of both networks.
-    **parameters
-        More of :class:`~skaudeep.Seq2SeqAutoencoder`.
+        Determines the weights of both networks.
 
     Returns
     -------
     FeatureFusion
         Of 5128 features: each view gives 2564. Standardise them, then scale each row to length 1:
-        no clip outweighs others, and a LinearSVC, which holds its intercept down as if it were the
-        weight of a feature of 1, can use it.
+        no clip outweighs others, and a LinearSVC, which regularises its intercept, can use it.
 
     Examples
     --------
@@ -65,20 +62,11 @@ def two_scales(
         "80ms": {"window_duration": 0.08, "n_mels": 128},
         "25ms": {"window_duration": 0.025, "hop_duration": 0.01, "n_mels": 64},
     }
-    return FeatureFusion(
-        [
-            (
-                name,
-                make_pipeline(
-                    SpectrogramExtractor(
-                        **scale, mel_norm="slaney", clip_below=-60, sampling_rate=sampling_rate
-                    ),
-                    Seq2SeqAutoencoder(
-                        max_epochs=max_epochs, random_state=random_state, **parameters
-                    ),
-                ),
-            )
-            for name, scale in scales.items()
-        ],
-        n_jobs=n_jobs,
-    )
+    views = []
+    for name, scale in scales.items():
+        extractor = SpectrogramExtractor(
+            **scale, mel_norm="slaney", clip_below=-60, sampling_rate=sampling_rate
+        )
+        reservoir = ReservoirFeatures(n_units, random_state=random_state)
+        views.append((name, make_pipeline(extractor, reservoir)))
+    return FeatureFusion(views, n_jobs=n_jobs)

@@ -22,6 +22,7 @@ from skaudeep._base import (
     VersionMixin,
     run_fit_without_subtasks,
 )
+from skaudeep._padding import frame_mask, pad, row_lengths
 from skaudeep.audio.chain import DYNAMIC_RANGE, Signal, extract_clip_views, hop_seconds
 from skaudeep.audio.decoding import (
     SAMPLING_RATES,
@@ -126,14 +127,7 @@ def _gather(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[n
                 f"{clips[first].name} has {signals[first].sampling_rate:g} Hz",
                 "Set sampling_rate= to bring all clips to one rate",
             )
-    shape = np.max([signal.values.shape for signal in signals.values()], axis=0)
-    gathered = np.empty((len(rows), *shape), np.float32)
-    for i, row in enumerate(gathered):
-        values = signals[i].values if i in signals else np.empty((0,) * len(shape), np.float32)
-        if values.shape != row.shape:
-            row.fill(np.nan)
-        row[tuple(slice(n) for n in values.shape)] = values
-    return gathered
+    return pad([signals[i].values if i in signals else None for i in range(len(rows))])
 
 
 def warn_about_failures(what: str, which: list[str], n_clips: int) -> None:
@@ -522,8 +516,8 @@ def _frames_of(clip: NDArray, n_bands: int, row: int) -> NDArray:
             f"Clip {row} of X has shape {clip.shape}, expected (n_frames, {n_bands}), with chunks "
             f"before at most: this extractor gives {n_bands} bands."
         )
-    frames = clip.reshape(-1, n_bands)
-    frames = frames[: np.count_nonzero(~np.isnan(frames).all(axis=1))]
+    chunks = clip[None] if clip.ndim == 2 else clip
+    frames = chunks[frame_mask(row_lengths(chunks), chunks.shape[1])]
     if not np.isfinite(frames).all():
         raise ValueError(
             f"Clip {row} of X holds infinity, or NaN before its end, expected numbers in [-1, 1] "

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import clone, is_outlier_detector
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
@@ -182,7 +182,7 @@ def test_the_covariance_is_that_of_the_whitened_top_states():
 
 def test_of_many_rows_a_sample_gives_the_components(monkeypatch):
     X, _ = tones(40)
-    monkeypatch.setattr("skaudeep.autoencoder.COVARIANCE_ROWS", 10)
+    monkeypatch.setattr("skaudeep.training.loop.COMPONENT_ROWS", 10)
     sampled = Seq2SeqAutoencoder(**SMALL).fit(X)
     again = Seq2SeqAutoencoder(**SMALL).fit(X)
     np.testing.assert_array_equal(sampled.transform(X), again.transform(X))
@@ -612,23 +612,6 @@ def test_silence_does_not_count_where_it_is_masked():
     assert not autoencoder.score_frames(X)[:, 10:].any()
 
 
-def test_unusual_rows_are_told_from_usual_ones():
-    X, _ = tones(40)
-    noise = np.random.default_rng(0).uniform(-1, 1, size=(4, 20, 5)).astype(np.float32)
-    settings = {**SMALL, "max_epochs": 30, "n_units": 16, "learning_rate": 5e-3}
-    detector = Seq2SeqAutoencoder(**settings, contamination=0.1).fit(X)
-    scores = detector.score_samples(X)
-    assert detector.offset_ == pytest.approx(np.quantile(scores, 0.1))
-    np.testing.assert_allclose(detector.decision_function(X), scores - detector.offset_, rtol=1e-3)
-    assert (detector.predict(X) == -1).sum() == 4
-    assert detector.predict(noise).tolist() == [-1] * 4
-    assert np.array_equal(detector.fit_predict(X), detector.predict(X))
-    assert is_outlier_detector(detector)
-    plain = Seq2SeqAutoencoder(**settings)
-    assert not is_outlier_detector(plain)
-    assert not hasattr(plain, "predict")
-
-
 def test_the_encoder_serves_in_a_network_of_ones_own():
     X, lengths = ragged(6)
     autoencoder = Seq2SeqAutoencoder(**SMALL, representation="both").fit(X)
@@ -671,7 +654,6 @@ def test_parameters_that_contradict_each_other_or_the_data_are_named(parameters,
         ("feed_previous_prob", 1.1),
         ("validation_fraction", 1.0),
         ("n_iter_no_change", 0),
-        ("contamination", 0.6),
         ("n_units", 0),
         ("n_layers", 0),
         ("cell", "rnn"),

@@ -20,7 +20,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skaudeep import FeatureFusion, Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep import (
+    AnomalyDetector,
+    FeatureFusion,
+    ReservoirFeatures,
+    Seq2SeqAutoencoder,
+    SpectrogramExtractor,
+)
 
 SMALL = {"n_units": 4, "n_layers": 1, "max_epochs": 2, "batch_size": 4, "random_state": 0}
 RATE = 8000  # Hz
@@ -28,7 +34,7 @@ N_BANDS = 3
 
 ESTIMATORS = {
     "autoencoder": Seq2SeqAutoencoder(**SMALL),
-    "detector": Seq2SeqAutoencoder(**SMALL, contamination=0.1),
+    "reservoir": ReservoirFeatures(4, n_layers=1, random_state=0),
     "fusion": FeatureFusion(
         [
             ("a", Seq2SeqAutoencoder(**SMALL)),
@@ -38,7 +44,10 @@ ESTIMATORS = {
 }
 
 
-@parametrize_with_checks(list(ESTIMATORS.values()), xfail_strict=True)
+DETECTOR = AnomalyDetector(Seq2SeqAutoencoder(**SMALL), contamination=0.1)
+
+
+@parametrize_with_checks([*ESTIMATORS.values(), DETECTOR], xfail_strict=True)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 

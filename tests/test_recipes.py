@@ -8,12 +8,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from skaudeep.datasets import make_sounds
+from skaudeep import Seq2SeqAutoencoder, evaluate
+from skaudeep.datasets import load_esc, make_sounds
 from skaudeep.evaluation.protocol import BandStatistics
 from skaudeep.recipes import two_scales
 
 RATE = 16000  # Hz
-SMALL = {"sampling_rate": RATE, "random_state": 0, "n_units": 32, "n_layers": 1}
+SMALL = {"sampling_rate": RATE, "random_state": 0, "n_units": 32}
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +34,33 @@ def test_features_are_named_by_their_scale(sounds):
     ]
 
 
-@pytest.mark.parametrize("max_epochs", [0, 1])
-def test_networks_are_trained_for_as_long_as_is_said(sounds, max_epochs):
-    views = two_scales(**SMALL, max_epochs=max_epochs).fit(sounds.data[:8])
-    assert [len(view[-1].loss_curve_) for _, view in views.transformers_] == [max_epochs] * 2
-
-
 def test_parameters_reach_both_networks():
-    views = two_scales(**SMALL, cell="lstm", n_jobs=2)
-    parameters = views.get_params()
+    parameters = two_scales(n_units=12, random_state=3, sampling_rate=8000, n_jobs=2).get_params()
     assert parameters["n_jobs"] == 2
     for scale in ("80ms", "25ms"):
-        assert parameters[f"{scale}__seq2seqautoencoder__cell"] == "lstm"
-        assert parameters[f"{scale}__seq2seqautoencoder__random_state"] == 0
-    with pytest.raises(TypeError, match="n_unit"):
-        two_scales(n_unit=3)
+        assert parameters[f"{scale}__reservoirfeatures__n_units"] == 12
+        assert parameters[f"{scale}__reservoirfeatures__random_state"] == 3
+        assert parameters[f"{scale}__spectrogramextractor__sampling_rate"] == 8000
+    for removed in ({"n_unit": 3}, {"max_epochs": 0}, {"cell": "gru"}):
+        with pytest.raises(TypeError, match=next(iter(removed))):
+            two_scales(**removed)
+
+
+def test_features_are_those_of_untrained_autoencoders_of_the_same_seed(sounds):
+    """The recipe was made of autoencoders before it was made of reservoirs."""
+    views = two_scales(**SMALL)
+    untrained = clone(views).set_params(
+        **{
+            f"{scale}__reservoirfeatures": Seq2SeqAutoencoder(32, max_epochs=0, random_state=0)
+            for scale in ("80ms", "25ms")
+        }
+    )
+    np.testing.assert_allclose(
+        views.fit_transform(sounds.data[:20]),
+        untrained.fit_transform(sounds.data[:20]),
+        rtol=0,
+        atol=1e-5,
+    )
 
 
 def test_short_clips_of_a_low_rate_have_features_and_padding_changes_none():
@@ -63,7 +76,7 @@ def test_short_clips_of_a_low_rate_have_features_and_padding_changes_none():
 def test_sounds_are_told_apart_better_than_by_statistics_of_their_bands(sounds):
     views = two_scales(**SMALL)
     statistics = clone(views).set_params(
-        **{f"{scale}__seq2seqautoencoder": BandStatistics() for scale in ("80ms", "25ms")}
+        **{f"{scale}__reservoirfeatures": BandStatistics() for scale in ("80ms", "25ms")}
     )
     classifier = make_pipeline(StandardScaler(), Normalizer(), LinearSVC(random_state=0))
     accuracy, control = (
@@ -71,3 +84,13 @@ def test_sounds_are_told_apart_better_than_by_statistics_of_their_bands(sounds):
         for of in (views, statistics)
     )
     assert accuracy > control + 0.1
+
+
+@pytest.mark.slow
+def test_the_figure_of_the_readme_is_reached_on_esc10(shared):
+    """Inductive accuracy of the README's pipeline at seed 0: 93.8 % when it was written."""
+    esc10 = load_esc(shared / "esc-10")
+    classifier = make_pipeline(StandardScaler(), Normalizer(), LinearSVC())
+    pipeline = make_pipeline(two_scales(random_state=0), *(step for _, step in classifier.steps))
+    result = evaluate(pipeline, esc10, protocol="inductive", controls=False)
+    assert result.accuracy >= 0.933

@@ -43,9 +43,9 @@ CONFIGURATIONS = {
     "paper fused": lambda *of: networks(*of, THRESHOLDS, **PAPER),
     "statistics -60": lambda *of: networks(*of, [-60], representation="statistics"),
     "covariance -60": lambda *of: networks(*of, [-60]),
-    "recipe": lambda *of: recipe(*of, max_epochs=0),
-    "recipe, 25 ms alone": lambda *of: recipe(*of, scales=["25ms"], max_epochs=0),
-    "recipe, trained": lambda *of: recipe(*of, max_epochs=16, precision="bf16"),
+    "recipe": lambda *of: recipe(*of),
+    "recipe, 25 ms alone": lambda *of: recipe(*of, scales=["25ms"]),
+    "recipe, trained": lambda *of: recipe(*of, trained={"max_epochs": 16, "precision": "bf16"}),
     "paper, sequences": lambda *of: sequence_network(*of, **PAPER),
     "covariance, sequences": lambda *of: sequence_network(*of),
     "vowels": lambda *of: sequence_network(*of, **VOWELS),
@@ -69,10 +69,19 @@ def networks(seed: int, facts: Bunch, thresholds: Any, *, pre_emphasis: float = 
     ], None
 
 
-def recipe(seed: int, facts: Bunch, *, scales: Any = ("80ms", "25ms"), **parameters: Any):
+def recipe(
+    seed: int,
+    facts: Bunch,
+    *,
+    scales: Any = ("80ms", "25ms"),
+    trained: dict[str, Any] | None = None,
+):
     if facts.sequences:
         raise NotHere("no recordings")
-    views = two_scales(sampling_rate=facts.sampling_rate, random_state=seed, **parameters)
+    views = two_scales(sampling_rate=facts.sampling_rate, random_state=seed)
+    if trained:  # autoencoders that begin with the weights of the reservoirs
+        autoencoder = Seq2SeqAutoencoder(**trained, random_state=seed)
+        views.set_params(**{f"{scale}__reservoirfeatures": autoencoder for scale in scales})
     views.transformer_list = [view for view in views.transformer_list if view[0] in scales]
     return [views], None
 

@@ -14,7 +14,7 @@ from statistics import median
 
 import torch
 
-from skaudeep.nn.autoencoders import TimeAutoencoder
+from skaudeep.nn.autoencoders import NetworkSizes, TimeAutoencoder
 from skaudeep.training.loop import Loss, Training
 
 N_FRAMES, N_BANDS, BATCH_SIZE = 124, 128, 64
@@ -22,9 +22,8 @@ PROBABILITIES = (0.0, 0.1)
 
 
 def make_training(probability: float, cell: str, bidirectional: bool, device: str) -> Training:
-    network = TimeAutoencoder(
-        N_BANDS, cell=cell, bidirectional_decoder=bidirectional, dropout=0.2
-    ).to(device)
+    sizes = NetworkSizes(N_BANDS, cell=cell, bidirectional_decoder=bidirectional, dropout=0.2)
+    network = TimeAutoencoder(sizes).to(device)
     return Training(
         network,
         torch.optim.Adam(network.parameters()),

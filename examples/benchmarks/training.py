@@ -22,7 +22,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from skaudeep.nn.autoencoders import TimeAutoencoder
+from skaudeep.nn.autoencoders import NetworkSizes, TimeAutoencoder
 from skaudeep.nn.devices import products_in
 from skaudeep.training.loop import Loss, Training
 
@@ -157,14 +157,10 @@ def plain_step(network: nn.Module, x: Tensor) -> Callable[[], object]:
 
 def training_of(cell: str, rate: float, device: str, *, bf16: bool = False) -> Training:
     """Return a training of `skaudeep.training.loop` that is ready for a step."""
-    network = TimeAutoencoder(
-        N_BANDS,
-        N_UNITS,
-        n_layers=N_LAYERS,
-        cell=cell,
-        bidirectional_decoder=True,
-        dropout=rate,
-    ).to(device)
+    sizes = NetworkSizes(
+        N_BANDS, N_UNITS, N_LAYERS, cell=cell, bidirectional_decoder=True, dropout=rate
+    )
+    network = TimeAutoencoder(sizes).to(device)
     training = Training(
         network,
         torch.optim.Adam(network.parameters()),

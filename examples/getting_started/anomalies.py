@@ -24,7 +24,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep import AnomalyDetector, Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep.datasets import make_sounds
 from skaudeep.evaluation import BandStatistics
 
@@ -55,12 +55,13 @@ def hold_out(
         batch_size=16,
         learning_rate={0: 3e-3, 60: 5e-4},
         dropout=0.0,
-        contamination=0.05,  # `predict` calls as unusual what 5 % of the training sounds are
         random_state=0,
-    ).fit(usual)
+    )
+    # `predict` calls as unusual what 5 % of the training sounds are.
+    detector = AnomalyDetector(autoencoder, contamination=0.05).fit(usual)
     is_usual = test[1] != held_out
-    scores = {"autoencoder": autoencoder.score_samples(test[0]), **control_scores(usual, test[0])}
-    unusual = autoencoder.predict(test[0]) == -1
+    scores = {"autoencoder": detector.score_samples(test[0]), **control_scores(usual, test[0])}
+    unusual = detector.predict(test[0]) == -1
     found = (
         f"predict: unusual are {unusual[~is_usual].mean():4.0%} of the unknown, "
         f"{unusual[is_usual].mean():4.0%} of the known"

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skaudeep._padding import row_lengths
 from skaudeep.audio.headers import contradiction, missing_bytes, ogg_fault, states_length
 
 SAMPLING_RATES = (1_000, 768_000)  # Hz; what lies outside is a broken header, not a recording
@@ -172,8 +173,8 @@ def _seconds(time: Any) -> float | None:
 def _without_padding(waveform: NDArray) -> NDArray:
     if waveform.dtype.kind != "f" or not np.isnan(waveform[..., -1:]).any():
         return waveform
-    sound = ~np.isnan(waveform).reshape(-1, waveform.shape[-1]).all(axis=0)
-    return waveform[..., : sound.nonzero()[0][-1] + 1 if sound.any() else 0]
+    n_samples = row_lengths(np.atleast_2d(waveform).T[None])[0]
+    return waveform[..., :n_samples]
 
 
 # --- decoding ------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from skaudeep.training.loop import Training
 
 # Parameters that do not change the course of a training, or only its end.
 INDIFFERENT = {
-    "contamination",
     "device",
     "max_epochs",
     "n_iter_no_change",

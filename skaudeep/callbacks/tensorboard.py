@@ -14,6 +14,7 @@ from sklearn.callback import CallbackContext
 from sklearn.utils import check_consistent_length
 
 from skaudeep._base import COUNT, Interval, num_samples, safe_indexing, validate_params
+from skaudeep._padding import row_lengths
 
 MAX_EMBEDDED = 2000  # clips; the projector slows down beyond, and the files are text
 
@@ -213,7 +214,7 @@ def _reconstructions(autoencoder: Any, X: Any, n_images: int) -> list[NDArray]:
     for x, rebuilt in zip(getattr(X, "values", X), autoencoder.reconstruct(X), strict=True):
         x = np.asarray(x, dtype=np.float32)
         x, rebuilt = (a[0] if rebuilt.ndim == 3 else a for a in (x, rebuilt))  # the first chunk
-        n_frames = np.count_nonzero(~np.isnan(rebuilt[:, 0]))
+        n_frames = int(row_lengths(rebuilt[None])[0])
         if n_frames:
             x = x.reshape(len(x), -1)[:n_frames]  # (T, F)
             pictures.append(_above(x, rebuilt[:n_frames]))

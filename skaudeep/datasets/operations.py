@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
+from skaudeep._padding import pad
+
 # Keys that hold one entry per clip in every data set, and keys that never do. Any other key does
 # where its length is the number of clips.
 ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
@@ -436,12 +438,8 @@ def _join(parts: list[Any], key: str, waveforms: bool) -> Any:
         )
     if len(set(shapes)) == 1:
         return np.concatenate(arrays)
-    longest = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
-    n_rows = [len(array) for array in arrays]
-    joined = np.full((sum(n_rows), *longest), np.nan, np.result_type(np.float32, *arrays))
-    for array, end in zip(arrays, np.cumsum(n_rows), strict=True):
-        joined[(slice(end - len(array), end), *map(slice, array.shape[1:]))] = array
-    return joined
+    rows = [row for array in arrays for row in array]
+    return pad(rows, dtype=np.result_type(np.float32, *arrays))
 
 
 def _join_folds(bunches: list[Bunch]) -> npt.NDArray[np.int8]:

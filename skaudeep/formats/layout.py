@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from skaudeep._padding import pad, row_lengths
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.operations import renewed
 
@@ -106,7 +107,7 @@ def row_reader(data: Any) -> tuple[tuple[int, ...], RowReader]:
                 f"Got rows of {min(bands)} and of {max(bands)} bands in data, expected one number."
             )
         shape: tuple[int, ...] = (len(rows), max(len(row) for row in rows), bands.pop())
-        return shape, lambda start, stop: padded(rows[start:stop], shape[1:])
+        return shape, lambda start, stop: pad(rows[start:stop], shape[1:])
     if not hasattr(data, "shape") or hasattr(data, "columns"):
         data = np.asarray(data)
     if np.dtype(data.dtype).kind not in "iuf" or len(data.shape) < 2:
@@ -118,16 +119,6 @@ def row_reader(data: Any) -> tuple[tuple[int, ...], RowReader]:
     if 0 in data.shape:
         raise ValueError(f"Got data of shape {tuple(data.shape)}, expected no axis of length 0.")
     return tuple(data.shape), lambda start, stop: np.asarray(data[start:stop], dtype=np.float32)
-
-
-def padded(rows: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Stack rows into one array (n_rows, *shape), NaN behind the end of each."""
-    if all(row.shape == shape for row in rows):
-        return np.stack(rows)
-    values = np.full((len(rows), *shape), np.nan, dtype=np.float32)
-    for place, row in zip(values, rows, strict=True):
-        place[tuple(slice(n) for n in row.shape)] = row
-    return values
 
 
 def group_by_clip(
@@ -288,9 +279,4 @@ def frame_counts(values: NDArray[np.float32]) -> NDArray[np.int64]:
     ndarray of shape (n_instances,), int64
         0 where all is NaN; for features 0 or 1.
     """
-    if values.ndim == 2:
-        values = values[:, None]
-    n_frames = values.shape[1]
-    empty = np.isnan(values).reshape(len(values), n_frames, -1).all(axis=2)
-    counts: NDArray[np.int64] = np.where(empty, 0, np.arange(1, n_frames + 1)).max(axis=1)
-    return counts
+    return row_lengths(values[:, None] if values.ndim == 2 else values)

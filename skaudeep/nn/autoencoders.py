@@ -15,6 +15,7 @@ representation learning from audio. DCASE Workshop.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -31,8 +32,51 @@ from skaudeep.nn.encoders import (
     gather_frames,
     scatter_frames,
 )
-from skaudeep.nn.pooling import StateCovariance
 from skaudeep.nn.stack import reverse_time
+from skaudeep.nn.weights import draw_weights
+
+
+@dataclass(frozen=True)
+class NetworkSizes:
+    """All that has to be known to build an autoencoder.
+
+    Parameters
+    ----------
+    n_bands : int
+        Bands per frame.
+    n_units : int or (int, int), default=256
+        Units of each recurrent layer; of `FrequencyTimeAutoencoder` those over frequency and those
+        over time.
+    n_layers : int or (int, int), default=2
+        Layers of each stack, likewise.
+    cell : {"gru", "lstm"}, default="gru"
+    bidirectional_encoder, bidirectional_decoder : bool, default=False
+        Whether a second, independent stack reads or rebuilds the sequences from the other end.
+    code : {"tanh", "gaussian"}, default="tanh"
+    dropout : float in [0, 1), default=0.0
+        Share of the inputs and outputs of each recurrent layer that are dropped in training.
+    encoder_noise : float in [0, 1), default=0.0
+        Share of the frames that the encoder does not see in training.
+    out_activation : {"tanh", "identity"}, default="tanh"
+        Activation of the reconstruction.
+    band_window : int, default=32
+        Bands of a window, for the networks that read the bands of a frame.
+    band_overlap : int, default=24
+        Bands that a window shares with the next.
+    """
+
+    n_bands: int
+    n_units: Any = 256
+    n_layers: Any = 2
+    cell: str = "gru"
+    bidirectional_encoder: bool = False
+    bidirectional_decoder: bool = False
+    code: str = "tanh"
+    dropout: float = 0.0
+    encoder_noise: float = 0.0
+    out_activation: str = "tanh"
+    band_window: int = 32
+    band_overlap: int = 24
 
 
 class Reconstruction(NamedTuple):
@@ -47,8 +91,8 @@ class Autoencoder(nn.Module):
 
     Parameters
     ----------
-    **config
-        The arguments that the network was built with, kept so that it can be built again.
+    sizes : NetworkSizes
+        Kept, so that the network can be built again.
 
     Attributes
     ----------
@@ -63,43 +107,18 @@ class Autoencoder(nn.Module):
     encoder: Any
     code_size: int
 
-    def __init__(self, **config: Any):
+    def __init__(self, sizes: NetworkSizes):
         super().__init__()
-        self.config = config
+        self.sizes = sizes
 
-    def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw all weights anew.
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Draw all weights, see :func:`~skaudeep.nn.weights.draw_weights`.
 
-        Those from state to state are orthogonal for each gate [1]_, so that a state neither fades
-        nor grows on its way through time; those of the inputs are normal with variance
-        ``1 / n_inputs`` [2]_, so that a layer hears as much of its input whatever its width. All
-        others are uniform within ``1 / sqrt(n_units)`` in recurrent layers, ``1 / sqrt(n_inputs)``
-        in linear ones, as in torch.
-
-        References
+        Parameters
         ----------
-        .. [1] Saxe, McClelland & Ganguli (2014). Exact solutions to the nonlinear dynamics of
-           learning in deep linear neural networks. ICLR.
-        .. [2] LeCun, Bottou, Orr & Müller (1998). Efficient backprop. Section 4.6.
+        generator : torch.Generator
         """
-        for module in self.modules():
-            if isinstance(module, nn.RNNBase):
-                bound = module.hidden_size**-0.5
-                for name, parameter in module.named_parameters():
-                    if name.startswith("weight_hh"):
-                        for gate in parameter.chunk(len(parameter) // module.hidden_size):
-                            nn.init.orthogonal_(gate, generator=generator)
-                    elif name.startswith("weight_ih"):
-                        deviation = module.input_size**-0.5
-                        nn.init.normal_(parameter, 0, deviation, generator=generator)
-                    else:
-                        nn.init.uniform_(parameter, -bound, bound, generator=generator)
-            elif isinstance(module, nn.Linear):
-                bound = module.in_features**-0.5
-                for parameter in module.parameters():
-                    nn.init.uniform_(parameter, -bound, bound, generator=generator)
-            elif isinstance(module, StateCovariance):
-                module.reset()
+        draw_weights(self, generator)
 
     def forward(
         self,
@@ -177,25 +196,12 @@ class TimeAutoencoder(Autoencoder):
 
     Parameters
     ----------
-    n_bands : int
-        Bands per frame.
-    n_units : int, default=256
-        Units per layer.
-    n_layers : int, default=2
-        Layers per stack.
-    cell : {"gru", "lstm"}, default="gru"
-    bidirectional_encoder, bidirectional_decoder : bool, default=False
-    code : {"tanh", "gaussian"}, default="tanh"
-    dropout : float in [0, 1), default=0.0
-        Share of the inputs and outputs of each recurrent layer that are dropped in training.
-    encoder_noise : float in [0, 1), default=0.0
-        Share of the frames that the encoder is not shown in training.
-    out_activation : {"tanh", "identity"}, default="tanh"
+    sizes : NetworkSizes
 
     Examples
     --------
     >>> import torch
-    >>> network = TimeAutoencoder(n_bands=3, n_units=4, bidirectional_decoder=True)
+    >>> network = TimeAutoencoder(NetworkSizes(n_bands=3, n_units=4, bidirectional_decoder=True))
     >>> x = torch.zeros(7, 2, 3)  # 7 frames of 2 sequences
     >>> network(x).frames.shape
     torch.Size([7, 2, 3])
@@ -204,50 +210,30 @@ class TimeAutoencoder(Autoencoder):
     (torch.Size([2, 16]), [torch.Size([7, 2, 4]), torch.Size([7, 2, 4])])
     """
 
-    def __init__(
-        self,
-        n_bands: int,
-        n_units: int = 256,
-        *,
-        n_layers: int = 2,
-        cell: str = "gru",
-        bidirectional_encoder: bool = False,
-        bidirectional_decoder: bool = False,
-        code: str = "tanh",
-        dropout: float = 0.0,
-        encoder_noise: float = 0.0,
-        out_activation: str = "tanh",
-    ):
-        super().__init__(
-            n_bands=n_bands,
-            n_units=n_units,
-            n_layers=n_layers,
-            cell=cell,
-            bidirectional_encoder=bidirectional_encoder,
-            bidirectional_decoder=bidirectional_decoder,
-            code=code,
-            dropout=dropout,
-            encoder_noise=encoder_noise,
-            out_activation=out_activation,
-        )
-        sizes: dict[str, Any] = {"n_layers": n_layers, "cell": cell, "dropout": dropout}
+    def __init__(self, sizes: NetworkSizes):
+        super().__init__(sizes)
+        layers: dict[str, Any] = {
+            "n_layers": sizes.n_layers,
+            "cell": sizes.cell,
+            "dropout": sizes.dropout,
+        }
         self.decoder = DecoderStack(
-            n_bands,
-            n_units,
-            n_outputs=n_bands,
-            activation=out_activation,
-            bidirectional=bidirectional_decoder,
-            **sizes,
+            sizes.n_bands,
+            sizes.n_units,
+            n_outputs=sizes.n_bands,
+            activation=sizes.out_activation,
+            bidirectional=sizes.bidirectional_decoder,
+            **layers,
         )
         self.code_size = self.decoder.state_size
         self.encoder = TimeEncoder(
-            n_bands,
-            n_units,
-            code=code,
+            sizes.n_bands,
+            sizes.n_units,
+            code=sizes.code,
             code_size=self.code_size,
-            noise=encoder_noise,
-            bidirectional=bidirectional_encoder,
-            **sizes,
+            noise=sizes.encoder_noise,
+            bidirectional=sizes.bidirectional_encoder,
+            **layers,
         )
 
     def decode(  # noqa: D102 (as in the base class)
@@ -266,7 +252,7 @@ class TimeAutoencoder(Autoencoder):
     @torch.no_grad()
     def generate(self, code: Tensor, n_frames: int) -> Tensor:  # noqa: D102
         state = self.encoder.code.initial_state(code)  # (B, D*S)
-        nothing = code.new_zeros(n_frames, len(code), self.config["n_bands"])
+        nothing = code.new_zeros(n_frames, len(code), self.sizes.n_bands)
         use_prediction = torch.ones(nothing.shape[:2], dtype=torch.bool, device=code.device)
         return self.decoder.decode_free_running(state, nothing, use_prediction).flip(0)  # (T, B, F)
 
@@ -279,19 +265,13 @@ class FrequencyAutoencoder(Autoencoder):
 
     Parameters
     ----------
-    n_bands : int
-        Bands per frame.
-    band_window : int, default=32
-        Bands of a window.
-    band_overlap : int, default=24
-        Bands that a window shares with the next.
-    **config
-        As in `TimeAutoencoder`, which does the work, with windows for frames.
+    sizes : NetworkSizes
+        A `TimeAutoencoder` of these sizes does the work, with windows for frames.
 
     Examples
     --------
     >>> import torch
-    >>> network = FrequencyAutoencoder(n_bands=40, n_units=4)
+    >>> network = FrequencyAutoencoder(NetworkSizes(n_bands=40, n_units=4))
     >>> x = torch.zeros(7, 2, 40)  # 7 frames of 2 sequences
     >>> network(x).frames.shape, network.encoder(x).values.shape
     (torch.Size([7, 2, 40]), torch.Size([7, 2, 8]))
@@ -299,14 +279,10 @@ class FrequencyAutoencoder(Autoencoder):
 
     PER_FRAME = True
 
-    def __init__(
-        self, n_bands: int, *, band_window: int = 32, band_overlap: int = 24, **config: Any
-    ):
-        super().__init__(
-            n_bands=n_bands, band_window=band_window, band_overlap=band_overlap, **config
-        )
-        frame = TimeAutoencoder(band_window, **config)
-        self.windows = BandWindows(n_bands, band_window, band_overlap)
+    def __init__(self, sizes: NetworkSizes):
+        super().__init__(sizes)
+        frame = TimeAutoencoder(replace(sizes, n_bands=sizes.band_window))
+        self.windows = BandWindows(sizes.n_bands, sizes.band_window, sizes.band_overlap)
         self.encoder = FrequencyEncoder(self.windows, frame.encoder)
         self.frame = frame
         self.code_size = frame.code_size
@@ -343,87 +319,58 @@ class FrequencyTimeAutoencoder(Autoencoder):
 
     Parameters
     ----------
-    n_bands, cell, bidirectional_encoder, bidirectional_decoder, code, dropout, encoder_noise, \
-            out_activation
-        As in `TimeAutoencoder`; directions are those of both axes.
-    n_units : (int, int), default=(64, 128)
-        Units per layer over frequency and over time.
-    n_layers : (int, int), default=(1, 2)
-        Layers per stack over frequency and over time.
-    band_window, band_overlap : as in `FrequencyAutoencoder`
+    sizes : NetworkSizes
+        With pairs for `n_units` and `n_layers`: over frequency and over time.
 
     Examples
     --------
     >>> import torch
-    >>> network = FrequencyTimeAutoencoder(n_bands=40, n_units=(4, 6))
+    >>> sizes = NetworkSizes(n_bands=40, n_units=(4, 6), n_layers=(1, 2))
+    >>> network = FrequencyTimeAutoencoder(sizes)
     >>> x = torch.zeros(7, 2, 40)  # 7 frames of 2 sequences
     >>> network(x).frames.shape, network.encoder(x).values.shape
     (torch.Size([7, 2, 40]), torch.Size([2, 12]))
     """
 
-    def __init__(
-        self,
-        n_bands: int,
-        n_units: tuple[int, int] = (64, 128),
-        *,
-        n_layers: tuple[int, int] = (1, 2),
-        cell: str = "gru",
-        bidirectional_encoder: bool = False,
-        bidirectional_decoder: bool = False,
-        code: str = "tanh",
-        dropout: float = 0.0,
-        encoder_noise: float = 0.0,
-        out_activation: str = "tanh",
-        band_window: int = 32,
-        band_overlap: int = 24,
-    ):
-        super().__init__(
-            n_bands=n_bands,
-            n_units=n_units,
-            n_layers=n_layers,
-            cell=cell,
-            bidirectional_encoder=bidirectional_encoder,
-            bidirectional_decoder=bidirectional_decoder,
-            code=code,
-            dropout=dropout,
-            encoder_noise=encoder_noise,
-            out_activation=out_activation,
-            band_window=band_window,
-            band_overlap=band_overlap,
-        )
-        over_bands: dict[str, Any] = {"n_layers": n_layers[0], "cell": cell, "dropout": dropout}
-        over_time: dict[str, Any] = {"n_layers": n_layers[1], "cell": cell, "dropout": dropout}
-        self.windows = BandWindows(n_bands, band_window, band_overlap)
-        recurrent = EncoderStack(
-            band_window, n_units[0], bidirectional=bidirectional_encoder, **over_bands
+    def __init__(self, sizes: NetworkSizes):
+        super().__init__(sizes)
+        common: dict[str, Any] = {"cell": sizes.cell, "dropout": sizes.dropout}
+        over_bands = common | {"n_layers": sizes.n_layers[0]}
+        over_time = common | {"n_layers": sizes.n_layers[1]}
+        self.windows = BandWindows(sizes.n_bands, sizes.band_window, sizes.band_overlap)
+        frame_encoder = EncoderStack(
+            sizes.band_window,
+            sizes.n_units[0],
+            bidirectional=sizes.bidirectional_encoder,
+            **over_bands,
         )
         self.frame_decoder = DecoderStack(
-            band_window,
-            n_units[0],
-            n_outputs=band_window,
-            activation=out_activation,
-            bidirectional=bidirectional_decoder,
+            sizes.band_window,
+            sizes.n_units[0],
+            n_outputs=sizes.band_window,
+            activation=sizes.out_activation,
+            bidirectional=sizes.bidirectional_decoder,
             **over_bands,
         )
         self.time_decoder = DecoderStack(
-            recurrent.state_size,
-            n_units[1],
+            frame_encoder.state_size,
+            sizes.n_units[1],
             n_outputs=self.frame_decoder.state_size,
             activation="tanh",
-            bidirectional=bidirectional_decoder,
+            bidirectional=sizes.bidirectional_decoder,
             **over_time,
         )
         self.code_size = self.time_decoder.state_size
         time = TimeEncoder(
-            recurrent.state_size,
-            n_units[1],
-            code=code,
+            frame_encoder.state_size,
+            sizes.n_units[1],
+            code=sizes.code,
             code_size=self.code_size,
-            noise=encoder_noise,
-            bidirectional=bidirectional_encoder,
+            noise=sizes.encoder_noise,
+            bidirectional=sizes.bidirectional_encoder,
             **over_time,
         )
-        self.encoder = FrequencyTimeEncoder(self.windows, recurrent, time)
+        self.encoder = FrequencyTimeEncoder(self.windows, frame_encoder, time)
 
     def forward(  # noqa: D102
         self,
@@ -473,7 +420,7 @@ class FrequencyTimeAutoencoder(Autoencoder):
 
     @torch.no_grad()
     def generate(self, code: Tensor, n_frames: int) -> Tensor:  # noqa: D102
-        nothing = code.new_zeros(n_frames, len(code), self.config["n_bands"])
+        nothing = code.new_zeros(n_frames, len(code), self.sizes.n_bands)
         everywhere = torch.ones(nothing.shape[:2], dtype=torch.bool, device=code.device)
         return fixed_point(lambda frames: self.decode(code, frames), nothing, everywhere)
 

@@ -232,21 +232,48 @@ class FrequencyTimeEncoder(nn.Module):
         return self.time.features(code, lengths, kind=kind)
 
 
-class FeatureEncoder(nn.Module):
-    """From sequences to the features that an autoencoder gives, to be used in other networks.
-
-    Its weights are those of the autoencoder. Without dropout and noise, in training as well.
+def represent(encoder: Any, x: Tensor, lengths: Tensor | None, representation: str) -> Tensor:
+    """Compute the features of a time-major batch.
 
     Parameters
     ----------
-    encoder : TimeEncoder, FrequencyEncoder or FrequencyTimeEncoder
+    encoder : TimeEncoder, FrequencyEncoder, FrequencyTimeEncoder or Reservoir
+    x : Tensor of shape (n_frames, n_sequences, n_bands)
+        Zero at padding.
+    lengths : Tensor of shape (n_sequences,) or None
+        True frames of each sequence; None where all fill the batch.
+    representation : {"covariance", "statistics", "code", "both"}
+
+    Returns
+    -------
+    Tensor of shape (n_sequences, n_features), or (n_frames, n_sequences, n_features) where each \
+            frame has its own
+    """
+    code = encoder(x, lengths)
+    parts = [
+        code.values if kind == "code" else encoder.features(code, lengths, kind=kind)
+        for kind in REPRESENTATIONS[representation]
+    ]
+    return torch.cat(parts, dim=-1)  # (B, N), or (T, B, N)
+
+
+class FeatureEncoder(nn.Module):
+    """Clips to the features that an estimator gives, as a part of other networks.
+
+    Its weights are those of the fitted network. It applies no dropout and no noise, in training
+    neither.
+
+    Parameters
+    ----------
+    encoder : TimeEncoder, FrequencyEncoder, FrequencyTimeEncoder or Reservoir
     representation : {"covariance", "statistics", "code", "both"}
 
     Examples
     --------
     >>> import torch
-    >>> from skaudeep.nn.autoencoders import TimeAutoencoder
-    >>> encoder = FeatureEncoder(TimeAutoencoder(n_bands=3, n_units=4).encoder, "both")
+    >>> from skaudeep.nn.autoencoders import NetworkSizes, TimeAutoencoder
+    >>> network = TimeAutoencoder(NetworkSizes(n_bands=3, n_units=4))
+    >>> encoder = FeatureEncoder(network.encoder, "both")
     >>> head = torch.nn.Linear(40, 10)  # of someone's own
     >>> head(encoder(torch.zeros(2, 7, 3))).shape  # 2 clips of 7 frames
     torch.Size([2, 10])
@@ -272,12 +299,8 @@ class FeatureEncoder(nn.Module):
         Tensor of shape (n_clips, n_features), or (n_clips, n_frames, n_features) where each frame \
                 has its own
         """
-        code = self.encoder(x.transpose(0, 1).contiguous(), lengths)
-        parts = [
-            code.values if kind == "code" else self.encoder.features(code, lengths, kind=kind)
-            for kind in REPRESENTATIONS[self.representation]
-        ]
-        features = torch.cat(parts, dim=-1)  # (B, N), or (T, B, N)
+        by_frame = x.transpose(0, 1).contiguous()  # (T, B, F)
+        features = represent(self.encoder, by_frame, lengths, self.representation)
         return features.transpose(0, 1) if features.ndim == 3 else features
 
 

@@ -87,6 +87,8 @@ class StateCovariance(nn.Module):
     Parameters
     ----------
     n_states : int
+    n_components : int, default=64
+        Largest number of principal components.
 
     Attributes
     ----------
@@ -94,7 +96,7 @@ class StateCovariance(nn.Module):
     components : Tensor of shape (n_states, n_components)
         Both are set by `fit`; before it, the first states themselves.
     n_components : int
-        64, or `n_states` where that is less.
+        That of the parameters, or `n_states` where that is less.
     n_lagged : int
         20, or `n_components` where that is less.
     n_features : int
@@ -126,9 +128,9 @@ class StateCovariance(nn.Module):
     center: Tensor
     components: Tensor
 
-    def __init__(self, n_states: int):
+    def __init__(self, n_states: int, n_components: int = N_COMPONENTS):
         super().__init__()
-        self.n_components = min(N_COMPONENTS, n_states)
+        self.n_components = min(n_components, n_states)
         self.n_lagged = min(N_LAGGED, self.n_components)
         n, m = self.n_components, self.n_lagged
         self.n_features = n * (n + 3) // 2 + m * (m + 1)

@@ -15,6 +15,7 @@ from skaudeep._files import replacing
 from skaudeep._version import __version__
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.nn.autoencoders import TimeAutoencoder
+from skaudeep.nn.encoders import GaussianCode
 from skaudeep.nn.pooling import (
     COVARIANCE_RIDGE,
     ITERATIONS,
@@ -23,6 +24,8 @@ from skaudeep.nn.pooling import (
     REPRESENTATIONS,
     TRANSITION_RIDGE,
 )
+from skaudeep.nn.reservoir import Reservoir
+from skaudeep.reservoir import ReservoirFeatures
 
 _OPSET, _IR = 17, 8  # of 2022: what runs on phones and in browsers lags behind
 _FLOAT = 1  # onnx.TensorProto.FLOAT
@@ -31,8 +34,10 @@ _INVERSIONS = 18  # steps of Newton's iteration, for eigenvalues that differ by 
 _GATES = {"gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 
 
-def export_onnx(autoencoder: Seq2SeqAutoencoder, path: str | os.PathLike[str]) -> None:
-    """Write the encoder of a fitted autoencoder as an ONNX model.
+def export_onnx(
+    estimator: Seq2SeqAutoencoder | ReservoirFeatures, path: str | os.PathLike[str]
+) -> None:
+    """Write the encoder of a fitted autoencoder or reservoir as an ONNX model.
 
     Its outputs are those of `transform`, to 1e-5, logarithms of covariances to 5e-5. It has two
     inputs and one output:
@@ -43,23 +48,23 @@ def export_onnx(autoencoder: Seq2SeqAutoencoder, path: str | os.PathLike[str]) -
     lengths : int64 of shape (n_clips,)
         Frames of each clip, at most n_frames. 0 gives a row of NaN.
     features : float32 of shape (n_clips, n_features)
-        By the autoencoder's `representation`.
+        By the autoencoder's `representation`; of a reservoir, its covariance features.
 
     Parameters
     ----------
-    autoencoder : Seq2SeqAutoencoder
-        Fitted, on the time axis.
+    estimator : Seq2SeqAutoencoder or ReservoirFeatures
+        Fitted; an autoencoder with ``axis="time"``.
     path : str or path
         In a folder that exists. What stands there is replaced once the new file is whole.
 
     Raises
     ------
     TypeError
-        If it is no `Seq2SeqAutoencoder`.
+        If it is neither of these estimators.
     sklearn.exceptions.NotFittedError
         Before `fit`.
     ValueError
-        If its network is not a `TimeAutoencoder`.
+        If the autoencoder reads the frequency axis.
     ImportError
         Without onnx.
 
@@ -90,19 +95,23 @@ def export_onnx(autoencoder: Seq2SeqAutoencoder, path: str | os.PathLike[str]) -
     >>> bool(np.allclose(features, autoencoder.transform(X), atol=1e-5))
     True
     """
-    if not isinstance(autoencoder, Seq2SeqAutoencoder):
+    if not isinstance(estimator, Seq2SeqAutoencoder | ReservoirFeatures):
         raise TypeError(
-            f"Got a {type(autoencoder).__name__}, expected a Seq2SeqAutoencoder. Of a pipeline, "
-            "export its autoencoder."
+            f"Got a {type(estimator).__name__}, expected a Seq2SeqAutoencoder or "
+            "ReservoirFeatures. Of a pipeline, export that step."
         )
-    check_is_fitted(autoencoder)
-    network = autoencoder.network_
-    if type(network) is not TimeAutoencoder:
+    check_is_fitted(estimator, "network_")
+    network = estimator.network_
+    if isinstance(network, Reservoir):
+        encoder, representation = network, "covariance"
+    elif isinstance(network, TimeAutoencoder):
+        encoder, representation = network.encoder, estimator.representation
+    else:
         raise ValueError(
             f"Got a {type(network).__name__}, expected a TimeAutoencoder: only encoders over time "
             "are exported to ONNX. Share this one with skaudeep.save."
         )
-    model = _build(_onnx(), network, autoencoder.representation, autoencoder.n_features_in_)
+    model = _build(_onnx(), encoder, representation, estimator.n_features_in_)
     with replacing(Path(path)) as new:
         new.write_bytes(model.SerializeToString())
 
@@ -145,7 +154,7 @@ class _Graph:
         return self.many(operator, *inputs, n_outputs=1, **attributes)[0]
 
 
-def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) -> Any:
+def _build(onnx: ModuleType, encoder: Any, representation: str, n_bands: int) -> Any:
     """Build the model. T is frames, B clips, F bands, H units, K all states of a frame."""
     graph = _Graph(onnx)
     axis0, axis1, axis2 = (graph.constant([axis], np.int64) for axis in range(3))
@@ -162,9 +171,7 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
 
     layers, states = [], []
     steps = graph("Cast", lengths, to=onnx.TensorProto.INT32)
-    for direction, stack in zip(
-        ("forward", "reverse"), network.encoder.recurrent.stacks, strict=False
-    ):
+    for direction, stack in zip(("forward", "reverse"), encoder.recurrent.stacks, strict=False):
         outputs = x
         for layer in stack.layers:
             outputs, *final = graph.many(
@@ -183,9 +190,9 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
 
     kinds, parts = REPRESENTATIONS[representation], []
     if "covariance" in kinds:
-        n_layers = network.config["n_layers"]
+        n_layers = len(encoder.recurrent.stacks[0].layers)
         top = graph("Concat", *layers[n_layers - 1 :: n_layers], axis=2)  # (T, B, D*H)
-        parts += _covariance(graph, network.encoder.covariance, top, real, lengths)
+        parts += _covariance(graph, encoder.covariance, top, real, lengths)
     if "statistics" in kinds:
         outputs = graph("Where", real, graph("Concat", *layers, axis=2), zero)  # (T, B, K)
         counts = graph("Cast", graph("Unsqueeze", lengths, axis1), to=_FLOAT)
@@ -207,8 +214,8 @@ def _build(onnx: ModuleType, network: Any, representation: str, n_bands: int) ->
             graph("Div", _sum(graph, change, axis0), n_changes),
         ]
     if "code" in kinds:
-        gaussian = network.config["code"] == "gaussian"  # whose mean is the code
-        linear = network.encoder.code.mean if gaussian else network.encoder.code.linear
+        gaussian = isinstance(encoder.code, GaussianCode)  # whose mean is the code
+        linear = encoder.code.mean if gaussian else encoder.code.linear
         weight, bias = (graph.constant(p.detach().numpy()) for p in (linear.weight, linear.bias))
         code = graph("Gemm", graph("Concat", *states, axis=1), weight, bias, transB=1)
         parts.append(code if gaussian else graph("Tanh", code))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -16,25 +17,43 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from torch import nn
 
 from skaudeep._base import SKLEARN_VOLATILE_ATTRIBUTES
+from skaudeep.anomaly import AnomalyDetector
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
 from skaudeep.fusion import FeatureFusion
-from skaudeep.nn import autoencoders as networks
+from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
+from skaudeep.nn.autoencoders import NetworkSizes
+from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.persistence.sklearn_objects import MT19937_WORDS, dump_step, is_position, load_step
+from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
 
-NETWORKS = {network.__name__: network for network in networks.NETWORKS.values()}
+# The networks that a file may hold, each with the class of its sizes.
+NETWORKS: dict[str, tuple[Any, Any]] = {
+    **{network.__name__: (network, NetworkSizes) for network in AUTOENCODERS.values()},
+    "Reservoir": (Reservoir, ReservoirSizes),
+}
 # All classes that `load` builds from what a file says. Of scikit-learn these are the containers
 # that skaudeep's estimators stand in; its other estimators are stored whole, by skops.
 _OURS = (
+    AnomalyDetector,
     ChunkPooling,
     ChunkVotingClassifier,
     FeatureFusion,
+    ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,
 )
 _CONTAINERS = (FeatureUnion, GridSearchCV, Pipeline, RandomizedSearchCV)
 CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (*_OURS, *_CONTAINERS)}
+# Types of the sizes of a network, by their annotations.
+_FIELD_TYPES: dict[str, tuple[type, ...]] = {
+    "Any": (int,),
+    "bool": (bool,),
+    "float": (float, int),
+    "int": (int,),
+    "str": (str,),
+}
 _ATTRIBUTE = re.compile(r"_?[A-Za-z]\w*")
 
 
@@ -147,7 +166,7 @@ class Serializer:
 
     def _pack_network(self, network: nn.Module, place: str) -> dict[str, Any]:
         name = type(network).__name__
-        if NETWORKS.get(name) is not type(network):
+        if NETWORKS.get(name, (None,))[0] is not type(network):
             raise ValueError(f"{place} is a {name}, expected one of {', '.join(NETWORKS)}")
         prefix = f"{len(self.arrays)}."
         for key, tensor in network.state_dict().items():
@@ -155,8 +174,8 @@ class Serializer:
             if not np.isfinite(weights).all():
                 raise ValueError(f"{place}.{key} holds NaN or infinity. Train it again")
             self.arrays[prefix + key] = np.array(weights, order="C")
-        config: Any = network.config
-        return {"network": [name, self.encode(dict(config), f"{place}.config"), prefix]}
+        sizes: Any = network.sizes
+        return {"network": [name, self.encode(asdict(sizes), f"{place}.sizes"), prefix]}
 
     def _pack_estimator(self, estimator: Any, place: str) -> dict[str, Any]:
         params = estimator.get_params(deep=False)
@@ -270,10 +289,11 @@ class Deserializer:
         return load_step(self._steps.pop(number))
 
     def _unpack_network(self, content: list[Any]) -> nn.Module:
-        name, config, prefix = content
+        name, values, prefix = content
         if name not in NETWORKS:
             raise ValueError(f"holds a network {name!r}, expected one of {', '.join(NETWORKS)}")
-        config = self.decode(config)
+        network_class, sizes_class = NETWORKS[name]
+        sizes = _sizes(sizes_class, self.decode(values))
         weights = {
             key.removeprefix(prefix): self._unpack_array(key)
             for key in list(self._arrays)
@@ -281,13 +301,15 @@ class Deserializer:
         }
         # Nothing is large that the file itself does not fill.
         n_values = sum(array.size for array in weights.values())
-        for key, value in config.items():
+        for key, value in asdict(sizes).items():
+            if key == "n_components":
+                continue  # `StateCovariance` has no more than there are states
             limit = len(weights) if "layers" in key else n_values
             for part in value if isinstance(value, tuple) else [value]:
                 if isinstance(part, int) and not 0 <= part <= limit:
                     raise ValueError(f"its weights are not of a network with {key}={value}")
         with torch.device("meta"):
-            network = NETWORKS[name](**config)
+            network = network_class(sizes)
         expected = {key: _form(tensor) for key, tensor in network.state_dict().items()}
         found = {key: _form(array) for key, array in weights.items()}
         if different := sorted(set(expected.items()) ^ set(found.items())):
@@ -321,6 +343,20 @@ class Deserializer:
         if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and "cv_results_" in attributes:
             estimator.scorer_ = _scorer(estimator)
         return estimator
+
+
+def _sizes(kind: Any, values: Any) -> Any:
+    """Make the sizes of a network from what a file says, if each is of the type that it has."""
+    if not isinstance(values, dict) or values.keys() != {field.name for field in fields(kind)}:
+        raise ValueError(f"holds no sizes of a network: {str(values)[:80]!r}")
+    for field in fields(kind):
+        value = values[field.name]
+        # A number, or a pair of them for the networks over frequency and time.
+        pair = field.type == "Any" and isinstance(value, tuple) and len(value) == 2
+        types = _FIELD_TYPES[str(field.type)]
+        if not all(type(part) in types for part in (value if pair else (value,))):
+            raise ValueError(f"holds a network with {field.name}={str(value)[:80]!r}")
+    return kind(**values)
 
 
 def _check(estimator: Any) -> None:

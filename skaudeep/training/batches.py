@@ -12,153 +12,148 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 from torch import Tensor
 
+from skaudeep._padding import find_gap, frame_mask, is_ragged, row_lengths
 from skaudeep.nn.devices import products_in
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 
 Batch = tuple[Tensor, Tensor | None]
 Shard = tuple[Tensor, Tensor | None, Tensor]
 SHARD = 32  # sequences: the states of so many fit a core's cache
-SCAN_BYTES = 2**26  # rows are encoded in blocks of about 64 MiB
-CHECK_BYTES = 2**20  # and checked in blocks that are no larger than a batch, about
-
-
-def is_ragged(X: Any) -> bool:
-    """Whether X is a list of 2-D arrays, one per clip, rather than one array."""
-    if isinstance(X, np.ndarray):
-        return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) == 2
-    return isinstance(X, (list, tuple)) and len(X) > 0 and getattr(X[0], "ndim", 0) == 2
-
-
-def n_dimensions(X: Any) -> int:
-    """Count the axes of anything that has a shape, or of nested lists."""
-    return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
-
-
-def iterate_blocks(X: Any) -> Iterator[Any]:
-    """Yield X whole where it lies in memory, else in blocks of rows that do."""
-    if is_ragged(X) or type(X) is np.ndarray or 0 in X.shape:  # `Sequences` refuses the empty
-        yield X
-        return
-    rows = max(1, SCAN_BYTES // (4 * int(np.prod(X.shape[1:]))))
-    for start in range(0, X.shape[0], rows):
-        yield X[start : start + rows]
-
-
-def map_sequences(
-    function: Callable[[Tensor, Tensor | None], Tensor],
-    X: Any,
-    width: int,
-    *,
-    per_frame: bool,
-    batch_size: int,
-    device: torch.device,
-) -> np.ndarray:
-    """Gather what a function makes of batches, sequence by sequence.
-
-    Parameters
-    ----------
-    function : callable
-        ``function(x, lengths)`` of a batch as in `Sequences.batch` gives a Tensor of shape
-        (n_sequences, width), or (n_frames, n_sequences, width) where `per_frame`.
-    X : as in `Sequences`
-    width : int
-    per_frame : bool
-    batch_size : int
-        Sequences in a batch; all of similar length.
-    device : torch.device
-
-    Returns
-    -------
-    ndarray of shape (n_clips, width) or (n_clips, n_chunks, width), float32
-        With an axis of frames before the last where `per_frame`.
-        NaN where a row is nothing but padding, and at padding.
-    """
-    sequences = Sequences(X)
-    frames = (sequences.n_frames,) if per_frame else ()
-    result = np.full((len(sequences), *frames, width), np.nan, dtype=np.float32)
-    order = np.argsort(sequences.lengths, kind="stable")
-    order = order[sequences.lengths[order] > 0]
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        with products_in("ieee", device):
-            values = function(*sequences.batch(rows, device)).cpu().numpy()
-        if per_frame:
-            for row, of_row in zip(rows, values.swapaxes(0, 1), strict=True):
-                result[row, : sequences.lengths[row]] = of_row[: sequences.lengths[row]]
-        else:
-            result[rows] = values
-    return result.reshape(*sequences.shape, *frames, width)
+MAP_BYTES = 2**26  # `map` reads rows that are not in memory in blocks of about 64 MiB
+CHECK_BYTES = 2**20  # values are checked in blocks that are about as large as a batch
 
 
 class Sequences:
-    """Sequences read from X a batch at a time, checked once.
+    """Sequences that are read from X a batch at a time.
+
+    Make one by :meth:`read`.
 
     Parameters
     ----------
-    X : array of shape (n_sequences, n_frames), (n_sequences, n_frames, n_bands) or \
-            (n_clips, n_chunks, n_frames, n_bands), or list of n_sequences arrays \
-            (n_frames, n_bands)
-        Anything with a shape that rows can be taken from: ndarray, memmap, an open netCDF variable,
-        an xarray or dask array. NaN may stand only in trailing frames.
+    source : list of ndarray of shape (n_frames, n_bands), or array of shape (n_rows, ...)
+        Anything with a shape that rows can be taken from serves as an array: ndarray, memmap, an
+        open netCDF variable, an xarray or dask array.
+    shape : tuple of int
+        ``(n_sequences,)``, or ``(n_clips, n_chunks)`` where X has chunks.
+    n_frames : int
+        Frames of the longest row, padding included.
+    n_bands : int
+    first_row : int, default=0
+        Number of the first sequence in messages, for a block of a larger X.
 
     Attributes
     ----------
-    shape : tuple
-        ``(n_sequences,)``, or ``(n_clips, n_chunks)`` where X has chunks.
-    n_bands : int
-    n_frames : int
-        Frames of the longest row, padding included.
     lengths : ndarray of shape (n_sequences,), int64
-        True frames of each sequence; 0 where a row holds nothing but padding.
+        True frames of each sequence; 0 where a row holds nothing but padding. Set by `read`.
     largest : float
-        Largest absolute value.
-
-    Raises
-    ------
-    ValueError
-        If a row holds infinity or NaN before its end, or rows differ in their number of bands.
+        Largest absolute value. Set by `read`.
     """
 
-    def __init__(self, X: Any):
-        if is_ragged(X):
-            self._source: Any = [_as_frames(row, index) for index, row in enumerate(X)]
-            self.shape: tuple[int, ...] = (len(X),)
-            self.n_bands = self._source[0].shape[1]
-            for index, row in enumerate(self._source):
-                if row.shape[1] != self.n_bands:
-                    raise ValueError(
-                        f"Row {index} of X has {row.shape[1]} bands and row 0 has {self.n_bands}; "
-                        "all rows must have the same bands."
-                    )
-            self.n_frames = max(len(row) for row in self._source)
-        else:
-            self._source = X
-            n_axes = len(X.shape)
-            self.shape = tuple(X.shape[: 2 if n_axes == 4 else 1])
-            self.n_frames = X.shape[1] if n_axes == 2 else X.shape[-2]
-            self.n_bands = 1 if n_axes == 2 else X.shape[-1]
-            if 0 in X.shape:
+    lengths: np.ndarray
+    largest: float
+
+    def __init__(
+        self, source: Any, shape: tuple[int, ...], n_frames: int, n_bands: int, first_row: int = 0
+    ):
+        self._source = source
+        self.shape = shape
+        self.n_frames = n_frames
+        self.n_bands = n_bands
+        self._first_row = first_row
+
+    @classmethod
+    def read(cls, X: Any, n_bands: int | None = None, *, check_values: bool = True) -> Sequences:
+        """Check X, once for all that follows.
+
+        Parameters
+        ----------
+        X : array of shape (n_sequences, n_frames), (n_sequences, n_frames, n_bands) or \
+                (n_clips, n_chunks, n_frames, n_bands), or list of n_sequences arrays \
+                (n_frames, n_bands)
+            NaN may stand only in trailing frames. A matrix is sequences of one band.
+        n_bands : int, default=None
+            Number of bands that X must have, which `fit` has seen; None takes any.
+        check_values : bool, default=True
+            Whether to read all values, to find `lengths` and what is no number. Without it only
+            `map` can be used, which checks each block as it reads it.
+
+        Returns
+        -------
+        Sequences
+
+        Raises
+        ------
+        ValueError
+            If X is no array of numbers with 2 to 4 axes, has an axis of length 0 or another number
+            of bands than `n_bands`, rows differ in their number of bands, or a row holds infinity
+            or NaN before its end.
+        """
+        if isinstance(X, Tensor):
+            X = X.detach().cpu().numpy()
+        sequences = cls._of_list(X) if is_ragged(X) else cls._of_array(X)
+        if n_bands is not None and sequences.n_bands != n_bands:
+            raise ValueError(
+                f"X has {sequences.n_bands} bands (its last axis), but the estimator was fitted on "
+                f"{n_bands}. Extract both with the same n_mels and sampling rate."
+            )
+        if check_values or sequences._in_memory:
+            sequences._check_values()
+        return sequences
+
+    @classmethod
+    def _of_list(cls, X: Any) -> Sequences:
+        rows = [_as_frames(row, index) for index, row in enumerate(X)]
+        n_bands = rows[0].shape[1]
+        for index, row in enumerate(rows):
+            if row.shape[1] != n_bands:
                 raise ValueError(
-                    f"X has shape {tuple(X.shape)}: at least one row, one frame and one band are "
-                    "required."
+                    f"Row {index} of X has {row.shape[1]} bands and row 0 has {n_bands}; all rows "
+                    "must have the same bands."
                 )
-        self._scan()
+        return cls(rows, (len(rows),), max(map(len, rows)), n_bands)
+
+    @classmethod
+    def _of_array(cls, X: Any) -> Sequences:
+        if not hasattr(X, "shape"):
+            X = check_array(X, dtype=np.float32, allow_nd=True, ensure_all_finite=False)
+        shape = tuple(X.shape)
+        if np.dtype(getattr(X, "dtype", object)).kind not in "fiub":
+            raise ValueError(f"X has dtype {X.dtype}; expected real numbers.")
+        if len(shape) not in (2, 3, 4):
+            raise ValueError(
+                f"X has shape {shape}, expected (n_clips, n_frames, n_bands), "
+                "(n_clips, n_chunks, n_frames, n_bands) or (n_sequences, n_timesteps)."
+            )
+        if 0 in shape:
+            raise ValueError(
+                f"X has shape {shape}: at least one row, one frame and one band are required."
+            )
+        if len(shape) == 2:
+            return cls(X, shape[:1], shape[1], 1)
+        return cls(X, shape[:-2], *shape[-2:])
 
     def __len__(self) -> int:
         return int(np.prod(self.shape))
 
-    def _scan(self) -> None:
+    @property
+    def _in_memory(self) -> bool:
+        return isinstance(self._source, list) or type(self._source) is np.ndarray
+
+    # --- what values they hold -------------------------------------------------------------------
+
+    def _check_values(self) -> None:
         """Find all lengths and the largest value; refuse what is neither number nor padding."""
         self.lengths = np.empty(len(self), dtype=np.int64)
         self.largest = 0.0
         for rows in self._blocks():
             if isinstance(self._source, list):
                 for row in rows:
-                    self.lengths[row] = self._check(self._source[row][None], row)[0]
+                    self.lengths[row] = self._check_block(self._source[row][None], row)[0]
             else:
-                self.lengths[rows] = self._check(self._read(rows), rows[0])
+                self.lengths[rows] = self._check_block(self._read(rows), rows[0])
 
     def _blocks(self) -> Iterator[np.ndarray]:
         """Yield the numbers of all rows, as many at a time as may lie in memory."""
@@ -166,7 +161,7 @@ class Sequences:
         for start in range(0, len(self), step):
             yield np.arange(start, min(start + step, len(self)))
 
-    def _check(self, block: np.ndarray, first_row: int) -> np.ndarray:
+    def _check_block(self, block: np.ndarray, first: int) -> np.ndarray:
         """Lengths of the rows of a block of shape (n_rows, n_frames, n_bands)."""
         low, high = block.min(), block.max()  # NaN and infinity survive both
         if np.isfinite(low) and np.isfinite(high):
@@ -175,18 +170,14 @@ class Sequences:
         if np.isinf(block).any():
             row, frame, _ = np.argwhere(np.isinf(block))[0]
             raise ValueError(
-                f"Input X contains infinity, first in {self._name(first_row + row)}, frame "
-                f"{frame}. Remove the row or repair its source."
+                f"Input X contains infinity, first in {self._name(first + row)}, frame {frame}. "
+                "Remove the row or repair its source."
             )
-        missing = np.isnan(block)
-        empty = missing.all(axis=2)
-        # A row is as long as the frames before its unbroken run of padding at the end.
-        lengths = block.shape[1] - np.cumprod(empty[:, ::-1], axis=1).sum(axis=1)
-        inside = np.arange(block.shape[1]) < lengths[:, None]
-        if (missing.any(axis=2) & inside).any():
-            row, frame = np.argwhere(missing.any(axis=2) & inside)[0]
+        lengths = row_lengths(block)
+        if (gap := find_gap(block, lengths)) is not None:
+            row, frame = gap
             raise ValueError(
-                f"Input X contains NaN in {self._name(first_row + row)}, frame {frame}, before its "
+                f"Input X contains NaN in {self._name(first + row)}, frame {frame}, before its "
                 "last frame. NaN may stand only in trailing frames, as padding of shorter rows."
             )
         self.largest = max(self.largest, float(np.nanmax(np.abs(block), initial=0.0)))
@@ -194,6 +185,7 @@ class Sequences:
 
     def _name(self, sequence: int) -> str:
         """Where in X a sequence stands."""
+        sequence += self._first_row
         if len(self.shape) == 1:
             return f"row {sequence}"
         return f"row {sequence // self.shape[1]}, chunk {sequence % self.shape[1]}"
@@ -206,9 +198,7 @@ class Sequences:
             block = self._source[clips[0] : clips[-1] + 1]
         else:
             block = self._source[clips]
-        if isinstance(block, np.ma.MaskedArray):
-            block = block.filled(np.nan)  # an open netCDF variable masks its fill value
-        block = np.asarray(block, dtype=np.float32).reshape(-1, self.n_frames, self.n_bands)
+        block = _as_array(block).reshape(-1, self.n_frames, self.n_bands)
         return block[position * n_chunks + rows % n_chunks]
 
     def checksum(self) -> int:
@@ -229,7 +219,9 @@ class Sequences:
         sample = zlib.crc32(self.batch(rows, torch.device("cpu"))[0].numpy().data)
         return f"{self.shape} x {self.n_bands}, {self.lengths.sum()} frames, sample {sample:08x}"
 
-    def batch(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor | None]:
+    # --- batches ---------------------------------------------------------------------------------
+
+    def batch(self, rows: np.ndarray, device: torch.device) -> Batch:
         """Rows as one time-major batch.
 
         Parameters
@@ -255,7 +247,7 @@ class Sequences:
         else:
             block = self._read(rows)[:, :longest]
             if lengths.min() < longest:
-                block[np.arange(longest) >= lengths[:, None]] = 0
+                block[~frame_mask(lengths, longest)] = 0
         # By numpy: torch would start a second team of threads where another thread calls this.
         x = torch.from_numpy(np.ascontiguousarray(block.swapaxes(0, 1)))  # (T, B, F)
         return x.to(device), (None if lengths.min() == longest else torch.from_numpy(lengths))
@@ -266,7 +258,7 @@ class Sequences:
         batch_size: int,
         device: torch.device,
         processes: ProcessGroup = SINGLE_PROCESS,
-    ) -> Generator[tuple[Tensor, Tensor | None]]:
+    ) -> Generator[Batch]:
         """Yield `batch` for each ``batch_size`` of the rows, in their order.
 
         What is on disk, or goes to another device than the CPU, is read by a thread of its own, one
@@ -275,8 +267,7 @@ class Sequences:
         """
         starts = range(0, len(rows), batch_size)
         parts = (processes.local_rows(rows[start : start + batch_size]) for start in starts)
-        in_memory = isinstance(self._source, list) or type(self._source) is np.ndarray
-        if in_memory and device.type == "cpu":
+        if self._in_memory and device.type == "cpu":
             for part in parts:
                 yield self.batch(part, device)
             return
@@ -284,12 +275,10 @@ class Sequences:
             for x, lengths in ahead:
                 yield x.to(device, non_blocking=True), lengths
 
-    def _ahead(
-        self, parts: Iterable[np.ndarray], *, pinned: bool
-    ) -> Generator[tuple[Tensor, Tensor | None]]:
+    def _ahead(self, parts: Iterable[np.ndarray], *, pinned: bool) -> Generator[Batch]:
         """Yield batches on the CPU, read by another thread, which may pin them for a GPU."""
 
-        def read(part: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        def read(part: np.ndarray) -> Batch:
             x, lengths = self.batch(part, torch.device("cpu"))
             return (x.pin_memory() if pinned else x), lengths
 
@@ -300,6 +289,115 @@ class Sequences:
                 if len(ahead) > 1:
                     yield ahead.popleft().result()
         yield from (batch.result() for batch in ahead)
+
+    # --- results row by row ----------------------------------------------------------------------
+
+    def map(
+        self,
+        function: Callable[[Tensor, Tensor | None], Tensor],
+        width: int,
+        *,
+        per_frame: bool,
+        batch_size: int,
+        device: torch.device,
+    ) -> np.ndarray:
+        """Gather what a function makes of batches of sequences of similar length.
+
+        What is not in memory is read in blocks of rows, each of them once.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(x, lengths)`` of a `batch` gives a Tensor of shape (n_sequences, width), or
+            (n_frames, n_sequences, width) where `per_frame`.
+        width : int
+        per_frame : bool
+        batch_size : int
+            Sequences in a batch.
+        device : torch.device
+
+        Returns
+        -------
+        ndarray of shape (n_clips, width) or (n_clips, n_chunks, width), float32
+            With an axis of frames before the last where `per_frame`. NaN where a row is nothing but
+            padding, and at padding.
+        """
+        frames = (self.n_frames,) if per_frame else ()
+        result = np.full((len(self), *frames, width), np.nan, dtype=np.float32)
+        start = 0
+        for block in self._memory_blocks():
+            part = result[start : start + len(block)]
+            order = np.argsort(block.lengths, kind="stable")
+            order = order[block.lengths[order] > 0]
+            for first in range(0, len(order), batch_size):
+                rows = order[first : first + batch_size]
+                with products_in("ieee", device):
+                    values = function(*block.batch(rows, device)).cpu().numpy()
+                if per_frame:
+                    for row, of_row in zip(rows, values.swapaxes(0, 1), strict=True):
+                        part[row, : block.lengths[row]] = of_row[: block.lengths[row]]
+                else:
+                    part[rows] = values
+            start += len(block)
+        return result.reshape(*self.shape, *frames, width)
+
+    def _memory_blocks(self) -> Iterator[Sequences]:
+        """Yield these sequences in blocks that lie in memory, with their values checked."""
+        if self._in_memory:
+            yield self
+            return
+        n_clips, *n_chunks = self.shape
+        step = max(1, MAP_BYTES // (4 * self.n_frames * self.n_bands * int(np.prod(n_chunks))))
+        for start in range(0, n_clips, step):
+            block = _as_array(self._source[start : start + step])
+            shape = (len(block), *n_chunks)
+            sequences = Sequences(
+                block, shape, self.n_frames, self.n_bands, start * int(np.prod(n_chunks))
+            )
+            sequences._check_values()
+            yield sequences
+
+
+def read_input(estimator: Any, X: Any, *, reset: bool) -> Sequences:
+    """Check the input of an estimator of sequences, and set or compare its number of bands.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets `n_features_in_` where `reset`, and `feature_names_in_` from a data frame.
+    X : array-like
+        As in :meth:`Sequences.read`.
+    reset : bool
+        True in `fit`, False afterwards.
+
+    Returns
+    -------
+    Sequences
+
+    Raises
+    ------
+    ValueError
+        As in :meth:`Sequences.read`.
+    """
+    n_axes = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim if not is_ragged(X) else 3
+    if not is_ragged(X) and n_axes not in (3, 4):
+        # A plain matrix, or what scikit-learn refuses better than we could.
+        matrix = validate_data(
+            estimator, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan"
+        )
+        return Sequences.read(matrix)
+    sequences = Sequences.read(X, None if reset else estimator.n_features_in_, check_values=reset)
+    if reset:
+        estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
+        estimator.n_features_in_ = sequences.n_bands
+    return sequences
+
+
+def _as_array(block: Any) -> np.ndarray:
+    """Take rows into memory as float32, NaN where a netCDF variable masks them."""
+    if isinstance(block, np.ma.MaskedArray):
+        block = block.filled(np.nan)  # an open netCDF variable masks its fill value
+    return np.asarray(block, dtype=np.float32)
 
 
 def _as_frames(row: Any, index: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from numbers import Integral
@@ -16,10 +17,12 @@ from torch import Tensor, nn
 from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.devices import products_in
 from skaudeep.nn.parallel import parallel_map
-from skaudeep.training.batches import Batch, Shard, split_batch
+from skaudeep.nn.pooling import step_mask
+from skaudeep.training.batches import Batch, Sequences, Shard, split_batch
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 
 Schedule = float | dict[int, float]
+COMPONENT_ROWS = 1024  # that principal components of the states are fitted to, at most
 
 
 def squared_error(
@@ -57,8 +60,7 @@ def squared_error(
         error = error.sum(dim=2)
         n_values = torch.full_like(error, target.shape[2])
     if lengths is not None:
-        frames = torch.arange(len(error), device=error.device)[:, None]
-        real = frames < lengths.to(error.device, non_blocking=True)  # (T, B)
+        real = step_mask(error, lengths)[:, :, 0]  # (T, B)
         error, n_values = error * real, n_values * real
     return error, n_values
 
@@ -106,6 +108,35 @@ def derived_seed(*numbers: int) -> int:
     Zeros at the end change nothing.
     """
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def fit_components(
+    encoder: Any,
+    sequences: Sequences,
+    *,
+    seed: int,
+    batch_size: int,
+    processes: ProcessGroup = SINGLE_PROCESS,
+) -> None:
+    """Fit the principal components of an encoder's states to a sample of the rows.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        With `covariance` and `moments`, as in `skaudeep.nn.encoders`; in evaluation mode.
+    sequences : Sequences
+    seed : int
+        Determines which rows are taken, where there are more than `COMPONENT_ROWS`.
+    batch_size : int
+    processes : ProcessGroup, default=SINGLE_PROCESS
+        Among whom the batches are shared out.
+    """
+    rows = np.flatnonzero(sequences.lengths)
+    if len(rows) > COMPONENT_ROWS:
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:COMPONENT_ROWS])
+    device = encoder.covariance.center.device
+    with closing(sequences.batches(rows, batch_size, device, processes)) as batches:
+        encoder.covariance.fit(state_moments(encoder, batches, processes))
 
 
 def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from skaudeep.nn.autoencoders import NETWORKS, TimeAutoencoder
+from skaudeep.nn.autoencoders import NETWORKS, NetworkSizes, TimeAutoencoder
 from skaudeep.nn.counter_rng import CounterRNG
 
 DIRECTIONS = list(itertools.product(["gru", "lstm"], [False, True], [False, True]))
@@ -30,11 +30,11 @@ def network(
         "bidirectional_decoder": bidirectional_decoder,
     }
     if axis == "frequency-time":
-        config |= {"n_units": (3, 5)}
+        config |= {"n_units": (3, 5), "n_layers": (1, 2)}
     if axis != "time":
         config |= {"band_window": 3, "band_overlap": 1}
-    module = NETWORKS[axis](**config | more)
-    module.reset_parameters(torch.Generator().manual_seed(seed))
+    module = NETWORKS[axis](NetworkSizes(**config | more))
+    module.draw_weights(torch.Generator().manual_seed(seed))
     return module
 
 
@@ -55,7 +55,7 @@ def test_the_code_is_as_wide_as_the_decoders_whole_initial_state(cell, encoder, 
 
 
 def test_the_papers_code_has_1024_numbers():
-    assert TimeAutoencoder(128, 256, n_layers=2, bidirectional_decoder=True).code_size == 1024
+    assert TimeAutoencoder(NetworkSizes(128, bidirectional_decoder=True)).code_size == 1024
 
 
 @pytest.mark.parametrize(("axis", "cell", "encoder", "decoder"), FAMILY)
@@ -166,9 +166,9 @@ def test_an_identity_output_reaches_values_that_tanh_cannot():
 
 
 @pytest.mark.parametrize("axis", NETWORKS)
-def test_a_network_can_be_built_again_from_its_config(axis):
+def test_a_network_can_be_built_again_from_its_sizes(axis):
     module = network(axis, "lstm", True, True, code="gaussian")
-    again = NETWORKS[axis](**module.config)
+    again = NETWORKS[axis](module.sizes)
     again.load_state_dict(module.state_dict())
     x = frames(4, 2)
     assert torch.equal(module(x).frames, again(x).frames)

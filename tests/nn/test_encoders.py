@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skaudeep.nn.autoencoders import NETWORKS, TimeAutoencoder
+from skaudeep.nn.autoencoders import NETWORKS, NetworkSizes, TimeAutoencoder
 from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.encoders import (
     BandWindows,
@@ -81,10 +81,10 @@ def test_features_of_a_clip_do_not_depend_on_padding(axis, representation):
     torch.manual_seed(0)
     config = {"n_bands": 8, "n_units": 5, "bidirectional_encoder": True}
     if axis == "frequency-time":
-        config |= {"n_units": (3, 5)}
+        config |= {"n_units": (3, 5), "n_layers": (1, 2)}
     if axis != "time":
         config |= {"band_window": 4, "band_overlap": 2}
-    encoder = FeatureEncoder(NETWORKS[axis](**config).encoder, representation)
+    encoder = FeatureEncoder(NETWORKS[axis](NetworkSizes(**config)).encoder, representation)
     lengths = torch.tensor([6, 3, 1])
     x = draw(3, 6, 8) * (torch.arange(6) < lengths[:, None])[:, :, None]
     features = encoder(x, lengths)
@@ -95,7 +95,7 @@ def test_features_of_a_clip_do_not_depend_on_padding(axis, representation):
 
 
 def test_a_feature_encoder_shares_its_weights_and_passes_gradients():
-    network = TimeAutoencoder(3, 4)
+    network = TimeAutoencoder(NetworkSizes(3, 4))
     encoder = FeatureEncoder(network.encoder, "both")
     encoder(draw(2, 7, 3)).sum().backward()
     assert {id(p) for p in encoder.parameters()} == {id(p) for p in network.encoder.parameters()}

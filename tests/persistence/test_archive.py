@@ -190,6 +190,7 @@ def test_everything_public_that_is_an_estimator_can_be_stored(path):
     names = [name for name in skaudeep.__all__ if isinstance(getattr(skaudeep, name), type)]
     kinds = [getattr(skaudeep, name) for name in names]
     given = {"FeatureFusion": ([("a", extractor())],), "ChunkVotingClassifier": (LinearSVC(),)}
+    given["AnomalyDetector"] = (Seq2SeqAutoencoder(4),)
     estimators = [
         kind(*given.get(kind.__name__, ())) for kind in kinds if issubclass(kind, BaseEstimator)
     ]

@@ -65,9 +65,9 @@ def test_a_network_is_its_name_its_sizes_and_weights():
     X = np.zeros((2, 5, 3), np.float32)
     network = Seq2SeqAutoencoder(2, max_epochs=0, random_state=0).fit(X).network_
     tree, packer = packed(network)
-    name, config, prefix = tree["network"]
+    name, sizes, prefix = tree["network"]
     assert name == "TimeAutoencoder"
-    assert ["n_bands", 3] in config["dict"]
+    assert ["n_bands", 3] in sizes["dict"]
     assert {key.removeprefix(prefix) for key in packer.arrays} == set(network.state_dict())
 
 

@@ -66,10 +66,10 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_x_gives_the_same_batches(form, tmp_path):
     X = padded()
-    sequences = Sequences(FORMS[form](X, tmp_path))
+    sequences = Sequences.read(FORMS[form](X, tmp_path))
     assert sequences.lengths.tolist() == [5, 3, 1, 5]
     for rows in ([2, 0, 1], [1], [3, 3, 0], [0, 1, 2, 3]):
-        expected, expected_lengths = Sequences(X).batch(np.array(rows), CPU)
+        expected, expected_lengths = Sequences.read(X).batch(np.array(rows), CPU)
         x, lengths = sequences.batch(np.array(rows), CPU)
         assert torch.equal(x, expected)
         assert (lengths is None) == (expected_lengths is None)
@@ -78,7 +78,7 @@ def test_every_form_of_x_gives_the_same_batches(form, tmp_path):
 
 def test_a_batch_is_time_major_zero_at_padding_and_cut_to_its_longest_row():
     X = padded()
-    x, lengths = Sequences(X).batch(np.array([2, 1]), CPU)
+    x, lengths = Sequences.read(X).batch(np.array([2, 1]), CPU)
     assert x.shape == (3, 2, 2)
     assert lengths.tolist() == [1, 3]
     assert np.array_equal(x[:, 1], X[1, :3])
@@ -87,13 +87,13 @@ def test_a_batch_is_time_major_zero_at_padding_and_cut_to_its_longest_row():
 
 
 def test_rows_of_equal_length_have_no_lengths():
-    x, lengths = Sequences(padded()).batch(np.array([0, 3]), CPU)
+    x, lengths = Sequences.read(padded()).batch(np.array([0, 3]), CPU)
     assert lengths is None
     assert x.shape == (5, 2, 2)
 
 
 def test_a_plain_matrix_is_sequences_of_one_band():
-    sequences = Sequences(np.arange(6.0).reshape(2, 3))
+    sequences = Sequences.read(np.arange(6.0).reshape(2, 3))
     assert (sequences.n_bands, sequences.n_frames, sequences.shape) == (1, 3, (2,))
     assert sequences.batch(np.array([1]), CPU)[0][:, 0, 0].tolist() == [3, 4, 5]
 
@@ -102,7 +102,7 @@ def test_a_plain_matrix_is_sequences_of_one_band():
 def test_chunks_are_rows_of_their_clip(lazy, tmp_path):
     X = np.random.default_rng(0).normal(size=(3, 4, 5, 2)).astype(np.float32)
     X[1, 2:] = np.nan  # a clip with two chunks
-    sequences = Sequences(as_memmap(X, tmp_path) if lazy else X)
+    sequences = Sequences.read(as_memmap(X, tmp_path) if lazy else X)
     assert sequences.shape == (3, 4)
     assert sequences.lengths.tolist() == [5] * 6 + [0, 0] + [5] * 4
     x, _ = sequences.batch(np.array([9, 1, 5]), CPU)
@@ -115,7 +115,7 @@ def test_lengths_are_found_whatever_the_padding(lengths, longest):
     X = np.zeros((len(lengths), longest, 2), dtype=np.float32)
     for row, length in enumerate(lengths):
         X[row, length:] = np.nan
-    assert Sequences(X).lengths.tolist() == lengths
+    assert Sequences.read(X).lengths.tolist() == lengths
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_what_is_neither_number_nor_padding_is_refused(form, place, value, messa
     else:
         X = FORMS[form](X, tmp_path)
     with pytest.raises(ValueError, match=message):
-        Sequences(X)
+        Sequences.read(X)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_is_neither_number_nor_padding_is_refused(form, place, value, messa
 )
 def test_shapes_that_hold_no_sequences_are_refused(X, message):
     with pytest.raises(ValueError, match=message):
-        Sequences(X)
+        Sequences.read(X)
 
 
 class Disk:
@@ -173,7 +173,7 @@ class Disk:
 
 def test_a_disk_is_read_one_batch_ahead_by_a_thread_that_ends_with_its_reader():
     disk = Disk(padded((3,) * 10))
-    sequences = Sequences(disk)
+    sequences = Sequences.read(disk)
     disk.reads.clear()
     batches = sequences.batches(np.array([9, 0, 4, 1, 2, 3]), 2, CPU)
     np.testing.assert_array_equal(next(batches)[0].transpose(0, 1), disk.X[[9, 0]])
@@ -186,7 +186,7 @@ def test_a_disk_is_read_one_batch_ahead_by_a_thread_that_ends_with_its_reader():
 
 def test_what_fails_on_the_disk_fails_where_the_batch_is_asked_for():
     disk = Disk(padded((3,) * 10))
-    sequences = Sequences(disk)
+    sequences = Sequences.read(disk)
     disk.reads.clear()
     disk.broken = 4
     batches = sequences.batches(np.arange(10), 2, CPU)
@@ -197,7 +197,7 @@ def test_what_fails_on_the_disk_fails_where_the_batch_is_asked_for():
 
 
 def test_ranks_take_apart_what_one_alone_takes_together():
-    sequences = Sequences(padded((5, 3, 1, 5, 2, 4, 5)))
+    sequences = Sequences.read(padded((5, 3, 1, 5, 2, 4, 5)))
     rows = np.array([6, 1, 2, 5, 0, 3, 4])
     whole = [x for x, _ in sequences.batches(rows, 3, CPU)]
     parts = [list(sequences.batches(rows, 3, CPU, ProcessGroup(rank, 2))) for rank in range(2)]

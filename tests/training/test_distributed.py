@@ -17,7 +17,7 @@ import torch.distributed as dist
 
 from skaudeep import Seq2SeqAutoencoder
 from skaudeep.callbacks.checkpoint import Checkpoint
-from skaudeep.nn.autoencoders import TimeAutoencoder
+from skaudeep.nn.autoencoders import NetworkSizes, TimeAutoencoder
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 from skaudeep.training.loop import Loss, Training
 
@@ -82,8 +82,8 @@ def train(**parameters):
 
 def gradient_of_a_variational_loss(ranks=SINGLE_PROCESS):
     """Value and gradient with a divergence, its noise left out."""
-    network = TimeAutoencoder(8, 6, code="gaussian")
-    network.reset_parameters(torch.Generator().manual_seed(0))
+    network = TimeAutoencoder(NetworkSizes(8, 6, code="gaussian"))
+    network.draw_weights(torch.Generator().manual_seed(0))
     x = torch.from_numpy(data()[[0, 1, 2, 4, 7]]).transpose(0, 1)
     x = x[:, ranks.local_rows(np.arange(5))]
     loss = Loss(kl_weight=0.5)

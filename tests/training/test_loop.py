@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from skaudeep.nn.autoencoders import NETWORKS
+from skaudeep.nn.autoencoders import NETWORKS, NetworkSizes
 from skaudeep.training.loop import (
     Loss,
     Training,
@@ -220,8 +220,10 @@ def test_a_step_on_another_device_does_not_wait_for_it(axis, monkeypatch):
     config = {"dropout": 0.2, "encoder_noise": 0.2, "code": "gaussian"}
     if axis != "time":
         config |= {"band_window": 4, "band_overlap": 2}
+    if axis == "frequency-time":
+        config |= {"n_units": (64, 128), "n_layers": (1, 2)}
     with torch.device("meta"):
-        module = NETWORKS[axis](8, **config)
+        module = NETWORKS[axis](NetworkSizes(8, **config))
     run = Training(
         module,
         torch.optim.Adam(module.parameters()),

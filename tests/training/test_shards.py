@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skaudeep.nn.autoencoders import TimeAutoencoder
+from skaudeep.nn.autoencoders import NetworkSizes, TimeAutoencoder
 from skaudeep.nn.parallel import parallel_map
 from skaudeep.training.batches import SHARD, split_batch
 from skaudeep.training.loop import Loss, Training
@@ -54,8 +54,8 @@ def test_results_do_not_depend_on_the_number_of_cores(threads):
     weights = []
     for n_threads in (1, 2, 3):
         threads(n_threads)
-        network = TimeAutoencoder(4, 5, dropout=0.2)
-        network.reset_parameters(torch.Generator().manual_seed(0))
+        network = TimeAutoencoder(NetworkSizes(4, 5, dropout=0.2))
+        network.draw_weights(torch.Generator().manual_seed(0))
         run = Training(
             network,
             torch.optim.Adam(network.parameters()),
@@ -76,8 +76,8 @@ def test_results_do_not_depend_on_the_number_of_cores(threads):
 @pytest.mark.parametrize("code", ["tanh", "gaussian"])
 def test_shards_have_the_loss_and_the_gradient_of_the_whole_batch(code):
     x = torch.rand(6, 2 * SHARD, 4, generator=torch.Generator().manual_seed(0))
-    network = TimeAutoencoder(4, 5, code=code)
-    network.reset_parameters(torch.Generator().manual_seed(1))
+    network = TimeAutoencoder(NetworkSizes(4, 5, code=code))
+    network.draw_weights(torch.Generator().manual_seed(1))
     if code == "gaussian":  # without its noise
         with torch.no_grad():
             network.encoder.code.log_variance.bias -= 40
@@ -110,8 +110,10 @@ def test_chance_does_not_hang_on_the_shards(monkeypatch):
     gradients = []
     for size in (SHARD, 100, 7):
         monkeypatch.setattr("skaudeep.training.batches.SHARD", size)
-        network = TimeAutoencoder(4, 5, dropout=0.2, encoder_noise=0.3, code="gaussian")
-        network.reset_parameters(torch.Generator().manual_seed(1))
+        network = TimeAutoencoder(
+            NetworkSizes(4, 5, dropout=0.2, encoder_noise=0.3, code="gaussian")
+        )
+        network.draw_weights(torch.Generator().manual_seed(1))
         run = Training(
             network,
             torch.optim.SGD(network.parameters(), lr=0.0),

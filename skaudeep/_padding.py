@@ -1,0 +1,149 @@
+"""The NaN convention: a shorter row ends in frames of NaN, and NaN stands nowhere else.
+
+Rows of unequal length travel either in one array, whose shorter rows are padded with NaN at their
+end, or in a list of arrays. This module is the only one that knows how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+def is_ragged(X: Any) -> bool:
+    """Tell whether X is a list of 2-D arrays, one for each clip, instead of one array.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    bool
+        True for a list, a tuple or an array of objects that begins with a 2-D array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_ragged([np.zeros((3, 2)), np.zeros((5, 2))]), is_ragged(np.zeros((2, 3, 2)))
+    (True, False)
+    """
+    if isinstance(X, np.ndarray):
+        return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) == 2
+    return isinstance(X, list | tuple) and len(X) > 0 and getattr(X[0], "ndim", 0) == 2
+
+
+def missing_frames(values: NDArray) -> NDArray[np.bool_]:
+    """Tell which frames hold nothing but NaN.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_frames, ...)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_frames), bool
+    """
+    missing: NDArray[np.bool_] = np.isnan(values).all(axis=tuple(range(2, values.ndim)))
+    return missing
+
+
+def row_lengths(values: NDArray) -> NDArray[np.int64]:
+    """Count the frames of each row up to the last one that is not padding.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_frames, ...)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), int64
+        0 where a row holds nothing but NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> nan = np.nan
+    >>> row_lengths(np.array([[[1.0], [2.0]], [[3.0], [nan]], [[nan], [nan]]])).tolist()
+    [2, 1, 0]
+    """
+    n_frames = values.shape[1]
+    lengths = np.where(missing_frames(values), 0, np.arange(1, n_frames + 1)).max(axis=1, initial=0)
+    return lengths.astype(np.int64)
+
+
+def frame_mask(lengths: NDArray[np.int64], n_frames: int) -> NDArray[np.bool_]:
+    """Tell which frames of padded rows are no padding.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_rows,)
+    n_frames : int
+        Frames of a row, padding included.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_frames), bool
+    """
+    return np.arange(n_frames) < np.asarray(lengths)[:, None]
+
+
+def find_gap(values: NDArray, lengths: NDArray[np.int64]) -> tuple[int, int] | None:
+    """Find the first NaN that stands before the end of its row.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_frames, ...)
+    lengths : ndarray of shape (n_rows,)
+        What `row_lengths` returns.
+
+    Returns
+    -------
+    (int, int) or None
+        Row and frame, or None where NaN is padding throughout.
+    """
+    some_missing = np.isnan(values).any(axis=tuple(range(2, values.ndim)))
+    gaps = np.argwhere(some_missing & frame_mask(lengths, values.shape[1]))
+    return (int(gaps[0][0]), int(gaps[0][1])) if len(gaps) else None
+
+
+def pad(
+    rows: Sequence[NDArray | None],
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike = np.float32,
+) -> NDArray:
+    """Stack arrays of unequal shape, with NaN behind the end of each along every axis.
+
+    Parameters
+    ----------
+    rows : sequence of n_rows ndarrays of the same number of axes
+        None gives a row of NaN.
+    shape : sequence of int, default=None
+        Shape of a row of the result; None is the largest size along each axis.
+    dtype : dtype, default=float32
+
+    Returns
+    -------
+    ndarray of shape (n_rows, *shape)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pad([np.ones((2, 1)), np.ones((1, 1)), None])[:, :, 0]
+    array([[ 1.,  1.],
+           [ 1., nan],
+           [nan, nan]], dtype=float32)
+    """
+    if shape is None:
+        shape = np.max([row.shape for row in rows if row is not None], axis=0)
+    shape = tuple(int(size) for size in shape)
+    padded = np.empty((len(rows), *shape), dtype)
+    for place, row in zip(padded, rows, strict=True):
+        if row is None or row.shape != shape:
+            place.fill(np.nan)
+        if row is not None:
+            place[tuple(slice(size) for size in row.shape)] = row
+    return padded

@@ -1,0 +1,78 @@
+"""Random weights of a network, drawn from a generator of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from skaudeep.nn.pooling import StateCovariance
+
+GATES = {"gru": 3, "lstm": 4}
+
+
+def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw all weights of a network, and forget its principal components.
+
+    Weights from state to state are orthogonal for each gate [1]_, so that a state neither fades
+    nor grows on its way through time. Those of the inputs are normal with variance ``1 / n_inputs``
+    [2]_, so that a layer receives as much of its input whatever its width. All others are uniform
+    within ``1 / sqrt(n_units)`` in recurrent layers and ``1 / sqrt(n_inputs)`` in linear ones, as
+    in torch.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Of recurrent and linear layers, on the CPU.
+    generator : torch.Generator
+        Modules draw in the order in which they are registered.
+
+    References
+    ----------
+    .. [1] Saxe, McClelland & Ganguli (2014). Exact solutions to the nonlinear dynamics of learning
+       in deep linear neural networks. ICLR.
+    .. [2] LeCun, Bottou, Orr & Müller (1998). Efficient backprop. Section 4.6.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.RNNBase):
+            bound = module.hidden_size**-0.5
+            for name, parameter in module.named_parameters():
+                if name.startswith("weight_hh"):
+                    for gate in parameter.chunk(len(parameter) // module.hidden_size):
+                        nn.init.orthogonal_(gate, generator=generator)
+                elif name.startswith("weight_ih"):
+                    deviation = module.input_size**-0.5
+                    nn.init.normal_(parameter, 0, deviation, generator=generator)
+                else:
+                    nn.init.uniform_(parameter, -bound, bound, generator=generator)
+        elif isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            for parameter in module.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+        elif isinstance(module, StateCovariance):
+            module.reset()
+
+
+def skip_decoder(
+    generator: torch.Generator, *, n_bands: int, n_units: int, n_layers: int, cell: str
+) -> None:
+    """Move a generator past the numbers that `draw_weights` takes for a decoder of one direction.
+
+    An autoencoder draws its decoder before its encoder. A network that has no decoder gets the
+    weights of that encoder, for the same seed, where it leaves out the same numbers.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+    n_bands, n_units, n_layers : int
+    cell : {"gru", "lstm"}
+    """
+    n_gates = GATES[cell]
+    for layer in range(n_layers):
+        n_inputs = n_bands if layer == 0 else n_units
+        torch.empty(n_gates * n_units, n_inputs).normal_(generator=generator)
+        for _ in range(n_gates):
+            torch.empty(n_units, n_units).normal_(generator=generator)
+        for _ in range(2):
+            torch.empty(n_gates * n_units).uniform_(generator=generator)
+    torch.empty(n_bands, n_units).uniform_(generator=generator)
+    torch.empty(n_bands).uniform_(generator=generator)

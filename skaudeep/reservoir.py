@@ -1,0 +1,244 @@
+"""ReservoirFeatures: a recurrent network with random weights, fitted in closed form."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skaudeep._base import (
+    COUNT,
+    LearningTags,
+    StrOptions,
+    VersionMixin,
+    run_fit_without_subtasks,
+)
+from skaudeep.nn.devices import resolve_device
+from skaudeep.nn.encoders import FeatureEncoder, represent
+from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
+from skaudeep.nn.stack import CELLS
+from skaudeep.training.batches import read_input
+from skaudeep.training.loop import fit_components
+
+BATCH_SIZE = 64  # sequences that run through the network at a time
+
+
+class ReservoirFeatures(VersionMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    """Features of sequences from a recurrent network whose random weights are never trained.
+
+    Such a network is called a reservoir, or an echo-state network [1]_. Each sequence runs through
+    it; the features describe how the states of its top layer vary together over time: log-Euclidean
+    covariance pooling [2]_ and the coefficients of a vector autoregression of the states [3]_, see
+    :class:`~skaudeep.nn.pooling.StateCovariance`. `fit` finds the principal components of the
+    states, in closed form: nothing is trained by gradients.
+
+    For the same `random_state` the features are those of
+    ``Seq2SeqAutoencoder(max_epochs=0)`` with its default representation.
+
+    Parameters
+    ----------
+    n_units : int, default=256
+        Units of each recurrent layer.
+    n_layers : int, default=2
+        Layers of each stack.
+    cell : {"gru", "lstm"}, default="gru"
+        Recurrent cell.
+    bidirectional : bool, default=True
+        Whether a second, independent stack of layers reads the sequences backwards.
+    n_components : int, default=64
+        Largest number of principal components of the states. The number of features grows with its
+        square: 64 components give 2564 features.
+    random_state : int, RandomState instance or None, default=None
+        Determines the weights. The same integer gives the same bits on the same CPU. Global
+        generators are neither read nor moved.
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
+        one. Between calls the weights lie on the CPU, so a pickle loads on any machine.
+
+    Attributes
+    ----------
+    network_ : :class:`~skaudeep.nn.reservoir.Reservoir`
+        The network with its fitted principal components, on the CPU. It takes time-major batches.
+    encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
+        From clips (n_clips, n_frames, n_bands) to features, as a module for other networks.
+    n_features_in_ : int
+        Number of bands (the last axis of X).
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only where X is a data frame.
+    seed_ : int
+        Drawn from `random_state`.
+
+    See Also
+    --------
+    skaudeep.recipes.two_scales : Two reservoirs that read recordings at two time scales.
+    Seq2SeqAutoencoder : The same encoder, trained to rebuild the sequences.
+
+    Notes
+    -----
+    Rows may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
+    Padding never changes a result. A row of nothing but NaN is left out of `fit` and gives a row of
+    NaN.
+
+    References
+    ----------
+    .. [1] Jaeger (2001). The "echo state" approach to analysing and training recurrent neural
+       networks. GMD Report 148.
+    .. [2] Arsigny, Fillard, Pennec & Ayache (2006). Log-Euclidean metrics for fast and simple
+       calculus on diffusion tensors. Magnetic Resonance in Medicine 56(2).
+    .. [3] Bianchi, Scardapane, Loekse & Jenssen (2021). Reservoir computing approaches for
+       representation and classification of multivariate time series. IEEE Transactions on Neural
+       Networks and Learning Systems 32(5).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep import ReservoirFeatures
+    >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))  # 6 clips, 20 frames, 3 bands
+    >>> X[0, 15:] = np.nan  # the first is shorter
+    >>> reservoir = ReservoirFeatures(n_units=8, random_state=0).fit(X)
+    >>> reservoir.transform(X).shape
+    (6, 424)
+    >>> reservoir.get_feature_names_out()[[0, 15, 16, 152, -1]].tolist()
+    ['mean_0', 'mean_15', 'covariance_0_0', 'transition_0_0', 'intercept_15']
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "n_units": [COUNT],
+        "n_layers": [COUNT],
+        "cell": [StrOptions(set(CELLS))],
+        "bidirectional": ["boolean"],
+        "n_components": [COUNT],
+        "random_state": ["random_state"],
+        "device": [str],
+    }
+
+    def __init__(
+        self,
+        n_units: int = 256,
+        *,
+        n_layers: int = 2,
+        cell: str = "gru",
+        bidirectional: bool = True,
+        n_components: int = 64,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+    ):
+        self.n_units = n_units
+        self.n_layers = n_layers
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.n_components = n_components
+        self.random_state = random_state
+        self.device = device
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None) -> ReservoirFeatures:
+        """Draw the weights, and find the principal components of the states.
+
+        Parameters
+        ----------
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Trailing NaN is padding. Anything with a shape that rows can be taken from is read a
+            batch at a time: ndarray, memmap, netCDF variable, xarray or dask array.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, or X holds infinity, NaN before the end of a row, or
+            no frame at all.
+        """
+        self._validate_params()
+        device = resolve_device(self.device)
+        sequences = read_input(self, X, reset=True)
+        if not sequences.lengths.any():
+            raise ValueError("Every row of X is NaN throughout: there is nothing to fit to.")
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        sizes = ReservoirSizes(
+            n_bands=sequences.n_bands,
+            n_units=int(self.n_units),
+            n_layers=int(self.n_layers),
+            cell=self.cell,
+            bidirectional=bool(self.bidirectional),
+            n_components=int(self.n_components),
+        )
+        # Built without storage, then filled: torch's global generator is never drawn from.
+        with torch.device("meta"):
+            network = Reservoir(sizes)
+        network.to_empty(device="cpu")
+        network.draw_weights(torch.Generator().manual_seed(self.seed_))
+        network.eval().to(device)
+        fit_components(network, sequences, seed=self.seed_, batch_size=BATCH_SIZE)
+        self.network_ = network.cpu()
+        run_fit_without_subtasks(self, X, y)
+        return self
+
+    @torch.inference_mode()
+    def transform(self, X: Any) -> np.ndarray:
+        """Represent each sequence by one row of features.
+
+        Parameters
+        ----------
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            As in `fit`, with the same bands.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
+            Rows and chunks of nothing but NaN give NaN.
+        """
+        check_is_fitted(self, "network_")
+        device = resolve_device(self.device)
+        network = self.network_
+        if device.type != "cpu":
+            network = copy.deepcopy(network).to(device)
+        return read_input(self, X, reset=False).map(
+            lambda x, lengths: represent(network, x, lengths, "covariance"),
+            network.covariance.n_features,
+            per_frame=False,
+            batch_size=BATCH_SIZE,
+            device=device,
+        )
+
+    @property
+    def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
+        check_is_fitted(self, "network_")
+        return FeatureEncoder(self.network_, "covariance")
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` and so on.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), object
+        """
+        check_is_fitted(self, "network_")
+        return np.array(self.network_.covariance.feature_names(), dtype=object)
+
+    def __skaudeep_tags__(self) -> LearningTags:
+        return LearningTags(unsupervised=True, reads_spectrograms=True)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        # allow_nan stays False: NaN is padding at a row's end, not a missing value anywhere.
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
