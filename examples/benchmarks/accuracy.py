@@ -7,8 +7,8 @@
 CORPUS is a folder that `load_dataset` reads, "generated" for `make_sounds`, or an npz file of
 sequences with X (n, n_frames, n_bands), NaN behind the end of shorter ones, y and partition. Folds
 or partitions are those of the corpus; where it has none, five stratified ones are drawn, which keep
-groups together. Whatever has `max_epochs` is also run untrained and with the statistics of the
-bands in its place; `aeon` and `opensmile` are run where installed. Nothing sees a label but the
+groups together. Networks that are trained also run untrained, and all with statistics of the bands
+in their place; `aeon` and `opensmile` run where they are installed. Nothing sees a label but the
 classifier, which is fixed beforehand.
 
 The configurations stand in accuracy_configurations.py: one more is one more line. Spectrograms,
@@ -45,6 +45,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils import Bunch, get_tags
 
 from skaudeep import FeatureFusion, SpectrogramExtractor
+from skaudeep._base import learning_tags
 from skaudeep.evaluation import BandStatistics, Evaluation, compare
 
 PROTOCOLS = ("transductive", "inductive")
@@ -86,18 +87,28 @@ def parts_of(view: Any) -> list[Any]:
 def variants(views: list[Any], epochs: int | None) -> Iterator[tuple[str, list[Any]]]:
     """Give views as they are and, where they have networks, with these untrained or replaced."""
     views = list(chain.from_iterable(map(parts_of, views)))
-    names = [[n for n in view.get_params() if n.endswith("__max_epochs")] for view in views]
-    for control in ("", *CONTROLS) if any(names) else ("",):
+    steps = [tagged_steps(view) for view in views]
+    controls = [""]
+    if any(tags.untrained for of_view in steps for tags in of_view.values()):
+        controls.append("untrained")
+    if any(tags.reads_spectrograms for of_view in steps for tags in of_view.values()):
+        controls.append("mel statistics")
+    for control in controls:
         copies = [clone(view) for view in views]
-        for view, of_view in zip(copies, names, strict=True):
-            if control == "mel statistics":
-                owners = [name.removesuffix("__max_epochs") for name in of_view]
-                view.set_params(**dict.fromkeys(owners, BandStatistics()))
-            elif control == "untrained":
-                view.set_params(**dict.fromkeys(of_view, 0))
-            elif epochs is not None:
-                view.set_params(**dict.fromkeys(of_view, epochs))
+        for view, of_view in zip(copies, steps, strict=True):
+            for name, tags in of_view.items():
+                if control == "mel statistics" and tags.reads_spectrograms:
+                    view.set_params(**{name: BandStatistics()})
+                elif tags.untrained and (control == "untrained" or epochs is not None):
+                    values = tags.untrained if control else {"max_epochs": epochs}
+                    view.set_params(**{f"{name}__{key}": v for key, v in values.items()})
         yield control, copies
+
+
+def tagged_steps(view: Any) -> dict[str, Any]:
+    """Learning tags of the steps of a view, by the names of their parameters."""
+    params = view.get_params()
+    return {name: learning_tags(v) for name, v in params.items() if hasattr(v, "transform")}
 
 
 def calls(views: list[Any], classifier: Any, protocol: str, corpus: Corpus, cached: Bunch):
