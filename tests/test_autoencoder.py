@@ -49,7 +49,7 @@ def ragged(n_clips=10, n_bands=5, seed=0):
 
 
 @pytest.mark.parametrize(("cell", "encoder", "decoder"), FAMILY)
-def test_every_member_of_the_family_learns(cell, encoder, decoder):
+def test_every_kind_of_network_learns(cell, encoder, decoder):
     """Far below the error of predicting the mean frame, which needs no network."""
     X, _ = tones()
     autoencoder = Seq2SeqAutoencoder(
@@ -70,7 +70,7 @@ def test_every_member_of_the_family_learns(cell, encoder, decoder):
     assert -autoencoder.score(X) < 0.4 * mean_frame_error
 
 
-def test_the_code_tells_apart_what_differs_only_in_time():
+def test_the_code_separates_sequences_that_differ_only_in_their_order():
     X, y = tones(n_clips=40)
     assert np.allclose(X[0].mean(axis=0), X[1].mean(axis=0), atol=0.2)
     for representation in ("code", "statistics"):
@@ -132,7 +132,7 @@ def test_statistics_are_those_of_the_encoders_states():
     np.testing.assert_allclose(autoencoder.transform(X), expected, atol=1e-6)
 
 
-def test_names_say_what_each_feature_is():
+def test_feature_names_match_the_representation():
     X, _ = tones(3)
     autoencoder = Seq2SeqAutoencoder(
         2, max_epochs=0, n_layers=1, bidirectional_encoder=False, representation="both"
@@ -180,7 +180,7 @@ def test_the_covariance_is_that_of_the_whitened_top_states():
         assert row[names.index("covariance_2_5")] == pytest.approx(logarithm[2, 5], abs=1e-3)
 
 
-def test_of_many_rows_a_sample_gives_the_components(monkeypatch):
+def test_components_are_fitted_to_a_sample_of_many_rows(monkeypatch):
     X, _ = tones(40)
     monkeypatch.setattr("skaudeep.training.loop.COMPONENT_ROWS", 10)
     sampled = Seq2SeqAutoencoder(**SMALL).fit(X)
@@ -192,7 +192,7 @@ def test_of_many_rows_a_sample_gives_the_components(monkeypatch):
     assert not np.allclose(sampled.transform(X), everything.transform(X))
 
 
-def test_names_of_a_data_frame_are_forgotten_with_it():
+def test_a_fit_without_a_data_frame_drops_feature_names_in():
     X, _ = tones(3)
     frame = pd.DataFrame(X[:, :, 0]).add_prefix("t")
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(frame)
@@ -213,7 +213,7 @@ def test_chunks_are_encoded_each_like_a_clip():
     assert np.isfinite(Seq2SeqAutoencoder(**SMALL).fit(chunked).transform(chunked[:2])).all()
 
 
-def test_a_row_of_nan_gives_a_row_of_nan_and_teaches_nothing():
+def test_a_row_of_nan_is_left_out_of_fit_and_gives_a_row_of_nan():
     X, _ = tones(9)
     with_gap = np.insert(X, 4, np.nan, axis=0)
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(with_gap)
@@ -241,7 +241,7 @@ def test_a_plain_matrix_comes_back_as_sequences_of_one_band():
     assert autoencoder.score(X) == pytest.approx(-np.sqrt(error), rel=1e-5)
 
 
-def test_values_beyond_tanh_get_a_linear_output():
+def test_values_outside_minus_one_to_one_get_a_linear_output():
     X, _ = tones()
     autoencoder = Seq2SeqAutoencoder(**{**SMALL, "max_epochs": 30, "learning_rate": 0.05})
     assert autoencoder.fit(X).out_activation_ == "tanh"
@@ -272,7 +272,7 @@ def test_the_same_seed_gives_the_same_bits_and_global_state_stays(monkeypatch):
     assert not np.array_equal(first.transform(X), other.transform(X))
 
 
-def test_no_epochs_leave_the_random_weights():
+def test_zero_epochs_keep_the_random_weights():
     X, _ = tones()
     untrained = Seq2SeqAutoencoder(**{**SMALL, "max_epochs": 0}).fit(X)
     trained = Seq2SeqAutoencoder(**SMALL).fit(X)
@@ -372,7 +372,7 @@ def any_axis(request):
     return {**SMALL, **AXES[request.param]}
 
 
-def test_an_axis_with_frequency_gives_what_its_name_says(any_axis):
+def test_each_axis_gives_features_of_the_documented_shape(any_axis):
     X, lengths = ragged(6)
     both = Seq2SeqAutoencoder(**{**any_axis, "representation": "both"}).fit(X)
     features = both.transform(X)
@@ -452,7 +452,7 @@ def test_a_trained_code_decodes_to_what_it_came_from():
     assert errors.min(axis=1).max() < 0.5 * np.sqrt(((kinds[0] - kinds[1]) ** 2).mean())
 
 
-def test_codes_that_are_none_are_refused():
+def test_inverse_transform_refuses_what_is_no_code():
     X, _ = tones(4)
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)  # covariances
     with pytest.raises(ValueError, match=r"X has 246 numbers a row, features of .* do not tell"):
@@ -507,7 +507,7 @@ def test_training_goes_on_with_other_data_of_the_same_bands():
         autoencoder.partial_fit(tones(n_bands=4)[0])
 
 
-def test_a_warm_start_goes_on_and_a_cold_one_begins_anew():
+def test_a_warm_start_continues_and_a_cold_one_starts_from_new_weights():
     X, _ = ragged()
     whole = Seq2SeqAutoencoder(**{**SMALL, "max_epochs": 4}).fit(X)
     warm = Seq2SeqAutoencoder(**SMALL, warm_start=True).fit(X).fit(X)
@@ -550,7 +550,7 @@ def test_validation_rows_are_not_trained_on_and_the_best_weights_are_kept():
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.25])
-def test_training_ends_when_nothing_gets_better(fraction):
+def test_early_stopping_ends_training_without_improvement(fraction):
     X, _ = tones(20)
     autoencoder = Seq2SeqAutoencoder(
         **{**SMALL, "max_epochs": 40, "learning_rate": {4: 5e-3, 5: 1.0}, "gradient_clip": 1e3},
@@ -561,7 +561,7 @@ def test_training_ends_when_nothing_gets_better(fraction):
     assert len(curve) == np.argmin(curve) + 4 < 40
 
 
-def test_a_row_too_few_to_validate_on_is_named():
+def test_a_validation_fraction_that_leaves_no_rows_is_refused():
     with pytest.raises(ValueError, match=r"validation_fraction=0.01 of 24 rows leaves 24 to train"):
         Seq2SeqAutoencoder(**SMALL, validation_fraction=0.01).fit(tones()[0])
 
@@ -586,7 +586,7 @@ def test_scores_are_those_of_the_reconstruction():
 
 
 @pytest.mark.parametrize("axis", ["time", "frequency"])
-def test_a_network_trained_on_its_own_output_is_scored_on_it(axis):
+def test_a_network_trained_free_running_is_scored_free_running(axis):
     X, _ = tones(6)
     bands = {"axis": axis, "band_window": 2, "band_overlap": 1}
     free = Seq2SeqAutoencoder(
@@ -601,7 +601,7 @@ def test_a_network_trained_on_its_own_output_is_scored_on_it(axis):
     assert not np.allclose(samples, -np.sqrt(forced.mean(axis=(1, 2))), rtol=1e-3)
 
 
-def test_silence_does_not_count_where_it_is_masked():
+def test_masked_silence_does_not_count_in_scores():
     X, _ = tones(4)
     X[:, 10:] = -1
     autoencoder = Seq2SeqAutoencoder(**SMALL, mask_silence=True).fit(X)
@@ -612,7 +612,7 @@ def test_silence_does_not_count_where_it_is_masked():
     assert not autoencoder.score_frames(X)[:, 10:].any()
 
 
-def test_the_encoder_serves_in_a_network_of_ones_own():
+def test_the_encoder_computes_the_features_inside_another_network():
     X, lengths = ragged(6)
     autoencoder = Seq2SeqAutoencoder(**SMALL, representation="both").fit(X)
     batch = torch.from_numpy(np.nan_to_num(X))
@@ -673,7 +673,7 @@ def test_parameters_out_of_range_are_named(parameter, value):
 
 
 @pytest.mark.parametrize("device", ["gpu0", "cuda:99"])
-def test_a_device_that_is_not_there_is_named(device):
+def test_an_unknown_or_missing_device_is_refused_by_name(device):
     with pytest.raises(ValueError, match=f"device='{device}' cannot be used"):
         Seq2SeqAutoencoder(**SMALL, device=device).fit(tones(2)[0])
 
@@ -700,7 +700,7 @@ def test_input_that_holds_no_sequences_is_refused(X, message):
         Seq2SeqAutoencoder(**SMALL).fit(X)
 
 
-def test_divergence_is_an_error_not_a_model():
+def test_a_training_that_diverges_is_an_error():
     X, _ = tones()
     with pytest.raises(FloatingPointError, match="Training diverged"):
         Seq2SeqAutoencoder(**{**SMALL, "learning_rate": 1e30, "max_epochs": 9}).fit(X + 1e30)

@@ -176,7 +176,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_where_and_how_numbers_are_stored_changes_nothing(estimator, layout, tmp_path):
+def test_features_do_not_depend_on_memory_layout_or_container(estimator, layout, tmp_path):
     expected = result(clone(estimator).fit(padded(), LABELS), padded())
     X = LAYOUTS[layout](padded(), tmp_path)
     np.testing.assert_allclose(result(estimator.fit(X, LABELS), X), expected, atol=1e-5)
@@ -207,7 +207,7 @@ def test_another_number_of_features_is_refused(estimator, X):
 @pytest.mark.parametrize(
     ("value", "name"), [(np.inf, "infinity"), (-np.inf, "infinity"), (np.nan, "NaN")]
 )
-def test_what_is_no_number_is_refused_with_its_place(estimator, X, value, name):
+def test_infinity_and_gaps_are_refused_with_their_place(estimator, X, value, name):
     fitted = clone(estimator).fit(X, LABELS)
     X[3][1, 2] = value
     for method in (lambda X: estimator.fit(X, LABELS), lambda X: result(fitted, X)):

@@ -166,7 +166,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_where_and_how_numbers_are_stored_changes_nothing(estimator, X, layout, tmp_path):
+def test_features_do_not_depend_on_memory_layout_or_container(estimator, X, layout, tmp_path):
     expected = clone(estimator).fit(X).transform(X)
     stored = each(lambda x: LAYOUTS[layout](x, tmp_path), X)
     features = estimator.fit(stored).transform(stored)
@@ -174,7 +174,7 @@ def test_where_and_how_numbers_are_stored_changes_nothing(estimator, X, layout, 
     assert features.dtype == np.float32
 
 
-def test_a_clips_features_do_not_depend_on_the_others(estimator, X):
+def test_features_of_a_clip_do_not_depend_on_the_others(estimator, X):
     expected = estimator.fit(X).transform(X)
     for rows in ([0], [3], [4, 1], [5, 4, 3, 2, 1, 0]):
         features = estimator.transform(take(X, rows))
@@ -207,7 +207,7 @@ def test_another_number_of_bands_is_refused(estimator, X):
 @pytest.mark.parametrize(
     ("value", "name"), [(np.inf, "infinity"), (-np.inf, "infinity"), (np.nan, "NaN")]
 )
-def test_what_is_no_number_is_refused_with_its_place(estimator, X, value, name):
+def test_infinity_and_gaps_are_refused_with_their_place(estimator, X, value, name):
     fitted = clone(estimator).fit(X)
     X = each(np.copy, X)
     if X[2].ndim == 3:
@@ -312,14 +312,14 @@ def test_a_clips_spectrogram_does_not_depend_on_the_others(clips):
 
 
 @pytest.mark.parametrize("layout", ["read-only memmap", "Fortran order", "float64", "strided"])
-def test_how_waveforms_are_stored_changes_nothing(layout, tmp_path):
+def test_spectrograms_do_not_depend_on_the_memory_layout_of_waveforms(layout, tmp_path):
     spectrograms = EXTRACTOR.transform(LAYOUTS[layout](stacked(), tmp_path))
     np.testing.assert_array_equal(spectrograms, EXTRACTOR.transform(stacked()))
     assert spectrograms.dtype == np.float32
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
-def test_a_waveform_that_is_no_sound_is_refused_by_its_row(value):
+def test_an_invalid_waveform_is_refused_with_its_row(value):
     X = stacked()
     X[2, 100] = value
     as_list = [x[~np.isnan(x) | (np.arange(4000) == 100)] for x in X]

@@ -123,9 +123,7 @@ def test_a_code_alone_generates_what_the_decoder_makes_of_its_own_frames(axis, b
 
 
 @pytest.mark.parametrize(("axis", "bidirectional"), [*itertools.product(NETWORKS, [False, True])])
-def test_feeding_its_own_output_back_changes_the_reconstruction_and_still_trains(
-    axis, bidirectional
-):
+def test_scheduled_sampling_changes_the_reconstruction_and_passes_gradients(axis, bidirectional):
     module = network(axis, bidirectional_decoder=bidirectional)
     x, lengths = frames(5, 3), torch.tensor([5, 4, 2])
 

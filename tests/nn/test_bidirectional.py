@@ -30,7 +30,7 @@ def writer(cell="gru", bidirectional=False, n_outputs=3, activation="tanh"):
     )
 
 
-def test_directions_do_not_exchange_layers():
+def test_the_two_directions_of_an_encoder_are_independent():
     """The backward stack has seen, at the last frame, that frame only."""
     recurrent = EncoderStack(3, 5, cell="gru", bidirectional=True, **SIZES)
     x = draw(6, 1, 3).requires_grad_()
@@ -40,7 +40,7 @@ def test_directions_do_not_exchange_layers():
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_writer_is_never_told_the_frame_that_it_writes(bidirectional):
+def test_teacher_forcing_never_shows_the_frame_to_be_decoded(bidirectional):
     teacher = draw(6, 1, 3).requires_grad_()
     module = writer(bidirectional=bidirectional)
     module(torch.zeros(1, module.state_size), teacher)[2].sum().backward()
@@ -59,7 +59,7 @@ def test_the_initial_state_is_split_over_directions():
 
 
 @pytest.mark.parametrize(("cell", "bidirectional"), [*itertools.product(["gru", "lstm"], [0, 1])])
-def test_what_is_written_freely_is_what_the_writer_makes_of_it(cell, bidirectional):
+def test_free_running_decoding_is_a_fixed_point_of_teacher_forcing(cell, bidirectional):
     """Told its own frames, a writer writes the same frames again."""
     module = writer(cell, bool(bidirectional))
     state, teacher = draw(4, module.state_size, seed=1), draw(7, 4, 3)
@@ -73,7 +73,7 @@ def test_what_is_written_freely_is_what_the_writer_makes_of_it(cell, bidirection
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_sampling_replaces_its_share_and_nothing_at_probability_zero(bidirectional):
+def test_scheduled_sampling_replaces_its_share_of_frames(bidirectional):
     module = writer(bidirectional=bidirectional)
     state, teacher = draw(100, module.state_size), draw(50, 100, 3)
     assert module.scheduled_sampling(state, teacher, None, None, 0.0) is teacher
@@ -83,7 +83,7 @@ def test_sampling_replaces_its_share_and_nothing_at_probability_zero(bidirection
     assert not sampled.requires_grad
 
 
-def test_frames_settle_where_writing_changes_nothing():
+def test_fixed_point_iteration_converges_and_keeps_unmasked_frames():
     half = fixed_point(
         lambda x: x / 2 + 0.5, torch.zeros(3, 2, 1), torch.ones(3, 2, dtype=torch.bool)
     )

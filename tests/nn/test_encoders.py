@@ -38,7 +38,7 @@ def test_windows_hold_every_band_and_join_to_the_frame(data):
     torch.testing.assert_close(windows.join(split), frames)
 
 
-def test_the_papers_windows_of_128_bands_are_13():
+def test_128_bands_make_the_papers_13_windows():
     assert len(BandWindows(128, 32, 24).starts) == 13
 
 
@@ -52,7 +52,7 @@ def test_frames_are_put_back_where_they_were(lengths):
     assert torch.equal(scatter_frames(frames, x, lengths), x)
 
 
-def test_noise_hides_its_share_of_whole_frames_in_training_only():
+def test_encoder_noise_drops_its_share_of_frames_in_training_only():
     x = torch.ones(200, 50, 3)
     assert drop_frames(x, 0.4, None) is x
     kept = drop_frames(x, 0.4, CounterRNG(0, torch.arange(50)))

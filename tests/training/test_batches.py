@@ -128,7 +128,9 @@ def test_lengths_are_found_whatever_the_padding(lengths, longest):
     ],
 )
 @pytest.mark.parametrize("form", ["float64", "memmap", "object array"])
-def test_what_is_neither_number_nor_padding_is_refused(form, place, value, message, tmp_path):
+def test_infinity_and_nan_before_the_end_of_a_row_are_refused(
+    form, place, value, message, tmp_path
+):
     X = np.zeros((4, 5, 2), dtype=np.float32)
     X[place] = value
     if form == "object array":
@@ -171,7 +173,7 @@ class Disk:
         return self.X[rows]
 
 
-def test_a_disk_is_read_one_batch_ahead_by_a_thread_that_ends_with_its_reader():
+def test_batches_from_disk_are_read_one_ahead_by_a_thread_that_ends_with_them():
     disk = Disk(padded((3,) * 10))
     sequences = Sequences.read(disk)
     disk.reads.clear()
@@ -184,7 +186,7 @@ def test_a_disk_is_read_one_batch_ahead_by_a_thread_that_ends_with_its_reader():
     assert not threads[0].is_alive()
 
 
-def test_what_fails_on_the_disk_fails_where_the_batch_is_asked_for():
+def test_a_read_error_is_raised_where_the_batch_is_requested():
     disk = Disk(padded((3,) * 10))
     sequences = Sequences.read(disk)
     disk.reads.clear()
@@ -196,7 +198,7 @@ def test_what_fails_on_the_disk_fails_where_the_batch_is_asked_for():
     assert not any(thread.is_alive() for _, thread in disk.reads)
 
 
-def test_ranks_take_apart_what_one_alone_takes_together():
+def test_processes_share_out_the_rows_of_each_batch():
     sequences = Sequences.read(padded((5, 3, 1, 5, 2, 4, 5)))
     rows = np.array([6, 1, 2, 5, 0, 3, 4])
     whole = [x for x, _ in sequences.batches(rows, 3, CPU)]

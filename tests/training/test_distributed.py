@@ -167,18 +167,18 @@ def assert_close(first, second, tolerance=1e-5):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_two_ranks_are_one_process_with_the_whole_batch(ranks, case):
+def test_two_processes_train_as_one_with_the_whole_batch(ranks, case):
     _, (first, second) = ranks
     assert_close(first[case], second[case], 0)
     assert_close(first[case], train(**CASES[case]))
 
 
-def test_the_early_end_was_early(ranks):
+def test_early_stopping_ends_all_processes(ranks):
     _, (first, _) = ranks
     assert len(first["validated"]["validation"]) < SETTINGS["max_epochs"]
 
 
-def test_a_divergence_counts_once_over_all_ranks(ranks):
+def test_the_divergence_of_codes_counts_once_over_all_processes(ranks):
     _, (first, second) = ranks
     expected = gradient_of_a_variational_loss()
     assert_close(first["variational"], second["variational"], 0)
@@ -186,19 +186,19 @@ def test_a_divergence_counts_once_over_all_ranks(ranks):
     assert max(abs(g).max() for name, g in expected.items() if "log_variance" in name) > 1e-3
 
 
-def test_all_ranks_end_with_the_first_ones_seed(ranks):
+def test_all_processes_use_the_seed_of_the_first(ranks):
     _, (first, second) = ranks
     assert_close(first["without a seed"], second["without a seed"], 0)
 
 
-def test_the_first_rank_writes_checkpoints_and_all_go_on_from_them(ranks):
+def test_the_first_process_writes_checkpoints_and_all_resume_from_them(ranks):
     folder, (first, second) = ranks
     assert list(folder.glob("checkpoints-of-rank-*")) == [folder / "checkpoints-of-rank-0"]
     for rank in (first, second):
         assert_close(rank["gone on with"], first["at once"], 0)
 
 
-def test_ranks_with_other_data_or_parameters_are_told(ranks):
+def test_processes_with_other_data_or_parameters_are_refused(ranks):
     _, results = ranks
     for found in results:
         assert "Rank 1 of 2 has X=" in found["other data"]
@@ -206,13 +206,13 @@ def test_ranks_with_other_data_or_parameters_are_told(ranks):
         assert "Rank 1 of 2 has n_units=5, but rank 0 has n_units=4" in found["other parameters"]
 
 
-def test_a_task_of_joblib_trains_alone(ranks):
+def test_a_task_of_joblib_trains_without_the_process_group(ranks):
     _, (first, _) = ranks
     for found in first["joblib"]:
         assert_close(found, train(max_epochs=1), 0)
 
 
-def test_variables_of_a_launcher_that_started_one_process_change_nothing(monkeypatch):
+def test_a_launcher_of_one_process_changes_nothing(monkeypatch):
     for variable, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "nowhere"}.items():
         monkeypatch.setenv(variable, value)
     assert ProcessGroup.join() == SINGLE_PROCESS
@@ -243,7 +243,7 @@ def watched(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["die", "hang"])
-def test_a_rank_that_is_lost_ends_the_others_and_the_checkpoint_goes_on(tmp_path, end):
+def test_a_lost_process_ends_the_others_and_the_checkpoint_resumes(tmp_path, end):
     survivor, lost = (start(rank, end, tmp_path) for rank in range(2))
     try:
         errors = survivor.communicate(timeout=120)[1]

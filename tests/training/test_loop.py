@@ -63,7 +63,7 @@ def test_training_finds_the_mean():
     assert network.value.item() == pytest.approx(3.0, abs=0.01)
 
 
-def test_padding_and_silence_count_for_nothing():
+def test_padding_and_masked_silence_do_not_count_in_the_loss():
     x = torch.tensor([[2.0, 4.0], [2.0, 0.0]])[:, :, None]  # the second sequence has one frame
     error, n_values = squared_error(torch.zeros(2, 2, 1), x, torch.tensor([2, 1]))
     assert error.tolist() == [[4.0, 16.0], [4.0, 0.0]]
@@ -76,7 +76,7 @@ def test_padding_and_silence_count_for_nothing():
     assert n_values.tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
-def test_a_batch_of_nothing_but_silence_teaches_nothing():
+def test_a_batch_of_masked_silence_changes_no_weight():
     network = Bias(0.5)
     run = training(network, loss=Loss(mask_silence=True))
     run.run_epoch([(torch.full((3, 2, 1), -1.0), None), (torch.ones(1, 1, 1), None)])
@@ -108,7 +108,7 @@ def test_divergence_counts_per_value_with_its_weight():
     assert value == pytest.approx(3.0 + 1.0 * 45 / 24)
 
 
-def test_own_output_is_fed_in_training_only():
+def test_scheduled_sampling_happens_in_training_only():
     network = Bias()
     run = training(network, loss=Loss(feed_previous_prob={0: 0.0, 1: 0.5}))
     batch = [(torch.ones(1, 1, 1), None)]
@@ -118,7 +118,7 @@ def test_own_output_is_fed_in_training_only():
     assert network.seen == [(True, 0.0), (True, 0.5), (False, 0.0)]
 
 
-def test_beside_training_own_output_is_fed_always_or_never():
+def test_evaluation_is_free_running_only_at_probability_one():
     network, batch = Bias(), [(torch.ones(1, 1, 1), None)]
     run = training(network, loss=Loss(feed_previous_prob={1: 0.9, 2: 1.0}))
     for _ in range(2):
@@ -151,7 +151,7 @@ class Interrupted(Exception):
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 4])
-def test_a_training_goes_on_from_its_state_as_if_never_interrupted(stop_after):
+def test_a_restored_training_ends_with_the_same_bits(stop_after):
     rng = torch.Generator().manual_seed(0)
     epoch = [(torch.rand(3, 2, 1, generator=rng), None) for _ in range(3)]
 
@@ -196,14 +196,14 @@ def test_an_epochs_order_depends_on_seed_and_epoch_only():
     assert np.array_equal(np.sort(order), np.arange(50))
 
 
-def test_a_schedule_is_a_number_or_straight_lines():
+def test_a_schedule_is_a_number_or_piecewise_linear():
     assert [value_at(0.3, epoch) for epoch in (0, 7)] == [0.3, 0.3]
     schedule = {2: 0.0, 6: 1.0, 8: 0.5}
     assert [value_at(schedule, e) for e in (0, 2, 3, 6, 7, 99)] == [0, 0, 0.25, 1, 0.75, 0.5]
 
 
 @pytest.mark.parametrize("schedule", [{}, {-1: 0.5}, {0.5: 0.5}, {0: 2.0}, {0: 0.5, 1: "a"}])
-def test_a_schedule_that_is_none_is_refused(schedule):
+def test_a_schedule_without_epochs_or_numbers_is_refused(schedule):
     def fits(value):
         return isinstance(value, float) and value <= 1
 

@@ -34,7 +34,7 @@ def test_shards_hold_every_true_frame_once(lengths, padded):
         assert own is None or len(part) == own.max()
 
 
-def test_no_sequences_make_no_shards():
+def test_a_batch_without_sequences_has_no_shards():
     assert split_batch(torch.empty(0, 0, 3), None) == []
 
 
@@ -103,7 +103,7 @@ def test_shards_have_the_loss_and_the_gradient_of_the_whole_batch(code):
         torch.testing.assert_close(gradient, parameter.grad, atol=1e-5, rtol=1e-4)
 
 
-def test_chance_does_not_hang_on_the_shards(monkeypatch):
+def test_random_draws_do_not_depend_on_the_shards(monkeypatch):
     x = torch.rand(6, 70, 4, generator=torch.Generator().manual_seed(0))
     lengths = torch.arange(70) % 6 + 1
     x *= (torch.arange(6)[:, None] < lengths)[:, :, None]
@@ -129,7 +129,7 @@ def test_chance_does_not_hang_on_the_shards(monkeypatch):
             torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
 
 
-def test_threads_are_given_back_after_an_error_and_by_the_last_of_several(threads):
+def test_the_thread_count_is_restored_after_an_error(threads):
     threads(2)
     with pytest.raises(ZeroDivisionError), parallel_map(2) as each:
         list(each(lambda x: 1 // x, [1, 0]))
