@@ -349,7 +349,9 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         """Check everything; make a network, or take the one that is there."""
         self._check_parameters()
         device = resolve_device(self.device)
-        sequences = read_input(self, X, reset=not go_on)
+        fitted: Any = vars(self).get("network_") if go_on else None
+        n_bands = None if fitted is None else fitted.sizes.n_bands
+        sequences = read_input(self, X, reset=not go_on, n_bands=n_bands)
         if not sequences.lengths.any():
             raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
         processes = ProcessGroup.join()
@@ -787,7 +789,8 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     ) -> np.ndarray:
         """Call a function with the network and each batch of X, see `Sequences.map`."""
         device = resolve_device(self.device)
-        return read_input(self, X, reset=False).map(
+        sequences = read_input(self, X, reset=False, n_bands=self.network_.sizes.n_bands)
+        return sequences.map(
             partial(function, self._network_on(device)),
             width,
             per_frame=per_frame,

@@ -205,7 +205,8 @@ class ReservoirFeatures(VersionMixin, CallbackSupportMixin, TransformerMixin, Ba
         network = self.network_
         if device.type != "cpu":
             network = copy.deepcopy(network).to(device)
-        return read_input(self, X, reset=False).map(
+        sequences = read_input(self, X, reset=False, n_bands=network.sizes.n_bands)
+        return sequences.map(
             lambda x, lengths: represent(network, x, lengths, "covariance"),
             network.covariance.n_features,
             per_frame=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import threading
 
 import dask.array
@@ -13,6 +14,7 @@ import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skaudeep import ReservoirFeatures, Seq2SeqAutoencoder
 from skaudeep.training.batches import Sequences
 from skaudeep.training.distributed import ProcessGroup
 
@@ -173,7 +175,7 @@ class Disk:
         return self.X[rows]
 
 
-def test_batches_from_disk_are_read_one_ahead_by_a_thread_that_ends_with_them():
+def test_batches_from_disk_are_read_one_ahead_by_a_thread_of_their_own():
     disk = Disk(padded((3,) * 10))
     sequences = Sequences.read(disk)
     disk.reads.clear()
@@ -208,3 +210,31 @@ def test_processes_share_out_the_rows_of_each_batch():
         np.testing.assert_array_equal(together[: len(first), ::2], first)
         np.testing.assert_array_equal(together[: len(second), 1::2], second)
     assert parts[1][2][0].shape == (0, 0, 2)  # seven rows: the last batch has one
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (
+            [[1.0, 2, 3, 4], [1.0, 2, 3]],
+            r"Row 1 of X is a series of 3 values and row 0 of 4.*\(-1, 1",
+        ),
+        ([np.ones(30), np.ones(30), np.ones(20)], "Row 2 of X is a series of 20 values"),
+        (["a.wav", "b.wav"], r"X holds paths, 'a.wav' first.*Put a SpectrogramExtractor before"),
+        ([pathlib.Path("a.wav")], "X holds paths"),
+        ("a.wav", "X holds paths"),
+        (np.array(["a.wav", "b.wav"]), "X holds paths"),
+    ],
+)
+def test_what_is_no_batch_of_sequences_is_refused_with_the_line_that_mends_it(X, message):
+    for estimator in (ReservoirFeatures(4), Seq2SeqAutoencoder(4, max_epochs=0)):
+        with pytest.raises(ValueError, match=message):
+            estimator.fit(X)
+
+
+def test_one_spectrogram_in_place_of_a_batch_is_refused():
+    """As a matrix it would be read as sequences of one band."""
+    X = np.zeros((3, 5, 2), np.float32)
+    for estimator in (ReservoirFeatures(4), Seq2SeqAutoencoder(4, max_epochs=0)):
+        with pytest.raises(ValueError, match=r"X has shape \(5, 2\).*2 bands.*X\[None\]"):
+            estimator.fit(X).transform(X[0])
