@@ -128,3 +128,10 @@ def test_the_pinned_version_lies_within_the_bounds(name, bounds):
     assert numbers(bounds[">="]) <= pinned
     if "<" in bounds:
         assert pinned < numbers(bounds["<"])
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in DECLARED} - {"mypy", "ruff"}))
+def test_the_oldest_version_run_is_the_lower_bound(name):
+    """Where tests need a newer one than users do, what users may have is run."""
+    lowest = min(numbers(bounds[">="]) for other, bounds in DECLARED if other == name)
+    assert numbers(pins("constraints-oldest.txt")[name.lower()]) == lowest
