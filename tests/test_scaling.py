@@ -78,7 +78,7 @@ def client():
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port: 8787 may be another run's
             worker_dashboard_address=None,
             silence_logs=50,
         ) as cluster,
