@@ -192,6 +192,7 @@ def _extract(
             f"all {len(clips)} clips",
             f"failed; the first, {error.clip}: {error.reason}",
             error.remedy,
+            error.kind,
         )
     return errors
 
@@ -205,6 +206,7 @@ def _check_rates(clips: list[Clip], rows: Sequence[int], journal: Journal) -> No
                 f"has a sampling rate of {journal.rates[row]:g} Hz, but {clips[first].name} has "
                 f"{journal.rates[first]:g} Hz",
                 "Set sampling_rate= to bring all clips to one rate",
+                "settings",
             )
 
 

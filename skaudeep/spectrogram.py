@@ -116,6 +116,7 @@ def _gather(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[n
             f"all {len(rows)} clips",
             f"failed; the first, {error.clip}: {error.reason}",
             error.remedy,
+            error.kind,
         )
     first = next(iter(signals))
     for i, signal in signals.items():
@@ -125,6 +126,7 @@ def _gather(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[n
                 f"has a sampling rate of {signal.sampling_rate:g} Hz, but "
                 f"{clips[first].name} has {signals[first].sampling_rate:g} Hz",
                 "Set sampling_rate= to bring all clips to one rate",
+                "settings",
             )
     shape = np.max([signal.values.shape for signal in signals.values()], axis=0)
     gathered = np.empty((len(rows), *shape), np.float32)

@@ -96,6 +96,7 @@ def _analyze(
             f"waveform of {len(samples)} samples",
             f"lasts {len(samples) / rate:g} s, less than one window of {window_duration:g} s",
             "Pad it with duration=, shorten window_duration, or leave it out",
+            "settings",
         )
     low, high = samples.min(), samples.max()
     # Decibels are relative, so the level is free: at 1 no float32 power over- or underflows. An

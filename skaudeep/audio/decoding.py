@@ -20,6 +20,7 @@ RESTORE = "Restore it from its source or leave it out"
 
 Channel = Literal["mean", "left", "right", "difference"] | int
 Align = Literal["start", "center"]
+Fault = Literal["missing", "unreadable", "cut short", "not finite", "empty", "settings"]
 
 
 class AudioError(ValueError):
@@ -33,20 +34,33 @@ class AudioError(ValueError):
         What is wrong with it.
     remedy : str
         What to do about it.
+    kind : str, default="unreadable"
+        Which kind of fault it is. Code that sorts errors reads this attribute, never the words of
+        `reason`.
+
+        - "missing": there is no such file.
+        - "unreadable": the file cannot be opened or decoded, its header is invalid, or the object
+          is neither a path nor a waveform.
+        - "cut short": the file holds less than it announces, or a part of it is damaged.
+        - "not finite": samples are NaN or infinite.
+        - "empty": the file has no bytes, or no samples.
+        - "settings": the clip itself can be read, but not with the parameters in use: the wanted
+          channel, time range, window or sampling rate does not suit it.
 
     Examples
     --------
-    >>> raise AudioError("bark.wav", "the file is empty", "Restore it or leave it out")
+    >>> raise AudioError("bark.wav", "the file is empty", "Restore it or leave it out", "empty")
     Traceback (most recent call last):
     ...
     skaudeep.audio.decoding.AudioError: bark.wav: the file is empty. Restore it or leave it out.
     """
 
-    def __init__(self, clip: str, reason: str, remedy: str) -> None:
-        super().__init__(clip, reason, remedy)  # all three, or it would not pickle
+    def __init__(self, clip: str, reason: str, remedy: str, kind: Fault = "unreadable") -> None:
+        super().__init__(clip, reason, remedy, kind)  # all of them, or it would not pickle
         self.clip = clip
         self.reason = reason
         self.remedy = remedy
+        self.kind: Fault = kind
 
     def __str__(self) -> str:
         # A file name may hold a line break or a terminal's escape sequence.
@@ -55,7 +69,7 @@ class AudioError(ValueError):
 
     def renamed(self, clip: str) -> "AudioError":
         """Return the same error about a clip of another name."""
-        return AudioError(clip, self.reason, self.remedy)
+        return AudioError(clip, self.reason, self.remedy, self.kind)
 
 
 class AudioWarning(UserWarning):
@@ -238,7 +252,7 @@ def read_audio(
         n_decoded = samples.shape[1]
         if n_decoded < last - first and (file.format != "MP3" or states_length(name)):
             reason = f"holds {first + n_decoded} of the {last} samples it announces"
-            raise AudioError(name, f"is cut short: {reason}", RESTORE)
+            raise AudioError(name, f"is cut short: {reason}", RESTORE, "cut short")
     _check_finite(name, samples)
     if sampling_rate is not None and sampling_rate != rate:
         return resample(samples, rate, sampling_rate), sampling_rate
@@ -328,7 +342,10 @@ def _open(name: str) -> Iterator[Any]:
         ) from error
     except MemoryError as error:
         raise AudioError(
-            name, "does not fit into memory", "Read it in pieces with a (file, start, end) index"
+            name,
+            "does not fit into memory",
+            "Read it in pieces with a (file, start, end) index",
+            "settings",
         ) from error
 
 
@@ -337,7 +354,9 @@ def _check_regular_file(name: str) -> None:
     try:
         status = os.stat(name)
     except FileNotFoundError:
-        raise AudioError(name, "no such file", "Check the path and the folder it is in") from None
+        raise AudioError(
+            name, "no such file", "Check the path and the folder it is in", "missing"
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise AudioError(name, f"cannot be opened ({reason})", "Check its path") from error
@@ -352,7 +371,7 @@ def _check_regular_file(name: str) -> None:
             "Convert it to WAV, or pass its samples as an array",
         )
     if status.st_size == 0:
-        raise AudioError(name, "the file is empty (0 bytes)", "Restore it or leave it out")
+        raise AudioError(name, "the file is empty (0 bytes)", "Restore it or leave it out", "empty")
     if not os.access(name, os.R_OK):
         raise AudioError(name, "may not be read (permission denied)", "Change its permissions")
 
@@ -379,14 +398,14 @@ def _check_header(name: str, file: Any) -> None:
         )
     # libsndfile quietly trusts the file's end over its header, and says so only in its log.
     if reason := missing_bytes(file.extra_info):
-        raise AudioError(name, f"is cut short: {reason}", RESTORE)
+        raise AudioError(name, f"is cut short: {reason}", RESTORE, "cut short")
     plain = file.subtype.startswith(("PCM_", "FLOAT", "DOUBLE"))
     if plain and (reason := contradiction(file.extra_info)):
         raise AudioError(name, f"its header {reason}", RESTORE)
     if file.format == "OGG" and (reason := ogg_fault(name)):
-        raise AudioError(name, f"is cut short or damaged: {reason}", RESTORE)
+        raise AudioError(name, f"is cut short or damaged: {reason}", RESTORE, "cut short")
     if file.frames == 0:
-        raise AudioError(name, "holds no samples", "Record it anew or leave it out")
+        raise AudioError(name, "holds no samples", "Record it again or leave it out", "empty")
 
 
 def _bounds(
@@ -400,6 +419,7 @@ def _bounds(
             name,
             f"has no samples from {start:g} s to {until}: it lasts {n_samples / rate:g} s",
             "Choose 0 <= start < end within the clip, or leave it out",
+            "settings" if n_samples else "empty",
         )
     return first, last
 
@@ -409,7 +429,10 @@ def _check_finite(name: str, samples: NDArray) -> None:
     if not (math.isfinite(samples.min()) and math.isfinite(samples.max())):
         n_bad = samples.size - int(np.isfinite(samples).sum())
         raise AudioError(
-            name, f"holds {n_bad} samples that are NaN or infinite", "Repair it or leave it out"
+            name,
+            f"holds {n_bad} samples that are NaN or infinite",
+            "Repair it or leave it out",
+            "not finite",
         )
 
 
@@ -522,6 +545,7 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
             f"waveform of shape {samples.shape}",
             f"channel={channel!r} asks for channel {number}, but it has {n_channels} (from 0)",
             'Choose channel="mean", which suits mono and stereo alike, or leave the clip out',
+            "settings",
         )
     return samples[0] - samples[1] if channel == "difference" else samples[number]
 

@@ -40,8 +40,8 @@ _ADVICE = {
     "group on both sides": "Divide anew with drop_folds or drop_partitions and add_...",
     "duplicate on both sides": "Keep one of them, or give both the same group and divide anew",
 }
-# Faults that decoding finds, by words of the error that reports them.
-_FAULTS = {"cut short": "truncated", "NaN or infinite": "non-finite"}
+# What the report calls the kinds of `AudioError`; "unreadable" is every other kind.
+_FINDINGS = {"cut short": "truncated", "not finite": "non-finite"}
 
 FULL_SCALE = 1 - 2**-14  # within two steps of 16 bits; decoders of lossy formats overshoot it
 CLIPPED_RUN = 3  # samples in a row; a pure tone above 80 Hz has no such flat top at 44.1 kHz
@@ -297,9 +297,8 @@ def _faults(
 ) -> Iterator[_Finding]:
     for row, sound in sounds.items():
         if not isinstance(sound, _Sound):
-            kinds = (kind for words, kind in _FAULTS.items() if words in sound.reason)
-            kind = next(kinds, "unreadable")
-            yield _Finding(row, kind, math.nan, sound.reason, sound.remedy)
+            finding = _FINDINGS.get(sound.kind, "unreadable")
+            yield _Finding(row, finding, math.nan, sound.reason, sound.remedy)
             continue
         duration = sound.n_samples / sound.sampling_rate
         if sound.level < silent_below:
