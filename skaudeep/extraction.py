@@ -107,7 +107,7 @@ def extract_to_netcdf(
     ...     stored.data.shape, stored.data[0].shape  # a row is read when it is asked for
     ((40, 11, 40), (11, 40))
     """
-    from skaudeep.spectrogram import SpectrogramExtractor
+    from skaudeep.spectrogram import SpectrogramExtractor, warn_about_clips
 
     if not isinstance(extractor, SpectrogramExtractor):
         raise TypeError(f"Got extractor={extractor!r}, expected a SpectrogramExtractor.")
@@ -145,7 +145,7 @@ def extract_to_netcdf(
             lengths = count_frames(shape, read, chunked) if chunked else journal.shapes[:, 1]
             write_rows(file, bunch, shape, read, lengths, compression)
             journal.remove()
-    _report(
+    warn_about_clips(
         [str(errors[row]) for row in sorted(errors)],
         [clips[row].name for row in np.flatnonzero(silent)],
         len(clips),
@@ -274,10 +274,3 @@ def _do_all(tasks: Iterable[tuple[Any, ...]], others: Others) -> Iterator[Done]:
     finally:
         for future in running:
             future.cancel()
-
-
-def _report(failed: list[str], silent: list[str], n_clips: int) -> None:
-    from skaudeep.spectrogram import warn_about_failures
-
-    warn_about_failures("could not be read; their rows are NaN", failed, n_clips)
-    warn_about_failures("are silent; their rows are -1 throughout", silent, n_clips)

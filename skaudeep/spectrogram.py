@@ -22,6 +22,7 @@ from skaudeep._base import (
     VersionMixin,
     run_fit_without_subtasks,
 )
+from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import DYNAMIC_RANGE, Signal, extract_clip_views, hop_seconds
 from skaudeep.audio.decoding import (
     SAMPLING_RATES,
@@ -100,10 +101,7 @@ def extract_views(
                 failed[i] = str(view)
             elif not (view.values > -1).any():
                 silent[i] = clips[i].name
-    warn_about_failures("could not be read; their rows are NaN", list(failed.values()), len(clips))
-    warn_about_failures(
-        "are silent; their rows are -1 throughout", list(silent.values()), len(clips)
-    )
+    warn_about_clips(list(failed.values()), list(silent.values()), len(clips))
     return gathered
 
 
@@ -138,13 +136,35 @@ def _gather(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[n
     return gathered
 
 
-def warn_about_failures(what: str, which: list[str], n_clips: int) -> None:
-    """Warn, three calls up, that something is the matter with some clips."""
-    if not which:
-        return
-    more = [f"and {len(which) - MAX_NAMED} more"] if len(which) > MAX_NAMED else []
-    message = f"{len(which)} of {n_clips} clips {what}:\n" + "\n".join(which[:MAX_NAMED] + more)
-    warnings.warn(message, AudioWarning, stacklevel=4)  # who called transform
+def warn_about_clips(failed: list[str], silent: list[str], n_clips: int) -> None:
+    """Warn of clips that could not be read and of clips that are silent.
+
+    Parameters
+    ----------
+    failed : list of str
+        Error message of each clip that could not be read.
+    silent : list of str
+        Name of each clip without any sound.
+    n_clips : int
+        Number of all clips.
+
+    Warns
+    -----
+    AudioWarning
+        One for each of the two lists that is not empty; it names the first 20 clips.
+    """
+    for what, which in (
+        ("could not be read; their rows are NaN", failed),
+        ("are silent; their rows are -1 throughout", silent),
+    ):
+        if which:
+            named = "\n".join(which[:MAX_NAMED])
+            more = f"\nand {len(which) - MAX_NAMED} more" if len(which) > MAX_NAMED else ""
+            warnings.warn(
+                f"{len(which)} of {n_clips} clips {what}:\n{named}{more}",
+                AudioWarning,
+                stacklevel=find_stack_level(),
+            )
 
 
 class SpectrogramExtractor(

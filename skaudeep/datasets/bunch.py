@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import find_stack_level
+
 PARTITIONS = ("train", "devel", "test")
 
 # What corpora call the three partitions.
@@ -178,14 +180,14 @@ def given_folds(
     Warns
     -----
     UserWarning
-        Two calls up, if all clips below `root` belong to one fold; then both results are None.
+        If all clips below `root` belong to one fold; then both results are None.
     """
     if len(set(ids)) > 1:
         return fold_columns(ids)
     warnings.warn(
         f"All {len(ids)} clips below {str(root)!r} belong to fold {ids[0]}: without training "
         "clips there are no folds. Is the corpus complete?",
-        stacklevel=3,
+        stacklevel=find_stack_level(),
     )
     return None, None
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import PARTITION_ALIASES, make_bunch, repeated
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
@@ -139,7 +140,7 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
                 f"{(~given).sum()} of {len(names)} clips of {str(root)!r}, first "
                 f"{names[np.argmin(given)]!r}, are in no list of evaluation_setup and are left "
                 "out.",
-                stacklevel=3,
+                stacklevel=find_stack_level(),
             )
             rows = [rows[i] for i in np.flatnonzero(given)]
             names, folds = [row["filename"] for row in rows], folds[given]
@@ -150,7 +151,7 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
                 f"of other folds in {str(root)!r}, expected it in one of the two."
             )
     check_files(root, names, meta.name)
-    warn_unlisted(root, "audio", [*scenes], meta.name, stacklevel=4)
+    warn_unlisted(root, "audio", [*scenes], meta.name)
     classes = sorted({row["scene_label"] for row in rows})
     corpus = CORPORA["tut" if meta.suffix == ".txt" else "dcase-scenes"]
     return make_bunch(
@@ -177,7 +178,7 @@ def _read_folds(
         warnings.warn(
             f"{str(root / 'evaluation_setup')!r} holds no lists such as fold1_train.txt and "
             "fold1_evaluate.txt, so that there are no folds. Is the corpus complete?",
-            stacklevel=4,
+            stacklevel=find_stack_level(),
         )
         return None, []
     fold_names = sorted(lists, key=int)
@@ -248,9 +249,9 @@ def _load_events(root: Path) -> Bunch:
         warnings.warn(
             f"{len(events) - len(names)} of the {len(events)} clips listed in "
             f"{str(root / 'metadata')!r} are missing, first {missing!r}, and are left out.",
-            stacklevel=3,
+            stacklevel=find_stack_level(),
         )
-    warn_unlisted(root, "audio", [*events], "metadata", stacklevel=4)
+    warn_unlisted(root, "audio", [*events], "metadata")
     labels = [",".join(sorted(events[name])) for name in names]
     classes = sorted(set(labels) - {""})
     position = {"": -1} | {label: index for index, label in enumerate(classes)}

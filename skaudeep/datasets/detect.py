@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.compare import find_labels, load_compare
 from skaudeep.datasets.dcase import find_meta, load_dcase
 from skaudeep.datasets.esc import load_esc
@@ -146,7 +147,7 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
             f"{len(names)} files below {str(root)!r} are read as unlabelled clips: load_folder did "
             "not find folders of folds or of partitions, nor two or more of classes with every "
             f"clip directly in one{deviant}{missed}.{_see(root)}",
-            stacklevel=2,
+            stacklevel=find_stack_level(),
         )
     bunch.DESCR = f"{bunch.DESCR}\nRead by: load_folder\n"
     return bunch

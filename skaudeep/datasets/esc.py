@@ -144,7 +144,7 @@ def _rows_from_table(root: Path, subset: str | None) -> list[_Row]:
     if not rows:
         raise ValueError(f"Got subset={subset!r}, but no row of {str(root / _TABLE)!r} is in it.")
     check_files(root, [row.filename for row in rows], _TABLE)
-    warn_unlisted(root, "audio", listed, _TABLE, stacklevel=4)
+    warn_unlisted(root, "audio", listed, _TABLE)
     return rows
 
 

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from skaudeep._warnings import find_stack_level
+
 # Formats that libsndfile decodes, by their usual endings.
 AUDIO_SUFFIXES = {
     *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
@@ -154,14 +156,9 @@ def _like(root: str, name: str) -> str | None:
 
 
 def warn_unlisted(
-    root: str | os.PathLike[str],
-    folder: str,
-    names: Sequence[str],
-    source: str,
-    *,
-    stacklevel: int = 3,
+    root: str | os.PathLike[str], folder: str, names: Sequence[str], source: str
 ) -> None:
-    """Warn, two calls up, of audio files in a folder below `root` that `source` does not list."""
+    """Warn of audio files in a folder below `root` that `source` does not list."""
     listed = set(names)
     others = [
         name
@@ -172,5 +169,5 @@ def warn_unlisted(
         warnings.warn(
             f"{len(others)} audio files below {os.path.join(root, folder)!r}, first "
             f"{others[0]!r}, are not listed in {source} and are left out.",
-            stacklevel=stacklevel,
+            stacklevel=find_stack_level(),
         )

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
+from skaudeep._warnings import find_stack_level
+
 # Keys that hold one entry per clip in every data set, and keys that never do. Any other key does
 # where its length is the number of clips.
 ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
@@ -94,7 +96,7 @@ def select(
         warnings.warn(
             f"Fold(s) {', '.join(one_sided)} of {new['folds'].shape[1]} have no clips left to "
             "train or to test on and are dropped.",
-            stacklevel=2,
+            stacklevel=find_stack_level(),
         )
         kept = [str(fold + 1) not in one_sided for fold in range(new["folds"].shape[1])]
         new["folds"] = new["folds"][:, kept]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
+from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import PARTITIONS
 from skaudeep.datasets.operations import check_bunch, is_labelled, renewed, row_keys
 
@@ -297,5 +298,5 @@ def _warn_of_rare_classes(
         warnings.warn(
             f"{len(missing)} class(es) occur in too few groups to be everywhere, first "
             f"{missing[0]}. Ask for fewer parts, or leave the class(es) out.",
-            stacklevel=3,
+            stacklevel=find_stack_level(),
         )
