@@ -36,6 +36,12 @@ def check_writable(path: Path) -> None:
         )
 
 
+def check_compression(level: int) -> None:
+    """Raise a ValueError if the level of zlib is not an integer from 0 to 9."""
+    if level not in range(10):
+        raise ValueError(f"Got compression={level!r}, expected an integer from 0 to 9.")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give the name of a new file, which takes the place of `path` if the block ends well.

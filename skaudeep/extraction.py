@@ -17,11 +17,12 @@ from joblib import hash as digest
 from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 
-from skaudeep._files import check_writable
+from skaudeep._files import check_compression, check_writable
 from skaudeep._journal import Journal, record
 from skaudeep._version import __version__
 from skaudeep.audio.chain import extract_clip_views
-from skaudeep.audio.decoding import AudioError, Clip, list_clips
+from skaudeep.audio.decoding import Clip, list_clips
+from skaudeep.audio.errors import AudioError, all_clips_failed, sampling_rates_differ
 
 # Every process imports this room to work for it: what only the caller needs, scikit-learn and
 # netCDF4 among it, is imported where it is used. That is most of a second for each of them.
@@ -112,9 +113,8 @@ def extract_to_netcdf(
     if not isinstance(extractor, SpectrogramExtractor):
         raise TypeError(f"Got extractor={extractor!r}, expected a SpectrogramExtractor.")
     extractor._check_parameters()
-    if compression not in range(10):  # now, not hours later
-        raise ValueError(f"Got compression={compression!r}, expected an integer from 0 to 9.")
     file = Path(path).expanduser()
+    check_compression(compression)  # now, not hours later
     check_writable(file)
     with _others(effective_n_jobs(extractor.n_jobs) - 1) as others:
         from skaudeep.formats.layout import complete_bunch, padded
@@ -187,13 +187,7 @@ def _extract(
                     if extractor.on_error == "raise":
                         raise view
     if not journal.done.any():
-        error = errors[0]
-        raise AudioError(
-            f"all {len(clips)} clips",
-            f"failed; the first, {error.clip}: {error.reason}",
-            error.remedy,
-            error.kind,
-        )
+        raise all_clips_failed(len(clips), errors[0])
     return errors
 
 
@@ -201,12 +195,8 @@ def _check_rates(clips: list[Clip], rows: Sequence[int], journal: Journal) -> No
     first = journal.done.argmax()
     for row in rows:
         if journal.done[row] and journal.rates[row] != journal.rates[first]:
-            raise AudioError(
-                clips[row].name,
-                f"has a sampling rate of {journal.rates[row]:g} Hz, but {clips[first].name} has "
-                f"{journal.rates[first]:g} Hz",
-                "Set sampling_rate= to bring all clips to one rate",
-                "settings",
+            raise sampling_rates_differ(
+                clips[row].name, journal.rates[row], clips[first].name, journal.rates[first]
             )
 
 

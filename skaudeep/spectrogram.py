@@ -24,14 +24,12 @@ from skaudeep._base import (
 )
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import DYNAMIC_RANGE, Signal, extract_clip_views, hop_seconds
-from skaudeep.audio.decoding import (
-    SAMPLING_RATES,
-    Align,
+from skaudeep.audio.decoding import SAMPLING_RATES, Align, Channel, Clip, list_clips
+from skaudeep.audio.errors import (
     AudioError,
     AudioWarning,
-    Channel,
-    Clip,
-    list_clips,
+    all_clips_failed,
+    sampling_rates_differ,
 )
 from skaudeep.audio.spectra import MIN_DECIBELS, MelNorm, mel_filters, unfilter, unscale, waveform
 
@@ -109,22 +107,16 @@ def _gather(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[n
     """Stack the rows of one view, NaN where a clip is shorter or failed."""
     signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
     if not signals:
-        error: Any = rows[0]
-        raise AudioError(
-            f"all {len(rows)} clips",
-            f"failed; the first, {error.clip}: {error.reason}",
-            error.remedy,
-            error.kind,
-        )
+        first_error: Any = rows[0]
+        raise all_clips_failed(len(rows), first_error)
     first = next(iter(signals))
     for i, signal in signals.items():
         if signal.sampling_rate != signals[first].sampling_rate:
-            raise AudioError(
+            raise sampling_rates_differ(
                 clips[i].name,
-                f"has a sampling rate of {signal.sampling_rate:g} Hz, but "
-                f"{clips[first].name} has {signals[first].sampling_rate:g} Hz",
-                "Set sampling_rate= to bring all clips to one rate",
-                "settings",
+                signal.sampling_rate,
+                clips[first].name,
+                signals[first].sampling_rate,
             )
     shape = np.max([signal.values.shape for signal in signals.values()], axis=0)
     gathered = np.empty((len(rows), *shape), np.float32)

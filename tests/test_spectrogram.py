@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 import skaudeep.audio.chain
-from skaudeep.audio.decoding import AudioError, AudioWarning
+from skaudeep.audio.errors import AudioError, AudioWarning
 from skaudeep.audio.spectra import mel_filters
 from skaudeep.datasets import make_sounds
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views

@@ -12,7 +12,6 @@ from scipy import sparse
 
 from skaudeep.audio.decoding import (
     Align,
-    AudioError,
     Channel,
     Clip,
     mix_channels,
@@ -20,6 +19,7 @@ from skaudeep.audio.decoding import (
     pre_emphasize,
     read_audio,
 )
+from skaudeep.audio.errors import AudioError
 from skaudeep.audio.spectra import (
     MelNorm,
     mel_filters,

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skaudeep.audio.errors import AudioError
 from skaudeep.audio.headers import contradiction, missing_bytes, ogg_fault, states_length
 
 SAMPLING_RATES = (1_000, 768_000)  # Hz; what lies outside is a broken header, not a recording
@@ -20,60 +21,6 @@ RESTORE = "Restore it from its source or leave it out"
 
 Channel = Literal["mean", "left", "right", "difference"] | int
 Align = Literal["start", "center"]
-Fault = Literal["missing", "unreadable", "cut short", "not finite", "empty", "settings"]
-
-
-class AudioError(ValueError):
-    """A clip that cannot be used.
-
-    Parameters
-    ----------
-    clip : str
-        Name of the clip: its path, or its place in the input.
-    reason : str
-        What is wrong with it.
-    remedy : str
-        What to do about it.
-    kind : str, default="unreadable"
-        Which kind of fault it is. Code that sorts errors reads this attribute, never the words of
-        `reason`.
-
-        - "missing": there is no such file.
-        - "unreadable": the file cannot be opened or decoded, its header is invalid, or the object
-          is neither a path nor a waveform.
-        - "cut short": the file holds less than it announces, or a part of it is damaged.
-        - "not finite": samples are NaN or infinite.
-        - "empty": the file has no bytes, or no samples.
-        - "settings": the clip itself can be read, but not with the parameters in use: the wanted
-          channel, time range, window or sampling rate does not suit it.
-
-    Examples
-    --------
-    >>> raise AudioError("bark.wav", "the file is empty", "Restore it or leave it out", "empty")
-    Traceback (most recent call last):
-    ...
-    skaudeep.audio.decoding.AudioError: bark.wav: the file is empty. Restore it or leave it out.
-    """
-
-    def __init__(self, clip: str, reason: str, remedy: str, kind: Fault = "unreadable") -> None:
-        super().__init__(clip, reason, remedy, kind)  # all of them, or it would not pickle
-        self.clip = clip
-        self.reason = reason
-        self.remedy = remedy
-        self.kind: Fault = kind
-
-    def __str__(self) -> str:
-        # A file name may hold a line break or a terminal's escape sequence.
-        clip = self.clip if self.clip.isprintable() else repr(self.clip)
-        return f"{clip}: {self.reason}. {self.remedy}."
-
-    def renamed(self, clip: str) -> "AudioError":
-        """Return the same error about a clip of another name."""
-        return AudioError(clip, self.reason, self.remedy, self.kind)
-
-
-class AudioWarning(UserWarning):
-    """Some clips of a set have no usable sound."""
 
 
 class AudioInfo(NamedTuple):

@@ -18,13 +18,14 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
+from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
-from skaudeep.datasets.operations import check_bunch
 
 if TYPE_CHECKING:
     import pandas
 
-    from skaudeep.audio.decoding import AudioError, Clip
+    from skaudeep.audio.decoding import Clip
+    from skaudeep.audio.errors import AudioError
 
 # In the order of the report. What the error about a clip advises stands in for None.
 _ADVICE = {
@@ -236,7 +237,7 @@ def _digest(path: str) -> bytes | str:
 
 
 def _listen(clip: Clip, sampling_rate: float | None) -> _Sound | AudioError:
-    from skaudeep.audio.decoding import AudioError
+    from skaudeep.audio.errors import AudioError
 
     digest = hashlib.blake2b(digest_size=16)
     low, high = math.inf, -math.inf

@@ -15,11 +15,12 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import PARTITIONS
-from skaudeep.datasets.operations import check_bunch, is_labelled, take
+from skaudeep.datasets.bunch import PARTITIONS, check_bunch
+from skaudeep.datasets.operations import is_labelled, take
 
 if TYPE_CHECKING:
-    from skaudeep.audio.decoding import AudioError, AudioInfo, Clip
+    from skaudeep.audio.decoding import AudioInfo, Clip
+    from skaudeep.audio.errors import AudioError
 
 MAX_LINES = 5  # of the same kind, before the rest is only counted
 UNLABELLED = "unlabelled"
@@ -192,7 +193,8 @@ def read_headers(
     clips: list[Clip], sampling_rate: float | None, n_jobs: int | None
 ) -> list[AudioInfo | AudioError]:
     """Header of each clip's file, or what is wrong with it; each file is opened once."""
-    from skaudeep.audio.decoding import AudioError, audio_info
+    from skaudeep.audio.decoding import audio_info
+    from skaudeep.audio.errors import AudioError
 
     def read(path: str) -> AudioInfo | AudioError:
         try:
@@ -216,7 +218,8 @@ def is_file(clip: Clip) -> bool:
 
 def _header(clip: Clip, sampling_rate: float | None) -> AudioInfo | AudioError:
     """Say of a waveform what a header would."""
-    from skaudeep.audio.decoding import AudioError, AudioInfo
+    from skaudeep.audio.decoding import AudioInfo
+    from skaudeep.audio.errors import AudioError
 
     shape = np.shape(clip.source)
     if sampling_rate is None or not 1 <= len(shape) <= 2:

@@ -11,11 +11,14 @@ import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
 from skaudeep._warnings import find_stack_level
-
-# Keys that hold one entry per clip in every data set, and keys that never do. Any other key does
-# where its length is the number of clips.
-ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
-WHOLE_KEYS = ("target_names", "feature_names", "cv", "DESCR")
+from skaudeep.datasets.bunch import (
+    ROW_KEYS,
+    WHOLE_KEYS,
+    check_bunch,
+    fold_indices,
+    n_entries,
+    replace_keys,
+)
 
 
 def select(
@@ -100,7 +103,7 @@ def select(
         )
         kept = [str(fold + 1) not in one_sided for fold in range(new["folds"].shape[1])]
         new["folds"] = new["folds"][:, kept]
-    return renewed(bunch, **new)
+    return replace_keys(bunch, **new)
 
 
 def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = None) -> Bunch:
@@ -184,7 +187,7 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     new["folds"] = _join_folds(bunches)
     new["target"], new["target_names"] = _join_targets(bunches)
     new["DESCR"] = "\n\n".join(dict.fromkeys(bunch.get("DESCR", "") for bunch in bunches)).strip()
-    return renewed(bunches[0], **new)
+    return replace_keys(bunches[0], **new)
 
 
 def upsample(
@@ -287,63 +290,10 @@ def upsample(
     new = {key: take(bunch[key], rows) for key in row_keys(bunch)}
     new["filenames"] = np.array(names)
     new["copy_of"] = np.array([""] * n_clips + bunch.filenames[originals].tolist())
-    return renewed(bunch, **new)
+    return replace_keys(bunch, **new)
 
 
 # What the functions above and their neighbours build on.
-
-
-def check_bunch(bunch: Mapping[str, Any]) -> Bunch:
-    """Return a data set whose keys fit together; as a Bunch, which `bunch | {...}` is not.
-
-    Raises
-    ------
-    ValueError
-        If a key of :func:`make_bunch` is missing or of another length than `filenames`, or `cv` is
-        not what `folds` say.
-    """
-    needed = (*ROW_KEYS, "target_names")
-    if not isinstance(bunch, Mapping) or (missing := [key for key in needed if key not in bunch]):
-        lacks = f" without {', '.join(missing)}" if isinstance(bunch, Mapping) else ""
-        raise ValueError(
-            f"Got a {type(bunch).__name__}{lacks}, expected a data set with the keys "
-            f"{', '.join(needed)}. Assemble it with skaudeep.datasets.make_bunch."
-        )
-    n_clips = len(bunch["filenames"])
-    for key in ROW_KEYS:
-        if n_entries(bunch[key]) != n_clips:
-            raise ValueError(
-                f"Got {key} with {n_entries(bunch[key])} entries for {n_clips} filenames, expected "
-                "one entry per clip."
-            )
-    if "cv" in bunch:
-        expected = fold_indices(bunch["folds"], bunch.get("copy_of"))
-        sides = [list(map(np.asarray, fold)) for fold in bunch["cv"]]
-        if len(sides) != len(expected) or not all(
-            np.array_equal(side, indices)
-            for fold, pair in zip(sides, expected, strict=True)
-            for side, indices in zip(fold, pair, strict=True)
-        ):
-            raise ValueError(
-                "Got cv that is not what folds say, expected the same folds in both. Assemble the "
-                "data set with skaudeep.datasets.make_bunch(..., folds=...)."
-            )
-    return Bunch(**bunch)
-
-
-def renewed(bunch: Bunch, **changes: Any) -> Bunch:
-    """Return a data set with other values under some keys, and with `cv` to match its folds."""
-    new = Bunch(**{**bunch, **changes})
-    new["cv"] = fold_indices(new["folds"], new.get("copy_of"))
-    return new
-
-
-def fold_indices(
-    folds: npt.NDArray[np.int8], copy_of: npt.NDArray[np.str_] | None = None
-) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """Positions of the clips that train and that are tested in each fold; copies only train."""
-    original = True if copy_of is None else np.asarray(copy_of) == ""
-    return [(np.flatnonzero(fold == 0), np.flatnonzero((fold == 1) & original)) for fold in folds.T]
 
 
 def row_keys(bunch: Bunch) -> list[str]:
@@ -354,13 +304,6 @@ def row_keys(bunch: Bunch) -> list[str]:
         for key, value in bunch.items()
         if key in ROW_KEYS or (key not in WHOLE_KEYS and n_entries(value) == n_clips)
     ]
-
-
-def n_entries(value: Any) -> int | None:
-    """Length of an array, pandas object, list or tuple; None for what is no row of entries."""
-    if hasattr(value, "shape"):
-        return value.shape[0] if value.shape else None
-    return len(value) if isinstance(value, list | tuple) else None
 
 
 def take(values: Any, rows: npt.NDArray[np.intp]) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
+from skaudeep._files import replacing
 from skaudeep.datasets.bunch import fold_columns, make_bunch
 from skaudeep.datasets.files import join, list_audio
 
@@ -319,13 +320,8 @@ def _check_empty_but_for(folder: Path, names: list[str]) -> None:
 
 
 def _write(path: Path, waveform: npt.NDArray[np.float32], sampling_rate: int) -> None:
-    """Write a WAV file that is there whole or not at all."""
     from scipy.io import wavfile
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        wavfile.write(unfinished, sampling_rate, waveform)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        wavfile.write(temporary, sampling_rate, waveform)

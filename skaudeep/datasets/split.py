@@ -12,8 +12,8 @@ import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
 from skaudeep._warnings import find_stack_level
-from skaudeep.datasets.bunch import PARTITIONS
-from skaudeep.datasets.operations import check_bunch, is_labelled, renewed, row_keys
+from skaudeep.datasets.bunch import PARTITIONS, check_bunch, replace_keys
+from skaudeep.datasets.operations import is_labelled, row_keys
 
 MAX_BINS = 10  # of equal numbers of clips, for values to regress on
 
@@ -90,7 +90,7 @@ def add_folds(
     fold_of = _divide(bunch, [1 / n_folds] * int(n_folds), groups, random_state)
     folds = (fold_of[:, None] == np.arange(n_folds)).astype(np.int8)
     _warn_of_rare_classes(bunch, fold_of, [f"fold {k + 1}" for k in range(n_folds)])
-    return renewed(bunch, folds=folds)
+    return replace_keys(bunch, folds=folds)
 
 
 def add_partitions(
@@ -160,7 +160,7 @@ def add_partitions(
     names = [name for name in PARTITIONS if shares[name] > 0]
     part_of = _divide(bunch, [shares[name] for name in names], groups, random_state)
     _warn_of_rare_classes(bunch, part_of, names)
-    return renewed(bunch, partition=np.array(names, dtype="U5")[part_of])
+    return replace_keys(bunch, partition=np.array(names, dtype="U5")[part_of])
 
 
 def drop_folds(bunch: Bunch) -> Bunch:
@@ -184,7 +184,7 @@ def drop_folds(bunch: Bunch) -> Bunch:
     ((20, 0), [])
     """
     bunch = check_bunch(bunch)
-    return renewed(bunch, folds=np.zeros((len(bunch.filenames), 0), dtype=np.int8))
+    return replace_keys(bunch, folds=np.zeros((len(bunch.filenames), 0), dtype=np.int8))
 
 
 def drop_partitions(bunch: Bunch) -> Bunch:
@@ -208,7 +208,7 @@ def drop_partitions(bunch: Bunch) -> Bunch:
     {''}
     """
     bunch = check_bunch(bunch)
-    return renewed(bunch, partition=np.full(len(bunch.filenames), "", dtype="U5"))
+    return replace_keys(bunch, partition=np.full(len(bunch.filenames), "", dtype="U5"))
 
 
 def _divide(

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import make_bunch
-from skaudeep.datasets.operations import renewed
+from skaudeep.datasets.bunch import REQUIRED_KEYS, check_bunch, make_bunch, replace_keys
 
 RowReader = Callable[[int, int], NDArray[np.float32]]
 
@@ -34,13 +33,7 @@ def complete_bunch(bunch: Bunch) -> Bunch:
     ValueError
         If a key is missing, keys contradict each other, or a text cannot be stored.
     """
-    keys = ("data", "filenames", "target", "target_names", "folds", "partition", "groups", "DESCR")
-    if missing := [key for key in keys if key not in bunch]:
-        raise ValueError(
-            f"Got a bunch without {missing[0]!r}, expected all keys of datasets.make_bunch. "
-            "Assemble it with make_bunch."
-        )
-    bunch = Bunch(**bunch)  # as `bunch | {...}` is none
+    bunch = check_bunch(bunch, required=(*REQUIRED_KEYS, "DESCR"))
     whole = make_bunch(
         bunch.data,
         bunch.filenames,
@@ -54,12 +47,7 @@ def complete_bunch(bunch: Bunch) -> Bunch:
     whole.errors = np.full(len(whole.filenames), "")
     for key in {"errors", "copy_of"} & bunch.keys():
         whole[key] = np.asarray(bunch[key], dtype=str)
-        if whole[key].shape != whole.filenames.shape:
-            raise ValueError(
-                f"Got {key} of shape {whole[key].shape} with {len(whole.filenames)} filenames, "
-                "expected one text per clip."
-            )
-    whole = renewed(whole)  # copies only train, in whatever file they are
+    whole = replace_keys(whole)  # copies only train, in whatever file they are
     for key in ("filenames", "target_names", "groups", "errors", "copy_of"):
         for text in whole.get(key, ()):
             _check_text(key, str(text))

@@ -14,10 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from skaudeep._files import append_checksum, fingerprint, has_checksum, replacing, verify_checksum
+from skaudeep._files import (
+    append_checksum,
+    check_compression,
+    fingerprint,
+    has_checksum,
+    replacing,
+    verify_checksum,
+)
 from skaudeep._version import __version__
-from skaudeep.datasets.bunch import PARTITIONS, make_bunch
-from skaudeep.datasets.operations import renewed
+from skaudeep.datasets.bunch import PARTITIONS, make_bunch, replace_keys
 from skaudeep.formats.layout import (
     RowReader,
     complete_bunch,
@@ -213,7 +219,7 @@ def _bunch_of(
         raise ValueError(f"{path}: {error}") from None
     bunch.errors = columns.get("error", np.full(len(first), "")).astype(str)
     if "copy_of" in columns:
-        return renewed(bunch, copy_of=columns["copy_of"].astype(str))
+        return replace_keys(bunch, copy_of=columns["copy_of"].astype(str))
     return bunch
 
 
@@ -382,8 +388,7 @@ def write_rows(
     ValueError, OSError
         As `save_netcdf`.
     """
-    if compression not in range(10):
-        raise ValueError(f"Got compression={compression!r}, expected an integer from 0 to 9.")
+    check_compression(compression)
     item = shape[lengths.ndim :]
     n_chunks = lengths.shape[1] if lengths.ndim > 1 else None
     lengths = lengths.reshape(len(lengths), -1)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skaudeep.audio.decoding
-from skaudeep.audio import AudioError
+from skaudeep.audio.errors import AudioError, Fault
 from skaudeep.datasets import (
     audit,
     describe,
@@ -210,7 +210,7 @@ def test_audit_sorts_errors_by_their_kind_whatever_their_words(tmp_path, monkeyp
         raise AudioError(str(clip), "is cut short, has NaN or infinite samples", "Listen", kind)
 
     monkeypatch.setattr(skaudeep.audio.decoding, "read_audio", fail)
-    kinds = get_args(skaudeep.audio.decoding.Fault)
+    kinds = get_args(Fault)
     names = [write(tmp_path, f"{kind}.wav", noise(i)) for i, kind in enumerate(kinds)]
     table = audit(corpus(tmp_path, *names)).set_index("filename")
     expected = dict.fromkeys(names, "unreadable")

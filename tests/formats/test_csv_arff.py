@@ -18,7 +18,7 @@ from sklearn.utils import Bunch
 
 import skaudeep.formats
 from skaudeep.datasets import make_bunch
-from skaudeep.datasets.operations import renewed
+from skaudeep.datasets.bunch import replace_keys
 from skaudeep.formats.csv_arff import load_arff, load_csv, save_arff, save_csv
 from skaudeep.formats.netcdf import load_netcdf
 
@@ -64,7 +64,7 @@ PARTITION = ["train", "train", "devel", "test", "devel", "train"]
 
 
 def with_copies(*copy_of: str) -> Bunch:
-    return renewed(small_set(folds=FOLDS), copy_of=np.array(copy_of))
+    return replace_keys(small_set(folds=FOLDS), copy_of=np.array(copy_of))
 
 
 def assert_same(loaded: Bunch, saved: Bunch) -> None:
