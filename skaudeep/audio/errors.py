@@ -13,9 +13,9 @@ class AudioError(ValueError):
     clip : str
         Name of the clip: its path, or its place in the input.
     reason : str
-        What is wrong with it.
+        Description of the fault.
     remedy : str
-        What to do about it.
+        Advice to the user.
     kind : str, default="unreadable"
         Which kind of fault it is. Code that sorts errors reads this attribute, never the words of
         `reason`.

@@ -59,7 +59,7 @@ def make_bunch(
         One entry per clip: paths (str or Path), waveforms, spectrograms or features. A list or
         tuple of paths becomes an array of str; anything else is kept as it is.
     filenames : sequence of str, length n_clips
-        What identifies each clip, relative to the corpus, `/` as separator. No name twice.
+        Distinct names that identify the clips, relative to the corpus, with `/` as separator.
     target : array-like of shape (n_clips,), default=None
         Integers that index `target_names`, -1 where unlabelled, or floats to regress on, NaN where
         unlabelled. None: nothing is labelled.
@@ -68,13 +68,13 @@ def make_bunch(
     folds : array-like of shape (n_clips, n_folds), default=None
         0 where the clip trains, 1 where it is tested. Folds may overlap. None: no folds.
     fold_names : sequence of length n_folds, default=None
-        What error messages call the folds. None: 1, 2, ...
+        Names of the folds in error messages. None: 1, 2, ...
     partition : sequence of str, length n_clips, default=None
         "train", "devel", "test", or "" or None for each clip.
     groups : sequence of length n_clips, default=None
         Speaker, recording, site ... of each clip, stored as str; "", None or NaN where unknown.
     descr : str, default=""
-        What the data set is, its licence and its citation.
+        Description of the data set, its licence and its citation.
 
     Returns
     -------
@@ -96,14 +96,14 @@ def make_bunch(
         partition : ndarray of shape (n_clips,) of str
             "train", "devel", "test" or "".
         groups : ndarray of shape (n_clips,) of str
-            What must not be torn apart between training and test; "" where unknown.
+            Clips of one group must not be divided between training and test; "" where unknown.
         DESCR : str
             Description, licence, citation.
 
     Raises
     ------
     ValueError
-        If lengths differ, a name stands twice, a label has no class name, a fold has no clip to
+        If lengths differ, a name occurs twice, a label has no class name, a fold has no clip to
         train or to test on, or a partition is unknown.
     TypeError
         If `data` or `filenames` are a text or a set.
@@ -202,7 +202,7 @@ def find_faults(
 
     - it is a mapping and holds the required keys;
     - it holds at least one clip, and each key of clips has one entry per clip;
-    - a file name stands once, unless a key `chunk_nr` tells the rows of a clip apart;
+    - a file name occurs once, unless a key `chunk_nr` numbers the rows of a clip;
     - class names differ from one another;
     - folds are 0 and 1, and each has clips to train and to test on;
     - targets are integers that index the class names, or -1; or, without class names, finite
@@ -210,7 +210,7 @@ def find_faults(
     - partitions are "train", "devel", "test" or "";
     - `cv` is what `folds` say.
 
-    If keys are missing or lengths differ, the rules that build on these are not looked at.
+    If keys are missing or lengths differ, the rules that need them are not checked.
 
     Parameters
     ----------
@@ -219,12 +219,12 @@ def find_faults(
     required : sequence of str
         Keys that must be there. Rules about other keys apply where these are there.
     fold_names : sequence of length n_folds, default=None
-        What the sentences call the folds. None: 1, 2, ...
+        Names of the folds in the sentences. None: 1, 2, ...
 
     Yields
     ------
     str
-        What was found, and what was expected.
+        A broken rule: the value that was found, and what was expected.
 
     Examples
     --------
@@ -275,7 +275,7 @@ def _length_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _length(values: Any) -> int | None:
-    """Return the length of anything that rows can be taken from."""
+    """Return the number of rows of any container."""
     # Arrays on disk have a shape and sometimes no length.
     count = n_entries(values)
     return len(values) if count is None and hasattr(values, "__len__") else count
@@ -399,20 +399,20 @@ def replace_keys(bunch: Bunch, **changes: Any) -> Bunch:
 def fold_indices(
     folds: npt.NDArray[np.int8], copy_of: npt.NDArray[np.str_] | None = None
 ) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """Positions of the clips that train and that are tested in each fold; copies only train."""
+    """Return the positions of training and test clips of each fold; copies are never tested."""
     original = True if copy_of is None else np.asarray(copy_of) == ""
     return [(np.flatnonzero(fold == 0), np.flatnonzero((fold == 1) & original)) for fold in folds.T]
 
 
 def n_entries(value: Any) -> int | None:
-    """Length of an array, pandas object, list or tuple; None for what is no row of entries."""
+    """Return the length of an array, pandas object, list or tuple; None for any other value."""
     if hasattr(value, "shape"):
         return value.shape[0] if value.shape else None
     return len(value) if isinstance(value, list | tuple) else None
 
 
 def fold_columns(ids: Sequence[str]) -> tuple[npt.NDArray[np.int8], list[str]]:
-    """Turn the one fold in which each clip is tested into a column per fold.
+    """Turn the name of the fold that tests each clip into one column per fold.
 
     Parameters
     ----------
@@ -438,10 +438,10 @@ def fold_columns(ids: Sequence[str]) -> tuple[npt.NDArray[np.int8], list[str]]:
     return (np.asarray(ids)[:, None] == np.asarray(names)).astype(np.int8), names
 
 
-def given_folds(
+def fold_columns_or_warn(
     ids: Sequence[str], root: str | os.PathLike[str]
 ) -> tuple[npt.NDArray[np.int8] | None, list[str] | None]:
-    """Return :func:`fold_columns`, or warn where one fold is all there is, as in an excerpt.
+    """Return :func:`fold_columns`, or warn where there is only one fold, as in an excerpt.
 
     Warns
     -----
@@ -461,14 +461,14 @@ def given_folds(
 def number_classes(
     numbers: Sequence[str], names: Sequence[str], clips: Sequence[str], source: str
 ) -> tuple[list[int], list[str]]:
-    """Order classes by the numbers that a table gives them.
+    """Order classes by the numbers that a table assigns to them.
 
     Parameters
     ----------
     numbers, names, clips : sequence of str, length n_clips
-        Number and name of each clip's class, and the clip as messages name it.
+        Number and name of each clip's class, and the name of the clip in messages.
     source : str
-        What messages call the table.
+        Name of the table in messages.
 
     Returns
     -------
@@ -506,7 +506,7 @@ def number_classes(
 
 
 def natural_order(values: Iterable[str]) -> list[str]:
-    """Sort the distinct values, by number where all of them are whole numbers.
+    """Sort the distinct values, numerically where all of them are whole numbers.
 
     Examples
     --------
@@ -522,5 +522,5 @@ def natural_order(values: Iterable[str]) -> list[str]:
 
 
 def repeated(values: Iterable[str]) -> list[str]:
-    """Values that occur more than once."""
+    """Return the values that occur more than once."""
     return [value for value, count in Counter(values).items() if count > 1]

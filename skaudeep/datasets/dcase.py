@@ -1,4 +1,4 @@
-"""Acoustic scenes and sound events of the DCASE challenges, TUT 2017 among them."""
+"""Reader of acoustic scenes and sound events of the DCASE challenges."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def load_dcase(path: str | os.PathLike[str]) -> Bunch:
     Recognised are:
 
     - `meta.txt` (file, scene, location; tabs between them, no header) or `meta.csv` (with a header)
-      beside `audio`, and in `evaluation_setup` a pair of lists per fold, `fold1_train.txt` and
+      next to `audio`, and in `evaluation_setup` a pair of lists per fold, `fold1_train.txt` and
       `fold1_evaluate.txt`: the acoustic scenes of TUT 2016, TUT 2017 and the years after.
-    - `metadata/train/weak.csv` and the like beside `audio/train/weak`: the weakly labelled sound
-      events of DCASE 2018, task 4.
+    - `metadata/train/weak.csv` and similar lists next to `audio/train/weak`: the weakly labelled
+      sound events of DCASE 2018, task 4.
 
     No clip is opened.
 
@@ -47,7 +47,7 @@ def load_dcase(path: str | os.PathLike[str]) -> Bunch:
         All keys of :func:`make_bunch`, in the order of the lists. `data` holds paths that begin
         with `path` as it is given here, `target_names` the classes in alphabetical order. Of
         scenes: `folds` as the corpus gives them, and `groups` the location of a recording, where
-        the list tells it. Of events: `partition`, "train" for the clips in `audio/train`, those
+        the list states it. Of events: `partition`, "train" for the clips in `audio/train`, those
         without labels among them; a class is the set of events of a clip, such as `Dog,Speech`.
 
     Raises
@@ -106,14 +106,14 @@ def load_dcase(path: str | os.PathLike[str]) -> Bunch:
 
 
 def find_meta(root: Path) -> Path | None:
-    """Return the list that tells a corpus of the DCASE challenges, None where there is none."""
-    for name, beside in (
+    """Return the list by which a corpus of the DCASE challenges is recognised, or None."""
+    for name, folder in (
         # Anything may be called meta.csv.
         ("meta.txt", "evaluation_setup"),
         ("meta.csv", "evaluation_setup"),
         ("metadata/train/weak.csv", "audio/train"),
     ):
-        if (root / name).is_file() and (root / beside).is_dir():
+        if (root / name).is_file() and (root / folder).is_dir():
             return root / name
     return None
 

@@ -1,4 +1,4 @@
-"""GTZAN, the musical genres of Tzanetakis and Cook (2002)."""
+"""Reader of GTZAN, the musical genres of Tzanetakis and Cook (2002)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skaudeep.datasets.files import check_folder, join, list_audio
 
 FOLDERS = ("genres", "genres_original")
 _CLIP = re.compile(r"(?P<genre>[^/]+)/(?P=genre)\.\d{5}\.\w+")
-# No more than noise after its header, in the copies that circulate.
+# In the copies that circulate, this file holds only noise after its header.
 _CORRUPT = "jazz.00054."
 
 

@@ -1,4 +1,4 @@
-"""Clips of a data set chosen, joined and repeated, with all that is known about them."""
+"""Operations on data sets: select clips, concatenate data sets, upsample small classes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def select(
     *,
     classes: Sequence[str] | None = None,
 ) -> Bunch:
-    """Keep some clips of a data set, with everything that is known about them.
+    """Keep some clips of a data set, in all of its keys.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def select(
         A data set with the keys of :func:`make_bunch`; it is not changed.
     clips : array-like of bool, int or str, or slice, default=None
         A mask of shape (n_clips,), positions, or names as in `filenames`. Positions and names also
-        give the order of the result, and none may stand twice. None keeps all clips.
+        determine the order of the result, and must be distinct. None keeps all clips.
     classes : sequence of str, default=None
         Keep only clips of these classes, and number the classes in the order given here. None
         keeps clips of all classes and their numbers, even of classes that are left without clips.
@@ -50,7 +50,7 @@ def select(
     Raises
     ------
     ValueError
-        If no clip is left, or clips or classes are not there.
+        If no clip is left, or a clip or class does not exist.
 
     Warns
     -----
@@ -109,17 +109,17 @@ def select(
 def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = None) -> Bunch:
     """Join data sets, the clips of the first one first.
 
-    Classes are matched by name and numbered anew: those of the first data set, then what others
-    add. Fold k of one joins fold k of the others. A data set without folds joins others that have
-    some only if it is unlabelled: its clips then train in every fold.
+    Classes are matched by name and renumbered: those of the first data set, then those that others
+    add. Fold k of one is joined with fold k of the others. A data set without folds can be joined
+    with others that have some only if it is unlabelled: its clips then train in every fold.
 
     Parameters
     ----------
     bunches : sequence of :class:`~sklearn.utils.Bunch`
         At least one data set, all with the same keys; none is changed.
     prefixes : sequence of str, one per data set, default=None
-        Put before file names and groups, such as "gtzan/", so that equal ones of different corpora
-        stay apart. None: names must differ, and equal groups are one group.
+        Text to put before file names and groups, such as "gtzan/", so that equal ones of different
+        corpora remain distinct. None: names must differ, and equal groups become one group.
 
     Returns
     -------
@@ -131,7 +131,8 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     ------
     ValueError
         If data sets differ in their keys, their number of folds, their kind of target or of data,
-        the size of frames, or a value such as `sampling_rate`; or if a file name stands in two.
+        the size of frames, or a value such as `sampling_rate`; or if two have a file name in
+        common.
 
     Examples
     --------
@@ -198,18 +199,18 @@ def upsample(
 ) -> Bunch:
     """Balance the classes: repeat clips until each class has as many as the largest.
 
-    Partitions are balanced each by itself, and so are clips that are tested in the same folds: a
-    copy stays on the side of its original, in partitions, folds and groups, and where all classes
-    occur in all folds every training side is balanced. No copy is in the test indices of `cv`, so
-    that each clip is still tested once.
+    Each partition is balanced separately, and so are the clips that are tested in the same folds: a
+    copy belongs to the partition, folds and group of its original, and where all classes occur in
+    all folds every training set is balanced. No copy is in the test indices of `cv`, so that each
+    clip is still tested once.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set of classes with the keys of :func:`make_bunch`; it is not changed.
     partitions : str or sequence of str, default=None
-        Which to balance: "train", "devel", "test". None: "train", or all clips where there are no
-        partitions.
+        Partitions to balance: "train", "devel", "test". None: "train", or all clips where there are
+        no partitions.
     random_state : int, RandomState instance or None, default=None
         Determines which clips are repeated once more than others of their class. Pass an int for
         the same clips in every call.
@@ -232,7 +233,7 @@ def upsample(
     Notes
     -----
     Unlabelled clips are not repeated. Divide first, then balance: :func:`add_folds` refuses a data
-    set with copies, and a splitter that knows nothing of them would test on what it trained on.
+    set with copies, and a splitter that does not know of copies would test on training clips.
 
     Examples
     --------
@@ -293,11 +294,11 @@ def upsample(
     return replace_keys(bunch, **new)
 
 
-# What the functions above and their neighbours build on.
+# Helpers, also for other modules.
 
 
 def row_keys(bunch: Bunch) -> list[str]:
-    """Keys of a data set that hold one entry per clip."""
+    """Return the keys of a data set that hold one entry per clip."""
     n_clips = len(bunch["filenames"])
     return [
         key
@@ -307,7 +308,7 @@ def row_keys(bunch: Bunch) -> list[str]:
 
 
 def take(values: Any, rows: npt.NDArray[np.intp]) -> Any:
-    """Entries of an array, pandas object, list or tuple at some positions."""
+    """Return the entries of an array, pandas object, list or tuple at the given positions."""
     if hasattr(values, "iloc"):
         return values.iloc[rows]
     return values[rows] if hasattr(values, "shape") else [values[row] for row in rows]
@@ -348,7 +349,7 @@ def _positions(bunch: Bunch, clips: npt.ArrayLike | slice) -> npt.NDArray[np.int
 
 
 def _join(parts: list[Any], key: str, waveforms: bool) -> Any:
-    """Put the entries of several data sets under one key one after the other."""
+    """Concatenate the entries of several data sets for one key."""
     if any(isinstance(part, list | tuple) for part in parts):
         return [entry for part in parts for entry in part]
     if all(hasattr(part, "names") for part in parts):  # a pandas index
@@ -432,7 +433,7 @@ def _join_targets(bunches: list[Bunch]) -> tuple[npt.NDArray[Any], list[str]]:
 
 
 def is_labelled(bunch: Bunch) -> npt.NDArray[np.bool_]:
-    """Tell which clips have a class or a value."""
+    """Return a mask of the clips that have a class or a value."""
     target = bunch["target"]
     return ~np.isnan(target) if target.dtype.kind == "f" else target >= 0
 

@@ -1,4 +1,4 @@
-"""Whether the parts of a data set contradict one another."""
+"""The check of a data set that lists all broken rules."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sklearn.utils import Bunch
 
 from skaudeep.datasets.bunch import find_faults, n_entries
 
-# What all chunks of a clip share.
+# Keys in which all chunks of a clip agree.
 SHARED_KEYS = ("target", "folds", "partition", "groups")
-MAX_LINES = 10  # of violations in a message
+MAX_LINES = 10  # violations that a message shows
 
 
 class IntegrityError(ValueError):
-    """A data set whose parts contradict one another.
+    """Error about a data set whose parts contradict one another.
 
     Parameters
     ----------
     violations : list of str
-        All that is wrong, a sentence each.
+        One sentence per broken rule.
 
     Examples
     --------
@@ -49,12 +49,12 @@ class IntegrityError(ValueError):
 def validate(bunch: Bunch) -> Bunch:
     """Check that the parts of a data set do not contradict one another.
 
-    For data sets put together by hand, changed in place, or stored elsewhere: readers and the
-    functions of this package return only what passes. Neither `data` nor any file is read.
+    Use it for data sets that were assembled by hand, changed in place, or stored elsewhere: readers
+    and functions of this package return only valid data sets. Neither `data` nor any file is read.
 
     The rules: every key of :func:`make_bunch` is there, with one entry per clip, and holds what
     :func:`make_bunch` accepts: classes agree with `target_names`, folds are 0 and 1 and have both
-    sides, partitions are known; `cv` is what `folds` say. A file name may stand several times,
+    sides, partitions are known; `cv` is what `folds` say. A file name may occur several times,
     once per chunk, if a key `chunk_nr` numbers the chunks. Then all rows of a name agree in class
     or value, folds, partition and group, every clip has the same number of chunks, and these are
     numbered from 0, each once.
@@ -121,6 +121,6 @@ def _chunk_faults(bunch: Bunch) -> Iterator[str]:
 
 
 def _distinct(values: Any) -> list[Any]:
-    """Distinct entries, NaN equal to itself."""
+    """Return the distinct entries; NaN counts as one value."""
     axis = 0 if values.ndim > 1 else None
     return np.unique(values, axis=axis).tolist()
