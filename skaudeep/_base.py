@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 from skaudeep._version import __version__
+from skaudeep._warnings import find_stack_level
 
 __all__ = [
     "COUNT",
@@ -166,7 +167,7 @@ class VersionMixin:
                     current_version=__version__,
                     original_version=original,
                 ),
-                stacklevel=2,
+                stacklevel=find_stack_level(),
             )
         super().__setstate__(state)  # type: ignore[misc]
 

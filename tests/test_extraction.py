@@ -113,13 +113,13 @@ def test_a_clip_that_changed_meanwhile_is_extracted_again(
             extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
     Path(files.data[11]).write_bytes(Path(files.data[12]).read_bytes())
     again: list[list[int]] = []
-    some = extraction._extract_some
+    extract_batch = extraction._extract_batch
 
     def counted(rows: list[int], *others: object) -> object:
         again.append(rows)
-        return some(rows, *others)
+        return extract_batch(rows, *others)
 
-    monkeypatch.setattr("skaudeep.extraction._extract_some", counted)
+    monkeypatch.setattr("skaudeep.extraction._extract_batch", counted)
     stored = extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
     assert again == [[11]]
     np.testing.assert_array_equal(stored.data[11], stored.data[12])

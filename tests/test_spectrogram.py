@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 import skaudeep.audio.chain
-from skaudeep.audio.decoding import AudioError, AudioWarning
+from skaudeep.audio.errors import AudioError, AudioWarning
 from skaudeep.audio.spectra import mel_filters
 from skaudeep.datasets import make_sounds
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
@@ -295,7 +295,7 @@ def test_a_pipelines_output_can_still_be_set(files):
     ]
     bins = SpectrogramExtractor(n_mels=None, sampling_rate=RATE)
     assert len(bins.get_feature_names_out()) == bins.transform(files).shape[-1]
-    with pytest.raises(ValueError, match=r"Set sampling_rate= to name them"):
+    with pytest.raises(ValueError, match=r"Set sampling_rate= to get feature names"):
         SpectrogramExtractor(n_mels=None).get_feature_names_out()
 
 

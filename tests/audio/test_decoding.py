@@ -294,10 +294,21 @@ FAULTS = {
     "nul\0.wav": (lambda path: None, "cannot be opened"),
     "too-long" * 40 + ".wav": (lambda path: None, "cannot be opened"),
 }
+# All others are "unreadable".
+KINDS = {
+    "missing": {"missing.wav", "dangling.wav"},
+    "empty": {"empty.wav", "zero-samples.wav"},
+    "not finite": {"nan.wav", "infinite.wav"},
+    "cut short": {
+        *("header-only.wav", "cut.wav", "cut-by-a-byte.wav", "three-gigabytes.wav", "cut.aiff"),
+        *("cut.au", "cut.w64", "cut.rf64", "cut.caf", "cut.mp3", "tagged-and-cut.mp3", "cut.ogg"),
+        *("no-last-page.ogg", "page-missing.ogg", "damaged-page.ogg", "chained.ogg"),
+    },
+}
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_names_the_file_the_reason_and_a_remedy(tmp_path, name):
+def test_each_fault_names_the_file_the_reason_a_remedy_and_its_kind(tmp_path, name):
     make, reason = FAULTS[name]
     path = tmp_path / name
     make(path)
@@ -305,6 +316,9 @@ def test_each_fault_names_the_file_the_reason_and_a_remedy(tmp_path, name):
         read_audio(path)
     assert caught.value.clip == str(path)
     assert len(caught.value.remedy.split()) > 2
+    assert caught.value.kind == next(
+        (k for k, names in KINDS.items() if name in names), "unreadable"
+    )
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
@@ -361,8 +375,9 @@ def test_an_mp3_that_does_not_state_its_length_is_read_to_its_end(tmp_path):
 
 @pytest.mark.parametrize(("start", "end"), [(0.5, 1.5), (1.0, None), (0.5, 0.25), (-0.5, None)])
 def test_a_piece_outside_of_its_clip_is_an_error(tmp_path, start, end):
-    with pytest.raises(AudioError, match=r"a\.wav: has no samples from .*: it lasts 1 s"):
+    with pytest.raises(AudioError, match=r"a\.wav: has no samples from .*: it lasts 1 s") as caught:
         read_audio(written(tmp_path / "a.wav"), start=start, end=end)
+    assert caught.value.kind == "settings"
 
 
 def test_a_waveform_needs_its_rate():
@@ -371,25 +386,27 @@ def test_a_waveform_needs_its_rate():
 
 
 @pytest.mark.parametrize(
-    ("waveform", "reason"),
+    ("waveform", "reason", "kind"),
     [
-        (np.zeros((2, 2, 2)), r"neither a path nor a waveform \(dtype float64, shape \(2, 2, 2\)"),
-        (np.zeros(4, complex), "neither a path nor a waveform"),
-        (None, "neither a path nor a waveform"),
-        (np.zeros((RATE, 2)), "16000 channels, more than 64. Channels come first"),
-        (np.zeros(0), "has no samples"),
-        ([0.0, np.nan, 0.0], "holds 1 samples that are NaN"),
+        (np.zeros((2, 2, 2)), r"neither .* \(dtype float64, shape \(2, 2, 2\)", "unreadable"),
+        (np.zeros(4, complex), "neither a path nor a waveform", "unreadable"),
+        (None, "neither a path nor a waveform", "unreadable"),
+        (np.zeros((RATE, 2)), "16000 channels, more than 64. Channels come first", "unreadable"),
+        (np.zeros(0), "has no samples", "empty"),
+        ([0.0, np.nan, 0.0], "holds 1 samples that are NaN", "not finite"),
     ],
 )
-def test_what_is_no_waveform_is_an_error(waveform, reason):
-    with pytest.raises(AudioError, match=reason):
+def test_what_is_no_waveform_is_an_error(waveform, reason, kind):
+    with pytest.raises(AudioError, match=reason) as caught:
         read_audio(waveform, sampling_rate=RATE)
+    assert caught.value.kind == kind
 
 
 @pytest.mark.parametrize("channel", ["right", "difference", 1, 7])
 def test_a_missing_channel_is_an_error(channel):
-    with pytest.raises(AudioError, match=rf"channel={channel!r} asks for channel \d"):
+    with pytest.raises(AudioError, match=rf"channel={channel!r} asks for channel \d") as caught:
         mix_channels(np.zeros((1, 9), np.float32), channel)
+    assert caught.value.kind == "settings"
 
 
 @pytest.mark.parametrize(
@@ -412,6 +429,7 @@ def test_what_holds_no_clips_is_an_error(X, message):
 
 
 def test_errors_survive_pickling_and_print_strange_names_inertly():
-    error = pickle.loads(pickle.dumps(AudioError("a\x1b[31m.wav", "is red", "Paint it")))
+    error = pickle.loads(pickle.dumps(AudioError("a\x1b[31m.wav", "is red", "Paint it", "empty")))
     assert str(error) == r"'a\x1b[31m.wav': is red. Paint it."
     assert error.clip == "a\x1b[31m.wav"
+    assert error.kind == error.renamed("b.wav").kind == "empty"

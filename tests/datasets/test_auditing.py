@@ -5,6 +5,8 @@ import pickle
 import shutil
 import sys
 import time
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skaudeep.audio.decoding
+from skaudeep.audio.errors import AudioError, Fault
 from skaudeep.datasets import (
     audit,
     describe,
@@ -199,6 +202,20 @@ def test_what_cannot_be_read_is_told_apart(tmp_path):
     assert table.detail[0] == "no such file"
     assert "holds 2 samples that are NaN or infinite" in table.detail[5]
     assert table.advice.str.len().min() > 0
+
+
+def test_audit_sorts_errors_by_their_kind_whatever_their_words(tmp_path, monkeypatch):
+    def fail(clip, **kwargs):
+        kind = Path(clip).stem
+        raise AudioError(str(clip), "is cut short, has NaN or infinite samples", "Listen", kind)
+
+    monkeypatch.setattr(skaudeep.audio.decoding, "read_audio", fail)
+    kinds = get_args(Fault)
+    names = [write(tmp_path, f"{kind}.wav", noise(i)) for i, kind in enumerate(kinds)]
+    table = audit(corpus(tmp_path, *names)).set_index("filename")
+    expected = dict.fromkeys(names, "unreadable")
+    expected |= {"cut short.wav": "truncated", "not finite.wav": "non-finite"}
+    assert table.finding.to_dict() == expected
 
 
 def test_silence_is_a_matter_of_level_not_of_offset(tmp_path):

@@ -83,7 +83,7 @@ def test_urbansound8k_is_read_from_its_table(urbansound):
         (",5,3,", ",five,3,", ValueError, "fold 'five' for clip '100032-3-0-0.wav'"),
         (",5,3,", ",5,dog,", ValueError, "class number 'dog' for clip '100032-3-0-0.wav'"),
         (",6,gun_shot", ",3,gun_shot", ValueError, "class 3 as 'dog_bark' and as 'gun_shot'"),
-        ("classID", "class_id", ValueError, "column 'classID', which stands 0 times"),
+        ("classID", "class_id", ValueError, "column 'classID', which occurs 0 times"),
         ("-121.wav", "-117.wav", ValueError, "more than once, first 'audio/fold5/100263-2-0-117"),
         ("102305-6-0-0.wav", "../../../a.wav", ValueError, "'audio/fold10/../../../a.wav', which"),
         (",10,6,", ",9,6,", FileNotFoundError, "1 of the 4 files .*'audio/fold9/102305-6-0-0.wav'"),

@@ -157,7 +157,7 @@ def test_what_is_no_index_is_refused(corpus):
         load_index(pd.DataFrame({"file": ["a.wav"]}))
     with pytest.raises(ValueError, match="without rows"):
         load_index(segments(("a.wav", 0, 1))[:0])
-    with pytest.raises(ValueError, match="column 'call', which stands 0 times"):
+    with pytest.raises(ValueError, match="column 'call', which occurs 0 times"):
         load_index(segments(("a.wav", 0, 1)), target="call")
     with pytest.raises(ValueError, match="task='ranking', expected None"):
         load_index(segments(("a.wav", 0, 1)), task="ranking")
@@ -166,7 +166,7 @@ def test_what_is_no_index_is_refused(corpus):
     with pytest.raises(FileNotFoundError, match="expected a file that exists"):
         load_index(corpus / "no.csv")
     (corpus / "t.csv").write_text("path,label\na.wav,x\n")
-    with pytest.raises(ValueError, match="column 'file', which stands 0 times"):
+    with pytest.raises(ValueError, match="column 'file', which occurs 0 times"):
         load_index(corpus / "t.csv")
     (corpus / "u.csv").write_text("file,start\na.wav,1\n")
     with pytest.raises(ValueError, match=r"levels \['file', 'start'\], expected"):

@@ -109,10 +109,10 @@ def test_data_that_is_no_list_of_paths_is_kept_as_it_is():
     ("changes", "message"),
     [
         ({"filenames": [], "data": []}, "no clips"),
-        ({"data": NAMES[:2]}, "data of length 2 with 3 filenames"),
-        ({"data": np.zeros((2, 5))}, "data of length 2 with 3 filenames"),
+        ({"data": NAMES[:2]}, "data with 2 entries for 3 filenames"),
+        ({"data": np.zeros((2, 5))}, "data with 2 entries for 3 filenames"),
         ({"filenames": ["a.wav", "b.wav", "a.wav"]}, "first 'a.wav'"),
-        ({"target": [0, 1]}, "target of length 2"),
+        ({"target": [0, 1]}, "target with 2 entries for 3 filenames"),
         ({"target": [0, 1, 2]}, "target 2 for clip 'c.wav'.*index into the 2 target_names"),
         ({"target": [0, -2, 1]}, "target -2 for clip 'b.wav'"),
         ({"target": ["x", "y", "y"]}, "one integer .* or one float"),
@@ -121,13 +121,13 @@ def test_data_that_is_no_list_of_paths_is_kept_as_it_is():
         ({"target": [0.5, np.inf, 1], "target_names": []}, "target inf for clip 'b.wav'"),
         ({"target_names": ["x", "x"]}, "class 'x' twice"),
         ({"folds": [0, 1, 1]}, r"folds of shape \(3,\)"),
-        ({"folds": [[0, 1], [1, 0]]}, r"folds of shape \(2, 2\) with 3 filenames"),
+        ({"folds": [[0, 1], [1, 0]]}, "folds with 2 entries for 3 filenames"),
         ({"folds": [[0], [1], [2]]}, "0 .train. and 1 .test."),
         ({"folds": [[0, 0], [1, 0], [1, 0]]}, "fold 2 without test clips"),
         ({"folds": [[0, 1], [1, 1], [1, 1]]}, "fold 2 without training clips"),
-        ({"partition": ["train", "test"]}, "partition of length 2"),
+        ({"partition": ["train", "test"]}, "partition with 2 entries for 3 filenames"),
         ({"partition": ["train", "dev", "test"]}, "partition 'dev' for clip 'b.wav'"),
-        ({"groups": ["x"]}, "groups of length 1"),
+        ({"groups": ["x"]}, "groups with 1 entries for 3 filenames"),
     ],
 )
 def test_a_bunch_whose_parts_disagree_is_refused(changes, message):
@@ -259,7 +259,7 @@ def test_clips_that_the_esc_table_lists_but_nobody_has_are_counted_and_named(esc
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("target,", "label,", "column 'target', which stands 0 times.*Columns there: 'filename'"),
+        ("target,", "label,", "column 'target', which occurs 0 times.*Columns there: 'filename'"),
         ("B-2.wav,2,2,pig", "B-2.wav,2,2,cow", "class 2 as 'pig' and as 'cow'"),
         ("A-0.wav,1,0,", "A-0.wav,1,zero,", "class number 'zero' for clip 'audio/1-7-A-0.wav'"),
         ("A-0.wav,1,0,", "A-0.wav,,0,", "fold '' for clip '1-7-A-0.wav'"),
@@ -291,7 +291,7 @@ def test_the_esc10_subset_of_esc10_of_2015_is_all_of_it(tmp_path):
 def test_esc50_of_2015_does_not_tell_the_esc10_subset(tmp_path):
     touch(tmp_path, "101 - Dog/1-1-A.ogg", "210 - Rain/2-2-A.ogg")
     assert load_esc(tmp_path).DESCR.startswith("ESC-50")
-    with pytest.raises(ValueError, match=r"subset='esc10' .* is ESC-50 and has no meta/esc50.csv"):
+    with pytest.raises(ValueError, match=r"subset='esc10' .* is ESC-50 without meta/esc50.csv"):
         load_esc(tmp_path, subset="esc10")
 
 
@@ -514,7 +514,7 @@ def test_a_column_per_fold_lets_folds_overlap(tmp_path):
     ("text", "columns", "message"),
     [
         ("f,t\na.wav,x\n", {"target": "label"}, "column 'label'.*0 times.*'f', 't'"),
-        ("f,t,t\na.wav,x,y\n", {"target": "t"}, "column 't', which stands 2 times"),
+        ("f,t,t\na.wav,x,y\n", {"target": "t"}, "column 't', which occurs 2 times"),
         ("f,t\n", {}, "without rows"),
         ("", {}, "which is empty"),
         ("\n \n", {}, "which is empty"),
@@ -641,7 +641,7 @@ def test_a_data_frame_reads_as_its_text_would(tmp_path, monkeypatch):
     assert load_table(frame, path="f", fold=["held"]).folds.tolist() == [[1], [0], [0]]
     with pytest.raises(ValueError, match="without rows"):
         load_table(frame.iloc[:0], path="f")
-    with pytest.raises(ValueError, match="'sex', which stands 0 times in the DataFrame"):
+    with pytest.raises(ValueError, match="'sex', which occurs 0 times in the DataFrame"):
         load_table(frame, path="f", target="sex")
 
 

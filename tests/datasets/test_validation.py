@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils import Bunch
 
-from skaudeep.datasets import load_esc, make_bunch, make_sounds, upsample, validate
+from skaudeep.datasets import (
+    describe,
+    drop_folds,
+    load_esc,
+    make_bunch,
+    make_sounds,
+    select,
+    upsample,
+    validate,
+)
+from skaudeep.datasets.bunch import check_bunch, find_faults
 from skaudeep.datasets.validation import IntegrityError
 
 
@@ -122,7 +132,10 @@ def test_every_violation_is_listed_and_the_message_stays_short():
         ({"partition": np.array(["dev", "", ""])}, "partition 'dev' for clip 'a'"),
         ({"groups": np.array(["x"])}, "groups with 1 entries for 3 filenames"),
         ({"cv": []}, "cv that is not what folds say"),
-        ({"filenames": np.array(["a", "b", "a"])}, "clip 'a' stands 2 times, expected once, or"),
+        (
+            {"filenames": np.array(["a", "b", "a"])},
+            r"1 file name\(s\) more than once, first 'a'.*or number the chunks .* chunk_nr",
+        ),
         ({"chunk_nr": [0]}, "chunk_nr has 1 entries"),
     ],
 )
@@ -144,3 +157,41 @@ def test_what_is_no_data_set_is_refused():
         validate(Bunch())
     with pytest.raises(ValueError, match="Got a list, expected a data set"):
         validate([1, 2])
+
+
+def test_every_broken_rule_is_found_and_the_first_one_raised():
+    bunch = make_bunch(
+        ["a", "b", "c"],
+        ["a", "b", "c"],
+        target=[0, 1, 0],
+        target_names=["ant", "bee"],
+        folds=[[0], [1], [0]],
+    )
+    bunch.target[2] = 5
+    bunch.folds[1] = 0
+    bunch.partition[0] = "dev"
+    faults = list(find_faults(bunch))
+    for fault, part in zip(faults, ["fold 1 without test", "target 5", "'dev'", "cv"], strict=True):
+        assert part in fault
+    assert violations(bunch) == faults
+    with pytest.raises(ValueError, match="fold 1 without test clips") as caught:
+        check_bunch(bunch)
+    assert str(caught.value) == faults[0]
+    for function in (upsample, drop_folds, describe, select):
+        with pytest.raises(ValueError, match="fold 1 without test clips"):
+            function(bunch)
+
+
+def test_a_bunch_of_few_keys_is_checked_in_those_that_it_has():
+    bunch = {"data": np.zeros((2, 3)), "target": np.array([0, 1])}
+    assert type(check_bunch(bunch, required=["data", "target"])) is Bunch
+    with pytest.raises(ValueError, match="Got a dict without folds, expected"):
+        check_bunch(bunch, required=["data", "folds"])
+    for changes, message in [
+        ({"target": [0, -2]}, "target -2 for clip 1, expected a class number from 0"),
+        ({"target": [0, 1, 1]}, "target with 3 entries for 2 clips"),
+        ({"groups": np.array([["a", "b"]] * 2)}, r"groups of shape \(2, 2\), expected one text"),
+        ({"data": np.zeros((0, 3))}, "Got no clips"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            check_bunch(bunch | changes, required=["data", "target"])

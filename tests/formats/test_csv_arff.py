@@ -18,7 +18,7 @@ from sklearn.utils import Bunch
 
 import skaudeep.formats
 from skaudeep.datasets import make_bunch
-from skaudeep.datasets.operations import renewed
+from skaudeep.datasets.bunch import replace_keys
 from skaudeep.formats.csv_arff import load_arff, load_csv, save_arff, save_csv
 from skaudeep.formats.netcdf import load_netcdf
 
@@ -64,7 +64,7 @@ PARTITION = ["train", "train", "devel", "test", "devel", "train"]
 
 
 def with_copies(*copy_of: str) -> Bunch:
-    return renewed(small_set(folds=FOLDS), copy_of=np.array(copy_of))
+    return replace_keys(small_set(folds=FOLDS), copy_of=np.array(copy_of))
 
 
 def assert_same(loaded: Bunch, saved: Bunch) -> None:
@@ -179,7 +179,7 @@ def test_clips_without_a_place_are_not_lost(tmp_path: Path, changes: dict, messa
 def test_an_export_of_another_layout_is_not_mixed_in(tmp_path: Path, suffix: str):
     save, load = FORMATS[suffix]
     save(small_set(folds=FOLDS), tmp_path)
-    with pytest.raises(ValueError, match=rf"fold_1.features\.{suffix}: is there from an export"):
+    with pytest.raises(ValueError, match=rf"fold_1.features\.{suffix}: exists from an export"):
         save(small_set(), tmp_path)
     save(small_set(), tmp_path, name="other")
     with pytest.raises(ValueError, match=rf"features\.{suffix}, other\.{suffix}. Choose one"):
@@ -486,7 +486,7 @@ def test_files_of_one_export_must_agree(tmp_path: Path):
         (small_set(), {"name": "a/b"}, "name='a/b'"),
         (small_set(), {"name": ""}, "name=''"),
         (with_copies("", "a.wav", "", "", "", ""), {}, "copies .* and folds"),
-        (small_set(target_names=["", "cat", "dog"]), {}, "stands for no label"),
+        (small_set(target_names=["", "cat", "dog"]), {}, "means no label"),
     ],
     ids=["paths", "folder", "no name", "copies", "no class"],
 )

@@ -9,7 +9,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from skaudeep.datasets import make_bunch
-from skaudeep.datasets.operations import renewed
+from skaudeep.datasets.bunch import replace_keys
 from skaudeep.formats.fusing import fuse
 from skaudeep.formats.netcdf import load_netcdf
 
@@ -29,7 +29,7 @@ FOLDS = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 1], [1, 0]])
 
 
 def with_copies(*copy_of: str) -> Bunch:
-    return renewed(small_set(folds=FOLDS), copy_of=np.array(copy_of))
+    return replace_keys(small_set(folds=FOLDS), copy_of=np.array(copy_of))
 
 
 def test_fused_sets_are_audeeps(shared: Path):

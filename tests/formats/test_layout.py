@@ -142,8 +142,8 @@ def test_frames_are_counted_up_to_the_last_that_sounds():
         ("filenames", ["a\udcff", "b"], "in filenames, which is not valid Unicode"),
         ("groups", ["a\0b", ""], "in groups, which holds a zero character"),
         ("DESCR", "\ud800", "in DESCR, which is not valid Unicode"),
-        ("errors", ["gone"], r"errors of shape \(1,\) with 2 filenames"),
-        ("copy_of", ["", "", "a"], r"copy_of of shape \(3,\) with 2 filenames"),
+        ("errors", ["gone"], "errors with 1 entries for 2 filenames"),
+        ("copy_of", ["", "", "a"], "copy_of with 3 entries for 2 filenames"),
     ],
 )
 def test_texts_that_no_file_holds_are_refused(key: str, value: object, message: str):

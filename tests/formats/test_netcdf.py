@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sklearn.utils import Bunch
 
 from skaudeep.datasets import add_folds, drop_folds, make_bunch
-from skaudeep.datasets.operations import renewed
+from skaudeep.datasets.bunch import replace_keys
 from skaudeep.formats.lazy import StoredArray
 from skaudeep.formats.netcdf import load_netcdf, save_netcdf
 
@@ -215,7 +215,7 @@ def test_long_texts_and_many_classes_fit(tmp_path: Path):
 
 def test_copies_still_only_train_when_they_have_been_stored(tmp_path: Path):
     few = small_set()
-    more = renewed(few, copy_of=np.array(["", "", "", "", "", "a.wav"]))
+    more = replace_keys(few, copy_of=np.array(["", "", "", "", "", "a.wav"]))
     save_netcdf(more, tmp_path / "a.nc")
     for lazy in (False, True):
         loaded = load_netcdf(tmp_path / "a.nc", lazy=lazy)
@@ -396,7 +396,7 @@ def test_sets_that_cannot_be_stored_are_refused(
 def test_a_bunch_without_a_key_is_refused(tmp_path: Path):
     bunch = small_set()
     del bunch["folds"]
-    with pytest.raises(ValueError, match="without 'folds'"):
+    with pytest.raises(ValueError, match="Got a Bunch without folds, expected"):
         save_netcdf(bunch, tmp_path / "a.nc")
 
 
@@ -438,7 +438,7 @@ FULL_DISK = """
 import resource, sys
 import numpy as np
 from skaudeep.datasets import add_folds, drop_folds, make_bunch
-from skaudeep.datasets.operations import renewed
+from skaudeep.datasets.bunch import replace_keys
 from skaudeep.formats.netcdf import save_netcdf
 large = make_bunch(np.random.default_rng(0).normal(size=(2, 300, 300)), ["a", "b"])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))

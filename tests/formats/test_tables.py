@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep.datasets import make_bunch
-from skaudeep.formats.tables import Table, in_order, load_tables, save_tables
+from skaudeep.formats.tables import Table, arrange_columns, load_tables, save_tables
 
 
 def write(file: TextIO, table: Table, rows: NDArray[np.bool_]) -> None:
-    in_order(table, rows, labels_last=False).to_csv(file, index=False)
+    arrange_columns(table, rows, labels_last=False).to_csv(file, index=False)
 
 
 def read(file: Path) -> tuple[pd.DataFrame, None]:
@@ -39,7 +39,7 @@ def test_columns_stand_in_the_order_of_the_file():
     )
     table = Table(text, np.eye(2, dtype=np.float32), np.arange(2), [])
     rows = np.array([False, True])
-    first, last = (in_order(table, rows, labels_last) for labels_last in (False, True))
+    first, last = (arrange_columns(table, rows, labels_last) for labels_last in (False, True))
     labels, numbers = ["label_nominal", "label_numeric"], ["feature_0", "feature_1"]
     assert [*first] == ["filename", "chunk_nr", *labels, *numbers]
     assert [*last] == ["filename", "chunk_nr", *numbers, *labels]
