@@ -13,7 +13,7 @@ from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from skaudeep.evaluation.results import Comparison, Evaluation, check_confidence, compare
+from skaudeep.evaluation.results import Comparison, Evaluation, check_confidence_level, compare
 
 __all__ = ["BandStatistics", "Comparison", "Evaluation", "compare", "evaluate"]
 
@@ -23,12 +23,12 @@ def evaluate(
     bunch: Mapping[str, Any],
     *,
     protocol: Literal["inductive", "transductive"] = "inductive",
-    repeats: int = 1,
+    n_repeats: int = 1,
     controls: bool = True,
     cv: Any = None,
     n_jobs: int | None = None,
     random_state: Any = None,
-    confidence: float = 0.95,
+    confidence_level: float = 0.95,
 ) -> Evaluation:
     """Accuracy and UAR of a pipeline over the folds of a data set, beside two controls.
 
@@ -56,7 +56,7 @@ def evaluate(
         clips of the bunch, test clips included, without labels; the steps after it are fitted
         on the training clips of each fold. The paper reports the latter; only the former
         estimates how recordings from elsewhere would fare.
-    repeats : int, default=1
+    n_repeats : int, default=1
         How often everything is run, each time with another seed for every ``random_state``
         in the pipeline.
     controls : bool, default=True
@@ -72,13 +72,13 @@ def evaluate(
         Number of folds (of all repeats) run in parallel; None is 1, -1 is all processors.
     random_state : int, RandomState instance or None, default=None
         Draws one seed per repeat. An int gives the same result each time.
-    confidence : float in (0, 1), default=0.95
+    confidence_level : float in (0, 1), default=0.95
         Level of the intervals.
 
     Returns
     -------
     Evaluation
-        Prints as a table.
+        The predictions and scores. ``print`` shows them as a table.
 
     Raises
     ------
@@ -121,9 +121,9 @@ def evaluate(
             f"Got protocol={protocol!r}; choose 'inductive' (all is fitted on training clips) "
             "or 'transductive' (the unsupervised steps see all clips, unlabelled)."
         )
-    if not isinstance(repeats, Integral) or isinstance(repeats, bool) or repeats < 1:
-        raise ValueError(f"Got repeats={repeats!r}, expected an integer of at least 1.")
-    check_confidence(confidence)
+    if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
+        raise ValueError(f"Got n_repeats={n_repeats!r}, expected an integer of at least 1.")
+    check_confidence_level(confidence_level)
     if not hasattr(pipeline, "predict"):
         raise ValueError(
             f"Got a {type(pipeline).__name__} without predict, expected a classifier or a "
@@ -143,7 +143,7 @@ def evaluate(
     if n_shared := _n_stateless(pipeline):
         data = clone(pipeline[:n_shared]).fit_transform(data)
         variants = {name: variant[n_shared:] for name, variant in variants.items()}
-    seeds = check_random_state(random_state).randint(2**31 - 1, size=repeats).tolist()
+    seeds = check_random_state(random_state).randint(2**31 - 1, size=n_repeats).tolist()
     names = bunch.get("target_names")
     results = {
         name: Evaluation(
@@ -155,7 +155,7 @@ def evaluate(
             ),
             protocol=protocol,
             seeds=seeds,
-            confidence=confidence,
+            confidence_level=confidence_level,
         )
         for name, variant in variants.items()
     }

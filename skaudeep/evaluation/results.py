@@ -10,7 +10,7 @@ from scipy.stats import binomtest, norm
 from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_random_state
 
-__all__ = ["Comparison", "Evaluation", "check_confidence", "compare"]
+__all__ = ["Comparison", "Evaluation", "check_confidence_level", "compare"]
 
 Metric = Literal["accuracy", "uar"]
 
@@ -19,7 +19,7 @@ MAX_FOLDS_SHOWN = 10  # one speaker or site a fold makes hundreds
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Evaluation:
-    """What `evaluate` found; prints as a table.
+    """What `evaluate` found. ``print`` shows it as a table.
 
     All scores are fractions in [0, 1]. UAR, the unweighted average recall, is the mean of
     the recalls of those classes that occur in the truth of a fold (scikit-learn's balanced
@@ -39,7 +39,7 @@ class Evaluation:
         What the unsupervised steps were fitted on.
     seeds : list of n_repeats int
         The seed of each repeat.
-    confidence : float, default=0.95
+    confidence_level : float, default=0.95
         Level of the intervals.
     controls : dict of str to Evaluation
         The same classifier on other features; empty where not asked for.
@@ -67,7 +67,7 @@ class Evaluation:
     --------
     >>> import numpy as np
     >>> from skaudeep.evaluation.results import Evaluation
-    >>> Evaluation(
+    >>> evaluation = Evaluation(
     ...     target=np.array([0, 0, 0, 1]),
     ...     target_names=["dog", "rain"],
     ...     test=[np.array([0, 2]), np.array([1, 3])],
@@ -75,6 +75,9 @@ class Evaluation:
     ...     protocol="inductive",
     ...     seeds=[0],
     ... )
+    >>> evaluation
+    Evaluation(protocol='inductive', n_folds=2, n_repeats=1, accuracy=0.750, uar=0.750)
+    >>> print(evaluation)
     inductive, 2 folds, 1 repeat, 4 clips tested, 2 classes
                accuracy %          UAR %
     pipeline  75.0 [30.1, 95.4]   75.0 [30.1, 95.4]
@@ -89,7 +92,7 @@ class Evaluation:
     fold_predictions: list[list[np.ndarray]]
     protocol: str
     seeds: list[int]
-    confidence: float = 0.95
+    confidence_level: float = 0.95
     controls: dict[str, "Evaluation"] = field(default_factory=dict)
 
     @cached_property
@@ -209,9 +212,15 @@ class Evaluation:
 
     def _interval(self, metric: Metric) -> tuple[float, float]:
         clips, weight, right = self._clips(metric)
-        return _interval(right, weight, _strata(self.target[clips], metric), self.confidence)
+        return _interval(right, weight, _strata(self.target[clips], metric), self.confidence_level)
 
     def __repr__(self) -> str:
+        return (
+            f"Evaluation(protocol={self.protocol!r}, n_folds={len(self.test)}, "
+            f"n_repeats={len(self.seeds)}, accuracy={self.accuracy:.3f}, uar={self.uar:.3f})"
+        )
+
+    def __str__(self) -> str:
         n_folds, n_repeats = len(self.test), len(self.seeds)
         tested = np.unique(np.concatenate(self.test))
         head = (
@@ -236,7 +245,7 @@ class Evaluation:
             " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        notes = [f"[ ]: {100 * self.confidence:g} % interval over clips"]
+        notes = [f"[ ]: {100 * self.confidence_level:g} % interval over clips"]
         if n_folds > MAX_FOLDS_SHOWN:
             folds = 100 * self.fold_accuracy.mean(axis=0)
             notes.append(f"accuracy of a fold: {folds.min():.1f} to {folds.max():.1f} %")
@@ -245,7 +254,7 @@ class Evaluation:
             notes.append(f"accuracy varies by {spread:.1f} points (std) over repeats")
         for name, control in self.controls.items():
             # A fixed seed: printing twice must not show two intervals.
-            paired = compare(self, control, confidence=self.confidence, random_state=0)
+            paired = compare(self, control, confidence_level=self.confidence_level, random_state=0)
             notes.append(f"against {name}: {paired}")
         return "\n".join([head, *table, *notes])
 
@@ -278,7 +287,7 @@ def compare(
     *,
     metric: Metric = "accuracy",
     n_resamples: int = 2000,
-    confidence: float = 0.95,
+    confidence_level: float = 0.95,
     random_state: Any = None,
 ) -> Comparison:
     """Compare two evaluations of the same clips in the same folds, clip by clip.
@@ -294,7 +303,7 @@ def compare(
         Which mean score the difference is of.
     n_resamples : int, default=2000
         Number of bootstrap samples.
-    confidence : float in (0, 1), default=0.95
+    confidence_level : float in (0, 1), default=0.95
         Level of the interval.
     random_state : int, RandomState instance or None, default=None
         Draws the bootstrap samples.
@@ -335,7 +344,7 @@ def compare(
     >>> compare(result(8), result(3), random_state=0)
     +50.0 [+20.0, +80.0] points, 5 clips better, 0 worse, p = 0.062
     """
-    check_confidence(confidence)
+    check_confidence_level(confidence_level)
     if metric not in ("accuracy", "uar"):
         raise ValueError(f"Got metric={metric!r}; choose 'accuracy' or 'uar'.")
     if n_resamples < 1:
@@ -356,7 +365,7 @@ def compare(
     for i in range(n_resamples):
         drawn = rng.randint(len(gain), size=len(gain))
         resampled[i] = np.average(gain[drawn], weights=weight[drawn])
-    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(resampled, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
     n_better, n_worse = int((gain > 0).sum()), int((gain < 0).sum())
     n_differ = n_better + n_worse
     return Comparison(
@@ -368,11 +377,12 @@ def compare(
     )
 
 
-def check_confidence(confidence: float) -> None:
-    """Raise ValueError unless confidence lies between 0 and 1."""
-    if not 0 < confidence < 1:
+def check_confidence_level(confidence_level: float) -> None:
+    """Raise ValueError unless confidence_level lies between 0 and 1."""
+    if not 0 < confidence_level < 1:
         raise ValueError(
-            f"Got confidence={confidence!r}, expected a number between 0 and 1 such as 0.95."
+            f"Got confidence_level={confidence_level!r}, expected a number between 0 and 1 such as "
+            "0.95."
         )
 
 
@@ -381,7 +391,7 @@ def _strata(truth: np.ndarray, metric: Metric) -> np.ndarray:
 
 
 def _interval(
-    right: np.ndarray, weight: np.ndarray, stratum: np.ndarray, confidence: float
+    right: np.ndarray, weight: np.ndarray, stratum: np.ndarray, confidence_level: float
 ) -> tuple[float, float]:
     """Wilson interval of a weighted mean of hits, see the notes of Evaluation."""
     share = np.bincount(stratum, weight)
@@ -392,11 +402,11 @@ def _interval(
     rate = (n_clips * hits / share + 1) / (n_clips + 2)
     variance = squares @ (rate * (1 - rate))
     mean = share @ rate
-    return _wilson(float(weight @ right), float(mean * (1 - mean) / variance), confidence)
+    return _wilson(float(weight @ right), float(mean * (1 - mean) / variance), confidence_level)
 
 
-def _wilson(score: float, n: float, confidence: float) -> tuple[float, float]:
-    z = norm.ppf((1 + confidence) / 2)
+def _wilson(score: float, n: float, confidence_level: float) -> tuple[float, float]:
+    z = norm.ppf((1 + confidence_level) / 2)
     centre = (score + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(score * (1 - score) / n + z**2 / (4 * n**2))
     return float(max(centre - half, 0)), float(min(centre + half, 1))

@@ -101,7 +101,7 @@ def test_mel_statistics_replace_the_network():
 
 def test_random_predictions_score_chance_within_the_interval():
     bunch = make_bunch(400, n_classes=4, n_folds=5)
-    result = evaluate(_RandomClassifier(), bunch, repeats=3, controls=False, random_state=0)
+    result = evaluate(_RandomClassifier(), bunch, n_repeats=3, controls=False, random_state=0)
     for score, (low, high) in [
         (result.accuracy, result.accuracy_interval),
         (result.uar, result.uar_interval),
@@ -113,7 +113,7 @@ def test_random_predictions_score_chance_within_the_interval():
 def test_intervals_have_the_confidence_asked_for():
     options = {"controls": False, "random_state": 0}
     usual = evaluate(_RandomClassifier(), make_bunch(40), **options)
-    low = evaluate(_RandomClassifier(), make_bunch(40), confidence=0.5, **options)
+    low = evaluate(_RandomClassifier(), make_bunch(40), confidence_level=0.5, **options)
     assert low.accuracy == usual.accuracy
     assert np.ptp(low.accuracy_interval) < np.ptp(usual.accuracy_interval)
 
@@ -155,7 +155,7 @@ def test_transductive_network_sees_all_clips_and_no_label():
         make_fake_pipeline(),
         bunch,
         protocol="transductive",
-        repeats=2,
+        n_repeats=2,
         controls=False,
         random_state=0,
     )
@@ -179,7 +179,7 @@ def test_steps_after_the_network_are_fitted_on_training_clips_in_both_protocols(
 @pytest.mark.parametrize("protocol", ["inductive", "transductive"])
 def test_extraction_runs_once_for_all_folds_repeats_and_controls(protocol):
     pipeline = make_pipeline(_FakeExtractor(), _FakeNetwork(), KNeighborsClassifier(1))
-    evaluate(pipeline, make_bunch(), protocol=protocol, repeats=2)
+    evaluate(pipeline, make_bunch(), protocol=protocol, n_repeats=2)
     assert [call for call in calls if call[0] == "extract"] == [("extract", 20)]
 
 
@@ -210,7 +210,7 @@ def test_repeats_differ_and_are_reproducible():
     bunch = make_bunch(60)
 
     def run(seed):
-        return evaluate(_RandomClassifier(), bunch, repeats=3, controls=False, random_state=seed)
+        return evaluate(_RandomClassifier(), bunch, n_repeats=3, controls=False, random_state=seed)
 
     first, again, other = run(0), run(0), run(1)
     assert first.predictions.shape == (3, 60)
@@ -225,7 +225,7 @@ def test_every_random_state_of_a_repeat_has_its_own_seed():
         make_pipeline(union, _RandomClassifier()),
         make_bunch(),
         protocol="transductive",
-        repeats=2,
+        n_repeats=2,
         controls=False,
         random_state=0,
     )
@@ -234,7 +234,7 @@ def test_every_random_state_of_a_repeat_has_its_own_seed():
 
 def test_parallel_folds_give_the_same():
     pipeline = make_pipeline(BandStatistics(), _RandomClassifier())
-    options = {"repeats": 2, "controls": False, "random_state": 3}
+    options = {"n_repeats": 2, "controls": False, "random_state": 3}
     one = evaluate(pipeline, make_bunch(), **options)
     with parallel_config("threading"):  # processes take seconds to start
         two = evaluate(pipeline, make_bunch(), n_jobs=2, **options)
@@ -246,7 +246,7 @@ def test_the_caller_keeps_pipeline_bunch_and_random_numbers():
     pipeline = make_pipeline(_FakeExtractor(), _FakeNetwork(), KNeighborsClassifier(1))
     before, keys = clone(pipeline).get_params(), {key: np.copy(bunch[key]) for key in bunch}
     state = np.random.get_state()[1].copy()
-    evaluate(pipeline, bunch, repeats=2)
+    evaluate(pipeline, bunch, n_repeats=2)
     assert repr(pipeline.get_params()) == repr(before)
     assert not hasattr(pipeline[0], "was_fitted_")
     assert not hasattr(pipeline[1], "n_features_in_")
@@ -365,8 +365,8 @@ def test_overlapping_folds_are_counted_in_each_and_decided_by_majority():
     ("keys", "options", "message"),
     [
         ({}, {"protocol": "both"}, "protocol='both'.*choose 'inductive'"),
-        ({}, {"repeats": 0}, "repeats=0.*at least 1"),
-        ({}, {"confidence": 95}, "confidence=95.*between 0 and 1"),
+        ({}, {"n_repeats": 0}, "n_repeats=0.*at least 1"),
+        ({}, {"confidence_level": 95}, "confidence_level=95.*between 0 and 1"),
         ({"data": [], "target": []}, {}, "a bunch without clips"),
         ({"target": np.zeros(7, dtype=int)}, {}, "target of length 7 for 8 clips.*same data set"),
         ({"target": np.zeros((8, 1), dtype=int)}, {}, r"target of shape \(8, 1\)"),

@@ -75,10 +75,10 @@ def test_accuracy_intervals_are_the_published_ones(hits, n, low, high):
     assert right(hits, n).accuracy_interval == pytest.approx((low, high), abs=5e-5)
 
 
-@pytest.mark.parametrize("confidence", [0.8, 0.99])
-def test_accuracy_intervals_equal_those_of_scipy(confidence):
-    expected = binomtest(17, 23).proportion_ci(confidence, method="wilson")
-    found = right(17, 23, confidence=confidence).accuracy_interval
+@pytest.mark.parametrize("confidence_level", [0.8, 0.99])
+def test_accuracy_intervals_equal_those_of_scipy(confidence_level):
+    expected = binomtest(17, 23).proportion_ci(confidence_level, method="wilson")
+    found = right(17, 23, confidence_level=confidence_level).accuracy_interval
     assert found == pytest.approx((expected.low, expected.high))
 
 
@@ -163,6 +163,13 @@ def test_the_table_shows_scores_folds_and_controls():
     assert text == str(right(36, 40, controls={"untrained network": control}))
 
 
+def test_repr_of_an_evaluation_is_one_line_and_compares_nothing(monkeypatch):
+    monkeypatch.setattr("skaudeep.evaluation.results.compare", None)
+    result = right(36, 40, controls={"untrained network": right(30, 40)})
+    expected = "Evaluation(protocol='inductive', n_folds=1, n_repeats=1, accuracy=0.900, uar=0.900)"
+    assert repr(result) == expected
+
+
 def test_the_table_shows_the_spread_over_repeats():
     # accuracies of 0.5 and 1: standard deviation 0.354
     text = str(make_evaluation([0, 0], [[0, 1], [0, 0]], test=[[0], [1]]))
@@ -211,11 +218,13 @@ def test_compare_does_not_take_rounding_for_a_difference(n_repeats):
 
 
 def test_less_confidence_gives_a_narrower_interval_in_the_table_too():
-    a, b = right(36, 40, confidence=0.5), right(30, 40)
+    a, b = right(36, 40, confidence_level=0.5), right(30, 40)
     wide = compare(a, b, random_state=0)
-    narrow = compare(a, b, confidence=0.5, random_state=0)
+    narrow = compare(a, b, confidence_level=0.5, random_state=0)
     assert wide.interval[0] < narrow.interval[0] < narrow.interval[1] < wide.interval[1]
-    assert str(narrow) in str(right(36, 40, confidence=0.5, controls={"untrained network": b}))
+    assert str(narrow) in str(
+        right(36, 40, confidence_level=0.5, controls={"untrained network": b})
+    )
 
 
 def test_compare_uar_is_the_difference_of_the_uars():
@@ -248,7 +257,7 @@ def test_compare_is_reproducible():
         (right(5, 10, test=[np.arange(9)]), {}, "differ in target or folds"),
         (right(5, 10), {"metric": "f1"}, "metric='f1'; choose 'accuracy' or 'uar'"),
         (right(5, 10), {"n_resamples": 0}, "n_resamples=0, expected at least 1"),
-        (right(5, 10), {"confidence": 1}, "confidence=1, expected"),
+        (right(5, 10), {"confidence_level": 1}, "confidence_level=1, expected"),
     ],
 )
 def test_compare_refuses_what_does_not_compare(other, options, message):
