@@ -13,6 +13,7 @@ from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from skaudeep._base import LearningTags, VersionMixin, learning_tags
 from skaudeep.evaluation.results import Comparison, Evaluation, check_confidence_level, compare
 
 __all__ = ["BandStatistics", "Comparison", "Evaluation", "compare", "evaluate"]
@@ -30,16 +31,16 @@ def evaluate(
     random_state: Any = None,
     confidence_level: float = 0.95,
 ) -> Evaluation:
-    """Accuracy and UAR of a pipeline over the folds of a data set, beside two controls.
+    """Score a pipeline over the folds of a data set, with the controls that its score needs.
 
-    A score of learned features says little by itself: a network that was never trained, or
-    a few statistics of the spectrogram, may do as well. Both are therefore run on the same
-    folds with the same classifier. They stand in ``controls`` of the result, together with a
-    comparison clip by clip when the result is printed.
+    The score of learned features says little by itself: a network that was never trained, or
+    a few statistics of the spectrogram, may do as well. These controls are therefore run on the
+    same folds with the same classifier. They are in ``controls`` of the result, and printing the
+    result compares the pipeline with each of them, clip by clip.
 
     Steps that learn nothing (their tag ``requires_fit`` is False, as with
-    `SpectrogramExtractor`) are run once at the head of the pipeline and shared by all folds,
-    repeats and controls. Inside a `FeatureFusion` they are not.
+    `SpectrogramExtractor`) are run once where they stand at the head of the pipeline. All folds,
+    repeats and controls share what they give. Inside a `FeatureFusion` they are not shared.
 
     Parameters
     ----------
@@ -52,17 +53,18 @@ def evaluate(
         protocol uses them.
     protocol : {"inductive", "transductive"}, default="inductive"
         "inductive": all steps are fitted on the training clips of each fold. "transductive":
-        every step up to the last skaudeep transformer is fitted once per repeat on *all*
-        clips of the bunch, test clips included, without labels; the steps after it are fitted
-        on the training clips of each fold. The paper reports the latter; only the former
-        estimates how recordings from elsewhere would fare.
+        every step up to the last unsupervised one is fitted once per repeat on *all* clips of
+        the bunch, test clips included, without labels; the steps after it are fitted on the
+        training clips of each fold. The paper reports transductive scores; only inductive ones
+        estimate the accuracy on recordings from elsewhere.
     n_repeats : int, default=1
         How often everything is run, each time with another seed for every ``random_state``
         in the pipeline.
     controls : bool, default=True
-        Whether to run the classifier also on "untrained network" (every transformer that has
-        ``max_epochs``, at any depth, with ``max_epochs=0``) and on "mel statistics"
-        (`BandStatistics` in its place).
+        Whether to score two variants of the pipeline as well: "untrained network", with the
+        same network before its training, unless nothing in the pipeline is trained; and "mel
+        statistics", with `BandStatistics` in place of each step that reads spectrograms. Steps at
+        any depth count, such as those of the views of a `FeatureFusion`.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         "devel" trains on the partition train and tests on devel; "test" trains on train and
         devel and tests on test. An int or a splitter of scikit-learn divides the labelled
@@ -85,7 +87,8 @@ def evaluate(
     ValueError
         If the bunch has no folds, a fold has no labelled training or test clip or trains on
         a test clip, the target is not made of class numbers or has another length than the
-        data, or a parameter is out of range.
+        data, a parameter is out of range, or the pipeline has no step that the controls could
+        replace or the transductive protocol could fit.
 
     See Also
     --------
@@ -95,6 +98,16 @@ def evaluate(
     -----
     The transductive protocol never shows a label to the unsupervised steps, but the features
     have seen the test clips: its figures compare with the paper's, not with inductive ones.
+
+    An estimator says by a method ``__skaudeep_tags__``, which returns
+    `skaudeep.evaluation.LearningTags`, which of this holds for it. All of skaudeep have it. A
+    transformer from elsewhere that has none counts as one that is not unsupervised, that has no
+    untrained variant and that no control replaces. To take part, it states for example::
+
+        def __skaudeep_tags__(self):
+            return LearningTags(
+                unsupervised=True, reads_spectrograms=True, untrained={"n_iter": 0}
+            )
 
     Examples
     --------
@@ -135,12 +148,13 @@ def evaluate(
     if protocol == "transductive" and not _n_unsupervised(pipeline):
         raise ValueError(
             "Got protocol='transductive' for a pipeline without a step to fit on all clips; "
-            "expected a Pipeline with a transformer of skaudeep (Seq2SeqAutoencoder, "
-            "FeatureFusion, ...) before the classifier. Use protocol='inductive'."
+            "expected a Pipeline with a Seq2SeqAutoencoder, or another transformer that is "
+            "unsupervised by its __skaudeep_tags__, before the classifier. Use "
+            "protocol='inductive'."
         )
 
     data = bunch["data"]
-    if n_shared := _n_stateless(pipeline):
+    if n_shared := min(_n_stateless(pipeline), _n_in_controls(pipeline)):
         data = clone(pipeline[:n_shared]).fit_transform(data)
         variants = {name: variant[n_shared:] for name, variant in variants.items()}
     seeds = check_random_state(random_state).randint(2**31 - 1, size=n_repeats).tolist()
@@ -164,7 +178,7 @@ def evaluate(
     return result
 
 
-class BandStatistics(TransformerMixin, BaseEstimator):
+class BandStatistics(VersionMixin, TransformerMixin, BaseEstimator):
     """Mean, standard deviation and mean absolute change over time of each band.
 
     The three-line baseline that a learned representation has to beat, and the control
@@ -392,28 +406,38 @@ def _splits(
 # Parts and variants of the pipeline.
 
 
-def _networks(pipeline: Any) -> list[str]:
-    """Names of the parameters, at any depth, that hold a transformer with epochs."""
-    params = pipeline.get_params(deep=True)
-    owners = [name.removesuffix("__max_epochs") for name in params if name.endswith("__max_epochs")]
-    return [owner for owner in owners if hasattr(params[owner], "transform")]
-
-
 def _controls(pipeline: Any) -> dict[str, Any]:
-    networks = _networks(pipeline)
-    if not networks:
-        raise ValueError(
-            "Got controls=True for a pipeline without a network to leave untrained, expected a "
-            "Seq2SeqAutoencoder in it; pass controls=False."
-        )
-    return {
-        "untrained network": clone(pipeline).set_params(
-            **{f"{name}__max_epochs": 0 for name in networks}
-        ),
-        "mel statistics": clone(pipeline).set_params(
-            **{name: BandStatistics() for name in networks}
-        ),
+    """Return variants of the pipeline without what its steps, by their tags, have learned."""
+    params = pipeline.get_params(deep=True)
+    tags = {name: learning_tags(value) for name, value in params.items()}
+    untrained = {
+        f"{name}__{parameter}": value
+        for name, of_step in tags.items()
+        for parameter, value in (of_step.untrained or {}).items()
     }
+    statistics: dict[str, Any] = {}
+    readers = [name for name, of_step in tags.items() if of_step.reads_spectrograms]
+    owners = set()
+    for name in readers:
+        if any(name.startswith(f"{outer}__") for outer in readers):
+            continue  # What it stands in is replaced.
+        owner = max((o for o in params if name.startswith(f"{o}__")), key=len, default="")
+        # Of several in a row, such as one network over the states of another, the first alone is
+        # given spectrograms.
+        follows = owner in owners and isinstance(params.get(owner, pipeline), Pipeline)
+        statistics[name] = "passthrough" if follows else BandStatistics()
+        owners.add(owner)
+    changes = {"untrained network": untrained, "mel statistics": statistics}
+    controls = {
+        name: clone(pipeline).set_params(**change) for name, change in changes.items() if change
+    }
+    if not controls:
+        raise ValueError(
+            "Got controls=True for a pipeline in which no step learns features of spectrograms, "
+            "expected a Seq2SeqAutoencoder or another estimator that says so by "
+            "__skaudeep_tags__; pass controls=False."
+        )
+    return controls
 
 
 def _steps(pipeline: Any) -> list[Any]:
@@ -421,6 +445,12 @@ def _steps(pipeline: Any) -> list[Any]:
     if not isinstance(pipeline, Pipeline):
         return []
     return [step for _, step in pipeline.steps[:-1]]
+
+
+def _tags_in(step: Any) -> list[LearningTags]:
+    """Return the learning tags of a step and of all that stands in it."""
+    nested = step.get_params(deep=True).values() if hasattr(step, "get_params") else ()
+    return [learning_tags(value) for value in (step, *nested)]
 
 
 def _n_stateless(pipeline: Any) -> int:
@@ -433,21 +463,21 @@ def _n_stateless(pipeline: Any) -> int:
     return len(_steps(pipeline))
 
 
+def _n_in_controls(pipeline: Any) -> int:
+    """Count the steps at the head of the pipeline that stay the same in its controls."""
+    for n, step in enumerate(_steps(pipeline)):
+        if any(tags.reads_spectrograms or tags.untrained for tags in _tags_in(step)):
+            return n
+    return len(_steps(pipeline))
+
+
 def _n_unsupervised(pipeline: Any) -> int:
-    """Count the steps up to the last one that is or contains a transformer of skaudeep."""
+    """Count the steps up to the last one that is or contains an unsupervised one."""
     last = 0
     for n, step in enumerate(_steps(pipeline), start=1):
-        if step in (None, "passthrough"):
-            continue
-        if any(map(_is_unsupervised, [step, *step.get_params(deep=True).values()])):
+        if any(tags.unsupervised for tags in _tags_in(step)):
             last = n
     return last
-
-
-def _is_unsupervised(value: Any) -> bool:
-    # By the name of the module, so that nothing is imported to find out.
-    ours = any(kind.__module__.partition(".")[0] == "skaudeep" for kind in type(value).__mro__)
-    return hasattr(value, "transform") and (ours or hasattr(value, "max_epochs"))
 
 
 def _seeded(pipeline: Any, seed: int) -> Any:
@@ -474,6 +504,8 @@ def _predict_folds(
     n_jobs: int | None,
 ) -> list[list[np.ndarray]]:
     """Predictions of each repeat and fold."""
+    if n := _n_stateless(pipeline):
+        pipeline, data = pipeline[n:], clone(pipeline[:n]).fit_transform(data)
     pipelines = [_seeded(pipeline, seed) for seed in seeds]
     features = [data] * len(seeds)
     if transductive and (n := _n_unsupervised(pipeline)):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import LeaveOneGroupOut, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -17,7 +18,9 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import Bunch
 
 from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.evaluation import LearningTags
 from skaudeep.evaluation.protocol import BandStatistics, evaluate
+from skaudeep.fusion import FeatureFusion
 
 calls: list[tuple] = []  # what the fakes below were given; cloning leaves it alone
 
@@ -41,6 +44,10 @@ class _FakeNetwork(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         return X[:, 0, :1] * (self.max_epochs > 0)
+
+    def __skaudeep_tags__(self):
+        untrained = {"max_epochs": 0} if self.max_epochs else None
+        return LearningTags(unsupervised=True, reads_spectrograms=True, untrained=untrained)
 
 
 class _FakeExtractor(TransformerMixin, BaseEstimator):
@@ -140,6 +147,111 @@ def test_controls_reach_networks_inside_a_union():
     assert result.controls["untrained network"].uar == pytest.approx(0.5)
     # once on all clips for the pipeline and once for the untrained network, in both views
     assert [call[1:3] for call in calls if call[0] == "fit"] == [(list(range(20)), True)] * 4
+
+
+def controls_of(pipeline, **options):
+    """Return the controls that a pipeline gets, by name."""
+    return evaluate(pipeline, make_bunch(), **options).controls
+
+
+def test_a_reservoir_is_compared_with_statistics_and_not_with_itself():
+    for reservoir in (_FakeNetwork(max_epochs=0), Seq2SeqAutoencoder(4, max_epochs=0)):
+        for steps in ([reservoir], [_FakeExtractor(), reservoir]):
+            assert set(controls_of(make_pipeline(*steps, DummyClassifier()))) == {"mel statistics"}
+
+
+def test_a_network_on_features_has_no_control_of_statistics():
+    class OnFeatures(_FakeNetwork):
+        def __skaudeep_tags__(self):
+            return LearningTags(unsupervised=True, untrained={"max_epochs": 0})
+
+    controls = controls_of(make_pipeline(OnFeatures(), KNeighborsClassifier(1)))
+    assert set(controls) == {"untrained network"}
+    assert controls["untrained network"].uar == pytest.approx(0.5)
+
+
+def test_controls_leave_only_trained_views_of_a_fusion_untrained():
+    views = FeatureFusion(
+        [("trained", _FakeNetwork()), ("reservoir", _FakeNetwork(max_epochs=0)), ("none", "drop")]
+    )
+    pipeline = make_pipeline(views, KNeighborsClassifier(1))
+    controls = controls_of(pipeline, protocol="transductive", random_state=0)
+    assert set(controls) == {"untrained network", "mel statistics"}
+    assert controls["untrained network"].uar == pytest.approx(0.5)
+    # Both views of the pipeline, once, then both of the untrained network.
+    assert len([call for call in calls if call[0] == "fit"]) == 4
+
+
+def test_controls_reach_networks_inside_a_search():
+    search = GridSearchCV(make_pipeline(_FakeNetwork(), KNeighborsClassifier(1)), {}, cv=2)
+    result = evaluate(search, make_bunch())
+    assert result.accuracy == 1
+    assert result.controls["untrained network"].uar == pytest.approx(0.5)
+    assert set(result.controls) == {"untrained network", "mel statistics"}
+
+
+def test_statistics_take_the_place_of_networks_in_a_row_once():
+    class OverStates(_FakeNetwork):
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
+            return X
+
+    pipeline = make_pipeline(OverStates(), _FakeNetwork(), KNeighborsClassifier(1))
+    alone = make_pipeline(_FakeNetwork(), KNeighborsClassifier(1))
+    found, expected = (controls_of(each)["mel statistics"] for each in (pipeline, alone))
+    np.testing.assert_array_equal(found.predictions, expected.predictions)
+
+
+@pytest.mark.parametrize("controls", [True, False])
+def test_a_pretrained_network_runs_once_and_is_replaced_in_its_control(controls):
+    class Pretrained(_FakeExtractor):
+        """Gives every clip the same feature, so that only the control knows classes."""
+
+        def transform(self, X):
+            return super().transform(X)[:, 0, :1] * 0
+
+        def __skaudeep_tags__(self):
+            return LearningTags(reads_spectrograms=True)
+
+    bunch = make_bunch()
+    bunch.data[..., 1] = 0  # leaves the class alone
+    pipeline = make_pipeline(Pretrained(), KNeighborsClassifier(1))
+    result = evaluate(pipeline, bunch, controls=controls)
+    assert calls == [("extract", 20)]
+    assert result.uar == pytest.approx(0.5)
+    assert [control.accuracy for control in result.controls.values()] == [1] * controls
+
+
+def test_only_tags_make_a_network_of_a_transformer():
+    class Untagged(_FakeNetwork):
+        def __skaudeep_tags__(self):
+            return LearningTags()
+
+    pipeline = make_pipeline(Untagged(), KNeighborsClassifier(1))
+    with pytest.raises(ValueError, match=r"says so by __skaudeep_tags__; pass controls=False"):
+        evaluate(pipeline, make_bunch())
+    with pytest.raises(ValueError, match="unsupervised by its __skaudeep_tags__"):
+        evaluate(pipeline, make_bunch(), controls=False, protocol="transductive")
+    assert evaluate(pipeline, make_bunch(), controls=False).accuracy == 1
+
+
+def test_statistics_are_not_compared_with_themselves():
+    pipeline = make_pipeline(BandStatistics(), KNeighborsClassifier(1))
+    with pytest.raises(ValueError, match="no step learns features of spectrograms"):
+        evaluate(pipeline, make_bunch())
+
+
+def test_a_fusion_of_supervised_views_is_not_fitted_without_labels():
+    views = FeatureFusion([("lda", LinearDiscriminantAnalysis())])
+    with pytest.raises(ValueError, match="without a step to fit on all clips"):
+        evaluate(
+            make_pipeline(views, DummyClassifier()),
+            make_bunch(),
+            controls=False,
+            protocol="transductive",
+        )
 
 
 def test_inductive_steps_see_only_the_training_clips():
@@ -400,7 +512,7 @@ def test_bad_input_says_what_was_expected(keys, options, message):
     [
         (_FakeNetwork(), {}, "_FakeNetwork without predict"),
         (make_pipeline(_FakeNetwork()), {}, "Pipeline without predict"),
-        (LinearRegression(), {}, "without a network.*controls=False"),
+        (LinearRegression(), {}, "no step learns features of spectrograms.*controls=False"),
         (
             DummyClassifier(),
             {"controls": False, "protocol": "transductive"},
