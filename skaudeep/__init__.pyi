@@ -26,3 +26,4 @@ from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
+from .statistics import BandStatistics as BandStatistics

@@ -32,6 +32,7 @@ from sklearn.utils import Bunch, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skaudeep import (
+    BandStatistics,
     ChunkPooling,
     ChunkVotingClassifier,
     Seq2SeqAutoencoder,
@@ -39,7 +40,6 @@ from skaudeep import (
     evaluate,
 )
 from skaudeep.datasets import make_sounds
-from skaudeep.evaluation.protocol import BandStatistics
 from skaudeep.formats.netcdf import load_netcdf
 
 RATE = 8000  # Hz

@@ -44,8 +44,8 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils import Bunch, get_tags
 
-from skaudeep import FeatureFusion, SpectrogramExtractor
-from skaudeep.evaluation import BandStatistics, Evaluation, compare
+from skaudeep import BandStatistics, FeatureFusion, SpectrogramExtractor
+from skaudeep.evaluation import Evaluation, compare
 
 PROTOCOLS = ("transductive", "inductive")
 CONTROLS = ("untrained", "mel statistics")

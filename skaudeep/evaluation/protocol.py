@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from itertools import product
 from numbers import Integral
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted
 
-from skaudeep._base import LearningTags, VersionMixin, learning_tags
-from skaudeep.evaluation.results import Comparison, Evaluation, check_confidence_level, compare
+from skaudeep._base import LearningTags, learning_tags
+from skaudeep.evaluation.results import Evaluation, check_confidence_level
+from skaudeep.statistics import BandStatistics
 
-__all__ = ["BandStatistics", "Comparison", "Evaluation", "compare", "evaluate"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -117,7 +117,7 @@ def evaluate(
     >>> from sklearn.dummy import DummyClassifier
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.utils import Bunch
-    >>> from skaudeep.evaluation import BandStatistics, evaluate
+    >>> from skaudeep import BandStatistics, evaluate
     >>> target = np.tile([0, 0, 1, 0], 5)
     >>> folds = np.repeat(np.eye(5, dtype=int), 4, axis=0)
     >>> bunch = Bunch(data=np.zeros((20, 7, 3)), target=target, folds=folds)
@@ -176,112 +176,6 @@ def evaluate(
     result = results.pop("")
     result.controls.update(results)
     return result
-
-
-class BandStatistics(VersionMixin, TransformerMixin, BaseEstimator):
-    """Mean, standard deviation and mean absolute change over time of each band.
-
-    The three-line baseline that a learned representation has to beat, and the control
-    "mel statistics" of `evaluate`. Nothing is learned.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Number of bands seen in `fit`.
-
-    Examples
-    --------
-    One clip with three frames of one band:
-
-    >>> from skaudeep.evaluation import BandStatistics
-    >>> BandStatistics().fit_transform([[[0.0], [1.0], [5.0]]]).round(2)
-    array([[2.  , 2.16, 2.5 ]], dtype=float32)
-    """
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember the number of bands.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_frames, n_bands)
-            Spectrograms, as in `transform`.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        self.n_features_in_ = np.shape(X[0])[-1]
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Statistics of each clip, or of each chunk.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_frames, n_bands)
-            Spectrograms; (n_clips, n_chunks, n_frames, n_bands) and lists of arrays of
-            different lengths as well. Trailing frames of NaN are padding.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, 3 * n_bands) or (n_clips, n_chunks, 3 * n_bands), float32
-            The means of all bands, then the standard deviations, then the mean absolute
-            differences between consecutive frames (0 for a single frame). NaN where a
-            clip or chunk is nothing but padding.
-
-        Raises
-        ------
-        ValueError
-            If a clip has NaN before its last frame, or is no sequence of frames.
-        """
-        return np.stack([self._statistics(np.asarray(x), i) for i, x in enumerate(X)])
-
-    def _statistics(self, x: np.ndarray, clip: int) -> np.ndarray:
-        if x.ndim == 3:
-            return np.stack([self._statistics(chunk, clip) for chunk in x])
-        if x.ndim != 2 or len(x) == 0:
-            raise ValueError(
-                f"Clip {clip} has shape {x.shape}, expected at least one frame in "
-                "(n_frames, n_bands) or (n_chunks, n_frames, n_bands)."
-            )
-        missing = np.isnan(x)
-        n_frames = len(x) - int(np.argmin(missing.all(axis=1)[::-1]))
-        if missing.all():
-            return np.full(3 * x.shape[1], np.nan, dtype=np.float32)
-        if missing[:n_frames].any():
-            raise ValueError(
-                f"Clip {clip} has NaN before its last frame, expected NaN only as padding "
-                "at the end; repair or leave out the clip."
-            )
-        x = x[:n_frames].astype(np.float64)
-        change = np.abs(np.diff(x, axis=0)).sum(axis=0) / max(n_frames - 1, 1)
-        return np.concatenate([x.mean(axis=0), x.std(axis=0), change]).astype(np.float32)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names such as ``mean_0``, ``std_0`` and ``change_0``, the number being the band.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (3 * n_bands,), str objects
-        """
-        check_is_fitted(self, "n_features_in_")
-        names = product(("mean", "std", "change"), range(self.n_features_in_))
-        return np.array([f"{name}_{band}" for name, band in names], dtype=object)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        return tags
 
 
 # What goes in: labels and folds.

@@ -22,11 +22,13 @@ from skaudeep.fusion import FeatureFusion
 from skaudeep.nn import autoencoders as networks
 from skaudeep.persistence.sklearn_objects import MT19937_WORDS, dump_step, is_position, load_step
 from skaudeep.spectrogram import SpectrogramExtractor
+from skaudeep.statistics import BandStatistics
 
 NETWORKS = {network.__name__: network for network in networks.NETWORKS.values()}
 # All classes that `load` builds from what a file says. Of scikit-learn these are the containers
 # that skaudeep's estimators stand in; its other estimators are stored whole, by skops.
 _OURS = (
+    BandStatistics,
     ChunkPooling,
     ChunkVotingClassifier,
     FeatureFusion,

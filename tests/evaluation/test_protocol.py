@@ -1,7 +1,5 @@
 """The evaluation, on data whose right answer is known by construction."""
 
-import warnings
-
 import numpy as np
 import pytest
 from joblib import parallel_config
@@ -18,8 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import Bunch
 
 from skaudeep.autoencoder import Seq2SeqAutoencoder
-from skaudeep.evaluation import LearningTags
-from skaudeep.evaluation.protocol import BandStatistics, evaluate
+from skaudeep.evaluation import BandStatistics, LearningTags, evaluate
 from skaudeep.fusion import FeatureFusion
 
 calls: list[tuple] = []  # what the fakes below were given; cloning leaves it alone
@@ -528,51 +525,3 @@ def test_unfit_pipelines_say_what_was_expected(pipeline, options, message):
 def test_a_tuple_is_no_bunch():
     with pytest.raises(ValueError, match=r"Got a tuple, expected a Bunch.*Bunch\(data="):
         evaluate(DummyClassifier(), ([[0], [1]], [0, 1]), controls=False)
-
-
-# The control features.
-
-
-def test_band_statistics_recover_mean_deviation_and_change():
-    ramp = np.arange(5.0)[:, None] * [1, -2]
-    found = BandStatistics().fit_transform(ramp[None])
-    np.testing.assert_allclose(found, [[2, -4, 2**0.5, 2 * 2**0.5, 1, 2]], rtol=1e-6)
-    assert found.dtype == np.float32
-
-
-def test_band_statistics_ignore_padding_and_keep_chunks():
-    rng = np.random.default_rng(0)
-    clip = rng.normal(size=(6, 3))
-    padded = np.vstack([clip, np.full((4, 3), np.nan)])
-    alone = BandStatistics().transform([clip])
-    np.testing.assert_array_equal(BandStatistics().transform([padded, clip]), [alone[0]] * 2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        chunks = BandStatistics().transform(np.stack([padded, np.full((10, 3), np.nan)])[None])
-    np.testing.assert_array_equal(chunks[0, 0], alone[0])
-    assert chunks.shape == (1, 2, 9)
-    assert np.isnan(chunks[0, 1]).all()
-
-
-def test_band_statistics_of_one_frame_have_no_change():
-    np.testing.assert_array_equal(BandStatistics().transform([[[3.0, 4.0]]]), [[3, 4, 0, 0, 0, 0]])
-
-
-def test_band_statistics_name_their_features():
-    bands = BandStatistics().set_output(transform="pandas").fit(np.zeros((2, 3, 2)))
-    expected = ["mean_0", "mean_1", "std_0", "std_1", "change_0", "change_1"]
-    assert list(bands.get_feature_names_out()) == expected
-    assert list(bands.transform(np.zeros((2, 3, 2))).columns) == expected
-
-
-@pytest.mark.parametrize(
-    ("X", "message"),
-    [
-        ([np.zeros((2, 2)), [[0, 1], [np.nan, 0], [1, 1]]], "Clip 1 has NaN before its last"),
-        (np.zeros((2, 3)), r"Clip 0 has shape \(3,\)"),
-        ([np.zeros((2, 2)), np.zeros((0, 2))], r"Clip 1 has shape \(0, 2\), expected at least one"),
-    ],
-)
-def test_band_statistics_name_the_bad_clip(X, message):
-    with pytest.raises(ValueError, match=message):
-        BandStatistics().transform(X)
