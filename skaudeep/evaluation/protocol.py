@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
 from skaudeep._base import LearningTags, learning_tags
+from skaudeep.datasets.operations import take
 from skaudeep.evaluation.results import Evaluation, check_confidence_level
 from skaudeep.statistics import BandStatistics
 
@@ -421,10 +422,4 @@ def _fit_transform(steps: Any, data: Any) -> Any:
 def _fit_predict(
     pipeline: Any, X: Any, y: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> np.ndarray:
-    return pipeline.fit(_take(X, train), y[train]).predict(_take(X, test))
-
-
-def _take(X: Any, rows: np.ndarray) -> Any:
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    return X[rows] if hasattr(X, "shape") else [X[row] for row in rows]
+    return pipeline.fit(take(X, train), y[train]).predict(take(X, test))

@@ -128,12 +128,12 @@ class Evaluation:
     @cached_property
     def fold_accuracy_interval(self) -> np.ndarray:
         """Intervals of ``fold_accuracy``, shape (n_repeats, n_folds, 2)."""
-        return self._fold_intervals("accuracy")
-
-    @cached_property
-    def fold_uar_interval(self) -> np.ndarray:
-        """Intervals of ``fold_uar``, shape (n_repeats, n_folds, 2)."""
-        return self._fold_intervals("uar")
+        return np.array(
+            [
+                [self._part([repeat], fold).accuracy_interval for fold in range(len(self.test))]
+                for repeat in range(len(self.seeds))
+            ]
+        )
 
     @cached_property
     def confusion_matrix(self) -> np.ndarray:
@@ -179,14 +179,6 @@ class Evaluation:
                     for test, predicted, weight in zip(self.test, folds, weights, strict=True)
                 ]
                 for folds in self.fold_predictions
-            ]
-        )
-
-    def _fold_intervals(self, metric: Metric) -> np.ndarray:
-        return np.array(
-            [
-                [self._part([repeat], fold)._interval(metric) for fold in range(len(self.test))]
-                for repeat in range(len(self.seeds))
             ]
         )
 
