@@ -1,4 +1,4 @@
-"""FeatureFusion: the features of its views, each clip decoded once, every epoch reported."""
+"""FeatureFusion: features of its views, one decoding per clip, FeatureUnion's options, progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score a pipeline on a data set, beside the controls that say what the score is worth."""
+"""The protocol: a pipeline is scored over the folds of a data set, and its controls as well."""
 
 from collections.abc import Mapping
 from itertools import product
@@ -46,12 +46,12 @@ def evaluate(
     Parameters
     ----------
     pipeline : Pipeline or classifier
-        Ends in a classifier. It is cloned, never fitted or changed.
+        A classifier, or a pipeline that ends in one. It is cloned, never fitted or changed.
     bunch : Bunch
-        Reads ``data`` (n_clips rows), ``target`` (n_clips,) int with -1 where unlabelled, and,
-        where there, ``target_names``, ``cv`` or ``folds``, ``partition`` and ``groups``.
-        Unlabelled clips are never trained on as labels nor tested; only the transductive
-        protocol uses them.
+        Data set with ``data`` (n_clips rows), ``target`` (n_clips,) int with -1 where unlabelled,
+        and optionally ``target_names``, ``cv`` or ``folds``, ``partition`` and ``groups``.
+        Unlabelled clips are in no training or test fold; only the transductive protocol uses
+        them.
     protocol : {"inductive", "transductive"}, default="inductive"
         "inductive": all steps are fitted on the training clips of each fold. "transductive":
         every step up to the last unsupervised one is fitted once per repeat on *all* clips of
@@ -59,8 +59,8 @@ def evaluate(
         training clips of each fold. The paper reports transductive scores; only inductive ones
         estimate the accuracy on recordings from elsewhere.
     n_repeats : int, default=1
-        How often everything is run, each time with another seed for every ``random_state``
-        in the pipeline.
+        Number of times that everything is run, each time with another seed for every
+        ``random_state`` in the pipeline.
     controls : bool, default=True
         Whether to score two variants of the pipeline as well: "untrained network", with the
         same network before its training, unless nothing in the pipeline is trained; and "mel
@@ -74,9 +74,9 @@ def evaluate(
     n_jobs : int or None, default=None
         Number of folds (of all repeats) run in parallel; None is 1, -1 is all processors.
     random_state : int, RandomState instance or None, default=None
-        Draws one seed per repeat. An int gives the same result each time.
+        Generator of one seed per repeat. An int gives the same result each time.
     confidence_level : float in (0, 1), default=0.95
-        Level of the intervals.
+        Confidence level of the intervals.
 
     Returns
     -------
@@ -93,12 +93,13 @@ def evaluate(
 
     See Also
     --------
-    compare : Two evaluations, clip by clip.
+    compare : Compare two evaluations, clip by clip.
+    skaudeep.BandStatistics : The features of the control "mel statistics".
 
     Notes
     -----
-    The transductive protocol never shows a label to the unsupervised steps, but the features
-    have seen the test clips: its figures compare with the paper's, not with inductive ones.
+    In the transductive protocol the unsupervised steps see the test clips, though none of their
+    labels. Its scores compare with those of the paper, not with inductive ones.
 
     An estimator says by a method ``__skaudeep_tags__``, which returns
     `skaudeep.evaluation.LearningTags`, which of this holds for it. All of skaudeep have it. A
@@ -112,7 +113,8 @@ def evaluate(
 
     Examples
     --------
-    A classifier that always says the most frequent class has a fair accuracy and UAR of chance.
+    A classifier that always predicts the most frequent class has a high accuracy, but its UAR is
+    at chance level.
 
     >>> import numpy as np
     >>> from sklearn.dummy import DummyClassifier
@@ -179,7 +181,7 @@ def evaluate(
     return result
 
 
-# What goes in: labels and folds.
+# Checks of labels and folds.
 
 
 def _check_target(bunch: Mapping[str, Any]) -> np.ndarray:
@@ -225,7 +227,7 @@ def _check_target(bunch: Mapping[str, Any]) -> np.ndarray:
 def _check_folds(
     bunch: Mapping[str, Any], target: np.ndarray, cv: Any
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Training and test clips of each fold, the labelled ones among them."""
+    """Return the labelled training and test clips of each fold."""
     labelled = np.flatnonzero(target >= 0)
     folds = []
     for i, (train, test) in enumerate(_splits(bunch, target, labelled, cv), start=1):
@@ -233,7 +235,7 @@ def _check_folds(
             train, test = np.arange(len(target))[train], np.arange(len(target))[test]
         except IndexError as error:
             raise ValueError(
-                f"Fold {i} names a clip that is not there: {error}; expected indices of the "
+                f"Fold {i} names a clip that does not exist: {error}; expected indices of the "
                 f"{len(target)} clips."
             ) from error
         if len(shared := np.intersect1d(train, test)):
@@ -298,11 +300,11 @@ def _splits(
     ]
 
 
-# Parts and variants of the pipeline.
+# Parts and variants of a pipeline.
 
 
 def _controls(pipeline: Any) -> dict[str, Any]:
-    """Return variants of the pipeline without what its steps, by their tags, have learned."""
+    """Return the variants of the pipeline that its steps allow by their tags."""
     params = pipeline.get_params(deep=True)
     tags = {name: learning_tags(value) for name, value in params.items()}
     untrained = {
@@ -315,10 +317,10 @@ def _controls(pipeline: Any) -> dict[str, Any]:
     owners = set()
     for name in readers:
         if any(name.startswith(f"{outer}__") for outer in readers):
-            continue  # What it stands in is replaced.
+            continue  # The estimator around it is replaced.
         owner = max((o for o in params if name.startswith(f"{o}__")), key=len, default="")
-        # Of several in a row, such as one network over the states of another, the first alone is
-        # given spectrograms.
+        # Of several steps in a row, such as one network over the states of another, only the first
+        # is given spectrograms.
         follows = owner in owners and isinstance(params.get(owner, pipeline), Pipeline)
         statistics[name] = "passthrough" if follows else BandStatistics()
         owners.add(owner)
@@ -343,7 +345,7 @@ def _steps(pipeline: Any) -> list[Any]:
 
 
 def _tags_in(step: Any) -> list[LearningTags]:
-    """Return the learning tags of a step and of all that stands in it."""
+    """Return the learning tags of a step and of all estimators in it."""
     nested = step.get_params(deep=True).values() if hasattr(step, "get_params") else ()
     return [learning_tags(value) for value in (step, *nested)]
 
@@ -382,7 +384,7 @@ def _seeded(pipeline: Any, seed: int) -> Any:
         for name in sorted(pipeline.get_params(deep=True))
         if name == "random_state" or name.endswith("__random_state")
     ]
-    # A seed each: views of a fusion with equal weights would be no different views.
+    # Each has its own seed: networks of a fusion with equal weights would give the same features.
     return clone(pipeline).set_params(**{name: rng.randint(2**31 - 1) for name in names})
 
 
@@ -398,7 +400,7 @@ def _predict_folds(
     transductive: bool,
     n_jobs: int | None,
 ) -> list[list[np.ndarray]]:
-    """Predictions of each repeat and fold."""
+    """Return the predicted classes of each repeat and fold."""
     if n := _n_stateless(pipeline):
         pipeline, data = pipeline[n:], clone(pipeline[:n]).fit_transform(data)
     pipelines = [_seeded(pipeline, seed) for seed in seeds]
