@@ -15,6 +15,7 @@ from typing import Any
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._user_interface import _print_elapsed_time as print_elapsed_time
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
@@ -39,6 +40,7 @@ __all__ = [
     "check_sample_weight",
     "learning_tags",
     "num_samples",
+    "print_elapsed_time",
     "run_fit_without_subtasks",
     "safe_indexing",
     "validate_params",
