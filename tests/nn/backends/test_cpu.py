@@ -143,12 +143,6 @@ def test_nan_is_not_lost_and_large_values_saturate(cell):
     assert outputs[:, 1:].abs().max() <= 1
 
 
-def test_a_function_without_a_place_for_its_cache_compiles_all_the_same():
-    scope: dict = {}
-    exec("def twice(x):\n    return 2 * x", scope)  # from no file, so with no place
-    assert kernels._compiled(scope["twice"])(21) == 42
-
-
 def test_the_exponential_is_exact_to_float32():
     x = np.linspace(-85, 85, 4001, dtype=np.float32)
     gates = np.zeros((1, 1, 3 * len(x)), np.float32)
