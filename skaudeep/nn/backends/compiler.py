@@ -22,7 +22,7 @@ from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 
 if getattr(config, "DISABLE_JIT", False):
-    raise ImportError("skaudeep's kernels need numba's compiler: unset NUMBA_DISABLE_JIT.")
+    raise ImportError("NUMBA_DISABLE_JIT switches numba's compiler off: unset it")
 
 
 def _vector_bytes() -> int:
