@@ -166,7 +166,7 @@ def test_autoencoder_reads_one_block_of_a_stored_array_at_a_time(
 ):
     save_netcdf(make_bunch(np.zeros((64, 20, 8)), [f"{i}" for i in range(64)]), tmp_path / "a.nc")
     monkeypatch.setattr("skaudeep.training.batches.CHECK_BYTES", 8 * 20 * 8 * 4)
-    monkeypatch.setattr("skaudeep.training.batches.SCAN_BYTES", 8 * 20 * 8 * 4)
+    monkeypatch.setattr("skaudeep.training.batches.MAP_BYTES", 8 * 20 * 8 * 4)
     taken = []
     take = StoredArray._take
 

@@ -6,6 +6,8 @@ import os
 import threading
 import warnings
 
+from skaudeep._warnings import find_stack_level
+
 BACKENDS = ("", "auto", "numba", "torch")
 
 _can_compile: bool | None = None  # not known before the first layer runs
@@ -61,7 +63,7 @@ def _kernels_compile() -> bool:
                     f"slower on a CPU ({error}). Set SKAUDEEP_BACKEND=torch to choose them without "
                     "this warning.",
                     RuntimeWarning,
-                    stacklevel=2,
+                    stacklevel=find_stack_level(),
                 )
         return _can_compile
 

@@ -21,6 +21,8 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 
+from skaudeep._warnings import find_stack_level
+
 if getattr(config, "DISABLE_JIT", False):
     raise ImportError("NUMBA_DISABLE_JIT switches numba's compiler off: unset it")
 
@@ -180,4 +182,4 @@ _warned: set[str] = set()
 def _warn_once(kind: str, message: str) -> None:
     if kind not in _warned:
         _warned.add(kind)
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
+        warnings.warn(message, RuntimeWarning, stacklevel=find_stack_level())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -24,15 +25,23 @@ def clips():
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("parameters", [{}, {"encoder_noise": 0.2, "code": "gaussian"}])
 def test_torchs_layers_train_to_the_loss_of_the_kernels(cell, parameters, monkeypatch):
+    # With Adam's own epsilon a rounded gradient near 0 moves its weight by a part of a step.
+    monkeypatch.setattr(torch.optim, "Adam", partial(torch.optim.Adam, eps=1e-3))
     found = []
     for backend in ("auto", "torch"):
         monkeypatch.setenv("SKAUDEEP_BACKEND", backend)
         autoencoder = Seq2SeqAutoencoder(
-            5, cell=cell, max_epochs=2, dropout=0.2, random_state=0, **parameters
+            5,
+            cell=cell,
+            max_epochs=2,
+            dropout=0.2,
+            representation="statistics",
+            random_state=0,
+            **parameters,
         ).fit(clips())
         found.append((autoencoder.loss_curve_, autoencoder.transform(clips())))
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
-    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-3)
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=2e-6)
 
 
 def test_torchs_layers_do_not_load_numba():
