@@ -28,3 +28,4 @@ from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
 from .reservoir import ReservoirFeatures as ReservoirFeatures
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
+from .statistics import BandStatistics as BandStatistics

@@ -15,11 +15,13 @@ from typing import Any
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._user_interface import _print_elapsed_time as print_elapsed_time
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 from skaudeep._version import __version__
+from skaudeep._warnings import find_stack_level
 
 __all__ = [
     "COUNT",
@@ -38,6 +40,7 @@ __all__ = [
     "check_sample_weight",
     "learning_tags",
     "num_samples",
+    "print_elapsed_time",
     "run_fit_without_subtasks",
     "safe_indexing",
     "validate_params",
@@ -166,7 +169,7 @@ class VersionMixin:
                     current_version=__version__,
                     original_version=original,
                 ),
-                stacklevel=2,
+                stacklevel=find_stack_level(),
             )
         super().__setstate__(state)  # type: ignore[misc]
 

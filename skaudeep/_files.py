@@ -1,4 +1,4 @@
-"""Files that are whole or not there: replaced in one step, sealed with a digest."""
+"""Files that are either complete or absent: replaced in one step, verified by a checksum."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from platform import node
 from typing import BinaryIO
 from uuid import uuid4
 
-CHECKSUM_MARK = b"\nSEALED\n"  # then 32 bytes of SHA-256; HDF5 reads over what follows its own end
+# Begins the footer of a file; 32 bytes of SHA-256 follow. HDF5 ignores bytes after its own end.
+CHECKSUM_MARK = b"\nSEALED\n"
 CHECKSUM_SIZE = len(CHECKSUM_MARK) + 32
 BLOCK = 2**20  # bytes read at once
 
@@ -21,7 +22,7 @@ BLOCK = 2**20  # bytes read at once
 
 
 def check_writable(path: Path) -> None:
-    """Raise an OSError that says why, if no file of that name can be."""
+    """Raise an OSError with the reason if no file of that name can be written."""
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"Got path={str(path)!r}, whose folder does not exist, expected a file in an existing "
@@ -36,12 +37,18 @@ def check_writable(path: Path) -> None:
         )
 
 
+def check_compression(level: int) -> None:
+    """Raise a ValueError if the level of zlib is not an integer from 0 to 9."""
+    if level not in range(10):
+        raise ValueError(f"Got compression={level!r}, expected an integer from 0 to 9.")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a new file, which takes the place of `path` if the block ends well.
+    """Name a temporary file that replaces `path` if the block ends without an error.
 
-    Until then, and for ever if it does not, `path` is what it was. A reader sees the old file or
-    the whole new one, and the last of two writers wins. What a writer left that was killed is
+    If the block fails, `path` stays as it was. A reader sees either the old file or the complete
+    new one, and the last of several writers wins. Temporary files of writers that were killed are
     deleted.
 
     Parameters
@@ -52,7 +59,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        A hidden name in the same folder. The block creates it.
+        A hidden name in the same folder, under which the block creates the file.
 
     Raises
     ------
@@ -69,7 +76,8 @@ def replacing(path: Path) -> Iterator[Path]:
     ['a.txt']
     """
     check_writable(path)
-    # Whose it is stands in the name. The number of a process means something on its machine alone.
+    # The name states the machine and the process that writes. A process id is valid on its own
+    # machine only.
     machine = zlib.crc32(f"{node()}/{path.name}".encode("utf-8", "surrogateescape"))
     temporary = path.with_name(f".{machine:08x}-{os.getpid()}-{uuid4().hex}.tmp")
     for other in path.parent.glob(f".{machine:08x}-*-*.tmp"):
@@ -86,7 +94,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _is_alive(process: int) -> bool:
-    if os.name != "posix":  # elsewhere asking would end it
+    if os.name != "posix":  # on Windows os.kill would end the process
         return True
     try:
         os.kill(process, 0)
@@ -106,16 +114,16 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-# --- seals ---------------------------------------------------------------------------------------
+# --- checksums -----------------------------------------------------------------------------------
 
 
 def append_checksum(path: Path) -> None:
-    """Append the digest of a file to it.
+    """Append the SHA-256 checksum of a file to it.
 
     Parameters
     ----------
     path : Path
-        Of a format whose readers ignore what follows its end, as those of HDF5 do.
+        A file whose readers ignore bytes after its end, as those of HDF5 do.
     """
     with open(path, "r+b") as file:
         size = file.seek(0, os.SEEK_END)
@@ -125,13 +133,13 @@ def append_checksum(path: Path) -> None:
 
 
 def has_checksum(file: BinaryIO) -> bool:
-    """Tell whether an open file ends in a seal, without checking it."""
+    """Return whether an open file ends in a checksum, without verifying it."""
     file.seek(max(0, file.seek(0, os.SEEK_END) - CHECKSUM_SIZE))
     return file.read(len(CHECKSUM_MARK)) == CHECKSUM_MARK
 
 
 def verify_checksum(file: BinaryIO) -> bool:
-    """Tell whether an open sealed file holds to the bit what was sealed; reads all of it.
+    """Return whether an open file matches the checksum at its end; reads the whole file.
 
     Examples
     --------
@@ -154,9 +162,9 @@ def verify_checksum(file: BinaryIO) -> bool:
 
 
 def fingerprint(file: BinaryIO) -> tuple[object, ...]:
-    """Return what tells an open file from another of its name: its seal, or its size and time."""
+    """Return a fingerprint of an open file: its checksum, or else its size and time of change."""
     if has_checksum(file):
-        return (file.read(),)  # what follows the word
+        return (file.read(),)  # the bytes after the mark
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
 

@@ -1,4 +1,4 @@
-"""Work that goes on where it stopped: rows appended to a file that outlives its writer."""
+"""Resumable work: rows are appended to a file, which the next process continues."""
 
 from __future__ import annotations
 
@@ -19,46 +19,47 @@ from numpy.typing import NDArray
 fcntl: ModuleType | None
 try:
     import fcntl
-except ImportError:  # Windows has no such locks; there, two writers are told apart by nobody
+except ImportError:  # Windows has no such locks: two writers are not detected there
     fcntl = None
 
 BLOCK = 2**20  # bytes read at once
 
-# Row, rate, mark, chunks, frames, bands, checksum of all.
+# Row, sampling rate, fingerprint, chunks, frames, bands, checksum of the record.
 _RECORD = struct.Struct("<qdqqqqI")
 
 
 class Journal:
-    """Arrays of rows, appended to one file as they are made, which outlives its writer.
+    """Arrays that are appended to one file, a row each, and survive the process that writes them.
 
-    What was appended before a process died is there when the next one opens the journal; an append
-    that was cut short is not. Use it as a context manager.
+    When a process opens the journal of one that died, it finds all complete rows; an append that
+    was cut short is dropped. Use it as a context manager.
 
     Parameters
     ----------
     path : Path
-        Created if it does not exist.
+        The file, which is created if it does not exist.
     task : str
-        What the rows are made of and how; a journal goes on only with the task that began it.
+        Description of the work: its input, its parameters and its version. A journal can only be
+        continued with the task that began it.
     n_rows : int
-        How many rows the task has.
+        Number of rows of the task.
 
     Attributes
     ----------
     done : ndarray of shape (n_rows,), bool
-        Whether the row is there.
+        Whether the file holds the row.
     rates : ndarray of shape (n_rows,), float64
-        Its sampling rate in Hz.
+        Sampling rate of each row in Hz.
     fingerprints : ndarray of shape (n_rows,), int64
-        What its source is known by, as :func:`record` was told. Where it has changed since, the
-        caller takes the row back from `done`; the last record of a row counts.
+        Fingerprint of the source of each row, as passed to :func:`record`. Where the source has
+        changed since, the caller resets `done` and appends the row again; its last record counts.
     shapes : ndarray of shape (n_rows, 3), int64
-        Its shape, 0 in place of chunks where it has none.
+        Number of chunks, frames and bands of each row; 0 chunks where it has no such axis.
 
     Raises
     ------
     ValueError
-        If the file is another task's, or no journal.
+        If the file belongs to another task, or is no journal.
     BlockingIOError
         If another process is writing to it.
 
@@ -86,13 +87,13 @@ class Journal:
         self._head = self._MAGIC + hashlib.sha256(task.encode("utf-8", "surrogateescape")).digest()
 
     def __enter__(self) -> Self:
-        # Neither "w" nor "r+": the file may or may not be there, and must be kept if it is.
-        # Unbuffered: what is appended outlives this process.
+        # Neither "w" nor "r+": the file may or may not exist, and its content must be kept.
+        # Unbuffered, so that appended rows survive this process.
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         self._file = os.fdopen(handle, "r+b", buffering=0)
         try:
             self._lock()
-            self._begin()
+            self._read_or_create()
         except BaseException:
             self._file.close()
             raise
@@ -108,23 +109,23 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until closed, or killed
         except BlockingIOError:
             raise BlockingIOError(
-                f"{self.path}: another process is writing to it. Wait for its end, or choose "
-                "another path."
+                f"{self.path}: another process is writing to it. Wait until it has ended, or "
+                "choose another path."
             ) from None
         except OSError:
             return  # a network folder without locks
 
-    def _begin(self) -> None:
+    def _read_or_create(self) -> None:
         size = os.fstat(self._file.fileno()).st_size
         head = self._file.read(len(self._head))
         if head and head == self._head[:size]:  # all of it, or as much as a killed writer left
-            self._scan(size)
+            self._read_records(size)
         elif head:
             kind = "belongs to other clips or parameters"
             if not head.startswith(self._MAGIC):
                 kind = "is no journal of this version"
             raise ValueError(
-                f"{self.path}: {kind}, so that it cannot be gone on with. Delete it to begin anew, "
+                f"{self.path}: {kind}, so that it cannot be continued. Delete it to start again, "
                 "or choose another path."
             )
         if size < len(self._head):
@@ -132,8 +133,8 @@ class Journal:
             self._end = len(self._head)
         self._file.truncate(self._end)
 
-    def _scan(self, size: int) -> None:
-        """Find all whole records; what follows them was cut short."""
+    def _read_records(self, size: int) -> None:
+        """Find all complete records; bytes after them belong to an append that was cut short."""
         self._end = len(self._head)
         while self._end + _RECORD.size <= size:
             self._file.seek(self._end)
@@ -146,10 +147,10 @@ class Journal:
                 break
             if zlib.crc32(self._file.read(n_bytes), zlib.crc32(head[:-4])) != checksum:
                 break
-            self._note(head, n_bytes)
+            self._add_record(head, n_bytes)
 
-    def _note(self, head: bytes, n_bytes: int) -> None:
-        """Take up a record at the end, of which `head` is the beginning."""
+    def _add_record(self, head: bytes, n_bytes: int) -> None:
+        """Add the record at the end of the file, which begins with `head`, to the attributes."""
         row, rate, fingerprint, *shape, _ = _RECORD.unpack_from(head)
         self.done[row], self.rates[row], self.shapes[row] = True, rate, shape
         self.fingerprints[row] = fingerprint
@@ -157,28 +158,33 @@ class Journal:
         self._end += _RECORD.size + n_bytes
 
     def append(self, records: Sequence[bytes]) -> None:
-        """Add rows, each as :func:`record` gives it.
+        """Append rows.
+
+        Parameters
+        ----------
+        records : sequence of bytes
+            The rows, as :func:`record` returns them.
 
         Raises
         ------
         OSError
-            If the disk does not take them all. Those that it took stay, as do all rows before.
+            If the disk is full. Rows that were written completely are kept.
         """
         try:
             self._write(self._end, b"".join(records))
-        except OSError:  # as many as there is room for
+        except OSError:  # write as many as fit
             for row in records:
                 self._write(self._end, row)
-                self._note(row, len(row) - _RECORD.size)
+                self._add_record(row, len(row) - _RECORD.size)
         else:
             for row in records:
-                self._note(row, len(row) - _RECORD.size)
+                self._add_record(row, len(row) - _RECORD.size)
 
     def _write(self, place: int, data: bytes) -> None:
         view = memoryview(data)
         self._file.seek(place)
         try:
-            while view:  # a disk that fills up takes a part first
+            while view:  # when a disk fills up, only a part is written
                 view = view[self._file.write(view) :]
         except OSError as error:
             self._file.truncate(place)
@@ -189,7 +195,18 @@ class Journal:
             ) from error
 
     def read(self, rows: Sequence[int]) -> list[NDArray[np.float32]]:
-        """Return rows, those that are not done without a value."""
+        """Read rows; one that is not done has no frames.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Numbers of the rows.
+
+        Returns
+        -------
+        list of ndarray of shape (n_frames, n_bands) or (n_chunks, n_frames, n_bands), float32
+            The values of each row.
+        """
         shapes = self.shapes[rows][:, 0 if self.shapes[:, 0].any() else 1 :].tolist()
         buffered = io.BufferedReader(self._file, BLOCK)  # rows lie mostly in their order
         found = []
@@ -201,27 +218,28 @@ class Journal:
         return found
 
     def remove(self) -> None:
-        """Delete the file, when what it holds has been put elsewhere."""
+        """Delete the file, once its rows are stored elsewhere."""
         self.path.unlink(missing_ok=True)
 
 
 def record(row: int, values: NDArray[np.float32], rate: float, fingerprint: int = 0) -> bytes:
-    """Write a row of a :class:`Journal` down, in whatever process it was made.
+    """Encode a row of a :class:`Journal`, in the process that made it.
 
     Parameters
     ----------
     row : int
-        Which one.
+        Number of the row.
     values : ndarray of shape (n_frames, n_bands) or (n_chunks, n_frames, n_bands), float32
-        It.
+        Values of the row.
     rate : float
-        Its sampling rate in Hz.
+        Sampling rate of the row in Hz.
     fingerprint : int, default=0
-        What its source is known by.
+        Number that changes when the source of the row does.
 
     Returns
     -------
     bytes
+        The record, for :meth:`Journal.append`.
     """
     shape = [0] * (3 - values.ndim) + list(values.shape)
     head = _RECORD.pack(row, rate, fingerprint, *shape, 0)[:-4]

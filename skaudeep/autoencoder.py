@@ -29,7 +29,7 @@ from skaudeep._base import (
     begin_fit,
 )
 from skaudeep.nn.autoencoders import NETWORKS, Autoencoder, NetworkSizes
-from skaudeep.nn.devices import products_in, resolve_device
+from skaudeep.nn.devices import multiplies_bf16, products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
 from skaudeep.nn.pooling import REPRESENTATIONS, STATISTICS
 from skaudeep.nn.stack import CELLS
@@ -372,7 +372,7 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
         training = Training(
             self.network_,
             torch.optim.Adam(self.network_.parameters()),
-            self._loss(bf16=self.precision == "bf16"),
+            self._loss(bf16=self.precision == "bf16" and multiplies_bf16(device)),
             seed=self.seed_,
             learning_rate=self.learning_rate,
             gradient_clip=self.gradient_clip,

@@ -38,7 +38,7 @@ from skaudeep._base import (
 )
 from skaudeep._padding import is_ragged, missing_frames, pad
 
-FLOATS = [np.float64, np.float32]  # what is neither becomes the first
+FLOATS = [np.float64, np.float32]  # any other type is converted to the first
 
 
 class ChunkPooling(
@@ -49,23 +49,23 @@ class ChunkPooling(
     Parameters
     ----------
     pooling : {"mean", "concat", "mean_std_max"}, default="mean"
-        What becomes of the chunks.
+        How the chunks of a clip are joined.
 
         - "mean": the mean of each feature over the clip's chunks.
-        - "concat": the features of all chunks side by side, in the order of time. For a chunk that
-          a clip does not have stands the mean of those that it has: of all values known without
-          looking at other clips, the one nearest to them.
+        - "concat": the features of all chunks side by side, in the order of time. A chunk that a
+          clip does not have is filled with the mean of the clip's chunks, which is the value
+          nearest to them that needs no other clip.
         - "mean_std_max": mean, standard deviation (0 for a single chunk) and maximum of each
           feature over the clip's chunks.
 
     Attributes
     ----------
     n_chunks_ : int
-        Chunks of a row of X in `fit`, padding included.
+        Number of chunks in each row of X in `fit`, padding included.
     n_features_in_ : int
-        Features of a chunk (the last axis of X).
+        Number of features of a chunk (the last axis of X).
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Only where X is a data frame.
+        Names of these features. Only where X is a data frame.
 
     See Also
     --------
@@ -74,7 +74,7 @@ class ChunkPooling(
     Notes
     -----
     A chunk of nothing but NaN is one that the clip does not have. A clip without any chunk, such as
-    one that could not be read, gives a row of NaN, as everywhere in skaudeep.
+    one that could not be read, gives a row of NaN.
 
     Examples
     --------
@@ -110,7 +110,8 @@ class ChunkPooling(
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
             NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
             in n_chunks. Two axes are clips of one chunk.
-        y : ignored
+        y : None
+            Ignored.
 
         Returns
         -------
@@ -131,7 +132,9 @@ class ChunkPooling(
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
+            in n_chunks. Two axes are clips of one chunk.
 
         Returns
         -------
@@ -163,12 +166,12 @@ class ChunkPooling(
         return np.concatenate([mean, np.sqrt(variance), maximum], axis=1)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Names of the features: ``chunk0__mean_0`` or ``std__mean_0``; "mean" keeps them.
+        """Return names such as ``chunk0__mean_0`` or ``std__mean_0``; "mean" keeps the given ones.
 
         Parameters
         ----------
         input_features : array-like of str of shape (n_features_in_,), default=None
-            Names of a chunk's features; None takes `feature_names_in_` or ``x0``, ``x1``, ...
+            Names of the features of a chunk. None takes `feature_names_in_` or ``x0``, ``x1``, ...
 
         Returns
         -------
@@ -223,8 +226,8 @@ class ChunkVotingClassifier(
 ):
     """Classify the chunks of a clip and let them vote on its class.
 
-    To scikit-learn a clip is one sample: folds, searches and scores are per clip, and no chunk of a
-    clip in the test set is ever trained on.
+    Each clip is one sample to scikit-learn. Folds, searches and scores are per clip, so that no
+    chunk of a test clip is trained on.
 
     Parameters
     ----------
@@ -232,19 +235,21 @@ class ChunkVotingClassifier(
         A copy is fitted on the chunks, each with its clip's label, so that a scaler in it
         standardises over chunks.
     voting : {"hard", "soft"}, default="hard"
-        "hard" takes the class that most chunks vote for; of several with as many votes the first in
-        the order of `classes_`, as :class:`~sklearn.ensemble.VotingClassifier` does. "soft"
-        takes the class with the largest mean probability; the classifier needs `predict_proba`.
+        "hard" takes the class that most chunks vote for. Of several classes with the same number of
+        votes it takes the first in `classes_`, as :class:`~sklearn.ensemble.VotingClassifier` does.
+        "soft" takes the class with the largest mean probability; the classifier needs
+        `predict_proba`.
 
     Attributes
     ----------
     classifier_ : estimator
         The fitted copy. It predicts single chunks, from arrays (n_chunks, n_features).
     classes_ : ndarray of shape (n_classes,)
+        The classes, in sorted order.
     n_features_in_ : int
-        Features of a chunk (the last axis of X).
+        Number of features of a chunk (the last axis of X).
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Only where X is a data frame.
+        Names of these features. Only where X is a data frame.
 
     See Also
     --------
@@ -252,12 +257,12 @@ class ChunkVotingClassifier(
 
     Notes
     -----
-    A chunk of nothing but NaN is one that the clip does not have, and has no vote. In `fit` a clip
-    without any chunk counts for nothing; to predict one is refused.
+    A chunk of nothing but NaN is one that the clip does not have, and has no vote. `fit` ignores a
+    clip without any chunk, and `predict` raises an error for it.
 
     Search around this classifier, not inside it: ``GridSearchCV(ChunkVotingClassifier(LinearSVC()),
-    {"classifier__C": [...]})``. A search inside, or an early stopping that sets data aside, would
-    divide chunks and have those of one clip on both sides.
+    {"classifier__C": [...]})``. A search inside, or early stopping with a validation set, would
+    split chunks, and those of one clip would be on both sides.
 
     Examples
     --------
@@ -298,10 +303,10 @@ class ChunkVotingClassifier(
         y : array-like of shape (n_clips,)
             Class of each clip.
         sample_weight : array-like of shape (n_clips,), default=None
-            Weight of each clip, given to each of its chunks. None passes none on.
+            Weight of each clip, given to each of its chunks. None passes no weights on.
         **params : dict
-            Passed to the classifier's `fit`, by its requests where metadata routing is enabled;
-            what has one entry per clip is repeated for each of its chunks.
+            Passed to the classifier's `fit`, by its requests where metadata routing is enabled.
+            Values with one entry per clip are repeated for each of its chunks.
 
         Returns
         -------
@@ -313,7 +318,7 @@ class ChunkVotingClassifier(
             If X holds infinity, NaN within a chunk or no chunk at all, y is not made of classes, or
             voting is "soft" and the classifier has no `predict_proba`.
         TypeError
-            If the classifier is none.
+            If `classifier` is not a classifier.
         """
         self._validate_params()
         self._check_classifier()
@@ -346,7 +351,9 @@ class ChunkVotingClassifier(
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
+            in n_chunks. Two axes are clips of one chunk.
 
         Returns
         -------
@@ -362,11 +369,13 @@ class ChunkVotingClassifier(
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> NDArray:
-        """Mean probabilities of each clip's chunks; with "soft" only.
+        """Return the mean probabilities of each clip's chunks; with "soft" only.
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
+            in n_chunks. Two axes are clips of one chunk.
 
         Returns
         -------
@@ -376,26 +385,29 @@ class ChunkVotingClassifier(
 
     @available_if(_has_votes)
     def decision_function(self, X: Any) -> NDArray:
-        """Shares of each clip's chunks that vote for each class; with "hard" only.
+        """Return the share of each clip's chunks that vote for each class; with "hard" only.
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
+            in n_chunks. Two axes are clips of one chunk.
 
         Returns
         -------
         ndarray of shape (n_clips, n_classes), or (n_clips,) where there are two classes
-            In [0, 1]; of two classes the share of the second less that of the first.
+            Shares in [0, 1]. With two classes, the share of the second minus that of the first.
         """
         votes = self._mean_votes(X)
         return votes[:, 1] - votes[:, 0] if len(self.classes_) == 2 else votes
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say which metadata the classifier asks for.
+        """Return which metadata the classifier requests.
 
         Returns
         -------
         MetadataRouter
+            The routing of `fit`.
         """
         to_fit = MethodMapping().add(caller="fit", callee="fit")
         return MetadataRouter(owner=self).add(classifier=self.classifier, method_mapping=to_fit)
@@ -420,7 +432,7 @@ class ChunkVotingClassifier(
             )
 
     def _mean_votes(self, X: Any) -> NDArray:
-        """Mean over the chunks of each clip: (n_clips, n_classes)."""
+        """Average the votes over the chunks of each clip: (n_clips, n_classes)."""
         check_is_fitted(self)
         X, present = _check_chunks(self, X, reset=False)
         count = present.sum(axis=1)
@@ -433,15 +445,15 @@ class ChunkVotingClassifier(
             votes = self.classifier_.predict_proba(X[present])
         else:
             votes = self.classifier_.predict(X[present])[:, None] == self.classes_
-        reduce_to_clips = np.zeros((*present.shape, len(self.classes_)))
-        reduce_to_clips[present] = votes
-        return reduce_to_clips.sum(axis=1) / count[:, None]
+        of_chunks = np.zeros((*present.shape, len(self.classes_)))  # (n_clips, n_chunks, n_classes)
+        of_chunks[present] = votes
+        return of_chunks.sum(axis=1) / count[:, None]
 
 
 def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDArray]:
-    """X as (n_clips, n_chunks, n_features), and which of its chunks there are.
+    """Return X as (n_clips, n_chunks, n_features), and a mask of the chunks that exist.
 
-    Sets or compares the number of features.
+    Set the estimator's number of features, or compare it with that of X.
     """
     if is_ragged(X):
         X = _stacked([np.asarray(clip) for clip in X])
@@ -490,7 +502,7 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
 
 
 def _stacked(clips: list[NDArray]) -> NDArray:
-    """Clips of different numbers of chunks as one array, NaN where there is no chunk."""
+    """Stack clips with different numbers of chunks in one array, NaN where there is no chunk."""
     for row, clip in enumerate(clips):
         if clip.ndim != 2 or clip.shape[1] != clips[0].shape[1]:
             raise ValueError(

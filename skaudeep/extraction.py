@@ -1,4 +1,4 @@
-"""Spectrograms of a whole corpus into one file: in parallel, in bounded memory, resumable."""
+"""Extract the spectrograms of a corpus into one file: parallel, resumable, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from joblib import hash as digest
 from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 
-from skaudeep._files import check_writable
+from skaudeep._files import check_compression, check_writable
 from skaudeep._journal import Journal, record
 from skaudeep._padding import pad
 from skaudeep._version import __version__
 from skaudeep.audio.chain import extract_clip_views
-from skaudeep.audio.decoding import AudioError, Clip, list_clips
+from skaudeep.audio.decoding import Clip, list_clips
+from skaudeep.audio.errors import AudioError, all_clips_failed, sampling_rates_differ
 
-# Every process imports this room to work for it: what only the caller needs, scikit-learn and
-# netCDF4 among it, is imported where it is used. That is most of a second for each of them.
+# Every worker process imports this module. What only the caller needs, such as scikit-learn and
+# netCDF4, is imported where it is used: it would cost each process most of a second.
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
     from skaudeep.spectrogram import SpectrogramExtractor
 
-BATCH_BYTES = 2**20  # of spectrograms that a task returns, about
-MAX_BATCH = 256  # clips a task
-# Nothing here calls BLAS, but its threads, once there, wait in a loop, on cores that have work.
+BATCH_BYTES = 2**20  # approximate size of the spectrograms that a task returns
+MAX_BATCH = 256  # clips per task
+# Nothing here calls BLAS, but its threads, once started, wait in a loop and occupy cores.
 NO_THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 
 
@@ -47,35 +48,35 @@ def extract_to_netcdf(
     """Extract the spectrograms of a data set into a NetCDF file, whatever its size.
 
     The clips are decoded a few at a time, by as many processes as the extractor's `n_jobs` says,
-    this one among them, and memory does not grow with their number. What is done is kept beside
-    the file, in `<path>.partial`: if the extraction is interrupted, at any moment and in any way,
-    the same call goes on where it stopped, and gives what an uninterrupted one gives; clips whose
-    files have changed since are extracted again. The file itself appears when it is whole. Until
-    then the disk holds the spectrograms at most twice.
+    including this one, and memory does not grow with their number. Finished clips are kept in
+    `<path>.partial`, next to the file: if the extraction is interrupted, at any moment and in any
+    way, the same call continues where it stopped, with the same result as an uninterrupted call;
+    clips whose files have changed since are extracted again. The file itself appears when it is
+    complete. Until then the disk holds the spectrograms at most twice.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        Its `data` are clips, as every reader of :mod:`skaudeep.datasets` returns them.
+        A data set whose `data` are clips, as every reader of :mod:`skaudeep.datasets` returns it.
     extractor : SpectrogramExtractor
-        With `on_error="nan"`, a clip that cannot be read gets a row of NaN, its reason is stored
-        in the variable `error`, and one warning names all such clips. They are tried again when
-        an interrupted extraction goes on.
+        The extractor with its parameters. With `on_error="nan"`, a clip that cannot be read gets a
+        row of NaN, the reason is stored in the variable `error`, and one warning names all such
+        clips. They are tried again when an interrupted extraction is continued.
     path : str or Path
-        The file, which is replaced if it exists.
+        The file to write. It is replaced if it exists.
     compression : int in [0, 9], default=0
         Level of zlib, see :func:`~skaudeep.formats.save_netcdf`; 0 does not compress.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The file, as `load_netcdf(path, lazy=True)` gives it.
+        The stored data set, as `load_netcdf(path, lazy=True)` returns it.
 
     Raises
     ------
     AudioError
-        If a clip cannot be read and `on_error="raise"`, if all cannot, or if clips of different
-        sampling rates meet without `sampling_rate=`. What is done so far is kept.
+        If a clip cannot be read and `on_error="raise"`, if no clip can be read, or if clips have
+        different sampling rates and `sampling_rate` is None. Finished clips are kept.
     ValueError
         If a parameter is out of its range, or `<path>.partial` belongs to other clips or
         parameters.
@@ -84,7 +85,7 @@ def extract_to_netcdf(
     FileNotFoundError, IsADirectoryError
         If the folder of `path` does not exist, or `path` is a folder.
     OSError
-        If the disk is full. What is done so far is kept.
+        If the disk is full. Finished clips are kept.
 
     Warns
     -----
@@ -93,7 +94,7 @@ def extract_to_netcdf(
 
     See Also
     --------
-    save_netcdf : Save what is in memory.
+    save_netcdf : Save a data set that is in memory.
     load_netcdf : Load the file later.
 
     Examples
@@ -108,16 +109,15 @@ def extract_to_netcdf(
     ...     stored.data.shape, stored.data[0].shape  # a row is read when it is asked for
     ((40, 11, 40), (11, 40))
     """
-    from skaudeep.spectrogram import SpectrogramExtractor
+    from skaudeep.spectrogram import SpectrogramExtractor, warn_about_clips
 
     if not isinstance(extractor, SpectrogramExtractor):
         raise TypeError(f"Got extractor={extractor!r}, expected a SpectrogramExtractor.")
     extractor._check_parameters()
-    if compression not in range(10):  # now, not hours later
-        raise ValueError(f"Got compression={compression!r}, expected an integer from 0 to 9.")
     file = Path(path).expanduser()
+    check_compression(compression)  # before hours of work
     check_writable(file)
-    with _others(effective_n_jobs(extractor.n_jobs) - 1) as others:
+    with _start_workers(effective_n_jobs(extractor.n_jobs) - 1) as workers:
         from skaudeep.formats.layout import complete_bunch
         from skaudeep.formats.netcdf import count_frames, load_netcdf, write_rows
 
@@ -128,8 +128,8 @@ def extract_to_netcdf(
         del parameters["n_jobs"], parameters["on_error"]
         task = repr((__version__, parameters, bunch.filenames.tolist(), digest(bunch.data)))
         with Journal(file.with_name(file.name + ".partial"), task, len(clips)) as journal:
-            errors = _extract(clips, extractor, journal, others)
-            others.executor.shutdown(wait=False)  # they end while this one writes
+            errors = _extract(clips, extractor, journal, workers)
+            workers.executor.shutdown(wait=False)  # they end while this process writes
             bunch.errors = np.array([str(errors.get(row, "")) for row in range(len(clips))])
             item = tuple(journal.shapes.max(axis=0).tolist())
             chunked = item[0] > 0
@@ -146,7 +146,7 @@ def extract_to_netcdf(
             lengths = count_frames(shape, read, chunked) if chunked else journal.shapes[:, 1]
             write_rows(file, bunch, shape, read, lengths, compression)
             journal.remove()
-    _report(
+    warn_about_clips(
         [str(errors[row]) for row in sorted(errors)],
         [clips[row].name for row in np.flatnonzero(silent)],
         len(clips),
@@ -155,27 +155,29 @@ def extract_to_netcdf(
 
 
 def _extract(
-    clips: list[Clip], extractor: SpectrogramExtractor, journal: Journal, others: Others
+    clips: list[Clip], extractor: SpectrogramExtractor, journal: Journal, workers: Workers
 ) -> dict[int, AudioError]:
-    """Extract what the journal lacks into it; return why clips could not be read."""
+    """Extract the clips that the journal lacks; return the errors of clips that failed, by row."""
     errors: dict[int, AudioError] = {}
-    # An error is raised here, when what was done before it is written down.
+    # With "nan" the workers return errors; they are raised here, once finished clips are stored.
     parameters = extractor.get_params() | {"on_error": "nan"}
     n_clips, n_bytes = 0, 1
 
     def tasks() -> Iterator[tuple[list[int], list[Clip], dict[str, Any]]]:
         while todo:
-            # By what clips so far turned out to need, as there is no telling before.
-            size = min(MAX_BATCH, len(todo) // (4 * others.n + 4), BATCH_BYTES * n_clips // n_bytes)
+            # The size of a spectrogram is unknown in advance: use the mean of the finished clips.
+            size = min(
+                MAX_BATCH, len(todo) // (4 * workers.n + 4), BATCH_BYTES * n_clips // n_bytes
+            )
             rows = [todo.popleft() for _ in range(max(1, size))]
             yield rows, [clips[row] for row in rows], parameters
 
     for row in np.flatnonzero(journal.done).tolist():
-        journal.done[row] = journal.fingerprints[row] == _mark_of(clips[row])
+        journal.done[row] = journal.fingerprints[row] == _fingerprint(clips[row])
     _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal)
     todo = deque(np.flatnonzero(~journal.done).tolist())
-    while todo:  # again, as tasks may give back the rest of their clips
-        for rows, views in _do_all(tasks(), others):
+    while todo:  # again, because a task may return before its last clips
+        for rows, views in _run_tasks(tasks(), workers):
             todo.extendleft(reversed(rows[len(views) :]))
             rows = rows[: len(views)]
             records = [view for view in views if isinstance(view, bytes)]
@@ -188,12 +190,7 @@ def _extract(
                     if extractor.on_error == "raise":
                         raise view
     if not journal.done.any():
-        error = errors[0]
-        raise AudioError(
-            f"all {len(clips)} clips",
-            f"failed; the first, {error.clip}: {error.reason}",
-            error.remedy,
-        )
+        raise all_clips_failed(len(clips), errors[0])
     return errors
 
 
@@ -201,34 +198,32 @@ def _check_rates(clips: list[Clip], rows: Sequence[int], journal: Journal) -> No
     first = journal.done.argmax()
     for row in rows:
         if journal.done[row] and journal.rates[row] != journal.rates[first]:
-            raise AudioError(
-                clips[row].name,
-                f"has a sampling rate of {journal.rates[row]:g} Hz, but {clips[first].name} has "
-                f"{journal.rates[first]:g} Hz",
-                "Set sampling_rate= to bring all clips to one rate",
+            raise sampling_rates_differ(
+                clips[row].name, journal.rates[row], clips[first].name, journal.rates[first]
             )
 
 
-def _mark_of(clip: Clip) -> int:
-    """Return what changes when the file of a clip does; 0 where it has none."""
+def _fingerprint(clip: Clip) -> int:
+    """Return a number that changes when the file of a clip does; 0 for a waveform."""
     if not isinstance(clip.source, str | bytes | os.PathLike):
         return 0
     try:
         status = os.stat(clip.source)
-    except (OSError, ValueError):  # reading it will say what is wrong
+    except (OSError, ValueError):  # decoding will report what is wrong
         return -1
     return zlib.crc32(f"{status.st_size} {status.st_mtime_ns}".encode())
 
 
-Done = tuple[list[int], list[bytes | AudioError]]
+# Rows of a task, and a record or an error for each of the first of them.
+Result = tuple[list[int], list[bytes | AudioError]]
 
 
-def _extract_some(rows: list[int], clips: list[Clip], parameters: dict[str, Any]) -> Done:
-    """Extract clips until their spectrograms fill a task; return records, or errors, of those."""
+def _extract_batch(rows: list[int], clips: list[Clip], parameters: dict[str, Any]) -> Result:
+    """Extract clips until their spectrograms exceed `BATCH_BYTES`."""
     views: list[bytes | AudioError] = []
     n_bytes = 0
     for row, clip in zip(rows, clips, strict=True):
-        fingerprint = _mark_of(clip)  # before it is read: a change meanwhile is a change
+        fingerprint = _fingerprint(clip)  # before decoding, so that a change meanwhile is noticed
         ((view,),) = extract_clip_views([clip], [parameters])
         views.append(view if isinstance(view, AudioError) else record(row, *view, fingerprint))
         n_bytes += 0 if isinstance(view, AudioError) else view.values.nbytes
@@ -237,34 +232,35 @@ def _extract_some(rows: list[int], clips: list[Clip], parameters: dict[str, Any]
     return rows, views
 
 
-class Others(NamedTuple):
-    """Processes that help this one."""
+class Workers(NamedTuple):
+    """Worker processes that extract in parallel to this one."""
 
     n: int
     executor: Executor
 
 
 @contextmanager
-def _others(n: int) -> Iterator[Others]:
-    """Have processes import what they need, while this one prepares the work."""
+def _start_workers(n: int) -> Iterator[Workers]:
+    """Start processes, which import their modules while this one prepares the work."""
     # Processes, not threads: short clips spend half their time in Python.
-    # Without others, an executor that starts nothing.
+    # Without workers, a thread pool that starts no thread.
     with ProcessPoolExecutor(n, env=NO_THREADS) if n else ThreadPoolExecutor() as executor:
         for _ in range(n):
-            executor.submit(_extract_some, [], [], {})
-        yield Others(n, executor)
+            executor.submit(_extract_batch, [], [], {})
+        yield Workers(n, executor)
 
 
-def _do_all(tasks: Iterable[tuple[Any, ...]], others: Others) -> Iterator[Done]:
-    """Do tasks in parallel, some of them here, and not far ahead of the caller."""
-    running: list[Future[Done]] = []
+def _run_tasks(tasks: Iterable[tuple[Any, ...]], workers: Workers) -> Iterator[Result]:
+    """Run tasks in the workers and in this process, at most four per worker ahead of the caller."""
+    running: list[Future[Result]] = []
     try:
         for number, task in enumerate(tasks):
-            # The first one tells how much to ask of others, who get one to do and three in store.
-            if number and len(running) < 4 * others.n:
-                running.append(others.executor.submit(_extract_some, *task))
+            # The first task runs here: its result determines the size of the next ones. A worker
+            # has one task in progress and three in its queue.
+            if number and len(running) < 4 * workers.n:
+                running.append(workers.executor.submit(_extract_batch, *task))
             else:
-                yield _extract_some(*task)
+                yield _extract_batch(*task)
             for future in [future for future in running if future.done()]:
                 running.remove(future)
                 yield future.result()
@@ -273,10 +269,3 @@ def _do_all(tasks: Iterable[tuple[Any, ...]], others: Others) -> Iterator[Done]:
     finally:
         for future in running:
             future.cancel()
-
-
-def _report(failed: list[str], silent: list[str], n_clips: int) -> None:
-    from skaudeep.spectrogram import warn_about_failures
-
-    warn_about_failures("could not be read; their rows are NaN", failed, n_clips)
-    warn_about_failures("are silent; their rows are -1 throughout", silent, n_clips)

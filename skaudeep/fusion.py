@@ -1,51 +1,81 @@
-"""FeatureFusion: several views of the same clips, their features side by side."""
+"""FeatureFusion: the features of several views of the same clips, side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import TransformerMixin, clone
+from sklearn import get_config
+from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.pipeline import Pipeline
-from sklearn.utils import Tags, get_tags
-from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import Bunch, Tags, get_tags
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from skaudeep._base import VersionMixin, begin_fit
+from skaudeep._base import (
+    LearningTags,
+    VersionMixin,
+    begin_fit,
+    num_samples,
+    print_elapsed_time,
+)
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
 
 
-class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseComposition):
+class FeatureFusion(VersionMixin, CallbackSupportMixin, FeatureUnion):
     """Fit several transformers on the same clips and put their features side by side.
 
-    A view is any transformer or pipeline. Views that begin with a `SpectrogramExtractor` share what
-    their extractors have in common: four clipping thresholds of the same clips decode each clip
-    once and take its spectrum once.
+    This is scikit-learn's :class:`~sklearn.pipeline.FeatureUnion` with four differences:
+
+    - Views that begin with a `SpectrogramExtractor` share what their extractors have in common:
+      four clipping thresholds of the same clips decode each clip once and compute its spectrum
+      once.
+    - Features may have more than two axes, such as those of the chunks of a clip. The views are
+      joined along the last axis.
+    - Callbacks see the progress of every view.
+    - `fit` fits copies of the views, which `transformers_` holds, and leaves `transformer_list`
+      as it is, where `FeatureUnion` puts the fitted views in its place. As there,
+      ``fusion["name"]`` and `named_transformers` give the fitted views once there are any.
 
     Parameters
     ----------
-    transformer_list : list of (str, estimator)
-        Names and views. Names must differ and hold no ``__``.
+    transformer_list : list of (str, transformer)
+        Names and views. Names must differ and hold no ``__``. A view is any transformer, or a
+        pipeline that ends in one; "drop" leaves a view out, and "passthrough" takes X itself as
+        its features.
     n_jobs : int, default=None
-        Views fitted or run at the same time (joblib). None is 1 unless a
-        ``joblib.parallel_config`` says otherwise. A `Seq2SeqAutoencoder` fills some cores by
-        itself: this pays with more cores than its batches have shards of 32 sequences.
+        Number of views that are fitted or run at the same time by joblib. None is 1 unless a
+        ``joblib.parallel_config`` says otherwise. A `Seq2SeqAutoencoder` uses several cores by
+        itself, so that this pays only with more cores than its batches have shards of 32
+        sequences.
+    transformer_weights : dict of str to float, default=None
+        Factors that the features of the named views are multiplied by. None is 1 for all.
+    verbose : bool, default=False
+        Whether to print the time that fitting each view took.
+    verbose_feature_names_out : bool, default=True
+        Whether the names of the features begin with the name of their view. If False, no two
+        views may have a feature of the same name.
 
     Attributes
     ----------
-    transformers_ : list of (str, estimator)
-        The fitted copies of the views.
+    transformers_ : list of (str, transformer)
+        The fitted copies of the views, in the order of `transformer_list`; "drop" stays "drop".
+    named_transformers : :class:`~sklearn.utils.Bunch`
+        The fitted views by name; before `fit`, those of `transformer_list`.
     n_features_in_ : int
-        Of the first view, where it has one.
+        Number of features of the input that the first view has seen in `fit`, where it counts
+        them.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of those features. Only where X is a data frame.
 
     See Also
     --------
-    sklearn.pipeline.FeatureUnion : Without shared extraction and progress of the views.
+    sklearn.pipeline.FeatureUnion : The same without shared extraction.
 
     Examples
     --------
@@ -64,118 +94,131 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
     ['-30dB__mean_0', '-60dB__intercept_7']
     """
 
-    def __init__(self, transformer_list: list[tuple[str, Any]], *, n_jobs: int | None = None):
-        self.transformer_list = transformer_list
-        self.n_jobs = n_jobs
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, those of the views as ``name__parameter``.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the views and their parameters.
-
-        Returns
-        -------
-        dict
-        """
-        return self._get_params("transformer_list", deep=deep)
-
-    def set_params(self, **params: Any) -> FeatureFusion:
-        """Set parameters of this estimator, of its views (``name__parameter``) or whole views.
-
-        Returns
-        -------
-        self
-        """
-        self._set_params("transformer_list", **params)
-        return self
-
-    def fit(self, X: Any, y: ArrayLike | None = None) -> FeatureFusion:
+    def fit(self, X: Any, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Fit a copy of each view.
 
         Parameters
         ----------
         X : sequence of n_clips clips
-            What every view takes.
+            What every view takes: paths, waveforms, spectrograms or features.
         y : array-like of shape (n_clips,), default=None
-            Passed to the views.
+            Labels, which are passed to the views.
+        **fit_params : dict
+            Passed to the `fit` of the views: by their requests where metadata routing is enabled,
+            else to all of them.
 
         Returns
         -------
-        self
+        FeatureFusion
+            The fusion itself.
 
         Raises
         ------
+        TypeError
+            If a view is no transformer.
         ValueError
-            If the list of views is empty, names collide, or a view is no transformer.
+            If the list of views is empty, two names are equal, or `transformer_weights` has a
+            name that no view has.
         """
-        self._fit(X, y, "fit")
+        self._fit(X, y, "fit", fit_params)
         return self
 
-    def fit_transform(self, X: Any, y: ArrayLike | None = None) -> NDArray:
+    def fit_transform(self, X: Any, y: ArrayLike | None = None, **params: Any) -> Any:
         """Fit a copy of each view and return the features of the same clips.
 
         Parameters
         ----------
-        X, y : as in `fit`
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_features)
-        """
-        return self._side_by_side(self._fit(X, y, "fit_transform"))
-
-    def transform(self, X: Any) -> NDArray:
-        """Compute the features of all views, side by side.
-
-        Parameters
-        ----------
-        X : as in `fit`
+        X : sequence of n_clips clips
+            What every view takes: paths, waveforms, spectrograms or features.
+        y : array-like of shape (n_clips,), default=None
+            Labels, which are passed to the views.
+        **params : dict
+            Passed to the `fit_transform` of the views: by their requests where metadata routing is
+            enabled, else to all of them.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features), or with further axes where the views have them
-            The views must agree in all axes but the last.
-        """
-        check_is_fitted(self)
-        tasks = _share_extraction(self.transformers_, X)
-        features = Parallel(n_jobs=self.n_jobs)(
-            delayed(_transform_view)(rest, (view_input,)) for _, rest, view_input in tasks
-        )
-        return self._side_by_side(features)
+            A data frame or a sparse matrix where the views return such.
 
-    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Names of the features, each with its view: ``-60dB__mean_0``.
+        Raises
+        ------
+        TypeError
+            If a view is no transformer.
+        ValueError
+            If the list of views is empty, two names are equal, `transformer_weights` has a name
+            that no view has, or the views differ in another axis than the last.
+        """
+        return self._join(self._fit(X, y, "fit_transform", params), X)
+
+    def transform(self, X: Any, **params: Any) -> Any:
+        """Compute the features of all views, side by side.
 
         Parameters
         ----------
-        input_features : array-like of str, default=None
-            Passed to the views.
+        X : sequence of n_clips clips
+            What every view takes: paths, waveforms, spectrograms or features.
+        **params : dict
+            Passed to the `transform` of the views by their requests. Only where metadata routing
+            is enabled.
 
         Returns
         -------
-        ndarray of shape (n_features,), object
+        ndarray of shape (n_clips, n_features), or with further axes where the views have them
+            A data frame or a sparse matrix where the views return such.
+
+        Raises
+        ------
+        ValueError
+            If the views differ in another axis than the last.
         """
         check_is_fitted(self)
-        return np.array(
-            [
-                f"{name}__{feature}"
-                for name, view in self.transformers_
-                for feature in view.get_feature_names_out(input_features)
-            ],
-            dtype=object,
+        if params and not get_config()["enable_metadata_routing"]:
+            raise ValueError(
+                f"Got {', '.join(params)} in transform, expected X alone: call "
+                "sklearn.set_config(enable_metadata_routing=True) to pass more to the views."
+            )
+        routed = process_routing(self, "transform", **params)
+        views = list(self._iter())
+        tasks = _share_extraction([view for _, view, _ in views], X)
+        features = Parallel(n_jobs=self.n_jobs)(
+            delayed(_transform_view)(rest, (view_input,), weight, routed[name]["transform"])
+            for (name, _, weight), (_, rest, view_input) in zip(views, tasks, strict=True)
         )
+        return self._join(features, X)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what `transform` and `fit_transform` of the fusion and of its views return.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            "default" gives arrays, the others data frames. None changes nothing.
+
+        Returns
+        -------
+        FeatureFusion
+            The fusion itself.
+        """
+        super().set_output(transform=transform)
+        if self.__sklearn_is_fitted__():  # Above were the fitted views; here are the given ones.
+            FeatureUnion(self.transformer_list).set_output(transform=transform)
+        return self
+
+    @property
+    def named_transformers(self) -> Bunch:
+        """The views by name: fitted once there are such, before that the given ones."""
+        fitted = self.__sklearn_is_fitted__()
+        return Bunch(**dict(self.transformers_ if fitted else self.transformer_list))
 
     @property
     def n_features_in_(self) -> int:
-        """Features of the input, as the first view counts them."""
+        """Number of features of the input, as the first view counts them."""
         return self._first_view().n_features_in_
 
     @property
     def feature_names_in_(self) -> NDArray:
-        """Names of the input's features, as the first view knows them."""
+        """Names of the features of the input, as the first view knows them."""
         return self._first_view().feature_names_in_
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -183,8 +226,8 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        if self.transformer_list:
-            views = [get_tags(view) for _, view in self.transformer_list]
+        views = [get_tags(view) for _, view, _ in self._iter()]
+        if views:
             tags.input_tags = views[0].input_tags
             tags.input_tags.sparse = all(view.input_tags.sparse for view in views)
             # Side by side, features keep only a dtype that every view keeps.
@@ -192,77 +235,125 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, TransformerMixin, _BaseC
             tags.transformer_tags.preserves_dtype = sorted(set.intersection(*kept))
         return tags
 
+    def __skaudeep_tags__(self) -> LearningTags:
+        return LearningTags()  # The views state theirs.
+
+    def _iter(self) -> Iterator[tuple[str, Any, float | None]]:
+        """Yield name, transformer and weight of each view that is not dropped.
+
+        `FeatureUnion` reads its views by this method. Once there are fitted views, it gives those.
+        """
+        if not self.__sklearn_is_fitted__():
+            yield from super()._iter()
+            return
+        weights = self.transformer_weights or {}
+        for name, view in self.transformers_:
+            if view != "drop":
+                yield name, view, weights.get(name)
+
+    def _sk_visual_block_(self) -> Any:
+        # The diagram of a fitted estimator shows fitted views.
+        return FeatureUnion(list(self.named_transformers.items()))._sk_visual_block_()
+
     def _first_view(self) -> Any:
-        if not hasattr(self, "transformers_"):
-            raise AttributeError(f"{type(self).__name__} is not fitted")
-        return self.transformers_[0][1]
+        views = [view for _, view, _ in self._iter()] if self.__sklearn_is_fitted__() else []
+        if not views:
+            raise AttributeError(f"{type(self).__name__} has no fitted view")
+        return views[0]
 
     @with_callbacks
-    def _fit(self, X: Any, y: ArrayLike | None, method: str) -> list[Any]:
+    def _fit(self, X: Any, y: ArrayLike | None, method: str, params: dict[str, Any]) -> list[Any]:
         """Call `method` ("fit" or "fit_transform") of all views and return what each gives."""
         self._check_views()
-        progress = begin_fit(self, X, y, n_subtasks=len(self.transformer_list))
-        views = [(name, clone(view)) for name, view in self.transformer_list]
-        for _, view in views:
-            extractor, _ = _split(view)
+        views = [(name, clone(view), weight) for name, view, weight in super()._iter()]
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, method, **params)
+        else:
+            to_each = {"fit": params, "fit_transform": params, "transform": {}}
+            routed = {name: to_each for name, _, _ in views}
+        progress = begin_fit(self, X, y, n_subtasks=len(views))
+        for name, view, _ in views:
+            extractor, rest = _split(view)
             if extractor is not None:
-                extractor.fit(X, y)
-        tasks = _share_extraction(views, X)
+                extractor.fit(X, y, **(routed[name]["fit"] if rest is None else {}))
+        tasks = _share_extraction([view for _, view, _ in views], X)
         results = Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_view)(
                 method,
                 rest,
                 (view_input, y),
+                weight,
+                routed[name],
+                self._log_message(name, number, len(views)),
                 caller=self,
                 task=progress.subcontext(task_name=f"{method.replace('_', '-')}-{name}"),
             )
-            for (name, _), (_, rest, view_input) in zip(views, tasks, strict=True)
+            for number, ((name, _, weight), (_, rest, view_input)) in enumerate(
+                zip(views, tasks, strict=True), start=1
+            )
         )
         # A worker process returns a copy: what it fitted goes back behind its extractor.
-        self.transformers_ = [
-            (name, fitted if extractor is None else _behind(extractor, view, fitted))
-            for (name, view), (extractor, _, _), (fitted, _) in zip(
+        fitted = {
+            name: rest if extractor is None else _behind(extractor, view, rest)
+            for (name, view, _), (extractor, _, _), (rest, _) in zip(
                 views, tasks, results, strict=True
             )
-        ]
+        }
+        self.transformers_ = [(name, fitted.get(name, "drop")) for name, _ in self.transformer_list]
         progress.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return [result for _, result in results]
+        return [features for _, features in results]
 
     def _check_views(self) -> None:
         if not self.transformer_list:
             raise ValueError("transformer_list is empty; expected at least one (name, view).")
-        self._validate_names([name for name, _ in self.transformer_list])
+        names = [name for name, _ in self.transformer_list]
+        self._validate_names(names)
         for name, view in self.transformer_list:
-            if not (hasattr(view, "fit") and hasattr(view, "transform")):
+            if isinstance(view, type):
+                raise TypeError(
+                    f"View {name!r} is the class {view.__name__}; expected an instance of it, "
+                    f"{view.__name__}(...)."
+                )
+            if not (hasattr(view, "fit") and hasattr(view, "transform")) and not (
+                isinstance(view, str) and view in ("drop", "passthrough")
+            ):
                 raise TypeError(
                     f"View {name!r} is a {type(view).__name__} without fit and transform; expected "
-                    "a transformer, or a Pipeline that ends in one."
+                    'a transformer, a Pipeline that ends in one, "drop" or "passthrough".'
                 )
+        if unknown := [name for name in self.transformer_weights or () if name not in names]:
+            raise ValueError(
+                f"transformer_weights has a weight for {unknown[0]!r}, but the views are "
+                f"{', '.join(names)}; expected the name of a view."
+            )
 
-    def _side_by_side(self, features: list[NDArray]) -> NDArray:
-        arrays = [np.asarray(view) for view in features]
-        rows = {array.shape[:-1] for array in arrays}
-        if len(rows) > 1:
-            shapes = ", ".join(
-                f"{name}: {array.shape}"
-                for (name, _), array in zip(self.transformers_, arrays, strict=True)
+    def _join(self, features: list[Any], X: Any) -> Any:
+        """Put the features of the views side by side, along their last axis."""
+        if not features:  # Every view is dropped.
+            return np.empty((num_samples(X), 0), dtype=np.float32)
+        shapes = [np.shape(view) for view in features]
+        if len({shape[:-1] for shape in shapes}) > 1:
+            named = ", ".join(
+                f"{name}: {shape}" for (name, _, _), shape in zip(self._iter(), shapes, strict=True)
             )
             raise ValueError(
-                f"The views differ in more than their last axis ({shapes}). Let each end in one "
+                f"The views differ in more than their last axis ({named}). Let each end in one "
                 "row per clip, for example in a Seq2SeqAutoencoder."
             )
-        return np.concatenate(arrays, axis=-1)
+        if len(shapes[0]) <= 2:
+            return self._hstack(features)  # of `FeatureUnion`: data frames and sparse matrices, too
+        return np.concatenate([np.asarray(view) for view in features], axis=-1)
 
 
 def _share_extraction(
-    views: Iterable[tuple[str, Any]], X: Any
+    views: list[Any], X: Any
 ) -> list[tuple[SpectrogramExtractor | None, Any, Any]]:
     """Split each view into its extractor, the rest of it and the input of that rest.
 
     The extractors of all views run over the clips together. A view that begins otherwise has no
     extractor and takes X itself; one that is nothing but an extractor has no rest.
     """
-    split = [_split(view) for _, view in views]
+    split = [_split(view) for view in views]
     extractors = [extractor for extractor, _ in split if extractor is not None]
     spectrograms = iter(extract_views(extractors, X) if extractors else [])
     return [
@@ -272,6 +363,7 @@ def _share_extraction(
 
 
 def _split(view: Any) -> tuple[SpectrogramExtractor | None, Any]:
+    """Return the extractor that a view begins with, or None, and the rest of the view."""
     if isinstance(view, SpectrogramExtractor):
         return view, None
     if isinstance(view, Pipeline) and isinstance(view.steps[0][1], SpectrogramExtractor):
@@ -287,22 +379,44 @@ def _behind(extractor: SpectrogramExtractor, view: Any, rest: Any) -> Any:
     return view
 
 
-# Data travel in tuples: joblib would put bare arrays on one worker of a dask cluster, and they, and
-# with them all tasks, would be lost with it. Inside a task they are sent again.
+# Data are passed to a task in tuples: joblib would scatter bare arrays to one worker of a dask
+# cluster, and all tasks would be lost with that worker. Inside a task they are sent again.
 
 
 def _fit_view(
-    method: str, view: Any, data: tuple[Any, Any], *, caller: Any, task: Any
+    method: str,
+    view: Any,
+    data: tuple[Any, Any],
+    weight: float | None,
+    params: Any,
+    message: str | None,
+    *,
+    caller: Any,
+    task: Any,
 ) -> tuple[Any, Any]:
-    """Call fit or fit_transform of a view; return the view, fitted, and what the method gave."""
+    """Call fit or fit_transform of a view; return the fitted view and its features, None of fit."""
     X, y = data
-    with nullcontext() if view is None else task.propagate_callback_context(view):
+    with (
+        print_elapsed_time(type(caller).__name__, message),
+        nullcontext() if view is None else task.propagate_callback_context(view),
+    ):
         task.call_on_fit_task_begin(estimator=caller, X=X, y=y)
-        result = X if view is None else getattr(view, method)(X, y)
+        features = X
+        if view is not None and method == "fit_transform" and hasattr(view, "fit_transform"):
+            features = view.fit_transform(X, y, **params["fit_transform"])
+        elif view is not None:
+            view.fit(X, y, **params["fit"])
+            if method == "fit_transform":
+                features = view.transform(X, **params["transform"])
         task.call_on_fit_task_end(estimator=caller, X=X, y=y)
-    return view, result
+    return view, _weighted(features, weight) if method == "fit_transform" else None
 
 
-def _transform_view(view: Any, data: tuple[Any]) -> Any:
+def _transform_view(view: Any, data: tuple[Any], weight: float | None, params: Any) -> Any:
     (X,) = data
-    return X if view is None else view.transform(X)
+    return _weighted(X if view is None else view.transform(X, **params), weight)
+
+
+def _weighted(features: Any, weight: float | None) -> Any:
+    # A NumPy scalar of float64 would make float64 of float32; a Python float does not.
+    return features if weight is None else features * float(weight)

@@ -1,4 +1,4 @@
-"""Pictures of spectrograms, reconstructions and losses, after scikit-learn's display convention."""
+"""Plots of spectrograms, reconstructions and losses, as scikit-learn's display classes."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
@@ -15,28 +15,32 @@ __all__ = ["LossCurveDisplay", "ReconstructionDisplay", "SpectrogramDisplay"]
 
 
 class SpectrogramDisplay:
-    """Picture of one spectrogram.
+    """Plot of one spectrogram.
 
-    Make it from a clip with `from_extractor`, or from any array as below.
+    `from_extractor` makes it from a clip; the constructor takes any array.
 
     Parameters
     ----------
     spectrogram : array-like of shape (n_frames, n_bands)
-        Frequency last, as `SpectrogramExtractor` gives it. Trailing frames of NaN are left out.
+        Spectrogram with frequency last, as `SpectrogramExtractor` returns it. Trailing frames of
+        NaN are left out.
     times : array-like of shape (n_frames,), default=None
-        Centres of the frames in seconds, evenly spaced. None counts frames.
+        Centres of the frames in seconds, evenly spaced. None labels the axis with frame numbers.
     frequencies : array-like of shape (n_bands,), default=None
-        Centres of the bands in Hz, increasing. None counts bands.
+        Centres of the bands in Hz, increasing. None labels the axis with band numbers.
     name : str, default=None
-        Title.
+        Title of the plot. None gives it none.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
+        Axes of the spectrogram, set by `plot`.
     figure_ : matplotlib Figure
+        Figure of the axes, set by `plot`.
     im_ : matplotlib AxesImage
+        Image of the spectrogram, set by `plot`.
     colorbar_ : matplotlib Colorbar
-        All four are there after `plot`.
+        Colour bar of the image, set by `plot`.
 
     Raises
     ------
@@ -95,19 +99,20 @@ class SpectrogramDisplay:
         Parameters
         ----------
         extractor : SpectrogramExtractor
-            Need not be fitted.
+            Extractor of the spectrogram, fitted or not.
         clip : path or array of shape (n_samples,) or (n_channels, n_samples)
             One row of what ``extractor.transform`` takes.
         chunk : int, default=0
-            Which chunk to show where the extractor makes chunks.
+            Number of the chunk to show, where the extractor makes chunks.
         ax : matplotlib Axes, default=None
-            Where to plot; None makes a new figure.
+            Axes to plot on. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.imshow``.
 
         Returns
         -------
         SpectrogramDisplay
+            The display, plotted.
 
         Examples
         --------
@@ -137,7 +142,7 @@ class SpectrogramDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to plot; None makes a new figure.
+            Axes to plot on. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.imshow``.
 
@@ -159,9 +164,9 @@ class SpectrogramDisplay:
 
 
 class ReconstructionDisplay:
-    """Spectrograms beside what an autoencoder makes of them, and the error.
+    """Plot of spectrograms, their reconstructions by an autoencoder, and the errors.
 
-    One row for each clip: the original and the reconstruction on one colour scale, and their
+    Each row shows one clip: the original and the reconstruction on one colour scale, and their
     absolute difference on a scale of its own that starts at 0. All rows share both scales.
 
     Parameters
@@ -169,22 +174,24 @@ class ReconstructionDisplay:
     originals : array-like of shape (n_clips, n_frames, n_bands)
         Spectrograms. Trailing frames of NaN are left out.
     reconstructions : array-like of shape (n_clips, n_frames, n_bands)
-        What the autoencoder gave back.
+        Reconstructions of these spectrograms.
     times : array-like of shape (n_frames,), default=None
-        Centres of the frames in seconds, evenly spaced. None counts frames.
+        Centres of the frames in seconds, evenly spaced. None labels the axis with frame numbers.
     frequencies : array-like of shape (n_bands,), default=None
-        Centres of the bands in Hz, increasing. None counts bands.
+        Centres of the bands in Hz, increasing. None labels the axis with band numbers.
     names : sequence of n_clips str, default=None
         Titles of the originals; None numbers the clips.
 
     Attributes
     ----------
     rmse : ndarray of shape (n_clips,)
-        Root of the mean squared error of each clip.
+        Root mean squared error of each clip.
     axes_ : ndarray of Axes, shape (n_clips, 3)
+        Axes of originals, reconstructions and errors, set by `plot`.
     figure_ : matplotlib Figure
+        Figure of the axes, set by `plot`.
     images_ : ndarray of AxesImage, shape (n_clips, 3)
-        The last three are there after `plot`.
+        Images of originals, reconstructions and errors, set by `plot`.
 
     Raises
     ------
@@ -247,33 +254,34 @@ class ReconstructionDisplay:
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
-            Fitted; anything with ``reconstruct``.
+            A fitted autoencoder, or another fitted estimator with ``reconstruct``.
         X : array-like of shape (n_clips, n_frames, n_bands), or list of 2-D arrays
-            Spectrograms, as the estimator was fitted on.
+            Spectrograms with the bands that the estimator was fitted on.
         n_clips : int, default=1
-            How many clips to show, from the first on.
+            Number of clips to show, from the first on.
         extractor : SpectrogramExtractor, default=None
-            What made `X`; gives the axes seconds and Hz.
+            Extractor of `X`, which gives the axes seconds and Hz.
         sampling_rate : float, default=None
-            Of the clips in Hz; None is that of the extractor. Where neither is known, the axis
-            counts bands.
+            Sampling rate of the clips in Hz. None is that of the extractor. Where neither is known,
+            the axis is labelled with band numbers.
         names : sequence of n_clips str, default=None
             Titles of the originals; None numbers the clips.
         axes : array of matplotlib Axes of shape (n_clips, 3), default=None
-            Where to plot; None makes a new figure.
+            Axes to plot on. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.imshow`` for the originals and reconstructions.
 
         Returns
         -------
         ReconstructionDisplay
+            The display, plotted.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ValueError
-            If `n_clips` is less than 1 or more than there are.
+            If `n_clips` is less than 1 or more than the clips in `X`.
         """
         check_is_fitted(estimator)
         if not 1 <= n_clips <= len(X):
@@ -289,12 +297,12 @@ class ReconstructionDisplay:
         return display.plot(axes=axes, **kwargs)
 
     def plot(self, axes: Any = None, **kwargs: Any) -> Self:
-        """Draw a row of three pictures for each clip.
+        """Draw a row of three images for each clip.
 
         Parameters
         ----------
         axes : array of matplotlib Axes of shape (n_clips, 3), default=None
-            Where to plot; None makes a new figure.
+            Axes to plot on. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.imshow`` for the originals and reconstructions.
 
@@ -348,30 +356,32 @@ class ReconstructionDisplay:
 
 
 class LossCurveDisplay:
-    """Training loss over epochs.
+    """Plot of the training loss over epochs.
 
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
-        Root of the mean squared reconstruction error in each epoch.
+        Root mean squared reconstruction error in each epoch.
     name : str, default=None
-        Label of the line in the legend.
+        Label of the line in the legend. None makes no legend.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
+        Axes of the curve, set by `plot`.
     figure_ : matplotlib Figure
+        Figure of the axes, set by `plot`.
     line_ : matplotlib Line2D
-        All three are there after `plot`.
+        Line of the curve, set by `plot`.
 
     Raises
     ------
     ValueError
-        If there is no epoch to plot.
+        If `loss_curve` is no vector, or has no epoch.
 
     Examples
     --------
-    Two curves in one picture:
+    Two curves in one plot:
 
     >>> from skaudeep.plotting import LossCurveDisplay
     >>> gru = LossCurveDisplay([0.6, 0.4, 0.3], name="GRU").plot()
@@ -399,17 +409,18 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
-            Fitted; anything with ``loss_curve_``.
+            A fitted autoencoder, or another fitted estimator with ``loss_curve_``.
         name : str, default=None
-            Label of the line in the legend.
+            Label of the line in the legend. None makes no legend.
         ax : matplotlib Axes, default=None
-            Where to plot; None makes a new figure.
+            Axes to plot on. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.plot``.
 
         Returns
         -------
         LossCurveDisplay
+            The display, plotted.
 
         Raises
         ------
@@ -425,7 +436,7 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to plot; None makes a new figure.
+            Axes to plot on. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.plot``.
 
@@ -464,7 +475,10 @@ def _import_pyplot(caller: str) -> Any:
 def _scales(
     extractor: Any, shape: tuple[int, ...], rate: float | None, start: int = 0
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Centres of frames in seconds and of bands in Hz; start is the first frame's number."""
+    """Return the centres of frames in seconds and of bands in Hz.
+
+    `start` is the number of the first frame. The bands are None where the rate is unknown.
+    """
     n_frames, n_bands = shape
     window = extractor.window_duration
     hop = window / 2 if extractor.hop_duration is None else extractor.hop_duration
@@ -477,7 +491,7 @@ def _scales(
 
 
 def _color_range(spectrogram: np.ndarray) -> dict[str, Any]:
-    # Scaled spectrograms share one range, so that two pictures can be compared.
+    # Scaled spectrograms share one range, so that two plots can be compared.
     low, high = np.nanmin(spectrogram), np.nanmax(spectrogram)
     low, high = (-1, 1) if -1 <= low <= high <= 1 else (low, high)
     return {"vmin": low, "vmax": high, "cmap": "magma"}
@@ -512,7 +526,7 @@ def _draw(
 
 
 def _frequency_ticks(frequencies: np.ndarray) -> Iterator[float]:
-    """Octaves on a mel scale, even steps on a linear one."""
+    """Yield the frequencies to label: octaves on a mel scale, even steps on a linear one."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = frequencies[0], frequencies[-1]

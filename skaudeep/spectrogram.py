@@ -1,4 +1,4 @@
-"""Clips become spectrograms: SpectrogramExtractor, and several of them sharing their work."""
+"""SpectrogramExtractor, and a function that runs several of them with shared work."""
 
 import warnings
 from collections.abc import Sequence
@@ -23,20 +23,19 @@ from skaudeep._base import (
     run_fit_without_subtasks,
 )
 from skaudeep._padding import frame_mask, pad, row_lengths
+from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import DYNAMIC_RANGE, Signal, extract_clip_views, hop_seconds
-from skaudeep.audio.decoding import (
-    SAMPLING_RATES,
-    Align,
+from skaudeep.audio.decoding import SAMPLING_RATES, Align, Channel, Clip, list_clips
+from skaudeep.audio.errors import (
     AudioError,
     AudioWarning,
-    Channel,
-    Clip,
-    list_clips,
+    all_clips_failed,
+    sampling_rates_differ,
 )
 from skaudeep.audio.spectra import MIN_DECIBELS, MelNorm, mel_filters, unfilter, unscale, waveform
 
-MAX_BATCH = 16  # clips a task
-MAX_NAMED = 20  # clips a warning
+MAX_BATCH = 16  # clips per task
+MAX_NAMED = 20  # clips that a warning names
 
 # --- many clips ----------------------------------------------------------------------------------
 
@@ -53,19 +52,23 @@ def extract_views(
     Parameters
     ----------
     extractors : sequence of SpectrogramExtractor
-        The first one's `n_jobs` serves for all.
+        The extractors. The first one's `n_jobs` is used.
     X : sequence of n_clips clips
-        As for `SpectrogramExtractor.transform`.
+        Paths, waveforms or a `(file, start, end)` index, see
+        :meth:`SpectrogramExtractor.transform`.
 
     Returns
     -------
     list of ndarray
-        What each extractor's `transform(X)` gives, to the bit.
+        The result of each extractor's `transform(X)`, bit for bit.
 
     Raises
     ------
-    AudioError, ValueError
-        As `SpectrogramExtractor.transform`.
+    AudioError
+        If a clip cannot be read and an extractor has `on_error="raise"`, or if no clip can be
+        read; see :meth:`SpectrogramExtractor.transform`.
+    ValueError
+        If a parameter is out of its range, or `X` is empty or no sequence of clips.
 
     Examples
     --------
@@ -85,15 +88,15 @@ def extract_views(
     n_jobs = extractors[0].n_jobs
     size = min(MAX_BATCH, max(1, len(clips) // (4 * effective_n_jobs(n_jobs))))
     batches = [clips[i : i + size] for i in range(0, len(clips), size)]
-    # Decoding, FFT and matrix products release the GIL, so threads do; an outer
-    # joblib.parallel_config may say otherwise.
+    # Decoding, FFT and matrix products release the GIL, so threads are enough; an outer
+    # joblib.parallel_config may choose another backend.
     parameters = [extractor.get_params() for extractor in extractors]
     done = Parallel(n_jobs=n_jobs, prefer="threads")(
         delayed(extract_clip_views)(batch, parameters) for batch in batches
     )
     rows = [views for batch in done for views in batch]
-    gathered = [_gather(clips, view) for view in zip(*rows, strict=True)]
-    # A clip that fails in all views is one fault.
+    gathered = [_stack_rows(clips, view) for view in zip(*rows, strict=True)]
+    # A clip that fails for several extractors is reported once.
     failed, silent = {}, {}
     for i, views in enumerate(rows):
         for view in views:
@@ -101,42 +104,57 @@ def extract_views(
                 failed[i] = str(view)
             elif not (view.values > -1).any():
                 silent[i] = clips[i].name
-    warn_about_failures("could not be read; their rows are NaN", list(failed.values()), len(clips))
-    warn_about_failures(
-        "are silent; their rows are -1 throughout", list(silent.values()), len(clips)
-    )
+    warn_about_clips(list(failed.values()), list(silent.values()), len(clips))
     return gathered
 
 
-def _gather(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[np.float32]:
+def _stack_rows(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[np.float32]:
     """Stack the rows of one view, NaN where a clip is shorter or failed."""
     signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
     if not signals:
-        error: Any = rows[0]
-        raise AudioError(
-            f"all {len(rows)} clips",
-            f"failed; the first, {error.clip}: {error.reason}",
-            error.remedy,
-        )
+        first_error: Any = rows[0]
+        raise all_clips_failed(len(rows), first_error)
     first = next(iter(signals))
     for i, signal in signals.items():
         if signal.sampling_rate != signals[first].sampling_rate:
-            raise AudioError(
+            raise sampling_rates_differ(
                 clips[i].name,
-                f"has a sampling rate of {signal.sampling_rate:g} Hz, but "
-                f"{clips[first].name} has {signals[first].sampling_rate:g} Hz",
-                "Set sampling_rate= to bring all clips to one rate",
+                signal.sampling_rate,
+                clips[first].name,
+                signals[first].sampling_rate,
             )
     return pad([signals[i].values if i in signals else None for i in range(len(rows))])
 
 
-def warn_about_failures(what: str, which: list[str], n_clips: int) -> None:
-    """Warn, three calls up, that something is the matter with some clips."""
-    if not which:
-        return
-    more = [f"and {len(which) - MAX_NAMED} more"] if len(which) > MAX_NAMED else []
-    message = f"{len(which)} of {n_clips} clips {what}:\n" + "\n".join(which[:MAX_NAMED] + more)
-    warnings.warn(message, AudioWarning, stacklevel=4)  # who called transform
+def warn_about_clips(failed: list[str], silent: list[str], n_clips: int) -> None:
+    """Warn of clips that could not be read and of clips that are silent.
+
+    Parameters
+    ----------
+    failed : list of str
+        Error message of each clip that could not be read.
+    silent : list of str
+        Name of each clip without any sound.
+    n_clips : int
+        Number of all clips.
+
+    Warns
+    -----
+    AudioWarning
+        One for each of the two lists that is not empty; it names the first 20 clips.
+    """
+    for what, which in (
+        ("could not be read; their rows are NaN", failed),
+        ("are silent; their rows are -1 throughout", silent),
+    ):
+        if which:
+            named = "\n".join(which[:MAX_NAMED])
+            more = f"\nand {len(which) - MAX_NAMED} more" if len(which) > MAX_NAMED else ""
+            warnings.warn(
+                f"{len(which)} of {n_clips} clips {what}:\n{named}{more}",
+                AudioWarning,
+                stacklevel=find_stack_level(),
+            )
 
 
 class SpectrogramExtractor(
@@ -173,35 +191,37 @@ class SpectrogramExtractor(
         Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
         are.
     align : {"start", "center"}, default="start"
-        Which part of a longer clip `duration` keeps, and where a shorter one is padded: behind,
-        or on both sides.
+        Which part of a longer clip `duration` keeps, the first seconds or those around the middle,
+        and where a shorter clip is padded, at its end or at both ends.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        What to hear of clips with several channels; "difference" is left less right, and an int
-        counts from 0. Mono and stereo may be mixed with "mean" and "left".
+        Which channel of a clip to use: the mean of all, the first, the second, the first minus the
+        second, or the one of this number, counted from 0. Mono and stereo clips may be mixed with
+        "mean", "left" and 0.
     pre_emphasis : float in [0, 1], default=0.0
-        Each sample less this times the one before.
+        Each sample minus this factor times the previous one; 0 changes nothing.
     clip_below : float in [-200, 0), default=None
-        Threshold in dB, relative to the clip's maximum, under which all is raised to it. None
+        Lower threshold in dB relative to the clip's maximum; levels below it are raised to it. None
         is -120 dB.
     clip_above : float in (clip_below, 0], default=None
-        Threshold in dB, relative to the clip's maximum, above which all is lowered to it. None
-        is 0 dB.
+        Upper threshold in dB relative to the clip's maximum; levels above it are lowered to it.
+        None is 0 dB.
     chunk_duration : float > 0, default=None
         Length in seconds of the consecutive chunks into which each clip is split. A last chunk
         that is less than half full is left out, unless it is the only one. None does not split.
     n_chunks : int > 0, default=None
-        How many chunks to give for each clip, from its start. None gives all there are.
+        Largest number of chunks per clip, counted from its start. None keeps all.
     sampling_rate : float in [1000, 768000], default=None
-        In Hz. Files of another rate are resampled to it; None expects all files to share one.
-        Waveforms have this rate, and it must be given for them.
+        Sampling rate in Hz. Files of another rate are resampled to it; None expects all files to
+        have the same rate. For waveforms it states their rate and is required.
     n_jobs : int, default=None
         Number of threads; -1 takes all cores, None is 1 unless in a
         :func:`joblib.parallel_config` context, whose backend is used too. The result does not
         depend on it.
     on_error : {"raise", "nan"}, default="raise"
-        What a clip that cannot be read does: raise an :class:`~skaudeep.audio.AudioError`, or
-        give a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such.
-        Classifiers that refuse NaN then want a :class:`~sklearn.impute.SimpleImputer` before them.
+        What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`,
+        or return a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such
+        clips. A classifier that refuses NaN then needs a :class:`~sklearn.impute.SimpleImputer`
+        before it.
 
     See Also
     --------
@@ -210,8 +230,8 @@ class SpectrogramExtractor(
 
     Notes
     -----
-    A clip without any sound gives -1 throughout, and an :class:`~skaudeep.audio.AudioWarning`
-    that names it. So does a silent chunk, without the warning (auDeep gives 0 for these).
+    The spectrogram of a silent clip is -1 throughout, and an :class:`~skaudeep.audio.AudioWarning`
+    names the clip. That of a silent chunk is -1 as well, without a warning (auDeep returns 0).
 
     References
     ----------
@@ -295,9 +315,10 @@ class SpectrogramExtractor(
         Parameters
         ----------
         X : sequence of n_clips clips
-            As for `transform`. Nothing is decoded.
+            Paths, waveforms or a `(file, start, end)` index, see :meth:`transform`. They are not
+            decoded.
         y : array-like of shape (n_clips,), default=None
-            Only counted.
+            Labels, of which only the number is checked.
 
         Returns
         -------
@@ -352,31 +373,31 @@ class SpectrogramExtractor(
         n_iter: int = 32,
         random_state: int | np.random.RandomState | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Make waveforms of spectrograms, so that one can hear what is in them.
+        """Make waveforms of spectrograms, to listen to them.
 
-        The way back loses what the way here lost: phases are found anew by Griffin and Lim's
-        method, bins within a mel band are not told apart, and neither is what lay below
-        `clip_below`. Where a clip's softest value lay above that threshold it now lies at it, and
-        chunks, each scaled by itself, have lost their differences in level.
+        Extraction loses information, which the waveforms lack: phases are estimated by Griffin and
+        Lim's method, the FFT bins of a mel band cannot be separated, and levels below `clip_below`
+        are gone. The softest value of a clip becomes `clip_below`, even if it was louder, and the
+        differences in level between chunks, which are scaled separately, are lost.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, \
                 n_bands), or list of n_clips arrays
-            Spectrograms in [-1, 1] as from `transform`, or what an autoencoder made of them. NaN at
-            the end is padding; chunks are joined.
+            Spectrograms in [-1, 1], as `transform` returns them or an autoencoder reconstructs
+            them. NaN at the end is padding; chunks are joined.
         sampling_rate : float, default=None
-            In Hz. None takes that of the extractor.
+            Sampling rate in Hz. None takes that of the extractor.
         n_iter : int > 0, default=32
-            Iterations of :func:`librosa.griffinlim`.
+            Number of iterations of :func:`librosa.griffinlim`.
         random_state : int, RandomState instance or None, default=None
-            Determines the first phases. Pass an int for the same waveforms in every call.
+            Determines the initial phases. Pass an int for the same waveforms in every call.
 
         Returns
         -------
         list of n_clips ndarrays of shape (n_samples,), float32
-            With a peak of 1, which `transform` takes again; zeros for a spectrogram that is -1
-            throughout, no samples at all for one that is NaN throughout.
+            Waveforms with a peak of 1, which `transform` accepts; zeros for a spectrogram that is
+            -1 throughout, no samples for one that is NaN throughout.
 
         Raises
         ------
@@ -397,7 +418,7 @@ class SpectrogramExtractor(
         rate = self.sampling_rate if sampling_rate is None else sampling_rate
         if rate is None:
             raise ValueError(
-                "sampling_rate=None, here and in the extractor: spectrograms do not tell their "
+                "sampling_rate=None, here and in the extractor: spectrograms do not state their "
                 "rate. Give it."
             )
         window = round(self.window_duration * rate)
@@ -412,13 +433,13 @@ class SpectrogramExtractor(
         if self.n_mels is not None:
             filters = mel_filters(rate, window, self.n_mels, self.mel_norm)
         n_bands = window // 2 + 1 if filters is None else len(filters)
-        from scipy.signal import lfilter  # slow to load, and extraction does without
+        from scipy.signal import lfilter  # slow to load, and extraction does not need it
 
         lowest = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
         rng = check_random_state(random_state)
         waveforms = []
         for i, clip in enumerate(X):
-            frames = _frames_of(np.asarray(clip), n_bands, i)
+            frames = _unpadded_frames(np.asarray(clip), n_bands, i)
             power = unscale(frames, lowest, self.clip_above or 0.0)
             if not power.any():
                 n_samples = (len(frames) - 1) * hop + window if len(frames) else 0
@@ -447,16 +468,16 @@ class SpectrogramExtractor(
         Raises
         ------
         ValueError
-            If the number of bands hangs on the files, with neither `n_mels` nor
-            `sampling_rate` given.
+            If `n_mels` and `sampling_rate` are None, so that the number of bands depends on the
+            sampling rate of the files.
         """
         self._check_parameters()
         if self.n_mels is not None:
             return np.array([f"mel{i}" for i in range(self.n_mels)], dtype=object)
         if self.sampling_rate is None:
             raise ValueError(
-                "n_mels=None and sampling_rate=None: the number of FFT bins hangs on the files' "
-                "rate. Set sampling_rate= to name them."
+                "n_mels=None and sampling_rate=None: the number of FFT bins depends on the files' "
+                "sampling rate. Set sampling_rate= to get feature names."
             )
         n_bins = round(self.window_duration * self.sampling_rate) // 2 + 1
         return np.array([f"bin{i}" for i in range(n_bins)], dtype=object)
@@ -464,7 +485,7 @@ class SpectrogramExtractor(
     def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: spectrograms have three axes and stay arrays.
 
-        It is here so that a pipeline can set the output of the steps that follow.
+        The method exists so that a pipeline can set the output of its other steps.
 
         Parameters
         ----------
@@ -509,8 +530,8 @@ class SpectrogramExtractor(
             )
 
 
-def _frames_of(clip: NDArray, n_bands: int, row: int) -> NDArray:
-    """Take the frames of a spectrogram that are no padding, those of its chunks in a row."""
+def _unpadded_frames(clip: NDArray, n_bands: int, row: int) -> NDArray:
+    """Return the frames of a spectrogram without padding, those of its chunks concatenated."""
     if clip.ndim not in (2, 3) or clip.shape[-1] != n_bands:
         raise ValueError(
             f"Clip {row} of X has shape {clip.shape}, expected (n_frames, {n_bands}), with chunks "

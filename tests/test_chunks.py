@@ -32,6 +32,7 @@ from sklearn.utils import Bunch, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skaudeep import (
+    BandStatistics,
     ChunkPooling,
     ChunkVotingClassifier,
     Seq2SeqAutoencoder,
@@ -39,7 +40,6 @@ from skaudeep import (
     evaluate,
 )
 from skaudeep.datasets import make_sounds
-from skaudeep.evaluation.protocol import BandStatistics
 from skaudeep.formats.netcdf import load_netcdf
 
 RATE = 8000  # Hz
@@ -56,11 +56,11 @@ SCALED = ChunkVotingClassifier(make_pipeline(StandardScaler(), LinearSVC(random_
 
 
 @parametrize_with_checks(list(ESTIMATORS.values()), xfail_strict=True)
-def test_scikit_learns_checks(estimator, check):
+def test_chunk_estimators_pass_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
-# --- the mirror: features of chunks --------------------------------------------------------------
+# --- the checks of scikit-learn for chunks -------------------------------------------------------
 
 
 def full(n_clips=9):
@@ -97,7 +97,7 @@ def estimator(request):
 
 
 def result(estimator, X):
-    """Everything that an estimator says about X, clip by clip."""
+    """Return all results of an estimator for X, one row per clip."""
     if hasattr(estimator, "transform"):
         return estimator.transform(X)
     scores = getattr(estimator, "predict_proba", None) or estimator.decision_function
@@ -108,7 +108,7 @@ def take(X, rows):
     return [X[row] for row in rows] if isinstance(X, list) else X[rows]
 
 
-def test_fit_returns_self_and_leaves_parameters_and_input_alone(estimator, X):
+def test_fit_on_chunks_returns_self_and_changes_neither_parameters_nor_input(estimator, X):
     before = joblib.hash((estimator.get_params(), X))
     assert estimator.fit(X, LABELS) is estimator
     added = set(vars(estimator)) - set(estimator.get_params(deep=False))
@@ -118,27 +118,27 @@ def test_fit_returns_self_and_leaves_parameters_and_input_alone(estimator, X):
     assert joblib.hash((estimator.get_params(), X)) == before
 
 
-def test_nothing_is_remembered_from_an_earlier_fit(estimator, X):
+def test_a_second_fit_on_chunks_forgets_the_first(estimator, X):
     expected = result(estimator.fit(X, LABELS), X)
     estimator.fit(full()[:, :2, :3], LABELS[::-1])
     np.testing.assert_array_equal(result(estimator.fit(X, LABELS), X), expected)
 
 
-def test_a_pickle_and_a_second_fit_say_the_same(estimator, X):
+def test_pickled_and_refitted_chunk_estimators_give_the_same_results(estimator, X):
     expected = result(estimator.fit(X, LABELS), X)
     again = pickle.loads(pickle.dumps(estimator))
     np.testing.assert_array_equal(result(again, X), expected)
     np.testing.assert_array_equal(result(clone(estimator).fit(X, LABELS), X), expected)
 
 
-def test_nothing_works_before_fit(estimator, X):
+def test_chunk_estimators_raise_not_fitted_error_before_fit(estimator, X):
     for method in ("transform", "get_feature_names_out", "predict", "decision_function"):
         if hasattr(estimator, method):
             with pytest.raises(NotFittedError):
                 getattr(estimator, method)(X)
 
 
-def test_forms_of_the_same_clips_are_the_same(estimator):
+def test_lists_and_padded_arrays_of_chunks_give_the_same_results(estimator):
     more = np.concatenate([padded(), np.full((9, 2, N_FEATURES), np.nan, np.float32)], axis=1)
     objects = np.empty(9, dtype=object)
     objects[:] = ragged()
@@ -176,13 +176,13 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_features_do_not_depend_on_memory_layout_or_container(estimator, layout, tmp_path):
+def test_memory_layout_of_chunks_does_not_change_results(estimator, layout, tmp_path):
     expected = result(clone(estimator).fit(padded(), LABELS), padded())
     X = LAYOUTS[layout](padded(), tmp_path)
     np.testing.assert_allclose(result(estimator.fit(X, LABELS), X), expected, atol=1e-5)
 
 
-def test_a_clip_does_not_depend_on_the_others(estimator, X):
+def test_results_of_a_clip_do_not_depend_on_other_clips(estimator, X):
     expected = result(estimator.fit(X, LABELS), X)
     for rows in ([0], [3], [4, 1], [8, 5, 6]):
         np.testing.assert_allclose(
@@ -190,13 +190,13 @@ def test_a_clip_does_not_depend_on_the_others(estimator, X):
         )
 
 
-def test_a_matrix_is_clips_of_one_chunk(estimator):
+def test_a_matrix_is_read_as_clips_of_one_chunk(estimator):
     X = full()[:, 0]
     expected = result(clone(estimator).fit(X[:, None], LABELS), X[:, None])
     np.testing.assert_array_equal(result(estimator.fit(X, LABELS), X), expected)
 
 
-def test_another_number_of_features_is_refused(estimator, X):
+def test_chunk_estimators_refuse_another_number_of_features(estimator, X):
     estimator.fit(X, LABELS)
     for n in (3, 5):
         other = np.zeros((2, N_CHUNKS, n))
@@ -207,7 +207,7 @@ def test_another_number_of_features_is_refused(estimator, X):
 @pytest.mark.parametrize(
     ("value", "name"), [(np.inf, "infinity"), (-np.inf, "infinity"), (np.nan, "NaN")]
 )
-def test_infinity_and_gaps_are_refused_with_their_place(estimator, X, value, name):
+def test_chunk_estimators_name_row_and_chunk_of_nan_and_infinity(estimator, X, value, name):
     fitted = clone(estimator).fit(X, LABELS)
     X[3][1, 2] = value
     for method in (lambda X: estimator.fit(X, LABELS), lambda X: result(fitted, X)):
@@ -230,7 +230,7 @@ def test_infinity_and_gaps_are_refused_with_their_place(estimator, X, value, nam
         (np.full((9, 2, 3), 1j), "Complex data not supported"),
     ],
 )
-def test_what_is_no_clips_with_chunks_is_refused(estimator, X, message):
+def test_chunk_estimators_refuse_input_of_another_shape_or_type(estimator, X, message):
     with pytest.raises(ValueError, match=message):
         estimator.fit(X, LABELS)
 
@@ -238,7 +238,7 @@ def test_what_is_no_clips_with_chunks_is_refused(estimator, X, message):
 # --- pooling -------------------------------------------------------------------------------------
 
 
-def test_concat_is_what_audeep_fuses(shared):
+def test_concat_pooling_equals_the_fusion_of_audeep(shared):
     chunks = load_netcdf(shared / "audeep-reference" / "chunks-features-8.nc")
     fused = load_netcdf(shared / "audeep-reference" / "chunks-features-8-fused.nc")
     rows = [chunks.filenames.tolist().index(name) for name in fused.filenames]
@@ -248,7 +248,7 @@ def test_concat_is_what_audeep_fuses(shared):
     assert pooled.dtype == fused.data.dtype
 
 
-def test_pooling_is_as_by_hand():
+def test_poolings_equal_statistics_computed_by_hand():
     for clip, *rows in zip(
         ragged(), *(ChunkPooling(how).fit_transform(padded()) for how in POOLINGS), strict=True
     ):
@@ -261,12 +261,12 @@ def test_pooling_is_as_by_hand():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_precision_is_kept(dtype):
+def test_pooling_keeps_float32_and_float64(dtype):
     for pooling in POOLINGS:
         assert ChunkPooling(pooling).fit_transform(padded().astype(dtype)).dtype == dtype
 
 
-def test_names_come_from_the_features_of_a_chunk():
+def test_pooling_names_its_features_by_those_of_a_chunk():
     given = ["a", "b", "c", "d"]
     names = {
         "mean": given,
@@ -285,7 +285,7 @@ def test_names_come_from_the_features_of_a_chunk():
     assert pool.set_output(transform="pandas").fit_transform(padded()).columns[-1] == "chunk2__x3"
 
 
-def test_concat_pads_what_is_shorter_than_in_fit_and_refuses_what_is_longer():
+def test_concat_pooling_pads_clips_shorter_than_in_fit_and_refuses_longer_ones():
     pool = ChunkPooling("concat").fit(full())
     expected = pool.transform(np.where(np.arange(3)[None, :, None] < 2, full(), np.nan))
     np.testing.assert_array_equal(pool.transform(full()[:, :2]), expected)
@@ -297,7 +297,7 @@ def test_concat_pads_what_is_shorter_than_in_fit_and_refuses_what_is_longer():
         assert ChunkPooling(pooling).fit(full()).transform(longer)[1, 0] == 2
 
 
-def test_a_clip_without_chunks_is_a_row_of_nan():
+def test_pooling_gives_a_row_of_nan_for_a_clip_without_chunks():
     X = padded()
     X[4] = np.nan
     for pooling in POOLINGS:
@@ -306,7 +306,7 @@ def test_a_clip_without_chunks_is_a_row_of_nan():
         assert np.isfinite(np.delete(rows, 4, axis=0)).all()
 
 
-def test_a_chunk_may_be_missing_anywhere():
+def test_concat_pooling_fills_a_missing_first_chunk_with_the_mean():
     X = full()
     X[2, 0] = np.nan
     pooled = ChunkPooling("concat").fit_transform(X)[2].reshape(N_CHUNKS, N_FEATURES)
@@ -332,7 +332,7 @@ def fixed(voting):
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=7), min_size=1, max_size=5))
-def test_votes_are_counted(clips):
+def test_hard_voting_counts_votes_and_takes_the_first_of_a_tie(clips):
     X = [np.array([[vote, 0, 0, 0] for vote in votes], dtype=float) for votes in clips]
     voting = fixed("hard")
     said = zip(clips, voting.predict(X), voting.decision_function(X), strict=True)
@@ -344,7 +344,7 @@ def test_votes_are_counted(clips):
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=7), min_size=1, max_size=5))
-def test_probabilities_are_averaged(clips):
+def test_soft_voting_averages_probabilities(clips):
     X = [np.array([[0, a / 9, 1 - a / 9, 0] for a in chunks]) for chunks in clips]
     voting = fixed("soft")
     probabilities = voting.predict_proba(X)
@@ -353,12 +353,12 @@ def test_probabilities_are_averaged(clips):
 
 
 @pytest.mark.parametrize(("voting", "predicted"), [("hard", "dog"), ("soft", "rain")])
-def test_two_unsure_chunks_outvote_a_sure_one_in_number_only(voting, predicted):
+def test_two_unsure_chunks_outvote_a_sure_one_only_in_hard_voting(voting, predicted):
     X = np.array([[[0, 0.6, 0.4, 0], [0, 0.6, 0.4, 0], [1, 0.0, 1.0, 0]]])
     assert fixed(voting).predict(X) == predicted
 
 
-def test_the_classifier_sees_every_chunk_that_there_is_with_its_clips_label():
+def test_voting_fits_its_classifier_on_all_chunks_with_the_labels_of_their_clips():
     voting = ChunkVotingClassifier(GaussianNB()).fit(padded(), NAMES[LABELS])
     chunks = np.concatenate(ragged())
     labels = np.repeat(NAMES[LABELS], [len(clip) for clip in ragged()])
@@ -369,7 +369,7 @@ def test_the_classifier_sees_every_chunk_that_there_is_with_its_clips_label():
     np.testing.assert_allclose(SCALED.classifier_[0].mean_, chunks.mean(axis=0), rtol=1e-5)
 
 
-def test_of_two_classes_the_decision_is_one_number():
+def test_decision_function_of_voting_is_one_number_for_two_classes():
     y = np.array(["no", "yes", "no"])[LABELS]
     voting = ChunkVotingClassifier(LinearSVC(random_state=0)).fit(full(), y)
     decision = voting.decision_function(full())
@@ -382,7 +382,7 @@ def test_of_two_classes_the_decision_is_one_number():
     assert (tie.decision_function(X), tie.predict(X)) == ([0], [0])
 
 
-def test_weights_of_clips_become_those_of_their_chunks():
+def test_voting_gives_each_chunk_the_sample_weight_of_its_clip():
     weights = np.arange(1.0, 10)
     X, chunks = padded(), np.concatenate(ragged())
     clip = np.repeat(np.arange(9), [len(clip) for clip in ragged()])
@@ -399,7 +399,7 @@ def test_weights_of_clips_become_those_of_their_chunks():
         voting.fit(X, LABELS, weights[:3])
 
 
-def test_weights_are_routed_to_who_asks_for_them():
+def test_voting_routes_sample_weight_to_the_classifier_that_requests_it():
     weights = np.arange(1.0, 10)
     expected = ChunkVotingClassifier(LogisticRegression()).fit(padded(), LABELS, weights)
     with sklearn.config_context(enable_metadata_routing=True):
@@ -411,7 +411,7 @@ def test_weights_are_routed_to_who_asks_for_them():
             ChunkVotingClassifier(LogisticRegression()).fit(padded(), LABELS, sample_weight=weights)
 
 
-def test_a_clip_without_chunks_teaches_nothing_and_is_not_guessed():
+def test_voting_ignores_a_clip_without_chunks_in_fit_and_refuses_it_in_predict():
     X = padded()
     X[4] = np.nan
     voting = ChunkVotingClassifier(GaussianNB())
@@ -440,7 +440,7 @@ def test_a_clip_without_chunks_teaches_nothing_and_is_not_guessed():
         (ChunkPooling("median"), ValueError, "'pooling' parameter"),
     ],
 )  # fmt: skip
-def test_wrong_parameters_are_refused(voting, error, message):
+def test_chunk_estimators_refuse_wrong_parameters(voting, error, message):
     with pytest.raises(error, match=message):
         voting.fit(padded(), LABELS)
 
@@ -454,12 +454,12 @@ def test_wrong_parameters_are_refused(voting, error, message):
         (np.zeros((9, 2)), "y should be a 1d array"),
     ],
 )
-def test_wrong_labels_are_refused(y, message):
+def test_voting_refuses_wrong_labels(y, message):
     with pytest.raises(ValueError, match=message):
         ChunkVotingClassifier(LinearSVC()).fit(padded(), y)
 
 
-def test_each_voting_has_its_own_scores():
+def test_hard_voting_has_a_decision_function_and_soft_voting_probabilities():
     hard, soft = (
         ChunkVotingClassifier(LogisticRegression(), voting=voting).fit(padded(), LABELS)
         for voting in ("hard", "soft")
@@ -475,7 +475,7 @@ def test_each_voting_has_its_own_scores():
     )
 
 
-def test_tags_tell_of_three_axes():
+def test_tags_of_chunk_estimators_state_three_dimensional_input():
     for estimator in ESTIMATORS.values():
         tags = get_tags(estimator)
         assert tags.input_tags.three_d_array
@@ -487,8 +487,8 @@ def test_tags_tell_of_three_axes():
 # --- folds are of clips --------------------------------------------------------------------------
 
 
-def test_no_chunk_of_a_clip_is_on_both_sides():
-    """Chunks that know their clip and nothing of its label: over chunks, folds would leak it."""
+def test_cross_validation_of_chunk_estimators_splits_clips_and_not_chunks():
+    """The chunks of a clip resemble each other, so that folds over chunks would leak its label."""
     rng = np.random.default_rng(0)
     labels = rng.integers(2, size=100)
     clips = rng.normal(size=(100, 1, 8))
@@ -545,24 +545,24 @@ def autoencoder(**parameters):
     )
 
 
-def test_a_vote_is_right_more_often_than_a_chunk():
+def test_voting_is_more_accurate_than_single_chunks():
     clips = recordings(n_sessions=2, n_clips_each=6)
     spectrograms = extractor(n_chunks=9).transform(clips.data)
     assert spectrograms.shape[:2] == (48, 9)
     classifiers = {"hard": LinearSVC(C=0.01, random_state=0), "soft": LogisticRegression(C=0.01)}
-    of_chunks, reduce_to_clips = np.zeros((2, 2, len(clips.cv)))
+    of_chunks, of_clips = np.zeros((2, 2, len(clips.cv)))
     for fold, (train, test) in enumerate(clips.cv):
         network = autoencoder(representation="code").fit(spectrograms[train])
         features, y = network.transform(spectrograms), clips.target
         for row, (voting, classifier) in enumerate(classifiers.items()):
             vote = ChunkVotingClassifier(make_pipeline(StandardScaler(), classifier), voting=voting)
             vote.fit(features[train], y[train])
-            reduce_to_clips[row, fold] = vote.score(features[test], y[test])
+            of_clips[row, fold] = vote.score(features[test], y[test])
             chunks = features[test].reshape(-1, features.shape[2])
             of_chunks[row, fold] = vote.classifier_.score(chunks, np.repeat(y[test], 9))
     assert (of_chunks.mean(axis=1) > 0.5).all()  # chance is 0.25
     assert (
-        reduce_to_clips.mean(axis=1) > of_chunks.mean(axis=1) + 0.05
+        of_clips.mean(axis=1) > of_chunks.mean(axis=1) + 0.05
     ).all()  # 0.07 to 0.20 with other seeds
 
 
@@ -574,7 +574,7 @@ def clips():
     return clips
 
 
-def test_the_whole_chain_is_searched_per_clip(clips):
+def test_a_search_over_extraction_autoencoder_and_voting_splits_clips(clips):
     pipeline = make_pipeline(
         extractor(), autoencoder(max_epochs=1), ChunkVotingClassifier(SCALED.classifier)
     )
@@ -596,7 +596,7 @@ def test_the_whole_chain_is_searched_per_clip(clips):
 
 @pytest.mark.parametrize("protocol", ["inductive", "transductive"])
 @pytest.mark.parametrize("end", ["voting", "pooling"])
-def test_a_pipeline_over_chunks_is_evaluated_beside_its_controls(clips, protocol, end):
+def test_evaluate_runs_the_controls_of_a_pipeline_over_chunks(clips, protocol, end):
     steps = [StandardScaler(), LogisticRegression()]
     steps = {
         "voting": [ChunkVotingClassifier(make_pipeline(*steps), voting="soft")],
@@ -617,7 +617,7 @@ def test_a_pipeline_over_chunks_is_evaluated_beside_its_controls(clips, protocol
 # --- progress ------------------------------------------------------------------------------------
 
 
-def test_progress_passes_through_to_the_classifier(capsys, monkeypatch):
+def test_progress_of_voting_reaches_its_classifier(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     pipeline = make_pipeline(
         ChunkPooling("concat"), ChunkVotingClassifier(make_pipeline(LogisticRegression()))

@@ -1,4 +1,4 @@
-"""FeatureFusion: the features of its views, each clip decoded once, every epoch reported."""
+"""FeatureFusion: features of its views, one decoding per clip, FeatureUnion's options, progress."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-from sklearn.base import clone
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.utils import estimator_html_repr
 
-from skaudeep import FeatureFusion, Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep import ChunkPooling, FeatureFusion, Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep.datasets import make_sounds
 
 RATE = 8000  # Hz
@@ -52,7 +55,7 @@ def paper(**parameters):
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_features_are_those_of_the_views_fitted_alone(sounds, n_jobs):
+def test_fusion_gives_the_features_of_its_views_fitted_alone(sounds, n_jobs):
     fusion = paper(n_jobs=n_jobs)
     alone = [clone(view).fit(sounds.data) for _, view in fusion.transformer_list]
     expected = np.hstack([view.transform(sounds.data) for view in alone])
@@ -66,7 +69,7 @@ def test_features_are_those_of_the_views_fitted_alone(sounds, n_jobs):
         np.testing.assert_array_equal(view.transform(sounds.data), other.transform(sounds.data))
 
 
-def test_names_carry_the_view(sounds):
+def test_names_of_fused_features_begin_with_their_view(sounds):
     fusion = paper().set_output(transform="pandas")
     table = fusion.fit_transform(sounds.data)
     assert table.shape == (20, 32)
@@ -80,7 +83,7 @@ def test_names_carry_the_view(sounds):
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_each_clip_is_decoded_once_however_many_views_there_are(sounds, n_jobs, monkeypatch):
+def test_fusion_decodes_each_clip_once_for_all_views(sounds, n_jobs, monkeypatch):
     from skaudeep.audio import chain as views
 
     decoded = []
@@ -98,14 +101,14 @@ def test_each_clip_is_decoded_once_however_many_views_there_are(sounds, n_jobs, 
         assert sorted(decoded) == sorted(sounds.data)
 
 
-def test_transform_fits_nothing(sounds, monkeypatch):
+def test_fusion_transform_fits_no_extractor(sounds, monkeypatch):
     fusion = paper().fit(sounds.data)
     monkeypatch.delattr(SpectrogramExtractor, "fit")
     assert fusion.transform(sounds.data[:2]).shape == (2, 32)
 
 
-def test_views_may_begin_with_an_extractor_be_one_or_have_none(sounds):
-    """What needs no extractor is given the clips themselves."""
+def test_fusion_joins_views_with_and_without_an_extractor(sounds):
+    """A view that begins with another transformer is given the clips themselves."""
     flat = FunctionTransformer(lambda X: np.reshape(X, (len(X), -1)))
     named_by_length = FunctionTransformer(lambda X: np.array([[len(path)] for path in X]))
     fusion = FeatureFusion(
@@ -122,7 +125,7 @@ def test_views_may_begin_with_an_extractor_be_one_or_have_none(sounds):
     np.testing.assert_array_equal(features[:, 17:], spectrograms.reshape(20, -1))
 
 
-def test_extractors_alone_put_their_bands_side_by_side(sounds):
+def test_fusion_of_extractors_joins_their_bands(sounds):
     fusion = FeatureFusion([("low", extractor(-60)), ("high", extractor(-30, n_mels=6))])
     features = fusion.fit_transform(sounds.data)
     assert features.shape == (20, 14, 16)
@@ -131,7 +134,7 @@ def test_extractors_alone_put_their_bands_side_by_side(sounds):
     np.testing.assert_array_equal(fusion.transform(sounds.data[:3]), features[:3])
 
 
-def test_spectrograms_extracted_before_serve_as_well(sounds):
+def test_fusion_of_autoencoders_takes_spectrograms(sounds):
     spectrograms = extractor().transform(sounds.data)
     fusion = FeatureFusion([("gru", autoencoder()), ("lstm", autoencoder(cell="lstm"))])
     features = fusion.fit_transform(spectrograms)
@@ -139,7 +142,7 @@ def test_spectrograms_extracted_before_serve_as_well(sounds):
     assert fusion.n_features_in_ == 10
 
 
-def test_nested_parameters_reach_the_views(sounds):
+def test_nested_parameters_reach_the_views_of_a_fusion(sounds):
     fusion = paper()
     fusion.set_params(**{"-30dB__spectrogramextractor__clip_below": -45, "n_jobs": 1})
     assert fusion.transformer_list[0][1][0].clip_below == -45
@@ -167,7 +170,7 @@ def mean_frame(X):
     return X.mean(axis=1)
 
 
-def test_the_callers_views_stay_unfitted(sounds):
+def test_fitting_a_fusion_leaves_its_parameters_unfitted(sounds):
     fusion = paper()
     before = joblib.hash(fusion.get_params())
     features = fusion.fit_transform(sounds.data)
@@ -191,16 +194,17 @@ def test_the_callers_views_stay_unfitted(sounds):
         ([("svc", LinearSVC())], TypeError, "View 'svc' is a LinearSVC without fit and transform"),
         ([("b", autoencoder()), ("svc", make_pipeline(extractor(), LinearSVC()))], TypeError,
          "View 'svc' is a Pipeline without fit and transform; .* Pipeline that ends in one"),
-        ([("a", "passthrough")], TypeError, "View 'a' is a str"),
+        ([("a", "skip")], TypeError, "View 'a' is a str without fit .* .drop. or .passthrough."),
+        ([("a", StandardScaler)], TypeError, r"class StandardScaler; expected .* StandardScaler\("),
     ],
 )  # fmt: skip
-def test_what_is_no_list_of_views_is_refused(views, error, message):
+def test_fusion_refuses_what_is_no_list_of_views(views, error, message):
     for method in ("fit", "fit_transform"):
         with pytest.raises(error, match=message):
             getattr(FeatureFusion(views), method)(["never read.wav"])
 
 
-def test_views_that_do_not_fit_side_by_side_are_named_with_their_shapes(sounds):
+def test_fusion_names_the_shapes_of_views_that_do_not_match(sounds):
     fusion = FeatureFusion([("short", extractor()), ("learned", paper().transformer_list[0][1])])
     with pytest.raises(
         ValueError, match=r"short: \(20, 14, 10\), learned: \(20, 16\).* one row per"
@@ -208,11 +212,175 @@ def test_views_that_do_not_fit_side_by_side_are_named_with_their_shapes(sounds):
         fusion.fit_transform(sounds.data)
 
 
-def test_a_broken_clip_and_labels_of_another_length_are_refused(sounds):
+def test_fusion_refuses_a_missing_clip_and_labels_of_another_length(sounds):
     with pytest.raises(ValueError, match=r"gone\.wav: no such file"):
         paper().fit([*sounds.data[:3], "gone.wav"])
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[20, 3\]"):
         paper().fit(sounds.data, sounds.target[:3])
+
+
+# --- what FeatureUnion offers ---------------------------------------------------------------------
+
+MATRIX = np.arange(12, dtype=np.float32).reshape(4, 3) ** 2
+SCALED = StandardScaler().fit_transform(MATRIX)
+
+
+class Weighted(TransformerMixin, BaseEstimator):
+    """Subtracts the weighted mean of each feature and multiplies by a factor."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        self.mean_ = np.average(X, axis=0, weights=sample_weight)
+        return self
+
+    def transform(self, X, factor=1):
+        return (X - self.mean_) * factor
+
+
+def test_fusion_gives_what_feature_union_gives():
+    views = [("scaled", StandardScaler()), ("dropped", "drop"), ("same", "passthrough")]
+    options = {"transformer_weights": {"same": 0.5}, "verbose_feature_names_out": True}
+    fusion, union = (kind(views, **options) for kind in (FeatureFusion, FeatureUnion))
+    expected = clone(union).fit_transform(MATRIX)
+    for features in (fusion.fit_transform(MATRIX), fusion.fit(MATRIX).transform(MATRIX)):
+        np.testing.assert_array_equal(features, expected)
+        assert features.dtype == np.float32
+    union.fit(MATRIX)
+    assert fusion.get_feature_names_out().tolist() == union.get_feature_names_out().tolist()
+    assert [view for _, view in fusion.transformer_list][1:] == ["drop", "passthrough"]
+    assert [name for name, _ in fusion.transformers_] == ["scaled", "dropped", "same"]
+    assert fusion.transformers_[1][1] == "drop"
+
+
+def test_weights_multiply_features_and_keep_their_type(sounds):
+    weights = {"-30dB": np.float64(3), "-60dB": 2}
+    features = paper(transformer_weights=weights).fit(sounds.data).transform(sounds.data)
+    plain = paper().fit_transform(sounds.data)
+    np.testing.assert_array_equal(features, plain * np.repeat(np.float32([3, 2]), 16))
+    assert features.dtype == np.float32
+    spectrograms = FeatureFusion([("a", extractor())], transformer_weights={"a": 0.5})
+    expected = extractor().transform(sounds.data) / 2
+    np.testing.assert_array_equal(spectrograms.fit_transform(sounds.data), expected)
+
+
+def test_fusion_refuses_a_weight_of_no_view():
+    fusion = FeatureFusion([("a", StandardScaler())], transformer_weights={"a": 1, "b": 2})
+    with pytest.raises(ValueError, match="weight for 'b', but the views are a; expected"):
+        fusion.fit(MATRIX)
+
+
+def test_a_search_drops_views_of_a_fusion(sounds):
+    search = GridSearchCV(
+        make_pipeline(paper(), LinearSVC(random_state=0)),
+        {"featurefusion__-30dB": ["drop"]},
+        cv=sounds.cv[:2],
+        error_score="raise",
+    ).fit(sounds.data, sounds.target)
+    fusion = search.best_estimator_[0]
+    assert fusion.transform(sounds.data).shape == (20, 16)
+    assert fusion.get_feature_names_out()[0] == "-60dB__mean_0"
+
+
+def test_fusion_without_views_left_has_no_features(sounds):
+    fusion = FeatureFusion([("a", "drop")])
+    assert fusion.fit_transform(sounds.data).shape == (20, 0)
+    assert fusion.transform(sounds.data[:2]).shape == (2, 0)
+    assert fusion.get_feature_names_out().tolist() == []
+
+
+def test_views_of_a_fusion_are_found_by_name_fitted_once_there_are_such():
+    view = StandardScaler()
+    fusion = FeatureFusion([("scaled", view), ("same", "passthrough")])
+    assert fusion["scaled"] is fusion.named_transformers.scaled is view
+    fusion.fit(MATRIX)
+    np.testing.assert_array_equal(fusion["scaled"].mean_, MATRIX.mean(axis=0))
+    assert fusion.named_transformers.scaled is fusion["scaled"]
+    assert fusion.n_features_in_ == 3
+    assert not hasattr(view, "mean_")
+
+
+def test_diagram_of_a_fitted_fusion_shows_fitted_views():
+    fusion = FeatureFusion([("scaled", StandardScaler())])
+    assert "<span>Not fitted</span>" in estimator_html_repr(fusion)
+    assert "<span>Not fitted</span>" not in estimator_html_repr(fusion.fit(MATRIX))
+
+
+def test_names_of_fused_features_may_leave_out_their_view():
+    views = [("a", StandardScaler()), ("b", ChunkPooling("mean_std_max"))]
+    fusion = FeatureFusion(views, verbose_feature_names_out=False).fit(MATRIX)
+    assert fusion.get_feature_names_out()[[0, -1]].tolist() == ["x0", "max__x2"]
+    fusion.set_params(b=StandardScaler()).fit(MATRIX)
+    with pytest.raises(ValueError, match=r"'x0', 'x1', 'x2'\] are not unique"):
+        fusion.get_feature_names_out()
+
+
+def test_output_format_of_a_fusion_reaches_given_and_fitted_views():
+    fusion = FeatureFusion([("a", StandardScaler()), ("b", StandardScaler())]).fit(MATRIX)
+    fusion.set_output(transform="pandas")
+    for table in (fusion.transform(MATRIX), fusion.fit(MATRIX).transform(MATRIX)):
+        assert table.columns.tolist() == [f"{view}__x{i}" for view in "ab" for i in range(3)]
+        np.testing.assert_array_equal(table, np.hstack([SCALED, SCALED]))
+        assert fusion["a"].transform(MATRIX).columns.tolist() == ["x0", "x1", "x2"]
+
+
+def test_fusion_of_sparse_views_is_sparse():
+    names = np.array([["a"], ["b"], ["a"]])
+    fusion = FeatureFusion([("once", OneHotEncoder()), ("again", OneHotEncoder())])
+    features = fusion.fit_transform(names)
+    assert sparse.issparse(features)
+    assert features.toarray().tolist() == [[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0]]
+
+
+def test_fusion_joins_features_of_chunks_along_the_last_axis(sounds):
+    chunked = extractor(chunk_duration=0.15)
+    fusion = FeatureFusion(
+        [
+            ("a", make_pipeline(chunked, autoencoder())),
+            ("b", make_pipeline(chunked, autoencoder(cell="lstm"))),
+        ]
+    )
+    features = fusion.fit_transform(sounds.data)
+    assert features.shape == (20, 2, 32)
+    expected = fusion["b"].transform(sounds.data)
+    np.testing.assert_array_equal(features[..., 16:], expected)
+
+
+def test_verbose_fusion_prints_the_time_of_each_view(sounds, capsys):
+    paper(verbose=True).fit(sounds.data)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" ...")[0] for line in lines] == ["[FeatureFusion]"] * 2
+    assert "(step 1 of 2) Processing -30dB, total=" in lines[0]
+    assert "(step 2 of 2) Processing -60dB, total=" in lines[1]
+
+
+def test_fit_passes_parameters_to_all_views():
+    weights = [1, 0, 0, 0]
+    fusion = FeatureFusion([("a", Weighted()), ("b", Weighted())])
+    features = fusion.fit_transform(MATRIX, sample_weight=weights)
+    np.testing.assert_array_equal(features, np.hstack([MATRIX - MATRIX[0]] * 2))
+    np.testing.assert_array_equal(
+        fusion.fit(MATRIX, sample_weight=weights).transform(MATRIX), features
+    )
+    with pytest.raises(ValueError, match=r"Got factor in transform.*enable_metadata_routing=True"):
+        fusion.transform(MATRIX, factor=2)
+
+
+def test_metadata_is_routed_to_the_views_that_request_it(sounds):
+    with config_context(enable_metadata_routing=True):
+        asks = Weighted().set_fit_request(sample_weight=True).set_transform_request(factor=True)
+        ignores = (
+            Weighted().set_fit_request(sample_weight=False).set_transform_request(factor=False)
+        )
+        fusion = FeatureFusion([("asks", asks), ("ignores", ignores)])
+        fusion.fit(MATRIX, sample_weight=[1, 0, 0, 0])
+        features = fusion.transform(MATRIX, factor=2)
+        np.testing.assert_array_equal(features[:, :3], 2 * (MATRIX - MATRIX[0]))
+        np.testing.assert_array_equal(features[:, 3:], MATRIX - MATRIX.mean(axis=0))
+        behind_extractor = FeatureFusion(
+            [("a", make_pipeline(extractor(), FunctionTransformer(mean_frame), asks))]
+        ).fit(sounds.data, sample_weight=np.eye(20)[0])
+        frames = extractor().transform(sounds.data).mean(axis=1).astype(np.float64)
+        features = behind_extractor.transform(sounds.data, factor=2)
+        np.testing.assert_array_equal(features, 2 * (frames - frames[0]))
 
 
 # --- progress ------------------------------------------------------------------------------------
@@ -252,7 +420,7 @@ class EpochLog:
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_a_callback_sees_the_epochs_of_every_view(sounds, n_jobs, tmp_path):
+def test_callbacks_of_a_fusion_see_the_epochs_of_every_view(sounds, n_jobs, tmp_path):
     log = EpochLog(tmp_path / "log")
     fusion = paper(n_jobs=n_jobs).set_callbacks(log)
     fusion.set_params(**{"-60dB__seq2seqautoencoder__max_epochs": 3})
@@ -264,7 +432,7 @@ def test_a_callback_sees_the_epochs_of_every_view(sounds, n_jobs, tmp_path):
         assert "_skl_callbacks" not in vars(view[-1])
 
 
-def test_epochs_are_reported_from_within_a_pipeline_and_a_search(sounds, tmp_path):
+def test_callbacks_see_epochs_of_a_fusion_inside_a_pipeline_and_a_search(sounds, tmp_path):
     """Two thresholds and two folds, then the refit: two views of two epochs each time."""
     log = EpochLog(tmp_path / "log")
     pipeline = Pipeline(
@@ -287,7 +455,7 @@ def test_epochs_are_reported_from_within_a_pipeline_and_a_search(sounds, tmp_pat
     assert len(set(epochs)) == 4
 
 
-def test_a_view_without_training_is_reported_done(sounds, tmp_path):
+def test_callbacks_see_the_end_of_a_view_that_is_only_an_extractor(sounds, tmp_path):
     log = EpochLog(tmp_path / "log")
     FeatureFusion([("bare_one", extractor()), ("two", extractor())]).set_callbacks(log).fit(
         sounds.data

@@ -23,12 +23,12 @@ from sklearn.svm import LinearSVC
 from skaudeep import (
     AudioError,
     AudioWarning,
+    BandStatistics,
     FeatureFusion,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,
 )
 from skaudeep.datasets import load_folder, make_sounds
-from skaudeep.evaluation.protocol import BandStatistics
 
 RATE = 8000  # Hz
 

@@ -1,4 +1,4 @@
-"""The displays, by what stands on their axes."""
+"""The displays, by what is plotted on their axes."""
 
 import builtins
 
@@ -23,7 +23,7 @@ def _no_window():
 
 
 class _HalfAutoencoder(BaseEstimator):
-    """Gives back half of what it gets, as if it had learned that."""
+    """Reconstructs half of each value."""
 
     def fit(self, X, y=None):
         self.loss_curve_ = [0.8, 0.5, 0.4]
@@ -50,7 +50,7 @@ def ticks_in_bands(ax):
 
 @pytest.mark.parametrize("n_mels", [40, None])
 @pytest.mark.parametrize("frequency", [500, 1000, 4000])
-def test_a_tone_is_brightest_at_its_frequency_on_the_axis(frequency, n_mels):
+def test_spectrogram_of_a_tone_is_brightest_at_its_frequency(frequency, n_mels):
     extractor = SpectrogramExtractor(n_mels=n_mels, clip_below=-60, sampling_rate=16000)
     display = SpectrogramDisplay.from_extractor(extractor, make_tone(frequency))
     ticks = ticks_in_bands(display.ax_)
@@ -61,14 +61,14 @@ def test_a_tone_is_brightest_at_its_frequency_on_the_axis(frequency, n_mels):
     assert display.ax_.get_ylabel() == "frequency (Hz)"
 
 
-def test_bands_stand_at_the_peaks_of_their_filters():
+def test_band_frequencies_are_the_peaks_of_the_mel_filters():
     extractor = SpectrogramExtractor(n_mels=40, sampling_rate=16000)
     display = SpectrogramDisplay.from_extractor(extractor, make_tone(1000))
     peaks = mel_filters(16000, 1280, 40).argmax(axis=1) * 16000 / 1280
     np.testing.assert_allclose(display.frequencies, peaks, atol=16000 / 1280)
 
 
-def test_a_click_stands_at_its_second():
+def test_spectrogram_of_a_click_is_brightest_at_its_second():
     samples = np.zeros(32000)
     samples[20880] = 1  # 1.305 s, where two frames overlap
     extractor = SpectrogramExtractor(0.02, n_mels=20, clip_below=-60, sampling_rate=16000)
@@ -80,7 +80,7 @@ def test_a_click_stands_at_its_second():
     assert display.ax_.get_xlabel() == "time (s)"
 
 
-def test_a_chunk_starts_where_the_one_before_ends():
+def test_time_axis_of_a_chunk_starts_where_the_one_before_ends():
     extractor = SpectrogramExtractor(n_mels=20, chunk_duration=1.0, sampling_rate=16000)
     first, second = (
         SpectrogramDisplay.from_extractor(extractor, make_tone(440), chunk=chunk).im_.get_extent()
@@ -90,7 +90,7 @@ def test_a_chunk_starts_where_the_one_before_ends():
     assert second[0] == pytest.approx(1, abs=0.05)
 
 
-def test_a_file_brings_its_rate_and_its_name(tmp_path):
+def test_spectrogram_of_a_file_has_its_name_and_sampling_rate(tmp_path):
     path = tmp_path / "tone.wav"
     wavfile.write(path, 8000, (make_tone(1000, rate=8000) * 20000).astype(np.int16))
     display = SpectrogramDisplay.from_extractor(SpectrogramExtractor(n_mels=20), path)
@@ -99,7 +99,7 @@ def test_a_file_brings_its_rate_and_its_name(tmp_path):
     assert max(ticks_in_bands(display.ax_)) == 2000
 
 
-def test_an_array_counts_frames_and_bands_and_loses_its_padding():
+def test_spectrogram_of_an_array_counts_frames_and_bands_without_padding():
     clip = np.vstack([np.zeros((7, 3)), np.full((4, 3), np.nan)])
     display = SpectrogramDisplay(clip, name="a clip").plot(cmap="gray")
     assert display.im_.get_array().shape == (3, 7)
@@ -110,11 +110,11 @@ def test_an_array_counts_frames_and_bands_and_loses_its_padding():
     assert display.colorbar_.ax.get_ylabel() == "level (scaled)"
 
 
-def test_levels_outside_the_unit_range_keep_their_own():
+def test_colours_of_unscaled_levels_span_their_own_range():
     assert SpectrogramDisplay([[-80.0], [0.0]]).plot().im_.get_clim() == (-80, 0)
 
 
-def test_displays_draw_on_the_axes_they_are_given():
+def test_displays_plot_on_given_axes():
     figure, (left, right) = plt.subplots(1, 2)
     spectrogram = SpectrogramDisplay(np.zeros((4, 3))).plot(ax=left)
     curve = LossCurveDisplay([1, 0.5]).plot(ax=right, color="red")
@@ -124,7 +124,7 @@ def test_displays_draw_on_the_axes_they_are_given():
     assert curve.line_.get_color() == "red"
 
 
-def test_reconstructions_stand_beside_originals_and_errors():
+def test_reconstruction_display_shows_originals_reconstructions_and_errors():
     X = np.linspace(-1, 1, 2 * 6 * 4).reshape(2, 6, 4).astype(np.float32)
     display = ReconstructionDisplay.from_estimator(_HalfAutoencoder().fit(X), X, n_clips=2)
     assert display.axes_.shape == (2, 3)
@@ -138,7 +138,7 @@ def test_reconstructions_stand_beside_originals_and_errors():
     assert {image.get_clim() for image in display.images_[:, 2]} == {(0, 0.5)}
 
 
-def test_reconstructions_of_unequal_lengths_stop_with_the_clip():
+def test_reconstruction_display_cuts_each_row_to_its_clip():
     X = [np.ones((5, 3), np.float32), np.ones((8, 3), np.float32)]
     display = ReconstructionDisplay.from_estimator(_HalfAutoencoder().fit(X), X, n_clips=2)
     shapes = [[image.get_array().shape[1] for image in row] for row in display.images_]
@@ -146,7 +146,7 @@ def test_reconstructions_of_unequal_lengths_stop_with_the_clip():
     np.testing.assert_allclose(display.rmse, 0.5)
 
 
-def test_an_extractor_gives_reconstructions_seconds_and_hertz():
+def test_reconstruction_display_with_an_extractor_has_seconds_and_hertz():
     extractor = SpectrogramExtractor(n_mels=20, sampling_rate=16000)
     X = extractor.transform([make_tone(440)])
     display = ReconstructionDisplay.from_estimator(
@@ -163,14 +163,14 @@ def test_an_extractor_gives_reconstructions_seconds_and_hertz():
     assert display.axes_[0, 0].get_ylabel() == "band"
 
 
-def test_the_loss_curve_counts_epochs_from_one():
+def test_loss_curve_counts_epochs_from_one():
     display = LossCurveDisplay.from_estimator(_HalfAutoencoder().fit([]), name="GRU")
     np.testing.assert_array_equal(display.line_.get_xydata(), [[1, 0.8], [2, 0.5], [3, 0.4]])
     assert display.ax_.get_xlabel() == "epoch"
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["GRU"]
 
 
-def test_pictures_can_be_saved(tmp_path):
+def test_displays_can_be_saved_as_images(tmp_path):
     X = np.zeros((1, 6, 4), np.float32)
     estimator = _HalfAutoencoder().fit(X)
     for i, display in enumerate(
@@ -205,7 +205,7 @@ X = np.zeros((2, 5, 3), np.float32)
         (lambda: LossCurveDisplay([]), "at least one epoch.*max_epochs=0"),
     ],
 )
-def test_bad_input_says_what_was_expected(make, message):
+def test_displays_say_which_input_they_expected(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -217,7 +217,7 @@ def test_bad_input_says_what_was_expected(make, message):
         lambda: LossCurveDisplay.from_estimator(_HalfAutoencoder()),
     ],
 )
-def test_an_estimator_has_to_be_fitted_first(make):
+def test_displays_refuse_an_estimator_that_is_not_fitted(make):
     with pytest.raises(NotFittedError):
         make()
 
@@ -225,7 +225,7 @@ def test_an_estimator_has_to_be_fitted_first(make):
 @pytest.mark.parametrize(
     "display", [SpectrogramDisplay(X[0]), ReconstructionDisplay(X, X), LossCurveDisplay([1.0])]
 )
-def test_without_matplotlib_the_error_tells_what_to_install(display, monkeypatch):
+def test_displays_without_matplotlib_say_what_to_install(display, monkeypatch):
     real_import = builtins.__import__
 
     def no_matplotlib(name, *args, **kwargs):

@@ -8,9 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from skaudeep import Seq2SeqAutoencoder, evaluate
+from skaudeep import BandStatistics, Seq2SeqAutoencoder, evaluate
 from skaudeep.datasets import load_esc, make_sounds
-from skaudeep.evaluation.protocol import BandStatistics
 from skaudeep.recipes import two_scales
 
 RATE = 16000  # Hz

@@ -44,9 +44,9 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils import Bunch, get_tags
 
-from skaudeep import FeatureFusion, SpectrogramExtractor
+from skaudeep import BandStatistics, FeatureFusion, SpectrogramExtractor
 from skaudeep._base import learning_tags
-from skaudeep.evaluation import BandStatistics, Evaluation, compare
+from skaudeep.evaluation import Evaluation, compare
 
 PROTOCOLS = ("transductive", "inductive")
 CONTROLS = ("untrained", "mel statistics")

@@ -24,9 +24,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skaudeep import AnomalyDetector, Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep import AnomalyDetector, BandStatistics, Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep.datasets import make_sounds
-from skaudeep.evaluation import BandStatistics
 
 
 def control_scores(usual: NDArray, test: NDArray) -> dict[str, NDArray]:

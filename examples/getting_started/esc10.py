@@ -20,9 +20,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils import Bunch
 
-from skaudeep import FeatureFusion, Seq2SeqAutoencoder, SpectrogramExtractor, compare, evaluate
+from skaudeep import (
+    BandStatistics,
+    FeatureFusion,
+    Seq2SeqAutoencoder,
+    SpectrogramExtractor,
+    compare,
+    evaluate,
+)
 from skaudeep.datasets import load_esc
-from skaudeep.evaluation import BandStatistics
 
 THRESHOLDS = (-30, -45, -60, -75)  # dB below each clip's maximum
 SINGLE = "-60dB"

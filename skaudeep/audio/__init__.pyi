@@ -1,7 +1,5 @@
 from .chain import extract_clip_views as extract_clip_views
-from .decoding import AudioError as AudioError
 from .decoding import AudioInfo as AudioInfo
-from .decoding import AudioWarning as AudioWarning
 from .decoding import Clip as Clip
 from .decoding import audio_info as audio_info
 from .decoding import list_clips as list_clips
@@ -10,6 +8,8 @@ from .decoding import pad_or_cut as pad_or_cut
 from .decoding import pre_emphasize as pre_emphasize
 from .decoding import read_audio as read_audio
 from .decoding import resample as resample
+from .errors import AudioError as AudioError
+from .errors import AudioWarning as AudioWarning
 from .spectra import hann_window as hann_window
 from .spectra import mel_filters as mel_filters
 from .spectra import mel_frequencies as mel_frequencies

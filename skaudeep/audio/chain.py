@@ -1,8 +1,6 @@
-"""One clip becomes spectrograms: the steps on the way, each with the parameters that it reads.
+"""The steps that turn a clip into a spectrogram, each with the parameters that it reads."""
 
-Processes that extract begin with this room, so it imports neither scikit-learn nor torch.
-"""
-
+# Worker processes of an extraction import this module: neither scikit-learn nor torch here.
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -12,7 +10,6 @@ from scipy import sparse
 
 from skaudeep.audio.decoding import (
     Align,
-    AudioError,
     Channel,
     Clip,
     mix_channels,
@@ -20,6 +17,7 @@ from skaudeep.audio.decoding import (
     pre_emphasize,
     read_audio,
 )
+from skaudeep.audio.errors import AudioError
 from skaudeep.audio.spectra import (
     MelNorm,
     mel_filters,
@@ -29,19 +27,29 @@ from skaudeep.audio.spectra import (
     to_decibels,
 )
 
-# Without clip_below, what lies further below the maximum counts as this far: digital zeros have
-# no decibels, and 16-bit recordings nothing to say down there.
-DYNAMIC_RANGE = 120.0  # dB
+# Range in dB below the maximum where clip_below is None. Digital zeros have no finite level, and
+# 16-bit recordings hold nothing but rounding noise at this depth.
+DYNAMIC_RANGE = 120.0
 
 
 class Signal(NamedTuple):
-    """What travels between steps: samples, then decibels, then the scaled spectrogram."""
+    """What one step passes to the next.
+
+    Parameters
+    ----------
+    values : ndarray
+        Up to pre-emphasis samples, of shape (n_channels, n_samples) until channels are mixed, then
+        (n_samples,); after that decibels, of shape (n_frames, n_bands); last the spectrogram in
+        [-1, 1], of shape (n_frames, n_bands) or (n_chunks, n_frames, n_bands).
+    sampling_rate : float
+        Rate of the samples in Hz.
+    """
 
     values: Any
     sampling_rate: float
 
 
-def _decode(clip: Clip, sampling_rate: float | None) -> Signal:
+def _read_audio(clip: Clip, sampling_rate: float | None) -> Signal:
     return Signal(
         *read_audio(clip.source, sampling_rate=sampling_rate, start=clip.start, end=clip.end)
     )
@@ -66,12 +74,13 @@ def sparse_mel_filters(
     sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
 ) -> sparse.csr_array:
     """Return `mel_filters` as a sparse array, which is the same for the same arguments."""
-    # A bin is in two bands at most. Beside being a fourth of the time, this product needs no BLAS,
-    # whose threads would fight those of n_jobs and whose rounding hangs on their number.
+    # A bin is in two bands at most, so the sparse product takes a fourth of the time. It also needs
+    # no BLAS, whose threads would compete with those of n_jobs and whose rounding depends on their
+    # number.
     return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels, norm))
 
 
-def _analyze(
+def _spectrogram_in_decibels(
     signal: Signal,
     window_duration: float,
     hop_duration: float | None,
@@ -96,16 +105,17 @@ def _analyze(
             f"waveform of {len(samples)} samples",
             f"lasts {len(samples) / rate:g} s, less than one window of {window_duration:g} s",
             "Pad it with duration=, shorten window_duration, or leave it out",
+            "settings",
         )
     low, high = samples.min(), samples.max()
-    # Decibels are relative, so the level is free: at 1 no float32 power over- or underflows. An
-    # offset alone is silence; removing frame means would leave its rounding errors as sound.
+    # Decibels are relative, so the level is arbitrary: with a peak of 1 no float32 power over- or
+    # underflows. A constant is silence; removing frame means would leave its rounding errors.
     level = samples / max(-low, high) if high > low else np.zeros_like(samples)
     filters = None if n_mels is None else sparse_mel_filters(rate, window, n_mels, mel_norm)
     return signal._replace(values=to_decibels(power_spectrogram(level, window, hop, filters)))
 
 
-def _clip(signal: Signal, clip_below: float | None, clip_above: float | None) -> Signal:
+def _clip_decibels(signal: Signal, clip_below: float | None, clip_above: float | None) -> Signal:
     low = -DYNAMIC_RANGE if clip_below is None else clip_below
     high = 0.0 if clip_above is None else clip_above
     return signal._replace(values=np.clip(signal.values, low, high))
@@ -130,12 +140,12 @@ def _rescale(
 
 
 STEPS: tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...] = (
-    (_decode, ("sampling_rate",)),
+    (_read_audio, ("sampling_rate",)),
     (_pad_or_cut, ("duration", "align")),
     (_mix_channels, ("channel",)),
     (_pre_emphasize, ("pre_emphasis",)),
-    (_analyze, ("window_duration", "hop_duration", "n_mels", "mel_norm")),
-    (_clip, ("clip_below", "clip_above")),
+    (_spectrogram_in_decibels, ("window_duration", "hop_duration", "n_mels", "mel_norm")),
+    (_clip_decibels, ("clip_below", "clip_above")),
     (_rescale, ("chunk_duration", "n_chunks", "window_duration", "hop_duration")),
 )
 
@@ -148,19 +158,19 @@ def extract_clip_views(
     Parameters
     ----------
     clips : sequence of Clip
-        As :func:`~skaudeep.audio.list_clips` gives them.
+        The clips, as :func:`~skaudeep.audio.list_clips` returns them.
     extractors : sequence of mapping
-        Parameters of each :class:`~skaudeep.SpectrogramExtractor`, in their ranges.
+        Parameters of each :class:`~skaudeep.SpectrogramExtractor`, already checked.
 
     Returns
     -------
     list of list of Signal or AudioError
-        For each clip what each extractor gives, or why it gives nothing.
+        For each clip the spectrogram of each extractor, or the error that prevented it.
 
     Raises
     ------
     AudioError
-        The same, with `on_error="raise"`.
+        If a clip cannot be used by an extractor with `on_error="raise"`.
 
     Examples
     --------
@@ -171,11 +181,11 @@ def extract_clip_views(
     >>> view.values.shape, view.sampling_rate
     ((24, 40), 16000)
     """
-    return [_clip_views(clip, extractors) for clip in clips]
+    return [_extract_clip(clip, extractors) for clip in clips]
 
 
-def _clip_views(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[Signal | AudioError]:
-    """Run each extractor's steps on one clip; steps with equal parameters so far run once."""
+def _extract_clip(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[Signal | AudioError]:
+    """Run each extractor's steps on one clip; a step runs once for all that agree up to it."""
     done: dict[tuple, Any] = {}
     views = []
     for extractor in extractors:

@@ -1,4 +1,4 @@
-"""Clips become samples: decode, resample, pad or cut, mix channels, pre-emphasise."""
+"""Samples of clips: decode, resample, pad or cut, mix channels, pre-emphasise."""
 
 import math
 import os
@@ -11,56 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skaudeep._padding import row_lengths
+from skaudeep.audio.errors import AudioError
 from skaudeep.audio.headers import contradiction, missing_bytes, ogg_fault, states_length
 
-SAMPLING_RATES = (1_000, 768_000)  # Hz; what lies outside is a broken header, not a recording
+SAMPLING_RATES = (1_000, 768_000)  # Hz; a rate outside this range comes from a broken header
 MAX_CHANNELS = 64
-# The largest length a FLAC header can hold. libsndfile announces more only where it knows none.
+# The largest length that a FLAC header can hold. libsndfile reports more where it knows none.
 MAX_SAMPLES = 2**36
 RESTORE = "Restore it from its source or leave it out"
 
 Channel = Literal["mean", "left", "right", "difference"] | int
 Align = Literal["start", "center"]
-
-
-class AudioError(ValueError):
-    """A clip that cannot be used.
-
-    Parameters
-    ----------
-    clip : str
-        Name of the clip: its path, or its place in the input.
-    reason : str
-        What is wrong with it.
-    remedy : str
-        What to do about it.
-
-    Examples
-    --------
-    >>> raise AudioError("bark.wav", "the file is empty", "Restore it or leave it out")
-    Traceback (most recent call last):
-    ...
-    skaudeep.audio.decoding.AudioError: bark.wav: the file is empty. Restore it or leave it out.
-    """
-
-    def __init__(self, clip: str, reason: str, remedy: str) -> None:
-        super().__init__(clip, reason, remedy)  # all three, or it would not pickle
-        self.clip = clip
-        self.reason = reason
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        # A file name may hold a line break or a terminal's escape sequence.
-        clip = self.clip if self.clip.isprintable() else repr(self.clip)
-        return f"{clip}: {self.reason}. {self.remedy}."
-
-    def renamed(self, clip: str) -> "AudioError":
-        """Return the same error about a clip of another name."""
-        return AudioError(clip, self.reason, self.remedy)
-
-
-class AudioWarning(UserWarning):
-    """Some clips of a set have no usable sound."""
 
 
 class AudioInfo(NamedTuple):
@@ -87,11 +48,11 @@ class Clip(NamedTuple):
     end: float | None = None
 
 
-# --- from what the user passes to clips ----------------------------------------------------------
+# --- input to clips ------------------------------------------------------------------------------
 
 
 def list_clips(X: Any) -> list[Clip]:
-    """List the clips that an input stands for, decoding none.
+    """List the clips of an input, without decoding any.
 
     Parameters
     ----------
@@ -195,19 +156,20 @@ def read_audio(
         An audio file in any format that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus, MP3,
         AIFF, ...), or a waveform.
     sampling_rate : float > 0, default=None
-        In Hz. A file of another rate is resampled to it (soxr, high quality); None keeps the
-        file's. For a waveform this is the rate it has, and must be given.
+        Rate of the result in Hz. A file of another rate is resampled to it (soxr, high quality);
+        None keeps the file's rate. For a waveform it states the rate of the waveform and is
+        required.
     start : float >= 0, default=0.0
-        Where to begin, in seconds. Files are not decoded before it.
+        Time of the first sample in seconds. Files are not decoded before it.
     end : float > start, default=None
-        Where to stop, in seconds; None reads to the end.
+        Time in seconds at which to stop; None reads to the end.
 
     Returns
     -------
     samples : ndarray of shape (n_channels, n_samples), float32
         Full scale of integer formats is [-1, 1]; float formats are as stored.
     sampling_rate : float
-        In Hz.
+        Rate of the samples in Hz.
 
     Raises
     ------
@@ -239,7 +201,7 @@ def read_audio(
         n_decoded = samples.shape[1]
         if n_decoded < last - first and (file.format != "MP3" or states_length(name)):
             reason = f"holds {first + n_decoded} of the {last} samples it announces"
-            raise AudioError(name, f"is cut short: {reason}", RESTORE)
+            raise AudioError(name, f"is cut short: {reason}", RESTORE, "cut short")
     _check_finite(name, samples)
     if sampling_rate is not None and sampling_rate != rate:
         return resample(samples, rate, sampling_rate), sampling_rate
@@ -263,7 +225,8 @@ def audio_info(path: str | os.PathLike) -> AudioInfo:
     Raises
     ------
     AudioError
-        As `read_audio`, but for faults that only decoding shows.
+        If the file is missing or no audio, or its header is damaged; see :func:`read_audio`.
+        Faults that only decoding shows are not found.
 
     Examples
     --------
@@ -325,20 +288,25 @@ def _open(name: str) -> Iterator[Any]:
         raise AudioError(
             name,
             f"cannot be decoded ({reason})",
-            "It is damaged or no audio; convert it anew or leave it out",
+            "It is damaged or no audio; convert it again or leave it out",
         ) from error
     except MemoryError as error:
         raise AudioError(
-            name, "does not fit into memory", "Read it in pieces with a (file, start, end) index"
+            name,
+            "does not fit into memory",
+            "Read it in pieces with a (file, start, end) index",
+            "settings",
         ) from error
 
 
 def _check_regular_file(name: str) -> None:
-    """Name the faults that libsndfile calls 'System error', and open nothing that could block."""
+    """Report faults that libsndfile only calls 'System error', before a pipe could block."""
     try:
         status = os.stat(name)
     except FileNotFoundError:
-        raise AudioError(name, "no such file", "Check the path and the folder it is in") from None
+        raise AudioError(
+            name, "no such file", "Check the path and the folder it is in", "missing"
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise AudioError(name, f"cannot be opened ({reason})", "Check its path") from error
@@ -349,11 +317,11 @@ def _check_regular_file(name: str) -> None:
     if name.lower().endswith(".raw"):  # soundfile goes by the name
         raise AudioError(
             name,
-            "is headerless by its name (.raw): nothing tells its rate, channels and format",
+            "is headerless by its name (.raw): its rate, channels and format are unknown",
             "Convert it to WAV, or pass its samples as an array",
         )
     if status.st_size == 0:
-        raise AudioError(name, "the file is empty (0 bytes)", "Restore it or leave it out")
+        raise AudioError(name, "the file is empty (0 bytes)", "Restore it or leave it out", "empty")
     if not os.access(name, os.R_OK):
         raise AudioError(name, "may not be read (permission denied)", "Change its permissions")
 
@@ -364,30 +332,30 @@ def _check_header(name: str, file: Any) -> None:
         raise AudioError(
             name,
             f"its header states a sampling rate of {file.samplerate} Hz, outside {low} to {high}",
-            "The header is damaged; convert the file anew or leave it out",
+            "The header is damaged; convert the file again or leave it out",
         )
     if not 1 <= file.channels <= MAX_CHANNELS:
         raise AudioError(
             name,
             f"its header states {file.channels} channels, more than {MAX_CHANNELS}",
-            "The header is damaged, or the file wants splitting",
+            "The header is damaged, or the channels belong into several files: split the file",
         )
     if file.frames >= MAX_SAMPLES:
         raise AudioError(
             name,
             "its header does not state how many samples there are",
-            "Convert it anew, from a file and not through a pipe",
+            "Convert it again, from a file and not through a pipe",
         )
     # libsndfile quietly trusts the file's end over its header, and says so only in its log.
     if reason := missing_bytes(file.extra_info):
-        raise AudioError(name, f"is cut short: {reason}", RESTORE)
+        raise AudioError(name, f"is cut short: {reason}", RESTORE, "cut short")
     plain = file.subtype.startswith(("PCM_", "FLOAT", "DOUBLE"))
     if plain and (reason := contradiction(file.extra_info)):
         raise AudioError(name, f"its header {reason}", RESTORE)
     if file.format == "OGG" and (reason := ogg_fault(name)):
-        raise AudioError(name, f"is cut short or damaged: {reason}", RESTORE)
+        raise AudioError(name, f"is cut short or damaged: {reason}", RESTORE, "cut short")
     if file.frames == 0:
-        raise AudioError(name, "holds no samples", "Record it anew or leave it out")
+        raise AudioError(name, "holds no samples", "Record it again or leave it out", "empty")
 
 
 def _bounds(
@@ -401,6 +369,7 @@ def _bounds(
             name,
             f"has no samples from {start:g} s to {until}: it lasts {n_samples / rate:g} s",
             "Choose 0 <= start < end within the clip, or leave it out",
+            "settings" if n_samples else "empty",
         )
     return first, last
 
@@ -410,7 +379,10 @@ def _check_finite(name: str, samples: NDArray) -> None:
     if not (math.isfinite(samples.min()) and math.isfinite(samples.max())):
         n_bad = samples.size - int(np.isfinite(samples).sum())
         raise AudioError(
-            name, f"holds {n_bad} samples that are NaN or infinite", "Repair it or leave it out"
+            name,
+            f"holds {n_bad} samples that are NaN or infinite",
+            "Repair it or leave it out",
+            "not finite",
         )
 
 
@@ -427,7 +399,7 @@ def resample(
     samples : ndarray of shape (n_channels, n_samples)
         The waveform.
     sampling_rate, new_rate : float > 0
-        Its rate and the wanted one, in Hz.
+        Rate of the waveform and of the result, in Hz.
 
     Returns
     -------
@@ -449,19 +421,19 @@ def resample(
 def pad_or_cut(
     samples: NDArray[np.float32], sampling_rate: float, duration: float, align: Align = "start"
 ) -> NDArray[np.float32]:
-    """Bring a waveform to a length, with zeros where it is short.
+    """Cut a waveform to a duration, or pad it with zeros.
 
     Parameters
     ----------
     samples : ndarray of shape (..., n_samples)
         The waveform.
     sampling_rate : float > 0
-        Its rate in Hz.
+        Rate of the waveform in Hz.
     duration : float > 0
-        Wanted length in seconds.
+        Length of the result in seconds.
     align : {"start", "center"}, default="start"
-        Which part stays: the first `duration` seconds (zeros come after a shorter clip), or those
-        around the middle (zeros come on both sides).
+        Which part is kept: the first `duration` seconds (a shorter clip is padded at its end), or
+        those around the middle (it is padded at both ends).
 
     Returns
     -------
@@ -494,8 +466,8 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
     samples : ndarray of shape (n_channels, n_samples)
         The waveform.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        The mean of all channels, the first, the second, the first less the second, or the one of
-        this number (from 0).
+        "mean" averages all channels, "left" is the first one, "right" the second, "difference" the
+        first minus the second; an int is the number of a channel, from 0.
 
     Returns
     -------
@@ -505,7 +477,7 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
     Raises
     ------
     AudioError
-        If there is no such channel.
+        If the waveform lacks the channel.
 
     Examples
     --------
@@ -523,12 +495,13 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
             f"waveform of shape {samples.shape}",
             f"channel={channel!r} asks for channel {number}, but it has {n_channels} (from 0)",
             'Choose channel="mean", which suits mono and stereo alike, or leave the clip out',
+            "settings",
         )
     return samples[0] - samples[1] if channel == "difference" else samples[number]
 
 
 def pre_emphasize(samples: NDArray[np.float32], coefficient: float) -> NDArray[np.float32]:
-    """Lift the high frequencies: each sample less `coefficient` times the one before.
+    """Raise the level of high frequencies: subtract `coefficient` times the previous sample.
 
     Parameters
     ----------
@@ -541,7 +514,7 @@ def pre_emphasize(samples: NDArray[np.float32], coefficient: float) -> NDArray[n
     Returns
     -------
     ndarray of shape (n_samples,)
-        The waveform with its high frequencies lifted.
+        The filtered waveform.
 
     References
     ----------

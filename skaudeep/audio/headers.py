@@ -1,4 +1,4 @@
-"""Faults of audio files that libsndfile passes over: it decodes what is left and says nothing."""
+"""Faults of audio files that libsndfile ignores: missing bytes, wrong headers, lost Ogg pages."""
 
 import re
 import struct
@@ -20,12 +20,12 @@ def missing_bytes(log: str) -> str | None:
     Parameters
     ----------
     log : str
-        What libsndfile wrote down on opening the file (`SoundFile.extra_info`).
+        libsndfile's log of opening the file (`SoundFile.extra_info`).
 
     Returns
     -------
     str or None
-        None if nothing is missing, or the header states no size.
+        A description of the fault; None if nothing is missing, or the header states no size.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def missing_bytes(log: str) -> str | None:
     >>> missing_bytes("data : 4000")
     """
     for announced, there in ((int(a), int(b)) for a, b in _RESIZED.findall(log)):
-        # The last 4 KiB below 2 and 4 GiB stand for "unknown" where a program wrote into a pipe.
+        # A size in the last 4 KiB below 2 or 4 GiB means "unknown": a program wrote into a pipe.
         if there < announced and announced % 2**31 < 2**31 - 4096:
             return f"holds {there} of the {announced} bytes it announces"
     return None
@@ -46,14 +46,14 @@ def contradiction(log: str) -> str | None:
     Parameters
     ----------
     log : str
-        What libsndfile wrote down on opening the file (`SoundFile.extra_info`), whose samples
-        are plain numbers: compressed ones are counted in blocks.
+        libsndfile's log of opening the file (`SoundFile.extra_info`). The samples of the file must
+        be uncompressed: compressed ones are counted in blocks.
 
     Returns
     -------
     str or None
-        None if the bits of a sample, the channels and the bytes of a frame agree, or the header
-        does not state them.
+        A description of the fault; None if the bits of a sample, the channels and the bytes of a
+        frame agree, or the header does not state them.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def ogg_fault(name: str) -> str | None:
     Returns
     -------
     str or None
-        None if every page up to the last is there and has its checksum.
+        A description of the fault; None if all pages are there and match their checksums.
 
     References
     ----------
@@ -95,7 +95,7 @@ def ogg_fault(name: str) -> str | None:
             body = file.read(sum(sizes))
             if len(sizes) < n_segments or len(body) < sum(sizes):
                 break
-            # The CRC is zlib's but for the order of the bits and the inversions.
+            # The CRC is zlib's with reversed bits and without the inversions.
             page = head[:22] + bytes(4) + head[26:] + sizes + body
             crc = ~zlib.crc32(page.translate(_REVERSED_BITS), 2**32 - 1) & 2**32 - 1
             if crc != int.from_bytes(head[22:26].translate(_REVERSED_BITS), "big"):

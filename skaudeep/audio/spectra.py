@@ -1,4 +1,4 @@
-"""Samples become spectra: power, mel bands, decibels, scaling, chunks. And some of the way back."""
+"""Spectra of samples: power, mel bands, decibels, scaling, chunks, and the way back to samples."""
 
 from functools import lru_cache
 from typing import Literal
@@ -9,21 +9,22 @@ from scipy import fft, sparse
 
 MelNorm = Literal["slaney"] | None
 
-MIN_DECIBELS = -200.0  # dB; what zero power is
-UNFILTER_STEPS = 30  # by then bins change little more
-# Frames. Keeps a block's spectra in the cache and hours-long clips out of memory; larger ones would
-# be given back to the system and cleared by it for each block, which threads do one at a time.
+MIN_DECIBELS = -200.0  # dB; the level of zero power
+UNFILTER_STEPS = 30  # iterations after which bins hardly change
+# Number of frames that are transformed together. Their spectra fit into the CPU's cache, and long
+# clips need little memory. Larger blocks would be returned to the operating system and zeroed again
+# for each block, which it does for one thread at a time.
 BLOCK = 32
 
 
 @lru_cache(maxsize=64)
 def hann_window(n_samples: int) -> NDArray[np.float32]:
-    """Hann window, periodic as spectra want it.
+    """Return a periodic Hann window.
 
     Parameters
     ----------
     n_samples : int > 0
-        Its length.
+        Length of the window in samples.
 
     Returns
     -------
@@ -40,19 +41,19 @@ def hann_window(n_samples: int) -> NDArray[np.float32]:
 
 
 def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
-    """Frequencies evenly spaced from 0 Hz to half the rate on HTK's mel scale.
+    """Return frequencies evenly spaced from 0 Hz to half the rate on HTK's mel scale.
 
     Parameters
     ----------
     sampling_rate : float > 0
-        In Hz.
+        Sampling rate in Hz.
     n_mels : int > 0
         Number of bands.
 
     Returns
     -------
     ndarray of shape (n_mels + 2,)
-        In Hz: band i rises from i, peaks at i + 1 and falls to i + 2.
+        Frequencies in Hz: band i rises from entry i, peaks at i + 1 and falls to i + 2.
 
     References
     ----------
@@ -72,22 +73,22 @@ def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
 def mel_filters(
     sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
 ) -> NDArray[np.float32]:
-    """Triangular filters over the bands of `mel_frequencies`.
+    """Return triangular filters over the bands of `mel_frequencies`.
 
-    Each filter's edges and peak are moved down to FFT bins, so every filter has a bin of weight 1,
-    also where filters are narrower than bins.
+    The edges and the peak of each filter are moved down to the next FFT bin, so that every filter
+    has a bin of weight 1 even where filters are narrower than bins.
 
     Parameters
     ----------
     sampling_rate : float > 0
-        In Hz.
+        Sampling rate in Hz.
     n_fft : int > 0
         Length of the window in samples.
     n_mels : int > 0
         Number of bands.
     norm : {"slaney"} or None, default=None
-        None gives all filters the peak 1; "slaney" the area 1, so that a band holds the mean power
-        of its bins, not their sum.
+        None gives all filters the peak 1, so that a band holds the sum of the power of its bins;
+        "slaney" the area 1 (area-normalised filters), so that it holds their mean.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def mel_filters(
 
 def _frozen(values: NDArray) -> NDArray[np.float32]:
     values = values.astype(np.float32)
-    values.setflags(write=False)  # shared by all who ask
+    values.setflags(write=False)  # the cache returns the same array to all callers
     return values
 
 
@@ -123,16 +124,17 @@ def power_spectrogram(
     hop_length: int,
     filters: NDArray[np.float32] | sparse.csr_array | None = None,
 ) -> NDArray[np.float32]:
-    """Power of Hann-windowed frames, whose mean is removed, in FFT bins or filtered.
+    """Return the power spectrum of Hann-windowed frames, each without its mean.
 
     Parameters
     ----------
     samples : ndarray of shape (n_samples,), n_samples >= window_length
         The waveform.
     window_length, hop_length : int > 0
-        Length of a frame and distance between two, in samples.
+        Length of a frame and distance between the starts of two frames, in samples.
     filters : ndarray or sparse array of shape (n_bands, window_length // 2 + 1), default=None
-        Weights that sum the bins of a band, as from `mel_filters`. None keeps the bins.
+        Weights with which bins are summed to bands, as `mel_filters` returns them. None keeps the
+        FFT bins.
 
     Returns
     -------
@@ -151,10 +153,10 @@ def power_spectrogram(
     window = hann_window(window_length)
     n_bands = window_length // 2 + 1 if filters is None else filters.shape[0]
     power = np.empty((len(frames), n_bands), np.float32)
-    room = np.empty((min(BLOCK, len(frames)), window_length), np.float32)
+    buffer = np.empty((min(BLOCK, len(frames)), window_length), np.float32)
     for start in range(0, len(frames), BLOCK):
-        own = frames[start : start + BLOCK]  # (block, window_length), overlapping
-        block = np.subtract(own, own.mean(axis=1, keepdims=True), out=room[: len(own)])
+        some = frames[start : start + BLOCK]  # (block, window_length), overlapping
+        block = np.subtract(some, some.mean(axis=1, keepdims=True), out=buffer[: len(some)])
         block *= window
         parts = fft.rfft(block, axis=1, overwrite_x=True).view(np.float32)
         np.square(parts, out=parts)
@@ -164,17 +166,17 @@ def power_spectrogram(
 
 
 def to_decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Decibels relative to the maximum.
+    """Convert power to decibels relative to the maximum.
 
     Parameters
     ----------
     power : ndarray, >= 0
-        The spectrogram of one clip.
+        Power spectrogram of one clip.
 
     Returns
     -------
     ndarray of the same shape, float32
-        In [-200, 0]; zero power is -200 dB, and so is everything where all of it is zero.
+        Levels in [-200, 0] dB; zero power is -200 dB, also where all power is zero.
 
     Examples
     --------
@@ -196,12 +198,12 @@ def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
     Parameters
     ----------
     values : ndarray
-        One chunk, or one clip.
+        Values of one chunk, or of one clip.
 
     Returns
     -------
     ndarray of the same shape
-        In [-1, 1]; -1 throughout where all values are equal.
+        Values in [-1, 1]; -1 throughout where all values are equal.
 
     Examples
     --------
@@ -226,16 +228,17 @@ def split_chunks(
     Parameters
     ----------
     frames : ndarray of shape (n_frames, n_bands)
-        The clip.
+        Frames of the clip.
     chunk_length : int > 0
-        Frames a chunk.
+        Number of frames per chunk.
     n_chunks : int > 0, default=None
-        At most so many, from the start; None takes all.
+        Largest number of chunks, counted from the start; None takes all.
 
     Returns
     -------
     list of ndarray of shape (at most chunk_length, n_bands)
-        Views. A last chunk that is less than half full is left out, unless it is the only one.
+        Views of `frames`. A last chunk that is less than half full is left out, unless it is the
+        only one.
 
     Examples
     --------
@@ -258,14 +261,14 @@ def unscale(
     Parameters
     ----------
     scaled : ndarray
-        In [-1, 1]; what lies outside is moved to the end.
+        Spectrogram in [-1, 1]; values outside are clipped to that range.
     lowest, highest : float
-        Decibels of -1 and of 1.
+        Levels in dB that -1 and 1 stand for.
 
     Returns
     -------
     ndarray of the same shape
-        0 where `scaled` is -1: what is there was too soft to be told.
+        Power; 0 where `scaled` is -1, because levels below the threshold were clipped.
 
     Examples
     --------
@@ -279,24 +282,30 @@ def unscale(
 
 
 def unfilter(power: NDArray[np.float64], filters: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Find power in FFT bins that filters would sum to the power of these bands.
+    """Estimate the power in FFT bins from the power in bands.
 
     Parameters
     ----------
     power : ndarray of shape (n_frames, n_bands), >= 0
+        Power in the bands.
     filters : ndarray of shape (n_bands, n_bins)
-        As from `mel_filters`.
+        Weights of the bands, as `mel_filters` returns them.
 
     Returns
     -------
     ndarray of shape (n_frames, n_bins), >= 0
-        0 in bins that are in no band.
+        Power in the FFT bins; 0 in bins that belong to no band.
+
+    Notes
+    -----
+    Multiplicative updates minimise the divergence between `power` and the filtered result, from a
+    smooth start. Least squares (:func:`librosa.util.nnls`) would fit the loudest bands only,
+    although soft ones are audible as well.
 
     References
     ----------
-    Multiplicative updates for the divergence, from a start that is smooth: D. D. Lee, H. S. Seung,
-    "Algorithms for Non-negative Matrix Factorization", NeurIPS 13, 2000, equation 5. Least squares
-    (:func:`librosa.util.nnls`) would fit the loudest bands only, where soft ones are heard as well.
+    D. D. Lee, H. S. Seung, "Algorithms for Non-negative Matrix Factorization", NeurIPS 13, 2000,
+    equation 5.
 
     Examples
     --------
@@ -323,22 +332,25 @@ def waveform(
     n_iter: int = 32,
     random_state: int | np.random.RandomState | None = None,
 ) -> NDArray[np.float32]:
-    """Find samples whose `power_spectrogram` is close to this one, by Griffin and Lim's method.
+    """Estimate samples from their power spectrogram by Griffin and Lim's method.
 
     Parameters
     ----------
     power : ndarray of shape (n_frames, window_length // 2 + 1), >= 0
+        Power in the FFT bins, as `power_spectrogram` returns it.
     window_length, hop_length : int > 0
-        As in `power_spectrogram`. `hop_length` is less than `window_length`; frames that overlap by
-        half or more tell the phases well.
-    n_iter : int, default=32
-        Iterations of :func:`librosa.griffinlim`.
+        Length of a frame and distance between the starts of two frames, in samples. `hop_length`
+        is less than `window_length`; phases are estimated well where frames overlap by half or
+        more.
+    n_iter : int > 0, default=32
+        Number of iterations of :func:`librosa.griffinlim`.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial phases, as in :func:`librosa.griffinlim`.
+        Determines the initial phases.
 
     Returns
     -------
     ndarray of shape ((n_frames - 1) * hop_length + window_length,), float32
+        The waveform.
 
     References
     ----------
@@ -356,7 +368,8 @@ def waveform(
     """
     import librosa  # slow to load, and workers of an extraction do not need it
 
-    # At both ends a window alone would be divided by its own tail, which blows up: frames go on.
+    # The first and last samples lie in the tail of one window only, and dividing by it amplifies
+    # noise: repeat the outer frames, and cut them off again.
     more = -(-window_length // hop_length) - 1
     magnitude = np.sqrt(np.pad(power, ((more, more), (0, 0)), mode="edge")).T
     samples = librosa.griffinlim(

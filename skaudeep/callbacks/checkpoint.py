@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.callback import CallbackContext
 
 from skaudeep._base import COUNT, POSITIVE, validate_params
+from skaudeep._warnings import find_stack_level
 from skaudeep.persistence.archive import PersistenceError, load, save
 from skaudeep.training.loop import Training
 
@@ -192,7 +193,9 @@ class _Run:
             try:
                 stored = load(path)
             except PersistenceError as error:
-                warnings.warn(f"{error} Trying the checkpoint before it.", stacklevel=2)
+                warnings.warn(
+                    f"{error} Trying the checkpoint before it.", stacklevel=find_stack_level()
+                )
                 continue
             state = getattr(stored, "checkpoint_", None)
             if state is None or state["identity"] != self.identity:

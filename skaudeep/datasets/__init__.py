@@ -1,4 +1,4 @@
-"""Corpora as scikit-learn Bunches: readers for what is on disk, and a generator of sounds."""
+"""Data sets as scikit-learn Bunches: readers, downloads, checks, splits, a sound generator."""
 
 from skaudeep.datasets.auditing import audit
 from skaudeep.datasets.bunch import make_bunch

@@ -1,4 +1,4 @@
-"""Archives from the network, unpacked so that nothing lands outside the folder asked for."""
+"""Safe unpacking of downloaded archives: no file is written outside the given folder."""
 
 from __future__ import annotations
 
@@ -29,14 +29,23 @@ _COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00",
 
 
 class Limits(NamedTuple):
-    """How much an archive may hold.
+    """Limits on the content of an archive.
 
-    The defaults take every corpus that skaudeep fetches, several times over.
+    The defaults are several times larger than any corpus that skaudeep fetches.
+
+    Parameters
+    ----------
+    n_members : int, default=100_000
+        Largest number of files and folders.
+    n_bytes : int, default=64 GiB
+        Largest size of all files together.
+    ratio : float, default=100.0
+        Largest ratio of unpacked to packed size. That of sound is below 10, except for silence.
     """
 
     n_members: int = 100_000
-    n_bytes: int = 64 << 30  # of all files together
-    ratio: float = 100.0  # unpacked to packed; sound stays below 10, silence aside
+    n_bytes: int = 64 << 30
+    ratio: float = 100.0
 
 
 _LIMITS = Limits()
@@ -55,22 +64,22 @@ def unpack(
     """Unpack zip and tar archives into a new folder: all of it, or nothing.
 
     An archive from the network is foreign data: its names may lead out of the folder, its links
-    may point anywhere, and a few kilobytes of it may fill the disk. Here only plain files and
-    folders are unpacked, into a temporary folder beside `folder` that is renamed at the end.
+    may point anywhere, and a few kilobytes may fill the disk. Only plain files and folders are
+    unpacked, into a temporary folder next to `folder` that is renamed at the end.
 
     Parameters
     ----------
     archives : sequence of str or Path
         Zip files, or tar files, as they are or compressed with gzip, bzip2 or xz.
     folder : str or Path
-        Where to put what they hold together. Its parent is made where it is missing.
+        Folder for the content of all archives. Its parent is created where it is missing.
     limits : Limits, default=Limits()
-        How many members, bytes, and bytes per packed byte are taken.
+        Largest number of members and bytes, and largest ratio of unpacked to packed size.
 
     Returns
     -------
     folder : Path
-        The folder, complete.
+        The complete folder.
 
     Raises
     ------
@@ -81,8 +90,8 @@ def unpack(
     ArchiveError
         A ValueError: if an archive is damaged, encrypted or of another kind; if it holds more than
         `limits` allow; or if a member is absolute, leads out of the folder (`..`), starts with a
-        drive, is a link, a device or anything else but a file or folder, stands twice (case and
-        Unicode form aside), lies below a file, or has a name that file systems refuse.
+        drive, is a link, a device or anything else but a file or folder, occurs twice (ignoring
+        case and Unicode form), lies below a file, or has a name that file systems refuse.
 
     Examples
     --------
@@ -122,7 +131,7 @@ class _Member(NamedTuple):
 
 
 def _unpack(archive: Path, fresh: Path, seen: dict[str, bool], n_bytes: int, limits: Limits) -> int:
-    """Unpack one archive, return the bytes unpacked so far. `seen` tells which paths are files."""
+    """Unpack one archive; return the bytes unpacked so far. `seen` maps paths to "is a file"."""
     packed = archive.stat().st_size
     start = n_bytes
     try:
@@ -155,8 +164,8 @@ def _unpack(archive: Path, fresh: Path, seen: dict[str, bool], n_bytes: int, lim
     except ArchiveError:
         raise
     except _DAMAGES as error:
-        # Of the system's errors only a seek to nowhere is the archive's fault; bz2 and gzip raise
-        # such errors without a number.
+        # Of operating system errors only an invalid seek is the archive's fault; bz2 and gzip raise
+        # OSError without a number.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise ArchiveError(
@@ -168,7 +177,7 @@ def _unpack(archive: Path, fresh: Path, seen: dict[str, bool], n_bytes: int, lim
 
 def _write(path: Path, content: IO[bytes], limit: float) -> int:
     """Write a new file, stop once it is larger than `limit` bytes, return its size."""
-    # never through a link, never over a file: the folder is ours, but who knows
+    # never through a link and never over a file, even if another process interferes
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     written = 0
@@ -179,7 +188,7 @@ def _write(path: Path, content: IO[bytes], limit: float) -> int:
     return written
 
 
-# What the standard library raises on broken and on encrypted archives.
+# Errors of the standard library on broken and on encrypted archives.
 _DAMAGES = (
     *(tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, OSError),
     *(EOFError, RuntimeError, ValueError, OverflowError, struct.error),
@@ -207,7 +216,7 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
                 kind = "special file"
             else:
                 kind = "folder" if info.is_dir() else "file"
-            # the name as it stands there: zipfile cuts at a NUL and knows but one separator
+            # the original name: zipfile cuts names at a NUL and knows only one separator
             with io.BytesIO() if kind != "file" else file.open(info) as content:
                 yield _Member(info.orig_filename, kind, content)
 
@@ -228,8 +237,8 @@ def _tar_members(archive: Path, stream: _Bounded) -> Iterator[_Member]:
                 content = file.extractfile(info)
             kind = "file" if content else kinds.get(info.type, "special file")
             yield _Member(info.name, kind, content or io.BytesIO())
-        # tarfile takes a broken header for the end, which is a block of zeros; and what checks the
-        # content stands at the end of what is compressed.
+        # tarfile takes a broken header for the end, which is a block of zeros; and the checksum of
+        # compressed content is at its end.
         if stream.last != bytes(_TAR_BLOCK):
             raise tarfile.ReadError("it ends before its end")
         if len(stream.read(_BLOCK)) == _BLOCK:
@@ -280,8 +289,8 @@ def _check_name(name: str, archive: Path) -> list[str]:
 
 
 def _register(parts: list[str], member: _Member, archive: Path, seen: dict[str, bool]) -> bool:
-    """Note the member's path; return whether it is new."""
-    # Windows and macOS tell apart neither case nor Unicode's forms.
+    """Add the member's path to `seen`; return whether it is new."""
+    # File systems of Windows and macOS ignore case and Unicode form.
     keys = [unicodedata.normalize("NFC", part).casefold() for part in parts]
     for depth in range(1, len(keys)):
         if seen.setdefault("/".join(keys[:depth]), False):

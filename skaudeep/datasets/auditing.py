@@ -1,8 +1,4 @@
-"""What is wrong with the clips of a data set, before anything is trained on them.
-
-The one room of `skaudeep.datasets` that has clips decoded. `skaudeep.audio` does it, which lies
-below this room and loads when :func:`audit` is called.
-"""
+"""A report on faults of the clips of a data set, by decoding each clip."""
 
 from __future__ import annotations
 
@@ -18,34 +14,35 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
+from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
-from skaudeep.datasets.operations import check_bunch
 
 if TYPE_CHECKING:
     import pandas
 
-    from skaudeep.audio.decoding import AudioError, Clip
+    from skaudeep.audio.decoding import Clip
+    from skaudeep.audio.errors import AudioError
 
-# In the order of the report. What the error about a clip advises stands in for None.
+# Advice for each finding, in the order of the report. None: the advice of the error about the clip.
 _ADVICE = {
     "unreadable": None,
     "truncated": None,
     "non-finite": None,
-    "silent": "Listen to it; leave it out if nothing is to be heard",
-    "clipped": "Listen to it; record or export it anew at a lower level if it matters",
+    "silent": "Listen to it; leave it out if nothing is audible",
+    "clipped": "Listen to it; record or export it again at a lower level if it matters",
     "too short": "Leave it out, or extract with a shorter window_duration or with duration=",
     "duplicate": "Keep one of them",
     "mixed rates": "Give sampling_rate= to the extractor, which resamples",
     "mixed channels": 'Extract with channel="mean", which suits mono and stereo alike',
-    "group on both sides": "Divide anew with drop_folds or drop_partitions and add_...",
-    "duplicate on both sides": "Keep one of them, or give both the same group and divide anew",
+    "group on both sides": "Divide again with drop_folds or drop_partitions and add_...",
+    "duplicate on both sides": "Keep one of them, or give both the same group and divide again",
 }
-# Faults that decoding finds, by words of the error that reports them.
-_FAULTS = {"cut short": "truncated", "NaN or infinite": "non-finite"}
+# What the report calls the kinds of `AudioError`; "unreadable" is every other kind.
+_FINDINGS = {"cut short": "truncated", "not finite": "non-finite"}
 
-FULL_SCALE = 1 - 2**-14  # within two steps of 16 bits; decoders of lossy formats overshoot it
+FULL_SCALE = 1 - 2**-14  # within two steps of 16 bits; decoders of lossy formats exceed it
 CLIPPED_RUN = 3  # samples in a row; a pure tone above 80 Hz has no such flat top at 44.1 kHz
-BLOCK = 300  # seconds decoded at once
+BLOCK = 300  # seconds of a clip that are decoded at once
 
 
 class _Finding(NamedTuple):
@@ -56,8 +53,8 @@ class _Finding(NamedTuple):
     advice: str | None = None
 
 
-class _Sound(NamedTuple):
-    """What decoding tells about a clip."""
+class _Decoded(NamedTuple):
+    """Properties of a clip that decoding shows."""
 
     n_samples: int
     n_channels: int
@@ -98,12 +95,12 @@ def audit(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set of audio with the keys of :func:`make_bunch`: `data` holds paths, a
         (file, start, end) index, or waveforms, for which there is a key `sampling_rate`, in Hz.
-        Copies that :func:`upsample` made are passed over.
+        Copies that :func:`upsample` made are ignored.
     silent_below : float, default=-60.0
-        In dB re full scale. The level is half the distance from the lowest to the highest sample,
-        so that a constant offset is silence.
+        Level in dB re full scale below which a clip is silent. The level is half the distance
+        from the lowest to the highest sample, so that a constant offset is silence.
     min_duration : float >= 0, default=0.08
-        In seconds. The default is the default window of
+        Duration in seconds below which a clip is too short. The default is the default window of
         :class:`~skaudeep.spectrogram.SpectrogramExtractor`.
     n_jobs : int or None, default=-1
         Number of threads that decode; -1 takes all cores, None is 1 unless in a
@@ -112,19 +109,19 @@ def audit(
     Returns
     -------
     findings : pandas.DataFrame
-        A row a finding, by kind as in the table above, then in the order of the clips; no rows
-        where nothing is wrong. Columns:
+        One row per finding, ordered by kind as in the table above, then by clip; no rows where
+        nothing is wrong. Columns:
 
         filename : str
-            Which clip; the first tested one where a group is concerned.
+            Name of the clip; for a group, of its first tested clip.
         finding : str
-            See above.
+            Kind of the finding, see the table above.
         value : float
-            See above.
+            Value of the finding, see the table above.
         detail : str
-            The same in words.
+            The finding in words.
         advice : str
-            What to do.
+            What to do about it.
 
     Raises
     ------
@@ -167,18 +164,18 @@ def audit(
         )
     copy_of = bunch.get("copy_of")
     rows = [row for row in range(len(clips)) if copy_of is None or not copy_of[row]]
-    sounds, same_file = _listen_to_all(clips, rows, bunch.get("sampling_rate"), n_jobs)
+    sounds, same_file = _decode_all(clips, rows, bunch.get("sampling_rate"), n_jobs)
 
     findings = list(_faults(sounds, silent_below, min_duration))
     first_like = _duplicates(sounds, same_file, silent_below)
     findings += _duplicate_findings(bunch, first_like, same_file)
-    readable = {row: sound for row, sound in sounds.items() if isinstance(sound, _Sound)}
+    readable = {row: sound for row, sound in sounds.items() if isinstance(sound, _Decoded)}
     findings += _mixed({row: s.sampling_rate for row, s in readable.items()}, "rates", " Hz")
     findings += _mixed({row: s.n_channels for row, s in readable.items()}, "channels")
     groups = {row: str(bunch.groups[row]) for row in rows if bunch.groups[row]}
-    findings += _torn(bunch, groups, "group on both sides", "group {!r}")
+    findings += _on_both_sides(bunch, groups, "group on both sides", "group {!r}")
     alike = {row: str(bunch.filenames[first]) for row, first in first_like.items()}
-    findings += _torn(bunch, alike, "duplicate on both sides", "the same sound as {!r}")
+    findings += _on_both_sides(bunch, alike, "duplicate on both sides", "the same sound as {!r}")
 
     order = {finding: position for position, finding in enumerate(_ADVICE)}
     findings.sort(key=lambda found: (order[found.finding], found.row))
@@ -196,29 +193,29 @@ def audit(
 # Decoding.
 
 
-def _listen_to_all(
+def _decode_all(
     clips: list[Clip], rows: list[int], sampling_rate: float | None, n_jobs: int | None
-) -> tuple[dict[int, _Sound | AudioError], dict[int, int]]:
-    """Decode clips, files of the same bytes only once.
+) -> tuple[dict[int, _Decoded | AudioError], dict[int, int]]:
+    """Decode clips, and files of equal bytes only once.
 
-    Returns what was heard in each row, and the first row with the same file.
+    Returns the properties of each row, or its error, and the first row with the same file.
     """
     first_row: dict[Any, int] = {}
     same_file = {row: first_row.setdefault(key, row) for row, key in _file_keys(clips, rows)}
     different = list(first_row.values())
-    heard = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(_listen)(clips[row], sampling_rate) for row in different
+    decoded = Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(_decode)(clips[row], sampling_rate) for row in different
     )
-    by_row = dict(zip(different, heard, strict=True))
+    by_row = dict(zip(different, decoded, strict=True))
     return {row: by_row[same_file[row]] for row in rows}, same_file
 
 
 def _file_keys(clips: list[Clip], rows: list[int]) -> Iterator[tuple[int, Any]]:
-    """Tell equal files by their bytes, which are read only where sizes are equal."""
+    """Yield a key for each row, equal for files of equal bytes, which are read if sizes agree."""
     paths = {os.fspath(clips[row].source) for row in rows if is_file(clips[row])}
     sizes = {path: os.path.getsize(path) for path in paths if os.path.isfile(path)}
     n_of_size = Counter(sizes.values())
-    contents = {path: _digest(path) for path, size in sizes.items() if n_of_size[size] > 1}
+    contents = {path: _hash_file(path) for path, size in sizes.items() if n_of_size[size] > 1}
     for row in rows:
         if is_file(clips[row]):
             path = os.fspath(clips[row].source)
@@ -227,16 +224,16 @@ def _file_keys(clips: list[Clip], rows: list[int]) -> Iterator[tuple[int, Any]]:
             yield row, row
 
 
-def _digest(path: str) -> bytes | str:
+def _hash_file(path: str) -> bytes | str:
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "blake2b").digest()
-    except OSError:  # decoding will say why it cannot be read
+    except OSError:  # decoding will report why it cannot be read
         return path
 
 
-def _listen(clip: Clip, sampling_rate: float | None) -> _Sound | AudioError:
-    from skaudeep.audio.decoding import AudioError
+def _decode(clip: Clip, sampling_rate: float | None) -> _Decoded | AudioError:
+    from skaudeep.audio.errors import AudioError
 
     digest = hashlib.blake2b(digest_size=16)
     low, high = math.inf, -math.inf
@@ -254,7 +251,7 @@ def _listen(clip: Clip, sampling_rate: float | None) -> _Sound | AudioError:
     digest.update(bytes([n_channels]))
     level = 20 * math.log10((high - low) / 2) if high > low else -math.inf
     share = n_clipped / (n_samples * n_channels)
-    return _Sound(n_samples, n_channels, rate, level, share, digest.hexdigest())
+    return _Decoded(n_samples, n_channels, rate, level, share, digest.hexdigest())
 
 
 def _blocks(
@@ -289,17 +286,16 @@ def _count_clipped(samples: npt.NDArray[np.float32]) -> int:
     return count
 
 
-# From what was heard to findings.
+# Findings.
 
 
 def _faults(
-    sounds: dict[int, _Sound | AudioError], silent_below: float, min_duration: float
+    sounds: dict[int, _Decoded | AudioError], silent_below: float, min_duration: float
 ) -> Iterator[_Finding]:
     for row, sound in sounds.items():
-        if not isinstance(sound, _Sound):
-            kinds = (kind for words, kind in _FAULTS.items() if words in sound.reason)
-            kind = next(kinds, "unreadable")
-            yield _Finding(row, kind, math.nan, sound.reason, sound.remedy)
+        if not isinstance(sound, _Decoded):
+            finding = _FINDINGS.get(sound.kind, "unreadable")
+            yield _Finding(row, finding, math.nan, sound.reason, sound.remedy)
             continue
         duration = sound.n_samples / sound.sampling_rate
         if sound.level < silent_below:
@@ -315,12 +311,12 @@ def _faults(
 
 
 def _duplicates(
-    sounds: dict[int, _Sound | AudioError], same_file: dict[int, int], silent_below: float
+    sounds: dict[int, _Decoded | AudioError], same_file: dict[int, int], silent_below: float
 ) -> dict[int, int]:
-    """First row with the same samples for each row that has a twin."""
+    """Return the first row with the same samples, for each row that is not unique."""
     alike = defaultdict(list)
     for row, sound in sounds.items():
-        if not isinstance(sound, _Sound):
+        if not isinstance(sound, _Decoded):
             alike[f"file {same_file[row]}"].append(row)
         elif sound.level >= silent_below:  # silence is reported already
             alike[sound.digest].append(row)
@@ -358,8 +354,10 @@ def _mixed(values: dict[int, float], what: str, unit: str = "") -> Iterator[_Fin
             yield _Finding(row, f"mixed {what}", value, detail)
 
 
-def _torn(bunch: Bunch, names: dict[int, str], finding: str, called: str) -> Iterator[_Finding]:
-    """Find names that stand on both sides of a fold, or in two partitions."""
+def _on_both_sides(
+    bunch: Bunch, names: dict[int, str], finding: str, description: str
+) -> Iterator[_Finding]:
+    """Find names that occur on both sides of a fold, or in two partitions."""
     rows = np.array(list(names), dtype=np.intp)
     distinct, group = np.unique(list(names.values()), return_inverse=True)
     if not len(rows):
@@ -370,13 +368,12 @@ def _torn(bunch: Bunch, names: dict[int, str], finding: str, called: str) -> Ite
     ]:
         where = "the partitions" if math.isnan(number) else f"fold {number}"
         here = side[rows]
-        # The side that is tested comes first: its clip is named.
+        # The tested side comes first, so that a tested clip is named.
         values = [value for value in ("test", "devel", "train") if value in here]
         counts = np.array([np.bincount(group[here == v], minlength=len(distinct)) for v in values])
-        for torn in np.flatnonzero((counts > 0).sum(axis=0) > 1):
-            n_in = {v: n for v, n in zip(values, counts[:, torn], strict=True) if n}
-            row = rows[(group == torn) & (here == next(iter(n_in)))][0]
+        for crossing in np.flatnonzero((counts > 0).sum(axis=0) > 1):
+            n_in = {v: n for v, n in zip(values, counts[:, crossing], strict=True) if n}
+            row = rows[(group == crossing) & (here == next(iter(n_in)))][0]
             clips = " and ".join(f"{n} in {v}" for v, n in n_in.items())
-            yield _Finding(
-                row, finding, number, f"{called.format(str(distinct[torn]))}: {clips} of {where}"
-            )
+            name = description.format(str(distinct[crossing]))
+            yield _Finding(row, finding, number, f"{name}: {clips} of {where}")

@@ -1,18 +1,29 @@
-"""The Bunch that every reader returns, assembled and checked in one place."""
+"""The Bunch that every reader returns: how it is assembled, and every rule that it has to keep."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import find_stack_level
+
 PARTITIONS = ("train", "devel", "test")
+
+# Keys that hold one entry per clip in every data set, keys that do where they are there, and keys
+# that never do. Any other key does where its length is the number of clips.
+ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
+OPTIONAL_ROW_KEYS = ("copy_of", "errors")
+TEXT_KEYS = ("filenames", "partition", "groups", "copy_of", "errors")
+WHOLE_KEYS = ("target_names", "feature_names", "cv", "DESCR")
+# Keys without which no function of `skaudeep.datasets` works.
+REQUIRED_KEYS = (*ROW_KEYS, "target_names")
 
 # What corpora call the three partitions.
 PARTITION_ALIASES = {
@@ -48,7 +59,7 @@ def make_bunch(
         One entry per clip: paths (str or Path), waveforms, spectrograms or features. A list or
         tuple of paths becomes an array of str; anything else is kept as it is.
     filenames : sequence of str, length n_clips
-        What identifies each clip, relative to the corpus, `/` as separator. No name twice.
+        Distinct names that identify the clips, relative to the corpus, with `/` as separator.
     target : array-like of shape (n_clips,), default=None
         Integers that index `target_names`, -1 where unlabelled, or floats to regress on, NaN where
         unlabelled. None: nothing is labelled.
@@ -57,13 +68,13 @@ def make_bunch(
     folds : array-like of shape (n_clips, n_folds), default=None
         0 where the clip trains, 1 where it is tested. Folds may overlap. None: no folds.
     fold_names : sequence of length n_folds, default=None
-        What error messages call the folds. None: 1, 2, ...
+        Names of the folds in error messages. None: 1, 2, ...
     partition : sequence of str, length n_clips, default=None
         "train", "devel", "test", or "" or None for each clip.
     groups : sequence of length n_clips, default=None
         Speaker, recording, site ... of each clip, stored as str; "", None or NaN where unknown.
     descr : str, default=""
-        What the data set is, its licence and its citation.
+        Description of the data set, its licence and its citation.
 
     Returns
     -------
@@ -85,14 +96,14 @@ def make_bunch(
         partition : ndarray of shape (n_clips,) of str
             "train", "devel", "test" or "".
         groups : ndarray of shape (n_clips,) of str
-            What must not be torn apart between training and test; "" where unknown.
+            Clips of one group must not be divided between training and test; "" where unknown.
         DESCR : str
             Description, licence, citation.
 
     Raises
     ------
     ValueError
-        If lengths differ, a name stands twice, a label has no class name, a fold has no clip to
+        If lengths differ, a name occurs twice, a label has no class name, a fold has no clip to
         train or to test on, or a partition is unknown.
     TypeError
         If `data` or `filenames` are a text or a set.
@@ -115,36 +126,293 @@ def make_bunch(
                 f"Got {key} of type {type(values).__name__}, expected a sequence with one entry "
                 "per clip, in their order."
             )
-    names = np.array(filenames, dtype=str)
-    n_clips = len(names)
-    if n_clips == 0:
-        raise ValueError("Got no clips, expected at least one.")
-    _check_length("data", data, n_clips)
-    if len(twice := repeated(names.tolist())):
-        raise ValueError(
-            f"Got {len(twice)} file name(s) more than once, first {twice[0]!r}, "
-            "expected each clip once. Drop the repetitions."
-        )
-    class_names = [str(name) for name in target_names]
-    if len(twice := repeated(class_names)):
-        raise ValueError(f"Got class {twice[0]!r} twice in target_names, expected distinct names.")
-
-    fold_array = _check_folds(folds, fold_names, n_clips)
-    return Bunch(
+    n_clips = len(filenames)
+    bunch = Bunch(
         data=data,
-        filenames=names,
-        target=_check_target(target, class_names, names),
-        target_names=class_names,
-        folds=fold_array,
-        cv=[(np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)) for fold in fold_array.T],
-        partition=_check_partition(partition, names),
-        groups=_check_groups(groups, n_clips),
+        filenames=np.array(filenames, dtype=str),
+        target=np.full(n_clips, -1) if target is None else np.asarray(target),
+        target_names=[str(name) for name in target_names],
+        folds=np.zeros((n_clips, 0), np.int8) if folds is None else np.asarray(folds),
+        partition=_texts([None] * n_clips if partition is None else partition),
+        groups=_texts([None] * n_clips if groups is None else groups),
         DESCR=descr,
+    )
+    _raise_first(find_faults(bunch, fold_names=fold_names))
+    is_class = bunch.target.dtype.kind != "f"
+    return replace_keys(
+        bunch,
+        target=bunch.target.astype(np.int64 if is_class else np.float64),
+        folds=bunch.folds.astype(np.int8),
+        partition=bunch.partition.astype("U5"),
     )
 
 
+def _texts(values: Iterable[object]) -> npt.NDArray[np.str_]:
+    """Return values as text, "" for None and for NaN."""
+    return np.array(["" if v is None or v != v else str(v) for v in values], dtype=str)
+
+
+# What makes a data set sound.
+
+
+def check_bunch(bunch: Mapping[str, Any], *, required: Sequence[str] = REQUIRED_KEYS) -> Bunch:
+    """Check that the parts of a data set agree; raise at the first rule that is broken.
+
+    Every function that takes a data set calls this one, and :func:`make_bunch` and
+    :func:`validate` go by the same rules, which :func:`find_faults` lists.
+
+    Parameters
+    ----------
+    bunch : mapping
+        A data set with the keys of :func:`make_bunch`. It is not changed.
+    required : sequence of str
+        Keys that must be there. Rules about other keys apply where these are there.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A new one with the same values, also where `bunch` is a dict, as ``bunch | {...}`` is.
+
+    Raises
+    ------
+    ValueError
+        If a rule is broken.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets.bunch import check_bunch
+    >>> check_bunch({"data": ["a.wav", "b.wav"], "target": [0, 1, 0]}, required=["data", "target"])
+    Traceback (most recent call last):
+    ...
+    ValueError: Got target with 3 entries for 2 clips, expected one entry per clip.
+    """
+    _raise_first(find_faults(bunch, required=required))
+    return Bunch(**bunch)
+
+
+def find_faults(
+    bunch: Mapping[str, Any],
+    *,
+    required: Sequence[str] = REQUIRED_KEYS,
+    fold_names: Sequence[object] | None = None,
+) -> Iterator[str]:
+    """List the rules that a data set breaks, a sentence each. Neither `data` nor a file is read.
+
+    The rules, in this order:
+
+    - it is a mapping and holds the required keys;
+    - it holds at least one clip, and each key of clips has one entry per clip;
+    - a file name occurs once, unless a key `chunk_nr` numbers the rows of a clip;
+    - class names differ from one another;
+    - folds are 0 and 1, and each has clips to train and to test on;
+    - targets are integers that index the class names, or -1; or, without class names, finite
+      floats, or NaN;
+    - partitions are "train", "devel", "test" or "";
+    - `cv` is what `folds` say.
+
+    If keys are missing or lengths differ, the rules that need them are not checked.
+
+    Parameters
+    ----------
+    bunch : mapping
+        A data set with the keys of :func:`make_bunch`.
+    required : sequence of str
+        Keys that must be there. Rules about other keys apply where these are there.
+    fold_names : sequence of length n_folds, default=None
+        Names of the folds in the sentences. None: 1, 2, ...
+
+    Yields
+    ------
+    str
+        A broken rule: the value that was found, and what was expected.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets.bunch import find_faults
+    >>> list(find_faults({"data": ["a.wav"], "partition": ["dev"]}, required=["data"]))
+    ["Got partition 'dev' for clip 0, expected 'train', 'devel', 'test' or ''."]
+    """
+    if not isinstance(bunch, Mapping) or (missing := [key for key in required if key not in bunch]):
+        lacks = f" without {', '.join(missing)}" if isinstance(bunch, Mapping) else ""
+        yield (
+            f"Got a {type(bunch).__name__}{lacks}, expected a data set with the keys "
+            f"{', '.join(required)}. Assemble it with skaudeep.datasets.make_bunch."
+        )
+    elif lengths := list(_length_faults(bunch)):
+        yield from lengths
+    else:
+        yield from _name_faults(bunch)
+        yield from _class_name_faults(bunch)
+        yield from _fold_faults(bunch, fold_names)
+        yield from _target_faults(bunch)
+        yield from _partition_faults(bunch)
+        yield from _cv_faults(bunch)
+
+
+def _raise_first(faults: Iterator[str]) -> None:
+    for fault in faults:
+        raise ValueError(fault)
+
+
+def _length_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
+    reference = "filenames" if "filenames" in bunch else "data"
+    n_clips = _length(bunch.get(reference))
+    if n_clips == 0:
+        yield "Got no clips, expected at least one."
+        return
+    for key in (*ROW_KEYS, *OPTIONAL_ROW_KEYS):
+        if key in bunch and (length := _length(bunch[key])) != n_clips:
+            yield (
+                f"Got {key} with {length} entries for {n_clips} "
+                f"{'filenames' if reference == 'filenames' else 'clips'}, expected one entry per "
+                "clip."
+            )
+        elif key in TEXT_KEYS and key in bunch and np.ndim(bunch[key]) != 1:
+            yield (
+                f"Got {key} of shape {np.shape(bunch[key])}, expected one text per clip: the shape "
+                f"({n_clips},)."
+            )
+
+
+def _length(values: Any) -> int | None:
+    """Return the number of rows of any container."""
+    # Arrays on disk have a shape and sometimes no length.
+    count = n_entries(values)
+    return len(values) if count is None and hasattr(values, "__len__") else count
+
+
+def _name_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
+    if "chunk_nr" in bunch or "filenames" not in bunch:
+        return
+    if len(twice := repeated(np.asarray(bunch["filenames"]).tolist())):
+        yield (
+            f"Got {len(twice)} file name(s) more than once, first {twice[0]!r}, expected each clip "
+            "once. Drop the repetitions, or number the chunks of each clip in a key chunk_nr."
+        )
+
+
+def _class_name_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
+    if len(twice := repeated(map(str, bunch.get("target_names", ())))):
+        yield f"Got class {twice[0]!r} twice in target_names, expected distinct names."
+
+
+def _target_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
+    if "target" not in bunch:
+        return
+    labels = np.asarray(bunch["target"])
+    class_names = bunch.get("target_names")
+    if labels.ndim != 1 or labels.dtype.kind not in "iuf":
+        yield (
+            f"Got target of shape {labels.shape} and dtype {labels.dtype}, expected one integer "
+            "(class) or one float (regression) per clip."
+        )
+        return
+    if labels.dtype.kind == "f":
+        if class_names:
+            yield (
+                f"Got a float target with {len(class_names)} target_names, expected integers for "
+                "classes or no target_names for regression."
+            )
+            return
+        wrong = np.isinf(labels)
+        expected = "a finite number, or NaN where unlabelled"
+    else:
+        wrong = labels.astype(np.int64) < -1
+        expected = "a class number from 0, or -1 where unlabelled"
+        if class_names is not None:
+            wrong |= labels.astype(np.int64) >= len(class_names)
+            expected = f"an index into the {len(class_names)} target_names, or -1 where unlabelled"
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        yield f"Got target {labels[row]} for {_clip_name(bunch, row)}, expected {expected}."
+
+
+def _fold_faults(
+    bunch: Mapping[str, Any], fold_names: Sequence[object] | None = None
+) -> Iterator[str]:
+    if "folds" not in bunch:
+        return
+    folds = np.asarray(bunch["folds"])
+    n_clips = len(folds)
+    if folds.ndim != 2 or not np.isin(folds, (0, 1)).all():
+        yield (
+            f"Got folds of shape {folds.shape} with {n_clips} clips, expected ({n_clips}, n_folds) "
+            "of 0 (train) and 1 (test)."
+        )
+        return
+    names = range(1, folds.shape[1] + 1) if fold_names is None else fold_names
+    if len(names) != folds.shape[1]:
+        yield f"Got {len(names)} fold_names for {folds.shape[1]} folds, expected one for each."
+        return
+    for name, fold in zip(names, folds.T, strict=True):
+        for value, part in ((0, "training"), (1, "test")):
+            if not (fold == value).any():
+                yield (
+                    f"Got fold {name!s} without {part} clips, expected at least one. "
+                    "Give the fold clips of both kinds or leave it out."
+                )
+
+
+def _partition_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
+    for row, value in enumerate(np.asarray(bunch.get("partition", ())).tolist()):
+        if value not in ("", *PARTITIONS):
+            yield (
+                f"Got partition {value!r} for {_clip_name(bunch, row)}, "
+                "expected 'train', 'devel', 'test' or ''."
+            )
+            return
+
+
+def _cv_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
+    if "cv" not in bunch or "folds" not in bunch or np.ndim(bunch["folds"]) != 2:
+        return
+    expected = fold_indices(np.asarray(bunch["folds"]), bunch.get("copy_of"))
+    sides = [list(map(np.asarray, fold)) for fold in bunch["cv"]]
+    if len(sides) != len(expected) or not all(
+        len(fold) == 2 and all(map(np.array_equal, fold, pair))
+        for fold, pair in zip(sides, expected, strict=True)
+    ):
+        yield (
+            "Got cv that is not what folds say, expected the same folds in both. Assemble the data "
+            "set with skaudeep.datasets.make_bunch(..., folds=...)."
+        )
+
+
+def _clip_name(bunch: Mapping[str, Any], row: int) -> str:
+    names = bunch.get("filenames")
+    if names is None:
+        return f"clip {row}"
+    name = f"clip {str(names[row])!r}"
+    return name if "chunk_nr" not in bunch else f"{name} (row {row})"
+
+
+# Parts of a data set.
+
+
+def replace_keys(bunch: Bunch, **changes: Any) -> Bunch:
+    """Return a data set with other values under some keys, and with `cv` to match its folds."""
+    new = Bunch(**{**bunch, **changes})
+    new["cv"] = fold_indices(new["folds"], new.get("copy_of"))
+    return new
+
+
+def fold_indices(
+    folds: npt.NDArray[np.int8], copy_of: npt.NDArray[np.str_] | None = None
+) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """Return the positions of training and test clips of each fold; copies are never tested."""
+    original = True if copy_of is None else np.asarray(copy_of) == ""
+    return [(np.flatnonzero(fold == 0), np.flatnonzero((fold == 1) & original)) for fold in folds.T]
+
+
+def n_entries(value: Any) -> int | None:
+    """Return the length of an array, pandas object, list or tuple; None for any other value."""
+    if hasattr(value, "shape"):
+        return value.shape[0] if value.shape else None
+    return len(value) if isinstance(value, list | tuple) else None
+
+
 def fold_columns(ids: Sequence[str]) -> tuple[npt.NDArray[np.int8], list[str]]:
-    """Turn the one fold in which each clip is tested into a column per fold.
+    """Turn the name of the fold that tests each clip into one column per fold.
 
     Parameters
     ----------
@@ -170,22 +438,22 @@ def fold_columns(ids: Sequence[str]) -> tuple[npt.NDArray[np.int8], list[str]]:
     return (np.asarray(ids)[:, None] == np.asarray(names)).astype(np.int8), names
 
 
-def given_folds(
+def fold_columns_or_warn(
     ids: Sequence[str], root: str | os.PathLike[str]
 ) -> tuple[npt.NDArray[np.int8] | None, list[str] | None]:
-    """Return :func:`fold_columns`, or warn where one fold is all there is, as in an excerpt.
+    """Return :func:`fold_columns`, or warn where there is only one fold, as in an excerpt.
 
     Warns
     -----
     UserWarning
-        Two calls up, if all clips below `root` belong to one fold; then both results are None.
+        If all clips below `root` belong to one fold; then both results are None.
     """
     if len(set(ids)) > 1:
         return fold_columns(ids)
     warnings.warn(
         f"All {len(ids)} clips below {str(root)!r} belong to fold {ids[0]}: without training "
         "clips there are no folds. Is the corpus complete?",
-        stacklevel=3,
+        stacklevel=find_stack_level(),
     )
     return None, None
 
@@ -193,14 +461,14 @@ def given_folds(
 def number_classes(
     numbers: Sequence[str], names: Sequence[str], clips: Sequence[str], source: str
 ) -> tuple[list[int], list[str]]:
-    """Order classes by the numbers that a table gives them.
+    """Order classes by the numbers that a table assigns to them.
 
     Parameters
     ----------
     numbers, names, clips : sequence of str, length n_clips
-        Number and name of each clip's class, and the clip as messages name it.
+        Number and name of each clip's class, and the name of the clip in messages.
     source : str
-        What messages call the table.
+        Name of the table in messages.
 
     Returns
     -------
@@ -238,7 +506,7 @@ def number_classes(
 
 
 def natural_order(values: Iterable[str]) -> list[str]:
-    """Sort the distinct values, by number where all of them are whole numbers.
+    """Sort the distinct values, numerically where all of them are whole numbers.
 
     Examples
     --------
@@ -254,96 +522,5 @@ def natural_order(values: Iterable[str]) -> list[str]:
 
 
 def repeated(values: Iterable[str]) -> list[str]:
-    """Values that occur more than once."""
+    """Return the values that occur more than once."""
     return [value for value, count in Counter(values).items() if count > 1]
-
-
-def _check_length(name: str, values: Collection[Any], n_clips: int) -> None:
-    # Arrays on disk have a shape and sometimes no length.
-    length = values.shape[0] if hasattr(values, "shape") else len(values)
-    if length != n_clips:
-        raise ValueError(
-            f"Got {name} of length {length} with {n_clips} filenames, expected one entry per clip."
-        )
-
-
-def _check_target(
-    target: npt.ArrayLike | None, class_names: list[str], filenames: npt.NDArray[np.str_]
-) -> npt.NDArray[np.int64] | npt.NDArray[np.float64]:
-    labels = np.full(len(filenames), -1) if target is None else np.asarray(target)
-    if labels.ndim != 1 or labels.dtype.kind not in "iuf":
-        raise ValueError(
-            f"Got target of shape {labels.shape} and dtype {labels.dtype}, expected one integer "
-            "(class) or one float (regression) per clip."
-        )
-    _check_length("target", labels, len(filenames))
-    if labels.dtype.kind == "f":
-        if class_names:
-            raise ValueError(
-                f"Got a float target with {len(class_names)} target_names, expected integers for "
-                "classes or no target_names for regression."
-            )
-        wrong = np.isinf(labels)
-        expected = "a finite number, or NaN where unlabelled"
-    else:
-        labels = labels.astype(np.int64)
-        wrong = (labels < -1) | (labels >= len(class_names))
-        expected = f"an index into the {len(class_names)} target_names, or -1 where unlabelled"
-    if wrong.any():
-        first = np.argmax(wrong)
-        raise ValueError(
-            f"Got target {labels[first]} for clip {str(filenames[first])!r}, expected {expected}."
-        )
-    return labels.astype(np.float64) if labels.dtype.kind == "f" else labels
-
-
-def _check_folds(
-    folds: npt.ArrayLike | None, names: Sequence[object] | None, n_clips: int
-) -> npt.NDArray[np.int8]:
-    if folds is None:
-        return np.zeros((n_clips, 0), dtype=np.int8)
-    array = np.asarray(folds)
-    if array.ndim != 2 or len(array) != n_clips or not np.isin(array, (0, 1)).all():
-        raise ValueError(
-            f"Got folds of shape {array.shape} with {n_clips} filenames, expected "
-            f"({n_clips}, n_folds) of 0 (train) and 1 (test)."
-        )
-    if names is None:
-        names = range(1, array.shape[1] + 1)
-    if len(names) != array.shape[1]:
-        raise ValueError(
-            f"Got {len(names)} fold_names for {array.shape[1]} folds, expected one for each."
-        )
-    for name, fold in zip(names, array.T, strict=True):
-        for value, part in ((0, "training"), (1, "test")):
-            if not (fold == value).any():
-                raise ValueError(
-                    f"Got fold {name!s} without {part} clips, expected at least one. "
-                    "Give the fold clips of both kinds or leave it out."
-                )
-    return array.astype(np.int8)
-
-
-def _check_partition(
-    partition: Sequence[str] | None, filenames: npt.NDArray[np.str_]
-) -> npt.NDArray[np.str_]:
-    if partition is None:
-        return np.full(len(filenames), "", dtype="U5")
-    _check_length("partition", partition, len(filenames))
-    partition = ["" if value is None else value for value in partition]
-    for filename, value in zip(filenames, partition, strict=True):
-        if value and value not in PARTITIONS:
-            raise ValueError(
-                f"Got partition {value!r} for clip {str(filename)!r}, "
-                "expected 'train', 'devel', 'test' or ''."
-            )
-    return np.array(partition, dtype="U5")
-
-
-def _check_groups(groups: Sequence[object] | None, n_clips: int) -> npt.NDArray[np.str_]:
-    if groups is None:
-        return np.full(n_clips, "", dtype=str)
-    _check_length("groups", groups, n_clips)
-    # None and NaN, which differs from itself, stand for no group, not for one that is called so.
-    known = (group is not None and group == group for group in groups)
-    return np.array([str(g) if k else "" for g, k in zip(groups, known, strict=True)], dtype=str)

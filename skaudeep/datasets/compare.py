@@ -1,4 +1,4 @@
-"""Corpora of the Computational Paralinguistics Challenge (ComParE), 2018 to 2021."""
+"""Reader of corpora of the Computational Paralinguistics Challenge (ComParE), 2018 to 2021."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skaudeep.datasets.files import below, check_files, check_folder, join, warn
 from skaudeep.datasets.table import read_columns, read_header, read_target
 
 _FILE_COLUMNS = ("file_name", "filename", "filename_audio")
-# Columns that tell something else of a clip than what is to be learnt.
+# Columns of a label file that are no targets.
 _NOT_TARGETS = {"partition", "filename_text"}
 _PREFIX = re.compile(rf"({'|'.join(PARTITIONS)})(?![a-z])", re.IGNORECASE)
 _CONFIDENTIAL = re.compile(r"[._]confidential(?=\.\w+$)")
@@ -26,10 +26,10 @@ def load_compare(
 ) -> Bunch:
     r"""Load a corpus of the ComParE challenges of 2018 to 2021 from disk.
 
-    Recognised is a folder `wav` beside a folder `lab` that holds one `.tsv` (2018), `labels.csv`
-    (2019 and 2020), or `train.csv`, `devel.csv` and `test.csv` (2021). Where a label file has a
-    twin whose name ends in `_confidential` or `.confidential`, which tells the labels of the test
-    clips, the twin counts. No clip is opened.
+    Recognised is a folder `wav` next to a folder `lab` that holds one `.tsv` (2018), `labels.csv`
+    (2019 and 2020), or `train.csv`, `devel.csv` and `test.csv` (2021). Where there is a second
+    label file whose name ends in `_confidential` or `.confidential`, which has the labels of the
+    test clips, that one is read. No clip is opened.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def load_compare(
     FileNotFoundError
         If there are no such folders, or clips are missing that a label file lists.
     ValueError
-        If a label file is broken, has several columns to learn, or the name of a clip tells no
+        If a label file is broken, has several target columns, or the name of a clip states no
         partition.
 
     Warns
@@ -96,7 +96,7 @@ def load_compare(
     tables = find_labels(root)
     if not tables:
         raise FileNotFoundError(
-            f"Found no lab/*.tsv, lab/labels.csv or lab/train.csv, devel.csv and test.csv beside "
+            f"Found no lab/*.tsv, lab/labels.csv or lab/train.csv, devel.csv and test.csv next to "
             f"a folder 'wav' in {str(root)!r}, expected the folder of a ComParE corpus."
         )
 
@@ -136,7 +136,7 @@ def find_labels(root: Path) -> list[Path]:
     if not ((root / "wav").is_dir() and lab.is_dir()):
         return []
     files = {file.name: file for file in lab.iterdir() if file.is_file()}
-    # By the name without it; the confidential one comes last, and stays.
+    # By the name without the suffix; the confidential file comes last and replaces the other.
     found = {
         _CONFIDENTIAL.sub("", name): files[name]
         for name in sorted(files, key=lambda name: _CONFIDENTIAL.search(name) is not None)

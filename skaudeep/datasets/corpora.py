@@ -1,4 +1,4 @@
-"""What is known about public corpora: title, licence, citation, source, where to fetch them."""
+"""A table of public corpora: title, licence, citation, source and downloads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Corpus(NamedTuple):
-    """Facts about a corpus that its files do not tell."""
+    """Facts about a corpus that its files do not state."""
 
     title: str
     licence: str
@@ -93,12 +93,12 @@ CORPORA = {
 
 
 class SubChallenge(NamedTuple):
-    """A corpus of the Computational Paralinguistics Challenge (ComParE), and how to tell it."""
+    """A corpus of the Computational Paralinguistics Challenge (ComParE)."""
 
     name: str  # as in the names of its folder and label file
     title: str
-    # Where neither name tells the corpus, exactly these labels do: those of the challenges' own
-    # baseline scripts. Classes always come from the label file.
+    # A corpus that is named after neither is recognised by exactly these labels, those of the
+    # challenges' own baseline scripts. Classes always come from the label file.
     labels: frozenset[str] = frozenset()
     task: str = "classification"
 
@@ -162,7 +162,7 @@ COMPARE = (
 
 
 class Archive(NamedTuple):
-    """A file to download: where it is, and what tells that it is the right one."""
+    """A file to download, with its addresses and its checksum."""
 
     name: str
     checksum: str  # as pooch takes it
@@ -170,7 +170,7 @@ class Archive(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What to download for a corpus, and the folder that holds it once unpacked."""
+    """The downloads of a corpus, and the folder that holds it once they are unpacked."""
 
     archives: tuple[Archive, ...]
     folder: str

@@ -1,4 +1,4 @@
-"""Acoustic scenes and sound events of the DCASE challenges, TUT 2017 among them."""
+"""Reader of acoustic scenes and sound events of the DCASE challenges."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import PARTITION_ALIASES, make_bunch, repeated
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
@@ -28,10 +29,10 @@ def load_dcase(path: str | os.PathLike[str]) -> Bunch:
     Recognised are:
 
     - `meta.txt` (file, scene, location; tabs between them, no header) or `meta.csv` (with a header)
-      beside `audio`, and in `evaluation_setup` a pair of lists per fold, `fold1_train.txt` and
+      next to `audio`, and in `evaluation_setup` a pair of lists per fold, `fold1_train.txt` and
       `fold1_evaluate.txt`: the acoustic scenes of TUT 2016, TUT 2017 and the years after.
-    - `metadata/train/weak.csv` and the like beside `audio/train/weak`: the weakly labelled sound
-      events of DCASE 2018, task 4.
+    - `metadata/train/weak.csv` and similar lists next to `audio/train/weak`: the weakly labelled
+      sound events of DCASE 2018, task 4.
 
     No clip is opened.
 
@@ -46,7 +47,7 @@ def load_dcase(path: str | os.PathLike[str]) -> Bunch:
         All keys of :func:`make_bunch`, in the order of the lists. `data` holds paths that begin
         with `path` as it is given here, `target_names` the classes in alphabetical order. Of
         scenes: `folds` as the corpus gives them, and `groups` the location of a recording, where
-        the list tells it. Of events: `partition`, "train" for the clips in `audio/train`, those
+        the list states it. Of events: `partition`, "train" for the clips in `audio/train`, those
         without labels among them; a class is the set of events of a clip, such as `Dog,Speech`.
 
     Raises
@@ -105,14 +106,14 @@ def load_dcase(path: str | os.PathLike[str]) -> Bunch:
 
 
 def find_meta(root: Path) -> Path | None:
-    """Return the list that tells a corpus of the DCASE challenges, None where there is none."""
-    for name, beside in (
+    """Return the list by which a corpus of the DCASE challenges is recognised, or None."""
+    for name, folder in (
         # Anything may be called meta.csv.
         ("meta.txt", "evaluation_setup"),
         ("meta.csv", "evaluation_setup"),
         ("metadata/train/weak.csv", "audio/train"),
     ):
-        if (root / name).is_file() and (root / beside).is_dir():
+        if (root / name).is_file() and (root / folder).is_dir():
             return root / name
     return None
 
@@ -139,7 +140,7 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
                 f"{(~given).sum()} of {len(names)} clips of {str(root)!r}, first "
                 f"{names[np.argmin(given)]!r}, are in no list of evaluation_setup and are left "
                 "out.",
-                stacklevel=3,
+                stacklevel=find_stack_level(),
             )
             rows = [rows[i] for i in np.flatnonzero(given)]
             names, folds = [row["filename"] for row in rows], folds[given]
@@ -150,7 +151,7 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
                 f"of other folds in {str(root)!r}, expected it in one of the two."
             )
     check_files(root, names, meta.name)
-    warn_unlisted(root, "audio", [*scenes], meta.name, stacklevel=4)
+    warn_unlisted(root, "audio", [*scenes], meta.name)
     classes = sorted({row["scene_label"] for row in rows})
     corpus = CORPORA["tut" if meta.suffix == ".txt" else "dcase-scenes"]
     return make_bunch(
@@ -177,7 +178,7 @@ def _read_folds(
         warnings.warn(
             f"{str(root / 'evaluation_setup')!r} holds no lists such as fold1_train.txt and "
             "fold1_evaluate.txt, so that there are no folds. Is the corpus complete?",
-            stacklevel=4,
+            stacklevel=find_stack_level(),
         )
         return None, []
     fold_names = sorted(lists, key=int)
@@ -248,9 +249,9 @@ def _load_events(root: Path) -> Bunch:
         warnings.warn(
             f"{len(events) - len(names)} of the {len(events)} clips listed in "
             f"{str(root / 'metadata')!r} are missing, first {missing!r}, and are left out.",
-            stacklevel=3,
+            stacklevel=find_stack_level(),
         )
-    warn_unlisted(root, "audio", [*events], "metadata", stacklevel=4)
+    warn_unlisted(root, "audio", [*events], "metadata")
     labels = [",".join(sorted(events[name])) for name in names]
     classes = sorted(set(labels) - {""})
     position = {"": -1} | {label: index for index, label in enumerate(classes)}

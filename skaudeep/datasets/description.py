@@ -1,7 +1,4 @@
-"""What is in a data set, at a glance: the one room that asks audio files for their headers.
-
-No sample is decoded, and `skaudeep.audio` loads only when a data set of audio is described.
-"""
+"""A summary of a data set: counts, partitions, folds and the headers of its audio files."""
 
 from __future__ import annotations
 
@@ -15,20 +12,21 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import PARTITIONS
-from skaudeep.datasets.operations import check_bunch, is_labelled, take
+from skaudeep.datasets.bunch import PARTITIONS, check_bunch
+from skaudeep.datasets.operations import is_labelled, take
 
 if TYPE_CHECKING:
-    from skaudeep.audio.decoding import AudioError, AudioInfo, Clip
+    from skaudeep.audio.decoding import AudioInfo, Clip
+    from skaudeep.audio.errors import AudioError
 
-MAX_LINES = 5  # of the same kind, before the rest is only counted
+MAX_LINES = 5  # lines of one kind that a summary shows
 UNLABELLED = "unlabelled"
 ALL = "all"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Summary:
-    """What :func:`describe` found; prints as a table.
+    """Result of :func:`describe`; prints as a table.
 
     Parameters
     ----------
@@ -43,9 +41,10 @@ class Summary:
     value_range : (float, float) or None
         Smallest and largest value to regress on.
     data : str
-        What `data` holds, such as "files" or "array of shape (400, 1024)".
+        Content of `data`, such as "files" or "array of shape (400, 1024)".
     durations : ndarray of shape (n_clips,)
-        Seconds, as headers state them; NaN where a header cannot be read, or clips are no audio.
+        Duration of each clip in seconds, as headers state it; NaN where a header cannot be read, or
+        clips are no audio.
     sampling_rates : dict of int to int
         Number of clips of each rate in Hz, the most frequent first.
     channels : dict of int to int
@@ -53,8 +52,8 @@ class Summary:
     formats : dict of str to int
         Number of clips of each format and subtype, as libsndfile calls them.
     unreadable : dict of str to str
-        What is wrong with clips whose header cannot be read, or could not when they were extracted
-        (key `errors` of stored data sets), by file name.
+        Error message by file name, of clips whose header cannot be read, or that could not be
+        extracted (key `errors` of stored data sets).
     """
 
     n_clips: int
@@ -94,18 +93,18 @@ class Summary:
 
 
 def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
-    """Describe a data set: classes, folds, partitions, groups, and what the headers of clips say.
+    """Describe a data set: classes, folds, partitions, groups, and the headers of its clips.
 
-    Of audio files only headers are read (of Ogg files all pages, as no header states a length),
-    each file once, whatever the number of clips in it. For what only decoding shows see
-    :func:`audit`.
+    Of audio files only headers are read (of Ogg files all pages, because no header states a
+    length), each file once, whatever the number of clips in it. :func:`audit` finds faults that
+    only decoding shows.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`make_bunch`. `data` may be paths, a (file, start, end)
-        index, waveforms (then it has a key `sampling_rate`, in Hz), or spectrograms or features,
-        of which only the shape is looked at.
+        index, waveforms (then the data set has a key `sampling_rate`, in Hz), or spectrograms or
+        features, of which only the shape is read.
     n_jobs : int or None, default=-1
         Number of threads that read headers; -1 takes all cores, None is 1 unless in a
         :func:`joblib.parallel_config` context.
@@ -113,12 +112,12 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
     Returns
     -------
     Summary
-        Prints as a table; its attributes hold the same figures.
+        The description, which prints as a table; its attributes hold the same figures.
 
     Raises
     ------
     ValueError
-        If keys are missing or do not fit together. A clip whose header cannot be read is no
+        If keys are missing or contradict each other. A clip whose header cannot be read is no
         error; it is listed in `unreadable`.
 
     Examples
@@ -176,7 +175,7 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
 
 
 def audio_clips(bunch: Bunch) -> list[Clip] | None:
-    """List the clips of a data set of audio; None where it holds spectrograms or features."""
+    """Return the clips of a data set of audio; None where it holds spectrograms or features."""
     data = bunch["data"]
     names = list(getattr(getattr(data, "index", data), "names", None) or [])
     first = None if hasattr(data, "columns") else take(data, np.arange(1))
@@ -191,8 +190,9 @@ def audio_clips(bunch: Bunch) -> list[Clip] | None:
 def read_headers(
     clips: list[Clip], sampling_rate: float | None, n_jobs: int | None
 ) -> list[AudioInfo | AudioError]:
-    """Header of each clip's file, or what is wrong with it; each file is opened once."""
-    from skaudeep.audio.decoding import AudioError, audio_info
+    """Read the header of each clip's file, or its error; each file is opened once."""
+    from skaudeep.audio.decoding import audio_info
+    from skaudeep.audio.errors import AudioError
 
     def read(path: str) -> AudioInfo | AudioError:
         try:
@@ -210,13 +210,14 @@ def read_headers(
 
 
 def is_file(clip: Clip) -> bool:
-    """Tell whether a clip is a file, or a piece of one, rather than a waveform."""
+    """Return whether a clip is a file, or a piece of one, rather than a waveform."""
     return isinstance(clip.source, str | os.PathLike)
 
 
 def _header(clip: Clip, sampling_rate: float | None) -> AudioInfo | AudioError:
-    """Say of a waveform what a header would."""
-    from skaudeep.audio.decoding import AudioError, AudioInfo
+    """Return the header that a waveform would have as a file."""
+    from skaudeep.audio.decoding import AudioInfo
+    from skaudeep.audio.errors import AudioError
 
     shape = np.shape(clip.source)
     if sampling_rate is None or not 1 <= len(shape) <= 2:

@@ -1,4 +1,4 @@
-"""A corpus of whatever kind: the reader that knows it is picked by what is on disk."""
+"""A reader for any corpus: it chooses the reader that recognises the files on disk."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.compare import find_labels, load_compare
 from skaudeep.datasets.dcase import find_meta, load_dcase
 from skaudeep.datasets.esc import load_esc
@@ -23,7 +24,7 @@ from skaudeep.datasets.urbansound import load_urbansound8k
 _ESC_FOLDER = re.compile(r"\d{3} - .+")
 
 
-# Where a folder tells nothing, a file in it may.
+# Files that describe clips, by suffix, and the function that reads them.
 _FILE_READERS = {
     ".csv": "load_table",
     ".tsv": "load_table",
@@ -54,14 +55,14 @@ _READERS = (
     ),
     _Reader(
         load_dcase,
-        "meta.txt or meta.csv beside evaluation_setup, or metadata/train/weak.csv beside "
+        "meta.txt or meta.csv next to evaluation_setup, or metadata/train/weak.csv next to "
         "audio/train",
         lambda root: find_meta(root) is not None,
     ),
     _Reader(load_gtzan, "genres or genres_original", lambda root: find_genres(root) is not None),
     _Reader(
         load_compare,
-        "lab/*.tsv, lab/labels.csv or lab/train.csv, devel.csv and test.csv, beside wav",
+        "lab/*.tsv, lab/labels.csv or lab/train.csv, devel.csv and test.csv, next to wav",
         lambda root: bool(find_labels(root)),
     ),
 )
@@ -72,7 +73,7 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
 
     The readers of named corpora are asked first: :func:`load_esc`, :func:`load_urbansound8k`,
     :func:`load_dcase`, :func:`load_gtzan` and :func:`load_compare`. Where none of them knows the
-    folder, :func:`load_folder` reads what its subfolders tell: folds, partitions or classes.
+    folder, :func:`load_folder` reads folds, partitions or classes from the names of its subfolders.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
     Warns
     -----
     UserWarning
-        If nothing tells labels, folds or partitions, so that all files are read as unlabelled. The
+        If no labels, folds or partitions are found, so that all files are read as unlabelled. The
         message says what each reader looked for.
 
     Examples
@@ -146,7 +147,7 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
             f"{len(names)} files below {str(root)!r} are read as unlabelled clips: load_folder did "
             "not find folders of folds or of partitions, nor two or more of classes with every "
             f"clip directly in one{deviant}{missed}.{_see(root)}",
-            stacklevel=2,
+            stacklevel=find_stack_level(),
         )
     bunch.DESCR = f"{bunch.DESCR}\nRead by: load_folder\n"
     return bunch
@@ -157,7 +158,7 @@ def _name(reader: _Reader) -> str:
 
 
 def _corpora_in(root: Path, names: list[str]) -> list[str]:
-    """Name the folders that are corpora, and how to tell; none where they may just be folders."""
+    """Name the subfolders that are corpora, and the reader or layout that recognises each."""
     inside = defaultdict(list)
     for folder, *folders, _ in (name.split("/") for name in names if "/" in name):
         inside[folder].append(folders)
@@ -170,11 +171,11 @@ def _corpora_in(root: Path, names: list[str]) -> list[str]:
     # Folders of folders alone are no classes, as often as not.
     if set(found.values()) <= {"classes"}:
         return []
-    return [f"{folder!r} ({told_by})" for folder, told_by in found.items()]
+    return [f"{folder!r} ({reason})" for folder, reason in found.items()]
 
 
 def _see(root: Path) -> str:
-    """Point at a file that tells more than its folder does."""
+    """Mention a file in the folder that describes clips, and the function that reads it."""
     for file in sorted(root.iterdir()):
         if reader := _FILE_READERS.get(file.suffix.lower()):
             return f" For the file {file.name!r} in it see {reader}."

@@ -1,4 +1,4 @@
-"""ESC-10 and ESC-50, the environmental sounds of Piczak (2015)."""
+"""Reader of ESC-10 and ESC-50, the environmental sounds of Piczak (2015)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import given_folds, make_bunch, number_classes
+from skaudeep.datasets.bunch import fold_columns_or_warn, make_bunch, number_classes
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import (
     below,
@@ -37,7 +37,7 @@ class _Row(NamedTuple):
 def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunch:
     """Load ESC-10 or ESC-50 [1]_ from disk, in either of the layouts they were published in.
 
-    Recognised are today's layout, a table `meta/esc50.csv` beside a folder `audio`, and that of
+    Recognised are today's layout, a table `meta/esc50.csv` next to a folder `audio`, and that of
     2015, folders such as `001 - Dog bark` with clips such as `1-100032-A.ogg`. No clip is opened.
 
     Parameters
@@ -46,7 +46,7 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
         The folder of the corpus.
     subset : {"esc10"}, default=None
         "esc10" keeps the clips that the table marks as ESC-10. ESC-10 in the layout of 2015 is
-        that already; ESC-50 in that layout does not tell. None keeps every clip.
+        that already; ESC-50 in that layout does not state the subset. None keeps every clip.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
     FileNotFoundError
         If `path` has neither layout, or files are missing that the table lists.
     ValueError
-        If `subset` is unknown or cannot be told, or the corpus contradicts itself.
+        If `subset` is unknown or cannot be determined, or the corpus contradicts itself.
 
     Warns
     -----
@@ -100,15 +100,15 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
         is_esc10 = all(int(row.number) <= 10 for row in rows)
         if subset is not None and not is_esc10:
             raise ValueError(
-                f"Got subset={subset!r} for {str(root)!r}, which is ESC-50 and has no {_TABLE} to "
-                "tell the subset. Give subset=None to load every clip there."
+                f"Got subset={subset!r} for {str(root)!r}, which is ESC-50 without {_TABLE}, the "
+                "table of the subset. Give subset=None to load every clip there."
             )
 
     names = [row.filename for row in rows]
     target, target_names = number_classes(
         [row.number for row in rows], [row.category for row in rows], names, repr(str(root))
     )
-    folds, fold_names = given_folds([row.fold for row in rows], root)
+    folds, fold_names = fold_columns_or_warn([row.fold for row in rows], root)
     return make_bunch(
         join(root, names),
         names,
@@ -144,18 +144,18 @@ def _rows_from_table(root: Path, subset: str | None) -> list[_Row]:
     if not rows:
         raise ValueError(f"Got subset={subset!r}, but no row of {str(root / _TABLE)!r} is in it.")
     check_files(root, [row.filename for row in rows], _TABLE)
-    warn_unlisted(root, "audio", listed, _TABLE, stacklevel=4)
+    warn_unlisted(root, "audio", listed, _TABLE)
     return rows
 
 
 def _rows_from_names(root: Path) -> list[_Row]:
     names = list_audio(root)
     matches = {name: _CLIP.fullmatch(name) for name in names}
-    strangers = [name for name, match in matches.items() if match is None]
-    if strangers:
+    others = [name for name, match in matches.items() if match is None]
+    if others:
         raise FileNotFoundError(
             f"Found neither layout of ESC in {str(root)!r}: there is no {_TABLE}, and "
-            f"{len(strangers)} of {len(names)} audio files, first {strangers[0]!r}, are not named "
+            f"{len(others)} of {len(names)} audio files, first {others[0]!r}, are not named "
             "like '001 - Dog bark/1-100032-A.ogg'. Give the folder that holds one of the two, or "
             "use load_folder."
         )

@@ -1,4 +1,4 @@
-"""Corpora from the network: downloaded once, checked, unpacked, read."""
+"""Download corpora, verify and unpack them, and read them."""
 
 from __future__ import annotations
 
@@ -25,27 +25,32 @@ def fetch_esc10(
 ) -> Bunch:
     """Load ESC-10, downloading ESC-50 (650 MB), of which it is a part, if that is not there.
 
-    The same as :func:`fetch_esc50`, which see, for the 400 clips in ten classes that may be used
-    commercially.
+    The 400 clips in ten classes may be used commercially. The download is that of
+    :func:`fetch_esc50`.
 
     Parameters
     ----------
     data_home : str or Path, default=None
-        Where data sets are kept, as in :func:`fetch_esc50`.
+        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
+        scikit-learn, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
-        Whether to download what is missing, as in :func:`fetch_esc50`.
+        Whether to download the corpus if it is not there. False raises OSError then.
     n_retries : int >= 0, default=3
-        How often to try again, as in :func:`fetch_esc50`.
+        Number of further attempts where a download fails.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        What :func:`load_esc` returns with `subset="esc10"`.
+        The data set, as :func:`load_esc` returns it with `subset="esc10"`.
 
     Raises
     ------
-    ImportError, OSError, ValueError
-        As :func:`fetch_esc50`.
+    ImportError
+        If something is to be downloaded and pooch is missing.
+    OSError
+        If the corpus is missing and must not, or cannot, be downloaded.
+    ValueError
+        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
 
     Examples
     --------
@@ -63,25 +68,25 @@ def fetch_esc50(
 ) -> Bunch:
     """Load ESC-50, downloading it (650 MB) if it is not there.
 
-    What is downloaded is one revision of the corpus, checked by its checksum and unpacked by
-    :func:`~skaudeep.datasets.archives.unpack`. An interrupted download leaves nothing that a later
-    call would take for the corpus. Needs pooch: `pip install 'skaudeep[datasets]'`.
+    One revision of the corpus is downloaded, verified by its checksum and unpacked by
+    :func:`~skaudeep.datasets.archives.unpack`. An interrupted download is never mistaken for the
+    corpus. Needs pooch: `pip install 'skaudeep[datasets]'`.
 
     Parameters
     ----------
     data_home : str or Path, default=None
-        Where data sets are kept; the corpus gets a folder below `skaudeep` there. None: where
-        scikit-learn keeps them, `~/scikit_learn_data` or what the environment variable
-        SCIKIT_LEARN_DATA says.
+        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
+        scikit-learn, `~/scikit_learn_data` or the value of the environment variable
+        SCIKIT_LEARN_DATA.
     download_if_missing : bool, default=True
         Whether to download the corpus if it is not there. False raises OSError then.
     n_retries : int >= 0, default=3
-        How often to try again where a download fails.
+        Number of further attempts where a download fails.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        What :func:`load_esc` returns: 2,000 clips in 50 classes and five folds.
+        The data set, as :func:`load_esc` returns it: 2,000 clips in 50 classes and five folds.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def fetch_esc50(
     OSError
         If the corpus is missing and must not, or cannot, be downloaded.
     ValueError
-        If what was downloaded cannot be unpacked safely, or `n_retries` is no count.
+        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
 
     Examples
     --------
@@ -111,21 +116,27 @@ def fetch_urbansound8k(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Where data sets are kept, as in :func:`fetch_esc50`.
+        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
+        scikit-learn, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
-        Whether to download what is missing, as in :func:`fetch_esc50`.
+        Whether to download the corpus if it is not there. False raises OSError then.
     n_retries : int >= 0, default=3
-        How often to try again, as in :func:`fetch_esc50`.
+        Number of further attempts where a download fails.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        What :func:`load_urbansound8k` returns: 8,732 clips in ten classes and ten folds.
+        The data set, as :func:`load_urbansound8k` returns it: 8,732 clips in ten classes and ten
+        folds.
 
     Raises
     ------
-    ImportError, OSError, ValueError
-        As :func:`fetch_esc50`.
+    ImportError
+        If something is to be downloaded and pooch is missing.
+    OSError
+        If the corpus is missing and must not, or cannot, be downloaded.
+    ValueError
+        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
 
     Examples
     --------
@@ -147,22 +158,28 @@ def fetch_tut2017(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Where data sets are kept, as in :func:`fetch_esc50`.
+        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
+        scikit-learn, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
-        Whether to download what is missing, as in :func:`fetch_esc50`. The corpus comes in eleven
-        archives; those that are there already are not downloaded again.
+        Whether to download the corpus if it is not there. False raises OSError then. The corpus
+        consists of eleven archives; those that are there already are not downloaded again.
     n_retries : int >= 0, default=3
-        How often to try again, as in :func:`fetch_esc50`.
+        Number of further attempts where a download fails.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        What :func:`load_dcase` returns: 4,680 stereo clips in 15 classes and four folds.
+        The data set, as :func:`load_dcase` returns it: 4,680 stereo clips in 15 classes and four
+        folds.
 
     Raises
     ------
-    ImportError, OSError, ValueError
-        As :func:`fetch_esc50`.
+    ImportError
+        If something is to be downloaded and pooch is missing.
+    OSError
+        If the corpus is missing and must not, or cannot, be downloaded.
+    ValueError
+        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
 
     Examples
     --------
@@ -183,22 +200,28 @@ def fetch_gtzan(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Where data sets are kept, as in :func:`fetch_esc50`.
+        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
+        scikit-learn, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
-        Whether to download what is missing, as in :func:`fetch_esc50`. Several hosts are tried.
+        Whether to download the corpus if it is not there. False raises OSError then. Several hosts
+        are tried.
     n_retries : int >= 0, default=3
-        How often to try again with each host, as in :func:`fetch_esc50`.
+        Number of further attempts with each host where a download fails.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        What :func:`load_gtzan` returns: 999 of the 1,000 clips in ten classes, with a warning
-        that names the other.
+        The data set, as :func:`load_gtzan` returns it: 999 of the 1,000 clips in ten classes, with
+        a warning that names the other one.
 
     Raises
     ------
-    ImportError, OSError, ValueError
-        As :func:`fetch_esc50`.
+    ImportError
+        If something is to be downloaded and pooch is missing.
+    OSError
+        If the corpus is missing and must not, or cannot, be downloaded.
+    ValueError
+        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
 
     Examples
     --------

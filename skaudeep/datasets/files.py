@@ -1,4 +1,4 @@
-"""Audio files below a folder: which there are, and whether those that a table lists are there."""
+"""Audio files below a folder: a list of them, and checks of names that a table lists."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from skaudeep._warnings import find_stack_level
 
 # Formats that libsndfile decodes, by their usual endings.
 AUDIO_SUFFIXES = {
@@ -45,7 +47,7 @@ def list_audio(folder: str | os.PathLike[str]) -> list[str]:
     Parameters
     ----------
     folder : str or Path
-        Where to look.
+        Folder to search.
 
     Returns
     -------
@@ -121,7 +123,7 @@ def check_files(root: str | os.PathLike[str], names: Sequence[str], source: str)
     """Raise FileNotFoundError if a file that `source` lists is missing below `root`."""
     missing = [name for name in names if not os.path.isfile(os.path.join(root, name))]
     if missing:
-        like = _like(os.fspath(root), missing[0])
+        like = _similar_name(os.fspath(root), missing[0])
         remedy = "Add the files or remove their rows."
         if like not in (None, missing[0]):
             remedy = (
@@ -134,8 +136,8 @@ def check_files(root: str | os.PathLike[str], names: Sequence[str], source: str)
         )
 
 
-def _like(root: str, name: str) -> str | None:
-    """Find the file that a person would take for the one of that name."""
+def _similar_name(root: str, name: str) -> str | None:
+    """Find a file whose name differs only in case, Unicode form or separators."""
 
     def plain(name: str) -> str:
         return unicodedata.normalize("NFC", name).casefold()
@@ -154,14 +156,9 @@ def _like(root: str, name: str) -> str | None:
 
 
 def warn_unlisted(
-    root: str | os.PathLike[str],
-    folder: str,
-    names: Sequence[str],
-    source: str,
-    *,
-    stacklevel: int = 3,
+    root: str | os.PathLike[str], folder: str, names: Sequence[str], source: str
 ) -> None:
-    """Warn, two calls up, of audio files in a folder below `root` that `source` does not list."""
+    """Warn of audio files in a folder below `root` that `source` does not list."""
     listed = set(names)
     others = [
         name
@@ -172,5 +169,5 @@ def warn_unlisted(
         warnings.warn(
             f"{len(others)} audio files below {os.path.join(root, folder)!r}, first "
             f"{others[0]!r}, are not listed in {source} and are left out.",
-            stacklevel=stacklevel,
+            stacklevel=find_stack_level(),
         )

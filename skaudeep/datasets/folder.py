@@ -1,4 +1,4 @@
-"""Corpora that tell classes, folds and partitions by their folders."""
+"""Reader of corpora whose folders are named after classes, folds or partitions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LAYOUTS = {
 
 
 def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
-    """Load the clips below a folder; its subfolders tell class, fold and partition.
+    """Load the clips below a folder, whose subfolders name classes, folds or partitions.
 
     No clip is opened. Hidden files and files that are not audio by their name are left out.
 
@@ -35,7 +35,7 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
         - "folds": `fold_1/<class>/<clip>`, `fold_2/<class>/<clip>` ...; a clip is tested in its
           own fold and trains in the others.
         - "partitions": `train/<class>/<clip>`, `devel/...`, `test/...`. The names `training`,
-          `dev`, `val` and `validation` are understood, too.
+          `dev`, `val` and `validation` are understood as well.
         - "classes": `<class>/<clip>`.
         - "files": every audio file, at any depth, unlabelled.
 

@@ -1,4 +1,4 @@
-"""GTZAN, the musical genres of Tzanetakis and Cook (2002)."""
+"""Reader of GTZAN, the musical genres of Tzanetakis and Cook (2002)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import check_folder, join, list_audio
 
 FOLDERS = ("genres", "genres_original")
 _CLIP = re.compile(r"(?P<genre>[^/]+)/(?P=genre)\.\d{5}\.\w+")
-# No more than noise after its header, in the copies that circulate.
+# In the copies that circulate, this file holds only noise after its header.
 _CORRUPT = "jazz.00054."
 
 
@@ -98,7 +99,7 @@ def load_gtzan(path: str | os.PathLike[str], *, keep_corrupt: bool = False) -> B
         warnings.warn(
             f"{corrupt[0]!r} in {str(root / prefix)!r} is left out: it cannot be decoded in the "
             "copies of GTZAN that circulate. Give keep_corrupt=True if yours is repaired.",
-            stacklevel=2,
+            stacklevel=find_stack_level(),
         )
         kept = [i for i, name in enumerate(names) if name not in corrupt]
         names, genres = [names[i] for i in kept], [genres[i] for i in kept]

@@ -1,4 +1,4 @@
-"""Segments of recordings: the (file, start, end) index of audformat, audb and opensmile."""
+"""Reader of segments of recordings: the (file, start, end) index of audformat and opensmile."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def load_index(
 ) -> Bunch:
     r"""Load segments of recordings, one row per segment. No recording is opened.
 
-    :class:`~skaudeep.SpectrogramExtractor` reads such segments by seeking: of a recording of hours
-    only what a segment asks for is decoded.
+    :class:`~skaudeep.SpectrogramExtractor` reads such segments by seeking: of a long recording only
+    the segments are decoded.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ def load_index(
     TypeError
         If `index` is none of these.
     ValueError
-        If levels or columns are missing, a segment stands twice, ends before it starts or starts
-        before its recording, a file lies outside `root`, or a cell holds what its column may not
-        hold.
+        If levels or columns are missing, a segment occurs twice, ends before it starts or starts
+        before its recording, a file lies outside `root`, or a cell holds a value that its column
+        does not allow.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def load_index(
     source, base = "the index", Path()
     if isinstance(index, str | os.PathLike):
         file = Path(index).expanduser()
-        # without the levels, what is missing shall be named
+        # where no level is there, the message names all of them
         levels = [name for name in read_header(file) if name in _LEVELS] or _LEVELS
         cells = read_columns(file, list(dict.fromkeys(levels + wanted)))
         index = pd.DataFrame(cells, dtype=str).set_index(levels, drop=False)
@@ -149,7 +149,7 @@ def load_index(
 
 
 def _as_frame(index: Any) -> pandas.DataFrame:
-    """Bring what the user passed into a DataFrame with the levels file, start and end."""
+    """Convert the index to a DataFrame with the levels file, start and end."""
     import pandas as pd
 
     if isinstance(index, pd.Index):

@@ -1,4 +1,4 @@
-"""Clips of a data set chosen, joined and repeated, with all that is known about them."""
+"""Operations on data sets: select clips, concatenate data sets, upsample small classes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
 from skaudeep._padding import pad
-
-# Keys that hold one entry per clip in every data set, and keys that never do. Any other key does
-# where its length is the number of clips.
-ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
-WHOLE_KEYS = ("target_names", "feature_names", "cv", "DESCR")
+from skaudeep._warnings import find_stack_level
+from skaudeep.datasets.bunch import (
+    ROW_KEYS,
+    WHOLE_KEYS,
+    check_bunch,
+    fold_indices,
+    n_entries,
+    replace_keys,
+)
 
 
 def select(
@@ -24,7 +28,7 @@ def select(
     *,
     classes: Sequence[str] | None = None,
 ) -> Bunch:
-    """Keep some clips of a data set, with everything that is known about them.
+    """Keep some clips of a data set, in all of its keys.
 
     Parameters
     ----------
@@ -32,7 +36,7 @@ def select(
         A data set with the keys of :func:`make_bunch`; it is not changed.
     clips : array-like of bool, int or str, or slice, default=None
         A mask of shape (n_clips,), positions, or names as in `filenames`. Positions and names also
-        give the order of the result, and none may stand twice. None keeps all clips.
+        determine the order of the result, and must be distinct. None keeps all clips.
     classes : sequence of str, default=None
         Keep only clips of these classes, and number the classes in the order given here. None
         keeps clips of all classes and their numbers, even of classes that are left without clips.
@@ -47,7 +51,7 @@ def select(
     Raises
     ------
     ValueError
-        If no clip is left, or clips or classes are not there.
+        If no clip is left, or a clip or class does not exist.
 
     Warns
     -----
@@ -96,27 +100,27 @@ def select(
         warnings.warn(
             f"Fold(s) {', '.join(one_sided)} of {new['folds'].shape[1]} have no clips left to "
             "train or to test on and are dropped.",
-            stacklevel=2,
+            stacklevel=find_stack_level(),
         )
         kept = [str(fold + 1) not in one_sided for fold in range(new["folds"].shape[1])]
         new["folds"] = new["folds"][:, kept]
-    return renewed(bunch, **new)
+    return replace_keys(bunch, **new)
 
 
 def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = None) -> Bunch:
     """Join data sets, the clips of the first one first.
 
-    Classes are matched by name and numbered anew: those of the first data set, then what others
-    add. Fold k of one joins fold k of the others. A data set without folds joins others that have
-    some only if it is unlabelled: its clips then train in every fold.
+    Classes are matched by name and renumbered: those of the first data set, then those that others
+    add. Fold k of one is joined with fold k of the others. A data set without folds can be joined
+    with others that have some only if it is unlabelled: its clips then train in every fold.
 
     Parameters
     ----------
     bunches : sequence of :class:`~sklearn.utils.Bunch`
         At least one data set, all with the same keys; none is changed.
     prefixes : sequence of str, one per data set, default=None
-        Put before file names and groups, such as "gtzan/", so that equal ones of different corpora
-        stay apart. None: names must differ, and equal groups are one group.
+        Text to put before file names and groups, such as "gtzan/", so that equal ones of different
+        corpora remain distinct. None: names must differ, and equal groups become one group.
 
     Returns
     -------
@@ -128,7 +132,8 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     ------
     ValueError
         If data sets differ in their keys, their number of folds, their kind of target or of data,
-        the size of frames, or a value such as `sampling_rate`; or if a file name stands in two.
+        the size of frames, or a value such as `sampling_rate`; or if two have a file name in
+        common.
 
     Examples
     --------
@@ -184,7 +189,7 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     new["folds"] = _join_folds(bunches)
     new["target"], new["target_names"] = _join_targets(bunches)
     new["DESCR"] = "\n\n".join(dict.fromkeys(bunch.get("DESCR", "") for bunch in bunches)).strip()
-    return renewed(bunches[0], **new)
+    return replace_keys(bunches[0], **new)
 
 
 def upsample(
@@ -195,18 +200,18 @@ def upsample(
 ) -> Bunch:
     """Balance the classes: repeat clips until each class has as many as the largest.
 
-    Partitions are balanced each by itself, and so are clips that are tested in the same folds: a
-    copy stays on the side of its original, in partitions, folds and groups, and where all classes
-    occur in all folds every training side is balanced. No copy is in the test indices of `cv`, so
-    that each clip is still tested once.
+    Each partition is balanced separately, and so are the clips that are tested in the same folds: a
+    copy belongs to the partition, folds and group of its original, and where all classes occur in
+    all folds every training set is balanced. No copy is in the test indices of `cv`, so that each
+    clip is still tested once.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set of classes with the keys of :func:`make_bunch`; it is not changed.
     partitions : str or sequence of str, default=None
-        Which to balance: "train", "devel", "test". None: "train", or all clips where there are no
-        partitions.
+        Partitions to balance: "train", "devel", "test". None: "train", or all clips where there are
+        no partitions.
     random_state : int, RandomState instance or None, default=None
         Determines which clips are repeated once more than others of their class. Pass an int for
         the same clips in every call.
@@ -229,7 +234,7 @@ def upsample(
     Notes
     -----
     Unlabelled clips are not repeated. Divide first, then balance: :func:`add_folds` refuses a data
-    set with copies, and a splitter that knows nothing of them would test on what it trained on.
+    set with copies, and a splitter that does not know of copies would test on training clips.
 
     Examples
     --------
@@ -287,67 +292,14 @@ def upsample(
     new = {key: take(bunch[key], rows) for key in row_keys(bunch)}
     new["filenames"] = np.array(names)
     new["copy_of"] = np.array([""] * n_clips + bunch.filenames[originals].tolist())
-    return renewed(bunch, **new)
+    return replace_keys(bunch, **new)
 
 
-# What the functions above and their neighbours build on.
-
-
-def check_bunch(bunch: Mapping[str, Any]) -> Bunch:
-    """Return a data set whose keys fit together; as a Bunch, which `bunch | {...}` is not.
-
-    Raises
-    ------
-    ValueError
-        If a key of :func:`make_bunch` is missing or of another length than `filenames`, or `cv` is
-        not what `folds` say.
-    """
-    needed = (*ROW_KEYS, "target_names")
-    if not isinstance(bunch, Mapping) or (missing := [key for key in needed if key not in bunch]):
-        lacks = f" without {', '.join(missing)}" if isinstance(bunch, Mapping) else ""
-        raise ValueError(
-            f"Got a {type(bunch).__name__}{lacks}, expected a data set with the keys "
-            f"{', '.join(needed)}. Assemble it with skaudeep.datasets.make_bunch."
-        )
-    n_clips = len(bunch["filenames"])
-    for key in ROW_KEYS:
-        if n_entries(bunch[key]) != n_clips:
-            raise ValueError(
-                f"Got {key} with {n_entries(bunch[key])} entries for {n_clips} filenames, expected "
-                "one entry per clip."
-            )
-    if "cv" in bunch:
-        expected = fold_indices(bunch["folds"], bunch.get("copy_of"))
-        sides = [list(map(np.asarray, fold)) for fold in bunch["cv"]]
-        if len(sides) != len(expected) or not all(
-            np.array_equal(side, indices)
-            for fold, pair in zip(sides, expected, strict=True)
-            for side, indices in zip(fold, pair, strict=True)
-        ):
-            raise ValueError(
-                "Got cv that is not what folds say, expected the same folds in both. Assemble the "
-                "data set with skaudeep.datasets.make_bunch(..., folds=...)."
-            )
-    return Bunch(**bunch)
-
-
-def renewed(bunch: Bunch, **changes: Any) -> Bunch:
-    """Return a data set with other values under some keys, and with `cv` to match its folds."""
-    new = Bunch(**{**bunch, **changes})
-    new["cv"] = fold_indices(new["folds"], new.get("copy_of"))
-    return new
-
-
-def fold_indices(
-    folds: npt.NDArray[np.int8], copy_of: npt.NDArray[np.str_] | None = None
-) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """Positions of the clips that train and that are tested in each fold; copies only train."""
-    original = True if copy_of is None else np.asarray(copy_of) == ""
-    return [(np.flatnonzero(fold == 0), np.flatnonzero((fold == 1) & original)) for fold in folds.T]
+# Helpers, also for other modules.
 
 
 def row_keys(bunch: Bunch) -> list[str]:
-    """Keys of a data set that hold one entry per clip."""
+    """Return the keys of a data set that hold one entry per clip."""
     n_clips = len(bunch["filenames"])
     return [
         key
@@ -356,15 +308,8 @@ def row_keys(bunch: Bunch) -> list[str]:
     ]
 
 
-def n_entries(value: Any) -> int | None:
-    """Length of an array, pandas object, list or tuple; None for what is no row of entries."""
-    if hasattr(value, "shape"):
-        return value.shape[0] if value.shape else None
-    return len(value) if isinstance(value, list | tuple) else None
-
-
 def take(values: Any, rows: npt.NDArray[np.intp]) -> Any:
-    """Entries of an array, pandas object, list or tuple at some positions."""
+    """Return the entries of an array, pandas object, list or tuple at the given positions."""
     if hasattr(values, "iloc"):
         return values.iloc[rows]
     return values[rows] if hasattr(values, "shape") else [values[row] for row in rows]
@@ -405,7 +350,7 @@ def _positions(bunch: Bunch, clips: npt.ArrayLike | slice) -> npt.NDArray[np.int
 
 
 def _join(parts: list[Any], key: str, waveforms: bool) -> Any:
-    """Put the entries of several data sets under one key one after the other."""
+    """Concatenate the entries of several data sets for one key."""
     if any(isinstance(part, list | tuple) for part in parts):
         return [entry for part in parts for entry in part]
     if all(hasattr(part, "names") for part in parts):  # a pandas index
@@ -485,7 +430,7 @@ def _join_targets(bunches: list[Bunch]) -> tuple[npt.NDArray[Any], list[str]]:
 
 
 def is_labelled(bunch: Bunch) -> npt.NDArray[np.bool_]:
-    """Tell which clips have a class or a value."""
+    """Return a mask of the clips that have a class or a value."""
     target = bunch["target"]
     return ~np.isnan(target) if target.dtype.kind == "f" else target >= 0
 

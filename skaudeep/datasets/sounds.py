@@ -1,4 +1,4 @@
-"""Labelled synthetic recordings whose classes differ in the order of what is heard."""
+"""A generator of labelled synthetic recordings whose classes differ in temporal order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
+from skaudeep._files import replacing
 from skaudeep.datasets.bunch import fold_columns, make_bunch
 from skaudeep.datasets.files import join, list_audio
 
@@ -95,7 +96,7 @@ SOUNDS = {
 
 
 class _Session(NamedTuple):
-    """What all recordings of a session share."""
+    """Properties that all recordings of a session share."""
 
     level: float  # dB re full scale, root mean square of the event
     snr: float  # dB, event to background
@@ -115,7 +116,7 @@ def _make_session(sampling_rate: int, rng: np.random.Generator) -> _Session:
 def _record(
     sound: _Sound, session: _Session, n_samples: int, sampling_rate: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Play a sound in a session's room and add the background."""
+    """Add the reverberation and the background noise of a session to a sound."""
     n_event = round(rng.uniform(0.7, 0.9) * n_samples)
     start = rng.integers(0, n_samples - n_event + 1)
     event = sound.make(np.arange(n_event) / sampling_rate, rng)
@@ -152,15 +153,16 @@ def make_sounds(
     folder: str | os.PathLike[str] | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Generate labelled recordings that only their course over time tells apart.
+    """Generate labelled recordings whose classes differ only in temporal order.
 
     The classes come in pairs with the same long-term spectrum: sweeps up and down, two tones low
     then high and high then low, clicks that hasten and slacken, noise with a slow and a fast
     tremolo, noise that swells and fades. All but the tremolos are one sound played forwards and
     backwards, so that no average over time separates the two.
 
-    Each recording session has its own level, background noise and room, and is a fold: a classifier
-    is tested in a session that it never heard. Pitch, timing and onset vary from clip to clip.
+    Each recording session has its own level, background noise and reverberation, and is a fold: a
+    classifier is tested on a session without training clips. Pitch, timing and onset vary from clip
+    to clip.
 
     Parameters
     ----------
@@ -172,12 +174,12 @@ def make_sounds(
     n_sessions : int >= 1, default=5
         Number of sessions. With one there are no folds.
     sampling_rate : int >= 8000, default=16000
-        In Hz.
+        Sampling rate in Hz.
     duration : float >= 0.1 or (low, high), default=1.0
         Length of a clip in seconds, or the range from which each clip's length is drawn.
     folder : str or Path, default=None
-        Where to write the clips, as float WAV files `fold_<session>/<class>/<number>.wav`, which
-        :func:`load_folder` reads, too. Clips of an earlier call are overwritten. None: the clips
+        Folder for the clips, float WAV files `fold_<session>/<class>/<number>.wav`, which
+        :func:`load_folder` can read. Clips of an earlier call are overwritten. None: the clips
         stay in memory.
     random_state : int, RandomState instance or None, default=None
         Determines the clips. Pass an int for the same clips in every call, in memory or on disk.
@@ -191,7 +193,7 @@ def make_sounds(
             Waveforms in [-1, 1]; where `duration` is a range an array of objects, each a waveform
             of shape (n_samples,); with `folder` the paths of the clips.
         sampling_rate : int
-            In Hz.
+            Sampling rate in Hz.
 
         `groups` holds the sessions.
 
@@ -221,9 +223,9 @@ def make_sounds(
     ]
     if folder is not None:
         folder = Path(folder).expanduser()
-        _check_empty_but_for(folder, names)
+        _check_no_other_audio(folder, names)
 
-    # A generator per session and per clip: what one of them draws never shifts the others.
+    # One generator per session and per clip, so that the draws of one never affect another.
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     sessions = [
         _make_session(sampling_rate, np.random.default_rng([seed, 0, session]))
@@ -306,26 +308,21 @@ def _stack(waveforms: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32 |
     return data
 
 
-def _check_empty_but_for(folder: Path, names: list[str]) -> None:
+def _check_no_other_audio(folder: Path, names: list[str]) -> None:
     try:
-        strangers = set(list_audio(folder)).difference(names)
+        others = set(list_audio(folder)).difference(names)
     except FileNotFoundError:
         return
-    if strangers:
+    if others:
         raise FileExistsError(
-            f"Got folder={str(folder)!r}, which holds {len(strangers)} audio files that are not of "
-            f"this set, first {min(strangers)!r}. Give an empty folder."
+            f"Got folder={str(folder)!r}, which holds {len(others)} audio files that are not of "
+            f"this set, first {min(others)!r}. Give an empty folder."
         )
 
 
 def _write(path: Path, waveform: npt.NDArray[np.float32], sampling_rate: int) -> None:
-    """Write a WAV file that is there whole or not at all."""
     from scipy.io import wavfile
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        wavfile.write(unfinished, sampling_rate, waveform)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        wavfile.write(temporary, sampling_rate, waveform)

@@ -1,4 +1,4 @@
-"""Folds and partitions, added to a data set and dropped from it."""
+"""Functions that add folds and partitions to a data set, or drop them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
-from skaudeep.datasets.bunch import PARTITIONS
-from skaudeep.datasets.operations import check_bunch, is_labelled, renewed, row_keys
+from skaudeep._warnings import find_stack_level
+from skaudeep.datasets.bunch import PARTITIONS, check_bunch, replace_keys
+from skaudeep.datasets.operations import is_labelled, row_keys
 
-MAX_BINS = 10  # of equal numbers of clips, for values to regress on
+MAX_BINS = 10  # bins of equal numbers of clips, for regression targets
 
 
 def add_folds(
@@ -37,10 +38,10 @@ def add_folds(
     n_folds : int >= 2, default=5
         Number of folds, at most that of groups.
     groups : str or None, default="groups"
-        Key whose equal entries must not be torn apart: speakers, recordings ... Clips where it is
-        empty stand alone. None: every clip stands alone.
+        Key whose equal entries stay in one fold, such as speakers or recordings. A clip with an
+        empty entry is a group of its own. None: every clip is a group of its own.
     random_state : int, RandomState instance or None, default=None
-        Determines the order in which groups of equal size are dealt out. Pass an int for the same
+        Determines the order in which groups of equal size are assigned. Pass an int for the same
         folds in every call.
 
     Returns
@@ -65,10 +66,10 @@ def add_folds(
 
     Notes
     -----
-    Groups are dealt out one by one, the largest first, each to the fold that lacks most of its
+    Groups are assigned one by one, the largest first, each to the fold that lacks most of its
     classes: greedy minimisation of the chi-square distance from exact shares, summed over classes
-    and the number of clips. Where every clip stands alone, classes and folds come out even to
-    within one clip.
+    and the number of clips. Where every clip is a group of its own, the sizes of classes and folds
+    differ by at most one clip.
 
     Examples
     --------
@@ -88,8 +89,8 @@ def add_folds(
         )
     fold_of = _divide(bunch, [1 / n_folds] * int(n_folds), groups, random_state)
     folds = (fold_of[:, None] == np.arange(n_folds)).astype(np.int8)
-    _warn_of_rare_classes(bunch, fold_of, [f"fold {k + 1}" for k in range(n_folds)])
-    return renewed(bunch, folds=folds)
+    _warn_about_rare_classes(bunch, fold_of, [f"fold {k + 1}" for k in range(n_folds)])
+    return replace_keys(bunch, folds=folds)
 
 
 def add_partitions(
@@ -110,11 +111,12 @@ def add_partitions(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`make_bunch` and without partitions; it is not changed.
     train, devel, test : float in [0, 1], default=0.6, 0.2, 0.2
-        Share of the clips in each partition; together 1. With 0 there is no such partition.
+        Share of the clips in each partition; their sum is 1. A share of 0 omits the partition.
     groups : str or None, default="groups"
-        Key whose equal entries must not be torn apart. None: every clip stands alone.
+        Key whose equal entries stay in one partition. None: every clip is a group of its own.
     random_state : int, RandomState instance or None, default=None
-        Pass an int for the same partitions in every call.
+        Determines the order in which groups of equal size are assigned. Pass an int for the same
+        partitions in every call.
 
     Returns
     -------
@@ -158,8 +160,8 @@ def add_partitions(
         )
     names = [name for name in PARTITIONS if shares[name] > 0]
     part_of = _divide(bunch, [shares[name] for name in names], groups, random_state)
-    _warn_of_rare_classes(bunch, part_of, names)
-    return renewed(bunch, partition=np.array(names, dtype="U5")[part_of])
+    _warn_about_rare_classes(bunch, part_of, names)
+    return replace_keys(bunch, partition=np.array(names, dtype="U5")[part_of])
 
 
 def drop_folds(bunch: Bunch) -> Bunch:
@@ -183,7 +185,7 @@ def drop_folds(bunch: Bunch) -> Bunch:
     ((20, 0), [])
     """
     bunch = check_bunch(bunch)
-    return renewed(bunch, folds=np.zeros((len(bunch.filenames), 0), dtype=np.int8))
+    return replace_keys(bunch, folds=np.zeros((len(bunch.filenames), 0), dtype=np.int8))
 
 
 def drop_partitions(bunch: Bunch) -> Bunch:
@@ -207,17 +209,17 @@ def drop_partitions(bunch: Bunch) -> Bunch:
     {''}
     """
     bunch = check_bunch(bunch)
-    return renewed(bunch, partition=np.full(len(bunch.filenames), "", dtype="U5"))
+    return replace_keys(bunch, partition=np.full(len(bunch.filenames), "", dtype="U5"))
 
 
 def _divide(
     bunch: Bunch, shares: Sequence[float], groups: str | None, random_state: Any
 ) -> npt.NDArray[np.intp]:
-    """Part of each clip, so that parts have their share of every class and groups stay whole."""
+    """Assign each clip to a part, with the given shares of every class and undivided groups."""
     if "copy_of" in bunch:
         raise ValueError(
-            "Got a data set with copies of clips (key copy_of), which would be on both sides of a "
-            "division, expected originals. Divide first, then upsample."
+            "Got a data set with copies of clips (key copy_of), which would be in training and "
+            "test at once, expected originals. Divide first, then upsample."
         )
     group_of = _group_numbers(bunch, groups)
     n_groups = group_of.max() + 1
@@ -242,7 +244,7 @@ def _divide(
         cost = (2 * dealt + counts[group]) @ (counts[group] / totals) / shares
         if n_groups - n_done == empty.sum():  # small shares get their group, too
             cost[~empty] = np.inf
-        # Rounded: what is equal on paper must not be told apart by the last bit.
+        # Rounded: rounding errors must not decide between costs that are equal.
         part = np.argmin(cost.round(9))
         part_of[group] = part
         dealt[part] += counts[group]
@@ -283,7 +285,7 @@ def _strata(bunch: Bunch, n_parts: int) -> npt.NDArray[np.intp]:
     return np.unique(strata, return_inverse=True)[1]
 
 
-def _warn_of_rare_classes(
+def _warn_about_rare_classes(
     bunch: Bunch, part_of: npt.NDArray[np.intp], names: Sequence[str]
 ) -> None:
     if bunch.target.dtype.kind == "f":
@@ -297,5 +299,5 @@ def _warn_of_rare_classes(
         warnings.warn(
             f"{len(missing)} class(es) occur in too few groups to be everywhere, first "
             f"{missing[0]}. Ask for fewer parts, or leave the class(es) out.",
-            stacklevel=3,
+            stacklevel=find_stack_level(),
         )

@@ -1,4 +1,4 @@
-"""Corpora that a table describes: one row per clip, columns named by the caller."""
+"""Reader of corpora that a table describes, with one row per clip."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _DELIMITERS = ",;\t|"
 _UNLABELLED = ("", "?")
-# In lower case; of 1.0 and TRUE pandas, R and spreadsheets are fond.
+# In lower case; pandas, R and spreadsheets write 1.0 and TRUE.
 _MEMBERSHIP = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
-# A number that is written as more than a whole one.
+# A number that is not written as a whole one.
 _DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d*,\d+")  # as spreadsheets write it where the comma is decimal
 
@@ -163,8 +163,8 @@ def read_columns(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not UTF-8, a column is missing or stands twice, there are no rows, or a row has
-        more or fewer cells than the first.
+        If the file is not UTF-8, a column is missing or occurs twice, there are no rows, or a row
+        has more or fewer cells than the first.
 
     Examples
     --------
@@ -278,13 +278,13 @@ def _check_columns(header: Sequence[object], columns: Sequence[str], source: str
         if count != 1:
             one = " Is it all one column? Then give delimiter=." if len(header) == 1 else ""
             raise ValueError(
-                f"Got column {column!r}, which stands {count} times in {source}, expected once. "
+                f"Got column {column!r}, which occurs {count} times in {source}, expected once. "
                 f"Columns there: {', '.join(map(repr, header))}.{one}"
             )
 
 
 def frame_columns(frame: pandas.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Bring the columns into the form in which a text file holds them."""
+    """Return columns of a DataFrame as text, as :func:`read_columns` returns those of a file."""
     _check_columns(frame.columns.tolist(), columns, "the DataFrame")
     if len(frame) == 0:
         raise ValueError("Got a DataFrame without rows, expected one per clip.")
@@ -310,7 +310,7 @@ def read_labels(
     task: str | None,
     target_names: Sequence[str] | None,
 ) -> tuple[npt.NDArray[Any] | None, list[str]]:
-    """Return what :func:`read_target` does, nothing without a column; see :func:`load_table`."""
+    """Read the target, or return None where no column is named; see :func:`load_table`."""
     if task not in (None, "classification", "regression"):
         raise ValueError(f"Got task={task!r}, expected None, 'classification' or 'regression'.")
     if target is not None:
@@ -414,7 +414,7 @@ def read_folds(
 
 
 def read_partition(cells: list[str], names: list[str]) -> list[str]:
-    """Return partitions under our names; see :func:`load_table`."""
+    """Translate partitions to "train", "devel", "test" or ""; see :func:`load_table`."""
     for cell, name in zip(cells, names, strict=True):
         if cell and cell.lower() not in PARTITION_ALIASES:
             raise ValueError(

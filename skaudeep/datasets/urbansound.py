@@ -1,4 +1,4 @@
-"""UrbanSound8K, the sounds of cities of Salamon, Jacoby and Bello (2014)."""
+"""Reader of UrbanSound8K, the urban sounds of Salamon, Jacoby and Bello (2014)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import given_folds, make_bunch, number_classes
+from skaudeep.datasets.bunch import fold_columns_or_warn, make_bunch, number_classes
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
 from skaudeep.datasets.table import read_columns
@@ -17,8 +17,8 @@ TABLE = "metadata/UrbanSound8K.csv"
 def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
     r"""Load UrbanSound8K [1]_ from disk: a table, and clips in ten folders, one per fold.
 
-    No clip is opened. Take the ten folds as they are: clips cut from one recording share a fold,
-    and splits of one's own give results that compare with nobody's.
+    No clip is opened. Use the ten given folds: clips cut from one recording share a fold, and
+    results on other splits cannot be compared with published ones.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
     check_files(root, names, TABLE)
     warn_unlisted(root, "audio", names, TABLE)
     target, target_names = number_classes(table["classID"], table["class"], clips, TABLE)
-    folds, fold_names = given_folds(table["fold"], root)
+    folds, fold_names = fold_columns_or_warn(table["fold"], root)
     return make_bunch(
         join(root, names),
         names,

@@ -1,6 +1,8 @@
 """How well features tell classes apart: the protocol, its results and their comparison."""
 
-from skaudeep.evaluation.protocol import BandStatistics, evaluate
+from skaudeep._base import LearningTags
+from skaudeep.evaluation.protocol import evaluate
 from skaudeep.evaluation.results import Comparison, Evaluation, compare
+from skaudeep.statistics import BandStatistics
 
-__all__ = ["BandStatistics", "Comparison", "Evaluation", "compare", "evaluate"]
+__all__ = ["BandStatistics", "Comparison", "Evaluation", "LearningTags", "compare", "evaluate"]

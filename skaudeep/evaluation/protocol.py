@@ -1,21 +1,23 @@
-"""Score a pipeline on a data set, beside the controls that say what the score is worth."""
+"""The protocol: a pipeline is scored over the folds of a data set, and its controls as well."""
 
 from collections.abc import Mapping
 from itertools import product
 from numbers import Integral
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted
 
-from skaudeep.evaluation.results import Comparison, Evaluation, check_confidence, compare
+from skaudeep._base import LearningTags, learning_tags
+from skaudeep.datasets.operations import take
+from skaudeep.evaluation.results import Evaluation, check_confidence_level
+from skaudeep.statistics import BandStatistics
 
-__all__ = ["BandStatistics", "Comparison", "Evaluation", "compare", "evaluate"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -23,46 +25,47 @@ def evaluate(
     bunch: Mapping[str, Any],
     *,
     protocol: Literal["inductive", "transductive"] = "inductive",
-    repeats: int = 1,
+    n_repeats: int = 1,
     controls: bool = True,
     cv: Any = None,
     n_jobs: int | None = None,
     random_state: Any = None,
-    confidence: float = 0.95,
+    confidence_level: float = 0.95,
 ) -> Evaluation:
-    """Accuracy and UAR of a pipeline over the folds of a data set, beside two controls.
+    """Score a pipeline over the folds of a data set, with the controls that its score needs.
 
-    A score of learned features says little by itself: a network that was never trained, or
-    a few statistics of the spectrogram, may do as well. Both are therefore run on the same
-    folds with the same classifier. They stand in ``controls`` of the result, together with a
-    comparison clip by clip when the result is printed.
+    The score of learned features says little by itself: a network that was never trained, or
+    a few statistics of the spectrogram, may do as well. These controls are therefore run on the
+    same folds with the same classifier. They are in ``controls`` of the result, and printing the
+    result compares the pipeline with each of them, clip by clip.
 
     Steps that learn nothing (their tag ``requires_fit`` is False, as with
-    `SpectrogramExtractor`) are run once at the head of the pipeline and shared by all folds,
-    repeats and controls. Inside a `FeatureFusion` they are not.
+    `SpectrogramExtractor`) are run once where they stand at the head of the pipeline. All folds,
+    repeats and controls share what they give. Inside a `FeatureFusion` they are not shared.
 
     Parameters
     ----------
     pipeline : Pipeline or classifier
-        Ends in a classifier. It is cloned, never fitted or changed.
+        A classifier, or a pipeline that ends in one. It is cloned, never fitted or changed.
     bunch : Bunch
-        Reads ``data`` (n_clips rows), ``target`` (n_clips,) int with -1 where unlabelled, and,
-        where there, ``target_names``, ``cv`` or ``folds``, ``partition`` and ``groups``.
-        Unlabelled clips are never trained on as labels nor tested; only the transductive
-        protocol uses them.
+        Data set with ``data`` (n_clips rows), ``target`` (n_clips,) int with -1 where unlabelled,
+        and optionally ``target_names``, ``cv`` or ``folds``, ``partition`` and ``groups``.
+        Unlabelled clips are in no training or test fold; only the transductive protocol uses
+        them.
     protocol : {"inductive", "transductive"}, default="inductive"
         "inductive": all steps are fitted on the training clips of each fold. "transductive":
-        every step up to the last skaudeep transformer is fitted once per repeat on *all*
-        clips of the bunch, test clips included, without labels; the steps after it are fitted
-        on the training clips of each fold. The paper reports the latter; only the former
-        estimates how recordings from elsewhere would fare.
-    repeats : int, default=1
-        How often everything is run, each time with another seed for every ``random_state``
-        in the pipeline.
+        every step up to the last unsupervised one is fitted once per repeat on *all* clips of
+        the bunch, test clips included, without labels; the steps after it are fitted on the
+        training clips of each fold. The paper reports transductive scores; only inductive ones
+        estimate the accuracy on recordings from elsewhere.
+    n_repeats : int, default=1
+        Number of times that everything is run, each time with another seed for every
+        ``random_state`` in the pipeline.
     controls : bool, default=True
-        Whether to run the classifier also on "untrained network" (every transformer that has
-        ``max_epochs``, at any depth, with ``max_epochs=0``) and on "mel statistics"
-        (`BandStatistics` in its place).
+        Whether to score two variants of the pipeline as well: "untrained network", with the
+        same network before its training, unless nothing in the pipeline is trained; and "mel
+        statistics", with `BandStatistics` in place of each step that reads spectrograms. Steps at
+        any depth count, such as those of the views of a `FeatureFusion`.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         "devel" trains on the partition train and tests on devel; "test" trains on train and
         devel and tests on test. An int or a splitter of scikit-learn divides the labelled
@@ -71,40 +74,53 @@ def evaluate(
     n_jobs : int or None, default=None
         Number of folds (of all repeats) run in parallel; None is 1, -1 is all processors.
     random_state : int, RandomState instance or None, default=None
-        Draws one seed per repeat. An int gives the same result each time.
-    confidence : float in (0, 1), default=0.95
-        Level of the intervals.
+        Generator of one seed per repeat. An int gives the same result each time.
+    confidence_level : float in (0, 1), default=0.95
+        Confidence level of the intervals.
 
     Returns
     -------
     Evaluation
-        Prints as a table.
+        The predictions and scores. ``print`` shows them as a table.
 
     Raises
     ------
     ValueError
         If the bunch has no folds, a fold has no labelled training or test clip or trains on
         a test clip, the target is not made of class numbers or has another length than the
-        data, or a parameter is out of range.
+        data, a parameter is out of range, or the pipeline has no step that the controls could
+        replace or the transductive protocol could fit.
 
     See Also
     --------
-    compare : Two evaluations, clip by clip.
+    compare : Compare two evaluations, clip by clip.
+    skaudeep.BandStatistics : The features of the control "mel statistics".
 
     Notes
     -----
-    The transductive protocol never shows a label to the unsupervised steps, but the features
-    have seen the test clips: its figures compare with the paper's, not with inductive ones.
+    In the transductive protocol the unsupervised steps see the test clips, though none of their
+    labels. Its scores compare with those of the paper, not with inductive ones.
+
+    An estimator says by a method ``__skaudeep_tags__``, which returns
+    `skaudeep.evaluation.LearningTags`, which of this holds for it. All of skaudeep have it. A
+    transformer from elsewhere that has none counts as one that is not unsupervised, that has no
+    untrained variant and that no control replaces. To take part, it states for example::
+
+        def __skaudeep_tags__(self):
+            return LearningTags(
+                unsupervised=True, reads_spectrograms=True, untrained={"n_iter": 0}
+            )
 
     Examples
     --------
-    A classifier that always says the most frequent class has a fair accuracy and UAR of chance.
+    A classifier that always predicts the most frequent class has a high accuracy, but its UAR is
+    at chance level.
 
     >>> import numpy as np
     >>> from sklearn.dummy import DummyClassifier
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.utils import Bunch
-    >>> from skaudeep.evaluation import BandStatistics, evaluate
+    >>> from skaudeep import BandStatistics, evaluate
     >>> target = np.tile([0, 0, 1, 0], 5)
     >>> folds = np.repeat(np.eye(5, dtype=int), 4, axis=0)
     >>> bunch = Bunch(data=np.zeros((20, 7, 3)), target=target, folds=folds)
@@ -121,9 +137,9 @@ def evaluate(
             f"Got protocol={protocol!r}; choose 'inductive' (all is fitted on training clips) "
             "or 'transductive' (the unsupervised steps see all clips, unlabelled)."
         )
-    if not isinstance(repeats, Integral) or isinstance(repeats, bool) or repeats < 1:
-        raise ValueError(f"Got repeats={repeats!r}, expected an integer of at least 1.")
-    check_confidence(confidence)
+    if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
+        raise ValueError(f"Got n_repeats={n_repeats!r}, expected an integer of at least 1.")
+    check_confidence_level(confidence_level)
     if not hasattr(pipeline, "predict"):
         raise ValueError(
             f"Got a {type(pipeline).__name__} without predict, expected a classifier or a "
@@ -135,15 +151,16 @@ def evaluate(
     if protocol == "transductive" and not _n_unsupervised(pipeline):
         raise ValueError(
             "Got protocol='transductive' for a pipeline without a step to fit on all clips; "
-            "expected a Pipeline with a transformer of skaudeep (Seq2SeqAutoencoder, "
-            "FeatureFusion, ...) before the classifier. Use protocol='inductive'."
+            "expected a Pipeline with a Seq2SeqAutoencoder, or another transformer that is "
+            "unsupervised by its __skaudeep_tags__, before the classifier. Use "
+            "protocol='inductive'."
         )
 
     data = bunch["data"]
-    if n_shared := _n_stateless(pipeline):
+    if n_shared := min(_n_stateless(pipeline), _n_in_controls(pipeline)):
         data = clone(pipeline[:n_shared]).fit_transform(data)
         variants = {name: variant[n_shared:] for name, variant in variants.items()}
-    seeds = check_random_state(random_state).randint(2**31 - 1, size=repeats).tolist()
+    seeds = check_random_state(random_state).randint(2**31 - 1, size=n_repeats).tolist()
     names = bunch.get("target_names")
     results = {
         name: Evaluation(
@@ -155,7 +172,7 @@ def evaluate(
             ),
             protocol=protocol,
             seeds=seeds,
-            confidence=confidence,
+            confidence_level=confidence_level,
         )
         for name, variant in variants.items()
     }
@@ -164,113 +181,7 @@ def evaluate(
     return result
 
 
-class BandStatistics(TransformerMixin, BaseEstimator):
-    """Mean, standard deviation and mean absolute change over time of each band.
-
-    The three-line baseline that a learned representation has to beat, and the control
-    "mel statistics" of `evaluate`. Nothing is learned.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Number of bands seen in `fit`.
-
-    Examples
-    --------
-    One clip with three frames of one band:
-
-    >>> from skaudeep.evaluation import BandStatistics
-    >>> BandStatistics().fit_transform([[[0.0], [1.0], [5.0]]]).round(2)
-    array([[2.  , 2.16, 2.5 ]], dtype=float32)
-    """
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember the number of bands.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_frames, n_bands)
-            Spectrograms, as in `transform`.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        self.n_features_in_ = np.shape(X[0])[-1]
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Statistics of each clip, or of each chunk.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_frames, n_bands)
-            Spectrograms; (n_clips, n_chunks, n_frames, n_bands) and lists of arrays of
-            different lengths as well. Trailing frames of NaN are padding.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, 3 * n_bands) or (n_clips, n_chunks, 3 * n_bands), float32
-            The means of all bands, then the standard deviations, then the mean absolute
-            differences between consecutive frames (0 for a single frame). NaN where a
-            clip or chunk is nothing but padding.
-
-        Raises
-        ------
-        ValueError
-            If a clip has NaN before its last frame, or is no sequence of frames.
-        """
-        return np.stack([self._statistics(np.asarray(x), i) for i, x in enumerate(X)])
-
-    def _statistics(self, x: np.ndarray, clip: int) -> np.ndarray:
-        if x.ndim == 3:
-            return np.stack([self._statistics(chunk, clip) for chunk in x])
-        if x.ndim != 2 or len(x) == 0:
-            raise ValueError(
-                f"Clip {clip} has shape {x.shape}, expected at least one frame in "
-                "(n_frames, n_bands) or (n_chunks, n_frames, n_bands)."
-            )
-        missing = np.isnan(x)
-        n_frames = len(x) - int(np.argmin(missing.all(axis=1)[::-1]))
-        if missing.all():
-            return np.full(3 * x.shape[1], np.nan, dtype=np.float32)
-        if missing[:n_frames].any():
-            raise ValueError(
-                f"Clip {clip} has NaN before its last frame, expected NaN only as padding "
-                "at the end; repair or leave out the clip."
-            )
-        x = x[:n_frames].astype(np.float64)
-        change = np.abs(np.diff(x, axis=0)).sum(axis=0) / max(n_frames - 1, 1)
-        return np.concatenate([x.mean(axis=0), x.std(axis=0), change]).astype(np.float32)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names such as ``mean_0``, ``std_0`` and ``change_0``, the number being the band.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (3 * n_bands,), str objects
-        """
-        check_is_fitted(self, "n_features_in_")
-        names = product(("mean", "std", "change"), range(self.n_features_in_))
-        return np.array([f"{name}_{band}" for name, band in names], dtype=object)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        return tags
-
-
-# What goes in: labels and folds.
+# Checks of labels and folds.
 
 
 def _check_target(bunch: Mapping[str, Any]) -> np.ndarray:
@@ -316,7 +227,7 @@ def _check_target(bunch: Mapping[str, Any]) -> np.ndarray:
 def _check_folds(
     bunch: Mapping[str, Any], target: np.ndarray, cv: Any
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Training and test clips of each fold, the labelled ones among them."""
+    """Return the labelled training and test clips of each fold."""
     labelled = np.flatnonzero(target >= 0)
     folds = []
     for i, (train, test) in enumerate(_splits(bunch, target, labelled, cv), start=1):
@@ -324,7 +235,7 @@ def _check_folds(
             train, test = np.arange(len(target))[train], np.arange(len(target))[test]
         except IndexError as error:
             raise ValueError(
-                f"Fold {i} names a clip that is not there: {error}; expected indices of the "
+                f"Fold {i} names a clip that does not exist: {error}; expected indices of the "
                 f"{len(target)} clips."
             ) from error
         if len(shared := np.intersect1d(train, test)):
@@ -389,31 +300,41 @@ def _splits(
     ]
 
 
-# Parts and variants of the pipeline.
-
-
-def _networks(pipeline: Any) -> list[str]:
-    """Names of the parameters, at any depth, that hold a transformer with epochs."""
-    params = pipeline.get_params(deep=True)
-    owners = [name.removesuffix("__max_epochs") for name in params if name.endswith("__max_epochs")]
-    return [owner for owner in owners if hasattr(params[owner], "transform")]
+# Parts and variants of a pipeline.
 
 
 def _controls(pipeline: Any) -> dict[str, Any]:
-    networks = _networks(pipeline)
-    if not networks:
-        raise ValueError(
-            "Got controls=True for a pipeline without a network to leave untrained, expected a "
-            "Seq2SeqAutoencoder in it; pass controls=False."
-        )
-    return {
-        "untrained network": clone(pipeline).set_params(
-            **{f"{name}__max_epochs": 0 for name in networks}
-        ),
-        "mel statistics": clone(pipeline).set_params(
-            **{name: BandStatistics() for name in networks}
-        ),
+    """Return the variants of the pipeline that its steps allow by their tags."""
+    params = pipeline.get_params(deep=True)
+    tags = {name: learning_tags(value) for name, value in params.items()}
+    untrained = {
+        f"{name}__{parameter}": value
+        for name, of_step in tags.items()
+        for parameter, value in (of_step.untrained or {}).items()
     }
+    statistics: dict[str, Any] = {}
+    readers = [name for name, of_step in tags.items() if of_step.reads_spectrograms]
+    owners = set()
+    for name in readers:
+        if any(name.startswith(f"{outer}__") for outer in readers):
+            continue  # The estimator around it is replaced.
+        owner = max((o for o in params if name.startswith(f"{o}__")), key=len, default="")
+        # Of several steps in a row, such as one network over the states of another, only the first
+        # is given spectrograms.
+        follows = owner in owners and isinstance(params.get(owner, pipeline), Pipeline)
+        statistics[name] = "passthrough" if follows else BandStatistics()
+        owners.add(owner)
+    changes = {"untrained network": untrained, "mel statistics": statistics}
+    controls = {
+        name: clone(pipeline).set_params(**change) for name, change in changes.items() if change
+    }
+    if not controls:
+        raise ValueError(
+            "Got controls=True for a pipeline in which no step learns features of spectrograms, "
+            "expected a Seq2SeqAutoencoder or another estimator that says so by "
+            "__skaudeep_tags__; pass controls=False."
+        )
+    return controls
 
 
 def _steps(pipeline: Any) -> list[Any]:
@@ -421,6 +342,12 @@ def _steps(pipeline: Any) -> list[Any]:
     if not isinstance(pipeline, Pipeline):
         return []
     return [step for _, step in pipeline.steps[:-1]]
+
+
+def _tags_in(step: Any) -> list[LearningTags]:
+    """Return the learning tags of a step and of all estimators in it."""
+    nested = step.get_params(deep=True).values() if hasattr(step, "get_params") else ()
+    return [learning_tags(value) for value in (step, *nested)]
 
 
 def _n_stateless(pipeline: Any) -> int:
@@ -433,21 +360,21 @@ def _n_stateless(pipeline: Any) -> int:
     return len(_steps(pipeline))
 
 
+def _n_in_controls(pipeline: Any) -> int:
+    """Count the steps at the head of the pipeline that stay the same in its controls."""
+    for n, step in enumerate(_steps(pipeline)):
+        if any(tags.reads_spectrograms or tags.untrained for tags in _tags_in(step)):
+            return n
+    return len(_steps(pipeline))
+
+
 def _n_unsupervised(pipeline: Any) -> int:
-    """Count the steps up to the last one that is or contains a transformer of skaudeep."""
+    """Count the steps up to the last one that is or contains an unsupervised one."""
     last = 0
     for n, step in enumerate(_steps(pipeline), start=1):
-        if step in (None, "passthrough"):
-            continue
-        if any(map(_is_unsupervised, [step, *step.get_params(deep=True).values()])):
+        if any(tags.unsupervised for tags in _tags_in(step)):
             last = n
     return last
-
-
-def _is_unsupervised(value: Any) -> bool:
-    # By the name of the module, so that nothing is imported to find out.
-    ours = any(kind.__module__.partition(".")[0] == "skaudeep" for kind in type(value).__mro__)
-    return hasattr(value, "transform") and (ours or hasattr(value, "max_epochs"))
 
 
 def _seeded(pipeline: Any, seed: int) -> Any:
@@ -457,7 +384,7 @@ def _seeded(pipeline: Any, seed: int) -> Any:
         for name in sorted(pipeline.get_params(deep=True))
         if name == "random_state" or name.endswith("__random_state")
     ]
-    # A seed each: views of a fusion with equal weights would be no different views.
+    # Each has its own seed: networks of a fusion with equal weights would give the same features.
     return clone(pipeline).set_params(**{name: rng.randint(2**31 - 1) for name in names})
 
 
@@ -473,7 +400,9 @@ def _predict_folds(
     transductive: bool,
     n_jobs: int | None,
 ) -> list[list[np.ndarray]]:
-    """Predictions of each repeat and fold."""
+    """Return the predicted classes of each repeat and fold."""
+    if n := _n_stateless(pipeline):
+        pipeline, data = pipeline[n:], clone(pipeline[:n]).fit_transform(data)
     pipelines = [_seeded(pipeline, seed) for seed in seeds]
     features = [data] * len(seeds)
     if transductive and (n := _n_unsupervised(pipeline)):
@@ -495,10 +424,4 @@ def _fit_transform(steps: Any, data: Any) -> Any:
 def _fit_predict(
     pipeline: Any, X: Any, y: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> np.ndarray:
-    return pipeline.fit(_take(X, train), y[train]).predict(_take(X, test))
-
-
-def _take(X: Any, rows: np.ndarray) -> Any:
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    return X[rows] if hasattr(X, "shape") else [X[row] for row in rows]
+    return pipeline.fit(take(X, train), y[train]).predict(take(X, test))

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from skaudeep.formats.tables import Table, in_order, load_tables, save_tables
+from skaudeep.formats.tables import Table, arrange_columns, load_tables, save_tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Cells that spreadsheets execute; apostrophes count, so that the added one can be told apart.
+# Cells that spreadsheets execute. Leading apostrophes count, so that only an added one is removed.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
-_PLAIN = re.compile(r"[^\s,{}?'\"\\%]+")  # what ARFF needs no quotes around
+_PLAIN = re.compile(r"[^\s,{}?'\"\\%]+")  # text that needs no quotes in ARFF
 
 # --- CSV -----------------------------------------------------------------------------------------
 
@@ -41,24 +41,24 @@ def save_csv(
     Columns are `filename`, `chunk_nr`, `label_nominal`, `label_numeric`, `feature_0`, ... Without
     folds and partitions there is one file; otherwise one for the clips of each partition, in
     `train/`, `devel/`, `test/`, or one for the test clips of each fold, in `fold_1/`, `fold_2/`,
-    ..., or both, as in `train/fold_1/`. Floats have the digits that tell them apart as float32.
+    ..., or both, as in `train/fold_1/`. Floats have as many digits as identify a float32.
     Groups and `DESCR` are not saved, nor which clips are copies that
     :func:`~skaudeep.datasets.upsample` made: with folds, such a data set is refused.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        With all keys of :func:`~skaudeep.datasets.make_bunch`. `data` has the shape
-        (n_clips, n_features); further axes become columns, too.
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` has the shape
+        (n_clips, n_features); further axes become columns as well.
     folder : str or Path
-        Created if it does not exist.
+        Folder of the files, created if it does not exist.
     name : str, default="features"
         Name of the files, without suffix.
     labels_last : bool, default=False
-        Put the two columns of labels behind the features.
+        Whether to put the two columns of labels after the features.
     escape_formulas : bool, default=False
-        Put an apostrophe before names and labels that a spreadsheet would execute: those
-        that begin with `=`, `+`, `-`, `@`, a tab or a line break.
+        Whether to put an apostrophe before names and labels that a spreadsheet would execute:
+        those that begin with `=`, `+`, `-`, `@`, a tab or a line break.
     split : bool, default=True
         False writes one file for all clips, without folds and partitions.
     chunked : bool, default=None
@@ -68,7 +68,7 @@ def save_csv(
     Returns
     -------
     list of Path
-        The files, each written in one piece.
+        The files, each written in one step.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def save_csv(
 
     See Also
     --------
-    load_csv : Load them again.
+    load_csv : Load the files.
 
     References
     ----------
@@ -106,12 +106,12 @@ def save_csv(
     """
 
     def write(file: TextIO, table: Table, rows: NDArray[np.bool_]) -> None:
-        frame = in_order(table, rows, labels_last)
+        frame = arrange_columns(table, rows, labels_last)
 
         def quoted(text: str) -> str:
             if escape_formulas and _FORMULA.match(text):
                 text = "'" + text
-            # pandas and csv leave a lone carriage return bare, which ends a line for readers.
+            # pandas and csv do not quote a lone carriage return, which ends a line for readers.
             return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text
 
         file.write(",".join(frame) + "\n")
@@ -129,11 +129,11 @@ def load_csv(
     Parameters
     ----------
     path : str or Path
-        A file, or the folder of an export, whose subfolders tell folds and partitions.
+        A file, or the folder of an export, whose subfolders are named after folds and partitions.
     name : str, default=None
         Name of the files, without suffix, if the folder holds several exports.
     escape_formulas : bool, default=False
-        Take away the apostrophes that `save_csv(..., escape_formulas=True)` added.
+        Whether to remove the apostrophes that `save_csv(..., escape_formulas=True)` added.
 
     Returns
     -------
@@ -141,8 +141,8 @@ def load_csv(
         All keys of :func:`~skaudeep.datasets.make_bunch`. `data` is float32 of shape
         (n_clips, n_features), or (n_clips, n_chunks, n_features) where a clip has several rows,
         NaN where a clip lacks a chunk. Every column but `filename`, `chunk_nr` and the labels is a
-        feature. Labels that are numbers without names are a target to regress on. Clips stand in
-        the order in which they are read: by partition, fold and row.
+        feature. Labels that are numbers without names are a regression target. Clips are in the
+        order in which they are read: by partition, fold and row.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def load_csv(
 
 
 def _cells(column: pd.Series, quoted: Callable[[str], str], missing: str) -> list[str]:
-    """Write the cells of a column, numbers with the digits that tell them apart."""
+    """Format the cells of a column, numbers with as many digits as identify them."""
     if column.name in ("filename", "label_nominal"):
         return [quoted(cell) if cell else missing for cell in column]
     text = column.to_numpy().astype(str)
@@ -215,41 +215,46 @@ def save_arff(
     """Save a feature set as ARFF files for Weka, laid out as auDeep does.
 
     Attributes are the columns of :func:`save_csv`, and so are the files; `label_nominal` lists all
-    classes. Floats have the digits that tell them apart as float64, missing values are `?`.
+    classes. Floats have as many digits as identify a float64, missing values are `?`.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        As for :func:`save_csv`.
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` has the shape
+        (n_clips, n_features); further axes become columns as well.
     folder : str or Path
-        Created if it does not exist.
+        Folder of the files, created if it does not exist.
     name : str, default="features"
         Name of the files, without suffix.
     relation : str, default="auDeep exported data set"
-        What the files call their relation: the default is what auDeep writes.
+        Name of the relation in the files; the default is that of auDeep.
     labels_last : bool, default=False
-        Put the two attributes of labels behind the features.
+        Whether to put the two attributes of labels after the features.
     filenames : bool, default=True
         False leaves out `filename`, the one attribute that is text, which
         :func:`scipy.io.arff.loadarff` cannot read. Nor can :func:`load_arff` load such a file.
-    split, chunked : bool
-        As for :func:`save_csv`.
+    split : bool, default=True
+        False writes one file for all clips, without folds and partitions.
+    chunked : bool, default=None
+        Whether the second axis of `data` counts chunks, which get a row each. None: it does where
+        there are four axes.
 
     Returns
     -------
     list of Path
-        The files, each written in one piece.
+        The files, each written in one step.
 
     Raises
     ------
     ValueError
-        As for :func:`save_csv`, or if the relation's name holds a quote or a line break.
+        If the layout has no place for a clip, the folder holds an export of another layout, or the
+        relation's name holds a quote or a line break.
     NotADirectoryError
         If `folder` is a file.
 
     See Also
     --------
-    load_arff : Load them again.
+    load_arff : Load the files.
 
     Examples
     --------
@@ -279,7 +284,7 @@ def save_arff(
         raise ValueError(f"Got relation={relation!r}, expected a name without quotes and breaks.")
 
     def write(file: TextIO, table: Table, rows: NDArray[np.bool_]) -> None:
-        frame = in_order(table, rows, labels_last)
+        frame = arrange_columns(table, rows, labels_last)
         names = table.target_names
         kinds = {
             "filename": "STRING",
@@ -309,15 +314,16 @@ def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch
     Parameters
     ----------
     path : str or Path
-        A file, or the folder of an export, whose subfolders tell folds and partitions.
+        A file, or the folder of an export, whose subfolders are named after folds and partitions.
     name : str, default=None
         Name of the files, without suffix, if the folder holds several exports.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        As :func:`load_csv`. Classes are all that `label_nominal` lists, in the order of their
-        numbers; a class without clips takes a number that is left.
+        All keys of :func:`~skaudeep.datasets.make_bunch`, see :func:`load_csv`. Classes are all
+        that `label_nominal` lists, in the order of their numbers; a class without clips gets an
+        unused number.
 
     Raises
     ------
@@ -365,6 +371,6 @@ def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch
 
 
 def _quoted(text: str) -> str:
-    # liac-arff escapes what needs it, but leaves braces and a lone "?" bare, which it cannot read.
+    # liac-arff does not quote braces and a lone "?", although it cannot read them without quotes.
     quoted: str = arff.encode_string(text)
     return quoted if quoted != text or _PLAIN.fullmatch(text) else f"'{text}'"

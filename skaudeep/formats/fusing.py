@@ -1,4 +1,4 @@
-"""The features of several stored sets of the same clips, side by side."""
+"""Concatenation of the features of several stored data sets."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     Parameters
     ----------
     bunches : sequence of :class:`~sklearn.utils.Bunch`
-        At least one, with the same clips, labels, folds and partitions in the same order, and
-        `data` that differ in their last axis at most.
+        At least one data set, all with the same clips, labels, folds and partitions in the same
+        order, and with `data` that differ in their last axis at most.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Instances, the rows of auDeep's files: one a chunk, which together make a Bunch of clips."""
+"""Conversion between a Bunch of clips and auDeep's files, which have one row per chunk."""
 
 from __future__ import annotations
 
@@ -10,38 +10,31 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._padding import pad, row_lengths
-from skaudeep.datasets.bunch import make_bunch
-from skaudeep.datasets.operations import renewed
+from skaudeep.datasets.bunch import REQUIRED_KEYS, check_bunch, make_bunch, replace_keys
 
 RowReader = Callable[[int, int], NDArray[np.float32]]
 
 
 def complete_bunch(bunch: Bunch) -> Bunch:
-    """Return the bunch with all its keys, if they agree and can be stored.
+    """Check a data set and return it with all the keys that files store.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        With all keys of :func:`~skaudeep.datasets.make_bunch`.
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`.
 
     Returns
     -------
     Bunch
-        A new one, with `errors`, ndarray of shape (n_clips,) of str, besides, and with `copy_of`
-        where the bunch has it.
+        A new data set with the keys of :func:`~skaudeep.datasets.make_bunch`, with `errors`,
+        ndarray of shape (n_clips,) of str, and with `copy_of` where `bunch` has it.
 
     Raises
     ------
     ValueError
         If a key is missing, keys contradict each other, or a text cannot be stored.
     """
-    keys = ("data", "filenames", "target", "target_names", "folds", "partition", "groups", "DESCR")
-    if missing := [key for key in keys if key not in bunch]:
-        raise ValueError(
-            f"Got a bunch without {missing[0]!r}, expected all keys of datasets.make_bunch. "
-            "Assemble it with make_bunch."
-        )
-    bunch = Bunch(**bunch)  # as `bunch | {...}` is none
+    bunch = check_bunch(bunch, required=(*REQUIRED_KEYS, "DESCR"))
     whole = make_bunch(
         bunch.data,
         bunch.filenames,
@@ -55,12 +48,7 @@ def complete_bunch(bunch: Bunch) -> Bunch:
     whole.errors = np.full(len(whole.filenames), "")
     for key in {"errors", "copy_of"} & bunch.keys():
         whole[key] = np.asarray(bunch[key], dtype=str)
-        if whole[key].shape != whole.filenames.shape:
-            raise ValueError(
-                f"Got {key} of shape {whole[key].shape} with {len(whole.filenames)} filenames, "
-                "expected one text per clip."
-            )
-    whole = renewed(whole)  # copies only train, in whatever file they are
+    whole = replace_keys(whole)  # with `copy_of`: copies are never tested
     for key in ("filenames", "target_names", "groups", "errors", "copy_of"):
         for text in whole.get(key, ()):
             _check_text(key, str(text))
@@ -80,7 +68,7 @@ def _check_text(key: str, text: str) -> None:
 
 
 def row_reader(data: Any) -> tuple[tuple[int, ...], RowReader]:
-    """Read rows of data, whatever holds them.
+    """Return a function that reads rows of data from any container.
 
     Parameters
     ----------
@@ -90,14 +78,14 @@ def row_reader(data: Any) -> tuple[tuple[int, ...], RowReader]:
     Returns
     -------
     shape : tuple of int
-        Of the data, the rows of a list padded to the longest.
+        Shape of the data; the rows of a list are padded to the longest.
     read : callable
-        `read(start, stop)` gives the rows from start to stop, float32.
+        `read(start, stop)` returns the rows from start to stop, float32.
 
     Raises
     ------
     ValueError
-        If they are no numbers of two axes or more, or have an axis of length 0.
+        If the data are not numeric, have fewer than two axes, or an axis of length 0.
     """
     ragged = isinstance(data, list | tuple) or getattr(data, "dtype", None) == np.dtype(object)
     if ragged and all(np.ndim(row) == 2 for row in data):
@@ -124,16 +112,17 @@ def row_reader(data: Any) -> tuple[tuple[int, ...], RowReader]:
 def group_by_clip(
     filenames: NDArray, chunk_nr: NDArray, path: str, n_chunks: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Find the clips of instances that are a chunk each.
+    """Group instances, of which each is a chunk, by clip.
 
     Parameters
     ----------
     filenames, chunk_nr : ndarray of shape (n_instances,)
-        Clip of each instance, and which of its chunks it is, from 0.
+        Clip of each instance, and its number among the chunks of that clip, from 0.
     path : str
-        Where they are from, for error messages.
+        Path of the file, for error messages.
     n_chunks : int, default=None
-        How many chunks a clip has. None: as many as there are, and no axis where that is 1.
+        Number of chunks per clip. None takes the largest number that occurs, and no axis where
+        that is 1.
 
     Returns
     -------
@@ -147,7 +136,7 @@ def group_by_clip(
     Raises
     ------
     ValueError
-        If there are none, or chunk numbers are not 0, 1, 2, ..., each once.
+        If there are no instances, or the chunk numbers of a clip are not 0, 1, 2, ..., each once.
     """
     if not len(filenames):
         raise ValueError(f"{path}: holds no clips, expected at least one.")
@@ -176,20 +165,23 @@ def group_by_clip(
 def reduce_to_clips(
     columns: dict[str, NDArray], clip: NDArray[np.int64], first: NDArray[np.int64], path: str
 ) -> dict[str, NDArray]:
-    """Reduce columns of instances to one value a clip, whose chunks must agree.
+    """Reduce columns of instances to one value per clip; the chunks of a clip must agree.
 
     Parameters
     ----------
     columns : dict of ndarray of shape (n_instances, ...) or ()
-        Filenames among them.
-    clip, first : ndarray
-        As `group_by_clip` gives them.
+        Columns by name, with `filename` among them.
+    clip : ndarray of shape (n_instances,), int
+        Clip of each instance, as `group_by_clip` returns it.
+    first : ndarray of shape (n_clips,), int
+        First instance of each clip, as `group_by_clip` returns it.
     path : str
-        Where they are from, for error messages.
+        Path of the file, for error messages.
 
     Returns
     -------
     dict of ndarray of shape (n_clips, ...) or ()
+        The columns, by name.
 
     Raises
     ------
@@ -201,7 +193,7 @@ def reduce_to_clips(
     reduced = {name: values[first] if values.ndim else values for name, values in columns.items()}
     for name in {"label_nominal", "label_numeric", "cv_folds", "partition"} & set(columns):
         here, there = columns[name], reduced[name][clip]
-        # What is missing in both is NaN, and not equal to itself.
+        # A missing value is NaN, which does not equal itself.
         same = ((here == there) | ((here != here) & (there != there))).reshape(len(clip), -1)
         if not same.all():
             odd = str(columns["filename"][np.argmin(same.all(axis=1))])
@@ -217,18 +209,18 @@ def decode_target(
     Parameters
     ----------
     columns : dict of ndarray of shape (n_clips,)
-        With filename, label_nominal ("" or NaN where there is none) and label_numeric (NaN), or
-        with target.
+        Columns by name: `target`, or else `filename`, `label_nominal` ("" or NaN where unlabelled)
+        and `label_numeric` (NaN where unlabelled).
     label_map : list of (name, number), default=None
-        The classes. None: those that occur.
+        The classes. None takes those that occur.
     path : str
-        Where they are from, for error messages.
+        Path of the file, for error messages.
 
     Returns
     -------
     target : ndarray of shape (n_clips,), or None
-        Integers that count the classes by their number, floats where there are no names, None where
-        there is no label at all.
+        Index of each clip's class in the order of the classes' numbers, or floats where labels have
+        no names, or None where no clip is labelled.
     target_names : list of str
         Class names, in the order of their numbers.
 
@@ -273,10 +265,11 @@ def frame_counts(values: NDArray[np.float32]) -> NDArray[np.int64]:
     Parameters
     ----------
     values : ndarray of shape (n_instances, n_frames, ...) or (n_instances, n_features)
+        Instances with NaN as padding at their ends.
 
     Returns
     -------
     ndarray of shape (n_instances,), int64
-        0 where all is NaN; for features 0 or 1.
+        Number of frames; 0 where all values are NaN; for features 0 or 1.
     """
     return row_lengths(values[:, None] if values.ndim == 2 else values)

@@ -1,4 +1,4 @@
-"""Rows of a NetCDF file that stay on disk until they are asked for."""
+"""Arrays that stay in a NetCDF file and are read row by row on demand."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from numpy.typing import DTypeLike, NDArray
 
 from skaudeep._files import fingerprint
 
-# The library must not be called by two threads at once. xarray would lock most calls, but not all.
+# netCDF4 must not be called by two threads at once. xarray would lock most calls, but not all.
 LIBRARY = threading.RLock()
-CACHE_BYTES = 2**21  # of chunks that the library keeps
+CACHE_BYTES = 2**21  # bytes of file chunks that netCDF4 caches
 
 
 class StoredArray:
-    """Rows of a stored data set that are read only when they are asked for.
+    """Rows of a stored data set, each read from disk on access.
 
-    It serves as X wherever rows are taken a batch at a time, as in
-    :class:`~skaudeep.Seq2SeqAutoencoder`. Several rows of it are again a `StoredArray`, so that the
-    folds of a cross-validation stay on disk, too; one row, and `numpy.asarray` of all, are read.
-    It can be pickled: the file is opened again by its path.
+    It can be passed as X where rows are taken a batch at a time, as in
+    :class:`~skaudeep.Seq2SeqAutoencoder`. Indexing several rows returns another `StoredArray`, so
+    that the folds of a cross-validation stay on disk as well; indexing one row, or
+    :func:`numpy.asarray`, reads the values. A pickled array opens the file again by its path.
 
     Parameters
     ----------
     file : StoredFile
-        Where the rows are, in the variable `features`.
+        The file that holds the rows, in its variable `features`.
     shape : tuple of int
-        Shape of an instance of it.
+        Shape of one instance, which is a row of the variable.
     instances : ndarray of shape (n_clips,) or (n_clips, n_chunks), int
-        Which instance each row, or each chunk of a row, is; -1 where there is none.
+        Position in the file of each row, or of each chunk of a row; -1 where there is none.
 
     Attributes
     ----------
     shape : tuple of int
-        ``(n_clips, ...)`` or ``(n_clips, n_chunks, ...)``.
+        Shape of all rows: ``(n_clips, ...)`` or ``(n_clips, n_chunks, ...)``.
     dtype : dtype
-        float32.
+        Type of the values: float32.
     ndim : int
         Number of axes.
     """
@@ -68,7 +68,7 @@ class StoredArray:
         if isinstance(key, tuple):
             rows, *others = key
             if not others or (len(others) == 1 and others[0] is Ellipsis):
-                return self[rows]  # scikit-learn asks for X[rows, ...]
+                return self[rows]  # scikit-learn indexes X[rows, ...]
             if rows is Ellipsis:
                 return np.asarray(self)[key]
             some = self[rows]
@@ -92,7 +92,7 @@ class StoredArray:
         rows = self._instances.ravel()
         item = self.shape[self._instances.ndim :]
         there = rows >= 0
-        wanted, place = np.unique(rows[there], return_inverse=True)  # sorted: disks like it
+        wanted, place = np.unique(rows[there], return_inverse=True)  # sorted: read in order
         if len(wanted) == len(rows) and (place == np.arange(len(rows))).all():
             return self._take(wanted).reshape(self.shape)
         values = np.full((len(rows), *item), np.nan, np.float32)
@@ -110,7 +110,7 @@ class StoredArray:
             with LIBRARY:
                 return np.asarray(self._file.dataset()["features"][key], dtype=np.float32)
         except RuntimeError as error:
-            raise damaged(self._file.path, error) from error
+            raise damaged_file(self._file.path, error) from error
 
 
 class ReplacedError(ValueError):
@@ -118,44 +118,44 @@ class ReplacedError(ValueError):
 
 
 class StoredFile:
-    """A NetCDF file, opened when it is needed, closed when nobody needs it, pickled by its path.
+    """A NetCDF file that is opened on first use, closed when it is unused, and pickled by its path.
 
     Parameters
     ----------
     path : str
-        The file.
-    known : tuple
-        Its identity, see :func:`~skaudeep._files.fingerprint`.
+        Path of the file.
+    expected : tuple
+        Fingerprint that the file must have, see :func:`~skaudeep._files.fingerprint`.
     """
 
-    def __init__(self, path: str, known: tuple[object, ...]) -> None:
+    def __init__(self, path: str, expected: tuple[object, ...]) -> None:
         self.path = os.path.abspath(path)
-        self._identity = known
+        self._fingerprint = expected
         self._dataset: netCDF4.Dataset | None = None
         self._closing: weakref.finalize | None = None
 
     def dataset(self) -> netCDF4.Dataset:
-        """Open the file, if it is not open yet; to be called and used under `LIBRARY`.
+        """Return the open file. Call this, and use the result, while holding the lock `LIBRARY`.
 
         Raises
         ------
         ValueError
             If the file is damaged.
         ReplacedError
-            If another has taken its place.
+            If the file has been replaced by another one.
         """
         if self._dataset is None:
             try:
                 dataset = netCDF4.Dataset(self.path)
             except OSError as error:
-                raise damaged(self.path, error) from error
+                raise damaged_file(self.path, error) from error
             dataset.set_auto_mask(False)
             if "features" in dataset.variables:
-                # Up to 64 MB otherwise, which rows in random order have no use for.
+                # The default of up to 64 MB is of no use to rows in random order.
                 dataset["features"].set_var_chunk_cache(CACHE_BYTES)
             self._closing = weakref.finalize(self, _close, dataset)
             with open(self.path, "rb") as now:
-                if fingerprint(now) != self._identity:
+                if fingerprint(now) != self._fingerprint:
                     raise ReplacedError(
                         f"{self.path}: has been replaced since it was loaded. Load it again."
                     )
@@ -163,7 +163,7 @@ class StoredFile:
         return self._dataset
 
     def close(self) -> None:
-        """Give back what the library keeps of the file, until it is needed again."""
+        """Close the file; it is opened again on the next use."""
         if self._closing is not None:
             self._closing()
         self._dataset = self._closing = None
@@ -177,8 +177,8 @@ def _close(dataset: netCDF4.Dataset) -> None:
         dataset.close()
 
 
-def damaged(path: str, error: Exception) -> ValueError:
-    """Say what is wrong with a file that the library refuses."""
+def damaged_file(path: str, error: Exception) -> ValueError:
+    """Return the error that describes a file that netCDF4 cannot read."""
     with open(path, "rb") as file:
         start = file.read(8)
     if start[:4] != b"\x89HDF" and start[:3] != b"CDF":

@@ -1,4 +1,4 @@
-"""Data sets as NetCDF files in auDeep's layout: written in one piece, read whole or row by row."""
+"""Data sets as NetCDF files in auDeep's layout, loaded into memory or read row by row."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from skaudeep._files import append_checksum, fingerprint, has_checksum, replacing, verify_checksum
+from skaudeep._files import (
+    append_checksum,
+    check_compression,
+    fingerprint,
+    has_checksum,
+    replacing,
+    verify_checksum,
+)
 from skaudeep._version import __version__
-from skaudeep.datasets.bunch import PARTITIONS, make_bunch
-from skaudeep.datasets.operations import renewed
+from skaudeep.datasets.bunch import PARTITIONS, make_bunch, replace_keys
 from skaudeep.formats.layout import (
     RowReader,
     complete_bunch,
@@ -33,14 +39,14 @@ from skaudeep.formats.lazy import (
     ReplacedError,
     StoredArray,
     StoredFile,
-    damaged,
+    damaged_file,
 )
 
-FORMAT = 1  # raised when a reader of this one could no longer read what is written
-BLOCK_BYTES = 2**20  # held in memory at a time, about
-CHUNK_BYTES = 2**16  # compressed and checked together, at least; one row where it is larger
+FORMAT = 1  # version of the layout; increased when older readers cannot read new files
+BLOCK_BYTES = 2**20  # approximate number of bytes held in memory at a time
+CHUNK_BYTES = 2**16  # smallest part that is compressed and checked at once; one row if larger
 MAX_CHUNK_BYTES = 2**20
-TEXTS = 2**10  # read at once
+TEXTS = 2**10  # texts read at once
 PARTITION_NUMBER = {"": -1} | {name: number for number, name in enumerate(PARTITIONS)}
 AUDEEP = (
     "features",
@@ -51,7 +57,7 @@ AUDEEP = (
     "label_nominal",
     "label_numeric",
 )
-# And lengths, which NaN in the features tells, too.
+# Variables that auDeep does not know. `lengths` is missing: NaN in the features states it as well.
 OURS = ("target", "groups", "copy_of", "error", "DESCR")
 
 # --- reading -------------------------------------------------------------------------------------
@@ -63,15 +69,15 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
     Parameters
     ----------
     path : str or Path
-        The file.
+        Path of the file.
     lazy : bool, default=False
-        True leaves the data on disk: `data` is a :class:`StoredArray`, which serves as X and is
-        read a batch at a time in `fit` and `transform`. Everything else is read at once.
+        True leaves the data on disk: `data` is a :class:`StoredArray`, which can be passed as X
+        and is read a batch at a time in `fit` and `transform`. All other keys are read at once.
     verify : bool, default=True
-        Read the whole file once and compare it with its digest, so that a single wrong bit
-        anywhere is an error. False opens a large file at once, and a file that another program
-        has changed on purpose; damage in `data` is still found where it is read. Files of auDeep
-        have no digest.
+        Whether to read the whole file once and compare it with its checksum, so that a single
+        wrong bit is an error. False opens a large file faster, and opens a file that another
+        program has changed on purpose; damage in `data` is still found when it is read. Files of
+        auDeep have no checksum.
 
     Returns
     -------
@@ -79,22 +85,22 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         All keys of :func:`~skaudeep.datasets.make_bunch`, and one more:
 
         data : ndarray or StoredArray, float32
-            Of shape (n_clips, n_frames, n_bands) or (n_clips, n_features), or with chunks as
-            second axis. Rows whose clip is shorter end in NaN.
+            Array of shape (n_clips, n_frames, n_bands) or (n_clips, n_features), or with chunks as
+            second axis. Rows of shorter clips end in NaN.
         errors : ndarray of shape (n_clips,) of str
-            Why a clip could not be read when its row was extracted; "" where it could.
+            Error message of each clip that could not be read during extraction; "" for others.
 
         And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, where it was saved.
 
-        Clips stand in the order of their first chunk in the file.
+        Clips are in the order of their first chunk in the file.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist, or is a folder.
     ValueError
-        If it is no NetCDF file, is damaged or cut short, holds another kind of data, contradicts
-        itself, or was written by a newer version of skaudeep.
+        If the file is no NetCDF file, is damaged or cut short, holds another kind of data,
+        contradicts itself, or was written by a newer version of skaudeep.
 
     See Also
     --------
@@ -116,9 +122,9 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
     file = Path(path).expanduser()
     try:
         stored, attributes, columns, shape = _read(file, verify)
-        bunch = _bunch_of(columns, attributes, stored, shape, str(file))
+        bunch = _build_bunch(columns, attributes, stored, shape, str(file))
     except (RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise damaged(str(file), error) from error
+        raise damaged_file(str(file), error) from error
     if lazy:
         stored.close()
     else:
@@ -137,12 +143,12 @@ def _read(
         )
     if path.is_dir():
         raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file.")
-    # Before the library parses it: on damaged files it may hang or crash.
+    # Before netCDF4 parses the file: it may crash on damaged ones, or never return.
     with open(path, "rb") as content:
-        sealed = has_checksum(content)
-        if verify and sealed and not verify_checksum(content):
+        has_digest = has_checksum(content)
+        if verify and has_digest and not verify_checksum(content):
             raise ValueError(
-                f"{path}: does not match its digest; it was damaged, or changed after it was "
+                f"{path}: does not match its checksum; it was damaged, or changed after it was "
                 "written. Restore it or write it again; load a change made on purpose with "
                 "verify=False."
             )
@@ -156,10 +162,10 @@ def _read(
             known = {*AUDEEP, *OURS} - {"features"}
             columns = {name: _column(dataset[name]) for name in known & set(dataset.variables)}
     except ReplacedError:
-        return _read(path, verify)  # by a writer, just now
-    if verify and "skaudeep" in attributes and not sealed:
+        return _read(path, verify)  # replaced by a writer in between
+    if verify and "skaudeep" in attributes and not has_digest:
         raise ValueError(
-            f"{path}: has lost its digest; it was cut short, or changed after it was written. "
+            f"{path}: has lost its checksum; it was cut short, or changed after it was written. "
             "Restore it or write it again; load a change made on purpose with verify=False."
         )
     return stored, attributes, columns, shape
@@ -179,7 +185,7 @@ def _check_layout(dataset: netCDF4.Dataset, path: Path) -> None:
             )
 
 
-def _bunch_of(
+def _build_bunch(
     columns: dict[str, NDArray],
     attributes: dict[str, Any],
     stored: StoredFile,
@@ -205,7 +211,7 @@ def _bunch_of(
             target=target,
             target_names=target_names,
             folds=None if not columns["cv_folds"].size else columns["cv_folds"],
-            partition=_partition_of(columns["partition"], path),
+            partition=_decode_partition(columns["partition"], path),
             groups=columns["groups"].tolist() if "groups" in columns else None,
             descr=str(columns["DESCR"]) if "DESCR" in columns else "",
         )
@@ -213,7 +219,7 @@ def _bunch_of(
         raise ValueError(f"{path}: {error}") from None
     bunch.errors = columns.get("error", np.full(len(first), "")).astype(str)
     if "copy_of" in columns:
-        return renewed(bunch, copy_of=columns["copy_of"].astype(str))
+        return replace_keys(bunch, copy_of=columns["copy_of"].astype(str))
     return bunch
 
 
@@ -221,14 +227,14 @@ def _column(variable: netCDF4.Variable) -> NDArray:
     if variable.dtype is not str or not variable.shape:
         values = np.asarray(variable[...])
         return values.astype(str) if values.dtype == np.dtype(object) else values
-    # Block by block: the library has a copy of each text.
+    # Block by block: netCDF4 keeps a copy of each text.
     texts: list[str] = []
     for start in range(0, len(variable), TEXTS):
         texts += variable[start : start + TEXTS].tolist()
     return np.array(texts, dtype=str)
 
 
-def _partition_of(values: NDArray, path: str) -> list[str]:
+def _decode_partition(values: NDArray, path: str) -> list[str]:
     numbers = np.where(np.isnan(values), -1, values).astype(int) if values.size else values
     if ((numbers < -1) | (numbers >= len(PARTITIONS))).any():
         raise ValueError(
@@ -247,47 +253,48 @@ def save_netcdf(
     chunked: bool | None = None,
     compression: int = 0,
 ) -> None:
-    """Save a data set as a NetCDF file, which auDeep can read, too.
+    """Save a data set as a NetCDF file, which auDeep can read as well.
 
-    The file is auDeep's in its variables, dimensions, types and attributes. What auDeep does not
-    know is in further variables, which it ignores: `lengths` (true frames of each instance, where
-    they differ), `groups`, `target` (of a regression), `copy_of` (of copies that
-    :func:`~skaudeep.datasets.upsample` made), `error` (why extraction failed) and `DESCR`; and in
-    one further attribute, `skaudeep`. Behind the end of the NetCDF content follows a digest
-    of all of it, which :func:`load_netcdf` checks.
+    The file has auDeep's variables, dimensions, types and attributes. Further variables, which
+    auDeep ignores, hold `lengths` (number of frames of each instance, where they differ),
+    `groups`, `target` (of a regression), `copy_of` (of copies that
+    :func:`~skaudeep.datasets.upsample` made), `error` (why extraction failed) and `DESCR`; there is
+    one further attribute, `skaudeep`. After the NetCDF content follows its SHA-256 checksum, which
+    :func:`load_netcdf` verifies.
 
-    The file appears under its name when it is whole: a reader sees what was there before, or all
-    of the new file. Data that are read from disk are written a block at a time.
+    The file appears under its name when it is complete: a reader sees either the old file or the
+    whole new one. Data that are read from disk are written a block at a time.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        With all keys of :func:`~skaudeep.datasets.make_bunch`. `data` is numeric: spectrograms
-        (n_clips, n_frames, n_bands), features (n_clips, n_features), either with chunks as second
-        axis, or a list of arrays (n_frames, n_bands). Anything that rows can be taken from
-        is read a block at a time. Frames behind a clip's end, and chunks it lacks, are NaN.
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` is numeric:
+        spectrograms (n_clips, n_frames, n_bands), features (n_clips, n_features), either with
+        chunks as second axis, or a list of arrays (n_frames, n_bands). Any container from which
+        rows can be taken is read a block at a time. Frames after a clip's end, and chunks that it
+        lacks, are NaN.
     path : str or Path
-        The file, which is replaced if it exists.
+        The file to write. It is replaced if it exists.
     chunked : bool, default=None
         Whether the second axis of `data` counts chunks. None: it does where there are four axes.
-        auDeep's files have an instance a chunk; chunks of NaN alone are left out.
+        auDeep's files have one instance per chunk; chunks of NaN alone are left out.
     compression : int in [0, 9], default=0
-        Level of zlib. 1 makes files of spectrograms about two fifths smaller and several times
-        slower to write and to read at random; 0 does not compress. Checksums (Fletcher-32, a
-        digest) are written in any case.
+        Level of zlib. Level 1 makes files of spectrograms about two fifths smaller and several
+        times slower to write and to read in random order; 0 does not compress. Checksums
+        (Fletcher-32 and SHA-256) are written in any case.
 
     Raises
     ------
     ValueError
         If the bunch contradicts itself, or `data` is not numeric.
     OSError
-        If the file cannot be written, for instance because the disk is full. What was there
-        before stays.
+        If the file cannot be written, for instance because the disk is full. The previous file
+        is kept.
 
     See Also
     --------
-    load_netcdf : Load it again.
-    extract_to_netcdf : Extract spectrograms straight into a file.
+    load_netcdf : Load the file.
+    extract_to_netcdf : Extract spectrograms directly into a file.
 
     Examples
     --------
@@ -325,19 +332,22 @@ def count_frames(shape: tuple[int, ...], read: RowReader, chunked: bool) -> NDAr
 
     Parameters
     ----------
-    shape, read
-        As for `write_rows`.
+    shape : tuple of int
+        Shape of the data: (n_clips, ...), or (n_clips, n_chunks, ...).
+    read : callable
+        `read(start, stop)` returns the rows from start to stop, float32.
     chunked : bool
         Whether the second axis counts chunks.
 
     Returns
     -------
     ndarray of shape (n_clips,) or (n_clips, n_chunks), int64
+        Number of frames; 0 where all values are NaN.
 
     Raises
     ------
     ValueError
-        If there are no axes behind the chunks.
+        If there are no axes after that of the chunks.
     """
     item = shape[2:] if chunked else shape[1:]
     if not item:
@@ -365,38 +375,39 @@ def write_rows(
     Parameters
     ----------
     path : Path
-        The file, which is replaced if it exists.
+        The file to write. It is replaced if it exists.
     bunch : Bunch
-        As `complete_bunch` returns it; its `data` are not looked at.
+        The data set, as `complete_bunch` returns it. Its `data` are ignored.
     shape : tuple of int
-        Of the data: (n_clips, ...), or (n_clips, n_chunks, ...).
+        Shape of the data: (n_clips, ...), or (n_clips, n_chunks, ...).
     read : callable
-        `read(start, stop)` gives the rows from start to stop, float32.
+        `read(start, stop)` returns the rows from start to stop, float32.
     lengths : ndarray of shape (n_clips,) or (n_clips, n_chunks), int64
-        As `count_frames` gives them; its second axis tells that the data have chunks.
+        Number of frames, as `count_frames` returns it. With two axes, the data have chunks.
     compression : int in [0, 9]
-        Level of zlib.
+        Level of zlib; 0 does not compress.
 
     Raises
     ------
-    ValueError, OSError
-        As `save_netcdf`.
+    ValueError
+        If `compression` is out of its range.
+    OSError
+        If the file cannot be written.
     """
-    if compression not in range(10):
-        raise ValueError(f"Got compression={compression!r}, expected an integer from 0 to 9.")
+    check_compression(compression)
     item = shape[lengths.ndim :]
     n_chunks = lengths.shape[1] if lengths.ndim > 1 else None
     lengths = lengths.reshape(len(lengths), -1)
     there = lengths > 0
-    there[:, 0] = True  # a clip without any sound still has its row
+    there[:, 0] = True  # a clip that could not be read has a row as well
     clip, chunk_nr = there.nonzero()
 
     meta = {"format": FORMAT, "version": __version__, "n_chunks": n_chunks}
     with replacing(path) as temporary:
         try:
-            with _created(temporary) as dataset:
+            with _new_dataset(temporary) as dataset:
                 with LIBRARY:
-                    features = _lay_out(dataset, bunch, clip, item, compression)
+                    features = _create_variables(dataset, bunch, clip, item, compression)
                     dataset["chunk_nr"][:] = chunk_nr
                     if len(item) > 1 and (lengths[there] < item[0]).any():
                         dataset.createVariable("lengths", "i8", ("instance",))[:] = lengths[there]
@@ -406,11 +417,11 @@ def write_rows(
                     rows = read(start, stop).reshape(-1, *item)
                     if not (here := there[start:stop].ravel()).all():
                         rows = rows[here]
-                    with LIBRARY:  # and free while rows are read
+                    with LIBRARY:  # not held while rows are read
                         features[end : end + len(rows)] = rows
                     end += len(rows)
-                    del rows  # before the next are there
-        except RuntimeError as error:  # the library's, with errno lost
+                    del rows  # before the next ones are read
+        except RuntimeError as error:  # netCDF4 raises it without errno
             raise OSError(
                 f"{path}: could not be written ({error}). Check that the disk has space left."
             ) from error
@@ -418,27 +429,27 @@ def write_rows(
 
 
 @contextmanager
-def _created(path: Path) -> Iterator[netCDF4.Dataset]:
+def _new_dataset(path: Path) -> Iterator[netCDF4.Dataset]:
     with LIBRARY:
         dataset = netCDF4.Dataset(path, "w")
     try:
         yield dataset
     except BaseException:
-        with LIBRARY, suppress(RuntimeError):  # the first error says more
+        with LIBRARY, suppress(RuntimeError):  # report the first error
             dataset.close()
         raise
     with LIBRARY:
         dataset.close()
 
 
-def _lay_out(
+def _create_variables(
     dataset: netCDF4.Dataset,
     bunch: Bunch,
     clip: NDArray[np.int64],
     item: tuple[int, ...],
     compression: int,
 ) -> netCDF4.Variable:
-    """Write all that auDeep's files have but the features; return the variable for them."""
+    """Write all variables of auDeep's files except the features; return the variable for these."""
     dims = {1: ["generated"], 2: ["time", "freq"]}.get(
         len(item), [f"feature_{axis}" for axis in range(len(item))]
     )
@@ -454,7 +465,7 @@ def _lay_out(
         variable[:] = values.astype(object) if kind is str else values
 
     def numbers(values: NDArray) -> NDArray:
-        # auDeep has NaN for what is missing, which only floats can hold.
+        # auDeep stores missing numbers as NaN, which only floats can hold.
         return values if (values >= 0).all() else np.where(values >= 0, values, np.nan)
 
     nothing = np.full(len(bunch.filenames), np.nan)
@@ -495,6 +506,6 @@ def _lay_out(
         fletcher32=True,
         **filters,
     )
-    # The library keeps up to 64 MB of chunks; blocks come in order and have no second look at one.
+    # By default netCDF4 caches up to 64 MB of file chunks; blocks are written in order and once.
     features.set_var_chunk_cache(CACHE_BYTES)
     return features

@@ -1,4 +1,4 @@
-"""Feature sets as text tables, a row an instance, in auDeep's folders of folds and partitions."""
+"""The folder layout that CSV and ARFF exports share: text tables with one row per chunk."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PLACE = re.compile(r"(?:(train|devel|test)/)?(?:fold_([1-9]\d*)/)?[^/]+")
 
 
 class Table(NamedTuple):
-    """A data set with a row an instance, as auDeep exports it."""
+    """A data set with one row per instance, as auDeep exports it."""
 
     text: pd.DataFrame  # filename, chunk_nr, label_nominal, label_numeric
     features: NDArray[np.float32]
@@ -39,19 +39,19 @@ class Table(NamedTuple):
     target_names: list[str]
 
 
-def _table_of(bunch: Bunch, chunked: bool | None) -> Table:
+def _build_table(bunch: Bunch, chunked: bool | None) -> Table:
     import pandas as pd
 
     (n_clips, *_), read = row_reader(bunch.data)
     data = read(0, n_clips)
     if "" in bunch.target_names:
-        raise ValueError("Got '' in target_names, which stands for no label. Name the class.")
+        raise ValueError("Got '' in target_names, which means no label. Name the class.")
     if chunked is None:
         chunked = data.ndim == 4
     n_chunks = data.shape[1] if chunked else 1
     features = data.reshape(len(data) * n_chunks, -1)
     there = (frame_counts(features) > 0).reshape(-1, n_chunks)
-    there[:, 0] = True  # a clip that could not be read still has its row
+    there[:, 0] = True  # a clip that could not be read has a row as well
     clip, chunk_nr = there.nonzero()
     if bunch.target.dtype.kind == "f":
         nominal, numeric = np.full(len(data), ""), bunch.target
@@ -63,19 +63,22 @@ def _table_of(bunch: Bunch, chunked: bool | None) -> Table:
     return Table(text, features[there.ravel()], clip, bunch.target_names)
 
 
-def in_order(table: Table, rows: NDArray[np.bool_], labels_last: bool) -> pd.DataFrame:
-    """Return some rows of a table with its columns in the order of a file.
+def arrange_columns(table: Table, rows: NDArray[np.bool_], labels_last: bool) -> pd.DataFrame:
+    """Return rows of a table with the columns in the order in which a file has them.
 
     Parameters
     ----------
     table : Table
+        The data set.
     rows : ndarray of shape (n_instances,), bool
+        Mask of the rows to return.
     labels_last : bool
-        Whether the labels stand behind the features.
+        Whether the labels follow after the features.
 
     Returns
     -------
     DataFrame
+        The rows.
     """
     import pandas as pd
 
@@ -86,8 +89,8 @@ def in_order(table: Table, rows: NDArray[np.bool_], labels_last: bool) -> pd.Dat
     return pd.concat(parts, axis=1)
 
 
-def _places(bunch: Bunch, split: bool) -> dict[str, NDArray[np.bool_]]:
-    """Which clips go below which folder."""
+def _masks_by_folder(bunch: Bunch, split: bool) -> dict[str, NDArray[np.bool_]]:
+    """Return a mask of the clips that belong into each folder, by its path."""
     places = {"": np.full(len(bunch.filenames), True)}
     if not split:
         return places
@@ -126,14 +129,22 @@ def save_tables(
     split: bool,
     write: Callable[[TextIO, Table, NDArray[np.bool_]], None],
 ) -> list[Path]:
-    """Write the files of an export, each in one piece.
+    """Write the files of an export, each in one step.
 
     Parameters
     ----------
-    bunch, folder, name, chunked, split
-        As for :func:`~skaudeep.formats.save_csv`.
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`.
+    folder : str or Path
+        Folder of the export, created if it does not exist.
     suffix : str
-        ".csv" or ".arff".
+        Suffix of the files: ".csv" or ".arff".
+    name : str
+        Name of the files, without suffix.
+    chunked : bool or None
+        Whether the second axis of `data` counts chunks. None: it does where there are four axes.
+    split : bool
+        Whether partitions and folds get files of their own.
     write : callable
         `write(file, table, rows)` writes those rows of the table to an open file.
 
@@ -145,7 +156,9 @@ def save_tables(
     Raises
     ------
     ValueError
-        As :func:`~skaudeep.formats.save_csv`.
+        If the layout has no place for a clip, or the folder holds an export of another layout.
+    NotADirectoryError
+        If `folder` is a file.
     """
     bunch = complete_bunch(bunch)
     if not name or Path(name).name != name:
@@ -156,13 +169,14 @@ def save_tables(
             f"Got folder={str(root)!r}, which is a file, expected a folder, into which "
             f"{name}{suffix} goes. Name the folder, and the file by name=."
         )
-    table = _table_of(bunch, chunked)
+    table = _build_table(bunch, chunked)
     files = {
-        root / place / f"{name}{suffix}": there for place, there in _places(bunch, split).items()
+        root / place / f"{name}{suffix}": there
+        for place, there in _masks_by_folder(bunch, split).items()
     }
     if root.is_dir() and (stale := _found(root, suffix, name).keys() - files.keys()):
         raise ValueError(
-            f"{min(stale)}: is there from an export of other folds or partitions, and would be "
+            f"{min(stale)}: exists from an export of other folds or partitions, and would be "
             "loaded with this one. Delete it, or choose another folder or name."
         )
     for file, there in files.items():
@@ -176,7 +190,7 @@ def save_tables(
 
 
 def _found(root: Path, suffix: str, name: str | None) -> dict[Path, tuple[str, int]]:
-    """Files of an export below a folder, with partition ("" for none) and fold (0) of each."""
+    """Find the files of an export, with partition ("" for none) and fold (0 for none) of each."""
     found = {}
     for file in (file for depth in ("*", "*/*", "*/*/*") for file in root.glob(depth + suffix)):
         match = _PLACE.fullmatch(file.relative_to(root).as_posix())
@@ -196,22 +210,27 @@ def load_tables(
 
     Parameters
     ----------
-    path, name
-        As for :func:`~skaudeep.formats.load_csv`.
+    path : str or Path
+        A file, or the folder of an export.
     suffix : str
-        ".csv" or ".arff".
+        Suffix of the files: ".csv" or ".arff".
+    name : str or None
+        Name of the files, without suffix; None where the folder holds one export.
     read : callable
-        `read(file)` gives a table and the names of all classes, None where the file does not tell.
+        `read(file)` returns a table and the names of all classes, or None where the file does not
+        list them.
 
     Returns
     -------
     Bunch
-        As :func:`~skaudeep.formats.load_csv`.
+        The data set, see :func:`~skaudeep.formats.load_csv`.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        As :func:`~skaudeep.formats.load_csv`.
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a file is no such table, or files contradict each other.
     """
     import pandas as pd
 
@@ -226,7 +245,7 @@ def load_tables(
     tables, classes = [], []
     for file, (partition, fold) in found.items():
         table, class_names = read(file)
-        table = _checked_table(table, file).assign(**{"/partition": partition, "/fold": fold})
+        table = _check_table(table, file).assign(**{"/partition": partition, "/fold": fold})
         tables.append(table)
         classes.append(class_names)
         if list(table) != list(tables[0]) or class_names != classes[0]:
@@ -235,7 +254,7 @@ def load_tables(
                 "files of one export."
             )
     whole = pd.concat(tables, ignore_index=True)
-    # A clip that several folds test stands in several files, where it must be the same.
+    # A clip that several folds test is in several files, in which it must be the same.
     once = whole.drop(columns="/fold").drop_duplicates(ignore_index=True)
     source = str(root)
     columns = {
@@ -288,7 +307,7 @@ def _check_found(found: dict[Path, tuple[str, int]], root: Path, suffix: str) ->
         )
 
 
-def _checked_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
+def _check_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     """Return the table with all columns but features in auDeep's order, then the features."""
     if "filename" not in table:
         raise ValueError(
@@ -320,7 +339,7 @@ def _checked_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
 def _label_map(
     columns: dict[str, NDArray], class_names: list[str] | None
 ) -> list[tuple[str, int]] | None:
-    """Pair all classes with numbers: those that occur with theirs, the others with free ones."""
+    """Assign a number to each class: its own if it occurs in the columns, else an unused one."""
     if class_names is None:
         return None
     labelled = ~np.isnan(columns["label_numeric"])

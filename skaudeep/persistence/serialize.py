@@ -27,6 +27,7 @@ from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.persistence.sklearn_objects import MT19937_WORDS, dump_step, is_position, load_step
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
+from skaudeep.statistics import BandStatistics
 
 # The networks that a file may hold, each with the class of its sizes.
 NETWORKS: dict[str, tuple[Any, Any]] = {
@@ -37,6 +38,7 @@ NETWORKS: dict[str, tuple[Any, Any]] = {
 # that skaudeep's estimators stand in; its other estimators are stored whole, by skops.
 _OURS = (
     AnomalyDetector,
+    BandStatistics,
     ChunkPooling,
     ChunkVotingClassifier,
     FeatureFusion,

@@ -29,7 +29,7 @@ def right(n_right, n_clips, **options):
     return make_evaluation(np.zeros(n_clips, int), np.arange(n_clips) >= n_right, **options)
 
 
-def test_scores_computed_by_hand():
+def test_accuracy_uar_and_confusion_matrix_equal_those_by_hand():
     result = make_evaluation(
         target=[0, 0, 0, 0, 1, 1],
         predicted=[[0, 0, 0, 1, 1, 2], [0, 0, 0, 0, 0, 0]],
@@ -44,7 +44,7 @@ def test_scores_computed_by_hand():
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
 @settings(deadline=None, max_examples=50)
-def test_scores_equal_those_of_scikit_learn(pairs):
+def test_accuracy_and_uar_equal_those_of_scikit_learn(pairs):
     target, predicted = np.array(pairs).T
     result = make_evaluation(target, predicted)
     recalls = [np.mean(predicted[target == c] == c) for c in np.unique(target)]
@@ -71,18 +71,18 @@ def test_scores_equal_those_of_scikit_learn(pairs):
         (1, 29, 0.0061, 0.1718),
     ],
 )
-def test_accuracy_intervals_are_the_published_ones(hits, n, low, high):
+def test_accuracy_intervals_equal_published_ones(hits, n, low, high):
     assert right(hits, n).accuracy_interval == pytest.approx((low, high), abs=5e-5)
 
 
-@pytest.mark.parametrize("confidence", [0.8, 0.99])
-def test_accuracy_intervals_equal_those_of_scipy(confidence):
-    expected = binomtest(17, 23).proportion_ci(confidence, method="wilson")
-    found = right(17, 23, confidence=confidence).accuracy_interval
+@pytest.mark.parametrize("confidence_level", [0.8, 0.99])
+def test_accuracy_intervals_equal_those_of_scipy(confidence_level):
+    expected = binomtest(17, 23).proportion_ci(confidence_level, method="wilson")
+    found = right(17, 23, confidence_level=confidence_level).accuracy_interval
     assert found == pytest.approx((expected.low, expected.high))
 
 
-def test_repeats_and_overlapping_folds_do_not_narrow_the_interval():
+def test_repeats_and_overlapping_folds_do_not_narrow_intervals():
     target = np.zeros(50, int)
     predicted = np.arange(50) % 5 == 0
     once = make_evaluation(target, predicted)
@@ -92,7 +92,7 @@ def test_repeats_and_overlapping_folds_do_not_narrow_the_interval():
     assert often.uar_interval == pytest.approx(once.uar_interval)
 
 
-def test_mean_over_equal_folds_has_the_interval_of_all_clips():
+def test_interval_over_equal_folds_is_that_of_all_clips():
     target = np.zeros(50, int)
     predicted = np.arange(50) % 5 == 0
     folds = np.arange(50).reshape(5, 10)
@@ -107,7 +107,7 @@ def test_mean_over_equal_folds_has_the_interval_of_all_clips():
     assert (low, high) == pytest.approx((expected.low, expected.high))
 
 
-def test_a_uar_interval_by_hand():
+def test_uar_interval_equals_one_by_hand():
     """Wilson's bounds are where the score is z standard errors away."""
     target = np.repeat([0, 1], [40, 10])
     right = np.concatenate([np.arange(40) < 30, np.arange(10) < 8])
@@ -152,7 +152,7 @@ def test_predictions_mark_untested_clips_and_take_the_majority_over_folds():
     assert tie.predictions[0, 1] == 1  # class 1 and class 2 have a vote each
 
 
-def test_the_table_shows_scores_folds_and_controls():
+def test_printed_evaluation_shows_scores_folds_and_controls():
     control = right(30, 40)
     text = str(right(36, 40, controls={"untrained network": control}))
     assert "inductive, 1 fold, 1 repeat, 40 clips tested" in text
@@ -163,7 +163,14 @@ def test_the_table_shows_scores_folds_and_controls():
     assert text == str(right(36, 40, controls={"untrained network": control}))
 
 
-def test_the_table_shows_the_spread_over_repeats():
+def test_repr_of_an_evaluation_is_one_line_and_compares_nothing(monkeypatch):
+    monkeypatch.setattr("skaudeep.evaluation.results.compare", None)
+    result = right(36, 40, controls={"untrained network": right(30, 40)})
+    expected = "Evaluation(protocol='inductive', n_folds=1, n_repeats=1, accuracy=0.900, uar=0.900)"
+    assert repr(result) == expected
+
+
+def test_printed_evaluation_shows_the_spread_over_repeats():
     # accuracies of 0.5 and 1: standard deviation 0.354
     text = str(make_evaluation([0, 0], [[0, 1], [0, 0]], test=[[0], [1]]))
     assert "2 folds, 2 repeats" in text
@@ -171,14 +178,14 @@ def test_the_table_shows_the_spread_over_repeats():
     assert "fold 2    50.0" in text
 
 
-def test_the_table_stays_short_with_many_folds():
+def test_printed_evaluation_of_many_folds_shows_their_range():
     predicted = np.arange(24) % 4 == 0  # one of two wrong in every other fold of two clips
     text = str(make_evaluation(np.zeros(24, int), predicted, test=np.arange(24).reshape(12, 2)))
     assert "fold 1 " not in text
     assert "accuracy of a fold: 50.0 to 100.0 %" in text
 
 
-def test_mcnemar_by_hand():
+def test_compare_equals_a_mcnemar_test_by_hand():
     # 10 clips right only in a, 2 only in b: p = 2 (1 + 12 + 66) / 2^12
     a = np.array([0] * 10 + [1] * 2 + [0] * 20 + [1] * 8)
     b = np.array([1] * 10 + [0] * 2 + [0] * 20 + [1] * 8)
@@ -210,15 +217,17 @@ def test_compare_does_not_take_rounding_for_a_difference(n_repeats):
     assert found == (0.0, (0.0, 0.0), 0, 0, 1.0)
 
 
-def test_less_confidence_gives_a_narrower_interval_in_the_table_too():
-    a, b = right(36, 40, confidence=0.5), right(30, 40)
+def test_printed_comparison_has_the_confidence_level_of_the_evaluation():
+    a, b = right(36, 40, confidence_level=0.5), right(30, 40)
     wide = compare(a, b, random_state=0)
-    narrow = compare(a, b, confidence=0.5, random_state=0)
+    narrow = compare(a, b, confidence_level=0.5, random_state=0)
     assert wide.interval[0] < narrow.interval[0] < narrow.interval[1] < wide.interval[1]
-    assert str(narrow) in str(right(36, 40, confidence=0.5, controls={"untrained network": b}))
+    assert str(narrow) in str(
+        right(36, 40, confidence_level=0.5, controls={"untrained network": b})
+    )
 
 
-def test_compare_uar_is_the_difference_of_the_uars():
+def test_compare_by_uar_gives_the_difference_of_the_uars():
     rng = np.random.default_rng(0)
     target = rng.integers(3, size=60)
     folds = np.arange(60).reshape(4, 15)
@@ -228,12 +237,12 @@ def test_compare_uar_is_the_difference_of_the_uars():
     assert found.interval[0] < found.difference < found.interval[1]
 
 
-def test_compare_with_itself_is_nothing():
+def test_compare_with_itself_finds_no_difference():
     one = right(7, 10)
     assert compare(one, one) == (0.0, (0.0, 0.0), 0, 0, 1.0)
 
 
-def test_compare_is_reproducible():
+def test_compare_is_reproducible_by_random_state():
     a, b = right(30, 40), right(25, 40)
     assert compare(a, b, random_state=1) == compare(a, b, random_state=1)
     assert compare(a, b, n_resamples=20, random_state=1) != compare(
@@ -248,9 +257,9 @@ def test_compare_is_reproducible():
         (right(5, 10, test=[np.arange(9)]), {}, "differ in target or folds"),
         (right(5, 10), {"metric": "f1"}, "metric='f1'; choose 'accuracy' or 'uar'"),
         (right(5, 10), {"n_resamples": 0}, "n_resamples=0, expected at least 1"),
-        (right(5, 10), {"confidence": 1}, "confidence=1, expected"),
+        (right(5, 10), {"confidence_level": 1}, "confidence_level=1, expected"),
     ],
 )
-def test_compare_refuses_what_does_not_compare(other, options, message):
+def test_compare_refuses_other_clips_and_wrong_parameters(other, options, message):
     with pytest.raises(ValueError, match=message):
         compare(right(7, 10), other, **options)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep.datasets import make_bunch
-from skaudeep.formats.tables import Table, in_order, load_tables, save_tables
+from skaudeep.formats.tables import Table, arrange_columns, load_tables, save_tables
 
 
 def write(file: TextIO, table: Table, rows: NDArray[np.bool_]) -> None:
-    in_order(table, rows, labels_last=False).to_csv(file, index=False)
+    arrange_columns(table, rows, labels_last=False).to_csv(file, index=False)
 
 
 def read(file: Path) -> tuple[pd.DataFrame, None]:
@@ -33,13 +33,13 @@ def features(**changes: object) -> Bunch:
     )
 
 
-def test_columns_stand_in_the_order_of_the_file():
+def test_arrange_columns_puts_labels_first_or_last():
     text = pd.DataFrame(
         {"filename": ["a", "b"], "chunk_nr": 0, "label_nominal": "", "label_numeric": 0}
     )
     table = Table(text, np.eye(2, dtype=np.float32), np.arange(2), [])
     rows = np.array([False, True])
-    first, last = (in_order(table, rows, labels_last) for labels_last in (False, True))
+    first, last = (arrange_columns(table, rows, labels_last) for labels_last in (False, True))
     labels, numbers = ["label_nominal", "label_numeric"], ["feature_0", "feature_1"]
     assert [*first] == ["filename", "chunk_nr", *labels, *numbers]
     assert [*last] == ["filename", "chunk_nr", *numbers, *labels]
@@ -63,7 +63,7 @@ def test_columns_stand_in_the_order_of_the_file():
     ],
     ids=["one file", "folds", "partitions", "both"],
 )
-def test_rows_go_where_their_folds_and_partitions_say_and_come_back(
+def test_load_tables_restores_the_folds_and_partitions_that_save_tables_wrote(
     tmp_path: Path, changes: dict[str, object], places: dict[str, str]
 ):
     bunch = features(**changes)
@@ -82,13 +82,13 @@ def test_rows_go_where_their_folds_and_partitions_say_and_come_back(
     assert loaded.partition[order].tolist() == bunch.partition.tolist()
 
 
-def test_a_clip_without_a_place_is_named(tmp_path: Path):
+def test_save_tables_names_a_clip_without_fold_or_partition(tmp_path: Path):
     with pytest.raises(ValueError, match=r"'c\.wav' is tested in no fold"):
         save_tables(features(folds=[[1], [1], [0], [1]]), tmp_path, ".csv", "it", None, True, write)
     assert not list(tmp_path.iterdir())
 
 
-def test_files_of_several_layouts_are_refused(tmp_path: Path):
+def test_load_tables_refuses_files_of_several_layouts(tmp_path: Path):
     save_tables(features(), tmp_path, ".csv", "it", None, True, write)
     (tmp_path / "fold_1").mkdir()
     (tmp_path / "fold_1" / "it.csv").write_bytes((tmp_path / "it.csv").read_bytes())

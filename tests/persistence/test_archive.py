@@ -151,6 +151,22 @@ def test_a_loaded_search_around_fusion_and_extraction_equals_the_saved_one(path)
     assert loaded.fit(clips(), labels()).best_index_ == search.best_index_
 
 
+def test_a_fusion_with_weights_and_a_dropped_view_comes_back_whole(path):
+    fusion = FeatureFusion(
+        [("low", Seq2SeqAutoencoder(**SMALL)), ("none", "drop"), ("scaled", StandardScaler())],
+        transformer_weights={"low": 0.5, "scaled": np.float64(2)},
+        verbose_feature_names_out=False,
+    )
+    X = sequences()[:, :, 0]
+    assert repr(through(fusion, path)) == repr(fusion)
+    loaded = through(fusion.fit(X), path)
+    np.testing.assert_array_equal(loaded.transform(X), fusion.transform(X))
+    assert loaded.get_feature_names_out().tolist() == fusion.get_feature_names_out().tolist()
+    assert loaded.transformers_[1] == ("none", "drop")
+    same = through(FeatureFusion([("same", "passthrough")]).fit(X), path)
+    np.testing.assert_array_equal(same.transform(X), X)
+
+
 def test_a_loaded_pipeline_keeps_its_output_format_and_loses_only_callbacks_and_memory(
     path, tmp_path
 ):

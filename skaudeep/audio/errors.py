@@ -1,0 +1,80 @@
+"""Errors and warnings about clips."""
+
+from typing import Literal
+
+Fault = Literal["missing", "unreadable", "cut short", "not finite", "empty", "settings"]
+
+
+class AudioError(ValueError):
+    """A clip that cannot be used.
+
+    Parameters
+    ----------
+    clip : str
+        Name of the clip: its path, or its place in the input.
+    reason : str
+        Description of the fault.
+    remedy : str
+        Advice to the user.
+    kind : str, default="unreadable"
+        Which kind of fault it is. Code that sorts errors reads this attribute, never the words of
+        `reason`.
+
+        - "missing": there is no such file.
+        - "unreadable": the file cannot be opened or decoded, its header is invalid, or the object
+          is neither a path nor a waveform.
+        - "cut short": the file holds less than it announces, or a part of it is damaged.
+        - "not finite": samples are NaN or infinite.
+        - "empty": the file has no bytes, or no samples.
+        - "settings": the clip itself can be read, but not with the parameters in use: the wanted
+          channel, time range, window or sampling rate does not suit it.
+
+    Examples
+    --------
+    >>> raise AudioError("bark.wav", "the file is empty", "Restore it or leave it out", "empty")
+    Traceback (most recent call last):
+    ...
+    skaudeep.audio.errors.AudioError: bark.wav: the file is empty. Restore it or leave it out.
+    """
+
+    def __init__(self, clip: str, reason: str, remedy: str, kind: Fault = "unreadable") -> None:
+        super().__init__(clip, reason, remedy, kind)  # all of them, or it would not pickle
+        self.clip = clip
+        self.reason = reason
+        self.remedy = remedy
+        self.kind: Fault = kind
+
+    def __str__(self) -> str:
+        # A file name may hold a line break or a terminal's escape sequence.
+        clip = self.clip if self.clip.isprintable() else repr(self.clip)
+        return f"{clip}: {self.reason}. {self.remedy}."
+
+    def renamed(self, clip: str) -> "AudioError":
+        """Return the same error about a clip of another name."""
+        return AudioError(clip, self.reason, self.remedy, self.kind)
+
+
+class AudioWarning(UserWarning):
+    """Some clips of a set have no usable sound."""
+
+
+def all_clips_failed(n_clips: int, first: AudioError) -> AudioError:
+    """Return the error about a set of clips of which none can be used, by its first error."""
+    return AudioError(
+        f"all {n_clips} clips",
+        f"failed; the first, {first.clip}: {first.reason}",
+        first.remedy,
+        first.kind,
+    )
+
+
+def sampling_rates_differ(
+    clip: str, sampling_rate: float, other: str, other_rate: float
+) -> AudioError:
+    """Return the error about a clip whose sampling rate, in Hz, is not that of another clip."""
+    return AudioError(
+        clip,
+        f"has a sampling rate of {sampling_rate:g} Hz, but {other} has {other_rate:g} Hz",
+        "Set sampling_rate= to bring all clips to one rate",
+        "settings",
+    )

@@ -1,0 +1,134 @@
+"""BandStatistics: statistics of each band, the baseline of every learned feature."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skaudeep._base import VersionMixin
+from skaudeep._padding import find_gap, row_lengths
+
+
+class BandStatistics(VersionMixin, TransformerMixin, BaseEstimator):
+    """Mean, standard deviation and mean absolute change over time of each band.
+
+    This is the baseline that a learned representation has to beat, and the control "mel statistics"
+    of :func:`~skaudeep.evaluate`. Nothing is learned.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of bands seen in `fit`.
+
+    See Also
+    --------
+    Seq2SeqAutoencoder : Features that depend on the order of frames.
+
+    Examples
+    --------
+    One clip with three frames of one band:
+
+    >>> from skaudeep import BandStatistics
+    >>> BandStatistics().fit_transform([[[0.0], [1.0], [5.0]]]).round(2)
+    array([[2.  , 2.16, 2.5 ]], dtype=float32)
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Remember the number of bands.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_frames, n_bands)
+            Spectrograms. (n_clips, n_chunks, n_frames, n_bands) and lists of arrays of different
+            lengths are accepted as well.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        BandStatistics
+            The estimator itself.
+        """
+        self.n_features_in_ = np.shape(X[0])[-1]
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Compute the statistics of each clip, or of each chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_frames, n_bands)
+            Spectrograms. (n_clips, n_chunks, n_frames, n_bands) and lists of arrays of different
+            lengths are accepted as well. Trailing frames of NaN are padding.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, 3 * n_bands) or (n_clips, n_chunks, 3 * n_bands), float32
+            The means of all bands, then the standard deviations, then the mean absolute
+            differences between consecutive frames (0 for a single frame). NaN where a clip or
+            chunk is nothing but padding.
+
+        Raises
+        ------
+        ValueError
+            If a clip has NaN before its last frame, is no sequence of frames, or has another
+            number of bands than there were in `fit`.
+        """
+        return np.stack([self._statistics(np.asarray(x), clip) for clip, x in enumerate(X)])
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """Return names such as ``mean_0``, ``std_0`` and ``change_0``, the number being the band.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (3 * n_bands,), object
+        """
+        check_is_fitted(self, "n_features_in_")
+        names = product(("mean", "std", "change"), range(self.n_features_in_))
+        return np.array([f"{name}_{band}" for name, band in names], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _statistics(self, x: NDArray, clip: int) -> NDArray[np.float32]:
+        if x.ndim == 3:
+            return np.stack([self._statistics(chunk, clip) for chunk in x])
+        if x.ndim != 2 or len(x) == 0:
+            raise ValueError(
+                f"Clip {clip} has shape {x.shape}, expected at least one frame in "
+                "(n_frames, n_bands) or (n_chunks, n_frames, n_bands)."
+            )
+        n_bands = getattr(self, "n_features_in_", x.shape[1])
+        if x.shape[1] != n_bands:
+            raise ValueError(
+                f"Clip {clip} has {x.shape[1]} bands, but BandStatistics was fitted on {n_bands}. "
+                "Extract both with the same n_mels and sampling rate."
+            )
+        lengths = row_lengths(x[None])
+        n_frames = int(lengths[0])
+        if not n_frames:
+            return np.full(3 * n_bands, np.nan, dtype=np.float32)
+        if find_gap(x[None], lengths) is not None:
+            raise ValueError(
+                f"Clip {clip} has NaN before its last frame, expected NaN only as padding "
+                "at the end; repair or leave out the clip."
+            )
+        x = x[:n_frames].astype(np.float64)
+        change = np.abs(np.diff(x, axis=0)).sum(axis=0) / max(n_frames - 1, 1)
+        return np.concatenate([x.mean(axis=0), x.std(axis=0), change]).astype(np.float32)
