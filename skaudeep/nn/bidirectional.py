@@ -1,4 +1,4 @@
-"""Stacks in one or two directions: what reads sequences, and what writes them.
+"""Recurrent stacks in one or two directions of time: encoder and decoder.
 
 A batch is time-major, ``(n_frames, n_sequences, n_bands)``. In the shapes at the ends of lines T is
 frames (or whatever the steps of a sequence are), B sequences, F bands, H units, D directions
@@ -20,29 +20,30 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "identity": lambda x: x,
 }
-MAX_PASSES = 50  # of a decoder without an order in which to write, until its frames agree
-TOLERANCE = 1e-3  # largest change of any value that counts as none
+MAX_PASSES = 50  # of the fixed-point iteration of a bidirectional decoder
+TOLERANCE = 1e-3  # largest change of a value in the pass that ends it
 
 
 class BidirectionalStack(nn.Module):
     """One stack over time, or two independent ones for its two directions.
 
-    Layers of the two do not exchange anything, unlike ``nn.GRU(bidirectional=True)``.
+    No layer of one stack reads the other stack, unlike in ``nn.GRU(bidirectional=True)``.
 
     Parameters
     ----------
     n_inputs : int
-        Numbers per frame.
+        Features per frame.
     n_units, n_layers, cell, dropout
         As in `RecurrentStack`.
     bidirectional : bool
+        Whether there is a second stack, for the reversed sequences.
 
     Attributes
     ----------
     output_size : int
-        Numbers per frame: units of all layers and directions.
+        Outputs per frame: the units of all layers and directions.
     state_size : int
-        Numbers in the states of all layers and directions after (or before) a frame.
+        Size of the states of all layers and directions after (or before) a frame.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class BidirectionalStack(nn.Module):
 
 
 class EncoderStack(BidirectionalStack):
-    """Reads each sequence forwards and, with a second stack, backwards.
+    """Encode each sequence forwards and, with a second stack, backwards.
 
     Its parameters are those of `BidirectionalStack`.
     """
@@ -74,7 +75,7 @@ class EncoderStack(BidirectionalStack):
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, rng: CounterRNG | None = None
     ) -> tuple[list[Tensor], Tensor]:
-        """Read sequences.
+        """Run over sequences.
 
         Returns
         -------
@@ -95,20 +96,20 @@ class EncoderStack(BidirectionalStack):
 
 
 class DecoderStack(BidirectionalStack):
-    """Writes sequences: one stack over time, or two in opposite directions, and a linear layer.
+    """Decode sequences: one stack over time, or two in opposite directions, and a linear layer.
 
-    Each stack starts from its part of an initial state and is told, at each step, the frame of the
-    step before *in its own direction* (zeros first). So neither direction is ever told the frame
-    that it has to produce.
+    Each stack starts from its part of an initial state. Its input at each step is the frame of the
+    step before *in its own direction* (zeros first), so neither direction ever reads the frame that
+    it has to produce.
 
     Parameters
     ----------
     n_inputs, n_units, n_layers, cell, bidirectional, dropout
         As in `BidirectionalStack`; `state_size` is the width of the initial state.
     n_outputs : int
-        Numbers per frame that it writes.
+        Outputs per frame.
     activation : {"tanh", "identity"}
-        Of what it writes.
+        Activation function of the outputs.
     """
 
     def __init__(
@@ -125,13 +126,13 @@ class DecoderStack(BidirectionalStack):
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
     ) -> Tensor:
-        """Write each frame from the initial state and the frames told before it.
+        """Decode each frame from the initial state and the true frames before it (teacher forcing).
 
         Parameters
         ----------
         state : Tensor of shape (n_sequences, state_size)
         teacher : Tensor of shape (n_frames, n_sequences, n_inputs)
-            The frame at step t is told at step t + 1, or t - 1 to the backward stack.
+            The frame of step t is the input of step t + 1, of step t - 1 in the backward stack.
         lengths : Tensor of shape (n_sequences,), default=None
         rng : CounterRNG, default=None
 
@@ -161,22 +162,22 @@ class DecoderStack(BidirectionalStack):
         rng: CounterRNG | None,
         probability: float,
     ) -> Tensor:
-        """Draw frames that are told for the writer's own (scheduled sampling [1]_).
+        """Replace some teacher-forced frames by the decoder's own (scheduled sampling [1]_).
 
-        One direction is told what it wrote at the step before; two directions, whose frames hang
-        on each other, what they wrote in a first pass with `teacher` [2]_.
+        A unidirectional decoder gets its output of the step before. A bidirectional one, whose
+        frames depend on each other, gets its outputs of a first pass with `teacher` [2]_.
 
         Parameters
         ----------
         state, teacher, lengths : as in `forward`
         rng : CounterRNG or None
         probability : float in [0, 1]
-            Of each frame of each sequence.
+            Probability, for each frame of each sequence, that it is replaced.
 
         Returns
         -------
         Tensor of shape (n_frames, n_sequences, n_inputs)
-            What to tell. Gradients do not flow through it.
+            The decoder's inputs. Gradients do not flow through them.
 
         References
         ----------
@@ -194,22 +195,22 @@ class DecoderStack(BidirectionalStack):
 
     @torch.no_grad()
     def decode_free_running(self, state: Tensor, teacher: Tensor, use_prediction: Tensor) -> Tensor:
-        """Put the writer's own frames in place of those that it is told.
+        """Replace the masked teacher-forced frames by the decoder's own output.
 
-        One direction writes step by step. Two directions need each other's frames: they start from
-        zeros and write again from what they wrote until that no longer changes.
+        A unidirectional decoder runs autoregressively. A bidirectional one iterates from zeros to a
+        fixed point.
 
         Parameters
         ----------
         state : Tensor of shape (n_sequences, state_size)
         teacher : Tensor of shape (n_frames, n_sequences, n_inputs)
         use_prediction : Tensor of shape (n_frames, n_sequences), bool
-            Where its own frame is told, in place of `teacher`.
+            Where the decoder's own frame replaces that of `teacher`.
 
         Returns
         -------
         Tensor of shape (n_frames, n_sequences, n_inputs)
-            What has been told. Gradients do not flow through it.
+            The decoder's inputs. Gradients do not flow through them.
         """
         if len(self.stacks) == 2:
             start = teacher.masked_fill(use_prediction[:, :, None], 0)
@@ -227,16 +228,16 @@ class DecoderStack(BidirectionalStack):
 def fixed_point(
     write: Callable[[Tensor], Tensor], frames: Tensor, use_prediction: Tensor
 ) -> Tensor:
-    """Write frames anew from the frames before until they no longer change.
+    """Apply a function to frames until they no longer change.
 
     Parameters
     ----------
     write : callable
-        From frames (n_frames, n_sequences, n_bands) to frames.
+        Function from frames (n_frames, n_sequences, n_bands) to frames.
     frames : Tensor of shape (n_frames, n_sequences, n_bands)
         The start.
     use_prediction : Tensor of shape (n_frames, n_sequences), bool
-        Which of them are written anew; the others stay.
+        Which frames are replaced; the others stay.
 
     Returns
     -------
@@ -255,7 +256,7 @@ def fixed_point(
 def bernoulli_mask(x: Tensor, probability: float, rng: CounterRNG | None) -> Tensor:
     """Draw True with a probability for each frame of x (n_frames, n_sequences, n_inputs).
 
-    With that of 1, chance is not asked.
+    For a probability of 1, nothing is drawn.
     """
     if probability == 1 or rng is None:
         return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)

@@ -20,13 +20,13 @@ from itertools import count
 import torch
 from torch import Tensor
 
-# Its constants, as int64 has them: arithmetic on it is that on uint64.
+# Constants of SplitMix64 as int64, whose arithmetic is that of uint64 bit for bit.
 GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 
 
 class CounterRNG:
-    """Source of dropout, noise and all else that is random in training.
+    """Source of all random numbers of training: dropout, noise, scheduled sampling.
 
     Each draw takes a new stream for each sequence. Networks draw in the same order for every part
     of a batch, so that the n-th draw is the same everywhere.
@@ -34,10 +34,9 @@ class CounterRNG:
     Parameters
     ----------
     seed : int
-        The same numbers for the same seed.
+        Seed; the same numbers for the same seed and rows.
     rows : Tensor of shape (n_sequences,), int64
-        What tells the sequences apart: their places in the whole batch. On the device that numbers
-        are wanted on.
+        Positions of the sequences in the whole batch. The numbers are drawn on its device.
 
     Examples
     --------
@@ -53,14 +52,14 @@ class CounterRNG:
         self._draws = count() if draws is None else draws
 
     def keys(self) -> Tensor:
-        """Begin a draw: the keys of its streams, of shape (n_sequences,), int64."""
+        """Begin a draw: return the keys of its streams, of shape (n_sequences,), int64."""
         stream = _wrapped(next(self._draws) * GOLDEN)
-        # On the CPU: another device need not be waited for.
+        # On the CPU, so that nothing waits for another device.
         start = int(_mixed(torch.tensor(_wrapped(stream + self.seed))))
         return _mixed((self.rows + 1) * GOLDEN + start)
 
     def bits(self, n_frames: int, width: int) -> Tensor:
-        """Draw numbers of shape (n_frames, n_sequences, width), int64, all of them as likely.
+        """Draw uniformly distributed int64 of shape (n_frames, n_sequences, width).
 
         Number ``t * width + i`` of a sequence's stream is at ``[t, :, i]``.
         """
@@ -79,7 +78,7 @@ class CounterRNG:
     def frame_rng(self, n_frames: int) -> CounterRNG:
         """Return a generator in which each frame of each sequence has a stream of its own.
 
-        It goes on with the draws of this one.
+        It continues the sequence of draws of this one.
         """
         frames = torch.arange(n_frames, device=self.rows.device)[:, None]
         rows = (self.rows + 1) * 2**32 + frames  # (T, B)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from skaudeep.nn.parallel import parallel_map, torch_threads
 
-# What `transform` gives, by the name of a representation.
+# Parts of the features that `transform` returns, by the name of the representation.
 REPRESENTATIONS = {
     "covariance": ("covariance",),
     "statistics": ("statistics",),
@@ -18,15 +18,16 @@ REPRESENTATIONS = {
     "both": ("statistics", "code"),
 }
 STATISTICS = ("mean", "std", "max", "change")
-MIN_VARIANCE = 1e-12  # keeps the root's gradient finite for states that stand still
+MIN_VARIANCE = 1e-12  # keeps the square root's gradient finite for constant states
 
-N_COMPONENTS = 64  # numbers that the states of a step are reduced to before their covariance
+N_COMPONENTS = 64  # principal components of the states, before their covariance
 MIN_SHARE = 1e-3  # of the first component's variance, added to that of each when it is scaled to 1
 COVARIANCE_RIDGE = 0.03  # added to the variance of each component within a sequence
-LAG = 4  # steps from the components that foretell to those that are foretold
-N_LAGGED = 20  # first components that foretell each other
+LAG = 4  # steps from the predictors to the predicted components
+N_LAGGED = 20  # first components, which predict each other
 TRANSITION_RIDGE = 0.3  # added to the mean square of each of these in their regression
-# Of each of the square roots before a logarithm: for eigenvalues that differ by 1e5, 3e2, 18, 4.
+# Newton-Schulz steps of each of four square roots: for eigenvalues that differ by factors of up to
+# 1e5, 3e2, 18 and 4.
 ITERATIONS = (20, 14, 11, 10)
 BLOCK_BYTES = 2**19  # of states in float64: what one thread works on stays in its L2 cache
 
@@ -77,36 +78,39 @@ def _statistics(states: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor,
 
 
 class StateCovariance(nn.Module):
-    """How the principal components of states vary together over the steps of a sequence.
+    """Log-Euclidean covariance pooling and vector autoregression of a sequence's states.
 
     States are reduced to their principal components, each scaled to a variance of about 1 over the
     training data. Of each sequence the features are:
 
     * the mean of the components;
-    * the logarithm of their covariance matrix: such matrices do not lie in a flat space, but their
-      logarithms do [1]_, so that a linear classifier can tell them apart [2]_, and no strong
-      direction drowns the others;
-    * how they move: the coefficients of a ridge regression of the first components on the same a
-      few steps before [3]_. Covariance alone is blind to the order of steps.
+    * the logarithm of their covariance matrix: covariance matrices lie in a curved space, their
+      logarithms in a flat one [1]_, in which a linear classifier can separate them [2]_ and the
+      strongest directions do not outweigh the others;
+    * the coefficients of a ridge regression of the first components on the same components a few
+      steps before (vector autoregression) [3]_. The covariance does not depend on the order of
+      steps; these do.
 
     Parameters
     ----------
     n_states : int
+        Number of states per step.
     n_components : int, default=64
         Largest number of principal components.
 
     Attributes
     ----------
     center : Tensor of shape (n_states,)
+        Mean of the states, set by `fit`; zero before.
     components : Tensor of shape (n_states, n_components)
-        Both are set by `fit`; before it, the first states themselves.
+        Scaled principal components, set by `fit`; before, they select the first states.
     n_components : int
         That of the parameters, or `n_states` where that is less.
     n_lagged : int
         20, or `n_components` where that is less.
     n_features : int
-        Means, the upper triangle of a matrix row by row, and the coefficients, a row for each
-        component that foretells and one for the constant: ``n * (n + 3) / 2 + m * (m + 1)``.
+        Means, the upper triangle of the matrix row by row, and the coefficients, a row for each
+        predictor and one for the intercept: ``n * (n + 3) / 2 + m * (m + 1)``.
 
     References
     ----------
@@ -126,7 +130,7 @@ class StateCovariance(nn.Module):
     >>> features = covariance(states, None)
     >>> features[:, :5]  # means, logarithms of 1 + 0.03 and of 0.03 on the diagonal
     tensor([[ 2.0000,  5.0000,  0.0296,  0.0000, -3.5066]])
-    >>> features[:, 5:].tolist()  # too short to foretell anything
+    >>> features[:, 5:].tolist()  # too short for a regression
     [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     """
 
@@ -144,7 +148,7 @@ class StateCovariance(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """Forget what `fit` has set."""
+        """Set the attributes back to those before `fit`."""
         nn.init.zeros_(self.center)
         nn.init.eye_(self.components)
 
@@ -153,9 +157,9 @@ class StateCovariance(nn.Module):
         rows, columns = np.triu_indices(self.n_components)
         means = [f"mean_{i}" for i in range(self.n_components)]
         triangle = [f"covariance_{i}_{j}" for i, j in zip(rows, columns, strict=True)]
-        foretold = range(self.n_lagged)
-        transition = [f"transition_{i}_{j}" for i in foretold for j in foretold]
-        return means + triangle + transition + [f"intercept_{i}" for i in foretold]
+        lagged = range(self.n_lagged)
+        transition = [f"transition_{i}_{j}" for i in lagged for j in lagged]
+        return means + triangle + transition + [f"intercept_{i}" for i in lagged]
 
     def fit(self, moments: Tensor) -> None:
         """Set the principal components.
@@ -214,7 +218,7 @@ class StateCovariance(nn.Module):
     def _features(
         self, states: Tensor, lengths: Tensor | None, logarithm: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        # The logarithm magnifies what is rounded, and products round by the size of a batch.
+        # In float64: the logarithm amplifies rounding, which depends on the size of a batch.
         components = self.components.double()
         x = states.double() @ components - self.center.double() @ components  # (T, B, N)
         n_steps = torch.tensor(len(x)) if lengths is None else lengths
@@ -236,7 +240,7 @@ class StateCovariance(nn.Module):
 def _transition(x: Tensor, real: Tensor | None) -> Tensor:
     """Regress each sequence of x (B, T, M) on itself `LAG` steps before: (B, M + 1, M).
 
-    The last row is that of a constant 1.
+    The last row is that of the intercept.
     """
     before, after = x[:, :-LAG], x[:, LAG:]
     one = torch.ones_like(x[:, LAG:, :1])
@@ -353,5 +357,5 @@ def logarithm_by_eigenvalues(x: Tensor) -> Tensor:
 
 
 def step_mask(x: Tensor, lengths: Tensor) -> Tensor:
-    """Where a batch of shape (n_steps, n_sequences, ...) is no padding: (..., ..., 1), bool."""
+    """Mask of the true steps of a batch (n_steps, n_sequences, ...): (n_steps, n_sequences, 1)."""
     return (torch.arange(len(x), device=x.device)[:, None] < lengths.to(x.device))[:, :, None]

@@ -103,9 +103,9 @@ def check_schedule(schedule: Any, name: str, fits: Callable[[Any], bool], expect
 
 
 def derived_seed(*numbers: int) -> int:
-    """Derive a seed from numbers, so that what is random hangs on nothing else.
+    """Derive a seed from numbers and from nothing else.
 
-    Zeros at the end change nothing.
+    Zeros at the end do not change it.
     """
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
@@ -140,7 +140,7 @@ def fit_components(
 
 
 def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:
-    """Order the rows of an epoch by nothing but seed and epoch, so that training can resume.
+    """Order the rows of an epoch by seed and epoch alone, so that training can resume.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def state_moments(
     batches : iterable of (x, lengths)
         As in `Training.run_epoch`.
     processes : ProcessGroup, default=SINGLE_PROCESS
-        Who has the other parts of the batches.
+        Processes that have the other parts of the batches.
 
     Returns
     -------
@@ -193,18 +193,19 @@ def state_moments(
 
 @dataclass
 class Loss:
-    """How far a reconstruction is from its target.
+    """Loss of a reconstruction, and of the distribution of codes.
 
     Parameters
     ----------
     kl_weight : float or dict, default=0.0
-        Weight of the divergence of a code that is a distribution, a `Schedule`.
+        Weight of the divergence of a variational code; a `Schedule`.
     feed_previous_prob : float or dict, default=0.0
-        Given to the network in training, a `Schedule`; beside training where it is 1.
+        Probability of scheduled sampling in training; a `Schedule`. Evaluation takes it where it
+        is 1, else 0.
     mask_silence : bool, default=False
         As in `squared_error`.
     bf16 : bool, default=False
-        Whether matrices are multiplied in bfloat16.
+        Whether matrices are multiplied in bfloat16 (torch's autocast).
     """
 
     kl_weight: Schedule = 0.0
@@ -227,7 +228,7 @@ class Loss:
         network, x, lengths
             As in `Training`.
         rng : CounterRNG or None
-            Source of all that is random in training; None evaluates.
+            Source of random numbers in training; None evaluates.
         epoch : int
 
         Returns
@@ -235,7 +236,8 @@ class Loss:
         error, n_values : Tensor, scalar
             Sum of the squared errors and their number.
         divergence : Tensor, scalar, or None
-            Of the codes from standard ones; None where they are no distributions.
+            Divergence of the codes from standard normal distributions; None where codes are not
+            variational.
         """
         feed = self.feed(epoch, training=rng is not None)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
@@ -261,7 +263,7 @@ class Loss:
         return rmse + kl_weight * divergence / count
 
     def feed(self, epoch: int, *, training: bool) -> float:
-        """Return `feed_previous_prob` in an epoch: beside training all or nothing, not by chance.
+        """Return `feed_previous_prob` in an epoch; in evaluation, 1 or else 0.
 
         Examples
         --------
@@ -277,45 +279,45 @@ class Loss:
 
 @dataclass
 class Training:
-    """A training under way: all that is needed to go on from between two batches.
+    """State of a training, complete enough to resume between two batches.
 
     Parameters
     ----------
     network : nn.Module
-        ``network(x, lengths, chance, feed_previous_prob)`` gives frames and divergence.
+        ``network(x, lengths, rng, feed_previous_prob)`` returns frames and divergence.
     optimizer : torch.optim.Optimizer
     loss : Loss
     seed : int
-        All that is random hangs on it, the number of the epoch and that of the batch.
+        Seed of training. Random numbers depend on it, on the epoch and on the batch.
     learning_rate : float or dict
-        A `Schedule`.
+        Learning rate; a `Schedule`.
     gradient_clip : float
-        Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
+        Each element of the gradient is clipped to ``[-gradient_clip, gradient_clip]``.
     loss_curve : list of float
-        Root of the mean squared error of the training data in each epoch, as the network stood at
-        each batch.
+        Root of the mean squared error of the training data in each epoch, each batch's before its
+        optimiser step.
     validation_loss_curve : list of float
-        The same of the validation data after each epoch, without dropout; empty where there are
+        The same of the validation data after each epoch, without dropout; empty where there is
         none.
     processes : ProcessGroup, default=ProcessGroup()
-        Who trains together: batches hold the part of this rank, which may be no row.
+        Processes that train together. Batches hold the rows of this rank, which may be none.
 
     Attributes
     ----------
     start : int
-        Epochs that were done before: best is what is best since.
+        Epochs done before this training; the best weights are the best since.
     best_weights : dict of str to Tensor or None
         Weights after the epoch with the least validation loss.
     batch : int
-        Batches of the epoch under way that are done.
+        Batches of the current epoch that are done.
     sums : Tensor of shape (3,), float64
-        Over those batches: squared errors, their number, norms of the gradient.
+        Sums over those batches: squared errors, number of values, norms of the gradient.
     gradient_norm : float
         Mean norm of the gradient, before it is clipped, in the last epoch.
     after_batch : list of callables
         Called without arguments between batches.
     device : torch.device
-        Of the network's parameters.
+        Device of the network's parameters.
     """
 
     network: nn.Module
@@ -345,16 +347,16 @@ class Training:
 
     @property
     def batch_seed(self) -> int:
-        """Of all that is random in the next batch."""
+        """Seed of the random numbers of the next batch."""
         return derived_seed(self.seed, self.epoch, self.batch)
 
     def run_epoch(self, batches: Iterable[Batch]) -> None:
-        """Finish the epoch under way.
+        """Finish the current epoch.
 
         Parameters
         ----------
         batches : iterable of (x, lengths)
-            Those that are not done yet: ``x`` of shape (n_frames, n_sequences, n_bands), lengths
+            Batches that are not done yet: ``x`` of shape (n_frames, n_sequences, n_bands), lengths
             as in `squared_error`.
 
         Raises
@@ -372,7 +374,7 @@ class Training:
         self.end_epoch()
 
     def begin_epoch(self) -> None:
-        """Make ready for the batches of the epoch under way."""
+        """Prepare for the batches of the current epoch."""
         self.network.train()
         self.sums = self.sums.to(self.device)  # on the device: no wait per batch
         rate = value_at(self.learning_rate, self.epoch)
@@ -380,7 +382,7 @@ class Training:
             group["lr"] = rate
 
     def end_epoch(self) -> None:
-        """Note what came of the batches of the epoch under way, and count it as done.
+        """Record the results of the current epoch, and count it as done.
 
         Raises
         ------
@@ -423,7 +425,7 @@ class Training:
         return torch.stack([*sums.detach()[:2], norm.double()])
 
     def descend(self, gradient: Tensor) -> Tensor:
-        """Clip a flat gradient of all parameters and follow it; return its norm before."""
+        """Clip a flat gradient of all parameters, take a step, and return its norm before."""
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         norm = gradient.norm()
         gradient.clamp_(-self.gradient_clip, self.gradient_clip)
@@ -455,7 +457,7 @@ class Training:
         return torch.stack([value.detach().double() for value in sums]), flat
 
     def validate(self, batches: Iterable[Batch]) -> None:
-        """Note the loss of validation data, and the weights if they are the best so far."""
+        """Record the loss of validation data, and the weights if they are the best so far."""
         self.network.eval()
 
         def evaluate(shard: Shard) -> Tensor:
@@ -479,12 +481,12 @@ class Training:
 
     @property
     def epochs_since_best(self) -> int:
-        """Epochs since the least loss, that of the validation data where there are some."""
+        """Epochs since the smallest loss: of the validation data if there is any."""
         curve = (self.validation_loss_curve or self.loss_curve)[self.start :]
         return len(curve) - 1 - int(np.argmin(curve)) if curve else 0
 
     def moments(self) -> dict[str, NDArray]:
-        """Return what the optimiser remembers of each parameter: copies, by flat names."""
+        """Return copies of the optimiser's moments of each parameter, by flat names."""
         state = self.optimizer.state_dict()["state"]
         return {
             f"{index}.{name}": value.detach().cpu().numpy().copy()
@@ -493,7 +495,7 @@ class Training:
         }
 
     def restore_moments(self, moments: dict[str, NDArray]) -> None:
-        """Let the optimiser remember `moments`, also of another process."""
+        """Set the optimiser's moments, which may come from another process."""
         by_parameter: dict[int, dict[str, Tensor]] = {}
         for key, value in moments.items():
             index, _, name = key.partition(".")
@@ -502,12 +504,12 @@ class Training:
         self.optimizer.load_state_dict({"state": by_parameter, "param_groups": groups})
 
     def state(self) -> dict[str, Any]:
-        """Return all that changes from batch to batch, but the network's weights.
+        """Return all that changes from batch to batch, except the network's weights.
 
         Returns
         -------
         dict
-            Numbers, lists of numbers, and arrays, which are copies.
+            Numbers, lists of numbers, and copies of arrays.
         """
         return {
             "seed": self.seed,
@@ -525,7 +527,7 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
-        """Go on from a `state` and the network's weights at that time."""
+        """Resume from a `state` and the network's weights at that time."""
         self.network.load_state_dict(weights)
         self.restore_moments(state["moments"])
         best = state["best_weights"]

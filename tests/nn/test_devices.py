@@ -19,7 +19,7 @@ def settings():
     return torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.rnn.fp32_precision
 
 
-def test_the_precision_of_products_is_given_back():
+def test_products_in_restores_the_precision():
     before = settings()
     cuda = torch.device("cuda")
     with products_in("tf32", cuda):

@@ -17,7 +17,7 @@ from skaudeep.nn.pooling import (
 )
 
 
-def test_statistics_are_numpys_over_true_steps():
+def test_state_statistics_are_numpys_over_true_steps():
     rng = np.random.default_rng(0)
     states = [rng.normal(size=(9, 3, 4)).astype(np.float32) for _ in range(2)]
     lengths = [9, 4, 1]
@@ -36,7 +36,7 @@ def test_statistics_are_numpys_over_true_steps():
         np.testing.assert_allclose(alone[0], expected, atol=2e-6)
 
 
-def test_gradients_stay_finite_where_states_stand_still():
+def test_state_statistics_have_finite_gradients_for_constant_states():
     states = torch.zeros(3, 2, 4, requires_grad=True)
     state_statistics([states], torch.tensor([3, 1])).sum().backward()
     assert torch.isfinite(states.grad).all()
@@ -114,7 +114,7 @@ def test_state_covariance_of_nan_is_nan_for_that_sequence_alone():
     torch.testing.assert_close(features[[0, 2]], clean[[0, 2]])
 
 
-def test_components_are_those_of_a_principal_component_analysis():
+def test_state_covariance_has_the_components_of_a_principal_component_analysis():
     rng = np.random.default_rng(0)
     states = rng.normal(size=(50, 4, 6)) @ rng.normal(size=(6, 6)) + 3
     lengths = [50, 20, 1, 33]
@@ -132,7 +132,7 @@ def test_components_are_those_of_a_principal_component_analysis():
     np.testing.assert_allclose(covariance.components, expected, atol=1e-5)
 
 
-def test_states_that_stand_still_have_the_least_covariance():
+def test_state_covariance_of_constant_states_is_the_ridge_alone():
     covariance = StateCovariance(3)
     features = covariance(torch.full((7, 2, 3), 0.5), torch.tensor([7, 1]))
     expected = np.zeros(6)
@@ -142,10 +142,10 @@ def test_states_that_stand_still_have_the_least_covariance():
     assert torch.isfinite(covariance(torch.full((7, 2, 3), 0.5), None)).all()
 
 
-def test_the_transition_is_a_ridge_regression_on_the_components_four_steps_before():
+def test_state_covariance_has_a_ridge_regression_on_the_components_four_steps_before():
     rng = np.random.default_rng(0)
     states = rng.normal(size=(40, 3, 25)).cumsum(axis=0)
-    lengths = [40, 9, 4]  # the last is too short to foretell anything
+    lengths = [40, 9, 4]  # the last is too short for a regression
     for i, n in enumerate(lengths):
         states[n:, i] = 0
     covariance = StateCovariance(25)
@@ -165,7 +165,7 @@ def test_the_transition_is_a_ridge_regression_on_the_components_four_steps_befor
     assert (features[2, at] == 0).all()
 
 
-def test_the_order_of_steps_shows_in_nothing_but_the_transition():
+def test_state_covariance_depends_on_the_order_of_steps_in_the_transition_alone():
     states = torch.randn(30, 1, 3, generator=torch.Generator().manual_seed(0)).cumsum(dim=0)
     covariance = StateCovariance(3)
     there, back = covariance(states, None), covariance(states.flip(0), None)
@@ -173,7 +173,7 @@ def test_the_order_of_steps_shows_in_nothing_but_the_transition():
     assert (there[:, 9:] - back[:, 9:]).abs().max() > 0.1
 
 
-def test_gradients_reach_the_states_through_the_covariance():
+def test_state_covariance_has_the_gradients_of_finite_differences():
     states = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
     covariance = StateCovariance(3).double()
     assert torch.autograd.gradcheck(

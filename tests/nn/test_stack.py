@@ -19,7 +19,7 @@ def batch(n_frames=9, lengths=(9, 4, 1), n_bands=3, seed=0):
 
 
 @pytest.mark.parametrize(("cell", "module"), [("gru", nn.GRU), ("lstm", nn.LSTM)])
-def test_a_stack_without_dropout_is_torchs_multilayer_module(cell, module):
+def test_recurrent_stack_without_dropout_is_torchs_multilayer_module(cell, module):
     stack = RecurrentStack(3, 5, n_layers=2, cell=cell, dropout=0.0)
     peer = module(3, 5, num_layers=2)
     for layer, own in enumerate(stack.layers):
@@ -38,7 +38,7 @@ def test_a_stack_without_dropout_is_torchs_multilayer_module(cell, module):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_padding_changes_neither_outputs_nor_final_state(cell):
+def test_recurrent_stack_ignores_padding(cell):
     stack = RecurrentStack(3, 5, n_layers=2, cell=cell, dropout=0.0)
     x, lengths = batch()
     outputs, state = stack(x, lengths=lengths)
@@ -51,7 +51,7 @@ def test_padding_changes_neither_outputs_nor_final_state(cell):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_the_final_state_continues_the_sequence(cell):
+def test_recurrent_stack_continues_a_sequence_from_its_final_state(cell):
     stack = RecurrentStack(3, 5, n_layers=2, cell=cell, dropout=0.0)
     x, _ = batch(lengths=(9, 9))
     whole, final = stack(x)
@@ -63,7 +63,7 @@ def test_the_final_state_continues_the_sequence(cell):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_steps_over_frames_are_the_stack_over_the_sequence(cell):
+def test_recurrent_stack_step_by_step_is_the_stack_over_the_sequence(cell):
     stack = RecurrentStack(3, 5, n_layers=2, cell=cell, dropout=0.0)
     x, _ = batch(lengths=(9, 9))
     state = torch.randn(2, stack.state_size, generator=torch.Generator().manual_seed(1))
@@ -76,7 +76,7 @@ def test_steps_over_frames_are_the_stack_over_the_sequence(cell):
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=5))
 @settings(deadline=None, max_examples=25)
-def test_reversing_time_twice_is_the_identity(lengths):
+def test_reverse_time_twice_is_the_identity(lengths):
     x, n = batch(6, lengths)
     mirrored = reverse_time(x, n)
     for i, length in enumerate(lengths):
@@ -92,7 +92,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     assert float(kept.mean()) == pytest.approx(1.0, abs=0.005)
 
 
-def test_dropout_is_off_without_chance():
+def test_dropout_is_off_without_a_generator():
     x = torch.ones(3, 2, 5)
     assert dropout(x, 0.5, None) is x
     stack = RecurrentStack(5, 4, n_layers=1, cell="gru", dropout=0.5)
@@ -105,7 +105,7 @@ def test_dropout_is_off_without_chance():
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("lengths", [None, [2, 6, 3, 6]])
-def test_what_other_devices_run_is_what_the_cpu_runs(cell, lengths):
+def test_run_module_is_the_layer_of_the_kernels(cell, lengths):
     stack = RecurrentStack(3, 4, n_layers=1, cell=cell, dropout=0.0)
     x, n = batch(6, lengths or [6] * 4)
     n = None if lengths is None else n

@@ -25,6 +25,7 @@ def clips():
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("parameters", [{}, {"encoder_noise": 0.2, "code": "gaussian"}])
 def test_torchs_layers_train_to_the_loss_of_the_kernels(cell, parameters, monkeypatch):
+    pytest.importorskip("skaudeep.nn.backends.kernels", exc_type=ImportError)
     # With Adam's own epsilon a rounded gradient near 0 moves its weight by a part of a step.
     monkeypatch.setattr(torch.optim, "Adam", partial(torch.optim.Adam, eps=1e-3))
     found = []
@@ -98,6 +99,8 @@ def test_torchs_layers_run_with_one_warning_where_numba_cannot_compile(
 
 @pytest.mark.parametrize("backend", ["auto", "torch"])
 def test_a_stack_refuses_other_bands_on_either_backend(backend, monkeypatch):
+    if backend == "auto":
+        pytest.importorskip("skaudeep.nn.backends.kernels", exc_type=ImportError)
     monkeypatch.setenv("SKAUDEEP_BACKEND", backend)
     stack = RecurrentStack(3, 4, n_layers=1, cell="gru", dropout=0.0)
     with pytest.raises(ValueError, match=r"x of shape \(7, 2, 300\) for weight_ih"):
