@@ -39,6 +39,10 @@ def evaluate(
     same folds with the same classifier. They are in ``controls`` of the result, and printing the
     result compares the pipeline with each of them, clip by clip.
 
+    Intervals and comparisons take the ``groups`` of the bunch, such as speakers or recordings, for
+    independent, and clips only where there are none: clips of one speaker or recording tend to be
+    right or wrong together.
+
     Steps that learn nothing (their tag ``requires_fit`` is False, as with
     `SpectrogramExtractor`) are run once where they stand at the head of the pipeline. All folds,
     repeats and controls share what they give. Inside a `FeatureFusion` they are not shared.
@@ -76,7 +80,8 @@ def evaluate(
     random_state : int, RandomState instance or None, default=None
         Generator of one seed per repeat. An int gives the same result each time.
     confidence_level : float in (0, 1), default=0.95
-        Confidence level of the intervals.
+        Confidence level of the intervals, which are over groups where the bunch has some, else
+        over clips; see the notes of :class:`~skaudeep.evaluation.Evaluation`.
 
     Returns
     -------
@@ -173,6 +178,7 @@ def evaluate(
             protocol=protocol,
             seeds=seeds,
             confidence_level=confidence_level,
+            groups=bunch.get("groups"),
         )
         for name, variant in variants.items()
     }

@@ -114,6 +114,18 @@ def test_intervals_of_random_predictions_contain_chance():
         assert low < score < high
 
 
+def test_intervals_and_comparisons_are_over_the_groups_of_the_bunch():
+    bunch = make_bunch(40, groups=np.arange(40) // 5)
+    result = evaluate(make_fake_pipeline(), bunch, random_state=0)
+    assert result.n_groups == result.controls["untrained network"].n_groups == 8
+    text = str(result)
+    assert "95 % interval over 8 groups" in text
+    assert "sign-flip test over 8 groups" in text
+    ungrouped = evaluate(make_fake_pipeline(), make_bunch(40), random_state=0)
+    assert ungrouped.n_groups == 0
+    assert "95 % interval over clips" in str(ungrouped)
+
+
 def test_a_lower_confidence_level_gives_narrower_intervals():
     options = {"controls": False, "random_state": 0}
     usual = evaluate(_RandomClassifier(), make_bunch(40), **options)
