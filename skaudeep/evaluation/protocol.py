@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
 from skaudeep._base import LearningTags, learning_tags
 from skaudeep.datasets.operations import take
+from skaudeep.evaluation.folds import check_folds, check_target
 from skaudeep.evaluation.results import Evaluation, check_confidence_level
 from skaudeep.statistics import BandStatistics
 
@@ -72,13 +72,17 @@ def evaluate(
         any depth count, such as those of the views of a `FeatureFusion`.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         "devel" trains on the partition train and tests on devel; "test" trains on train and
-        devel and tests on test. An int or a splitter of scikit-learn divides the labelled
-        clips (with ``bunch.groups``). None takes the folds of the bunch; where it has none,
-        "devel", and "test" only if no labelled clip is in devel.
+        devel and tests on test. An int is a number of folds into which the labelled clips are
+        shuffled, with the same share of each class: by
+        :class:`~sklearn.model_selection.StratifiedGroupKFold`, which keeps groups together, where
+        the bunch has groups, else by :class:`~sklearn.model_selection.StratifiedKFold`. A splitter
+        of scikit-learn divides the labelled clips and is given the groups. None takes the folds of
+        the bunch; where it has none, "devel", and "test" only if no labelled clip is in devel.
     n_jobs : int or None, default=None
         Number of folds (of all repeats) run in parallel; None is 1, -1 is all processors.
     random_state : int, RandomState instance or None, default=None
-        Generator of one seed per repeat. An int gives the same result each time.
+        Generator of one seed per repeat, and of the folds if ``cv`` is an int. An int gives the
+        same result each time.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals, which are over groups where the bunch has some, else
         over clips; see the notes of :class:`~skaudeep.evaluation.Evaluation`.
@@ -91,10 +95,16 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the bunch has no folds, a fold has no labelled training or test clip or trains on
-        a test clip, the target is not made of class numbers or has another length than the
-        data, a parameter is out of range, or the pipeline has no step that the controls could
-        replace or the transductive protocol could fit.
+        If the bunch has no folds, a fold has no labelled training or test clip, trains on
+        a test clip or tests a class that it does not train, the target is not made of class
+        numbers or has another length than the data, a parameter is out of range, or the pipeline
+        has no step that the controls could replace or the transductive protocol could fit. All of
+        this is seen before anything is fitted.
+
+    Warns
+    -----
+    UserWarning
+        If a fold trains and tests on clips of one group.
 
     See Also
     --------
@@ -150,8 +160,10 @@ def evaluate(
             f"Got a {type(pipeline).__name__} without predict, expected a classifier or a "
             "Pipeline that ends in one; append for example LinearSVC()."
         )
-    target = _check_target(bunch)
-    folds = _check_folds(bunch, target, cv)
+    target = check_target(bunch)
+    rng = check_random_state(random_state)
+    seeds = rng.randint(2**31 - 1, size=n_repeats).tolist()
+    folds = check_folds(bunch, target, cv, rng)
     variants = {"": pipeline} | (_controls(pipeline) if controls else {})
     if protocol == "transductive" and not _n_unsupervised(pipeline):
         raise ValueError(
@@ -165,7 +177,6 @@ def evaluate(
     if n_shared := min(_n_stateless(pipeline), _n_in_controls(pipeline)):
         data = clone(pipeline[:n_shared]).fit_transform(data)
         variants = {name: variant[n_shared:] for name, variant in variants.items()}
-    seeds = check_random_state(random_state).randint(2**31 - 1, size=n_repeats).tolist()
     names = bunch.get("target_names")
     results = {
         name: Evaluation(
@@ -185,125 +196,6 @@ def evaluate(
     result = results.pop("")
     result.controls.update(results)
     return result
-
-
-# Checks of labels and folds.
-
-
-def _check_target(bunch: Mapping[str, Any]) -> np.ndarray:
-    if not isinstance(bunch, Mapping) or not {"data", "target"} <= bunch.keys():
-        raise ValueError(
-            f"Got a {type(bunch).__name__}, expected a Bunch with data and target; load one with "
-            "skaudeep.datasets or write sklearn.utils.Bunch(data=..., target=..., cv=...)."
-        )
-    n_clips = len(bunch["data"])
-    if n_clips == 0:
-        raise ValueError("Got a bunch without clips, expected at least one.")
-    target = np.asarray(bunch["target"])
-    if target.ndim != 1:
-        raise ValueError(
-            f"Got a target of shape {target.shape}, expected one class number per clip: a vector."
-        )
-    for key in ("target", "folds", "partition", "groups"):
-        if bunch.get(key) is not None and len(bunch[key]) != n_clips:
-            raise ValueError(
-                f"Got {key} of length {len(bunch[key])} for {n_clips} clips, expected one entry "
-                "per clip; check that both come from the same data set."
-            )
-    if target.dtype.kind == "f":
-        raise ValueError(
-            f"Got a {target.dtype} target (regression), expected class numbers: evaluate scores "
-            "classes only. For regression use sklearn.model_selection.cross_validate with "
-            "cv=bunch.cv; for classes stored as floats use bunch.target.astype(int)."
-        )
-    if target.dtype.kind not in "iu" or target.min(initial=0) < -1:
-        raise ValueError(
-            f"Got a target of {target.dtype} with the values {np.unique(target)[:3]}..., expected "
-            "class numbers 0, 1, ... and -1 where unlabelled; sklearn's LabelEncoder makes them."
-        )
-    names = bunch.get("target_names")
-    if names is not None and target.max(initial=-1) >= len(names):
-        raise ValueError(
-            f"Got class number {target.max()} with {len(names)} target_names, expected a name "
-            "for each class; complete target_names."
-        )
-    return target.astype(np.intp)
-
-
-def _check_folds(
-    bunch: Mapping[str, Any], target: np.ndarray, cv: Any
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the labelled training and test clips of each fold."""
-    labelled = np.flatnonzero(target >= 0)
-    folds = []
-    for i, (train, test) in enumerate(_splits(bunch, target, labelled, cv), start=1):
-        try:
-            train, test = np.arange(len(target))[train], np.arange(len(target))[test]
-        except IndexError as error:
-            raise ValueError(
-                f"Fold {i} names a clip that does not exist: {error}; expected indices of the "
-                f"{len(target)} clips."
-            ) from error
-        if len(shared := np.intersect1d(train, test)):
-            raise ValueError(
-                f"Fold {i} trains on {len(shared)} of its test clips (the first is clip "
-                f"{shared[0]}), expected none; correct the folds of the bunch or pass cv."
-            )
-        train, test = np.intersect1d(train, labelled), np.intersect1d(test, labelled)
-        for name, clips in (("training", train), ("test", test)):
-            if not len(clips):
-                raise ValueError(
-                    f"Fold {i} has no labelled {name} clips, expected at least one; leave the "
-                    "fold out or pass cv."
-                )
-        folds.append((train, test))
-    if not folds:
-        raise ValueError("Got cv without folds, expected at least one.")
-    return folds
-
-
-def _splits(
-    bunch: Mapping[str, Any], target: np.ndarray, labelled: np.ndarray, cv: Any
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    partition = np.asarray(bunch.get("partition", ()), dtype=str)
-    if cv is None:
-        if bunch.get("cv") is not None and len(bunch["cv"]):
-            return list(bunch["cv"])
-        folds = np.asarray(() if bunch.get("folds") is None else bunch["folds"])
-        if folds.size:
-            if folds.ndim != 2 or not np.isin(folds, (0, 1)).all():
-                raise ValueError(
-                    f"Got folds of shape {folds.shape} with the values {np.unique(folds)[:3]}, "
-                    "expected (n_clips, n_folds) of 0 (train) and 1 (test)."
-                )
-            return [(np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)) for fold in folds.T]
-        if "train" in partition:
-            cv = "devel" if "devel" in partition[labelled] else "test"
-        else:
-            raise ValueError(
-                "The bunch has neither folds nor partitions, expected one of them; pass cv, for "
-                "example cv=StratifiedKFold(5, shuffle=True, random_state=0)."
-            )
-    if isinstance(cv, str):
-        if cv not in ("devel", "test"):
-            raise ValueError(f"Got cv={cv!r}; choose the partition 'devel' or 'test', or folds.")
-        if cv not in partition:
-            raise ValueError(
-                f"Got cv={cv!r}, but the partitions of the bunch are {np.unique(partition)}; "
-                "pass one of these or folds."
-            )
-        train = ["train"] if cv == "devel" else ["train", "devel"]
-        return [(np.flatnonzero(np.isin(partition, train)), np.flatnonzero(partition == cv))]
-    splitter = check_cv(cv, target[labelled], classifier=True)
-    if not hasattr(cv, "split") and not isinstance(cv, Integral):
-        return list(splitter.split())  # indices of all clips
-    groups = bunch.get("groups")
-    return [
-        (labelled[train], labelled[test])
-        for train, test in splitter.split(
-            labelled, target[labelled], None if groups is None else np.asarray(groups)[labelled]
-        )
-    ]
 
 
 # Parts and variants of a pipeline.

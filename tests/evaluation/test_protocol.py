@@ -8,7 +8,14 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, ShuffleSplit
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    ShuffleSplit,
+    StratifiedKFold,
+)
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -496,7 +503,7 @@ def test_predictions_of_overlapping_folds_are_decided_by_majority():
         ({"groups": ["x"] * 9}, {}, "groups of length 9 for 8 clips"),
         ({"target": np.linspace(0, 1, 8)}, {}, "regression.*cross_validate"),
         ({"target": np.array(list("aabbaabb"))}, {}, "expected class numbers.*LabelEncoder"),
-        ({"target": np.full(8, -1)}, {}, "Fold 1 has no labelled training clips"),
+        ({"target": np.full(8, -1)}, {}, "no labelled clip: the target of all 8 is -1"),
         ({"target": np.arange(8) - 2}, {}, "class numbers 0, 1.*-1 where unlabelled"),
         ({"target_names": ["dog"]}, {}, "class number 1 with 1 target_names"),
         ({"folds": np.arange(8) // 4}, {}, r"folds of shape \(8,\) with the values \[0 1\]"),
@@ -509,6 +516,31 @@ def test_predictions_of_overlapping_folds_are_decided_by_majority():
         ({}, {"cv": "folds"}, "cv='folds'; choose the partition"),
         ({}, {"cv": [([0, 1], [4]), ([0, 1, 2], [2, 3])]}, "Fold 2 trains on 1 of its test clips"),
         ({}, {"cv": [([0, 1], [8])]}, "Fold 1 names a clip that does not exist"),
+        ({"target": np.zeros(8, int)}, {}, "single class, 0, expected at least two"),
+        (
+            {"target": np.arange(8) // 4},
+            {},
+            r"Fold 1 tests a class .*none of the 4 clips of class 0 trains it.*"
+            r"np.isin\(bunch.target, \[0\]\), -1, bunch.target\)",
+        ),
+        (
+            {"target": np.array([0, 1, 2, 0, 1, 0, 1, 0]), "target_names": ["ant", "bee", "cat"]},
+            {"cv": 2},
+            "One of the folds tests .*class 'cat' has a single clip, clip 2.*"
+            r"isin\(bunch.target, \[2\]\)",
+        ),
+        (
+            {"groups": np.array(list("abacadae")), "filenames": list("stuvwxyz")},
+            {"cv": 2},
+            "all 4 clips of class 0 are of one group, 'a'",
+        ),
+        ({}, {"cv": 1}, "cv=1, expected at least 2 folds"),
+        ({}, {"cv": 5}, "cv=5, but no class has more than 4 clips.*pass cv=4"),
+        (
+            {"groups": np.array(list("aabbccdd"))},
+            {"cv": 5},
+            "cv=5, but no class has more than 4 groups.*pass cv=4",
+        ),
     ],
 )
 def test_evaluate_says_which_bunch_and_parameters_it_expected(keys, options, message):
@@ -532,6 +564,86 @@ def test_evaluate_says_which_bunch_and_parameters_it_expected(keys, options, mes
 def test_evaluate_says_which_pipeline_it_expected(pipeline, options, message):
     with pytest.raises(ValueError, match=message):
         evaluate(pipeline, make_bunch(), **options)
+
+
+def test_folds_are_checked_before_anything_is_fitted():
+    with pytest.raises(ValueError, match="Fold 2 tests a class"):
+        evaluate(make_fake_pipeline(), make_bunch(8), cv=[([0, 1], [2]), ([3, 5], [4])])
+    assert calls == []
+
+
+def test_the_remedy_for_a_rare_class_works():
+    bunch = make_bunch(9, target=np.array([0, 1, 2, 0, 1, 0, 1, 0, 1]))
+    with pytest.raises(ValueError, match="single clip") as error:
+        evaluate(DummyClassifier(), bunch, cv=2, controls=False)
+    remedy = str(error.value).partition("out by ")[2].removesuffix(".")
+    exec(remedy, {"np": np, "bunch": bunch})
+    assert evaluate(DummyClassifier(), bunch, cv=2, controls=False).accuracy > 0
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_an_int_as_cv_keeps_groups_together_and_classes_in_proportion(unknown):
+    rng = np.random.default_rng(0)
+    order = rng.permutation(60)
+    groups = np.repeat([f"rec{i}" for i in range(20)], 3)
+    if unknown:
+        groups[:12] = ""  # each a group of its own
+    bunch = make_bunch(60, target=np.repeat([0, 1, 1, 1], 15)[order], groups=groups[order])
+    folds = [
+        evaluate(DummyClassifier(), bunch, cv=5, controls=False, random_state=seed).test
+        for seed in (0, 0, 1)
+    ]
+    assert all(map(np.array_equal, folds[0], folds[1]))
+    assert not all(map(np.array_equal, folds[0], folds[2]))
+    for test in folds[0]:
+        rest = np.setdiff1d(np.arange(60), test)
+        assert not set(bunch.groups[test]) & set(bunch.groups[rest]) - {""}
+        assert abs(np.mean(bunch.target[test] == 0) - 0.25) < 0.15
+    assert sorted(np.concatenate(folds[0])) == list(range(60))
+
+
+def test_an_int_as_cv_shuffles_clips_without_groups():
+    bunch = make_bunch(40, groups=np.full(40, ""))
+    one, again, other = (
+        evaluate(DummyClassifier(), bunch, cv=4, controls=False, random_state=seed).test
+        for seed in (0, 0, 1)
+    )
+    assert all(map(np.array_equal, one, again))
+    assert not all(map(np.array_equal, one, other))
+    assert [np.bincount(bunch.target[test]).tolist() for test in one] == [[5, 5]] * 4
+
+
+def test_folds_that_tear_groups_apart_warn_and_name_a_clip_on_either_side():
+    names = [f"{i}.wav" for i in range(8)]
+    bunch = make_bunch(8, groups=np.array(list("aabbccdd")), filenames=names)
+    message = (
+        r"Fold 1 trains on '1.wav' and tests '0.wav', both of group 'a'; 4 group\(s\) are on "
+        r"both sides in 2 of 2 folds.*pass cv=5"
+    )
+    torn = [([1, 2, 5, 6], [0, 3, 4, 7]), ([0, 3, 4, 7], [1, 2, 5, 6])]
+    with pytest.warns(UserWarning, match=message):
+        evaluate(DummyClassifier(), bunch, cv=torn, controls=False)
+    with pytest.warns(UserWarning, match="both of group"):
+        evaluate(
+            DummyClassifier(),
+            bunch,
+            cv=StratifiedKFold(4, shuffle=True, random_state=0),
+            controls=False,
+        )
+    with pytest.warns(UserWarning, match=r"add_folds\(drop_folds\(bunch\)\)"):
+        evaluate(DummyClassifier(), bunch | {"cv": torn}, controls=False)
+    with pytest.warns(UserWarning, match=r"add_partitions\(drop_partitions\(bunch\)\)"):
+        evaluate(
+            DummyClassifier(),
+            bunch | {"folds": None, "partition": ["train"] * 5 + ["devel"] * 3},
+            controls=False,
+        )
+
+
+def test_a_splitter_that_keeps_groups_together_does_not_warn():
+    bunch = make_bunch(8, groups=np.array(list("aabbccdd")))
+    for splitter in (LeaveOneGroupOut(), GroupKFold(2), KFold(2)):
+        evaluate(DummyClassifier(), bunch, cv=splitter, controls=False)
 
 
 def test_evaluate_refuses_a_tuple_as_bunch():
