@@ -23,8 +23,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import Bunch
 
 from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
+from skaudeep.datasets import make_sounds
 from skaudeep.evaluation import BandStatistics, LearningTags, evaluate
 from skaudeep.fusion import FeatureFusion
+from skaudeep.spectrogram import SpectrogramExtractor
 
 calls: list[tuple] = []  # what the fakes below were given; cloning leaves it alone
 
@@ -240,23 +243,151 @@ def test_a_pretrained_network_runs_once_and_is_replaced_in_its_control(controls)
     assert [control.accuracy for control in result.controls.values()] == [1] * controls
 
 
-def test_a_transformer_without_learning_tags_has_no_controls():
+def test_a_transformer_without_learning_tags_is_compared_with_statistics_of_the_data():
     class Untagged(_FakeNetwork):
         def __skaudeep_tags__(self):
             return LearningTags()
 
     pipeline = make_pipeline(Untagged(), KNeighborsClassifier(1))
-    with pytest.raises(ValueError, match=r"says so by __skaudeep_tags__; pass controls=False"):
-        evaluate(pipeline, make_bunch())
+    assert set(controls_of(pipeline)) == {"mel statistics"}
     with pytest.raises(ValueError, match="unsupervised by its __skaudeep_tags__"):
         evaluate(pipeline, make_bunch(), controls=False, protocol="transductive")
     assert evaluate(pipeline, make_bunch(), controls=False).accuracy == 1
 
 
-def test_band_statistics_have_no_control():
-    pipeline = make_pipeline(BandStatistics(), KNeighborsClassifier(1))
-    with pytest.raises(ValueError, match="no step learns features of spectrograms"):
-        evaluate(pipeline, make_bunch())
+def test_stored_features_are_compared_with_the_most_frequent_class():
+    bunch = make_bunch(40, target=np.repeat([0, 1], [30, 10]), folds=np.eye(4)[np.arange(40) % 4])
+    rows = bunch.data[:, 0]
+    for data in (rows, rows.tolist()):
+        result = evaluate(KNeighborsClassifier(1), bunch | {"data": data})
+        control = result.controls["most frequent class"]
+        assert (control.accuracy, control.uar) == (pytest.approx(0.75), 0.5)
+        assert set(result.controls) == {"most frequent class"}
+        text = str(result)
+        assert "against most frequent class: +" in text
+        assert "left out: untrained network: nothing in the pipeline is trained" in text
+        assert "left out: mel statistics: no step is known to read spectrograms, and the" in text
+
+
+def test_features_of_chunks_are_no_spectrograms():
+    chunks = make_bunch()  # n_clips, 3 chunks, 2 features
+    scaled = make_pipeline(StandardScaler(), LogisticRegression())
+    for pipeline in (
+        make_pipeline(ChunkPooling(), *(step for _, step in scaled.steps)),
+        ChunkVotingClassifier(scaled),
+    ):
+        assert set(evaluate(pipeline, chunks).controls) == {"most frequent class"}
+    flat = make_pipeline(FunctionTransformer(_flatten), KNeighborsClassifier(1))
+    named = chunks | {"dims": ("clip", "chunk", "feature")}
+    assert set(evaluate(flat, named).controls) == {"most frequent class"}
+
+
+def _flatten(X):
+    return np.reshape(X, (len(X), -1))
+
+
+def test_stored_spectrograms_are_compared_with_their_statistics():
+    bunch = make_bunch(40)
+    rng = np.random.default_rng(0)
+    bunch.data[...] = rng.normal(bunch.target[:, None, None], 2, (40, 3, 2))
+    by_hand = evaluate(
+        make_pipeline(BandStatistics(), StandardScaler(), KNeighborsClassifier(1)),
+        bunch,
+        controls=False,
+    )
+    for steps in ([FunctionTransformer(_flatten)], [FunctionTransformer(), _FlatScaler()]):
+        pipeline = make_pipeline(*steps, KNeighborsClassifier(1))
+        result = evaluate(pipeline, bunch)
+        assert set(result.controls) == {"mel statistics"}
+        np.testing.assert_array_equal(
+            result.controls["mel statistics"].predictions, by_hand.predictions
+        )
+
+
+class _FlatScaler(StandardScaler):
+    def fit(self, X, y=None, sample_weight=None):
+        return super().fit(_flatten(X), y)
+
+    def transform(self, X, copy=None):
+        return super().transform(_flatten(X))
+
+
+def test_spectrograms_that_a_step_makes_are_compared_with_their_statistics():
+    bunch = make_sounds(40, n_classes=2, n_sessions=2, random_state=0)
+    extractor = SpectrogramExtractor(n_mels=8, sampling_rate=bunch.sampling_rate)
+    pipeline = make_pipeline(
+        extractor, FunctionTransformer(_flatten), StandardScaler(), KNeighborsClassifier(1)
+    )
+    result = evaluate(pipeline, bunch)
+    stored = bunch | {"data": extractor.fit_transform(bunch.data)}
+    by_hand = make_pipeline(BandStatistics(), StandardScaler(), KNeighborsClassifier(1))
+    np.testing.assert_array_equal(
+        result.controls["mel statistics"].predictions,
+        evaluate(by_hand, stored, controls=False).predictions,
+    )
+
+
+@pytest.mark.parametrize("voting", [False, True])
+def test_stored_spectrograms_in_chunks_are_compared_with_their_statistics(voting):
+    bunch = make_bunch(data=np.random.default_rng(0).normal(size=(20, 2, 3, 4)))
+    classifier = KNeighborsClassifier(1)
+    pipeline = make_pipeline(FunctionTransformer(_flatten), classifier)
+    if voting:
+        pipeline = make_pipeline(_ChunksOfFeatures(), ChunkVotingClassifier(classifier))
+    assert set(evaluate(pipeline, bunch).controls) == {"mel statistics"}
+
+
+class _ChunksOfFeatures(_FakeExtractor):
+    def transform(self, X):
+        return np.reshape(X, (*np.shape(X)[:2], -1))
+
+
+def test_statistics_are_compared_with_the_most_frequent_class():
+    result = evaluate(make_pipeline(BandStatistics(), KNeighborsClassifier(1)), make_bunch())
+    assert set(result.controls) == {"most frequent class"}
+    assert result.controls_left_out["mel statistics"] == "the pipeline reads them itself"
+
+
+def test_a_reservoir_says_why_there_is_no_untrained_network():
+    reservoir = make_pipeline(_FakeNetwork(max_epochs=0), KNeighborsClassifier(1))
+    result = evaluate(reservoir, make_bunch())
+    assert set(result.controls_left_out) == {"untrained network"}
+    assert evaluate(reservoir, make_bunch(), controls=False).controls_left_out == {}
+
+
+def test_a_control_that_fails_is_left_out_with_a_warning():
+    class ReadsSpectrograms(DummyClassifier):
+        def fit(self, X, y):
+            if np.ndim(X) != 3:
+                raise TypeError("I want three axes")
+            return super().fit(X, y)
+
+    with pytest.warns(UserWarning, match="control 'mel statistics' is left out.*three axes"):
+        result = evaluate(ReadsSpectrograms(), make_bunch())
+    assert result.uar == pytest.approx(0.5)
+    assert result.controls == {}
+    assert "control left out: mel statistics: it failed: TypeError: I want three axes" in (
+        str(result)
+    )
+
+
+def test_a_pipeline_that_fails_is_an_error_and_no_control():
+    class Fails(DummyClassifier):
+        def fit(self, X, y):
+            raise RuntimeError("out of order")
+
+    with pytest.raises(RuntimeError, match="out of order"):
+        evaluate(Fails(), make_bunch())
+
+
+@pytest.mark.parametrize("predicted", [-1, 2, 0.5])
+def test_a_prediction_that_is_no_class_is_refused(predicted):
+    class Odd(DummyClassifier):
+        def predict(self, X):
+            return np.full(len(X), predicted)
+
+    with pytest.raises(ValueError, match=rf"predicted {predicted}, expected class numbers from 0"):
+        evaluate(Odd(), make_bunch(), controls=False)
 
 
 def test_transductive_protocol_refuses_a_fusion_of_supervised_views():
@@ -553,7 +684,7 @@ def test_evaluate_says_which_bunch_and_parameters_it_expected(keys, options, mes
     [
         (_FakeNetwork(), {}, "_FakeNetwork without predict"),
         (make_pipeline(_FakeNetwork()), {}, "Pipeline without predict"),
-        (LinearRegression(), {}, "no step learns features of spectrograms.*controls=False"),
+        (LinearRegression(), {}, "LinearRegression that predicts numbers .*LinearSVC"),
         (
             DummyClassifier(),
             {"controls": False, "protocol": "transductive"},

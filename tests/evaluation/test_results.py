@@ -352,8 +352,9 @@ def test_a_clip_without_a_group_is_one_of_its_own():
     named = right(3, 6, groups=["a", "a", "b", "b", "", ""])
     assert named.n_groups == 4
     assert named.accuracy_interval == right(3, 6, groups=list("aabbcd")).accuracy_interval
-    objects = np.array(["a", "a", "b", "b", None, np.nan], dtype=object)
-    assert right(3, 6, groups=objects).accuracy_interval == named.accuracy_interval
+    unknown = ["a", "a", "b", "b", None, np.nan]
+    for groups in (unknown, np.array(unknown, dtype=object), [0, 0, 1, 1, np.nan, np.nan]):
+        assert right(3, 6, groups=groups).accuracy_interval == named.accuracy_interval
 
 
 def test_only_tested_clips_have_groups_that_count():
