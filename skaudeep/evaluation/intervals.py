@@ -74,11 +74,16 @@ def score_interval(
     score, n = float(weight @ correct), float(mean * (1 - mean) / variance)
     quantile = float(norm.ppf((1 + confidence_level) / 2))
     if units is not None:
-        of_group = np.bincount(units, weight * (correct - (hits / share)[stratum]))
+        residual = weight * (correct - (hits / share)[stratum])
+        of_group = np.bincount(units, residual)
         n_groups = len(of_group)
         between = float(n_groups / (n_groups - 1) * of_group @ of_group)
-        # Without a difference between groups, how much they may differ is not known at all.
-        n = min(n, score * (1 - score) / between if between > ROUNDING else n_groups)
+        if np.abs(residual).max() < ROUNDING:
+            # How much groups may differ is not known: all clips of one count as a single clip.
+            shares = np.bincount(units, weight)
+            n *= float(weight @ weight / (shares @ shares))
+        elif between > ROUNDING:
+            n = min(n, score * (1 - score) / between)
         quantile = float(t.ppf((1 + confidence_level) / 2, n_groups - 1))
     return _wilson(score, n, quantile)
 

@@ -82,13 +82,15 @@ class Evaluation:
     the score, :math:`c_i` how often it was right, and :math:`r_i` the score, or for UAR the recall
     of the clip's class. The quantile is Student's with :math:`G - 1` degrees of freedom, and
     :math:`n` is at most that of intervals over clips, both as for surveys of clusters [2]_. Where
-    no group differs from the others, as if all clips are right, each group counts as one clip.
-    To resample groups has the same variance, but the percentiles of the resampled scores are too
-    narrow for few groups: in simulations with ten clips a group they held the true accuracy in 63
-    to 86 % of the trials with 5 groups and in 83 to 90 % with 10, against 97 to 99 % and 90 to 98 %
-    of these intervals, for a nominal 95 %. With 5 groups all are rough. The clips of one group tell
-    nothing about other groups: with a single one, the interval is over its clips. For intervals
-    over clips in spite of groups use ``dataclasses.replace(evaluation, groups=None)``.
+    all clips are right, or all of each class are right or wrong alike, how much groups may differ
+    is not known, and the clips of a group count as one.
+
+    Resampled groups have the same variance, but the percentiles of their scores are too narrow for
+    few groups: in simulations with ten clips a group they held the true accuracy in 63 to 86 % of
+    the trials with 5 groups and in 83 to 90 % with 10, against 97 to 99 % and 90 to 98 % of these
+    intervals, for a nominal 95 %. The clips of one group tell nothing about other groups: with a
+    single one, the interval is over its clips. For intervals over clips in spite of groups use
+    ``dataclasses.replace(evaluation, groups=None)``.
 
     References
     ----------

@@ -362,7 +362,15 @@ def test_only_tested_clips_have_groups_that_count():
     assert result.n_groups == 2
 
 
-def test_where_no_group_differs_each_counts_as_one_clip():
+def test_balanced_groups_of_a_constant_prediction_count_as_their_clips():
+    target = np.tile([0, 1], 30)
+    result = make_evaluation(target, target * 0, n_classes=2, groups=np.arange(60) // 10)
+    quantile = 2.570582  # Student's with 5 degrees of freedom
+    half = quantile / (1 + quantile**2 / 60) * (0.25 / 60 + quantile**2 / (4 * 60**2)) ** 0.5
+    assert result.accuracy_interval == pytest.approx((0.5 - half, 0.5 + half))
+
+
+def test_where_all_clips_are_right_each_group_counts_as_one_clip():
     all_right = right(60, 60, groups=np.arange(60) // 10)
     low, high = all_right.accuracy_interval
     quantile = 2.570582  # Student's with 5 degrees of freedom
