@@ -170,7 +170,8 @@ class SpectrogramExtractor(
     The steps, in this order: decode and resample, pad or cut to `duration`, mix channels,
     pre-emphasise, power of Hann-windowed frames (each without its mean), mel bands, decibels
     relative to the clip's maximum, clip to thresholds, split into chunks, scale each chunk to
-    [-1, 1] by its own minimum and maximum. With `pre_emphasis=0.95` the result is auDeep's.
+    [-1, 1] by its own minimum and maximum. With `pre_emphasis=0.95` the result is auDeep's
+    to 7e-6, but for the lowest band of the first frame: auDeep leaves the first sample unfiltered.
 
     The extractor learns nothing: `transform` works without `fit`, and each clip's spectrogram
     depends on that clip alone.

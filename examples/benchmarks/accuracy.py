@@ -46,16 +46,17 @@ from sklearn.utils import Bunch, get_tags
 
 from skaudeep import BandStatistics, FeatureFusion, SpectrogramExtractor
 from skaudeep._base import learning_tags
-from skaudeep.evaluation import Evaluation, compare
+from skaudeep.evaluation import Comparison, Evaluation, compare
 
 PROTOCOLS = ("transductive", "inductive")
 CONTROLS = ("untrained", "mel statistics")
 NOTES = """\
-Accuracy, UAR: mean over folds and seeds ± standard deviation over seeds [95 % interval over clips].
-Against another: difference in accuracy [95 % bootstrap interval], clips that fared better:worse,
-p of the exact McNemar test; all paired by clip. Fit: extraction and one training of all views,
-one after the other. Transform: extraction and features. Times are medians over seeds and folds,
-of the run that filled the cache; the first in a process includes what numba compiles."""
+Accuracy, UAR: mean over folds and seeds ± standard deviation over seeds [95 % interval over groups,
+such as speakers or recordings, where the corpus has some, else over clips]. Against another:
+difference in accuracy [95 % bootstrap interval], clips that fared better:worse, p of the sign-flip
+test over groups, or of the exact McNemar test over clips. Fit: extraction and one training of all
+views, one after the other. Transform: extraction and features. Times are medians over seeds and
+folds, of the run that filled the cache; the first in a process includes what numba compiles."""
 
 
 # All on standardised features. A LinearSVC holds its intercept down as if it were the weight of a
@@ -222,6 +223,7 @@ def measure(run: Run, corpus: Corpus, seeds: list[int], cached: Bunch) -> tuple[
         ],
         protocol=run.protocol,
         seeds=seeds,
+        groups=corpus.bunch.groups,
     )
     extraction = sum(cached.extract(*arguments)[1] for arguments in run.extracting)
     # One fit is of all views: there is one a seed, or one a seed and fold.
@@ -285,7 +287,7 @@ def results_of(runs: list[Run], corpus: Corpus, options: Any, cached: Bunch) -> 
 
 
 def scores(evaluation: Evaluation) -> dict[str, Any]:
-    names = ("accuracy", "accuracy_interval", "uar", "uar_interval")
+    names = ("accuracy", "accuracy_interval", "uar", "uar_interval", "n_groups")
     return {name: getattr(evaluation, name) for name in names}
 
 
@@ -304,16 +306,18 @@ def table(results: list[dict], baseline: str | None) -> list[list[str]]:
                 f"[{100 * low:.1f}, {100 * high:.1f}]"
             )
         for rival in rivals:
-            row.append(paired(**result["against"][rival]) if rival in result["against"] else "")
+            row.append(
+                paired(Comparison(**result["against"][rival])) if rival in result["against"] else ""
+            )
         row += [f"{result['n_features']:,}", f"{result['fit_seconds']:.1f}"]
         rows.append([*row, f"{result['transform_milliseconds']:.1f}"])
     return rows
 
 
-def paired(difference, interval, n_better, n_worse, p_value) -> str:
-    low, high = (100 * bound for bound in interval)
-    difference = f"{100 * difference:+.1f} [{low:+.1f}, {high:+.1f}]"
-    return f"{difference}, {n_better}:{n_worse}, p = {p_value:.2g}"
+def paired(found: Comparison) -> str:
+    low, high = (100 * bound for bound in found.interval)
+    difference = f"{100 * found.difference:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{difference}, {found.n_better}:{found.n_worse}, p = {found.p_value:.2g}"
 
 
 def main() -> None:

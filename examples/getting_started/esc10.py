@@ -93,7 +93,12 @@ def main() -> None:
             ("mel statistics", statistics),
         )
     }
-    print(f"transductive, accuracy in % with 95 % interval ({minutes_since(start):.0f} min)")
+    n_groups = results["trained"]["fused"].n_groups
+    over = f"{n_groups} recordings" if n_groups else "clips"
+    print(
+        f"transductive, accuracy in % with 95 % interval over {over} "
+        f"({minutes_since(start):.0f} min)"
+    )
     print("view".ljust(8), *(kind.ljust(20) for kind in results))
     for view in [*names, "fused"]:
         cells = []

@@ -1,21 +1,30 @@
 """The protocol: a pipeline is scored over the folds of a data set, and its controls as well."""
 
+import warnings
 from collections.abc import Mapping
 from itertools import product
 from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.model_selection import check_cv
+from sklearn.base import clone, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
 from skaudeep._base import LearningTags, learning_tags
+from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.operations import take
-from skaudeep.evaluation.results import Evaluation, check_confidence_level
-from skaudeep.statistics import BandStatistics
+from skaudeep.evaluation.controls import (
+    are_spectrograms,
+    controls_left_out,
+    controls_of_data,
+    controls_of_steps,
+    count_axes,
+)
+from skaudeep.evaluation.folds import check_folds, check_target
+from skaudeep.evaluation.intervals import check_confidence_level
+from skaudeep.evaluation.results import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -36,8 +45,12 @@ def evaluate(
 
     The score of learned features says little by itself: a network that was never trained, or
     a few statistics of the spectrogram, may do as well. These controls are therefore run on the
-    same folds with the same classifier. They are in ``controls`` of the result, and printing the
-    result compares the pipeline with each of them, clip by clip.
+    same folds with the same classifier, where the pipeline allows them. They are in ``controls``
+    of the result, and printing the result compares the pipeline with each of them, clip by clip.
+
+    Intervals and comparisons take the ``groups`` of the bunch, such as speakers or recordings, for
+    independent, and clips only where there are none: clips of one speaker or recording tend to be
+    right or wrong together.
 
     Steps that learn nothing (their tag ``requires_fit`` is False, as with
     `SpectrogramExtractor`) are run once where they stand at the head of the pipeline. All folds,
@@ -62,21 +75,30 @@ def evaluate(
         Number of times that everything is run, each time with another seed for every
         ``random_state`` in the pipeline.
     controls : bool, default=True
-        Whether to score two variants of the pipeline as well: "untrained network", with the
-        same network before its training, unless nothing in the pipeline is trained; and "mel
-        statistics", with `BandStatistics` in place of each step that reads spectrograms. Steps at
-        any depth count, such as those of the views of a `FeatureFusion`.
+        Whether to score controls as well, as the steps of the pipeline allow: "untrained network",
+        with the same network before its training; and "mel statistics", with `BandStatistics` in
+        place of each step that reads spectrograms. Steps at any depth count, such as those of the
+        views of a `FeatureFusion`. Where no step is either, as in a classifier of stored features:
+        "mel statistics" of the spectrograms that the bunch holds or a step without `fit` makes,
+        standardised, with the same classifier, or else "most frequent class"
+        (:class:`~sklearn.dummy.DummyClassifier`). ``controls_left_out`` of the result says why the
+        others are not among them. A control that fails is left out with a warning.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         "devel" trains on the partition train and tests on devel; "test" trains on train and
-        devel and tests on test. An int or a splitter of scikit-learn divides the labelled
-        clips (with ``bunch.groups``). None takes the folds of the bunch; where it has none,
-        "devel", and "test" only if no labelled clip is in devel.
+        devel and tests on test. An int is a number of folds into which the labelled clips are
+        shuffled, with the same share of each class: by
+        :class:`~sklearn.model_selection.StratifiedGroupKFold`, which keeps groups together, where
+        the bunch has groups, else by :class:`~sklearn.model_selection.StratifiedKFold`. A splitter
+        of scikit-learn divides the labelled clips and is given the groups. None takes the folds of
+        the bunch; where it has none, "devel", and "test" only if no labelled clip is in devel.
     n_jobs : int or None, default=None
         Number of folds (of all repeats) run in parallel; None is 1, -1 is all processors.
     random_state : int, RandomState instance or None, default=None
-        Generator of one seed per repeat. An int gives the same result each time.
+        Generator of one seed per repeat, and of the folds if ``cv`` is an int. An int gives the
+        same result each time.
     confidence_level : float in (0, 1), default=0.95
-        Confidence level of the intervals.
+        Confidence level of the intervals, which are over groups where the bunch has some, else
+        over clips; see the notes of :class:`~skaudeep.evaluation.Evaluation`.
 
     Returns
     -------
@@ -86,10 +108,16 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the bunch has no folds, a fold has no labelled training or test clip or trains on
-        a test clip, the target is not made of class numbers or has another length than the
-        data, a parameter is out of range, or the pipeline has no step that the controls could
-        replace or the transductive protocol could fit.
+        If the bunch has no folds, a fold has no labelled training or test clip, trains on
+        a test clip or tests a class that it does not train, the target is not made of class
+        numbers or has another length than the data, a parameter is out of range, or the pipeline
+        is no classifier or has no step that the transductive protocol could fit: all of this is
+        seen before anything is fitted. Also if the pipeline predicts what is no class.
+
+    Warns
+    -----
+    UserWarning
+        If a fold trains and tests on clips of one group, or a control fails.
 
     See Also
     --------
@@ -145,9 +173,15 @@ def evaluate(
             f"Got a {type(pipeline).__name__} without predict, expected a classifier or a "
             "Pipeline that ends in one; append for example LinearSVC()."
         )
-    target = _check_target(bunch)
-    folds = _check_folds(bunch, target, cv)
-    variants = {"": pipeline} | (_controls(pipeline) if controls else {})
+    if is_regressor(pipeline):
+        raise ValueError(
+            f"Got a {type(pipeline).__name__} that predicts numbers (a regressor), expected a "
+            "classifier or a Pipeline that ends in one; end it for example in LinearSVC()."
+        )
+    target = check_target(bunch)
+    rng = check_random_state(random_state)
+    seeds = rng.randint(2**31 - 1, size=n_repeats).tolist()
+    folds = check_folds(bunch, target, cv, rng)
     if protocol == "transductive" and not _n_unsupervised(pipeline):
         raise ValueError(
             "Got protocol='transductive' for a pipeline without a step to fit on all clips; "
@@ -156,185 +190,76 @@ def evaluate(
             "protocol='inductive'."
         )
 
-    data = bunch["data"]
-    if n_shared := min(_n_stateless(pipeline), _n_in_controls(pipeline)):
-        data = clone(pipeline[:n_shared]).fit_transform(data)
-        variants = {name: variant[n_shared:] for name, variant in variants.items()}
-    seeds = check_random_state(random_state).randint(2**31 - 1, size=n_repeats).tolist()
+    variants, left_out = _variants(pipeline, bunch, controls)
     names = bunch.get("target_names")
-    results = {
-        name: Evaluation(
-            target=target,
-            target_names=list(map(str, range(target.max() + 1) if names is None else names)),
-            test=[test for _, test in folds],
-            fold_predictions=_predict_folds(
+    names = list(map(str, range(target.max() + 1) if names is None else names))
+    results = {}
+    for name, (variant, data) in variants.items():
+        try:
+            predictions = _predict_folds(
                 variant, data, target, folds, seeds, protocol == "transductive", n_jobs
-            ),
+            )
+        except Exception as error:
+            if not name:
+                raise
+            # Hours may have gone into the pipeline itself, whose result stands without a control.
+            left_out[name] = f"it failed: {type(error).__name__}: {error}"
+            warnings.warn(
+                f"The control {name!r} is left out, as it failed: {type(error).__name__}: {error} "
+                "The result of the pipeline itself does not depend on it; pass controls=False to "
+                "run none.",
+                stacklevel=find_stack_level(),
+            )
+            continue
+        results[name] = Evaluation(
+            target=target,
+            target_names=names,
+            test=[test for _, test in folds],
+            fold_predictions=_check_predictions(predictions, len(names)),
             protocol=protocol,
             seeds=seeds,
             confidence_level=confidence_level,
+            groups=bunch.get("groups"),
         )
-        for name, variant in variants.items()
-    }
     result = results.pop("")
     result.controls.update(results)
+    result.controls_left_out.update(left_out)
     return result
-
-
-# Checks of labels and folds.
-
-
-def _check_target(bunch: Mapping[str, Any]) -> np.ndarray:
-    if not isinstance(bunch, Mapping) or not {"data", "target"} <= bunch.keys():
-        raise ValueError(
-            f"Got a {type(bunch).__name__}, expected a Bunch with data and target; load one with "
-            "skaudeep.datasets or write sklearn.utils.Bunch(data=..., target=..., cv=...)."
-        )
-    n_clips = len(bunch["data"])
-    if n_clips == 0:
-        raise ValueError("Got a bunch without clips, expected at least one.")
-    target = np.asarray(bunch["target"])
-    if target.ndim != 1:
-        raise ValueError(
-            f"Got a target of shape {target.shape}, expected one class number per clip: a vector."
-        )
-    for key in ("target", "folds", "partition", "groups"):
-        if bunch.get(key) is not None and len(bunch[key]) != n_clips:
-            raise ValueError(
-                f"Got {key} of length {len(bunch[key])} for {n_clips} clips, expected one entry "
-                "per clip; check that both come from the same data set."
-            )
-    if target.dtype.kind == "f":
-        raise ValueError(
-            f"Got a {target.dtype} target (regression), expected class numbers: evaluate scores "
-            "classes only. For regression use sklearn.model_selection.cross_validate with "
-            "cv=bunch.cv; for classes stored as floats use bunch.target.astype(int)."
-        )
-    if target.dtype.kind not in "iu" or target.min(initial=0) < -1:
-        raise ValueError(
-            f"Got a target of {target.dtype} with the values {np.unique(target)[:3]}..., expected "
-            "class numbers 0, 1, ... and -1 where unlabelled; sklearn's LabelEncoder makes them."
-        )
-    names = bunch.get("target_names")
-    if names is not None and target.max(initial=-1) >= len(names):
-        raise ValueError(
-            f"Got class number {target.max()} with {len(names)} target_names, expected a name "
-            "for each class; complete target_names."
-        )
-    return target.astype(np.intp)
-
-
-def _check_folds(
-    bunch: Mapping[str, Any], target: np.ndarray, cv: Any
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the labelled training and test clips of each fold."""
-    labelled = np.flatnonzero(target >= 0)
-    folds = []
-    for i, (train, test) in enumerate(_splits(bunch, target, labelled, cv), start=1):
-        try:
-            train, test = np.arange(len(target))[train], np.arange(len(target))[test]
-        except IndexError as error:
-            raise ValueError(
-                f"Fold {i} names a clip that does not exist: {error}; expected indices of the "
-                f"{len(target)} clips."
-            ) from error
-        if len(shared := np.intersect1d(train, test)):
-            raise ValueError(
-                f"Fold {i} trains on {len(shared)} of its test clips (the first is clip "
-                f"{shared[0]}), expected none; correct the folds of the bunch or pass cv."
-            )
-        train, test = np.intersect1d(train, labelled), np.intersect1d(test, labelled)
-        for name, clips in (("training", train), ("test", test)):
-            if not len(clips):
-                raise ValueError(
-                    f"Fold {i} has no labelled {name} clips, expected at least one; leave the "
-                    "fold out or pass cv."
-                )
-        folds.append((train, test))
-    if not folds:
-        raise ValueError("Got cv without folds, expected at least one.")
-    return folds
-
-
-def _splits(
-    bunch: Mapping[str, Any], target: np.ndarray, labelled: np.ndarray, cv: Any
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    partition = np.asarray(bunch.get("partition", ()), dtype=str)
-    if cv is None:
-        if bunch.get("cv") is not None and len(bunch["cv"]):
-            return list(bunch["cv"])
-        folds = np.asarray(() if bunch.get("folds") is None else bunch["folds"])
-        if folds.size:
-            if folds.ndim != 2 or not np.isin(folds, (0, 1)).all():
-                raise ValueError(
-                    f"Got folds of shape {folds.shape} with the values {np.unique(folds)[:3]}, "
-                    "expected (n_clips, n_folds) of 0 (train) and 1 (test)."
-                )
-            return [(np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)) for fold in folds.T]
-        if "train" in partition:
-            cv = "devel" if "devel" in partition[labelled] else "test"
-        else:
-            raise ValueError(
-                "The bunch has neither folds nor partitions, expected one of them; pass cv, for "
-                "example cv=StratifiedKFold(5, shuffle=True, random_state=0)."
-            )
-    if isinstance(cv, str):
-        if cv not in ("devel", "test"):
-            raise ValueError(f"Got cv={cv!r}; choose the partition 'devel' or 'test', or folds.")
-        if cv not in partition:
-            raise ValueError(
-                f"Got cv={cv!r}, but the partitions of the bunch are {np.unique(partition)}; "
-                "pass one of these or folds."
-            )
-        train = ["train"] if cv == "devel" else ["train", "devel"]
-        return [(np.flatnonzero(np.isin(partition, train)), np.flatnonzero(partition == cv))]
-    splitter = check_cv(cv, target[labelled], classifier=True)
-    if not hasattr(cv, "split") and not isinstance(cv, Integral):
-        return list(splitter.split())  # indices of all clips
-    groups = bunch.get("groups")
-    return [
-        (labelled[train], labelled[test])
-        for train, test in splitter.split(
-            labelled, target[labelled], None if groups is None else np.asarray(groups)[labelled]
-        )
-    ]
 
 
 # Parts and variants of a pipeline.
 
 
-def _controls(pipeline: Any) -> dict[str, Any]:
-    """Return the variants of the pipeline that its steps allow by their tags."""
-    params = pipeline.get_params(deep=True)
-    tags = {name: learning_tags(value) for name, value in params.items()}
-    untrained = {
-        f"{name}__{parameter}": value
-        for name, of_step in tags.items()
-        for parameter, value in (of_step.untrained or {}).items()
-    }
-    statistics: dict[str, Any] = {}
-    readers = [name for name, of_step in tags.items() if of_step.reads_spectrograms]
-    owners = set()
-    for name in readers:
-        if any(name.startswith(f"{outer}__") for outer in readers):
-            continue  # The estimator around it is replaced.
-        owner = max((o for o in params if name.startswith(f"{o}__")), key=len, default="")
-        # Of several steps in a row, such as one network over the states of another, only the first
-        # is given spectrograms.
-        follows = owner in owners and isinstance(params.get(owner, pipeline), Pipeline)
-        statistics[name] = "passthrough" if follows else BandStatistics()
-        owners.add(owner)
-    changes = {"untrained network": untrained, "mel statistics": statistics}
-    controls = {
-        name: clone(pipeline).set_params(**change) for name, change in changes.items() if change
-    }
-    if not controls:
-        raise ValueError(
-            "Got controls=True for a pipeline in which no step learns features of spectrograms, "
-            "expected a Seq2SeqAutoencoder or another estimator that says so by "
-            "__skaudeep_tags__; pass controls=False."
-        )
-    return controls
+def _variants(
+    pipeline: Any, bunch: Mapping[str, Any], controls: bool
+) -> tuple[dict[str, tuple[Any, Any]], dict[str, str]]:
+    """Return the pipeline, named "", and its controls, each with its data.
+
+    What all of them would do alike with every clip is done here, once. The second value says why
+    other controls are left out.
+    """
+    data = bunch["data"]
+    n_shared = min(_n_stateless(pipeline), _n_in_controls(pipeline))
+    of_steps = controls_of_steps(pipeline) if controls else {}
+    if of_steps or not controls:
+        if n_shared:
+            data = clone(pipeline[:n_shared]).fit_transform(data)
+        chosen = {"": pipeline} | of_steps
+        variants = {
+            name: (variant[n_shared:] if n_shared else variant, data)
+            for name, variant in chosen.items()
+        }
+    else:
+        spectrograms = data if are_spectrograms(data, pipeline, bunch) else None
+        for i in range(n_shared):
+            data = clone(pipeline[i : i + 1]).fit_transform(data)
+            if are_spectrograms(data, pipeline):
+                spectrograms = data
+        n_axes = None if spectrograms is None else count_axes(spectrograms)
+        variants = {"": (pipeline[n_shared:] if n_shared else pipeline, data)}
+        for name, control in controls_of_data(pipeline, n_axes).items():
+            variants[name] = (control, data if spectrograms is None else spectrograms)
+    return variants, controls_left_out(pipeline, variants) if controls else {}
 
 
 def _steps(pipeline: Any) -> list[Any]:
@@ -421,7 +346,23 @@ def _fit_transform(steps: Any, data: Any) -> Any:
     return steps.fit_transform(data)
 
 
+def _check_predictions(
+    predictions: list[list[np.ndarray]], n_classes: int
+) -> list[list[np.ndarray]]:
+    """Return predicted classes as integers; refuse what is none of the classes."""
+    for folds in predictions:
+        for predicted in folds:
+            known = np.isin(predicted, np.arange(n_classes))
+            if not known.all():
+                raise ValueError(
+                    f"The pipeline predicted {predicted[~known].tolist()[0]!r}, expected class "
+                    f"numbers from 0 to {n_classes - 1}; end it in a classifier that is fitted on "
+                    "the target."
+                )
+    return [[predicted.astype(np.intp) for predicted in folds] for folds in predictions]
+
+
 def _fit_predict(
     pipeline: Any, X: Any, y: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> np.ndarray:
-    return pipeline.fit(take(X, train), y[train]).predict(take(X, test))
+    return np.asarray(pipeline.fit(take(X, train), y[train]).predict(take(X, test)))

@@ -8,7 +8,14 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, ShuffleSplit
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    ShuffleSplit,
+    StratifiedKFold,
+)
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -16,8 +23,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import Bunch
 
 from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
+from skaudeep.datasets import make_sounds
 from skaudeep.evaluation import BandStatistics, LearningTags, evaluate
 from skaudeep.fusion import FeatureFusion
+from skaudeep.spectrogram import SpectrogramExtractor
 
 calls: list[tuple] = []  # what the fakes below were given; cloning leaves it alone
 
@@ -112,6 +122,18 @@ def test_intervals_of_random_predictions_contain_chance():
     ]:
         assert low < 0.25 < high
         assert low < score < high
+
+
+def test_intervals_and_comparisons_are_over_the_groups_of_the_bunch():
+    bunch = make_bunch(40, groups=np.arange(40) // 5)
+    result = evaluate(make_fake_pipeline(), bunch, random_state=0)
+    assert result.n_groups == result.controls["untrained network"].n_groups == 8
+    text = str(result)
+    assert "95 % interval over 8 groups" in text
+    assert "sign-flip test over 8 groups" in text
+    ungrouped = evaluate(make_fake_pipeline(), make_bunch(40), random_state=0)
+    assert ungrouped.n_groups == 0
+    assert "95 % interval over clips" in str(ungrouped)
 
 
 def test_a_lower_confidence_level_gives_narrower_intervals():
@@ -221,23 +243,151 @@ def test_a_pretrained_network_runs_once_and_is_replaced_in_its_control(controls)
     assert [control.accuracy for control in result.controls.values()] == [1] * controls
 
 
-def test_a_transformer_without_learning_tags_has_no_controls():
+def test_a_transformer_without_learning_tags_is_compared_with_statistics_of_the_data():
     class Untagged(_FakeNetwork):
         def __skaudeep_tags__(self):
             return LearningTags()
 
     pipeline = make_pipeline(Untagged(), KNeighborsClassifier(1))
-    with pytest.raises(ValueError, match=r"says so by __skaudeep_tags__; pass controls=False"):
-        evaluate(pipeline, make_bunch())
+    assert set(controls_of(pipeline)) == {"mel statistics"}
     with pytest.raises(ValueError, match="unsupervised by its __skaudeep_tags__"):
         evaluate(pipeline, make_bunch(), controls=False, protocol="transductive")
     assert evaluate(pipeline, make_bunch(), controls=False).accuracy == 1
 
 
-def test_band_statistics_have_no_control():
-    pipeline = make_pipeline(BandStatistics(), KNeighborsClassifier(1))
-    with pytest.raises(ValueError, match="no step learns features of spectrograms"):
-        evaluate(pipeline, make_bunch())
+def test_stored_features_are_compared_with_the_most_frequent_class():
+    bunch = make_bunch(40, target=np.repeat([0, 1], [30, 10]), folds=np.eye(4)[np.arange(40) % 4])
+    rows = bunch.data[:, 0]
+    for data in (rows, rows.tolist()):
+        result = evaluate(KNeighborsClassifier(1), bunch | {"data": data})
+        control = result.controls["most frequent class"]
+        assert (control.accuracy, control.uar) == (pytest.approx(0.75), 0.5)
+        assert set(result.controls) == {"most frequent class"}
+        text = str(result)
+        assert "against most frequent class: +" in text
+        assert "left out: untrained network: nothing in the pipeline is trained" in text
+        assert "left out: mel statistics: no step is known to read spectrograms, and the" in text
+
+
+def test_features_of_chunks_are_no_spectrograms():
+    chunks = make_bunch()  # n_clips, 3 chunks, 2 features
+    scaled = make_pipeline(StandardScaler(), LogisticRegression())
+    for pipeline in (
+        make_pipeline(ChunkPooling(), *(step for _, step in scaled.steps)),
+        ChunkVotingClassifier(scaled),
+    ):
+        assert set(evaluate(pipeline, chunks).controls) == {"most frequent class"}
+    flat = make_pipeline(FunctionTransformer(_flatten), KNeighborsClassifier(1))
+    named = chunks | {"dims": ("clip", "chunk", "feature")}
+    assert set(evaluate(flat, named).controls) == {"most frequent class"}
+
+
+def _flatten(X):
+    return np.reshape(X, (len(X), -1))
+
+
+def test_stored_spectrograms_are_compared_with_their_statistics():
+    bunch = make_bunch(40)
+    rng = np.random.default_rng(0)
+    bunch.data[...] = rng.normal(bunch.target[:, None, None], 2, (40, 3, 2))
+    by_hand = evaluate(
+        make_pipeline(BandStatistics(), StandardScaler(), KNeighborsClassifier(1)),
+        bunch,
+        controls=False,
+    )
+    for steps in ([FunctionTransformer(_flatten)], [FunctionTransformer(), _FlatScaler()]):
+        pipeline = make_pipeline(*steps, KNeighborsClassifier(1))
+        result = evaluate(pipeline, bunch)
+        assert set(result.controls) == {"mel statistics"}
+        np.testing.assert_array_equal(
+            result.controls["mel statistics"].predictions, by_hand.predictions
+        )
+
+
+class _FlatScaler(StandardScaler):
+    def fit(self, X, y=None, sample_weight=None):
+        return super().fit(_flatten(X), y)
+
+    def transform(self, X, copy=None):
+        return super().transform(_flatten(X))
+
+
+def test_spectrograms_that_a_step_makes_are_compared_with_their_statistics():
+    bunch = make_sounds(40, n_classes=2, n_sessions=2, random_state=0)
+    extractor = SpectrogramExtractor(n_mels=8, sampling_rate=bunch.sampling_rate)
+    pipeline = make_pipeline(
+        extractor, FunctionTransformer(_flatten), StandardScaler(), KNeighborsClassifier(1)
+    )
+    result = evaluate(pipeline, bunch)
+    stored = bunch | {"data": extractor.fit_transform(bunch.data)}
+    by_hand = make_pipeline(BandStatistics(), StandardScaler(), KNeighborsClassifier(1))
+    np.testing.assert_array_equal(
+        result.controls["mel statistics"].predictions,
+        evaluate(by_hand, stored, controls=False).predictions,
+    )
+
+
+@pytest.mark.parametrize("voting", [False, True])
+def test_stored_spectrograms_in_chunks_are_compared_with_their_statistics(voting):
+    bunch = make_bunch(data=np.random.default_rng(0).normal(size=(20, 2, 3, 4)))
+    classifier = KNeighborsClassifier(1)
+    pipeline = make_pipeline(FunctionTransformer(_flatten), classifier)
+    if voting:
+        pipeline = make_pipeline(_ChunksOfFeatures(), ChunkVotingClassifier(classifier))
+    assert set(evaluate(pipeline, bunch).controls) == {"mel statistics"}
+
+
+class _ChunksOfFeatures(_FakeExtractor):
+    def transform(self, X):
+        return np.reshape(X, (*np.shape(X)[:2], -1))
+
+
+def test_statistics_are_compared_with_the_most_frequent_class():
+    result = evaluate(make_pipeline(BandStatistics(), KNeighborsClassifier(1)), make_bunch())
+    assert set(result.controls) == {"most frequent class"}
+    assert result.controls_left_out["mel statistics"] == "the pipeline reads them itself"
+
+
+def test_a_reservoir_says_why_there_is_no_untrained_network():
+    reservoir = make_pipeline(_FakeNetwork(max_epochs=0), KNeighborsClassifier(1))
+    result = evaluate(reservoir, make_bunch())
+    assert set(result.controls_left_out) == {"untrained network"}
+    assert evaluate(reservoir, make_bunch(), controls=False).controls_left_out == {}
+
+
+def test_a_control_that_fails_is_left_out_with_a_warning():
+    class ReadsSpectrograms(DummyClassifier):
+        def fit(self, X, y):
+            if np.ndim(X) != 3:
+                raise TypeError("I want three axes")
+            return super().fit(X, y)
+
+    with pytest.warns(UserWarning, match="control 'mel statistics' is left out.*three axes"):
+        result = evaluate(ReadsSpectrograms(), make_bunch())
+    assert result.uar == pytest.approx(0.5)
+    assert result.controls == {}
+    assert "control left out: mel statistics: it failed: TypeError: I want three axes" in (
+        str(result)
+    )
+
+
+def test_a_pipeline_that_fails_is_an_error_and_no_control():
+    class Fails(DummyClassifier):
+        def fit(self, X, y):
+            raise RuntimeError("out of order")
+
+    with pytest.raises(RuntimeError, match="out of order"):
+        evaluate(Fails(), make_bunch())
+
+
+@pytest.mark.parametrize("predicted", [-1, 2, 0.5])
+def test_a_prediction_that_is_no_class_is_refused(predicted):
+    class Odd(DummyClassifier):
+        def predict(self, X):
+            return np.full(len(X), predicted)
+
+    with pytest.raises(ValueError, match=rf"predicted {predicted}, expected class numbers from 0"):
+        evaluate(Odd(), make_bunch(), controls=False)
 
 
 def test_transductive_protocol_refuses_a_fusion_of_supervised_views():
@@ -484,7 +634,7 @@ def test_predictions_of_overlapping_folds_are_decided_by_majority():
         ({"groups": ["x"] * 9}, {}, "groups of length 9 for 8 clips"),
         ({"target": np.linspace(0, 1, 8)}, {}, "regression.*cross_validate"),
         ({"target": np.array(list("aabbaabb"))}, {}, "expected class numbers.*LabelEncoder"),
-        ({"target": np.full(8, -1)}, {}, "Fold 1 has no labelled training clips"),
+        ({"target": np.full(8, -1)}, {}, "no labelled clip: the target of all 8 is -1"),
         ({"target": np.arange(8) - 2}, {}, "class numbers 0, 1.*-1 where unlabelled"),
         ({"target_names": ["dog"]}, {}, "class number 1 with 1 target_names"),
         ({"folds": np.arange(8) // 4}, {}, r"folds of shape \(8,\) with the values \[0 1\]"),
@@ -497,6 +647,31 @@ def test_predictions_of_overlapping_folds_are_decided_by_majority():
         ({}, {"cv": "folds"}, "cv='folds'; choose the partition"),
         ({}, {"cv": [([0, 1], [4]), ([0, 1, 2], [2, 3])]}, "Fold 2 trains on 1 of its test clips"),
         ({}, {"cv": [([0, 1], [8])]}, "Fold 1 names a clip that does not exist"),
+        ({"target": np.zeros(8, int)}, {}, "single class, 0, expected at least two"),
+        (
+            {"target": np.arange(8) // 4},
+            {},
+            r"Fold 1 tests a class .*none of the 4 clips of class 0 trains it.*"
+            r"np.isin\(bunch.target, \[0\]\), -1, bunch.target\)",
+        ),
+        (
+            {"target": np.array([0, 1, 2, 0, 1, 0, 1, 0]), "target_names": ["ant", "bee", "cat"]},
+            {"cv": 2},
+            "One of the folds tests .*class 'cat' has a single clip, clip 2.*"
+            r"isin\(bunch.target, \[2\]\)",
+        ),
+        (
+            {"groups": np.array(list("abacadae")), "filenames": list("stuvwxyz")},
+            {"cv": 2},
+            "all 4 clips of class 0 are of one group, 'a'",
+        ),
+        ({}, {"cv": 1}, "cv=1, expected at least 2 folds"),
+        ({}, {"cv": 5}, "cv=5, but no class has more than 4 clips.*pass cv=4"),
+        (
+            {"groups": np.array(list("aabbccdd"))},
+            {"cv": 5},
+            "cv=5, but no class has more than 4 groups.*pass cv=4",
+        ),
     ],
 )
 def test_evaluate_says_which_bunch_and_parameters_it_expected(keys, options, message):
@@ -509,7 +684,7 @@ def test_evaluate_says_which_bunch_and_parameters_it_expected(keys, options, mes
     [
         (_FakeNetwork(), {}, "_FakeNetwork without predict"),
         (make_pipeline(_FakeNetwork()), {}, "Pipeline without predict"),
-        (LinearRegression(), {}, "no step learns features of spectrograms.*controls=False"),
+        (LinearRegression(), {}, "LinearRegression that predicts numbers .*LinearSVC"),
         (
             DummyClassifier(),
             {"controls": False, "protocol": "transductive"},
@@ -520,6 +695,86 @@ def test_evaluate_says_which_bunch_and_parameters_it_expected(keys, options, mes
 def test_evaluate_says_which_pipeline_it_expected(pipeline, options, message):
     with pytest.raises(ValueError, match=message):
         evaluate(pipeline, make_bunch(), **options)
+
+
+def test_folds_are_checked_before_anything_is_fitted():
+    with pytest.raises(ValueError, match="Fold 2 tests a class"):
+        evaluate(make_fake_pipeline(), make_bunch(8), cv=[([0, 1], [2]), ([3, 5], [4])])
+    assert calls == []
+
+
+def test_the_remedy_for_a_rare_class_works():
+    bunch = make_bunch(9, target=np.array([0, 1, 2, 0, 1, 0, 1, 0, 1]))
+    with pytest.raises(ValueError, match="single clip") as error:
+        evaluate(DummyClassifier(), bunch, cv=2, controls=False)
+    remedy = str(error.value).partition("out by ")[2].removesuffix(".")
+    exec(remedy, {"np": np, "bunch": bunch})
+    assert evaluate(DummyClassifier(), bunch, cv=2, controls=False).accuracy > 0
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_an_int_as_cv_keeps_groups_together_and_classes_in_proportion(unknown):
+    rng = np.random.default_rng(0)
+    order = rng.permutation(60)
+    groups = np.repeat([f"rec{i}" for i in range(20)], 3)
+    if unknown:
+        groups[:12] = ""  # each a group of its own
+    bunch = make_bunch(60, target=np.repeat([0, 1, 1, 1], 15)[order], groups=groups[order])
+    folds = [
+        evaluate(DummyClassifier(), bunch, cv=5, controls=False, random_state=seed).test
+        for seed in (0, 0, 1)
+    ]
+    assert all(map(np.array_equal, folds[0], folds[1]))
+    assert not all(map(np.array_equal, folds[0], folds[2]))
+    for test in folds[0]:
+        rest = np.setdiff1d(np.arange(60), test)
+        assert not set(bunch.groups[test]) & set(bunch.groups[rest]) - {""}
+        assert abs(np.mean(bunch.target[test] == 0) - 0.25) < 0.15
+    assert sorted(np.concatenate(folds[0])) == list(range(60))
+
+
+def test_an_int_as_cv_shuffles_clips_without_groups():
+    bunch = make_bunch(40, groups=np.full(40, ""))
+    one, again, other = (
+        evaluate(DummyClassifier(), bunch, cv=4, controls=False, random_state=seed).test
+        for seed in (0, 0, 1)
+    )
+    assert all(map(np.array_equal, one, again))
+    assert not all(map(np.array_equal, one, other))
+    assert [np.bincount(bunch.target[test]).tolist() for test in one] == [[5, 5]] * 4
+
+
+def test_folds_that_tear_groups_apart_warn_and_name_a_clip_on_either_side():
+    names = [f"{i}.wav" for i in range(8)]
+    bunch = make_bunch(8, groups=np.array(list("aabbccdd")), filenames=names)
+    message = (
+        r"Fold 1 trains on '1.wav' and tests '0.wav', both of group 'a'; 4 group\(s\) are on "
+        r"both sides in 2 of 2 folds.*pass cv=5"
+    )
+    torn = [([1, 2, 5, 6], [0, 3, 4, 7]), ([0, 3, 4, 7], [1, 2, 5, 6])]
+    with pytest.warns(UserWarning, match=message):
+        evaluate(DummyClassifier(), bunch, cv=torn, controls=False)
+    with pytest.warns(UserWarning, match="both of group"):
+        evaluate(
+            DummyClassifier(),
+            bunch,
+            cv=StratifiedKFold(4, shuffle=True, random_state=0),
+            controls=False,
+        )
+    with pytest.warns(UserWarning, match=r"add_folds\(drop_folds\(bunch\)\)"):
+        evaluate(DummyClassifier(), bunch | {"cv": torn}, controls=False)
+    with pytest.warns(UserWarning, match=r"add_partitions\(drop_partitions\(bunch\)\)"):
+        evaluate(
+            DummyClassifier(),
+            bunch | {"folds": None, "partition": ["train"] * 5 + ["devel"] * 3},
+            controls=False,
+        )
+
+
+def test_a_splitter_that_keeps_groups_together_does_not_warn():
+    bunch = make_bunch(8, groups=np.array(list("aabbccdd")))
+    for splitter in (LeaveOneGroupOut(), GroupKFold(2), KFold(2)):
+        evaluate(DummyClassifier(), bunch, cv=splitter, controls=False)
 
 
 def test_evaluate_refuses_a_tuple_as_bunch():

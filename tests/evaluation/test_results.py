@@ -1,5 +1,7 @@
 """Scores and intervals against values computed by hand, published or by SciPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -193,6 +195,7 @@ def test_compare_equals_a_mcnemar_test_by_hand():
     found = compare(make_evaluation(target, a), make_evaluation(target, b), random_state=0)
     assert (found.n_better, found.n_worse) == (10, 2)
     assert found.p_value == pytest.approx(2 * (1 + 12 + 66) / 2**12)
+    assert found[5:] == ("accuracy", "exact McNemar test", 40, "clip")
     assert found.difference == pytest.approx(8 / 40)
     # normal theory for paired differences: 0.2 +- 1.96 sqrt((12/40 - 0.04) / 40)
     half = 1.96 * ((12 / 40 - 0.2**2) / 40) ** 0.5
@@ -214,7 +217,7 @@ def test_compare_does_not_take_rounding_for_a_difference(n_repeats):
     found = compare(
         make_evaluation(target, predicted), make_evaluation(target, [predicted] * n_repeats)
     )
-    assert found == (0.0, (0.0, 0.0), 0, 0, 1.0)
+    assert found[:5] == (0.0, (0.0, 0.0), 0, 0, 1.0)
 
 
 def test_printed_comparison_has_the_confidence_level_of_the_evaluation():
@@ -239,7 +242,8 @@ def test_compare_by_uar_gives_the_difference_of_the_uars():
 
 def test_compare_with_itself_finds_no_difference():
     one = right(7, 10)
-    assert compare(one, one) == (0.0, (0.0, 0.0), 0, 0, 1.0)
+    for metric in ("accuracy", "uar"):
+        assert compare(one, one, metric=metric)[:5] == (0.0, (0.0, 0.0), 0, 0, 1.0)
 
 
 def test_compare_is_reproducible_by_random_state():
@@ -256,6 +260,7 @@ def test_compare_is_reproducible_by_random_state():
         (right(5, 9), {}, "differ in target or folds"),
         (right(5, 10, test=[np.arange(9)]), {}, "differ in target or folds"),
         (right(5, 10), {"metric": "f1"}, "metric='f1'; choose 'accuracy' or 'uar'"),
+        (right(5, 10, groups=np.arange(10) // 2), {}, r"differ in groups \(0 and 5\)"),
         (right(5, 10), {"n_resamples": 0}, "n_resamples=0, expected at least 1"),
         (right(5, 10), {"confidence_level": 1}, "confidence_level=1, expected"),
     ],
@@ -263,3 +268,215 @@ def test_compare_is_reproducible_by_random_state():
 def test_compare_refuses_other_clips_and_wrong_parameters(other, options, message):
     with pytest.raises(ValueError, match=message):
         compare(right(7, 10), other, **options)
+
+
+# --- groups: clips of one speaker or recording are right or wrong together -----------------------
+
+
+def grouped(rng, n_groups, n_per_group, accuracy, icc, n_classes=2):
+    """Return an evaluation whose groups differ: their accuracies have a beta distribution."""
+    groups = np.repeat(np.arange(n_groups), n_per_group)
+    of_group = rng.beta(accuracy * (1 / icc - 1), (1 - accuracy) * (1 / icc - 1), n_groups)
+    target = rng.integers(n_classes, size=len(groups))
+    wrong = rng.random(len(groups)) >= of_group[groups]
+    predicted = (target + wrong) % n_classes
+    return make_evaluation(target, predicted, n_classes=n_classes, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("n_groups", "n_per_group", "accuracy", "icc"),
+    [(40, 10, 0.8, 0.2), (40, 10, 0.95, 0.1), (12, 30, 0.7, 0.1), (6, 20, 0.8, 0.1)],
+)
+def test_intervals_over_groups_cover_the_true_score_where_those_over_clips_do_not(
+    n_groups, n_per_group, accuracy, icc
+):
+    rng = np.random.default_rng(0)
+    n_trials = 300
+    covered = {"groups": 0, "uar": 0, "clips": 0}
+    for _ in range(n_trials):
+        result = grouped(rng, n_groups, n_per_group, accuracy, icc)
+        over_clips = replace(result, groups=None)
+        for name, (low, high) in (
+            ("groups", result.accuracy_interval),
+            ("uar", result.uar_interval),
+            ("clips", over_clips.accuracy_interval),
+        ):
+            covered[name] += low <= accuracy <= high
+    # 95 % less three standard errors of the simulation; the variance between few groups is rough
+    least = 0.95 - 3 * (0.95 * 0.05 / n_trials) ** 0.5
+    assert min(covered["groups"], covered["uar"]) / n_trials > least
+    assert covered["clips"] / n_trials < 0.9
+
+
+def test_intervals_over_groups_cover_the_uar_of_groups_of_one_class_each():
+    """Recordings that are cut into clips, as in ESC-10: twelve of each of five classes."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 4)
+    target = groups % 5
+    recalls = np.array([0.95, 0.9, 0.8, 0.7, 0.6])
+    n_trials, covered = 300, 0
+    for _ in range(n_trials):
+        of_group = rng.beta(3 * recalls, 3 * (1 - recalls), (12, 5)).ravel()
+        wrong = rng.random(240) >= of_group[groups]
+        result = make_evaluation(target, (target + wrong) % 5, n_classes=5, groups=groups)
+        low, high = result.uar_interval
+        covered += low <= recalls.mean() <= high
+    assert covered / n_trials > 0.95 - 3 * (0.95 * 0.05 / n_trials) ** 0.5
+
+
+def test_interval_over_groups_equals_one_by_hand():
+    """Two groups of 4 and 6 clips, 1 and 6 right: a ratio's variance and Student's quantile."""
+    groups = np.repeat([0, 1], [4, 6])
+    correct = np.array([1, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+    result = make_evaluation(np.zeros(10, int), 1 - correct, groups=groups)
+    variance = 2 / 1 * (((1 - 4 * 0.7) / 10) ** 2 + ((6 - 6 * 0.7) / 10) ** 2)
+    n = 0.7 * 0.3 / variance
+    for bound in result.accuracy_interval:
+        standard_error = (bound * (1 - bound) / n) ** 0.5
+        assert abs(0.7 - bound) == pytest.approx(12.7062 * standard_error, rel=1e-4)
+
+
+def test_groups_of_one_clip_change_nothing():
+    result = right(30, 40)
+    for groups in (np.arange(40), [""] * 40, [None] * 40, [np.nan] * 40):
+        same = replace(result, groups=groups)
+        assert same.accuracy_interval == result.accuracy_interval
+        assert "interval over clips" in str(same)
+        found = compare(same, replace(right(20, 40), groups=groups))
+        assert (found.unit, found.test) == ("clip", "exact McNemar test")
+    assert replace(result, groups=np.arange(40)).n_groups == 40
+    assert replace(result, groups=[""] * 40).n_groups == 0
+
+
+def test_a_clip_without_a_group_is_one_of_its_own():
+    named = right(3, 6, groups=["a", "a", "b", "b", "", ""])
+    assert named.n_groups == 4
+    assert named.accuracy_interval == right(3, 6, groups=list("aabbcd")).accuracy_interval
+    unknown = ["a", "a", "b", "b", None, np.nan]
+    for groups in (unknown, np.array(unknown, dtype=object), [0, 0, 1, 1, np.nan, np.nan]):
+        assert right(3, 6, groups=groups).accuracy_interval == named.accuracy_interval
+
+
+def test_only_tested_clips_have_groups_that_count():
+    result = right(4, 8, test=[[0, 1, 2, 3]], groups=list("aabbccdd"))
+    assert result.n_groups == 2
+
+
+def test_balanced_groups_of_a_constant_prediction_count_as_their_clips():
+    target = np.tile([0, 1], 30)
+    result = make_evaluation(target, target * 0, n_classes=2, groups=np.arange(60) // 10)
+    quantile = 2.570582  # Student's with 5 degrees of freedom
+    half = quantile / (1 + quantile**2 / 60) * (0.25 / 60 + quantile**2 / (4 * 60**2)) ** 0.5
+    assert result.accuracy_interval == pytest.approx((0.5 - half, 0.5 + half))
+
+
+def test_where_all_clips_are_right_each_group_counts_as_one_clip():
+    all_right = right(60, 60, groups=np.arange(60) // 10)
+    low, high = all_right.accuracy_interval
+    quantile = 2.570582  # Student's with 5 degrees of freedom
+    assert (low, high) == pytest.approx((6 / (6 + quantile**2), 1))
+    assert low < right(60, 60).accuracy_interval[0]
+
+
+def test_groups_never_narrow_an_interval():
+    rng = np.random.default_rng(0)
+    target = np.tile([0, 1], 40)
+    predicted = np.where(target == 0, 0, rng.integers(2, size=80))
+    over_clips = make_evaluation(target, predicted)
+    # each group has one clip of either class: accuracies of groups are more alike than by chance
+    over_groups = replace(over_clips, groups=np.arange(80) // 2)
+    assert np.ptp(over_groups.accuracy_interval) >= np.ptp(over_clips.accuracy_interval)
+
+
+def test_printed_evaluation_says_what_its_intervals_are_over():
+    groups = np.arange(40) // 2
+    assert "[ ]: 95 % interval over 20 groups (speakers, recordings, ...)\n" in (
+        str(right(36, 40, groups=groups, controls={"other": right(30, 40, groups=groups)}))
+    )
+    few = right(36, 40, groups=np.arange(40) // 10)
+    assert "4 groups are few: intervals are rough, and no p is below 0.12" in str(few)
+    assert "over clips, all of one group: it says nothing of other groups" in str(
+        right(36, 40, groups=np.zeros(40, int))
+    )
+    folds = np.arange(40).reshape(2, 20)
+    by_session = right(36, 40, groups=np.arange(40) // 20, test=folds)
+    assert "; of a fold of one group, or of one clip a group: over clips" in str(by_session)
+    target = np.repeat([0, 1, 2], [20, 10, 10])
+    nested = make_evaluation(target, target * 0, groups=np.repeat([0, 1, 2, 3], 10))
+    assert "class 'class 1' and 1 more: all clips are of one group" in str(nested)
+
+
+def test_compare_over_groups_equals_a_sign_flip_test_by_hand():
+    """Six speakers fared better with a, one with b: sizes 2 and 4 of 28 clips."""
+    groups = np.repeat(np.arange(7), 4)
+    a = np.zeros(28, int)
+    a[24:] = 1
+    b = np.tile([0, 0, 1, 1], 7)
+    b[24:] = 0
+    target = np.zeros(28, int)
+    a, b = (make_evaluation(target, x, groups=groups) for x in (a, b))
+    found = compare(a, b, random_state=0)
+    assert found.difference == pytest.approx((6 * 2 - 4) / 28)
+    # The sum is 8. It is reached where the 4 has a minus and no 2 has, or where the 4 has a plus
+    # and at most two of the 2 have a minus: 1 and 1 + 6 + 15 of the 128 ways; so is -8.
+    assert found.p_value == pytest.approx(2 * (1 + 22) / 128)
+    assert (found.n_better, found.n_worse) == (12, 4)
+    assert found[5:] == ("accuracy", "sign-flip test", 7, "group")
+    assert "p = 0.36 (sign-flip test over 7 groups)" in str(found)
+
+
+def test_sampled_sign_flips_agree_with_mcnemars_test_where_units_are_alike():
+    """30 groups of two equal clips: 17 better and 6 worse; the p of a sign test is 0.0347."""
+    groups = np.arange(60) // 2
+    a = np.repeat([0, 1, 0], [34, 12, 14])
+    b = np.repeat([1, 0, 0], [34, 12, 14])
+    a, b = (make_evaluation(np.zeros(60, int), x, groups=groups) for x in (a, b))
+    found = compare(a, b, n_resamples=20_000, random_state=0)
+    assert found.p_value == pytest.approx(binomtest(17, 23).pvalue, abs=0.005)
+
+
+def test_a_p_value_of_sampled_flips_is_never_zero():
+    groups = np.arange(60) // 2
+    found = compare(
+        right(60, 60, groups=groups), right(0, 60, groups=groups), n_resamples=99, random_state=0
+    )
+    assert found.p_value == 0.01
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "uar"])
+def test_comparisons_over_groups_hold_their_level_and_cover_the_true_difference(metric):
+    """Two pipelines of equal accuracy, each with its own bad speakers."""
+    rng = np.random.default_rng(0)
+    n_trials, rejected, covered, rejected_by_clips = 200, 0, 0, 0
+    for _ in range(n_trials):
+        a, b = (grouped(rng, 20, 20, 0.8, 0.2) for _ in range(2))
+        b = replace(a, fold_predictions=[[(a.target + (b.target != b.predictions[0])) % 2]])
+        found = compare(a, b, metric=metric, n_resamples=499, random_state=0)
+        rejected += found.p_value <= 0.05
+        covered += found.interval[0] <= 0 <= found.interval[1]
+        by_clips = (replace(x, groups=None) for x in (a, b))
+        rejected_by_clips += compare(*by_clips, n_resamples=99, random_state=0).p_value <= 0.05
+    error = 3 * (0.95 * 0.05 / n_trials) ** 0.5
+    assert rejected / n_trials < 0.05 + error
+    assert covered / n_trials > 0.95 - error
+    assert rejected_by_clips / n_trials > 0.15
+
+
+def test_p_value_by_uar_is_of_uar():
+    """One finds all of a rare class and loses as many of a frequent one: UAR alone differs."""
+    target = np.repeat([0, 1], [90, 10])
+    a = np.repeat([0, 0], [90, 10])
+    b = np.repeat([0, 1, 1], [80, 10, 10])
+    a, b = (make_evaluation(target, x) for x in (a, b))
+    of_accuracy = compare(a, b, random_state=0)
+    of_uar = compare(a, b, metric="uar", random_state=0)
+    assert (of_accuracy.difference, of_accuracy.p_value) == (pytest.approx(0), 1)
+    assert of_uar.difference == pytest.approx(0.5 - (8 / 9 + 1) / 2)
+    assert of_uar.p_value < 0.01
+    assert of_uar.interval[1] < 0
+    assert of_uar[5:] == ("uar", "sign-flip test", 100, "clip")
+    assert "points of UAR" in str(of_uar)
+
+
+def test_a_single_clip_or_group_tells_nothing_of_others():
+    assert compare(right(1, 1), right(0, 1)).interval == (-1, 1)

@@ -1,0 +1,141 @@
+"""Controls: what a pipeline's score is compared with, as its steps and its data allow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skaudeep._base import learning_tags
+from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
+from skaudeep.statistics import BandStatistics
+
+__all__ = [
+    "are_spectrograms",
+    "controls_left_out",
+    "controls_of_data",
+    "controls_of_steps",
+    "count_axes",
+]
+
+UNTRAINED = "untrained network"
+MEL_STATISTICS = "mel statistics"
+MOST_FREQUENT = "most frequent class"
+
+
+def controls_of_steps(pipeline: Any) -> dict[str, Any]:
+    """Return the variants of a pipeline that its steps allow by their tags.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or classifier
+        It is not changed.
+
+    Returns
+    -------
+    dict of str to estimator
+        By the name of the control. Empty where no step says that it reads spectrograms or is
+        trained.
+    """
+    params = pipeline.get_params(deep=True)
+    tags = {name: learning_tags(value) for name, value in params.items()}
+    untrained = {
+        f"{name}__{parameter}": value
+        for name, of_step in tags.items()
+        for parameter, value in (of_step.untrained or {}).items()
+    }
+    statistics: dict[str, Any] = {}
+    readers = [name for name, of_step in tags.items() if of_step.reads_spectrograms]
+    owners = set()
+    for name in readers:
+        if any(name.startswith(f"{outer}__") for outer in readers):
+            continue  # The estimator around it is replaced.
+        owner = max((o for o in params if name.startswith(f"{o}__")), key=len, default="")
+        # Of several steps in a row, such as one network over the states of another, only the first
+        # is given spectrograms.
+        follows = owner in owners and isinstance(params.get(owner, pipeline), Pipeline)
+        statistics[name] = "passthrough" if follows else BandStatistics()
+        owners.add(owner)
+    changes = {UNTRAINED: untrained, MEL_STATISTICS: statistics}
+    return {
+        name: clone(pipeline).set_params(**change) for name, change in changes.items() if change
+    }
+
+
+def controls_of_data(pipeline: Any, n_axes: int | None) -> dict[str, Any]:
+    """Return the control of a pipeline whose steps say nothing, such as a classifier alone.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or classifier
+        It is not changed.
+    n_axes : int or None
+        Number of axes of spectrograms that the pipeline is given or makes, None without any.
+
+    Returns
+    -------
+    dict of str to estimator
+        "mel statistics", which reads the spectrograms, or else "most frequent class", which reads
+        anything.
+    """
+    if n_axes is None or _reads_statistics(pipeline):
+        return {MOST_FREQUENT: DummyClassifier(strategy="most_frequent")}
+    classifier = pipeline.steps[-1][1] if isinstance(pipeline, Pipeline) else pipeline
+    steps: list[Any] = [BandStatistics()]
+    if n_axes == 3:
+        steps += [StandardScaler()]
+    elif not isinstance(classifier, ChunkVotingClassifier):
+        steps += [ChunkPooling(), StandardScaler()]
+    return {MEL_STATISTICS: make_pipeline(*steps, clone(classifier))}
+
+
+def controls_left_out(pipeline: Any, chosen: Mapping[str, Any]) -> dict[str, str]:
+    """Say why the controls that learned features have are not among those chosen."""
+    reasons = {
+        UNTRAINED: "nothing in the pipeline is trained without labels",
+        MEL_STATISTICS: "no step is known to read spectrograms, and the data are none",
+    }
+    if _reads_statistics(pipeline):
+        reasons[MEL_STATISTICS] = "the pipeline reads them itself"
+    elif UNTRAINED in chosen:
+        reasons[MEL_STATISTICS] = "what is trained reads no spectrograms"
+    return {name: reason for name, reason in reasons.items() if name not in chosen}
+
+
+def are_spectrograms(data: Any, pipeline: Any, bunch: Mapping[str, Any] | None = None) -> bool:
+    """Return whether data that a pipeline is given are spectrograms, chunked or not.
+
+    Parameters
+    ----------
+    data : array-like
+        Clips along the first axis.
+    pipeline : Pipeline or classifier
+        If it pools or votes over chunks, three axes are clip, chunk and feature.
+    bunch : mapping, default=None
+        The data set whose ``data`` these are. None: a step made them.
+
+    Returns
+    -------
+    bool
+    """
+    if bunch is not None:
+        dims = bunch.get("dims")
+        if "sampling_rate" in bunch or (dims is not None and tuple(dims)[-1:] == ("feature",)):
+            return False  # waveforms, or features
+    steps = [step for _, step in pipeline.steps] if isinstance(pipeline, Pipeline) else [pipeline]
+    over_chunks = any(isinstance(step, ChunkPooling | ChunkVotingClassifier) for step in steps)
+    return count_axes(data) in ((4,) if over_chunks else (3, 4))
+
+
+def count_axes(data: Any) -> int:
+    """Count the axes of an array, or of the arrays in a list and that of the list."""
+    shape = getattr(data, "shape", (len(data),))
+    return len(shape) if len(shape) > 1 else 1 + np.ndim(next(iter(data)))
+
+
+def _reads_statistics(pipeline: Any) -> bool:
+    params = pipeline.get_params(deep=True).values()
+    return any(isinstance(value, BandStatistics) for value in params)

@@ -1,0 +1,284 @@
+"""Labels and folds of a data set: what `evaluate` checks before anything is fitted."""
+
+import warnings
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+
+from skaudeep._warnings import find_stack_level
+from skaudeep.evaluation.intervals import group_numbers
+
+__all__ = ["check_folds", "check_target"]
+
+
+def check_target(bunch: Mapping[str, Any]) -> np.ndarray:
+    """Return the target of a data set as class numbers, -1 where unlabelled."""
+    if not isinstance(bunch, Mapping) or not {"data", "target"} <= bunch.keys():
+        raise ValueError(
+            f"Got a {type(bunch).__name__}, expected a Bunch with data and target; load one with "
+            "skaudeep.datasets or write sklearn.utils.Bunch(data=..., target=..., cv=...)."
+        )
+    n_clips = len(bunch["data"])
+    if n_clips == 0:
+        raise ValueError("Got a bunch without clips, expected at least one.")
+    target = np.asarray(bunch["target"])
+    if target.ndim != 1:
+        raise ValueError(
+            f"Got a target of shape {target.shape}, expected one class number per clip: a vector."
+        )
+    for key in ("target", "folds", "partition", "groups"):
+        if bunch.get(key) is not None and len(bunch[key]) != n_clips:
+            raise ValueError(
+                f"Got {key} of length {len(bunch[key])} for {n_clips} clips, expected one entry "
+                "per clip; check that both come from the same data set."
+            )
+    if target.dtype.kind == "f":
+        raise ValueError(
+            f"Got a {target.dtype} target (regression), expected class numbers: evaluate scores "
+            "classes only. For regression use sklearn.model_selection.cross_validate with "
+            "cv=bunch.cv; for classes stored as floats use bunch.target.astype(int)."
+        )
+    if target.dtype.kind not in "iu" or target.min(initial=0) < -1:
+        raise ValueError(
+            f"Got a target of {target.dtype} with the values {np.unique(target)[:3]}..., expected "
+            "class numbers 0, 1, ... and -1 where unlabelled; sklearn's LabelEncoder makes them."
+        )
+    if target.max(initial=-1) < 0:
+        raise ValueError(
+            f"Got no labelled clip: the target of all {n_clips} is -1, expected clips of at least "
+            "two classes. Give labels by bunch.target = labels."
+        )
+    names = bunch.get("target_names")
+    if names is not None and target.max(initial=-1) >= len(names):
+        raise ValueError(
+            f"Got class number {target.max()} with {len(names)} target_names, expected a name "
+            "for each class; complete target_names."
+        )
+    target = target.astype(np.intp)
+    if len(classes := np.unique(target[target >= 0])) == 1:
+        raise ValueError(
+            f"Got labelled clips of a single class, {class_name(bunch, classes[0])}, expected at "
+            "least two to tell apart. Give clips of another class, for example by "
+            "bunch = concatenate([bunch, others])."
+        )
+    return target
+
+
+def check_folds(
+    bunch: Mapping[str, Any], target: np.ndarray, cv: Any, rng: np.random.RandomState
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the labelled training and test clips of each fold, none of them without a class.
+
+    Parameters
+    ----------
+    bunch : mapping
+        A data set that `check_target` has passed.
+    target : ndarray of shape (n_clips,) of int
+        What it returned.
+    cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None
+        As `evaluate` takes it.
+    rng : RandomState
+        Shuffles the clips where ``cv`` is an int.
+
+    Returns
+    -------
+    list of (train, test)
+        Sorted numbers of clips.
+
+    Raises
+    ------
+    ValueError
+        If there are no folds, a fold has no labelled clip to train or to test on, trains on a test
+        clip, or tests a class that it does not train.
+
+    Warns
+    -----
+    UserWarning
+        If a fold trains and tests on clips of one group.
+    """
+    labelled = np.flatnonzero(target >= 0)
+    groups = None if bunch.get("groups") is None else group_numbers(bunch["groups"])
+    folds = []
+    for i, (train, test) in enumerate(_splits(bunch, target, labelled, groups, cv, rng), start=1):
+        try:
+            train, test = np.arange(len(target))[train], np.arange(len(target))[test]
+        except IndexError as error:
+            raise ValueError(
+                f"Fold {i} names a clip that does not exist: {error}; expected indices of the "
+                f"{len(target)} clips."
+            ) from error
+        if len(shared := np.intersect1d(train, test)):
+            raise ValueError(
+                f"Fold {i} trains on {len(shared)} of its test clips (the first is clip "
+                f"{shared[0]}), expected none; correct the folds of the bunch or pass cv=5."
+            )
+        train, test = np.intersect1d(train, labelled), np.intersect1d(test, labelled)
+        for name, clips in (("training", train), ("test", test)):
+            if not len(clips):
+                raise ValueError(
+                    f"Fold {i} has no labelled {name} clips, expected at least one; leave the "
+                    "fold out by cv=[(train, test), ...], or divide anew by cv=5."
+                )
+        if len(missing := np.setdiff1d(target[test], target[train])):
+            _refuse_untrained(bunch, target, groups, missing, f"fold {i}")
+        folds.append((train, test))
+    if not folds:
+        raise ValueError("Got cv without folds, expected at least one; pass for example cv=5.")
+    if groups is not None:
+        _warn_about_torn_groups(bunch, groups, folds, cv)
+    return folds
+
+
+def _splits(
+    bunch: Mapping[str, Any],
+    target: np.ndarray,
+    labelled: np.ndarray,
+    groups: np.ndarray | None,
+    cv: Any,
+    rng: np.random.RandomState,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    partition = np.asarray(bunch.get("partition", ()), dtype=str)
+    if cv is None:
+        if bunch.get("cv") is not None and len(bunch["cv"]):
+            return list(bunch["cv"])
+        folds = np.asarray(() if bunch.get("folds") is None else bunch["folds"])
+        if folds.size:
+            if folds.ndim != 2 or not np.isin(folds, (0, 1)).all():
+                raise ValueError(
+                    f"Got folds of shape {folds.shape} with the values {np.unique(folds)[:3]}, "
+                    "expected (n_clips, n_folds) of 0 (train) and 1 (test)."
+                )
+            return [(np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)) for fold in folds.T]
+        if "train" in partition:
+            cv = "devel" if "devel" in partition[labelled] else "test"
+        else:
+            raise ValueError(
+                "The bunch has neither folds nor partitions, expected one of them; pass cv=5, or "
+                "add folds by bunch = add_folds(bunch, 5). Both keep the groups of the bunch "
+                "together."
+            )
+    if isinstance(cv, str):
+        if cv not in ("devel", "test"):
+            raise ValueError(f"Got cv={cv!r}; choose the partition 'devel' or 'test', or folds.")
+        if cv not in partition:
+            raise ValueError(
+                f"Got cv={cv!r}, but the partitions of the bunch are {np.unique(partition)}; "
+                "pass one of these or folds."
+            )
+        train = ["train"] if cv == "devel" else ["train", "devel"]
+        return [(np.flatnonzero(np.isin(partition, train)), np.flatnonzero(partition == cv))]
+    if isinstance(cv, Integral):
+        cv = _shuffled_folds(bunch, target, labelled, groups, int(cv), rng)
+    if not hasattr(cv, "split"):
+        return list(check_cv(cv).split())  # indices of all clips
+    with warnings.catch_warnings():
+        # Where that tears groups apart, a warning of ours says which.
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")
+        return [
+            (labelled[train], labelled[test])
+            for train, test in cv.split(
+                labelled, target[labelled], None if groups is None else groups[labelled]
+            )
+        ]
+
+
+def _shuffled_folds(
+    bunch: Mapping[str, Any],
+    target: np.ndarray,
+    labelled: np.ndarray,
+    groups: np.ndarray | None,
+    n_folds: int,
+    rng: np.random.RandomState,
+) -> StratifiedKFold | StratifiedGroupKFold:
+    """Return a splitter into n_folds; see first that all classes can be trained and tested."""
+    unit = "clips" if groups is None else "groups"
+    units = np.arange(len(target)) if groups is None else groups
+    n_units = {label: len(np.unique(units[target == label])) for label in set(target[labelled])}
+    if n_folds < 2:
+        raise ValueError(f"Got cv={n_folds}, expected at least 2 folds, for example cv=5.")
+    if alone := sorted(label for label, n in n_units.items() if n == 1):
+        _refuse_untrained(bunch, target, groups, np.array(alone), "one of the folds")
+    n_most = min(max(n_units.values()), len(np.unique(units[labelled])))
+    if n_folds > n_most:
+        raise ValueError(
+            f"Got cv={n_folds}, but no class has more than {n_most} {unit}, expected at most one "
+            f"fold for each; pass cv={n_most}."
+        )
+    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+    return splitter(n_folds, shuffle=True, random_state=rng.randint(2**31 - 1))
+
+
+# Messages.
+
+
+def class_name(bunch: Mapping[str, Any], label: int) -> str:
+    """Return the name of a class for a message, or its number where it has none."""
+    names = bunch.get("target_names")
+    return str(label) if names is None else repr(str(names[label]))
+
+
+def _clip_name(bunch: Mapping[str, Any], clip: int) -> str:
+    names = bunch.get("filenames")
+    return f"clip {clip}" if names is None else repr(str(names[clip]))
+
+
+def _refuse_untrained(
+    bunch: Mapping[str, Any],
+    target: np.ndarray,
+    groups: np.ndarray | None,
+    labels: np.ndarray,
+    fold: str,
+) -> None:
+    """Say why some classes are tested without being trained, and how to leave them out."""
+    label = labels[0]
+    clips = np.flatnonzero(target == label)
+    name = class_name(bunch, label)
+    if len(clips) == 1:
+        cause = f"class {name} has a single clip, {_clip_name(bunch, clips[0])}"
+    elif groups is not None and len(np.unique(groups[clips])) == 1:
+        group = str(bunch["groups"][clips[0]])
+        cause = f"all {len(clips)} clips of class {name} are of one group, {group!r}"
+    else:
+        cause = f"none of the {len(clips)} clips of class {name} trains it"
+    more = f" The same holds for {len(labels) - 1} more class(es)." * (len(labels) > 1)
+    raise ValueError(
+        f"{fold[0].upper()}{fold[1:]} tests a class that it does not train: {cause}.{more} "
+        "Expected each tested class in training, too; add clips, divide anew by another cv, or "
+        "leave what is too rare out by "
+        f"bunch.target = np.where(np.isin(bunch.target, {labels.tolist()}), -1, bunch.target)."
+    )
+
+
+def _warn_about_torn_groups(
+    bunch: Mapping[str, Any],
+    groups: np.ndarray,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    cv: Any,
+) -> None:
+    """Warn if folds train and test on clips of one group, as scores are then too high."""
+    torn = [np.intersect1d(groups[train], groups[test]) for train, test in folds]
+    n_folds = sum(len(shared) > 0 for shared in torn)
+    if not n_folds:
+        return
+    i = next(i for i, shared in enumerate(torn) if len(shared))
+    trained, tested = (part[groups[part] == torn[i][0]][0] for part in folds[i])
+    if cv is None or isinstance(cv, str):
+        division = "partitions" if isinstance(cv, str) or not _has_folds(bunch) else "folds"
+        mend = f"divide anew by bunch = add_{division}(drop_{division}(bunch))"
+    else:
+        mend = "pass cv=5 or a splitter such as StratifiedGroupKFold(5)"
+    warnings.warn(
+        f"Fold {i + 1} trains on {_clip_name(bunch, trained)} and tests "
+        f"{_clip_name(bunch, tested)}, both of group {str(bunch['groups'][tested])!r}; "
+        f"{len(np.unique(np.concatenate(torn)))} group(s) are on both sides in {n_folds} of "
+        f"{len(folds)} folds. Scores are then too high for clips of new groups; {mend}, which "
+        "keeps groups together.",
+        stacklevel=find_stack_level(),
+    )
+
+
+def _has_folds(bunch: Mapping[str, Any]) -> bool:
+    return any(bunch.get(key) is not None and np.size(bunch[key]) > 0 for key in ("cv", "folds"))
