@@ -160,7 +160,7 @@ def test_a_search_leaves_its_folds_on_disk(stored: StoredArray, backend: str):
 def test_only_the_rows_of_a_block_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     save_netcdf(make_bunch(np.zeros((64, 20, 8)), [f"{i}" for i in range(64)]), tmp_path / "a.nc")
     monkeypatch.setattr("skaudeep.training.batches.CHECK_BYTES", 8 * 20 * 8 * 4)
-    monkeypatch.setattr("skaudeep.training.batches.SCAN_BYTES", 8 * 20 * 8 * 4)
+    monkeypatch.setattr("skaudeep.training.batches.MAP_BYTES", 8 * 20 * 8 * 4)
     taken = []
     take = StoredArray._take
 
