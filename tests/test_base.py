@@ -28,7 +28,9 @@ def from_version(monkeypatch, estimator, version):
 
 
 @each_estimator
-def test_another_version_is_warned_of_by_name(monkeypatch, estimator):
+def test_unpickling_an_estimator_of_another_version_warns_with_both_versions(
+    monkeypatch, estimator
+):
     data = from_version(monkeypatch, estimator, "9.8")
     with pytest.warns(InconsistentVersionWarning, match=r"9\.8") as record:
         loaded = pickle.loads(data)
@@ -42,7 +44,7 @@ def test_another_version_is_warned_of_by_name(monkeypatch, estimator):
 
 
 @each_estimator
-def test_a_pickle_without_a_version_is_warned_of(estimator):
+def test_unpickling_an_estimator_without_a_version_warns(estimator):
     bare = type(estimator).__new__(type(estimator))
     with pytest.warns(InconsistentVersionWarning, match="before 0"):
         bare.__setstate__(dict(vars(estimator)))
@@ -50,7 +52,9 @@ def test_a_pickle_without_a_version_is_warned_of(estimator):
 
 
 @each_estimator
-def test_the_same_version_is_silent_and_leaves_no_trace(tmp_path, estimator):
+def test_unpickling_an_estimator_of_the_same_version_is_silent_and_adds_no_attribute(
+    tmp_path, estimator
+):
     joblib.dump(estimator, tmp_path / "a")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -59,7 +63,7 @@ def test_the_same_version_is_silent_and_leaves_no_trace(tmp_path, estimator):
             assert vars(other).keys() == vars(estimator).keys()
 
 
-def test_state_that_is_given_is_not_changed():
+def test_setstate_of_an_estimator_leaves_the_given_state_unchanged():
     estimator = Seq2SeqAutoencoder(3, max_epochs=0).fit(np.zeros((2, 3, 1)))
     state = estimator.__getstate__()
     before = set(state)

@@ -43,7 +43,7 @@ def names_in(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("chunks", [{}, {"chunk_duration": 0.2}], ids=["clips", "chunks"])
-def test_the_file_holds_what_transform_gives(
+def test_extraction_stores_the_result_of_transform(
     tmp_path: Path, files: Bunch, n_jobs: int | None, chunks: dict[str, float]
 ):
     extractor = SpectrogramExtractor(n_mels=20, n_jobs=n_jobs, **chunks)
@@ -56,7 +56,7 @@ def test_the_file_holds_what_transform_gives(
     assert names_in(tmp_path) == ["a.nc"]
 
 
-def test_waveforms_in_memory_are_extracted_too(tmp_path: Path, sounds: Bunch):
+def test_extraction_accepts_waveforms_in_memory(tmp_path: Path, sounds: Bunch):
     stored = extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
     np.testing.assert_array_equal(np.asarray(stored.data), EXTRACTOR.transform(sounds.data))
 
@@ -66,7 +66,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("moment", ["extracting", "writing", "replacing"])
-def test_an_interrupted_extraction_goes_on_where_it_stopped(
+def test_an_interrupted_extraction_continues_where_it_stopped(
     tmp_path: Path, sounds: Bunch, monkeypatch: pytest.MonkeyPatch, moment: str
 ):
     whole = tmp_path / "whole.nc"
@@ -101,7 +101,7 @@ def test_an_interrupted_extraction_goes_on_where_it_stopped(
     assert names_in(tmp_path) == ["a.nc", "whole.nc"]
 
 
-def test_a_clip_that_changed_meanwhile_is_extracted_again(
+def test_a_continued_extraction_repeats_clips_whose_files_changed(
     tmp_path: Path, files: Bunch, monkeypatch: pytest.MonkeyPatch
 ):
     def interrupt(*_: object) -> None:
@@ -125,7 +125,7 @@ def test_a_clip_that_changed_meanwhile_is_extracted_again(
     np.testing.assert_array_equal(stored.data[11], stored.data[12])
 
 
-def test_a_clip_that_vanished_meanwhile_is_named(tmp_path: Path, files: Bunch):
+def test_a_continued_extraction_names_a_clip_whose_file_is_gone(tmp_path: Path, files: Bunch):
     content = Path(files.data[30]).read_bytes()
     Path(files.data[30]).write_bytes(b"")
     with pytest.raises(AudioError, match="is empty"):
@@ -186,7 +186,7 @@ def test_an_extraction_killed_five_times_gives_the_same_file(tmp_path: Path, man
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_memory_is_bounded_and_does_not_grow_with_the_number_of_clips(many: Path):
+def test_extraction_memory_does_not_grow_with_the_number_of_clips(many: Path):
     script = Path(__file__).parents[1] / "examples" / "benchmarks" / "extraction_to_file.py"
     extract = runpy.run_path(str(script))["extract"]
     (_, few, _), (_, many_pss, many_rss) = (extract(many, n, 2) for n in (5_000, 20_000))
@@ -216,7 +216,7 @@ except MemoryError:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what a process allocates")
-def test_the_file_trains_a_network_in_a_quarter_of_its_size(tmp_path: Path, many: Path):
+def test_a_stored_data_set_trains_a_network_in_a_quarter_of_its_size(tmp_path: Path, many: Path):
     clips = load_folder(many, layout="files")
     extract_to_netcdf(clips, SpectrogramExtractor(n_jobs=2), tmp_path / "a.nc")
     assert (tmp_path / "a.nc").stat().st_size > 100 * 2**20
@@ -226,7 +226,7 @@ def test_the_file_trains_a_network_in_a_quarter_of_its_size(tmp_path: Path, many
     assert done.stdout == "1\ntoo large\n", done.stderr
 
 
-def test_others_do_not_go_on_with_it(tmp_path: Path, sounds: Bunch):
+def test_extraction_refuses_the_journal_of_another_task(tmp_path: Path, sounds: Bunch):
     with Journal(tmp_path / "a.nc.partial", "another task", 60):
         pass
     with pytest.raises(ValueError, match=r"a\.nc\.partial: belongs to other clips or parameters"):
@@ -242,7 +242,7 @@ def test_others_do_not_go_on_with_it(tmp_path: Path, sounds: Bunch):
     [{"n_mels": 21}, {"clip_below": -60}, {"sampling_rate": 8000}, {"order": -1}, {"level": 2}],
     ids=str,
 )
-def test_a_changed_task_is_another_task(
+def test_extraction_refuses_the_journal_of_other_clips_or_parameters(
     tmp_path: Path, sounds: Bunch, monkeypatch: pytest.MonkeyPatch, changes: dict[str, int]
 ):
     def interrupt(*_: object) -> None:
@@ -260,7 +260,7 @@ def test_a_changed_task_is_another_task(
         extract_to_netcdf(other, extractor, tmp_path / "a.nc")
 
 
-def test_two_processes_do_not_extract_to_one_path(tmp_path: Path, sounds: Bunch):
+def test_extraction_refuses_a_path_that_another_process_writes(tmp_path: Path, sounds: Bunch):
     pytest.importorskip("fcntl")
     extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
     with (
@@ -280,7 +280,7 @@ def broken(files: Bunch) -> Bunch:
     return files
 
 
-def test_failures_are_recorded_in_the_file(tmp_path: Path, broken: Bunch):
+def test_extraction_stores_the_errors_of_unreadable_clips(tmp_path: Path, broken: Bunch):
     extractor = SpectrogramExtractor(n_mels=20, on_error="nan")
     with pytest.warns(AudioWarning, match="2 of 40 clips could not be read"):
         stored = extract_to_netcdf(broken, extractor, tmp_path / "a.nc")
@@ -296,7 +296,7 @@ def test_failures_are_recorded_in_the_file(tmp_path: Path, broken: Bunch):
     np.testing.assert_array_equal(np.asarray(stored.data), expected)
 
 
-def test_a_repaired_clip_is_tried_again(tmp_path: Path, files: Bunch):
+def test_a_continued_extraction_tries_failed_clips_again(tmp_path: Path, files: Bunch):
     content = Path(files.data[30]).read_bytes()
     Path(files.data[30]).write_bytes(b"")
     extractor = SpectrogramExtractor(n_mels=20)
@@ -308,7 +308,7 @@ def test_a_repaired_clip_is_tried_again(tmp_path: Path, files: Bunch):
     np.testing.assert_array_equal(np.asarray(stored.data), extractor.transform(files.data))
 
 
-def test_nothing_but_failures_is_an_error(tmp_path: Path, files: Bunch):
+def test_extraction_raises_if_all_clips_fail(tmp_path: Path, files: Bunch):
     for clip in files.data:
         Path(clip).write_bytes(b"")
     with pytest.raises(AudioError, match="all 40 clips: failed; the first"):
@@ -316,14 +316,14 @@ def test_nothing_but_failures_is_an_error(tmp_path: Path, files: Bunch):
     assert not (tmp_path / "a.nc").exists()
 
 
-def test_clips_of_another_rate_are_refused(tmp_path: Path, files: Bunch):
+def test_extraction_refuses_clips_of_different_sampling_rates(tmp_path: Path, files: Bunch):
     other = make_sounds(40, sampling_rate=8000, folder=tmp_path / "others", random_state=0)
     Path(files.data[39]).write_bytes(Path(other.data[39]).read_bytes())
     with pytest.raises(AudioError, match=r"sampling rate of 8000 Hz, but .* has 16000 Hz"):
         extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
 
 
-def test_silent_clips_are_named(tmp_path: Path):
+def test_extraction_warns_about_silent_clips(tmp_path: Path):
     clips = make_bunch([np.zeros(4000), np.random.default_rng(0).normal(size=4000)], ["a", "b"])
     with pytest.warns(AudioWarning, match=r"1 of 2 clips are silent.*\nclip 0") as caught:
         stored = extract_to_netcdf(clips, EXTRACTOR, tmp_path / "a.nc")
@@ -332,7 +332,7 @@ def test_silent_clips_are_named(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_helpers_leave_joblib_as_it_was(tmp_path: Path, files: Bunch):
+def test_extraction_does_not_disturb_joblib_workers(tmp_path: Path, files: Bunch):
     def extract(number: int) -> tuple[int, ...]:
         extractor = SpectrogramExtractor(n_mels=20, n_jobs=2)
         return extract_to_netcdf(files, extractor, tmp_path / f"{number}.nc").data.shape
@@ -352,7 +352,7 @@ def test_helpers_leave_joblib_as_it_was(tmp_path: Path, files: Bunch):
     ],
     ids=["extractor", "compression"],
 )
-def test_bad_parameters_are_refused_before_the_work(
+def test_extraction_refuses_invalid_parameters_before_it_starts(
     tmp_path: Path, sounds: Bunch, extractor: SpectrogramExtractor, options: dict, message: str
 ):
     with pytest.raises(ValueError, match=message):
@@ -360,12 +360,12 @@ def test_bad_parameters_are_refused_before_the_work(
     assert names_in(tmp_path) == []
 
 
-def test_what_is_no_extractor_is_refused(tmp_path: Path, sounds: Bunch):
+def test_extraction_refuses_other_transformers(tmp_path: Path, sounds: Bunch):
     with pytest.raises(TypeError, match="expected a SpectrogramExtractor"):
         extract_to_netcdf(sounds, "mel", tmp_path / "a.nc")  # type: ignore[arg-type]
 
 
-def test_the_folder_must_exist(tmp_path: Path, sounds: Bunch):
+def test_extraction_needs_an_existing_folder(tmp_path: Path, sounds: Bunch):
     with pytest.raises(FileNotFoundError, match="Create the folder first"):
         extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "b" / "a.nc")
 
@@ -384,7 +384,7 @@ except OSError as error:
 """
 
 
-def test_a_full_disk_keeps_what_is_done(tmp_path: Path, sounds: Bunch):
+def test_extraction_keeps_finished_clips_when_the_disk_is_full(tmp_path: Path, sounds: Bunch):
     extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "whole.nc")
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, tmp_path / "a.nc", "20000"],

@@ -12,7 +12,9 @@ import pytest
 from skaudeep._files import check_writable, replacing
 
 
-def test_a_folder_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_check_writable_names_a_folder_without_permission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(PermissionError, match=r"a\.nc.*in whose folder you may not write"):
         check_writable(tmp_path / "a.nc")
@@ -32,7 +34,7 @@ with replacing(Path(sys.argv[1])) as new:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody knows who is alive")
-def test_what_a_killed_writer_left_is_deleted_and_what_a_living_one_writes_is_not(tmp_path: Path):
+def test_replacing_deletes_temporary_files_of_killed_writers_only(tmp_path: Path):
     def start(name: str, end: str) -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, "-c", WRITER, tmp_path / name, end],

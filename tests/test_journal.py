@@ -22,7 +22,7 @@ from skaudeep._journal import Journal, record
     damage=st.floats(0, 1, exclude_max=True),
     flip=st.booleans(),
 )
-def test_a_journal_keeps_whole_rows_and_drops_what_follows_damage(
+def test_journal_keeps_complete_rows_and_drops_those_after_damage(
     tmp_path_factory: pytest.TempPathFactory, shapes: list[list[int]], damage: float, flip: bool
 ):
     path = tmp_path_factory.getbasetemp() / "journal"
@@ -59,7 +59,7 @@ def test_a_journal_keeps_whole_rows_and_drops_what_follows_damage(
 
 
 @pytest.mark.parametrize("n_bytes", [0, 5, 30])
-def test_a_journal_whose_head_was_cut_short_begins_anew(tmp_path: Path, n_bytes: int):
+def test_journal_with_an_incomplete_header_starts_again(tmp_path: Path, n_bytes: int):
     with Journal(tmp_path / "journal", "task", 2):
         pass
     content = (tmp_path / "journal").read_bytes()
@@ -69,7 +69,7 @@ def test_a_journal_whose_head_was_cut_short_begins_anew(tmp_path: Path, n_bytes:
     assert (tmp_path / "journal").read_bytes() == content
 
 
-def test_a_full_disk_keeps_the_records_that_it_took(
+def test_journal_keeps_complete_records_when_the_disk_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     rows = [np.full((2, 3), i, np.float32) for i in range(4)]
@@ -93,7 +93,7 @@ def test_a_full_disk_keeps_the_records_that_it_took(
         np.testing.assert_array_equal(journal.read(range(4)), rows)
 
 
-def test_the_last_record_of_a_row_counts_also_for_the_next_process(tmp_path: Path):
+def test_journal_returns_the_last_record_of_a_row(tmp_path: Path):
     first, second = np.zeros((2, 3), np.float32), np.ones((4, 3), np.float32)
     with Journal(tmp_path / "journal", "task", 1) as journal:
         journal.append([record(0, first, 8000.0, 7)])

@@ -84,7 +84,7 @@ def small_autoencoder():
 GRID = {"spectrogram__clip_below": [-45, -60], "autoencoder__n_units": [4, 6]}
 
 
-def test_a_search_over_files_predicts_the_same_in_a_fresh_process(sounds, tmp_path):
+def test_a_grid_search_over_files_predicts_the_same_in_a_fresh_process(sounds, tmp_path):
     search = GridSearchCV(build(), GRID, cv=sounds.cv, error_score="raise", n_jobs=2)
     search.fit(sounds.data, sounds.target)
     results = search.cv_results_
@@ -106,7 +106,7 @@ def test_a_search_over_files_predicts_the_same_in_a_fresh_process(sounds, tmp_pa
         np.testing.assert_allclose(there["arr_1"], search.decision_function(sounds.data), atol=1e-5)
 
 
-def test_the_whole_chain_repeats_itself(sounds):
+def test_a_pipeline_fitted_twice_predicts_the_same_bits(sounds):
     """With the paper's classifier; every step draws from its own seed."""
     network = MLPClassifier((10, 10), solver="lbfgs", alpha=1.0, max_iter=2000, random_state=0)
     predictions = []
@@ -119,7 +119,7 @@ def test_the_whole_chain_repeats_itself(sounds):
     assert pipeline.score(sounds.data, sounds.target) > 0.8  # of what it was fitted on
 
 
-def test_features_have_names_from_end_to_end(sounds):
+def test_a_pipeline_names_its_features_as_its_data_frame_does(sounds):
     features = build()[:-1].set_output(transform="pandas").fit_transform(sounds.data)
     assert features.shape == (40, 48)
     assert features.columns[[0, -1]].tolist() == ["mean_0", "change_11"]
@@ -128,7 +128,7 @@ def test_features_have_names_from_end_to_end(sounds):
     np.testing.assert_allclose(features.mean(), 0, atol=1e-5)
 
 
-def test_several_scores_are_cross_validated(sounds):
+def test_cross_validate_gives_several_scores_of_each_fold(sounds):
     scores = cross_validate(
         build(),
         sounds.data,
@@ -142,7 +142,7 @@ def test_several_scores_are_cross_validated(sounds):
     np.testing.assert_allclose(scores["test_accuracy"], scores["test_balanced_accuracy"])
 
 
-def test_fusion_is_a_step_like_any_other(sounds):
+def test_a_feature_fusion_works_as_a_step_of_a_pipeline(sounds):
     views = FeatureFusion(
         [
             (
@@ -164,7 +164,9 @@ def test_fusion_is_a_step_like_any_other(sounds):
     )
 
 
-def test_a_cached_extraction_is_not_repeated(sounds, tmp_path, monkeypatch):
+def test_a_pipeline_with_memory_does_not_extract_the_same_clips_again(
+    sounds, tmp_path, monkeypatch
+):
     pipeline = build().set_params(memory=str(tmp_path)).fit(sounds.data, sounds.target)
     pipeline.set_params(autoencoder__n_units=4)
     expected = build().set_params(autoencoder__n_units=4).fit(sounds.data, sounds.target)
@@ -175,7 +177,7 @@ def test_a_cached_extraction_is_not_repeated(sounds, tmp_path, monkeypatch):
     np.testing.assert_array_equal(pipeline.decision_function(sounds.data), decisions)
 
 
-def test_learned_features_hear_the_order_of_time_that_statistics_miss():
+def test_a_trained_autoencoder_tells_sounds_from_their_reverse_and_band_statistics_do_not():
     """Classes that are each other's reverse have the same statistics of every band."""
     sounds = make_sounds(
         160, n_classes=4, n_sessions=2, sampling_rate=RATE, duration=0.5, random_state=1
@@ -198,7 +200,7 @@ def test_learned_features_hear_the_order_of_time_that_statistics_miss():
     assert learned > accuracy(network.set_params(max_epochs=0))
 
 
-def test_what_can_be_counted_is_predicted_by_any_regressor():
+def test_ridge_regresses_pitch_and_noise_on_the_features_of_an_autoencoder():
     """Sweeps of noise and tone: how fast the pitch rises, and how far the noise lies below."""
     rng = np.random.default_rng(0)
     time = np.arange(RATE // 2) / RATE
@@ -232,7 +234,7 @@ def test_what_can_be_counted_is_predicted_by_any_regressor():
 # --- progress ------------------------------------------------------------------------------------
 
 
-def test_nothing_is_printed_unasked(sounds, capfd):
+def test_a_pipeline_prints_nothing(sounds, capfd):
     build().fit(sounds.data, sounds.target).predict(sounds.data)
     assert capfd.readouterr() == ("", "")
 
@@ -264,13 +266,15 @@ def test_progress_bars_nest_from_the_search_down_to_the_network(
 # --- clips that cannot be used -------------------------------------------------------------------
 
 
-def test_a_search_names_the_broken_clip(sounds, damaged):
+def test_a_grid_search_over_a_broken_clip_raises_an_error_that_names_it(sounds, damaged):
     search = GridSearchCV(build(), GRID, cv=sounds.cv, error_score="raise")
     with pytest.raises(AudioError, match=r"text\.wav: cannot be decoded"):
         search.fit(damaged, sounds.target)
 
 
-def test_a_broken_clip_can_become_nan_and_still_get_a_prediction(sounds, damaged):
+def test_a_broken_clip_with_on_error_nan_becomes_a_row_of_nan_and_gets_a_prediction(
+    sounds, damaged
+):
     pipeline = build(on_error="nan")
     features, classifier = pipeline[:2], pipeline[2:]
     with pytest.warns(AudioWarning, match=r"1 of 40 clips could not be read.*\n.*text\.wav"):
@@ -284,13 +288,13 @@ def test_a_broken_clip_can_become_nan_and_still_get_a_prediction(sounds, damaged
     assert np.isin(predicted, sounds.target).all()
 
 
-def test_labels_of_another_length_are_refused_before_anything_is_read(sounds):
+def test_a_pipeline_refuses_labels_of_another_length_before_it_reads_a_clip(sounds):
     nowhere = ["nowhere.wav"] * 40
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[40, 39\]"):
         build().fit(nowhere, sounds.target[:-1])
 
 
-def test_a_fold_without_test_clips_is_refused(sounds):
+def test_cross_validation_refuses_a_fold_without_test_clips(sounds):
     empty = [(np.arange(40), np.array([], dtype=int))]
     with pytest.raises(ValueError, match=r"X is empty \(0 clips\)"):
         cross_val_score(build(), sounds.data, sounds.target, cv=empty, error_score="raise")

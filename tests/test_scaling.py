@@ -138,7 +138,9 @@ def searched(grid, sounds):
         return grid.fit(sounds.data, sounds.target).cv_results_["mean_test_score"]
 
 
-def test_a_cluster_gives_what_one_process_gives(workers, sounds, tmp_path):
+def test_extraction_fusion_and_search_give_the_same_on_a_cluster_as_in_one_process(
+    workers, sounds, tmp_path
+):
     extractor = SpectrogramExtractor(0.04, n_mels=10)
     with joblib.parallel_config("dask"):
         spectrograms = extractor.fit_transform(sounds.data)
@@ -154,7 +156,7 @@ def test_a_cluster_gives_what_one_process_gives(workers, sounds, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_an_extraction_its_tasks_only(workers, sounds, tmp_path):
+def test_an_extraction_survives_the_loss_of_a_worker(workers, sounds, tmp_path):
     before = processes(workers)
     clips = [DeadlyPath(path) for path in sounds.data[:1]] + list(sounds.data[1:])
     extractor = SpectrogramExtractor(0.04, n_mels=10)
@@ -166,7 +168,7 @@ def test_a_killed_worker_costs_an_extraction_its_tasks_only(workers, sounds, tmp
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_a_fusion_its_views_only(workers, sounds, tmp_path):
+def test_a_feature_fusion_survives_the_loss_of_a_worker(workers, sounds, tmp_path):
     before = processes(workers)
     with joblib.parallel_config("dask"):
         features = fusion(Deadly(tmp_path / "killed")).fit_transform(sounds.data)
@@ -176,7 +178,7 @@ def test_a_killed_worker_costs_a_fusion_its_views_only(workers, sounds, tmp_path
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_a_search_its_fits_only(workers, sounds, tmp_path):
+def test_a_grid_search_survives_the_loss_of_a_worker(workers, sounds, tmp_path):
     before = processes(workers)
     scores = searched(search(sounds, Deadly(tmp_path / "killed")), sounds)
     workers.wait_for_workers(2, timeout=120)

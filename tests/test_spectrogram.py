@@ -30,7 +30,7 @@ RATE = 16_000
 SHARED = Path(__file__).parents[2] / "shared"
 needs_reference = pytest.mark.skipif(
     not (SHARED / "audeep-reference").is_dir() or not (SHARED / "esc-10").is_dir(),
-    reason="auDeep's output and the ESC-10 clips are not beside this checkout",
+    reason="auDeep's output and the ESC-10 clips are not next to this checkout",
 )
 
 
@@ -55,7 +55,7 @@ def files(tmp_path):
 
 
 @pytest.mark.parametrize("frequency", [200, 1000, 5000])
-def test_a_tone_lands_in_its_mel_band_also_resampled(tmp_path, frequency):
+def test_transform_puts_a_tone_into_its_mel_band_also_after_resampling(tmp_path, frequency):
     peaks = (mel_filters(RATE, 1280, 40).argmax(axis=1)) * RATE / 1280
     band = np.abs(peaks - frequency).argmin()
     soundfile.write(tmp_path / "a.wav", tone(frequency, 44_100, 44_100), 44_100)
@@ -66,13 +66,13 @@ def test_a_tone_lands_in_its_mel_band_also_resampled(tmp_path, frequency):
         np.testing.assert_array_equal(spectrogram[2:-2].argmax(axis=1), band)
 
 
-def test_without_mel_bands_each_fft_bin_is_a_band():
+def test_transform_without_n_mels_returns_fft_bins():
     (spectrogram,) = SpectrogramExtractor(n_mels=None, sampling_rate=RATE).transform([tone(1000)])
     assert spectrogram.shape == (24, 641)
     np.testing.assert_array_equal(spectrogram.argmax(axis=1), 1000 * 0.08)
 
 
-def test_a_clip_one_hop_later_is_the_spectrogram_one_frame_later():
+def test_transform_of_a_clip_shifted_by_one_hop_is_shifted_by_one_frame():
     samples = noise(RATE)
     early, late = (
         SpectrogramExtractor(n_mels=40, clip_below=-60, sampling_rate=RATE).transform([x])[0]
@@ -81,7 +81,7 @@ def test_a_clip_one_hop_later_is_the_spectrogram_one_frame_later():
     np.testing.assert_allclose(late[2:], early[1:], atol=1e-4)
 
 
-def test_thresholds_are_in_decibels_below_the_clips_maximum():
+def test_clip_below_and_clip_above_are_relative_to_the_maximum_of_the_clip():
     samples = np.concatenate([tone(1000), tone(1000, level=0.05), np.zeros(RATE)])
     kwargs = {"n_mels": None, "sampling_rate": RATE}
     # None is -120 dB
@@ -98,7 +98,7 @@ def test_thresholds_are_in_decibels_below_the_clips_maximum():
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
-def test_the_level_of_a_clip_does_not_matter(scale):
+def test_transform_does_not_depend_on_the_level_of_a_clip(scale):
     extractor = SpectrogramExtractor(n_mels=40, sampling_rate=RATE)
     np.testing.assert_allclose(
         extractor.transform([noise() * scale]), extractor.transform([noise()]), atol=1e-4
@@ -111,7 +111,7 @@ def test_the_level_of_a_clip_does_not_matter(scale):
     hop=st.integers(1, 150),
 )
 @settings(deadline=None, max_examples=30)
-def test_frames_are_counted_and_shorter_clips_end_in_nan(n_samples, window, hop):
+def test_transform_pads_shorter_clips_with_nan_frames(n_samples, window, hop):
     extractor = SpectrogramExtractor(
         window / 1000, hop_duration=hop / 1000, n_mels=None, sampling_rate=1000
     )
@@ -127,7 +127,7 @@ def test_frames_are_counted_and_shorter_clips_end_in_nan(n_samples, window, hop)
         np.testing.assert_array_equal(row[:n], extractor.transform([clip])[0])
 
 
-def test_each_chunk_is_scaled_by_itself_and_missing_ones_are_nan():
+def test_transform_scales_each_chunk_separately_and_pads_missing_ones_with_nan():
     loud_then_soft = np.concatenate([tone(1000), tone(1000, level=0.005), tone(500)[: RATE // 2]])
     extractor = SpectrogramExtractor(
         n_mels=40, clip_below=-60, chunk_duration=1, sampling_rate=RATE
@@ -147,7 +147,7 @@ def test_each_chunk_is_scaled_by_itself_and_missing_ones_are_nan():
 # --- the extractor: what comes in
 
 
-def test_every_kind_of_input_gives_the_same(files):
+def test_transform_gives_the_same_for_every_kind_of_input(files):
     extractor = SpectrogramExtractor(n_mels=40)
     expected = extractor.transform([str(path) for path in files])
     segments = pd.MultiIndex.from_arrays(
@@ -171,7 +171,7 @@ def test_every_kind_of_input_gives_the_same(files):
         np.testing.assert_array_equal(extractor.transform(X), expected)
 
 
-def test_a_piece_of_a_file_is_that_slice(files):
+def test_transform_of_a_segment_equals_that_of_the_slice(files):
     index = pd.MultiIndex.from_tuples(
         [(str(files[0]), pd.Timedelta("0.25s"), pd.Timedelta("0.75s"))],
         names=["file", "start", "end"],
@@ -183,14 +183,14 @@ def test_a_piece_of_a_file_is_that_slice(files):
     )
 
 
-def test_mono_and_stereo_mix_as_their_mean():
+def test_transform_accepts_mono_and_stereo_clips_together():
     left, right = noise(seed=1), noise(seed=2)
     extractor = SpectrogramExtractor(n_mels=40, sampling_rate=RATE)
     both = extractor.transform([np.stack([left, right]), (left + right) / 2])
     np.testing.assert_allclose(both[0], both[1], atol=1e-4)
 
 
-def test_rows_keep_their_order_whatever_n_jobs_is(files):
+def test_transform_does_not_depend_on_n_jobs(files):
     X = files * 5
     expected = SpectrogramExtractor(n_mels=40).transform(X)
     np.testing.assert_array_equal(expected[:6], expected[6:12])
@@ -200,7 +200,7 @@ def test_rows_keep_their_order_whatever_n_jobs_is(files):
         np.testing.assert_array_equal(result, expected)
 
 
-def test_an_outer_joblib_configuration_is_respected(files):
+def test_transform_respects_an_outer_joblib_configuration(files):
     asked = []
 
     class Backend(ThreadingBackend):
@@ -217,7 +217,7 @@ def test_an_outer_joblib_configuration_is_respected(files):
 # --- views
 
 
-def test_views_equal_single_extractions_and_decode_each_clip_once(files, monkeypatch):
+def test_extract_views_equals_single_extractions_and_decodes_each_clip_once(files, monkeypatch):
     extractors = [
         SpectrogramExtractor(n_mels=40, clip_below=-30),
         SpectrogramExtractor(n_mels=40, clip_below=-60),
@@ -245,7 +245,7 @@ def test_views_equal_single_extractions_and_decode_each_clip_once(files, monkeyp
     assert calls.count("power_spectrogram") == 24  # the first two extractors share theirs
 
 
-def test_a_clip_may_fail_in_one_view_only():
+def test_extract_views_reports_a_clip_that_fails_for_one_extractor():
     extractors = [
         SpectrogramExtractor(window, n_mels=8, sampling_rate=RATE, on_error="nan")
         for window in (0.02, 0.1)
@@ -274,7 +274,7 @@ def test_the_extractor_clones_pickles_and_needs_no_fit(files):
 
 
 @pytest.mark.parametrize("kind", [list, lambda x: np.array(list(map(str, x))), pd.Series])
-def test_a_grid_search_over_paths_runs(files, kind):
+def test_grid_search_over_extractor_parameters_accepts_paths(files, kind):
     flatten = FunctionTransformer(lambda X: np.nanmean(X, axis=1))
     pipeline = make_pipeline(SpectrogramExtractor(n_mels=8), flatten, LogisticRegression())
     search = GridSearchCV(
@@ -284,7 +284,7 @@ def test_a_grid_search_over_paths_runs(files, kind):
     assert search.predict(files[:2]).shape == (2,)
 
 
-def test_a_pipelines_output_can_still_be_set(files):
+def test_set_output_works_for_a_pipeline_with_an_extractor(files):
     flatten = FunctionTransformer(lambda X: pd.DataFrame(np.nanmean(X, axis=1)))
     pipeline = make_pipeline(SpectrogramExtractor(n_mels=8), flatten, StandardScaler())
     assert pipeline.set_output(transform="pandas").fit_transform(files).shape == (6, 8)
@@ -299,7 +299,7 @@ def test_a_pipelines_output_can_still_be_set(files):
         SpectrogramExtractor(n_mels=None).get_feature_names_out()
 
 
-def test_nothing_global_changes(files):
+def test_transform_changes_no_global_state(files):
     before = np.random.get_state()[1].copy(), warnings.filters[:], np.geterr()
     SpectrogramExtractor(n_mels=320, n_jobs=2).transform(files)
     np.testing.assert_array_equal(np.random.get_state()[1], before[0])
@@ -346,24 +346,24 @@ def test_nothing_global_changes(files):
         ({"on_error": "ignore"}, "'on_error' .* a str among .* Got 'ignore'"),
     ],
 )
-def test_wrong_parameters_are_named_with_what_was_expected(parameters, message):
+def test_extractor_names_invalid_parameters_and_expected_values(parameters, message):
     extractor = SpectrogramExtractor(**{"sampling_rate": RATE, **parameters})
     with pytest.raises(ValueError, match=message):
         extractor.fit([noise()]).transform([noise()])
 
 
-def test_labels_of_another_length_are_noticed_before_anything_is_decoded():
+def test_fit_refuses_labels_of_another_length_without_decoding():
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 3\]"):
         SpectrogramExtractor().fit(["missing.wav"] * 2, [0, 1, 0])
 
 
 @pytest.mark.parametrize("method", ["fit", "transform"])
-def test_empty_input_is_an_error(method):
+def test_transform_refuses_empty_input(method):
     with pytest.raises(ValueError, match="X is empty"):
         getattr(SpectrogramExtractor(), method)([])
 
 
-def test_files_of_different_rates_are_named(files, tmp_path):
+def test_transform_names_files_of_different_sampling_rates(files, tmp_path):
     odd = tmp_path / "odd.wav"
     soundfile.write(odd, noise(), 8000)
     for on_error in ("raise", "nan"):
@@ -385,7 +385,7 @@ def test_files_of_different_rates_are_named(files, tmp_path):
         (None, {}, "clip 1: is neither a path nor a waveform"),
     ],
 )
-def test_a_bad_clip_is_named_or_its_row_is_nan(clip, parameters, message):
+def test_transform_names_an_unreadable_clip_or_returns_a_row_of_nan(clip, parameters, message):
     X = [np.stack([noise(seed=1), noise(seed=2)]), clip, np.stack([noise(seed=3), noise(seed=4)])]
     extractor = SpectrogramExtractor(n_mels=8, sampling_rate=RATE, **parameters)
     with pytest.raises(AudioError, match=message):
@@ -398,13 +398,13 @@ def test_a_bad_clip_is_named_or_its_row_is_nan(clip, parameters, message):
     np.testing.assert_array_equal(result[[0, 2]], extractor.transform([X[0], X[2]]))
 
 
-def test_when_all_clips_fail_there_is_no_array_to_give():
+def test_transform_raises_if_all_clips_fail():
     extractor = SpectrogramExtractor(on_error="nan")
     with pytest.raises(AudioError, match=r"all 2 clips: failed; the first, a\.wav: no such file"):
         extractor.transform(["a.wav", "b.wav"])
 
 
-def test_a_clip_that_fails_in_every_view_is_one_warning_where_the_views_were_asked_for():
+def test_extract_views_warns_once_about_a_clip_that_fails_for_every_extractor():
     extractors = [
         SpectrogramExtractor(n_mels=8, sampling_rate=RATE, clip_below=db, on_error="nan")
         for db in (-30, -60)
@@ -421,7 +421,7 @@ def test_a_clip_that_fails_in_every_view_is_one_warning_where_the_views_were_ask
     assert caught[0].filename == __file__
 
 
-def test_a_warning_names_the_first_of_many():
+def test_the_warning_about_unreadable_clips_names_the_first_twenty():
     X = [noise()] + ["missing.wav"] * 30
     extractor = SpectrogramExtractor(n_mels=8, sampling_rate=RATE, on_error="nan")
     with pytest.warns(AudioWarning, match=r"30 of 31 clips (.|\n)*and 10 more$"):
@@ -430,7 +430,7 @@ def test_a_warning_names_the_first_of_many():
 
 @pytest.mark.parametrize("value", [0.0, 0.3])
 @pytest.mark.parametrize("pre_emphasis", [0.0, 0.95])
-def test_silence_and_a_mere_offset_give_minus_one_and_a_warning(value, pre_emphasis):
+def test_transform_of_a_silent_or_constant_clip_is_minus_one_with_a_warning(value, pre_emphasis):
     X = [noise(), np.full(RATE, value)]
     extractor = SpectrogramExtractor(n_mels=8, pre_emphasis=pre_emphasis, sampling_rate=RATE)
     with pytest.warns(AudioWarning, match=r"1 of 2 clips are silent(.|\n)*clip 1"):
@@ -438,7 +438,7 @@ def test_silence_and_a_mere_offset_give_minus_one_and_a_warning(value, pre_empha
     np.testing.assert_array_equal(result[1], -1)
 
 
-def test_a_silent_chunk_is_minus_one():
+def test_transform_of_a_silent_chunk_is_minus_one():
     extractor = SpectrogramExtractor(n_mels=8, chunk_duration=0.5, sampling_rate=RATE)
     (chunks,) = extractor.transform([np.concatenate([noise(), np.zeros(RATE)])])
     np.testing.assert_array_equal(chunks[3, :12], -1)
@@ -459,7 +459,7 @@ def test_a_silent_chunk_is_minus_one():
         ),
     ],
 )
-def test_spectrograms_equal_audeeps(name, parameters):
+def test_transform_equals_audeep(name, parameters):
     """The wanted bounds are 0.02 and 0.995; these are what float32 costs."""
     with xarray.open_dataset(SHARED / "audeep-reference" / name) as reference:
         names, expected = reference["filename"].values, reference["features"].values
@@ -471,7 +471,7 @@ def test_spectrograms_equal_audeeps(name, parameters):
 
 
 @needs_reference
-def test_chunks_equal_audeeps():
+def test_transform_of_chunks_equals_audeep():
     with xarray.open_dataset(SHARED / "audeep-reference" / "chunks-mel40-2x1s.nc") as reference:
         names = reference["filename"].values.reshape(-1, 2)[:, 0]
         expected = reference["features"].values.reshape(-1, 2, 25, 40)
@@ -492,7 +492,7 @@ def test_chunks_equal_audeeps():
 
 @pytest.mark.parametrize(("n_mels", "norm"), [(128, None), (128, "slaney"), (None, None)])
 @pytest.mark.parametrize("frequency", [440, 3000])
-def test_a_tones_frequency_survives(frequency, n_mels, norm):
+def test_to_audio_keeps_the_frequency_of_a_tone(frequency, n_mels, norm):
     extractor = SpectrogramExtractor(
         n_mels=n_mels, mel_norm=norm, clip_below=-60, sampling_rate=RATE
     )
@@ -513,7 +513,7 @@ def test_a_tones_frequency_survives(frequency, n_mels, norm):
         {"n_mels": None, "clip_below": -60, "chunk_duration": 0.5},
     ],
 )
-def test_what_is_heard_has_the_spectrogram_it_was_made_of(parameters):
+def test_to_audio_gives_a_waveform_with_the_same_spectrogram(parameters):
     sounds = make_sounds(10, n_classes=10, n_sessions=1, duration=(0.8, 1.0), random_state=0)
     extractor = SpectrogramExtractor(**parameters, sampling_rate=RATE)
     X = extractor.transform(sounds.data)
@@ -524,7 +524,7 @@ def test_what_is_heard_has_the_spectrogram_it_was_made_of(parameters):
         assert np.corrcoef(one[there], other[there])[0, 1] > 0.95
 
 
-def test_silence_stays_silent_and_nothing_stays_nothing():
+def test_to_audio_returns_zeros_for_silence_and_no_samples_for_padding():
     X = np.full((3, 10, 40), -1, np.float32)
     X[0] = np.random.default_rng(0).uniform(-1, 1, (10, 40))
     X[0, 6:] = np.nan
@@ -549,7 +549,7 @@ def test_silence_stays_silent_and_nothing_stays_nothing():
         (np.zeros((1, 5, 40)), {"hop_duration": 0.08}, "hop_duration=0.08 leaves no overlap"),
     ],
 )
-def test_what_cannot_be_made_audible_is_refused(X, parameters, message):
+def test_to_audio_refuses_invalid_spectrograms(X, parameters, message):
     extractor = SpectrogramExtractor(n_mels=40, sampling_rate=RATE).set_params(**parameters)
     with pytest.raises(ValueError, match=message):
         extractor.to_audio(X)

@@ -1,10 +1,14 @@
-"""What is kept of a recurrent network's states over the steps of a sequence."""
+"""Pooling: from a recurrent network's states over the steps of a sequence to features."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from skaudeep.nn.parallel import parallel_map, torch_threads
 
 # What `transform` gives, by the name of a representation.
 REPRESENTATIONS = {
@@ -24,6 +28,7 @@ N_LAGGED = 20  # first components that foretell each other
 TRANSITION_RIDGE = 0.3  # added to the mean square of each of these in their regression
 # Of each of the square roots before a logarithm: for eigenvalues that differ by 1e5, 3e2, 18, 4.
 ITERATIONS = (20, 14, 11, 10)
+BLOCK_BYTES = 2**19  # of states in float64: what one thread works on stays in its L2 cache
 
 
 def state_statistics(states: list[Tensor], lengths: Tensor | None) -> Tensor:
@@ -174,6 +179,9 @@ class StateCovariance(nn.Module):
     def forward(self, states: Tensor, lengths: Tensor | None) -> Tensor:
         """Compute the features of sequences.
 
+        Without gradients, on the CPU, sequences are split into small blocks, each for one thread:
+        one sequence never wakes torch's threads, which would wait for each other on busy cores.
+
         Parameters
         ----------
         states : Tensor of shape (n_steps, n_sequences, n_states)
@@ -184,6 +192,28 @@ class StateCovariance(nn.Module):
         -------
         Tensor of shape (n_sequences, n_features)
         """
+        needs_gradient = torch.is_grad_enabled() and states.requires_grad
+        recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
+        if needs_gradient or recorded or states.device.type != "cpu":
+            return self._features(states, lengths, logarithm)
+        # Not by the number of threads: rounding would depend on it.
+        step = max(1, BLOCK_BYTES // (8 * len(states) * states.shape[2]))
+        blocks = states.split(step, dim=1)
+        by_block = [None] * len(blocks) if lengths is None else lengths.split(step)
+        with parallel_map(len(blocks)) as each:
+            return torch.cat(list(each(self._block, blocks, by_block)))
+
+    @torch.no_grad()
+    def _block(self, states: Tensor, lengths: Tensor | None) -> Tensor:
+        """Compute the features of a few sequences in the calling thread alone."""
+        with torch_threads(1):
+            if lengths is not None:
+                states = states[: int(lengths.max())]
+            return self._features(states, lengths, logarithm_by_eigenvalues)
+
+    def _features(
+        self, states: Tensor, lengths: Tensor | None, logarithm: Callable[[Tensor], Tensor]
+    ) -> Tensor:
         # The logarithm magnifies what is rounded, and products round by the size of a batch.
         components = self.components.double()
         x = states.double() @ components - self.center.double() @ components  # (T, B, N)
@@ -290,6 +320,36 @@ def logarithm(x: Tensor) -> Tensor:
     square = sine @ sine
     series = one / 6 - square @ (3 / 40 * one - 5 / 112 * square)
     return 2 ** len(ITERATIONS) * (sine @ (one - square @ series))
+
+
+def logarithm_by_eigenvalues(x: Tensor) -> Tensor:
+    """Compute the logarithms of symmetric positive definite matrices by LAPACK, without gradients.
+
+    A tenth of the time of `logarithm`, on a CPU; more exact where eigenvalues lie far apart.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_matrices, n, n)
+
+    Returns
+    -------
+    Tensor of the shape of `x`
+        NaN where a matrix holds NaN or infinity.
+
+    Examples
+    --------
+    >>> import torch
+    >>> logarithm_by_eigenvalues(torch.diag(torch.tensor([1.0, 10.0]))[None])
+    tensor([[[0.0000, 0.0000],
+             [0.0000, 2.3026]]])
+    """
+    finite = x.isfinite().all(dim=-1, keepdim=True).all(dim=-2, keepdim=True)
+    one = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    values, vectors = torch.linalg.eigh(torch.where(finite, x, one))  # LAPACK refuses NaN
+    # An eigenvalue below the rounding of the largest may come out as 0, or less.
+    values = torch.maximum(values, torch.finfo(x.dtype).eps * values[:, -1:])
+    logarithms = vectors * values.log()[:, None, :] @ vectors.mT
+    return torch.where(finite, logarithms, torch.nan)
 
 
 def step_mask(x: Tensor, lengths: Tensor) -> Tensor:

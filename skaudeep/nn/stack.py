@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from skaudeep.nn.backends.cpu import drop, run_layer
+from skaudeep.nn.backends import uses_kernels
+from skaudeep.nn.backends.cpu import check_shapes, drop, run_layer
 from skaudeep.nn.counter_rng import CounterRNG
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
@@ -18,7 +19,7 @@ STATES_PER_CELL = {"gru": 1, "lstm": 2}  # an LSTM carries a hidden and a cell s
 
 
 def reverse_time(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Turn each sequence round within its own length; padding stays at the end.
+    """Reverse each sequence within its own length; padding stays at the end.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def reverse_time(x: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def dropout(x: Tensor, rate: float, rng: CounterRNG | None) -> Tensor:
-    """Inverted dropout that draws from ``chance``, not from torch's generator.
+    """Inverted dropout that draws from a counter-based generator, not from torch's.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def dropout(x: Tensor, rate: float, rng: CounterRNG | None) -> Tensor:
     """
     if rng is None or rate == 0:
         return x
-    if x.device.type == "cpu":
+    if x.device.type == "cpu" and uses_kernels():
         return drop(x, rate, rng)
     kept = (rng.bits(len(x), x.shape[2]) >> 32) & (2**32 - 1) >= round(rate * 2**32)
     return (x * kept) * (1 / (1 - rate))
@@ -71,17 +72,22 @@ def dropout(x: Tensor, rate: float, rng: CounterRNG | None) -> Tensor:
 class RecurrentStack(nn.Module):
     """Layers of one cell that run over time in one direction, each on the outputs of the one below.
 
-    Dropout stands at the input and at the output of each layer.
+    Dropout is applied to the input and to the output of each layer. On a CPU the layers run in
+    compiled kernels, or in torch's modules where ``SKAUDEEP_BACKEND=torch`` is set in the
+    environment or numba cannot compile them.
 
     Parameters
     ----------
     n_inputs : int
         Features per frame.
     n_units : int
-        Width of each layer.
+        Units of each layer.
     n_layers : int
+        Number of layers.
     cell : {"gru", "lstm"}
+        Kind of the layers.
     dropout : float in [0, 1)
+        Share of values set to zero in training.
     """
 
     def __init__(self, n_inputs: int, n_units: int, *, n_layers: int, cell: str, dropout: float):
@@ -95,7 +101,7 @@ class RecurrentStack(nn.Module):
 
     @property
     def state_size(self) -> int:
-        """Numbers in the whole state of one sequence: layers x units, twice that for LSTM."""
+        """Size of one sequence's whole state: layers x units, twice that for LSTM."""
         return len(self.layers) * self.n_units * STATES_PER_CELL[self.cell]
 
     def forward(
@@ -165,14 +171,16 @@ class RecurrentStack(nn.Module):
     def _run_layer(
         self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        if x.device.type == "cpu":
-            return run_layer(self.cell, x, initial, list(layer.parameters()), lengths)
+        weights = list(layer.parameters())
+        if x.device.type == "cpu" and uses_kernels():
+            return run_layer(self.cell, x, initial, weights, lengths)
+        check_shapes(self.cell, x, initial, weights, lengths)
         return self._run_module(layer, x, initial, lengths)
 
     def _run_module(
         self, layer: nn.Module, x: Tensor, initial: Tensor | None, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Run torch's module, which is cuDNN's on CUDA."""
+        """Run torch's own module, which on CUDA is cuDNN's."""
         if lengths is not None:  # sorted here: torch would wait for the device to sort back
             order = lengths.argsort(descending=True, stable=True)
             back = order.argsort().to(x.device, non_blocking=True)

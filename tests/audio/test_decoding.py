@@ -42,7 +42,7 @@ def cut(path, fraction):
 # --- what is right comes out right
 
 
-def test_samples_of_a_wav_come_back(tmp_path):
+def test_read_audio_returns_the_samples_of_a_wav_file(tmp_path):
     samples = noise(n_channels=2)
     path = written(tmp_path / "a.wav", samples, subtype="FLOAT")
     decoded, rate = read_audio(path)
@@ -53,7 +53,7 @@ def test_samples_of_a_wav_come_back(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff"])
-def test_whole_files_of_each_format_are_read(tmp_path, name):
+def test_read_audio_reads_all_samples_of_each_format(tmp_path, name):
     decoded, rate = read_audio(str(written(tmp_path / name)))
     assert decoded.shape == (1, RATE)
     assert rate == RATE
@@ -61,14 +61,14 @@ def test_whole_files_of_each_format_are_read(tmp_path, name):
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "DOUBLE", "ULAW", "IMA_ADPCM", "GSM610"])
-def test_wav_files_of_each_coding_are_read(tmp_path, subtype):
+def test_read_audio_reads_wav_files_of_each_coding(tmp_path, subtype):
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
     decoded, _ = read_audio(written(tmp_path / "a.wav", tone, subtype=subtype, format="WAV"))
     assert np.corrcoef(decoded[0, :RATE], tone)[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
-def test_a_piece_of_a_file_is_a_slice_of_the_whole(tmp_path, name):
+def test_read_audio_of_a_segment_is_a_slice_of_the_file(tmp_path, name):
     path = written(tmp_path / name)
     whole, _ = read_audio(path)
     np.testing.assert_array_equal(
@@ -77,14 +77,14 @@ def test_a_piece_of_a_file_is_a_slice_of_the_whole(tmp_path, name):
     np.testing.assert_array_equal(read_audio(path, start=0.75)[0], whole[:, RATE * 3 // 4 :])
 
 
-def test_a_piece_of_a_waveform_is_a_slice_of_it():
+def test_read_audio_of_a_segment_is_a_slice_of_the_waveform():
     samples = noise()
     piece, rate = read_audio(samples, sampling_rate=RATE, start=0.25, end=0.5)
     assert rate == RATE
     np.testing.assert_array_equal(piece[0], samples[RATE // 4 : RATE // 2].astype(np.float32))
 
 
-def test_a_resampled_tone_keeps_its_frequency_and_level(tmp_path):
+def test_resample_keeps_the_frequency_and_level_of_a_tone(tmp_path):
     tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(44_100) / 44_100)
     samples, rate = read_audio(written(tmp_path / "a.wav", tone, 44_100), sampling_rate=8000)
     assert rate == 8000
@@ -93,20 +93,20 @@ def test_a_resampled_tone_keeps_its_frequency_and_level(tmp_path):
     np.testing.assert_allclose(samples[0, 1000:-1000], expected[1000:-1000], atol=1e-3)
 
 
-def test_resampling_keeps_channels_apart():
+def test_resample_keeps_channels_separate():
     stereo = np.stack([np.zeros(4410), np.ones(4410)]).astype(np.float32)
     resampled = resample(stereo, 44_100, 22_050)
     assert resampled.shape == (2, 2205)
     np.testing.assert_allclose(resampled[:, 500:1500].mean(axis=1), [0, 1], atol=1e-3)
 
 
-def test_the_header_is_read_without_decoding(tmp_path):
+def test_audio_info_reads_the_header(tmp_path):
     info = audio_info(written(tmp_path / "a.flac", noise(800, 2), 8000))
     assert info == (800, 2, 8000, "FLAC", "PCM_16")
     assert info.duration == 0.1
 
 
-def test_a_file_may_have_any_name_and_state_no_length(tmp_path):
+def test_read_audio_accepts_any_file_name_and_a_header_without_a_length(tmp_path):
     """Programs that write WAV into a pipe leave the largest number for the sizes."""
     path = written(tmp_path / "höhö 🐕\n.wav")
     content = bytearray(path.read_bytes())
@@ -115,7 +115,7 @@ def test_a_file_may_have_any_name_and_state_no_length(tmp_path):
     assert read_audio(path)[0].shape == (1, RATE)
 
 
-def test_silence_is_sound_too(tmp_path):
+def test_read_audio_reads_silent_files(tmp_path):
     assert not read_audio(written(tmp_path / "a.wav", np.zeros(RATE)))[0].any()
 
 
@@ -123,7 +123,7 @@ def test_silence_is_sound_too(tmp_path):
     ("channel", "expected"),
     [("mean", [2, 3]), ("left", [1, 2]), ("right", [3, 4]), ("difference", [-2, -2]), (1, [3, 4])],
 )
-def test_channels_are_mixed(channel, expected):
+def test_mix_channels_returns_each_kind_of_channel(channel, expected):
     mixed = mix_channels(np.array([[1, 2], [3, 4]], dtype=np.float32), channel)
     np.testing.assert_array_equal(mixed, expected)
     assert mixed.dtype == np.float32
@@ -140,12 +140,12 @@ def test_channels_are_mixed(channel, expected):
         (1, "center", [0, 1, 0]),
     ],
 )
-def test_clips_are_padded_or_cut(n_samples, align, expected):
+def test_pad_or_cut_returns_the_duration_with_each_alignment(n_samples, align, expected):
     samples = np.arange(1, n_samples + 1, dtype=np.float32)
     np.testing.assert_array_equal(pad_or_cut(samples, 1, 3, align), expected)
 
 
-def test_pre_emphasis_is_a_difference_that_ignores_an_offset():
+def test_pre_emphasize_subtracts_the_previous_sample_without_a_click():
     samples = noise().astype(np.float32)
     emphasized = pre_emphasize(samples, 0.95)
     np.testing.assert_allclose(emphasized[1:], samples[1:] - 0.95 * samples[:-1], atol=1e-7)
@@ -153,7 +153,7 @@ def test_pre_emphasis_is_a_difference_that_ignores_an_offset():
     assert np.ptp(pre_emphasize(np.full(9, 0.3, np.float32), 0.95)) == 0
 
 
-def test_every_kind_of_input_lists_its_clips():
+def test_list_clips_accepts_every_kind_of_input():
     paths = ["a.wav", "b.wav"]
     kinds = ([Path(p) for p in paths], np.array(paths), np.array(paths, object))
     for X in (paths, *kinds, np.array(paths, bytes)):
@@ -164,14 +164,14 @@ def test_every_kind_of_input_lists_its_clips():
     assert [clip.source.shape for clip in list_clips(np.zeros((3, 2, 5)))] == [(2, 5)] * 3
 
 
-def test_nan_at_the_ends_of_an_array_is_padding():
+def test_list_clips_removes_nan_padding_of_arrays():
     X = np.ones((2, 5))
     X[1, 3:] = np.nan
     assert [len(clip.source) for clip in list_clips(X)] == [5, 3]
 
 
 @pytest.mark.parametrize("wrap", ["index", "series", "frame"])
-def test_a_segmented_index_lists_pieces(wrap):
+def test_list_clips_reads_the_times_of_a_segment_index(wrap):
     index = pd.MultiIndex.from_arrays(
         [
             ["a.wav", "a.wav"],
@@ -308,7 +308,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_names_the_file_the_reason_a_remedy_and_its_kind(tmp_path, name):
+def test_each_fault_raises_an_audio_error_with_file_reason_remedy_and_kind(tmp_path, name):
     make, reason = FAULTS[name]
     path = tmp_path / name
     make(path)
@@ -322,7 +322,7 @@ def test_each_fault_names_the_file_the_reason_a_remedy_and_its_kind(tmp_path, na
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
-def test_a_file_cut_anywhere_never_passes_for_a_whole_one(tmp_path, name):
+def test_read_audio_detects_a_file_cut_at_any_byte(tmp_path, name):
     whole = written(tmp_path / name, noise(RATE, 2)).read_bytes()
     path = tmp_path / f"cut-{name}"
     for n_bytes in np.random.default_rng(0).integers(1, len(whole), 40):
@@ -332,7 +332,7 @@ def test_a_file_cut_anywhere_never_passes_for_a_whole_one(tmp_path, name):
         assert caught.value.clip == str(path)
 
 
-def test_what_follows_the_last_ogg_page_does_not_matter(tmp_path):
+def test_read_audio_ignores_bytes_after_the_last_ogg_page(tmp_path):
     """Some programs append tags of their own."""
     path = written(tmp_path / "a.ogg")
     expected = read_audio(path)[0]
@@ -340,13 +340,13 @@ def test_what_follows_the_last_ogg_page_does_not_matter(tmp_path):
     np.testing.assert_array_equal(read_audio(path)[0], expected)
 
 
-def test_files_that_others_may_read_only_say_so(tmp_path, monkeypatch):
+def test_read_audio_names_missing_permissions(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK)  # root may read all
     with pytest.raises(AudioError, match=r"a\.wav: may not be read \(permission denied\)"):
         read_audio(written(tmp_path / "a.wav"))
 
 
-def test_a_clip_that_does_not_fit_into_memory_says_how_to_read_it(tmp_path, monkeypatch):
+def test_read_audio_says_how_to_read_a_clip_that_does_not_fit_into_memory(tmp_path, monkeypatch):
     def read(*args, **kwargs):
         raise MemoryError
 
@@ -355,14 +355,14 @@ def test_a_clip_that_does_not_fit_into_memory_says_how_to_read_it(tmp_path, monk
         read_audio(written(tmp_path / "a.wav"))
 
 
-def test_devices_are_not_read():
+def test_read_audio_refuses_devices():
     if not os.path.exists("/dev/zero"):
         pytest.skip("no /dev/zero here")
     with pytest.raises(AudioError, match="pipe or device"):
         read_audio("/dev/zero")
 
 
-def test_an_mp3_that_does_not_state_its_length_is_read_to_its_end(tmp_path):
+def test_read_audio_reads_an_mp3_without_a_stated_length_to_its_end(tmp_path):
     """The length that libsndfile guesses is more than twice the true one here."""
     swelling = noise(44_100 * 5) * np.linspace(0, 1, 44_100 * 5) ** 3
     content = written(tmp_path / "a.mp3", swelling, 44_100).read_bytes()
@@ -374,13 +374,13 @@ def test_an_mp3_that_does_not_state_its_length_is_read_to_its_end(tmp_path):
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.5, 1.5), (1.0, None), (0.5, 0.25), (-0.5, None)])
-def test_a_piece_outside_of_its_clip_is_an_error(tmp_path, start, end):
+def test_read_audio_refuses_a_segment_outside_of_the_clip(tmp_path, start, end):
     with pytest.raises(AudioError, match=r"a\.wav: has no samples from .*: it lasts 1 s") as caught:
         read_audio(written(tmp_path / "a.wav"), start=start, end=end)
     assert caught.value.kind == "settings"
 
 
-def test_a_waveform_needs_its_rate():
+def test_read_audio_needs_the_rate_of_a_waveform():
     with pytest.raises(ValueError, match=r"sampling_rate=None.*waveforms do not carry one"):
         read_audio(noise())
 
@@ -396,14 +396,14 @@ def test_a_waveform_needs_its_rate():
         ([0.0, np.nan, 0.0], "holds 1 samples that are NaN", "not finite"),
     ],
 )
-def test_what_is_no_waveform_is_an_error(waveform, reason, kind):
+def test_read_audio_refuses_invalid_waveforms(waveform, reason, kind):
     with pytest.raises(AudioError, match=reason) as caught:
         read_audio(waveform, sampling_rate=RATE)
     assert caught.value.kind == kind
 
 
 @pytest.mark.parametrize("channel", ["right", "difference", 1, 7])
-def test_a_missing_channel_is_an_error(channel):
+def test_mix_channels_refuses_a_missing_channel(channel):
     with pytest.raises(AudioError, match=rf"channel={channel!r} asks for channel \d") as caught:
         mix_channels(np.zeros((1, 9), np.float32), channel)
     assert caught.value.kind == "settings"
@@ -423,12 +423,12 @@ def test_a_missing_channel_is_an_error(channel):
         (7, "is of type int"),
     ],
 )
-def test_what_holds_no_clips_is_an_error(X, message):
+def test_list_clips_refuses_input_without_clips(X, message):
     with pytest.raises(ValueError, match=message):
         list_clips(X)
 
 
-def test_errors_survive_pickling_and_print_strange_names_inertly():
+def test_audio_error_survives_pickling_and_escapes_control_characters():
     error = pickle.loads(pickle.dumps(AudioError("a\x1b[31m.wav", "is red", "Paint it", "empty")))
     assert str(error) == r"'a\x1b[31m.wav': is red. Paint it."
     assert error.clip == "a\x1b[31m.wav"

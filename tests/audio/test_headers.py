@@ -23,7 +23,7 @@ from skaudeep.audio.headers import contradiction, missing_bytes, ogg_fault, stat
         ("", None),
     ],
 )
-def test_bytes_that_are_announced_and_missing_are_counted(log: str, missing: str | None):
+def test_missing_bytes_counts_announced_bytes_that_are_missing(log: str, missing: str | None):
     assert (missing_bytes(log) or "").startswith(missing or "")
     assert (missing_bytes(log) is None) == (missing is None)
 
@@ -32,7 +32,9 @@ def test_bytes_that_are_announced_and_missing_are_counted(log: str, missing: str
     ("channels", "frame", "bits", "fits"),
     [(1, 2, 16, True), (2, 6, 24, True), (1, 3, 20, True), (1, 2, 24, False), (2, 2, 16, False)],
 )
-def test_bits_channels_and_bytes_of_a_frame_agree(channels: int, frame: int, bits: int, fits: bool):
+def test_contradiction_compares_bits_channels_and_bytes_of_a_frame(
+    channels: int, frame: int, bits: int, fits: bool
+):
     log = f"Channels : {channels}\nBlock Align : {frame}\nBit Width : {bits}"
     assert (contradiction(log) is None) == fits
 
@@ -46,7 +48,7 @@ def pages_of(path: Path) -> list[bytes]:
     return [b"OggS" + page for page in path.read_bytes().split(b"OggS")[1:]]
 
 
-def test_an_ogg_file_has_all_of_its_pages_and_each_is_whole(tmp_path: Path):
+def test_ogg_fault_finds_missing_and_damaged_pages(tmp_path: Path):
     path = written(tmp_path / "a.ogg")
     pages = pages_of(path)
     assert ogg_fault(str(path)) is None
@@ -61,7 +63,7 @@ def test_an_ogg_file_has_all_of_its_pages_and_each_is_whole(tmp_path: Path):
         assert f"Ogg page {number} is damaged" in str(ogg_fault(str(path)))
 
 
-def test_an_mp3_states_its_length_or_not(tmp_path: Path):
+def test_states_length_finds_the_length_header_of_an_mp3(tmp_path: Path):
     path = written(tmp_path / "a.mp3")
     assert states_length(str(path))
     content = path.read_bytes()

@@ -41,13 +41,13 @@ def test_mel_filters_are_triangles_of_unit_peak_evenly_spaced_in_mel(rate, n_fft
     assert (np.abs(mels - even) <= 1.3 * one_bin).all()
 
 
-def test_wide_mel_filters_of_neighbours_add_up_to_one():
+def test_wide_adjacent_mel_filters_sum_to_one():
     filters = mel_filters(RATE, 1280, 40)
     inside = slice(filters[0].argmax(), filters[-1].argmax() + 1)
     np.testing.assert_allclose(filters.sum(axis=0)[inside], 1, rtol=1e-6)
 
 
-def test_mel_filters_of_equal_area_hear_white_noise_alike_in_wide_and_narrow_bands():
+def test_area_normalised_mel_filters_give_white_noise_equal_power_in_all_bands():
     filters = mel_filters(44_100, 3528, 128, "slaney")
     np.testing.assert_allclose(filters.sum(axis=1), 1, rtol=1e-6)
     peaked = mel_filters(44_100, 3528, 128)
@@ -58,14 +58,14 @@ def test_mel_filters_of_equal_area_hear_white_noise_alike_in_wide_and_narrow_ban
     assert np.ptp(10 * np.log10(power.mean(axis=0) @ peaked.T)) > 12
 
 
-def test_shared_windows_and_filters_cannot_be_changed():
+def test_cached_windows_and_filters_are_read_only():
     for shared in (hann_window(8), mel_filters(RATE, 1280, 40)):
         with pytest.raises(ValueError, match="read-only"):
             shared[0] = 1
 
 
 @pytest.mark.parametrize("n_bin", [3, 17, 60])
-def test_a_tone_lands_in_its_bin_with_its_power(n_bin):
+def test_power_spectrogram_of_a_tone_has_its_power_in_its_bin(n_bin):
     """A cosine of amplitude a at a bin's centre has |X| = a * sum(window) / 2 there."""
     samples = tone(n_bin * RATE / 128, 1280, level=0.2).astype(np.float32)
     power = power_spectrogram(samples, 128, 64)
@@ -73,21 +73,21 @@ def test_a_tone_lands_in_its_bin_with_its_power(n_bin):
     np.testing.assert_allclose(power.max(axis=1), (0.2 * 64 / 2) ** 2, rtol=1e-4)
 
 
-def test_a_click_shows_in_the_frames_that_hold_it():
+def test_power_spectrogram_of_a_click_is_nonzero_in_the_frames_that_contain_it():
     samples = np.zeros(1000, np.float32)
     samples[530] = 1
     frames = power_spectrogram(samples, 100, 50).sum(axis=1)
     assert frames.nonzero()[0].tolist() == [9, 10]  # [450, 550) and [500, 600)
 
 
-def test_an_offset_changes_no_spectrum():
+def test_power_spectrogram_ignores_a_constant_offset():
     samples = noise(2000).astype(np.float32)
     np.testing.assert_allclose(
         power_spectrogram(samples + 1, 200, 100), power_spectrogram(samples, 200, 100), atol=1e-3
     )
 
 
-def test_long_clips_give_the_same_frames_as_short_ones():
+def test_power_spectrogram_of_a_long_clip_equals_that_of_its_parts():
     """Frames are computed in blocks, which must not show."""
     samples = noise(30_000).astype(np.float32)
     whole = power_spectrogram(samples, 200, 100)
@@ -95,13 +95,13 @@ def test_long_clips_give_the_same_frames_as_short_ones():
     np.testing.assert_array_equal(whole[150:], power_spectrogram(samples[15_000:], 200, 100))
 
 
-def test_a_tone_a_tenth_as_loud_is_20_decibels_weaker():
+def test_to_decibels_of_a_tenth_of_the_amplitude_is_minus_20():
     samples = np.concatenate([tone(1000), tone(1000, level=0.05)]).astype(np.float32)
     decibels = to_decibels(power_spectrogram(samples, 1280, 640)).max(axis=1)
     np.testing.assert_allclose(decibels[[3, -3]], [0, -20], atol=1e-3)
 
 
-def test_digital_silence_has_decibels_too():
+def test_to_decibels_of_silence_is_the_minimum():
     np.testing.assert_array_equal(to_decibels(np.zeros((2, 3), np.float32)), -200)
 
 
@@ -109,7 +109,7 @@ def test_digital_silence_has_decibels_too():
     st.lists(st.floats(-200, 0, width=32), min_size=2, max_size=20),
 )
 @settings(deadline=None, max_examples=50)
-def test_scaling_reaches_both_bounds_and_keeps_the_order(values):
+def test_rescale_reaches_both_bounds_and_keeps_the_order(values):
     values = np.array(values, np.float32)
     scaled = rescale(values)
     if values.min() == values.max():
@@ -122,7 +122,7 @@ def test_scaling_reaches_both_bounds_and_keeps_the_order(values):
 
 @given(st.integers(1, 60), st.integers(1, 20), st.none() | st.integers(1, 5))
 @settings(deadline=None, max_examples=50)
-def test_chunks_are_consecutive_and_at_least_half_full(n_frames, length, n_chunks):
+def test_split_chunks_returns_consecutive_chunks_at_least_half_full(n_frames, length, n_chunks):
     frames = np.arange(n_frames)[:, None]
     chunks = split_chunks(frames, length, n_chunks)
     together = np.concatenate(chunks)
@@ -135,7 +135,7 @@ def test_chunks_are_consecutive_and_at_least_half_full(n_frames, length, n_chunk
 
 
 @pytest.mark.parametrize(("lowest", "highest"), [(-60, 0), (-45, -10)])
-def test_unscaled_power_has_the_decibels_that_were_scaled(lowest, highest):
+def test_unscale_inverts_rescale_and_to_decibels(lowest, highest):
     decibels = np.linspace(lowest, highest, 12, dtype=np.float32).reshape(3, 4)
     power = unscale(rescale(decibels), lowest, highest)
     assert power[0, 0] == 0  # that far down nothing is known
@@ -143,7 +143,7 @@ def test_unscaled_power_has_the_decibels_that_were_scaled(lowest, highest):
     assert unscale(np.array([5.0]), lowest, highest) == pytest.approx(10 ** (highest / 10))
 
 
-def test_unfiltered_bins_add_up_to_the_bands_also_to_soft_ones():
+def test_unfilter_gives_bins_that_sum_to_the_bands():
     filters = mel_filters(RATE, 1280, 64)
     there = np.random.default_rng(0).exponential(size=(7, 641)) * np.logspace(0, -6, 641)
     power = there @ filters.T
@@ -154,7 +154,7 @@ def test_unfiltered_bins_add_up_to_the_bands_also_to_soft_ones():
     np.testing.assert_allclose(bins @ filters.T, power, rtol=0.1)
 
 
-def test_a_waveform_has_the_wanted_length_and_no_clicks_at_its_ends():
+def test_waveform_has_the_expected_length_and_no_clicks_at_its_ends():
     for window, hop in ((200, 100), (201, 50), (200, 120)):
         power = power_spectrogram(tone(1000, 2000).astype(np.float32), window, hop)
         samples = waveform(power.astype(np.float64), window, hop, random_state=0)

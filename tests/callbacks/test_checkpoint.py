@@ -19,9 +19,11 @@ from skaudeep import Seq2SeqAutoencoder, load
 from skaudeep.callbacks.checkpoint import Checkpoint
 from skaudeep.training.loop import Training
 
+N_STEPS = 12 * 4  # of `train`: 12 epochs of 32 sequences in batches of 8
+
 
 class Slow:
-    """Makes steps slow, so that a signal strikes anywhere, and says when the first is done."""
+    """Makes steps slow, so that a signal strikes anywhere, and says when each is done."""
 
     def __init__(self, seconds):
         self.seconds = seconds
@@ -36,7 +38,7 @@ class Slow:
             metadata["training"].after_batch.append(self.wait)
 
     def wait(self):
-        sys.stdout.write("begun\n")
+        sys.stdout.write("step\n")
         sys.stdout.flush()
         time.sleep(self.seconds)
 
@@ -67,12 +69,13 @@ def train(folder, cell="gru", dropout=0.2, seconds=0.0):
     }
 
 
-def train_elsewhere(*arguments):
-    """Train in a process of its own; return when its first step is done."""
+def train_elsewhere(*arguments, n_steps):
+    """Train in a process of its own; return when so many of its steps are done."""
     process = subprocess.Popen(
         [sys.executable, __file__, *map(str, arguments)], stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "begun\n"
+    for _ in range(n_steps):
+        assert process.stdout.readline() == "step\n"
     return process
 
 
@@ -84,8 +87,9 @@ def assert_same(first, second):
 
 def kill_and_resume(folder, cell, dropout, rng, expected):
     """Kill a training at a random moment and let it go on; return how far it was."""
-    process = train_elsewhere(folder, cell, dropout, 0.01)
-    time.sleep(rng.uniform(0, 0.8))
+    process = train_elsewhere(folder, cell, dropout, 0.01, n_steps=rng.integers(1, N_STEPS))
+    # Anywhere within a step, or while a checkpoint is written.
+    time.sleep(rng.uniform(0, 0.02))
     process.kill()
     process.communicate()
     newest = sorted(folder.glob("*/epoch-*"))[-1:]
@@ -115,9 +119,8 @@ def test_trainings_killed_at_twenty_moments_resume_to_the_same_bits(tmp_path, ce
     assert any(not name.endswith("batch-000000000.skaudeep") for name in moments)
 
 
-def test_an_interruption_leaves_a_checkpoint_that_is_gone_on_from(tmp_path):
-    process = train_elsewhere(tmp_path / "folder", "gru", 0.2, 0.05)
-    time.sleep(0.3)
+def test_an_interrupted_training_leaves_a_checkpoint_and_continues_from_it(tmp_path):
+    process = train_elsewhere(tmp_path / "folder", "gru", 0.2, 0.05, n_steps=7)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode != 0
@@ -150,7 +153,7 @@ def test_the_newest_two_checkpoints_are_kept_and_load_as_estimators(tmp_path, X)
     assert before.loss_curve_ == autoencoder.loss_curve_[:2]
 
 
-def test_more_epochs_go_on_from_the_last(tmp_path, X, monkeypatch):
+def test_a_training_of_more_epochs_continues_from_the_last_checkpoint(tmp_path, X, monkeypatch):
     checkpointed(tmp_path, X)
     steps = []
     step = Training.step
@@ -165,7 +168,7 @@ def test_more_epochs_go_on_from_the_last(tmp_path, X, monkeypatch):
     np.testing.assert_array_equal(longer.transform(X), plain.transform(X))
 
 
-def test_fewer_epochs_are_not_those_of_a_longer_training(tmp_path, X):
+def test_a_training_of_fewer_epochs_does_not_take_later_checkpoints(tmp_path, X):
     checkpointed(tmp_path, X, max_epochs=5)
     shorter = checkpointed(tmp_path, X, max_epochs=4)
     plain = Seq2SeqAutoencoder(4, max_epochs=4, batch_size=4, random_state=0).fit(X)
@@ -175,7 +178,7 @@ def test_fewer_epochs_are_not_those_of_a_longer_training(tmp_path, X):
     assert len(names(tmp_path)) == 2
 
 
-def test_without_a_seed_a_training_goes_on_with_the_one_it_drew(tmp_path, X):
+def test_a_training_without_a_seed_continues_with_the_one_it_drew(tmp_path, X):
     settings = {"random_state": None, "validation_fraction": 0.3}
     first = checkpointed(tmp_path, X, **settings)
     longer = checkpointed(tmp_path, X, **settings, max_epochs=4)
@@ -184,7 +187,7 @@ def test_without_a_seed_a_training_goes_on_with_the_one_it_drew(tmp_path, X):
     assert len(longer.validation_loss_curve_) == 4
 
 
-def test_other_data_and_other_parameters_have_folders_of_their_own(tmp_path, X):
+def test_checkpoints_of_other_data_or_parameters_have_folders_of_their_own(tmp_path, X):
     checkpointed(tmp_path, X)
     for other, parameters in ((X + 0.01, {}), (X, {"n_units": 5}), (X[:8], {})):
         fresh = checkpointed(tmp_path, other, **parameters)
@@ -214,7 +217,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, X, parameters, sh
         checkpointed(tmp_path / "a", X)
 
 
-def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, X):
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(tmp_path, X):
     plain = Seq2SeqAutoencoder(4, max_epochs=3, batch_size=4, random_state=0).fit(X)
     checkpointed(tmp_path, X)
     newest = max(tmp_path.glob("*/*"))
@@ -229,7 +232,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, X):
     assert again.loss_curve_ == plain.loss_curve_
 
 
-def test_folds_and_grids_do_not_meet_in_one_directory(tmp_path, X):
+def test_checkpoints_of_the_fits_of_a_search_have_folders_of_their_own(tmp_path, X):
     y = np.arange(10) % 2
     autoencoder = Seq2SeqAutoencoder(4, max_epochs=2, random_state=0)
     expected, found = (

@@ -89,7 +89,7 @@ def steps_and_curve(network):
 # --- what is written -----------------------------------------------------------------------------
 
 
-def test_the_losses_are_those_of_the_training(tmp_path):
+def test_tensorboard_writes_the_loss_of_each_epoch(tmp_path):
     network = fit(tmp_path)
     (run,) = runs(tmp_path)
     assert scalars(run) == steps_and_curve(network)
@@ -120,7 +120,7 @@ class Told(CallbackSupportMixin, BaseEstimator):
         return X[:, 0]
 
 
-def test_gradient_and_validation_are_written_where_they_are_told(tmp_path):
+def test_tensorboard_writes_gradient_norm_and_validation_loss_where_the_epoch_has_them(tmp_path):
     Told().set_callbacks(TensorBoard(tmp_path)).fit(frames())
     (run,) = runs(tmp_path)
     assert scalars(run, "gradient_norm") == [(1, 0.5), (2, 0.25)]
@@ -146,7 +146,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_picture_shows_the_input_above_its_reconstruction(tmp_path, form):
+def test_a_picture_of_tensorboard_shows_the_input_above_its_reconstruction(tmp_path, form):
     X = FORMS[form](frames(), tmp_path)
     network = fit(tmp_path, X)
     (run,) = runs(tmp_path)
@@ -168,7 +168,7 @@ def test_a_picture_shows_the_input_above_its_reconstruction(tmp_path, form):
         assert not np.array_equal(pictures[1], pictures[3])
 
 
-def test_a_table_of_series_is_drawn_as_one_band(tmp_path):
+def test_tensorboard_draws_series_of_a_data_frame_as_one_band(tmp_path):
     table = pd.DataFrame(frames()[2:, :, 0], columns=list("abcdefg"))
     fit(tmp_path, table)
     (run,) = runs(tmp_path)
@@ -180,7 +180,9 @@ def test_a_table_of_series_is_drawn_as_one_band(tmp_path):
     ("parameters", "steps", "n_tags"),
     [({"every": 2}, [1, 3], 3), ({"every": 9, "n_images": 50}, [1], 6), ({"n_images": 0}, [], 0)],
 )
-def test_how_often_and_how_many_pictures(tmp_path, parameters, steps, n_tags):
+def test_tensorboard_draws_n_images_pictures_every_so_many_epochs(
+    tmp_path, parameters, steps, n_tags
+):
     fit(tmp_path, **parameters)
     (run,) = runs(tmp_path)
     assert len(read(run).Tags()["images"]) == n_tags
@@ -189,7 +191,7 @@ def test_how_often_and_how_many_pictures(tmp_path, parameters, steps, n_tags):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_features_are_embedded_with_their_labels(tmp_path, form):
+def test_tensorboard_embeds_the_features_with_their_labels(tmp_path, form):
     X = FORMS[form](frames(), tmp_path)
     network = fit(tmp_path, X, LABELS)
     features, labels = embedding(*runs(tmp_path))
@@ -198,14 +200,14 @@ def test_the_features_are_embedded_with_their_labels(tmp_path, form):
     assert labels == list(np.repeat(TEXT, expected.size // 16 // 6))
 
 
-def test_without_labels_the_features_stand_alone(tmp_path):
+def test_tensorboard_embeds_the_features_without_labels_where_there_are_none(tmp_path):
     fit(tmp_path)
     features, labels = embedding(*runs(tmp_path))
     assert features.shape == (6, 16)
     assert labels is None
 
 
-def test_of_many_clips_some_of_each_part_are_embedded(tmp_path, monkeypatch):
+def test_tensorboard_embeds_clips_from_all_parts_of_many(tmp_path, monkeypatch):
     monkeypatch.setattr(tensorboard, "MAX_EMBEDDED", 3)
     fit(tmp_path, frames(9), list("aaabbbccc"))
     features, labels = embedding(*runs(tmp_path))
@@ -213,7 +215,7 @@ def test_of_many_clips_some_of_each_part_are_embedded(tmp_path, monkeypatch):
     assert len(features) == 3
 
 
-def test_other_clips_than_those_of_the_training(tmp_path):
+def test_tensorboard_with_clips_of_its_own_shows_those_and_not_the_training_clips(tmp_path):
     other = frames(10)[6:] / 2
     board = TensorBoard(tmp_path / "other", X=other, labels=["x", "y", "x", "y"])
     network = autoencoder().set_callbacks(board).fit(frames(), LABELS)
@@ -226,7 +228,7 @@ def test_other_clips_than_those_of_the_training(tmp_path):
     np.testing.assert_allclose(above, (x.T[::-1] - x.min()) / np.ptp(x), atol=1 / 250)
 
 
-def test_rows_without_frames_are_passed_over(tmp_path):
+def test_tensorboard_leaves_out_rows_without_frames(tmp_path):
     X = frames()
     X[[0, 4]] = np.nan
     X[2] = 0.5  # nothing to see, but there
@@ -238,14 +240,14 @@ def test_rows_without_frames_are_passed_over(tmp_path):
     assert labels == [TEXT[i] for i in (1, 2, 3, 5)]
 
 
-def test_nothing_trained_is_a_run_of_features_only(tmp_path):
+def test_tensorboard_writes_only_features_of_a_network_that_is_not_trained(tmp_path):
     fit(tmp_path, network=autoencoder(max_epochs=0))
     (run,) = runs(tmp_path)
     assert read(run).Tags()["scalars"] == []
     assert len(embedding(run)[0]) == 6
 
 
-def test_watching_changes_nothing(tmp_path):
+def test_tensorboard_changes_neither_the_training_nor_global_generators(tmp_path):
     alone = autoencoder(dropout=0.2).fit(frames())
     state = np.random.get_state()[1].copy()
     watched = fit(tmp_path, network=autoencoder(dropout=0.2))
@@ -263,7 +265,7 @@ def content(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_each_fit_has_its_own_folder_and_leaves_the_others_alone(tmp_path):
+def test_tensorboard_gives_each_fit_a_folder_and_leaves_the_others_unchanged(tmp_path):
     network = fit(tmp_path)
     before = content(tmp_path)
     network.set_params(n_units=5).fit(frames())
@@ -274,7 +276,7 @@ def test_each_fit_has_its_own_folder_and_leaves_the_others_alone(tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_each_fold_of_a_search_has_its_own_folder(tmp_path, backend):
+def test_tensorboard_gives_each_fold_of_a_search_a_folder(tmp_path, backend):
     network = autoencoder(max_epochs=2).set_callbacks(TensorBoard(tmp_path, n_images=1))
     pipeline = make_pipeline(network, LogisticRegression())
     units = {"seq2seqautoencoder__n_units": [2, 3]}
@@ -300,7 +302,7 @@ def test_each_fold_of_a_search_has_its_own_folder(tmp_path, backend):
     assert scalars(outermost / max(names)) == steps_and_curve(refit)
 
 
-def test_views_of_a_fusion_and_chunks_that_vote(tmp_path):
+def test_tensorboard_gives_each_view_of_a_fusion_a_folder(tmp_path):
     network = autoencoder().set_callbacks(TensorBoard(tmp_path))
     fusion = FeatureFusion([("-30dB", network), ("a/b", clone(network))])
     chunks = np.stack([frames(), frames()], axis=1)
@@ -309,7 +311,7 @@ def test_views_of_a_fusion_and_chunks_that_vote(tmp_path):
     assert names == ["0-fit-transform--30dB", "1-fit-transform-a_b"]
 
 
-def test_a_run_is_never_written_into_another(tmp_path, monkeypatch):
+def test_tensorboard_refuses_to_write_into_the_folder_of_another_run(tmp_path, monkeypatch):
     monkeypatch.setattr(tensorboard, "_run_name", lambda context: ["the same"])
     fit(tmp_path)
     before = content(tmp_path)
@@ -318,7 +320,7 @@ def test_a_run_is_never_written_into_another(tmp_path, monkeypatch):
     assert content(tmp_path) == before
 
 
-def test_a_training_that_fails_keeps_what_it_had(tmp_path):
+def test_tensorboard_keeps_the_epochs_of_a_training_that_fails(tmp_path):
     network = autoencoder()
     board = TensorBoard(tmp_path)
     with pytest.raises(RuntimeError, match="enough"):
@@ -352,7 +354,7 @@ class Pickle(Stop):
         self.pickles.append(pickle.dumps(estimator._skl_callbacks[0]))
 
 
-def test_pickles_hold_no_open_file(tmp_path):
+def test_a_tensorboard_callback_is_pickled_without_its_open_files(tmp_path):
     network = autoencoder()
     inside = Pickle()
     network.set_callbacks(TensorBoard(tmp_path), inside).fit(frames())
@@ -382,12 +384,12 @@ def test_pickles_hold_no_open_file(tmp_path):
         ({"labels": LABELS, "X": frames(5)}, r"inconsistent numbers of samples: \[5, 6\]"),
     ],
 )
-def test_wrong_parameters_are_refused(parameters, message):
+def test_tensorboard_refuses_parameters_out_of_range(parameters, message):
     with pytest.raises(ValueError, match=message):
         TensorBoard(**{"log_dir": "nowhere"} | parameters)
 
 
-def test_only_an_autoencoder_is_watched(tmp_path):
+def test_tensorboard_on_anything_but_an_autoencoder_is_refused(tmp_path):
     pipeline = make_pipeline(autoencoder(), LogisticRegression())
     for other in (pipeline, LogisticRegression()):
         other.set_callbacks(TensorBoard(tmp_path))
@@ -396,7 +398,7 @@ def test_only_an_autoencoder_is_watched(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_without_tensorboard_one_error_says_what_to_install(tmp_path, monkeypatch):
+def test_the_tensorboard_callback_without_tensorboard_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     board = TensorBoard(tmp_path / "runs")
@@ -405,7 +407,7 @@ def test_without_tensorboard_one_error_says_what_to_install(tmp_path, monkeypatc
     assert not (tmp_path / "runs").exists()
 
 
-def test_tensorboard_is_loaded_by_the_first_run_only():
+def test_importing_the_callbacks_does_not_load_tensorboard():
     code = "import sys, skaudeep.callbacks; print(*{'tensorboard'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []

@@ -150,7 +150,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_archive_is_refused_and_nothing_is_written(tmp_path, name):
+def test_unpack_refuses_a_hostile_archive_and_writes_nothing(tmp_path, name):
     make, message = HOSTILE[name]
     archive = make(tmp_path / "archive")
     before = archive.read_bytes()
@@ -165,7 +165,7 @@ LARGE = np.random.default_rng(0).bytes(5 << 19)  # two and a half of the blocks 
 
 
 @pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:bz2", "w:xz"])
-def test_what_is_right_is_unpacked_as_it_was(tmp_path, kind):
+def test_unpack_restores_files_and_folders_with_safe_permissions(tmp_path, kind):
     files = FILES | {"corpus/large.wav": LARGE}
     members = [("corpus/", b"" if kind == "zip" else {"type": tarfile.DIRTYPE}), *files.items()]
     archive = tmp_path / "archive"
@@ -178,7 +178,7 @@ def test_what_is_right_is_unpacked_as_it_was(tmp_path, kind):
     assert not any(path.stat().st_mode & 0o111 for path in found.values())
 
 
-def test_several_archives_share_a_folder_and_must_not_share_a_file(tmp_path):
+def test_unpack_merges_archives_and_refuses_a_file_that_two_of_them_hold(tmp_path):
     one = make_zip(tmp_path / "1.zip", [("c/", b""), ("c/a.wav", b"1")])
     two = make_tar(tmp_path / "2.tar.gz", [("c/b.wav", b"2")])
     folder = unpack([one, two], tmp_path / "both")
@@ -188,7 +188,7 @@ def test_several_archives_share_a_folder_and_must_not_share_a_file(tmp_path):
     assert not (tmp_path / "twice").exists()
 
 
-def test_limits_hold_over_all_archives_together(tmp_path):
+def test_unpack_applies_its_limits_to_all_archives_together(tmp_path):
     archives = [make_zip(tmp_path / f"{i}.zip", [(f"{i}.wav", os.urandom(1000))]) for i in range(3)]
     unpack(archives, tmp_path / "fits", limits=Limits(n_members=3, n_bytes=3000))
     with pytest.raises(ArchiveError, match=r"more than 2 members in .*2.zip"):
@@ -198,7 +198,7 @@ def test_limits_hold_over_all_archives_together(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_that_exists_stays_as_it_is(tmp_path):
+def test_unpack_refuses_an_existing_folder_and_leaves_it_unchanged(tmp_path):
     archive = make_zip(tmp_path / "a.zip", [("a.wav", b"x")])
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
@@ -212,7 +212,7 @@ def test_a_folder_that_exists_stays_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404 not found</html>", bytes(100), b"PK\5\6"])
-def test_what_is_no_archive_is_refused(tmp_path, content):
+def test_unpack_refuses_a_file_that_is_no_archive(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(ArchiveError, match=r"neither zip nor tar|damaged"):
         unpack([tmp_path / "a"], tmp_path / "new")
@@ -221,7 +221,9 @@ def test_what_is_no_archive_is_refused(tmp_path, content):
 @pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:bz2", "w:xz"])
 @settings(deadline=None, max_examples=60)
 @given(place=st.integers(0, 10**6), change=st.integers(0, 255))
-def test_a_cut_or_changed_archive_is_refused_or_right(tmp_path_factory, kind, place, change):
+def test_unpack_refuses_a_damaged_archive_or_restores_all_files(
+    tmp_path_factory, kind, place, change
+):
     """`change` 0 cuts the archive at `place`, anything else changes a byte there."""
     folder = tmp_path_factory.mktemp("archive")
     archive = folder / "archive"

@@ -66,7 +66,7 @@ def urbansound(tmp_path):
     return touch(tmp_path, *(f"audio/fold{row[5]}/{row[0]}" for row in rows))
 
 
-def test_urbansound8k_is_read_from_its_table(urbansound):
+def test_load_urbansound8k_reads_its_table(urbansound):
     bunch = load_urbansound8k(urbansound)
     assert bunch.filenames[2] == "audio/fold10/102305-6-0-0.wav"
     assert bunch.data[2] == str(urbansound / bunch.filenames[2])
@@ -90,13 +90,13 @@ def test_urbansound8k_is_read_from_its_table(urbansound):
     ],
 )
 @pytest.mark.filterwarnings("ignore:1 audio files")
-def test_a_broken_table_of_urbansound8k_is_refused(urbansound, old, new, error, message):
+def test_load_urbansound8k_refuses_a_broken_table(urbansound, old, new, error, message):
     change(urbansound / "metadata/UrbanSound8K.csv", old, new)
     with pytest.raises(error, match=message):
         load_urbansound8k(urbansound)
 
 
-def test_clips_that_the_table_does_not_list_are_counted_and_left_out(urbansound):
+def test_load_urbansound8k_counts_and_omits_unlisted_clips(urbansound):
     touch(urbansound, "audio/fold3/1-1-0-0.wav", "audio/fold3/._1-1-0-0.wav")
     message = "1 audio files below .*audio', first 'audio/fold3/1-1-0-0.wav', are not listed"
     with pytest.warns(UserWarning, match=message):
@@ -104,7 +104,7 @@ def test_clips_that_the_table_does_not_list_are_counted_and_left_out(urbansound)
     assert len(bunch.data) == 4
 
 
-def test_one_fold_of_urbansound8k_gives_no_folds_and_a_warning(urbansound):
+def test_load_urbansound8k_warns_about_a_single_fold_and_omits_it(urbansound):
     change(urbansound / "metadata/UrbanSound8K.csv", ",10,6,", ",5,6,")
     (urbansound / "audio/fold10/102305-6-0-0.wav").rename(
         urbansound / "audio/fold5/102305-6-0-0.wav"
@@ -142,7 +142,7 @@ def tut(tmp_path):
     return touch(tmp_path, *clips)
 
 
-def test_tut_scenes_are_read_with_their_folds_and_places(tut):
+def test_load_dcase_reads_scenes_with_their_folds_and_locations(tut):
     bunch = load_dcase(tut)
     assert bunch.filenames[0] == "audio/b020_90_100.wav"
     assert labels(bunch) == ["beach", "beach", "bus", "beach"]
@@ -152,7 +152,7 @@ def test_tut_scenes_are_read_with_their_folds_and_places(tut):
     assert bunch.DESCR.startswith("TUT acoustic scenes, 2016 and 2017: 4 clips, 2 classes")
 
 
-def test_lists_with_headers_are_read_by_their_names(tmp_path):
+def test_load_dcase_reads_lists_with_headers_by_column_name(tmp_path):
     """The scenes of 2018 and later."""
     write(
         tmp_path,
@@ -175,20 +175,20 @@ def test_lists_with_headers_are_read_by_their_names(tmp_path):
     assert bunch.DESCR.startswith("DCASE acoustic scenes")
 
 
-def test_folds_of_scenes_come_in_the_order_of_their_numbers(tut):
+def test_load_dcase_orders_folds_by_number(tut):
     for file in (tut / "evaluation_setup").iterdir():
         file.rename(file.with_name(file.name.replace("fold1", "fold9").replace("fold2", "fold10")))
     assert load_dcase(tut).folds.tolist() == [[0, 1], [0, 0], [1, 0], [1, 0]]
 
 
-def test_scenes_that_no_list_names_are_left_out_with_a_warning(tut):
+def test_load_dcase_warns_about_scenes_that_no_list_names_and_omits_them(tut):
     touch(tut, "audio/x.wav")
     with pytest.warns(UserWarning, match=r"1 audio files .*'audio/x.wav', are not") as caught:
         assert len(load_dcase(tut).data) == 4
     assert caught[0].filename == __file__
 
 
-def test_scenes_without_folds_are_read_without(tut):
+def test_load_dcase_warns_about_scenes_without_folds(tut):
     for file in (tut / "evaluation_setup").iterdir():
         file.unlink()
     with pytest.warns(UserWarning, match="no lists such as fold1_train.txt") as caught:
@@ -221,13 +221,13 @@ def test_scenes_without_folds_are_read_without(tut):
         ),
     ],
 )
-def test_lists_that_are_broken_or_disagree_are_refused(tut, file, old, new, error, message):
+def test_load_dcase_refuses_broken_or_contradictory_lists(tut, file, old, new, error, message):
     change(tut / file, old, new)
     with pytest.raises(error, match=message):
         load_dcase(tut)
 
 
-def test_missing_lists_and_clips_of_scenes_are_named(tut):
+def test_load_dcase_names_missing_lists_and_clips(tut):
     (tut / "audio/a001_0_10.wav").unlink()
     with pytest.raises(FileNotFoundError, match=r"1 of the 4 files .* 'audio/a001_0_10.wav'"):
         load_dcase(tut)
@@ -269,7 +269,7 @@ def home(tmp_path):
     )
 
 
-def test_sound_events_are_read_as_sets_of_events_with_partitions(home):
+def test_load_dcase_reads_sets_of_sound_events_with_partitions(home):
     with pytest.warns(UserWarning, match=r"1 of the 6 clips .*unlabel_in_domain/Ygone.wav'"):
         bunch = load_dcase(home)
     found = dict(
@@ -284,7 +284,7 @@ def test_sound_events_are_read_as_sets_of_events_with_partitions(home):
     }
 
 
-def test_sound_events_without_any_clip_or_in_another_partition_are_refused(home):
+def test_load_dcase_refuses_sound_events_without_clips_or_in_unknown_partitions(home):
     write(home, {"metadata/extra/x.csv": "filename\nYa.wav\n"})
     with pytest.raises(ValueError, match=r"list x.csv in metadata/extra .* expected metadata/ to"):
         load_dcase(home)
@@ -299,7 +299,7 @@ def test_sound_events_without_any_clip_or_in_another_partition_are_refused(home)
 
 
 @pytest.mark.parametrize("folder", ["genres", "genres_original"])
-def test_gtzan_is_read_from_either_folder_and_from_inside(tmp_path, folder):
+def test_load_gtzan_reads_either_folder_also_from_inside(tmp_path, folder):
     clips = ["blues/blues.00000.wav", "jazz/jazz.00053.wav", "blues/blues.00001.au"]
     touch(tmp_path, *(f"{folder}/{clip}" for clip in clips), f"{folder}/bextract_single.mf")
     bunch = load_gtzan(tmp_path)
@@ -313,7 +313,7 @@ def test_gtzan_is_read_from_either_folder_and_from_inside(tmp_path, folder):
     assert inside.filenames[2] == "jazz/jazz.00053.wav"
 
 
-def test_the_corrupt_clip_of_gtzan_is_named_and_left_out_unless_kept(tmp_path):
+def test_load_gtzan_warns_about_the_corrupt_clip_and_omits_it_unless_kept(tmp_path):
     touch(tmp_path, "genres/jazz/jazz.00053.wav", "genres/jazz/jazz.00054.wav")
     with pytest.warns(UserWarning, match=r"'jazz/jazz.00054.wav' .* is left out.*keep_corrupt"):
         bunch = load_gtzan(tmp_path)
@@ -322,13 +322,13 @@ def test_the_corrupt_clip_of_gtzan_is_named_and_left_out_unless_kept(tmp_path):
 
 
 @pytest.mark.parametrize("stray", ["blues/pop.00001.wav", "x.wav", "blues/blues.1.wav"])
-def test_a_file_that_is_not_named_like_gtzan_is_refused(tmp_path, stray):
+def test_load_gtzan_refuses_a_file_that_is_not_named_like_its_clips(tmp_path, stray):
     touch(tmp_path, "genres/blues/blues.00000.wav", f"genres/{stray}")
     with pytest.raises(FileNotFoundError, match=f"file '{stray}' .*blues/blues.00000.wav"):
         load_gtzan(tmp_path)
 
 
-def test_a_folder_without_genres_is_refused(tmp_path):
+def test_load_gtzan_refuses_a_folder_without_genres(tmp_path):
     with pytest.raises(FileNotFoundError, match="neither 'genres' nor 'genres_original'"):
         load_gtzan(tmp_path)
 
@@ -345,7 +345,7 @@ def compare(root, tables):
     return root
 
 
-def test_a_corpus_of_2018_is_told_by_its_label_file(tmp_path):
+def test_load_compare_recognises_a_corpus_of_2018_by_its_label_file(tmp_path):
     text = "file_name\temotion\ntrain_0001.wav\thappy\ndevel_0001.wav\tsad\ntest_0001.wav\t?\n"
     bunch = load_compare(compare(tmp_path, {"ComParE2018_AtypicalAffect.tsv": text}))
     assert bunch.filenames.tolist() == [f"wav/{name}_0001.wav" for name in ALIASES]
@@ -362,7 +362,7 @@ def test_a_corpus_of_2018_is_told_by_its_label_file(tmp_path):
         ("ComParE2018_Heartbeat.tsv", "ComParE2018_Heartbeat_confidential.tsv"),
     ],
 )
-def test_the_confidential_label_file_wins(tmp_path, table, twin):
+def test_load_compare_prefers_the_confidential_label_file(tmp_path, table, twin):
     text = "file_name\tlabel\ntrain_1.wav\torca\ntest_1.wav\t?\n"
     compare(tmp_path, {table: text, twin: text.replace("?", "noise"), f"._{table}": text})
     bunch = load_compare(tmp_path)
@@ -371,7 +371,7 @@ def test_the_confidential_label_file_wins(tmp_path, table, twin):
     assert labels(load_compare(tmp_path)) == ["orca", "noise"]
 
 
-def test_sleepiness_is_regression(tmp_path):
+def test_load_compare_reads_sleepiness_as_regression(tmp_path):
     rows = "".join(f"train_{i}.wav,{i}\n" for i in range(1, 10))
     text = f"file_name,label\n{rows}test_1.wav,?\n"
     for root, corpus in (
@@ -388,7 +388,7 @@ def test_sleepiness_is_regression(tmp_path):
         )
 
 
-def test_elderly_has_two_targets_of_which_one_is_named(tmp_path):
+def test_load_compare_needs_the_name_of_one_of_two_targets_of_elderly(tmp_path):
     header = "filename_audio,id_story,partition,filename_text,V_cat,A_cat\n"
     rows = "train_1_01.wav,1,train,train_1.txt,L,H\ndevel_1_01.wav,1,devel,devel_1.txt,M,L\n"
     root = compare(tmp_path / "ComParE2020_Elderly", {"labels.csv": header + rows})
@@ -399,7 +399,7 @@ def test_elderly_has_two_targets_of_which_one_is_named(tmp_path):
     assert "Elderly Emotion" in load_compare(root, target="V_cat").DESCR
 
 
-def test_a_corpus_of_2021_has_a_table_per_partition(tmp_path):
+def test_load_compare_reads_one_table_per_partition_of_2021(tmp_path):
     compare(
         tmp_path,
         {
@@ -424,10 +424,10 @@ def test_a_corpus_of_2021_has_a_table_per_partition(tmp_path):
     assert labels(load_compare(root)) == ["positive", "negative", "negative"]
 
 
-def test_what_is_learnt_decides_which_corpus_it_is_where_no_name_does(tmp_path):
-    told = [row for row in COMPARE if row.labels]
-    assert len(told) == 8
-    for row in told:
+def test_load_compare_recognises_a_corpus_by_its_classes_where_no_name_states_it(tmp_path):
+    with_labels = [row for row in COMPARE if row.labels]
+    assert len(with_labels) == 8
+    for row in with_labels:
         text = "".join(f"train_{i}.wav,{label}\n" for i, label in enumerate(sorted(row.labels)))
         bunch = load_compare(
             compare(tmp_path / row.title, {"labels.csv": f"filename,label\n{text}"})
@@ -436,7 +436,7 @@ def test_what_is_learnt_decides_which_corpus_it_is_where_no_name_does(tmp_path):
         assert bunch.target.dtype.kind == ("f" if row.task == "regression" else "i")
 
 
-def test_a_corpus_that_no_row_knows_is_read_all_the_same(tmp_path):
+def test_load_compare_reads_an_unknown_corpus(tmp_path):
     text = "filename,label\ntrain_1.wav,up\ntrain_2.wav,down\n"
     bunch = load_compare(compare(tmp_path, {"labels.csv": text}))
     assert labels(bunch) == ["up", "down"]
@@ -460,14 +460,14 @@ def test_a_corpus_that_no_row_knows_is_read_all_the_same(tmp_path):
         ("filename,label\ntrain_1.wav,x\ntrain_9.wav,x\n", FileNotFoundError, "'wav/train_9.wav'"),
     ],
 )
-def test_a_broken_label_file_is_refused(tmp_path, text, error, message):
+def test_load_compare_refuses_a_broken_label_file(tmp_path, text, error, message):
     touch(tmp_path, "wav/train_1.wav")
     write(tmp_path, {"lab/labels.csv": text})
     with pytest.raises(error, match=message):
         load_compare(tmp_path)
 
 
-def test_what_is_no_compare_corpus_and_what_is_not_listed_is_said(tmp_path):
+def test_load_compare_refuses_other_folders_and_warns_about_unlisted_clips(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no lab/\*.tsv, lab/labels.csv or lab/train.csv"):
         load_compare(tmp_path)
     compare(tmp_path, {"labels.csv": "filename,label\ntrain_1.wav,mask\n"})
@@ -478,7 +478,7 @@ def test_what_is_no_compare_corpus_and_what_is_not_listed_is_said(tmp_path):
         load_compare(tmp_path, corpus="ComParE2020")
 
 
-def test_every_row_of_facts_describes_itself():
+def test_every_corpus_in_the_table_has_a_description():
     corpora = [*CORPORA.values(), *(row.corpus for row in COMPARE)]
     assert len({corpus.title for corpus in corpora}) == len(corpora) == 7 + 14
     for corpus in corpora:
@@ -494,7 +494,9 @@ content = st.binary(max_size=60) | st.text('atrin_.,?\t"\n\r\0/wv', max_size=40)
 @pytest.mark.filterwarnings("ignore:.*holds no lists such as fold1_train.txt")
 @settings(deadline=None, max_examples=200)
 @given(head=st.sampled_from([b"", b"filename\tscene_label\n", b"filename,label\n"]), rest=content)
-def test_whatever_a_list_holds_it_is_read_or_refused(tmp_path_factory, head, rest):
+def test_load_dcase_and_load_compare_read_or_refuse_any_text_without_another_error(
+    tmp_path_factory, head, rest
+):
     root = tmp_path_factory.getbasetemp() / "fuzz"
     touch(root, "audio/train/a", "evaluation_setup/x", "wav/train_.wav", "audio/a.wav")
     for name, load in (("meta.txt", load_dcase), ("lab/labels.csv", load_compare)):
@@ -510,7 +512,7 @@ def test_whatever_a_list_holds_it_is_read_or_refused(tmp_path_factory, head, res
 # load_dataset
 
 
-def test_load_dataset_picks_the_reader_and_says_which(tmp_path, urbansound):
+def test_load_dataset_chooses_the_reader_and_names_it(tmp_path, urbansound):
     corpora = {
         "load_esc": ["001 - Dog bark/1-1-A.ogg", "002 - Rain/2-2-A.ogg"],
         "load_gtzan": ["genres/jazz/jazz.00001.wav"],
@@ -531,27 +533,27 @@ def test_load_dataset_picks_the_reader_and_says_which(tmp_path, urbansound):
         (["cat/a.wav", "dog/b.wav"], 0, ["", ""]),
     ],
 )
-def test_load_dataset_reads_what_folders_tell(tmp_path, clips, n_folds, partition):
+def test_load_dataset_reads_labels_from_folder_names(tmp_path, clips, n_folds, partition):
     bunch = load_dataset(touch(tmp_path, *clips))
     assert labels(bunch) == ["cat", "dog"]
     assert len(bunch.cv) == n_folds
     assert bunch.partition.tolist() == partition
 
 
-def test_load_dataset_knows_dcase_and_compare(tut):
+def test_load_dataset_recognises_dcase_and_compare(tut):
     assert load_dataset(tut).DESCR.endswith("Read by: load_dcase\n")
     root = compare(tut / "other", {"labels.csv": "filename,label\ntrain_1.wav,mask\n"})
     assert load_dataset(root).DESCR.endswith("Read by: load_compare\n")
 
 
-def test_load_dataset_refuses_a_folder_that_several_readers_know(tut):
+def test_load_dataset_refuses_a_folder_that_several_readers_recognise(tut):
     touch(tut, "genres/jazz/jazz.00001.wav", "meta/esc50.csv")
     message = "3 readers know: load_esc found meta/esc50.csv.*load_dcase found.*load_gtzan found"
     with pytest.raises(ValueError, match=message):
         load_dataset(tut)
 
 
-def test_load_dataset_says_what_each_reader_missed_where_nothing_is_labelled(tmp_path):
+def test_load_dataset_warns_with_what_each_reader_missed_where_nothing_is_labelled(tmp_path):
     touch(tmp_path, "ann/mon/a.wav", "bob/tue/b.wav")
     with pytest.warns(UserWarning, match="read as unlabelled clips") as caught:
         bunch = load_dataset(tmp_path)
@@ -563,13 +565,13 @@ def test_load_dataset_says_what_each_reader_missed_where_nothing_is_labelled(tmp
     assert caught[0].filename == __file__
 
 
-def test_load_dataset_points_at_the_table_that_knows_more_than_the_folders(tmp_path):
+def test_load_dataset_mentions_a_table_in_the_folder(tmp_path):
     touch(tmp_path, "audio/a.wav", "labels.csv")
     with pytest.warns(UserWarning, match=r"For the file 'labels\.csv' in it see load_table"):
         load_dataset(tmp_path)
 
 
-def test_load_dataset_points_at_the_corpus_one_folder_further_down(tmp_path, urbansound):
+def test_load_dataset_names_a_corpus_in_a_subfolder(tmp_path, urbansound):
     root = tmp_path / "download"
     root.mkdir()
     for name in ("audio", "metadata"):
@@ -579,7 +581,7 @@ def test_load_dataset_points_at_the_corpus_one_folder_further_down(tmp_path, urb
         load_dataset(root)
 
 
-def test_load_dataset_names_the_corpora_that_lie_side_by_side(tmp_path):
+def test_load_dataset_names_several_corpora_in_subfolders(tmp_path):
     clips = {
         "ESC": ["001 - Dog bark/1-1-A.ogg", "002 - Rain/2-2-A.ogg"],
         "words": ["bed/a.wav", "cat/b.wav"],
@@ -593,13 +595,13 @@ def test_load_dataset_names_the_corpora_that_lie_side_by_side(tmp_path):
         load_dataset(tmp_path)
 
 
-def test_load_dataset_takes_folders_of_folders_for_no_corpora(tmp_path):
+def test_load_dataset_does_not_take_nested_folders_for_corpora(tmp_path):
     touch(tmp_path, "2019/june/a.wav", "2019/july/b.wav", "2020/june/c.wav", "2020/july/d.wav")
     with pytest.warns(UserWarning, match="read as unlabelled clips"):
         assert len(load_dataset(tmp_path).data) == 4
 
 
-def test_load_dataset_refuses_what_is_no_folder_of_audio(tmp_path):
+def test_load_dataset_refuses_a_path_without_audio(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_dataset(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match=r"no audio file .*; load_esc did not find"):
@@ -612,7 +614,7 @@ def test_load_dataset_refuses_what_is_no_folder_of_audio(tmp_path):
 
 
 @pytest.mark.skipif(not (SHARED / "esc-10").is_dir(), reason="ESC-10 is not here")
-def test_load_dataset_reads_the_real_esc10():
+def test_load_dataset_reads_the_published_esc10():
     bunch = load_dataset(SHARED / "esc-10")
     assert len(bunch.data) == 400
     assert bunch.folds.sum(axis=0).tolist() == [80] * 5
@@ -620,7 +622,7 @@ def test_load_dataset_reads_the_real_esc10():
 
 
 @pytest.mark.skipif(not (SHARED / "esc-50-layout").is_dir(), reason="the excerpt is not here")
-def test_load_dataset_reads_the_excerpt_of_esc50():
+def test_load_dataset_reads_an_excerpt_of_esc50():
     with pytest.warns(UserWarning, match="All 6 clips .* belong to fold 4"):
         bunch = load_dataset(SHARED / "esc-50-layout")
     assert bunch.DESCR.startswith("ESC-50")

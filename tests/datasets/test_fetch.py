@@ -116,7 +116,7 @@ def esc(publish):
     publish("esc-50", {"esc.zip": zipped(ESC)}, "ESC-50-x")
 
 
-def test_a_corpus_is_downloaded_once_and_then_read_where_it_is(esc, server, tmp_path):
+def test_fetch_downloads_a_corpus_once(esc, server, tmp_path):
     bunch = fetch_esc50(data_home=tmp_path)
     assert bunch.target_names == ["dog", "pig"]
     assert len(bunch.cv) == 3
@@ -128,7 +128,7 @@ def test_a_corpus_is_downloaded_once_and_then_read_where_it_is(esc, server, tmp_
     assert [p.name for p in (tmp_path / "skaudeep").iterdir()] == ["esc-50"]
 
 
-def test_every_fetcher_reads_what_it_downloads(publish, tmp_path):
+def test_every_fetcher_reads_the_corpus_that_it_downloads(publish, tmp_path):
     table = "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
     rows = "1-3-0-0.wav,1,0,1,1,1,3,dog_bark\n2-8-0-0.wav,2,0,1,1,2,8,siren\n"
     publish(
@@ -169,19 +169,19 @@ def test_every_fetcher_reads_what_it_downloads(publish, tmp_path):
         assert fetch_gtzan(data_home=tmp_path).target_names == ["jazz"]
 
 
-def test_the_home_of_scikit_learn_is_the_default(esc, tmp_path, monkeypatch):
+def test_fetch_stores_corpora_in_scikit_learns_data_home_by_default(esc, tmp_path, monkeypatch):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "sk"))
     path = fetch_esc50().data[0]
     assert path == str(tmp_path / "sk/skaudeep/esc-50/ESC-50-x/audio/1-7-A-0.wav")
 
 
-def test_nothing_is_downloaded_where_that_is_not_wanted(esc, server, tmp_path):
+def test_fetch_downloads_nothing_without_download_if_missing(esc, server, tmp_path):
     with pytest.raises(OSError, match=r"download_if_missing=False, and there is no .*650 MB"):
         fetch_esc50(data_home=tmp_path, download_if_missing=False)
     assert server.asked == []
 
 
-def test_a_failed_download_is_tried_again_as_often_as_asked(esc, server, tmp_path):
+def test_fetch_repeats_a_failed_download_n_retries_times(esc, server, tmp_path):
     server.failures = 2
     with pytest.raises(OSError, match=r"Could not download 'esc\.zip' from http://127"):
         fetch_esc50(data_home=tmp_path, n_retries=1)
@@ -190,14 +190,14 @@ def test_a_failed_download_is_tried_again_as_often_as_asked(esc, server, tmp_pat
     assert len(fetch_esc50(data_home=tmp_path, n_retries=2).data) == 3
 
 
-def test_another_content_than_the_pinned_one_is_refused(esc, server, tmp_path):
+def test_fetch_refuses_content_with_another_checksum(esc, server, tmp_path):
     server.files["esc.zip"] += b"\0"
     with pytest.raises(OSError, match=r"Could not download .*MD5 hash .* does not match"):
         fetch_esc50(data_home=tmp_path, n_retries=0)
     assert not (tmp_path / "skaudeep/esc-50").exists()
 
 
-def test_the_next_host_is_asked_where_one_fails(esc, server, tmp_path, monkeypatch):
+def test_fetch_tries_the_next_host_where_one_fails(esc, server, tmp_path, monkeypatch):
     source = SOURCES["esc-50"]
     urls = (server.url + "gone.zip", *source.archives[0].urls)
     rows = (source.archives[0]._replace(urls=urls),)
@@ -206,14 +206,14 @@ def test_the_next_host_is_asked_where_one_fails(esc, server, tmp_path, monkeypat
     assert server.asked == ["gone.zip", "esc.zip"]
 
 
-def test_without_a_network_one_error_says_what_to_do(esc, server, tmp_path):
+def test_fetch_says_what_to_do_without_a_network(esc, server, tmp_path):
     server.stop()
     message = r"Could not download 'esc.zip' from .*refused.*put the file into .*yourself"
     with pytest.raises(OSError, match=message):
         fetch_esc50(data_home=tmp_path, n_retries=0)
 
 
-def test_an_archive_that_the_user_put_there_is_taken(esc, server, tmp_path):
+def test_fetch_uses_an_archive_that_the_user_provides(esc, server, tmp_path):
     folder = tmp_path / "skaudeep/esc-50-archives"
     folder.mkdir(parents=True)
     (folder / "esc.zip").write_bytes(server.files["esc.zip"])
@@ -221,7 +221,7 @@ def test_an_archive_that_the_user_put_there_is_taken(esc, server, tmp_path):
     assert server.asked == []
 
 
-def test_what_is_there_already_is_not_downloaded_again_after_an_interruption(
+def test_fetch_continues_an_interrupted_download_with_the_missing_archives(
     publish, server, tmp_path
 ):
     clips = {name: text for name, text in ESC.items() if "audio" in name}
@@ -236,7 +236,7 @@ def test_what_is_there_already_is_not_downloaded_again_after_an_interruption(
     assert server.asked == ["1.zip", "2.zip", "2.zip"]
 
 
-def test_a_hostile_archive_leaves_no_corpus(publish, tmp_path):
+def test_fetch_leaves_no_corpus_after_a_hostile_archive(publish, tmp_path):
     publish("esc-50", {"esc.zip": zipped({"../../evil": "x"})}, "ESC-50-x")
     with pytest.raises(ValueError, match="leads out of its folder"):
         fetch_esc50(data_home=tmp_path)
@@ -245,18 +245,18 @@ def test_a_hostile_archive_leaves_no_corpus(publish, tmp_path):
 
 
 @pytest.mark.parametrize("n_retries", [-1, 1.5, "3"])
-def test_a_number_of_retries_that_is_none_is_refused(tmp_path, n_retries):
+def test_fetch_refuses_an_invalid_n_retries(tmp_path, n_retries):
     with pytest.raises(ValueError, match=f"n_retries={n_retries!r}, expected an integer >= 0"):
         fetch_esc50(data_home=tmp_path, n_retries=n_retries)
 
 
-def test_without_pooch_the_error_says_how_to_install_it(tmp_path, monkeypatch):
+def test_fetch_says_how_to_install_pooch_where_it_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(ImportError, match=r"pip install 'skaudeep\[datasets\]'"):
         fetch_esc50(data_home=tmp_path)
 
 
-def test_every_archive_has_one_name_a_checksum_and_a_url_that_ends_in_a_file():
+def test_every_source_has_distinct_archive_names_checksums_and_file_urls():
     for key, source in SOURCES.items():
         names = [archive.name for archive in source.archives]
         assert len(set(names)) == len(names), key

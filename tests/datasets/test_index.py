@@ -30,7 +30,7 @@ def corpus(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_segments_keep_their_order_and_are_named_by_their_times(corpus):
+def test_load_index_keeps_the_order_of_segments_and_names_them_by_their_times(corpus):
     index = segments(("b.wav", 1, 2.5), ("in/c.wav", 0, None), ("b.wav", 0, 1), ("a.wav", 3, None))
     bunch = load_index(index, root=corpus)
     assert bunch.filenames.tolist() == ["b.wav#t=1,2.5", "in/c.wav", "b.wav#t=0,1", "a.wav#t=3"]
@@ -43,7 +43,7 @@ def test_segments_keep_their_order_and_are_named_by_their_times(corpus):
 
 
 @pytest.mark.parametrize("unit", ["seconds", "timedelta", "numpy", "text"])
-def test_times_may_be_written_in_any_of_these_ways(corpus, unit):
+def test_load_index_reads_times_in_all_documented_notations(corpus, unit):
     start = {
         "seconds": 0.5,
         "timedelta": pd.Timedelta(500, "ms"),
@@ -57,7 +57,7 @@ def test_times_may_be_written_in_any_of_these_ways(corpus, unit):
     ]
 
 
-def test_whole_files_and_missing_starts_begin_at_the_beginning(corpus):
+def test_load_index_starts_whole_files_and_missing_starts_at_zero(corpus):
     index = pd.Index(["a.wav", "b.wav"], name="file")
     assert load_index(index).filenames.tolist() == ["a.wav", "b.wav"]
     missing = load_index(segments(("a.wav", None, None), ("b.wav", float("nan"), 2.0)))
@@ -65,7 +65,7 @@ def test_whole_files_and_missing_starts_begin_at_the_beginning(corpus):
     assert missing.data.get_level_values("start").tolist() == [pd.Timedelta(0)] * 2
 
 
-def test_absolute_paths_need_no_root(corpus, monkeypatch):
+def test_load_index_needs_no_root_for_absolute_paths(corpus, monkeypatch):
     monkeypatch.chdir("/")
     paths = [str(corpus / name) for name in ("in/c.wav", "a.wav")]
     bunch = load_index(pd.Index(paths, name="file"))
@@ -76,7 +76,7 @@ def test_absolute_paths_need_no_root(corpus, monkeypatch):
         load_index(corpus / "in/t.csv")
 
 
-def test_columns_beside_the_index_tell_labels_folds_partitions_and_groups(corpus):
+def test_load_index_reads_labels_folds_partitions_and_groups_from_columns(corpus):
     frame = pd.DataFrame(
         {
             "call": ["owl", None, "crow"],
@@ -98,7 +98,7 @@ def test_columns_beside_the_index_tell_labels_folds_partitions_and_groups(corpus
     assert series.target.tolist() == [0, -1, 1]
 
 
-def test_a_csv_file_of_audformat_is_read_as_text(corpus):
+def test_load_index_reads_a_csv_file_of_audformat_as_text(corpus):
     text = (
         "file,start,end,speaker,emotion\n"
         "c.wav,0 days 00:00:00,0 days 00:00:01.500000,007,NA\n"
@@ -133,14 +133,14 @@ def test_a_csv_file_of_audformat_is_read_as_text(corpus):
         ([("a.wav", 0, 1), ("no.wav", 0, 1)], FileNotFoundError, "1 of the 2 files .*'no.wav'"),
     ],
 )
-def test_segments_that_cannot_be_are_refused(corpus, rows, error, message):
+def test_load_index_refuses_impossible_segments(corpus, rows, error, message):
     with pytest.raises(error, match=message):
         load_index(segments(*rows))
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.binary(max_size=40) | st.text('a.wv,0days:1-e?"\n', max_size=30).map(str.encode))
-def test_whatever_a_csv_file_holds_it_is_read_or_refused(tmp_path_factory, content):
+def test_load_index_reads_or_refuses_any_text_without_another_error(tmp_path_factory, content):
     table = tmp_path_factory.getbasetemp() / "fuzz-index.csv"
     table.write_bytes(b"file,start,end\nfuzz-index.csv,0,1\n" + content)
     try:
@@ -150,7 +150,7 @@ def test_whatever_a_csv_file_holds_it_is_read_or_refused(tmp_path_factory, conte
     assert first == "fuzz-index.csv#t=0,1" or message.startswith(("Got ", "Found "))
 
 
-def test_what_is_no_index_is_refused(corpus):
+def test_load_index_refuses_objects_that_are_no_index(corpus):
     with pytest.raises(TypeError, match="type list, expected a pandas Index"):
         load_index([("a.wav", 0, 1)])
     with pytest.raises(ValueError, match=r"levels \[None\], expected .*Use load_table"):
@@ -173,9 +173,7 @@ def test_what_is_no_index_is_refused(corpus):
         load_index(corpus / "u.csv")
 
 
-def test_a_segment_gives_the_spectrogram_of_its_samples_and_no_more_is_decoded(
-    tmp_path, monkeypatch
-):
+def test_extractor_decodes_only_the_samples_of_a_segment(tmp_path, monkeypatch):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 64000).astype(np.float32)
     soundfile.write(tmp_path / "long.wav", samples, 16000, subtype="FLOAT")
     index = segments(("long.wav", 0.5, 1.5), ("long.wav", 3.0, None))
@@ -197,7 +195,7 @@ def test_a_segment_gives_the_spectrogram_of_its_samples_and_no_more_is_decoded(
     np.testing.assert_array_equal(spectrograms, expected)
 
 
-def test_scikit_learn_takes_segments_as_X_with_the_folds_of_the_bunch(corpus):
+def test_cross_validate_accepts_segments_as_X_with_the_folds_of_the_bunch(corpus):
     frame = pd.DataFrame(
         {"call": ["owl", "crow"] * 2, "round": [1, 1, 2, 2]},
         index=segments(("a.wav", 0, 1), ("a.wav", 1, 2), ("b.wav", 0, 1), ("b.wav", 1, 2)),

@@ -82,7 +82,7 @@ def is_fold_sided(bunch):
 
 @settings(deadline=None, max_examples=60)
 @given(bunches(), st.data())
-def test_a_selection_takes_all_that_is_known_of_its_clips_along(bunch, data):
+def test_select_keeps_all_keys_of_the_chosen_clips(bunch, data):
     n_clips = len(bunch.filenames)
     order = data.draw(st.permutations(range(n_clips)))
     rows = order[: data.draw(st.integers(1, n_clips))]
@@ -114,7 +114,7 @@ def named(n_clips=6, **parts):
     return make_bunch(parts.pop("data", names), names, **parts)
 
 
-def test_classes_are_chosen_by_name_and_numbered_in_the_order_given():
+def test_select_numbers_the_chosen_classes_in_the_given_order():
     bunch = named(target=[0, 1, 2, -1, 2, 0], target_names=["ant", "bee", "cat"])
     chosen = select(bunch, classes=["cat", "ant"])
     assert chosen.filenames.tolist() == ["0.wav", "2.wav", "4.wav", "5.wav"]
@@ -123,7 +123,7 @@ def test_classes_are_chosen_by_name_and_numbered_in_the_order_given():
     assert select(bunch, slice(0, 3), classes=["cat"]).filenames.tolist() == ["2.wav"]
 
 
-def test_a_selection_that_leaves_a_fold_one_sided_drops_it_and_says_so():
+def test_select_drops_a_fold_without_training_or_test_clips_with_a_warning():
     bunch = named(folds=np.eye(6, 3, dtype=int) + np.eye(6, 3, k=-3, dtype=int))
     with pytest.warns(UserWarning, match=r"Fold\(s\) 2 of 3 have no clips left"):
         chosen = select(bunch, [0, 2, 3, 5])
@@ -132,7 +132,7 @@ def test_a_selection_that_leaves_a_fold_one_sided_drops_it_and_says_so():
 
 
 @pytest.mark.parametrize("kind", [pd.Series, pd.Index, list, tuple])
-def test_the_caller_s_own_keys_come_along_whatever_holds_them(kind):
+def test_select_keeps_the_callers_own_keys_in_any_container(kind):
     bunch = named()
     bunch.age = kind([10, 11, 12, 13, 14, 15])
     chosen = select(bunch, [4, 1])
@@ -140,7 +140,7 @@ def test_the_caller_s_own_keys_come_along_whatever_holds_them(kind):
     assert isinstance(chosen.age, list if kind is tuple else kind)
 
 
-def test_a_segment_index_is_data_like_any_other():
+def test_select_and_concatenate_accept_a_segment_index_as_data():
     index = pd.MultiIndex.from_tuples(
         [("a.wav", k, k + 1) for k in range(6)], names=["file", "start", "end"]
     )
@@ -152,7 +152,7 @@ def test_a_segment_index_is_data_like_any_other():
         concatenate([chosen, make_bunch(["x"], ["x"])])
 
 
-def test_what_is_no_entry_per_clip_is_left_alone_even_where_lengths_agree():
+def test_select_does_not_index_class_and_feature_names_even_where_lengths_agree():
     bunch = named(3, target_names=["ant", "bee", "cat"])
     bunch.feature_names = ["p", "q", "r"]
     chosen = select(bunch, [2])
@@ -175,19 +175,19 @@ def test_what_is_no_entry_per_clip_is_left_alone_even_where_lengths_agree():
         ("0.wav", r"shape \(\)"),
     ],
 )
-def test_a_selection_that_cannot_be_is_refused(clips, message):
+def test_select_refuses_invalid_clips(clips, message):
     with pytest.raises(ValueError, match=message):
         select(named(), clips)
 
 
 @pytest.mark.parametrize("classes", [["dog"], ["ant", "ant"], "ant", []])
-def test_classes_that_are_not_there_are_refused(classes):
+def test_select_refuses_unknown_classes(classes):
     bunch = named(target=[0] * 6, target_names=["ant"])
     with pytest.raises(ValueError, match="Got classes="):
         select(bunch, classes=classes)
 
 
-def test_a_bunch_from_elsewhere_is_refused_with_what_it_lacks():
+def test_operations_refuse_a_bunch_and_name_its_missing_keys():
     bunch = named()
     del bunch["groups"]
     with pytest.raises(ValueError, match=r"Bunch without groups, expected .*make_bunch"):
@@ -200,7 +200,7 @@ def test_a_bunch_from_elsewhere_is_refused_with_what_it_lacks():
         select(bunch, [0])
 
 
-def test_a_cv_that_contradicts_the_folds_is_refused_before_it_is_lost():
+def test_operations_refuse_a_cv_that_contradicts_the_folds():
     bunch = named(folds=np.eye(6, 2, dtype=int))
     bunch.cv = bunch.cv[::-1]
     with pytest.raises(ValueError, match="cv that is not what folds say"):
@@ -212,7 +212,7 @@ def test_a_cv_that_contradicts_the_folds_is_refused_before_it_is_lost():
 
 @settings(deadline=None, max_examples=40)
 @given(bunches(), st.data())
-def test_the_parts_of_a_data_set_join_to_the_whole(bunch, data):
+def test_concatenate_restores_a_data_set_from_its_parts(bunch, data):
     cut = data.draw(st.integers(2, len(bunch.filenames) - 2))
     if not (
         is_fold_sided(Rows(bunch, slice(cut))) and is_fold_sided(Rows(bunch, slice(cut, None)))
@@ -224,7 +224,7 @@ def test_the_parts_of_a_data_set_join_to_the_whole(bunch, data):
     assert pickle.dumps(parts) == before
 
 
-def test_classes_are_matched_by_name():
+def test_concatenate_matches_classes_by_name():
     one = make_bunch(["a"], ["a"], target=[1], target_names=["ant", "bee"])
     two = make_bunch(["b", "c"], ["b", "c"], target=[0, -1], target_names=["cat"])
     three = make_bunch(["d", "e"], ["d", "e"], target=[1, 0], target_names=["bee", "cat"])
@@ -233,7 +233,7 @@ def test_classes_are_matched_by_name():
     assert both.target.tolist() == [1, 2, -1, 2, 1]
 
 
-def test_prefixes_keep_clips_and_groups_of_different_corpora_apart():
+def test_concatenate_distinguishes_clips_and_groups_of_corpora_by_prefixes():
     one = make_bunch(["x/a", "x/b"], ["a", "b"], groups=["ann", ""], descr="first")
     two = make_bunch(["y/a"], ["a"], groups=["ann"], descr="second")
     with pytest.raises(ValueError, match=r"1 file name\(s\) in more than one data set, first 'a'"):
@@ -244,7 +244,7 @@ def test_prefixes_keep_clips_and_groups_of_different_corpora_apart():
     assert both.DESCR == "first\n\nsecond"
 
 
-def test_unlabelled_clips_without_folds_join_and_train_in_every_fold():
+def test_concatenate_lets_unlabelled_clips_without_folds_train_in_every_fold():
     folds = [[1, 0], [0, 1]]
     one = make_bunch(["a", "b"], ["a", "b"], target=[0, 0], target_names=["ant"], folds=folds)
     more = make_bunch(["c"], ["c"])
@@ -259,7 +259,7 @@ def test_unlabelled_clips_without_folds_join_and_train_in_every_fold():
         concatenate([one, labelled])
 
 
-def test_values_to_regress_on_join_with_unlabelled_clips_but_not_with_classes():
+def test_concatenate_joins_regression_targets_with_unlabelled_clips_but_not_with_classes():
     values = make_bunch(["a"], ["a"], target=[0.5])
     unlabelled = make_bunch(["b"], ["b"])
     classes = make_bunch(["c"], ["c"], target=[0], target_names=["ant"])
@@ -270,7 +270,7 @@ def test_values_to_regress_on_join_with_unlabelled_clips_but_not_with_classes():
         concatenate([values, classes])
 
 
-def test_shorter_spectrograms_are_padded_at_the_end():
+def test_concatenate_pads_shorter_spectrograms_at_the_end():
     one = make_bunch(np.ones((1, 2, 3), np.float32), ["a"])
     two = make_bunch(np.zeros((2, 4, 3), np.float32), ["b", "c"])
     data = concatenate([one, two]).data
@@ -290,7 +290,7 @@ def test_shorter_spectrograms_are_padded_at_the_end():
         ({"sampling_rate": 16000}, "different sampling_rate"),
     ],
 )
-def test_data_sets_that_do_not_fit_together_are_refused(changes, message):
+def test_concatenate_refuses_data_sets_that_differ_in_kind(changes, message):
     one, two = (
         make_bunch(np.zeros((2, 3)), names, descr="d") for names in (["a", "b"], ["c", "d"])
     )
@@ -300,7 +300,7 @@ def test_data_sets_that_do_not_fit_together_are_refused(changes, message):
         concatenate([one, two])
 
 
-def test_waveforms_are_not_padded_into_one_another():
+def test_concatenate_does_not_pad_waveforms():
     for shapes in ((1, 8), (1, 9)), ((1, 1, 8), (1, 2, 8)):
         one, two = (make_bunch(np.zeros(shape), [str(shape)]) for shape in shapes)
         one.sampling_rate = two.sampling_rate = 8000
@@ -308,7 +308,7 @@ def test_waveforms_are_not_padded_into_one_another():
             concatenate([one, two])
 
 
-def test_tables_of_features_join_where_their_columns_agree():
+def test_concatenate_joins_data_frames_with_equal_columns():
     one = make_bunch(pd.DataFrame({"p": [1.0], "q": [2.0]}), ["a"])
     two = make_bunch(pd.DataFrame({"p": [3.0], "q": [4.0]}), ["b"])
     assert concatenate([one, two]).data.q.tolist() == [2, 4]
@@ -317,7 +317,7 @@ def test_tables_of_features_join_where_their_columns_agree():
         concatenate([one, two])
 
 
-def test_joining_needs_data_sets_and_a_prefix_for_each():
+def test_concatenate_needs_data_sets_and_one_prefix_for_each():
     with pytest.raises(ValueError, match="Got no data sets"):
         concatenate([])
     with pytest.raises(ValueError, match="1 prefixes for 2 data sets"):
@@ -329,7 +329,7 @@ def test_joining_needs_data_sets_and_a_prefix_for_each():
 
 @settings(deadline=None, max_examples=60)
 @given(bunches(), st.integers(0, 3))
-def test_copies_are_what_their_originals_are_and_never_tested(bunch, seed):
+def test_upsample_gives_copies_the_keys_of_their_originals_and_never_tests_them(bunch, seed):
     partitions = sorted(set(bunch.partition[bunch.target >= 0].tolist()))
     if not partitions:
         return
@@ -357,7 +357,7 @@ def test_copies_are_what_their_originals_are_and_never_tested(bunch, seed):
     assert_same(same, more)
 
 
-def test_clips_of_a_class_are_repeated_evenly():
+def test_upsample_repeats_the_clips_of_a_class_evenly():
     bunch = named(10, target=[0] * 7 + [1] * 3, target_names=["ant", "bee"])
     copies = upsample(bunch, random_state=0).copy_of.tolist()
     assert sorted(copies.count(name) for name in ("7.wav", "8.wav", "9.wav")) == [1, 1, 2]
@@ -365,7 +365,7 @@ def test_clips_of_a_class_are_repeated_evenly():
     assert len(others) == 3
 
 
-def test_every_training_side_is_balanced_where_all_classes_are_in_all_folds():
+def test_upsample_balances_every_training_set_where_all_classes_are_in_all_folds():
     target = [0, 0, 1] * 4
     folds = np.repeat([[1, 0], [0, 1]], 6, axis=0)
     bunch = named(12, target=target, target_names=["ant", "bee"], folds=folds)
@@ -375,7 +375,7 @@ def test_every_training_side_is_balanced_where_all_classes_are_in_all_folds():
         assert np.bincount(more.target[test]).tolist() == [4, 2]
 
 
-def test_evaluation_trains_on_copies_and_tests_none():
+def test_cross_validation_trains_on_copies_and_tests_none():
     rng = np.random.RandomState(0)
     bunch = named(
         20,
@@ -398,7 +398,7 @@ def test_evaluation_trains_on_copies_and_tests_none():
     np.testing.assert_array_equal(tested, more.copy_of == "")
 
 
-def test_only_training_clips_are_repeated_unless_asked_for():
+def test_upsample_repeats_only_the_training_partition_by_default():
     partition = ["train"] * 3 + ["test"] * 3
     bunch = named(target=[0, 0, 1, 0, 0, 1], target_names=["ant", "bee"], partition=partition)
     assert upsample(bunch).copy_of[6:].tolist() == ["2.wav"]
@@ -407,14 +407,14 @@ def test_only_training_clips_are_repeated_unless_asked_for():
     assert both.partition[6:].tolist() == ["test", "train"]
 
 
-def test_a_copy_s_name_avoids_names_that_are_taken():
+def test_upsample_gives_copies_unused_names():
     bunch = make_bunch(
         ["a"] * 4, ["a", "a#2", "b", "c"], target=[0, 1, 1, 1], target_names=["ant", "bee"]
     )
     assert upsample(bunch).filenames[4:].tolist() == ["a#3", "a#4"]
 
 
-def test_what_cannot_be_balanced_is_refused():
+def test_upsample_refuses_data_sets_that_cannot_be_balanced():
     with pytest.raises(ValueError, match="target for regression"):
         upsample(named(target=[0.5] * 6))
     with pytest.raises(ValueError, match="no labelled clips"):
@@ -428,7 +428,7 @@ def test_what_cannot_be_balanced_is_refused():
         add_folds(upsample(bunch), 2)
 
 
-def test_a_data_set_with_other_data_is_one_although_it_is_a_dict_then(tmp_path):
+def test_operations_accept_a_dict_with_the_keys_of_a_bunch(tmp_path):
     bunch = make_sounds(12, n_classes=2, n_sessions=2, random_state=0)
     features = bunch | {"data": np.eye(12)}
     assert type(features) is dict

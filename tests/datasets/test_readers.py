@@ -70,7 +70,7 @@ def test_every_reader_returns_the_same_keys_and_kinds(tmp_path):
         assert isinstance(bunch.DESCR, str)
 
 
-def test_what_is_not_known_is_marked_so():
+def test_make_bunch_marks_unknown_labels_partitions_and_groups():
     bunch = make_bunch(NAMES, NAMES)
     assert bunch.target.tolist() == [-1, -1, -1]
     assert bunch.partition.tolist() == bunch.groups.tolist() == ["", "", ""]
@@ -78,13 +78,13 @@ def test_what_is_not_known_is_marked_so():
     assert bunch.cv == []
 
 
-def test_regression_targets_stay_floats_with_nan_where_unlabelled():
+def test_make_bunch_keeps_regression_targets_as_floats_with_nan_where_unlabelled():
     bunch = make_bunch(NAMES, NAMES, target=np.float32([0.5, np.nan, 2]))
     assert bunch.target.dtype == np.float64
     np.testing.assert_array_equal(bunch.target, [0.5, np.nan, 2])
 
 
-def test_what_is_missing_is_not_a_group_or_partition_of_its_own():
+def test_make_bunch_stores_missing_groups_and_partitions_as_empty_text():
     groups = [None, float("nan"), "x", "", 3]
     bunch = make_bunch(list("abcde"), list("abcde"), groups=groups)
     assert bunch.groups.tolist() == ["", "", "x", "", "3"]
@@ -94,12 +94,12 @@ def test_what_is_missing_is_not_a_group_or_partition_of_its_own():
 
 @pytest.mark.parametrize("key", ["data", "filenames"])
 @pytest.mark.parametrize("value", ["ab", b"ab", {"a", "b"}])
-def test_what_has_no_order_or_is_one_text_is_refused(key, value):
+def test_make_bunch_refuses_sets_and_single_texts(key, value):
     with pytest.raises(TypeError, match=f"Got {key} of type {type(value).__name__}, expected"):
         make_bunch(**{"data": ["a", "b"], "filenames": ["a", "b"]} | {key: value})
 
 
-def test_data_that_is_no_list_of_paths_is_kept_as_it_is():
+def test_make_bunch_keeps_data_other_than_lists_of_paths():
     features = np.zeros((3, 4), dtype=np.float32)
     assert make_bunch(features, NAMES).data is features
     assert make_bunch([Path("x", name) for name in NAMES], NAMES).data[2] == str(Path("x/c.wav"))
@@ -130,7 +130,7 @@ def test_data_that_is_no_list_of_paths_is_kept_as_it_is():
         ({"groups": ["x"]}, "groups with 1 entries for 3 filenames"),
     ],
 )
-def test_a_bunch_whose_parts_disagree_is_refused(changes, message):
+def test_make_bunch_refuses_parts_that_disagree(changes, message):
     parts = {"data": NAMES, "filenames": NAMES, "target": [0, 1, 1], "target_names": ["x", "y"]}
     with pytest.raises(ValueError, match=message):
         make_bunch(**(parts | changes))
@@ -138,7 +138,7 @@ def test_a_bunch_whose_parts_disagree_is_refused(changes, message):
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=30).filter(lambda ids: len(set(ids)) > 1))
-def test_one_fold_per_clip_tests_each_clip_once_and_trains_on_the_rest(ids):
+def test_fold_columns_test_each_clip_once_and_train_on_the_others(ids):
     folds, names = fold_columns([str(i) for i in ids])
     filenames = [f"{i}.wav" for i in range(len(ids))]
     cv = make_bunch(filenames, filenames, folds=folds, fold_names=names).cv
@@ -152,7 +152,7 @@ def test_one_fold_per_clip_tests_each_clip_once_and_trains_on_the_rest(ids):
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=20))
-def test_folds_that_overlap_become_exactly_the_index_arrays_they_say(rows):
+def test_make_bunch_turns_overlapping_folds_into_their_index_arrays(rows):
     rows = [(0, 1), (1, 0), *rows]  # so that each fold trains and tests
     filenames = [f"{i}.wav" for i in range(len(rows))]
     bunch = make_bunch(filenames, filenames, folds=rows)
@@ -165,7 +165,7 @@ def test_folds_that_overlap_become_exactly_the_index_arrays_they_say(rows):
     np.testing.assert_array_equal(back, rows)
 
 
-def test_paths_and_folds_go_straight_into_scikit_learn(tmp_path):
+def test_cross_validate_accepts_the_paths_and_folds_of_a_bunch(tmp_path):
     touch(tmp_path, *(f"fold_{i}/{c}/{i}.wav" for i in range(3) for c in ("cat", "dog")))
     bunch = load_folder(tmp_path)
     said = FunctionTransformer(lambda paths: np.array([["cat" in Path(p).parts] for p in paths]))
@@ -198,7 +198,7 @@ def esc50(tmp_path):
     return tmp_path
 
 
-def test_esc_of_2015_is_read_from_its_file_names(tmp_path):
+def test_load_esc_reads_the_layout_of_2015_from_file_names(tmp_path):
     touch(
         tmp_path,
         "002 - Rain/2-17367-B.ogg",
@@ -216,7 +216,7 @@ def test_esc_of_2015_is_read_from_its_file_names(tmp_path):
     assert bunch.DESCR.startswith("ESC-10")
 
 
-def test_esc_of_today_is_read_from_its_table(esc50):
+def test_load_esc_reads_todays_layout_from_its_table(esc50):
     bunch = load_esc(esc50)
     assert bunch.target_names == ["dog", "pig", "helicopter"]
     assert labels(bunch) == ["helicopter", "dog", "pig", "pig"]
@@ -226,7 +226,7 @@ def test_esc_of_today_is_read_from_its_table(esc50):
     assert bunch.DESCR.startswith("ESC-50")
 
 
-def test_clips_that_the_esc_table_does_not_list_are_left_out_with_a_warning(esc50):
+def test_load_esc_warns_about_unlisted_clips_and_omits_them(esc50):
     touch(esc50, "audio/extra.wav")
     for subset in (None, "esc10"):
         with pytest.warns(UserWarning, match=r"1 audio files .*'audio/extra.wav', are") as caught:
@@ -234,14 +234,14 @@ def test_clips_that_the_esc_table_does_not_list_are_left_out_with_a_warning(esc5
         assert caught[0].filename == __file__
 
 
-def test_the_esc10_subset_is_what_the_table_marks(esc50):
+def test_load_esc_takes_the_esc10_subset_from_the_table(esc50):
     bunch = load_esc(esc50, subset="esc10")
     assert bunch.target_names == ["dog", "helicopter"]
     assert labels(bunch) == ["helicopter", "dog"]
     assert "CC BY 3.0" in bunch.DESCR
 
 
-def test_an_excerpt_with_one_fold_has_no_folds_and_says_so(tmp_path):
+def test_load_esc_warns_about_a_single_fold_and_omits_it(tmp_path):
     touch(tmp_path, "001 - Dog bark/4-1-A.ogg", "002 - Rain/4-2-A.ogg")
     with pytest.warns(UserWarning, match="All 2 clips .* belong to fold 4"):
         bunch = load_esc(tmp_path)
@@ -249,7 +249,7 @@ def test_an_excerpt_with_one_fold_has_no_folds_and_says_so(tmp_path):
     assert bunch.cv == []
 
 
-def test_clips_that_the_esc_table_lists_but_nobody_has_are_counted_and_named(esc50):
+def test_load_esc_counts_and_names_missing_clips(esc50):
     (esc50 / "audio/1-7-A-0.wav").unlink()
     (esc50 / "audio/2-8-B-2.wav").unlink()
     with pytest.raises(FileNotFoundError, match=r"2 of the 4 files .* first 'audio/1-7-A-0.wav'"):
@@ -266,14 +266,14 @@ def test_clips_that_the_esc_table_lists_but_nobody_has_are_counted_and_named(esc
         ("5-9-A-40.wav", "../../5-9-A-40.wav", "not below"),
     ],
 )
-def test_a_broken_esc_table_is_refused(esc50, old, new, message):
+def test_load_esc_refuses_a_broken_table(esc50, old, new, message):
     table = esc50 / "meta/esc50.csv"
     table.write_text(table.read_text().replace(old, new))
     with pytest.raises(ValueError, match=message):
         load_esc(esc50)
 
 
-def test_what_is_not_esc_is_refused_with_what_was_looked_for(tmp_path):
+def test_load_esc_refuses_another_folder_and_says_what_it_looked_for(tmp_path):
     touch(tmp_path, "dog/a.wav")
     with pytest.raises(FileNotFoundError, match=r"no meta/esc50.csv.*'dog/a.wav'.*001 - Dog bark"):
         load_esc(tmp_path)
@@ -281,21 +281,21 @@ def test_what_is_not_esc_is_refused_with_what_was_looked_for(tmp_path):
         load_esc(tmp_path, subset="esc50")
 
 
-def test_the_esc10_subset_of_esc10_of_2015_is_all_of_it(tmp_path):
+def test_load_esc_takes_all_of_esc10_of_2015_as_the_subset(tmp_path):
     touch(tmp_path, "001 - Dog bark/1-1-A.ogg", "010 - Fire crackling/2-2-A.ogg")
     bunch, whole = load_esc(tmp_path, subset="esc10"), load_esc(tmp_path)
     assert bunch.filenames.tolist() == whole.filenames.tolist()
     assert bunch.DESCR.startswith("ESC-10")
 
 
-def test_esc50_of_2015_does_not_tell_the_esc10_subset(tmp_path):
+def test_load_esc_refuses_the_subset_of_esc50_of_2015(tmp_path):
     touch(tmp_path, "101 - Dog/1-1-A.ogg", "210 - Rain/2-2-A.ogg")
     assert load_esc(tmp_path).DESCR.startswith("ESC-50")
     with pytest.raises(ValueError, match=r"subset='esc10' .* is ESC-50 without meta/esc50.csv"):
         load_esc(tmp_path, subset="esc10")
 
 
-def test_an_esc10_subset_without_clips_is_refused(esc50):
+def test_load_esc_refuses_a_subset_without_clips(esc50):
     table = esc50 / "meta/esc50.csv"
     table.write_text(table.read_text().replace("True", "False"))
     with pytest.raises(ValueError, match=r"no row .* is in it"):
@@ -303,7 +303,7 @@ def test_an_esc10_subset_without_clips_is_refused(esc50):
 
 
 @pytest.mark.skipif(not (SHARED / "esc-10").is_dir(), reason="ESC-10 is not here")
-def test_the_real_esc10_has_five_even_folds_that_share_no_recording():
+def test_the_published_esc10_has_five_even_folds_that_share_no_recording():
     bunch = load_esc(SHARED / "esc-10")
     assert len(bunch.data) == 400
     assert bunch.target_names[:3] == ["Dog bark", "Rain", "Sea waves"]
@@ -314,7 +314,7 @@ def test_the_real_esc10_has_five_even_folds_that_share_no_recording():
 
 
 @pytest.mark.skipif(not (SHARED / "esc-50-layout").is_dir(), reason="the excerpt is not here")
-def test_the_excerpt_of_the_real_esc50_is_read_by_number_of_class():
+def test_load_esc_orders_the_classes_of_esc50_by_number():
     with pytest.warns(UserWarning, match="All 6 clips .* belong to fold 4"):
         bunch = load_esc(SHARED / "esc-50-layout")
     assert bunch.target_names == ["dog", "rooster", "rain", "sneezing", "helicopter", "chainsaw"]
@@ -324,7 +324,7 @@ def test_the_excerpt_of_the_real_esc50_is_read_by_number_of_class():
 # load_folder
 
 
-def test_class_folders_become_classes_and_other_files_are_left_out(tmp_path):
+def test_load_folder_reads_classes_from_folders_and_omits_other_files(tmp_path):
     touch(tmp_path, "dog/b.WAV", "cat/a.flac", "cat/.hidden.wav", "cat/notes.txt", ".git/x.wav")
     bunch = load_folder(tmp_path)
     assert bunch.filenames.tolist() == ["cat/a.flac", "dog/b.WAV"]
@@ -332,7 +332,7 @@ def test_class_folders_become_classes_and_other_files_are_left_out(tmp_path):
     assert "<class>/<clip>" in bunch.DESCR
 
 
-def test_fold_folders_become_folds_in_the_order_of_their_numbers(tmp_path):
+def test_load_folder_orders_fold_folders_by_number(tmp_path):
     touch(tmp_path, "fold_10/cat/a.wav", "fold_2/dog/a.wav", "fold_2/b.wav", "fold_01/dog/a.wav")
     bunch = load_folder(tmp_path)
     assert bunch.filenames.tolist() == [
@@ -345,7 +345,7 @@ def test_fold_folders_become_folds_in_the_order_of_their_numbers(tmp_path):
     assert bunch.folds.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 0]]
 
 
-def test_partition_folders_become_partitions_under_our_names(tmp_path):
+def test_load_folder_translates_names_of_partition_folders(tmp_path):
     touch(tmp_path, "Train/cat/a.wav", "validation/dog/b.wav", "test/c.wav")
     bunch = load_folder(tmp_path)
     assert bunch.filenames.tolist() == ["Train/cat/a.wav", "test/c.wav", "validation/dog/b.wav"]
@@ -363,7 +363,7 @@ def test_partition_folders_become_partitions_under_our_names(tmp_path):
         ("cat/a.wav", "dog/b.wav", "c.wav"),
     ],
 )
-def test_a_folder_that_tells_nothing_is_every_audio_file_unlabelled(tmp_path, names):
+def test_load_folder_reads_other_folders_as_unlabelled_clips(tmp_path, names):
     bunch = load_folder(touch(tmp_path, *names))
     assert bunch.filenames.tolist() == sorted(names)
     assert bunch.target.tolist() == [-1] * len(names)
@@ -371,7 +371,7 @@ def test_a_folder_that_tells_nothing_is_every_audio_file_unlabelled(tmp_path, na
     assert "unlabelled" in bunch.DESCR
 
 
-def test_a_layout_that_is_asked_for_is_taken_or_refused_with_the_clip_that_differs(tmp_path):
+def test_load_folder_reads_the_given_layout_or_names_the_clip_that_differs(tmp_path):
     touch(tmp_path, "cat/a.wav", "dog/b.wav", "c.wav")
     with pytest.raises(ValueError, match=r"clip 'c.wav' in .*expected <class>/<clip>"):
         load_folder(tmp_path, layout="classes")
@@ -383,19 +383,19 @@ def test_a_layout_that_is_asked_for_is_taken_or_refused_with_the_clip_that_diffe
 
 
 @pytest.mark.parametrize("stray", ["extra/cat/c.wav", "fold_1/cat/deep/c.wav", "c.wav"])
-def test_a_clip_beside_the_folds_is_named(tmp_path, stray):
+def test_load_folder_names_a_clip_outside_of_the_fold_folders(tmp_path, stray):
     touch(tmp_path, "fold_1/cat/a.wav", "fold_2/cat/b.wav", stray)
     with pytest.raises(ValueError, match=f"clip '{stray}'"):
         load_folder(tmp_path)
 
 
-def test_a_single_fold_is_refused_by_name(tmp_path):
+def test_load_folder_refuses_a_single_fold_by_name(tmp_path):
     touch(tmp_path, "fold_3/cat/a.wav", "fold_3/dog/a.wav")
     with pytest.raises(ValueError, match="fold 3 without training clips"):
         load_folder(tmp_path)
 
 
-def test_a_folder_without_audio_is_refused_with_what_was_looked_for(tmp_path):
+def test_load_folder_refuses_a_folder_without_audio_and_says_what_it_looked_for(tmp_path):
     touch(tmp_path, "notes.txt", ".a.wav")
     with pytest.raises(
         FileNotFoundError, match=r"no audio file .* \.flac.*do not start with a dot"
@@ -404,7 +404,7 @@ def test_a_folder_without_audio_is_refused_with_what_was_looked_for(tmp_path):
 
 
 @pytest.mark.parametrize("load", [load_esc, load_folder])
-def test_a_path_that_is_no_folder_is_refused(tmp_path, load):
+def test_readers_refuse_a_path_that_is_no_folder(tmp_path, load):
     touch(tmp_path, "clip.wav")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load(tmp_path / "nowhere")
@@ -412,7 +412,7 @@ def test_a_path_that_is_no_folder_is_refused(tmp_path, load):
         load(tmp_path / "clip.wav")
 
 
-def test_links_to_folders_are_followed_and_circles_end(tmp_path):
+def test_load_folder_follows_links_to_folders_and_ends_at_circles(tmp_path):
     touch(tmp_path / "store", "a.wav")
     touch(tmp_path / "corpus", "dog/b.wav")
     (tmp_path / "corpus/cat").symlink_to(tmp_path / "store")
@@ -424,7 +424,7 @@ def test_links_to_folders_are_followed_and_circles_end(tmp_path):
 # load_table
 
 
-def test_a_table_tells_everything_at_once(tmp_path):
+def test_load_table_reads_labels_folds_partitions_and_groups(tmp_path):
     text = (
         "clip,call,round,part,bird\n"
         "in/a.wav,owl,2,train,x\n"
@@ -448,7 +448,7 @@ def test_a_table_tells_everything_at_once(tmp_path):
 @pytest.mark.parametrize("delimiter", list(",;\t|"))
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_delimiter_byte_order_mark_and_line_ends_do_not_matter(
+def test_load_table_accepts_any_delimiter_byte_order_mark_and_line_ends(
     tmp_path, delimiter, encoding, newline
 ):
     lines = ["", "file,label,note", 'ä.wav,Eule,"two\nlines; and, more|"', "b.wav,Uhu,", "", " ,,"]
@@ -457,7 +457,7 @@ def test_delimiter_byte_order_mark_and_line_ends_do_not_matter(
     assert labels(load_table(table, path="file", target="label")) == ["Eule", "Uhu"]
 
 
-def test_a_delimiter_that_is_given_is_taken(tmp_path):
+def test_load_table_uses_the_given_delimiter(tmp_path):
     table = write_table(tmp_path, "file:label\na.wav:owl\n", "a.wav")
     assert labels(load_table(table, path="file", target="label", delimiter=":")) == ["owl"]
     with pytest.raises(ValueError, match="delimiter='::', expected one character"):
@@ -474,7 +474,9 @@ def test_a_delimiter_that_is_given_is_taken(tmp_path):
         (["", "?", ""], [-1, -1, -1], []),
     ],
 )
-def test_decimal_numbers_are_values_and_all_else_is_classes(tmp_path, cells, target, names):
+def test_load_table_reads_decimal_numbers_as_regression_and_other_cells_as_classes(
+    tmp_path, cells, target, names
+):
     rows = "".join(f"{name};{cell}\n" for name, cell in zip(NAMES, cells, strict=True))
     bunch = load_table(write_table(tmp_path, f"f;t\n{rows}", *NAMES), path="f", target="t")
     np.testing.assert_array_equal(bunch.target, target)
@@ -482,7 +484,7 @@ def test_decimal_numbers_are_values_and_all_else_is_classes(tmp_path, cells, tar
     assert bunch.target_names == names
 
 
-def test_the_task_can_be_said(tmp_path):
+def test_load_table_reads_the_target_for_the_given_task(tmp_path):
     table = write_table(tmp_path, "f,t\na.wav,1\nb.wav,2.0\n", "a.wav", "b.wav")
     read = {"path": "f", "target": "t"}
     assert load_table(table, **read, task="regression").target.tolist() == [1.0, 2.0]
@@ -491,7 +493,7 @@ def test_the_task_can_be_said(tmp_path):
         load_table(table, **read, task="ranking")
 
 
-def test_class_names_that_are_given_set_the_order_and_the_limits(tmp_path):
+def test_load_table_takes_only_the_given_classes_in_their_order(tmp_path):
     table = write_table(tmp_path, "f,t\na.wav,lo\nb.wav,hi\nc.wav,?\n", *NAMES)
     read = {"path": "f", "target": "t"}
     bunch = load_table(table, **read, target_names=["lo", "mid", "hi"])
@@ -504,7 +506,7 @@ def test_class_names_that_are_given_set_the_order_and_the_limits(tmp_path):
         load_table(table, path="f", target_names=["lo"])
 
 
-def test_a_column_per_fold_lets_folds_overlap(tmp_path):
+def test_load_table_reads_overlapping_folds_from_one_column_each(tmp_path):
     table = write_table(tmp_path, "f,x,y\na.wav,0,0\nb.wav,1,0\nc.wav,1,1\n", *NAMES)
     bunch = load_table(table, path="f", fold=["x", "y"])
     assert bunch.folds.tolist() == [[0, 0], [1, 0], [1, 1]]
@@ -542,7 +544,7 @@ def test_a_column_per_fold_lets_folds_overlap(tmp_path):
         ("f,t\na.wav,0\nb.wav,2\n", {"fold": ["t"]}, "'2' in fold column 't' for clip 'b.wav'"),
     ],
 )
-def test_a_broken_table_is_refused(tmp_path, text, columns, message):
+def test_load_table_refuses_a_broken_table(tmp_path, text, columns, message):
     table = write_table(tmp_path / "in", text, "a.wav", "b.wav")
     with pytest.raises(ValueError, match=message):
         load_table(table, path="f", **columns)
@@ -551,20 +553,20 @@ def test_a_broken_table_is_refused(tmp_path, text, columns, message):
 @pytest.mark.parametrize(
     "yes_no", [("1", "0"), ("1.0", "0.0"), ("True", "False"), ("TRUE", "false")]
 )
-def test_membership_in_a_fold_is_read_however_programs_write_it(tmp_path, yes_no):
+def test_load_table_reads_fold_membership_in_all_common_notations(tmp_path, yes_no):
     rows = f"a.wav,{yes_no[0]}\nb.wav,{yes_no[1]}\n"
     table = write_table(tmp_path, f"f,held\n{rows}", "a.wav", "b.wav")
     assert load_table(table, path="f", fold=["held"]).folds.tolist() == [[1], [0]]
 
 
-def test_a_delimiter_that_is_none_of_the_usual_is_asked_for(tmp_path):
+def test_load_table_asks_for_an_unusual_delimiter(tmp_path):
     table = write_table(tmp_path, "f t\na.wav x\n", "a.wav")
     with pytest.raises(ValueError, match=r"Columns there: 'f t'\. .* Then give delimiter="):
         load_table(table, path="f", target="t")
     assert labels(load_table(table, path="f", target="t", delimiter=" ")) == ["x"]
 
 
-def test_missing_clips_are_counted_and_three_of_them_named(tmp_path):
+def test_load_table_counts_missing_clips_and_names_three(tmp_path):
     rows = "".join(f"{i}.wav\n" for i in range(5))
     table = write_table(tmp_path, f"f\n{rows}", "2.wav")
     with pytest.raises(
@@ -582,20 +584,20 @@ def test_missing_clips_are_counted_and_three_of_them_named(tmp_path):
     ],
     ids=["Unicode form", "case", "separator"],
 )
-def test_a_name_that_only_looks_the_same_is_shown(tmp_path, there, listed):
+def test_load_table_shows_a_file_whose_name_only_looks_the_same(tmp_path, there, listed):
     table = write_table(tmp_path, f"f\n{listed}\n", there)
     with pytest.raises(FileNotFoundError) as caught:
         load_table(table, path="f")
     assert f"There is {there!a}, where the list has {listed!a}" in str(caught.value)
 
 
-def test_a_folder_is_no_clip(tmp_path):
+def test_load_table_does_not_accept_a_folder_as_a_clip(tmp_path):
     table = write_table(tmp_path, "f\na\n", "a/b.wav")
     with pytest.raises(FileNotFoundError, match="Add the files"):
         load_table(table, path="f")
 
 
-def test_a_table_that_is_missing_or_no_text_is_refused(tmp_path):
+def test_load_table_refuses_a_missing_table_and_one_that_is_no_text(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"clips.csv', .* exists. The current directory"):
         load_table(tmp_path / "clips.csv", path="f")
     with pytest.raises(IsADirectoryError, match="which is a folder, expected a text file"):
@@ -607,7 +609,7 @@ def test_a_table_that_is_missing_or_no_text_is_refused(tmp_path):
         load_table([["a.wav"]], path="f")
 
 
-def test_clips_may_lie_elsewhere_if_root_says_so(tmp_path):
+def test_load_table_finds_clips_below_root(tmp_path):
     touch(tmp_path / "wav", "a.wav", "b.wav")
     absolute = tmp_path / "wav/b.wav"
     table = write_table(tmp_path / "lab", f"f\na.wav\n{absolute}\n")
@@ -616,7 +618,7 @@ def test_clips_may_lie_elsewhere_if_root_says_so(tmp_path):
     assert bunch.data[1] == str(absolute)
 
 
-def test_a_data_frame_reads_as_its_text_would(tmp_path, monkeypatch):
+def test_load_table_reads_a_data_frame_like_its_text(tmp_path, monkeypatch):
     touch(tmp_path, *NAMES)
     monkeypatch.chdir(tmp_path)
     frame = pd.DataFrame(
@@ -653,7 +655,7 @@ cell = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, 
     rows=st.lists(st.tuples(cell, cell), min_size=2, max_size=6),
     delimiter=st.sampled_from(",;\t|"),
 )
-def test_any_text_in_a_table_arrives_as_it_was_written(tmp_path_factory, rows, delimiter):
+def test_load_table_returns_any_cell_unchanged(tmp_path_factory, rows, delimiter):
     folder = touch(tmp_path_factory.mktemp("table"), *(f"{i}.wav" for i in range(len(rows))))
     with open(folder / "t.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter=delimiter)
@@ -668,7 +670,7 @@ def test_any_text_in_a_table_arrives_as_it_was_written(tmp_path_factory, rows, d
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=60) | st.text('f,;t"\n\r\0 ax.', max_size=40).map(str.encode))
-def test_whatever_a_table_holds_it_is_read_or_refused(tmp_path_factory, content):
+def test_load_table_reads_or_refuses_any_text_without_another_error(tmp_path_factory, content):
     table = tmp_path_factory.getbasetemp() / "fuzz.csv"
     table.write_bytes(b"f,t\n" + content)
     try:

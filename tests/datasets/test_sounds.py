@@ -52,7 +52,7 @@ def tremolo_rate(event):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_each_class_does_what_its_name_says(seed):
+def test_each_class_of_make_sounds_sounds_like_its_name(seed):
     def ends(name):
         event = play(name, seed)
         return pitch(event[:3000]), pitch(event[-3000:])
@@ -75,7 +75,7 @@ def test_each_class_does_what_its_name_says(seed):
     assert 7 < tremolo_rate(play("fast tremolo", seed)) < 12
 
 
-def test_the_two_of_a_pair_have_the_same_long_term_spectrum():
+def test_paired_classes_have_the_same_long_term_spectrum():
     names = list(SOUNDS)
     for first, second in zip(names[::2], names[1::2], strict=True):
         if not SOUNDS[second].backwards:
@@ -84,7 +84,7 @@ def test_the_two_of_a_pair_have_the_same_long_term_spectrum():
         np.testing.assert_allclose(*spectra, atol=1e-8 * spectra[0].max())
 
 
-def test_averages_over_time_miss_what_the_order_of_segments_tells():
+def test_a_classifier_needs_the_order_of_segments_to_separate_the_classes():
     """What the generator is for; chance is 0.125."""
     bunch = make_sounds(random_state=0)
     levels = [band_levels(waveform) for waveform in bunch.data]
@@ -139,7 +139,7 @@ def record(seed=0, **session):
     )
 
 
-def test_clips_vary_by_three_decibels_around_their_sessions_level():
+def test_levels_of_clips_vary_by_three_decibels_around_that_of_their_session():
     levels = [decibels(record(seed)) for seed in range(20)]
     assert min(levels) > -33.01
     assert max(levels) < -26.99
@@ -147,7 +147,7 @@ def test_clips_vary_by_three_decibels_around_their_sessions_level():
 
 
 @pytest.mark.parametrize("tilt", [0.0, 1.0, 2.0])
-def test_the_background_has_its_sessions_distance_and_tilt(tilt):
+def test_the_background_has_the_level_and_spectral_tilt_of_its_session(tilt):
     clean, noisy = record(), record(snr=12.0, tilt=tilt)
     noise = noisy.astype(float) - clean
     assert decibels(noise) == pytest.approx(decibels(clean) - 12, abs=0.01)
@@ -160,7 +160,7 @@ def test_the_background_has_its_sessions_distance_and_tilt(tilt):
     assert slope == pytest.approx(-tilt, abs=0.2)
 
 
-def test_a_room_repeats_the_sound_and_leaves_its_level():
+def test_reverberation_repeats_the_sound_and_keeps_its_level():
     echo = np.zeros(801)
     echo[800] = 1
     dry, late = record(), record(impulse_response=echo)
@@ -169,7 +169,7 @@ def test_a_room_repeats_the_sound_and_leaves_its_level():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_rooms_have_a_direct_sound_and_a_weaker_tail_that_decays(seed):
+def test_impulse_responses_have_a_direct_sound_and_a_weaker_decaying_tail(seed):
     response = _make_session(RATE, np.random.default_rng(seed)).impulse_response
     tail = response[1:]
     assert response[0] == 1
@@ -179,7 +179,7 @@ def test_rooms_have_a_direct_sound_and_a_weaker_tail_that_decays(seed):
 
 
 @pytest.mark.parametrize("sampling_rate", [8000, 22050, 44100])
-def test_the_shortest_clips_of_all_classes_are_sound_at_any_rate(sampling_rate):
+def test_the_shortest_clips_of_all_classes_are_finite_at_any_rate(sampling_rate):
     bunch = make_sounds(50, n_classes=10, sampling_rate=sampling_rate, duration=0.1, random_state=0)
     assert bunch.data.shape == (50, sampling_rate // 10)
     assert np.isfinite(bunch.data).all()
@@ -191,7 +191,7 @@ def test_a_single_session_has_no_folds():
     assert bunch.folds.shape == (4, 0)
 
 
-def test_lengths_drawn_from_a_range_give_an_array_of_waveforms():
+def test_durations_drawn_from_a_range_give_an_array_of_waveforms():
     bunch = make_sounds(20, n_classes=2, sampling_rate=8000, duration=(0.2, 0.5), random_state=0)
     lengths = [len(waveform) for waveform in bunch.data]
     assert bunch.data.dtype == object
@@ -211,7 +211,7 @@ def test_a_seed_gives_the_same_clips_and_more_clips_leave_them_as_they_are():
     assert not np.array_equal(few.data[0][:3000], other.data[0][:3000])
 
 
-def test_random_states_are_drawn_from_and_the_global_one_is_left_alone():
+def test_make_sounds_draws_from_a_random_state_and_not_from_the_global_one():
     before = np.random.get_state()[1].copy()
     state = np.random.RandomState(0)
     first, second = (make_sounds(10, n_classes=2, random_state=state) for _ in range(2))
@@ -219,7 +219,7 @@ def test_random_states_are_drawn_from_and_the_global_one_is_left_alone():
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
-def test_clips_on_disk_are_those_in_memory_and_read_as_a_corpus(tmp_path):
+def test_clips_written_to_a_folder_equal_those_in_memory(tmp_path):
     settings = {"n_classes": 3, "n_sessions": 2, "duration": (0.2, 0.3), "random_state": 0}
     memory = make_sounds(12, **settings)
     disk = make_sounds(12, **settings, folder=tmp_path / "new/sounds")
@@ -239,7 +239,7 @@ def test_clips_on_disk_are_those_in_memory_and_read_as_a_corpus(tmp_path):
     ]
 
 
-def test_writing_again_is_harmless_and_other_peoples_clips_are_not_mixed_in(tmp_path):
+def test_make_sounds_overwrites_its_own_clips_and_refuses_a_folder_with_others(tmp_path):
     settings = {"n_classes": 2, "n_sessions": 2, "duration": 0.1, "random_state": 0}
     make_sounds(8, **settings, folder=tmp_path)
     make_sounds(8, **settings, folder=tmp_path)
@@ -247,7 +247,7 @@ def test_writing_again_is_harmless_and_other_peoples_clips_are_not_mixed_in(tmp_
         make_sounds(4, **settings, folder=tmp_path)
 
 
-def test_a_write_that_fails_leaves_the_old_clip_and_nothing_half_done(tmp_path, monkeypatch):
+def test_make_sounds_keeps_the_old_clip_where_writing_fails(tmp_path, monkeypatch):
     settings = {"n_classes": 2, "n_sessions": 1, "duration": 0.1, "random_state": 0}
     old = make_sounds(2, **settings, folder=tmp_path)
     before = {path: Path(path).read_bytes() for path in old.data}
@@ -281,6 +281,6 @@ def test_a_write_that_fails_leaves_the_old_clip_and_nothing_half_done(tmp_path, 
         ({"duration": float("inf")}, "duration=inf"),
     ],
 )
-def test_parameters_out_of_range_are_refused(parameters, message):
+def test_make_sounds_refuses_parameters_out_of_range(parameters, message):
     with pytest.raises(ValueError, match=message):
         make_sounds(**parameters)

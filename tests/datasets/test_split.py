@@ -38,7 +38,7 @@ names_of_groups = st.sampled_from(["", *"abcdefghij"])
 
 @settings(deadline=None, max_examples=60)
 @given(targets, st.integers(2, 6), st.integers(0, 9))
-def test_folds_of_single_clips_are_even_to_within_one_clip(target, n_folds, seed):
+def test_add_folds_without_groups_divides_classes_evenly_to_within_one_clip(target, n_folds, seed):
     bunch = named(target)
     before = pickle.dumps(bunch)
     with warnings.catch_warnings():
@@ -61,7 +61,7 @@ def test_folds_of_single_clips_are_even_to_within_one_clip(target, n_folds, seed
     st.lists(st.tuples(st.integers(-1, 3), names_of_groups), min_size=12, max_size=60),
     st.integers(0, 9),
 )
-def test_no_group_is_torn_apart_and_no_part_is_empty(rows, seed):
+def test_add_folds_and_add_partitions_keep_groups_together_and_fill_every_part(rows, seed):
     target, groups = zip(*rows, strict=True)
     alone = groups.count("")
     n_groups = len(set(groups) - {""}) + alone
@@ -84,7 +84,7 @@ def test_no_group_is_torn_apart_and_no_part_is_empty(rows, seed):
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 2), min_size=30, max_size=90), st.integers(0, 9))
-def test_partitions_of_single_clips_have_their_share_of_every_class(target, seed):
+def test_add_partitions_without_groups_gives_each_its_share_of_every_class(target, seed):
     target = [0, 1, 2] * 5 + target
     bunch = named(target)
     before = pickle.dumps(bunch)
@@ -96,7 +96,7 @@ def test_partitions_of_single_clips_have_their_share_of_every_class(target, seed
             assert abs((of_class == name).sum() - share * len(of_class)) <= 1.5
 
 
-def test_esc10_divides_exactly_with_its_recordings_whole(shared):
+def test_add_folds_divides_esc10_evenly_by_recording(shared):
     esc10 = load_esc(shared / "esc-10")
     parts = add_partitions(esc10, random_state=0)
     for name, share in zip(PARTITIONS, (24, 8, 8), strict=True):
@@ -109,7 +109,7 @@ def test_esc10_divides_exactly_with_its_recordings_whole(shared):
         assert not set(folds.groups[test]) & set(rest)
 
 
-def test_the_seed_decides():
+def test_random_state_determines_folds_and_partitions():
     bunch = named([0, 1] * 20)
     folds = [add_folds(bunch, random_state=seed).folds for seed in (0, 0, 1)]
     np.testing.assert_array_equal(folds[0], folds[1])
@@ -119,19 +119,19 @@ def test_the_seed_decides():
     assert (parts[0] != parts[2]).any()
 
 
-def test_global_random_state_is_left_alone():
+def test_add_folds_does_not_use_the_global_random_state():
     before = np.random.get_state()[1].copy()
     add_partitions(add_folds(named([0, 1] * 10), 2, random_state=0), random_state=0)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
-def test_a_large_group_is_made_up_for_by_small_ones():
+def test_add_folds_compensates_a_large_group_with_small_ones():
     bunch = named([0] * 16, groups=["x"] * 8 + list("abcdefgh"))
     for seed in range(5):
         assert add_folds(bunch, 2, random_state=seed).folds.sum(axis=0).tolist() == [8, 8]
 
 
-def test_another_key_may_say_what_belongs_together():
+def test_add_folds_takes_groups_from_another_key():
     bunch = named([0, 1] * 10, groups=list("ab" * 10))
     bunch.room = [row // 5 for row in range(20)]
     folds = add_folds(bunch, 2, groups="room", random_state=0).folds[:, 0]
@@ -140,14 +140,14 @@ def test_another_key_may_say_what_belongs_together():
     assert alone.folds.sum(axis=0).tolist() == [2] * 10
 
 
-def test_unknown_groups_of_any_kind_stand_alone():
+def test_add_folds_treats_each_clip_without_a_group_as_its_own_group():
     bunch = named([0] * 4)
     for unknown in ("", None, np.nan):
         bunch.room = [unknown, unknown, unknown, "x"]
         assert add_folds(bunch, 4, groups="room").folds.sum(axis=0).tolist() == [1] * 4
 
 
-def test_values_to_regress_on_are_spread_over_folds_by_rank():
+def test_add_folds_stratifies_regression_targets_by_rank():
     values = np.random.RandomState(0).lognormal(size=100)
     bunch = named(values)
     folds = add_folds(bunch, 5, random_state=0)
@@ -160,14 +160,14 @@ def test_values_to_regress_on_are_spread_over_folds_by_rank():
     assert [np.isnan(gaps[test]).sum() for _, test in folds.cv] == [5] * 5
 
 
-def test_a_class_that_is_too_rare_is_named():
+def test_add_folds_and_add_partitions_warn_about_rare_classes():
     with pytest.warns(UserWarning, match=r"1 class.*first 'class 1' \(fold \d\)"):
         add_folds(named([0] * 10 + [1] * 2), 3, random_state=0)
     with pytest.warns(UserWarning, match=r"1 class.*first 'class 1' \(devel, test\)"):
         add_partitions(named([0] * 10 + [1]), random_state=0)
 
 
-def test_a_partition_of_no_share_does_not_occur():
+def test_add_partitions_omits_a_partition_with_share_zero():
     parts = add_partitions(named([0, 1] * 10), train=0.75, devel=0, test=0.25, random_state=0)
     assert {name: (parts.partition == name).sum() for name in PARTITIONS} == {
         "train": 15,
@@ -177,7 +177,7 @@ def test_a_partition_of_no_share_does_not_occur():
     assert parts.partition.dtype == np.dtype("U5")
 
 
-def test_what_was_dropped_is_gone_and_the_rest_stays():
+def test_drop_folds_and_drop_partitions_change_nothing_else():
     bunch = add_partitions(add_folds(named([0, 1] * 10), 2, random_state=0), random_state=0)
     bunch.room = list(range(20))
     before = pickle.dumps(bunch)
@@ -209,6 +209,6 @@ def test_what_was_dropped_is_gone_and_the_rest_stays():
         (lambda bunch: drop_folds({"data": []}), "dict without filenames"),
     ],
 )
-def test_what_cannot_be_divided_is_refused(change, message):
+def test_add_folds_and_add_partitions_refuse_invalid_divisions(change, message):
     with pytest.raises(ValueError, match=message):
         change(named([0, 1] * 5))

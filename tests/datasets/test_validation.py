@@ -45,7 +45,7 @@ def violations(bunch):
     return caught.value.violations
 
 
-def test_what_readers_and_functions_return_passes(shared):
+def test_validate_accepts_the_results_of_readers_and_operations(shared):
     esc10 = load_esc(shared / "esc-10")
     sounds = make_sounds(21, n_classes=4, n_sessions=2, random_state=0)
     for bunch in (esc10, sounds, upsample(sounds), make_bunch(["a"], ["a"], target=[np.nan])):
@@ -59,7 +59,7 @@ def test_what_readers_and_functions_return_passes(shared):
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(2, 6), st.integers(1, 4), st.randoms())
-def test_chunks_pass_in_any_order(n_clips, n_chunks, random):
+def test_validate_accepts_chunks_in_any_order(n_clips, n_chunks, random):
     bunch = chunked(n_clips, n_chunks)
     order = list(range(len(bunch.filenames)))
     random.shuffle(order)
@@ -79,14 +79,14 @@ def test_chunks_pass_in_any_order(n_clips, n_chunks, random):
         ("chunk_nr", 5, "clip '0.wav' has chunks 1, 5, expected each from 0 to 1 once"),
     ],
 )
-def test_each_rule_about_chunks_is_checked(key, value, message):
+def test_validate_checks_each_rule_about_chunks(key, value, message):
     bunch = chunked()
     bunch[key][0] = value
     (only,) = violations(bunch)
     assert message in only
 
 
-def test_chunks_of_one_clip_on_both_sides_of_a_fold_are_refused():
+def test_validate_refuses_chunks_of_one_clip_on_both_sides_of_a_fold():
     bunch = chunked()
     bunch.folds[0] = 0
     bunch.cv = [(np.flatnonzero(fold == 0), np.flatnonzero(fold)) for fold in bunch.folds.T]
@@ -94,7 +94,7 @@ def test_chunks_of_one_clip_on_both_sides_of_a_fold_are_refused():
     assert only.startswith("clip '0.wav' has chunks that differ in folds: [0, 0] and [1, 0]")
 
 
-def test_a_clip_with_fewer_chunks_than_others_is_refused():
+def test_validate_refuses_a_clip_with_fewer_chunks_than_others():
     bunch = chunked()
     for key in ("data", "filenames", "target", "folds", "partition", "groups", "chunk_nr"):
         bunch[key] = bunch[key][:-1]
@@ -102,7 +102,7 @@ def test_a_clip_with_fewer_chunks_than_others_is_refused():
     assert violations(bunch) == ["clip '2.wav' has 1 chunk(s), expected 2 as in other clips"]
 
 
-def test_unlabelled_chunks_for_regression_agree():
+def test_validate_takes_unlabelled_chunks_of_a_regression_for_equal():
     bunch = chunked()
     bunch.target, bunch.target_names = np.array([np.nan] * 4 + [0.5] * 2), []
     validate(bunch)
@@ -110,7 +110,7 @@ def test_unlabelled_chunks_for_regression_agree():
     assert "differ in target: 2.0 and nan" in violations(bunch)[0]
 
 
-def test_every_violation_is_listed_and_the_message_stays_short():
+def test_integrity_error_lists_every_violation_and_shows_ten():
     bunch = chunked(20)
     bunch.chunk_nr[:] = 0
     bunch.partition[::2] = "test"
@@ -139,7 +139,7 @@ def test_every_violation_is_listed_and_the_message_stays_short():
         ({"chunk_nr": [0]}, "chunk_nr has 1 entries"),
     ],
 )
-def test_what_make_bunch_would_refuse_is_refused_afterwards_too(changes, message):
+def test_validate_refuses_what_make_bunch_refuses(changes, message):
     bunch = make_bunch(
         ["a", "b", "c"],
         ["a", "b", "c"],
@@ -152,14 +152,14 @@ def test_what_make_bunch_would_refuse_is_refused_afterwards_too(changes, message
         validate(bunch)
 
 
-def test_what_is_no_data_set_is_refused():
+def test_validate_refuses_objects_that_are_no_data_set():
     with pytest.raises(ValueError, match="Got a Bunch without data"):
         validate(Bunch())
     with pytest.raises(ValueError, match="Got a list, expected a data set"):
         validate([1, 2])
 
 
-def test_every_broken_rule_is_found_and_the_first_one_raised():
+def test_validate_lists_all_broken_rules_and_check_bunch_raises_the_first():
     bunch = make_bunch(
         ["a", "b", "c"],
         ["a", "b", "c"],
@@ -182,7 +182,7 @@ def test_every_broken_rule_is_found_and_the_first_one_raised():
             function(bunch)
 
 
-def test_a_bunch_of_few_keys_is_checked_in_those_that_it_has():
+def test_check_bunch_checks_the_keys_of_a_partial_bunch():
     bunch = {"data": np.zeros((2, 3)), "target": np.array([0, 1])}
     assert type(check_bunch(bunch, required=["data", "target"])) is Bunch
     with pytest.raises(ValueError, match="Got a dict without folds, expected"):

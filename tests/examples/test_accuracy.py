@@ -33,7 +33,7 @@ def run(folder: Path) -> tuple[list[dict], str]:
     return json.loads(record.read_text())["results"], done.stderr
 
 
-def test_predictions_are_those_of_the_pipeline_by_hand_and_the_second_run_computes_nothing(
+def test_the_benchmark_predicts_as_the_same_pipeline_by_hand_and_its_second_run_computes_nothing(
     tmp_path: Path,
 ):
     results, progress = run(tmp_path)

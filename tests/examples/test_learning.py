@@ -28,7 +28,7 @@ def esc10(shared):
     ("axis", "cell", "bidirectional_encoder", "bidirectional_decoder"), BENCHMARK["COMBINATIONS"]
 )
 @pytest.mark.parametrize("data", ["generated", "esc10"])
-def test_the_loss_falls_by_two_fifths_below_that_of_the_mean_frame(
+def test_the_loss_of_each_network_falls_two_fifths_below_that_of_the_mean_frame(
     data, axis, cell, bidirectional_encoder, bidirectional_decoder, request
 ):
     X = request.getfixturevalue(data)

@@ -100,7 +100,7 @@ EXPORTS = [
 
 
 @pytest.mark.parametrize(("export", "source", "save", "options"), EXPORTS)
-def test_exports_are_audeeps_to_the_byte(
+def test_save_csv_and_save_arff_write_the_bytes_of_audeep(
     shared: Path, tmp_path: Path, export: str, source: str, save, options: dict
 ):
     reference = shared / "audeep-reference"
@@ -115,7 +115,9 @@ def test_exports_are_audeeps_to_the_byte(
 
 
 @pytest.mark.parametrize(("export", "source", "save", "options"), EXPORTS)
-def test_audeeps_exports_load(shared: Path, export: str, source: str, save, options: dict):
+def test_load_csv_and_load_arff_read_exports_of_audeep(
+    shared: Path, export: str, source: str, save, options: dict
+):
     reference = shared / "audeep-reference"
     stored = load_netcdf(reference / source)
     loaded = (load_csv if save is save_csv else load_arff)(reference / export)
@@ -145,7 +147,7 @@ def test_audeeps_exports_load(shared: Path, export: str, source: str, save, opti
     ],
     ids=["neither", "folds", "partitions", "both"],
 )
-def test_each_clip_is_where_its_fold_and_partition_are(
+def test_save_csv_and_save_arff_put_clips_into_folders_of_folds_and_partitions(
     tmp_path: Path, suffix: str, changes: dict, places: dict[str, str]
 ):
     """Two of these auDeep gets wrong."""
@@ -168,7 +170,9 @@ def test_each_clip_is_where_its_fold_and_partition_are(
     ],
     ids=["folds", "partitions"],
 )
-def test_clips_without_a_place_are_not_lost(tmp_path: Path, changes: dict, message: str):
+def test_save_csv_and_save_arff_refuse_clips_without_a_fold_or_partition(
+    tmp_path: Path, changes: dict, message: str
+):
     with pytest.raises(ValueError, match=f"{message}.*split=False"):
         save_csv(small_set(**changes), tmp_path)
     (file,) = save_csv(small_set(**changes), tmp_path, split=False)
@@ -176,7 +180,7 @@ def test_clips_without_a_place_are_not_lost(tmp_path: Path, changes: dict, messa
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_an_export_of_another_layout_is_not_mixed_in(tmp_path: Path, suffix: str):
+def test_save_csv_and_save_arff_refuse_a_folder_with_another_layout(tmp_path: Path, suffix: str):
     save, load = FORMATS[suffix]
     save(small_set(folds=FOLDS), tmp_path)
     with pytest.raises(ValueError, match=rf"fold_1.features\.{suffix}: exists from an export"):
@@ -194,7 +198,7 @@ def test_an_export_of_another_layout_is_not_mixed_in(tmp_path: Path, suffix: str
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_chunks_have_a_row_each(tmp_path: Path, suffix: str):
+def test_save_csv_and_save_arff_write_one_row_per_chunk(tmp_path: Path, suffix: str):
     save, load = FORMATS[suffix]
     data = np.arange(36).reshape(6, 3, 2) / 7
     data[1, 2] = data[2, 1:] = np.nan
@@ -209,7 +213,7 @@ def test_chunks_have_a_row_each(tmp_path: Path, suffix: str):
 
 
 @pytest.mark.parametrize(("save", "load"), [(save_csv, load_csv), (save_arff, load_arff)])
-def test_whatever_holds_the_features_is_saved(tmp_path: Path, save, load):
+def test_save_csv_and_save_arff_accept_features_in_any_container(tmp_path: Path, save, load):
     rows = [*np.ones((5, 2, 3)), np.zeros((1, 3))]
     save(small_set(data=rows), tmp_path / "list")
     assert np.isnan(load(tmp_path / "list").data).sum(axis=1).tolist() == [0] * 5 + [3]
@@ -217,7 +221,7 @@ def test_whatever_holds_the_features_is_saved(tmp_path: Path, save, load):
     np.testing.assert_array_equal(load(tmp_path / "frame").data, np.eye(6))
 
 
-def test_further_axes_become_columns(tmp_path: Path):
+def test_save_csv_and_save_arff_flatten_further_axes_to_columns(tmp_path: Path):
     data = np.arange(48).reshape(6, 4, 2)
     (file,) = save_csv(small_set(data=data), tmp_path)
     np.testing.assert_array_equal(load_csv(file).data, data.reshape(6, 8))
@@ -228,7 +232,9 @@ def test_further_axes_become_columns(tmp_path: Path):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("split", [True, False])
-def test_hostile_names_and_classes_make_the_round_trip(tmp_path: Path, suffix: str, split: bool):
+def test_load_restores_names_and_classes_with_special_characters(
+    tmp_path: Path, suffix: str, split: bool
+):
     save, load = FORMATS[suffix]
     n = len(HOSTILE)
     bunch = make_bunch(
@@ -278,7 +284,7 @@ def bunches(draw: st.DrawFn) -> Bunch:
 @pytest.mark.parametrize("suffix", FORMATS)
 @settings(deadline=None, max_examples=80)
 @given(bunch=bunches(), labels_last=st.booleans(), escape=st.booleans())
-def test_all_that_tables_hold_makes_the_round_trip(
+def test_load_restores_any_feature_set_that_save_wrote(
     tmp_path_factory: pytest.TempPathFactory,
     suffix: str,
     bunch: Bunch,
@@ -296,7 +302,7 @@ def test_all_that_tables_hold_makes_the_round_trip(
     assert_same(loaded, bunch)
 
 
-def test_cells_that_spreadsheets_execute_are_defused_on_request(tmp_path: Path):
+def test_save_csv_escapes_formulas_on_request(tmp_path: Path):
     formulas = ['=HYPERLINK("x")', "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "'=1", "x=1"]
     bunch = make_bunch(-np.ones((9, 1)), formulas, target=range(9), target_names=formulas)
     (file,) = save_csv(bunch, tmp_path, escape_formulas=True)
@@ -336,7 +342,7 @@ def weka_rows(text: str) -> list[list[str | None]]:
     return [list(row) for row in rows if row]
 
 
-def test_a_reader_like_wekas_accepts_the_arff(tmp_path: Path):
+def test_save_arff_writes_files_that_follow_wekas_grammar(tmp_path: Path):
     n = len(HOSTILE)
     bunch = make_bunch(
         np.where(np.arange(n) == 3, np.nan, 0.1)[:, None],
@@ -363,7 +369,7 @@ def test_a_reader_like_wekas_accepts_the_arff(tmp_path: Path):
     ],
     ids=["labelled", "partly", "regression", "unlabelled"],
 )
-def test_scipy_reads_the_arff_without_its_filenames(tmp_path: Path, labels: dict):
+def test_scipy_reads_arff_files_saved_without_filenames(tmp_path: Path, labels: dict):
     bunch = small_set(**labels)
     (file,) = save_arff(bunch, tmp_path, filenames=False)
     with open(file) as lines:
@@ -377,7 +383,7 @@ def test_scipy_reads_the_arff_without_its_filenames(tmp_path: Path, labels: dict
         np.testing.assert_array_equal(data["label_numeric"], bunch.target)
 
 
-def test_classes_without_clips_survive_in_arff(tmp_path: Path):
+def test_load_arff_restores_classes_without_clips(tmp_path: Path):
     bunch = small_set(target=[0, 0, 0, 2, 2, 2])
     save_arff(bunch, tmp_path)
     assert load_arff(tmp_path).target_names == ["dog", "cat", "a bird"]
@@ -387,7 +393,7 @@ def test_classes_without_clips_survive_in_arff(tmp_path: Path):
 # --- tables of others ----------------------------------------------------------------------------
 
 
-def test_any_columns_are_features(tmp_path: Path):
+def test_load_csv_takes_all_other_columns_for_features(tmp_path: Path):
     (tmp_path / "x.csv").write_text(
         "\ufefffilename,F0 mean,label_nominal,jitter\nb.wav,110,male,0.5\na.wav,220,female,\n"
     )
@@ -438,7 +444,7 @@ HEAD = "@RELATION x\n@ATTRIBUTE filename STRING\n@ATTRIBUTE f REAL\n"
         ("x.arff", HEAD.encode() + b"@DATA\n\xff,1\n", r"x\.arff: is no ARFF relation in UTF-8"),
     ],
 )
-def test_broken_tables_are_refused_in_words(
+def test_load_csv_and_load_arff_refuse_broken_tables_with_a_reason(
     tmp_path: Path, name: str, content: str | bytes, message: str
 ):
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -448,7 +454,7 @@ def test_broken_tables_are_refused_in_words(
 
 
 @pytest.mark.parametrize("save", [save_csv, save_arff])
-def test_an_export_needs_a_folder(tmp_path: Path, save):
+def test_save_csv_and_save_arff_refuse_a_file_as_folder(tmp_path: Path, save):
     (tmp_path / "a.csv").write_text("mine")
     with pytest.raises(NotADirectoryError, match=r"a\.csv', which is a file, expected a folder"):
         save(small_set(), tmp_path / "a.csv")
@@ -456,14 +462,14 @@ def test_an_export_needs_a_folder(tmp_path: Path, save):
 
 
 @pytest.mark.parametrize("load", [load_csv, load_arff])
-def test_missing_exports_are_named(tmp_path: Path, load):
+def test_load_csv_and_load_arff_name_missing_exports(tmp_path: Path, load):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load(tmp_path / "nothing")
     with pytest.raises(FileNotFoundError, match="looked for"):
         load(tmp_path)
 
 
-def test_files_of_one_export_must_agree(tmp_path: Path):
+def test_load_csv_refuses_files_that_disagree(tmp_path: Path):
     save_csv(small_set(folds=FOLDS), tmp_path)
     second = pd.read_csv(tmp_path / "fold_2" / "features.csv")
     second.assign(feature_0=0).to_csv(tmp_path / "fold_2" / "features.csv", index=False)
@@ -490,7 +496,7 @@ def test_files_of_one_export_must_agree(tmp_path: Path):
     ],
     ids=["paths", "folder", "no name", "copies", "no class"],
 )
-def test_what_no_table_holds_is_refused(
+def test_save_csv_and_save_arff_refuse_what_a_table_cannot_hold(
     tmp_path: Path, save, bunch: Bunch, options: dict, message: str
 ):
     with pytest.raises(ValueError, match=message):
@@ -498,20 +504,22 @@ def test_what_no_table_holds_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_relation_that_would_break_the_file_is_refused(tmp_path: Path):
+def test_save_arff_refuses_a_relation_with_quotes_or_line_breaks(tmp_path: Path):
     with pytest.raises(ValueError, match="without quotes"):
         save_arff(small_set(), tmp_path, relation='a"b')
 
 
 @pytest.mark.parametrize(("save", "load"), [(save_csv, load_csv), (save_arff, load_arff)])
-def test_many_features_and_folds_make_no_warning(tmp_path: Path, save, load):  # pandas's own
+def test_saving_and_loading_many_features_and_folds_raises_no_warning(
+    tmp_path: Path, save, load
+):  # pandas's own
     features = np.random.default_rng(0).normal(size=(4, 300)).astype(np.float32)
     features[1] = np.nan
     save(make_bunch(features, ["a", "b", "c", "d"], folds=np.eye(4, dtype=int)), tmp_path)
     np.testing.assert_array_equal(load(tmp_path).data, features)
 
 
-def test_formats_lists_every_function_that_saves_and_loads():
+def test_every_name_in_formats_all_can_be_imported():
     assert set(skaudeep.formats.__all__) >= {"save_netcdf", "load_netcdf", "load_csv", "save_arff"}
     assert all(hasattr(skaudeep.formats, name) for name in skaudeep.formats.__all__)
 

@@ -32,7 +32,7 @@ def with_copies(*copy_of: str) -> Bunch:
     return replace_keys(small_set(folds=FOLDS), copy_of=np.array(copy_of))
 
 
-def test_fused_sets_are_audeeps(shared: Path):
+def test_fuse_gives_the_features_of_audeep(shared: Path):
     stored = load_netcdf(shared / "audeep-reference" / "features-8.nc")
     expected = load_netcdf(shared / "audeep-reference" / "features-8-fused.nc")
     fused = fuse([stored, stored])
@@ -40,7 +40,7 @@ def test_fused_sets_are_audeeps(shared: Path):
     assert fused.filenames.tolist() == expected.filenames.tolist()
 
 
-def test_features_are_put_side_by_side(tmp_path: Path):
+def test_fuse_concatenates_features(tmp_path: Path):
     chunks = np.arange(36).reshape(6, 3, 2)
     fused = fuse([small_set(data=chunks), small_set(data=chunks[:, :, :1], groups=list("uvwxyz"))])
     np.testing.assert_array_equal(fused.data, chunks[:, :, [0, 1, 0]])
@@ -49,7 +49,7 @@ def test_features_are_put_side_by_side(tmp_path: Path):
     assert fused.target_names == ["dog", "cat", "a bird"]
 
 
-def test_frames_of_clips_of_unequal_length_are_put_side_by_side():
+def test_fuse_concatenates_the_frames_of_clips_of_unequal_length():
     rows = [np.ones((3, 2)), np.ones((1, 2)), *np.ones((4, 2, 2))]
     fused = fuse([small_set(data=rows), small_set(data=rows)]).data
     assert fused.shape == (6, 3, 4)
@@ -59,7 +59,7 @@ def test_frames_of_clips_of_unequal_length_are_put_side_by_side():
         fuse([small_set(data=list("abcdef"))])
 
 
-def test_copies_stay_copies():
+def test_fuse_keeps_copy_of():
     one, other = with_copies("", "a.wav", *[""] * 4), with_copies("", "c.wav", *[""] * 4)
     fused = fuse([one, one])
     assert fused.copy_of.tolist() == one.copy_of.tolist()
@@ -70,7 +70,7 @@ def test_copies_stay_copies():
         fuse([one, other])
 
 
-def test_one_set_fuses_to_itself():
+def test_fuse_of_one_set_changes_nothing():
     np.testing.assert_array_equal(fuse([small_set()]).data, small_set().data.astype(np.float32))
 
 
@@ -91,13 +91,13 @@ def test_one_set_fuses_to_itself():
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_sets_that_differ_are_refused_where_they_first_do(changes: dict, message: str):
+def test_fuse_names_the_first_difference_between_sets(changes: dict, message: str):
     common = {"folds": FOLDS, "partition": PARTITION, "groups": ["a"] * 6}
     with pytest.raises(ValueError, match=message):
         fuse([small_set(**common), small_set(**common | changes)])
 
 
-def test_sets_of_other_lengths_and_no_sets_are_refused():
+def test_fuse_refuses_sets_of_other_lengths_and_an_empty_list():
     shorter = make_bunch(np.zeros((1, 2)), ["a.wav"], target=[0], target_names=["dog"])
     with pytest.raises(ValueError, match="number of clips 6 in set 0 and 1 in set 1"):
         fuse([small_set(), shorter])
@@ -107,6 +107,6 @@ def test_sets_of_other_lengths_and_no_sets_are_refused():
         fuse(shorter)
 
 
-def test_missing_numbers_are_equal():
+def test_fuse_takes_missing_targets_for_equal():
     lacking = {"target": np.array([0.5, np.nan, 1, 2, 3, 4]), "target_names": ()}
     assert fuse([small_set(**lacking), small_set(**lacking)]).data.shape == (6, 4)

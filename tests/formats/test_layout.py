@@ -19,7 +19,7 @@ from skaudeep.formats.layout import (
 NAN = np.nan
 
 
-def test_clips_are_numbered_as_they_appear_and_their_chunks_found():
+def test_group_by_clip_numbers_clips_by_first_appearance():
     clip, first, instances = group_by_clip(
         np.array(["b", "a", "b", "c"]), np.array([1.0, 0, 0, 0]), "a.nc"
     )
@@ -28,7 +28,7 @@ def test_clips_are_numbered_as_they_appear_and_their_chunks_found():
     assert instances.tolist() == [[2, 0], [1, -1], [3, -1]]
 
 
-def test_one_chunk_each_is_no_axis_unless_it_is_asked_for():
+def test_group_by_clip_omits_the_axis_of_single_chunks_unless_n_chunks_is_given():
     names, numbers = np.array(["b", "a"]), np.zeros(2)
     assert group_by_clip(names, numbers, "a.nc")[2].tolist() == [0, 1]
     assert group_by_clip(names, numbers, "a.nc", 1)[2].tolist() == [[0], [1]]
@@ -36,7 +36,7 @@ def test_one_chunk_each_is_no_axis_unless_it_is_asked_for():
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.randoms())
-def test_chunks_in_any_order_are_put_in_theirs(n_chunks: list[int], random):
+def test_group_by_clip_sorts_chunks_by_number(n_chunks: list[int], random):
     rows = [(f"{clip}", chunk) for clip, n in enumerate(n_chunks) for chunk in range(n)]
     random.shuffle(rows)
     names, numbers = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
@@ -60,12 +60,12 @@ def test_chunks_in_any_order_are_put_in_theirs(n_chunks: list[int], random):
         (["a", "b", "b"], [0, 0, 0], "has chunk 0 of 'b' twice"),
     ],
 )
-def test_chunks_that_cannot_be_are_refused(names: list, numbers: list, message: str):
+def test_group_by_clip_refuses_invalid_chunk_numbers(names: list, numbers: list, message: str):
     with pytest.raises(ValueError, match=rf"^a\.nc: .*{message}"):
         group_by_clip(np.array(names), np.array(numbers), "a.nc")
 
 
-def test_chunks_of_a_clip_agree_also_in_what_is_missing():
+def test_reduce_to_clips_takes_missing_values_for_equal_and_refuses_other_differences():
     columns = {
         "filename": np.array(["a", "b", "a"]),
         "label_numeric": np.array([NAN, 1, NAN]),
@@ -95,7 +95,9 @@ def test_chunks_of_a_clip_agree_also_in_what_is_missing():
         ([NAN] * 3, [NAN] * 3, None, None, []),
     ],
 )
-def test_labels_become_a_target(nominal, numeric, label_map, target, names):
+def test_decode_target_numbers_labels_and_returns_values(
+    nominal, numeric, label_map, target, names
+):
     columns = {
         "filename": np.array(["a", "b", "c"]),
         "label_nominal": np.array(nominal),
@@ -117,7 +119,9 @@ def test_labels_become_a_target(nominal, numeric, label_map, target, names):
         (["z"], [0], [("x", 0)]),
     ],
 )
-def test_a_name_and_a_number_that_are_not_one_class_are_refused(nominal, numeric, label_map):
+def test_decode_target_refuses_a_name_and_a_number_of_different_classes(
+    nominal, numeric, label_map
+):
     columns = {
         "filename": np.array(["a", "b"])[: len(nominal)],
         "label_nominal": np.array(nominal),
@@ -127,7 +131,7 @@ def test_a_name_and_a_number_that_are_not_one_class_are_refused(nominal, numeric
         decode_target(columns, label_map, "a.nc")
 
 
-def test_frames_are_counted_up_to_the_last_that_sounds():
+def test_frame_counts_ends_at_the_last_frame_that_is_not_nan():
     values = np.zeros((3, 4, 2), np.float32)
     values[1, 2:] = NAN
     values[2] = NAN
@@ -146,7 +150,7 @@ def test_frames_are_counted_up_to_the_last_that_sounds():
         ("copy_of", ["", "", "a"], "copy_of with 3 entries for 2 filenames"),
     ],
 )
-def test_texts_that_no_file_holds_are_refused(key: str, value: object, message: str):
+def test_complete_bunch_refuses_texts_that_cannot_be_stored(key: str, value: object, message: str):
     bunch = make_bunch(np.zeros((2, 3)), ["a", "b"])
     bunch[key] = value
     with pytest.raises(ValueError, match=message):

@@ -62,7 +62,9 @@ def test_a_stored_array_is_indexed_as_an_array(stored: StoredArray, key: object)
     np.testing.assert_array_equal(np.asarray(some), expected)
 
 
-def test_several_rows_stay_on_disk(stored: StoredArray, monkeypatch: pytest.MonkeyPatch):
+def test_indexing_several_rows_of_a_stored_array_reads_nothing(
+    stored: StoredArray, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(StoredArray, "_take", None)
     some = stored[[5, 1, 2]][1:]
     assert isinstance(some, StoredArray)
@@ -70,12 +72,12 @@ def test_several_rows_stay_on_disk(stored: StoredArray, monkeypatch: pytest.Monk
     assert "(2, 9, 4)" in repr(some)
 
 
-def test_a_row_out_of_range_is_refused(stored: StoredArray):
+def test_a_stored_array_refuses_a_row_out_of_range(stored: StoredArray):
     with pytest.raises(IndexError, match="out of bounds"):
         stored[6]
 
 
-def test_no_array_without_a_copy(stored: StoredArray):
+def test_a_stored_array_refuses_conversion_without_a_copy(stored: StoredArray):
     with pytest.raises(ValueError, match="on disk"):
         np.asarray(stored, copy=False)
     assert np.asarray(stored, dtype=np.float64).dtype == np.float64
@@ -87,7 +89,7 @@ def test_a_stored_array_is_pickled_by_its_path(stored: StoredArray):
     np.testing.assert_array_equal(np.asarray(pickle.loads(pickled)), spectrograms()[2:])
 
 
-def test_threads_may_read_at_once(stored: StoredArray):
+def test_threads_can_read_a_stored_array_at_the_same_time(stored: StoredArray):
     right = []
 
     def read() -> None:
@@ -103,15 +105,17 @@ def test_threads_may_read_at_once(stored: StoredArray):
     assert right == [True] * 480
 
 
-def test_an_open_set_outlives_its_file(tmp_path: Path, stored: StoredArray):
-    """Whoever reads goes on with what was there when he opened it."""
+def test_an_open_stored_array_can_be_read_after_its_file_was_replaced(
+    tmp_path: Path, stored: StoredArray
+):
+    """A reader keeps the content that the file had when it was opened."""
     stored[0]
     save(tmp_path / "a.nc", -spectrograms())
     np.testing.assert_array_equal(np.asarray(stored), spectrograms())
     np.testing.assert_array_equal(load_netcdf(tmp_path / "a.nc").data, -spectrograms())
 
 
-def test_a_set_whose_file_was_replaced_before_it_was_read_says_so(
+def test_a_stored_array_refuses_a_file_that_was_replaced_before_reading(
     tmp_path: Path, stored: StoredArray
 ):
     save(tmp_path / "a.nc", -spectrograms())
@@ -122,7 +126,7 @@ def test_a_set_whose_file_was_replaced_before_it_was_read_says_so(
 TINY = {"n_layers": 1, "n_units": 4, "max_epochs": 2, "batch_size": 2, "random_state": 0}
 
 
-def test_the_autoencoder_learns_the_same_from_disk(stored: StoredArray):
+def test_autoencoder_learns_the_same_from_a_stored_array(stored: StoredArray):
     in_memory = Seq2SeqAutoencoder(**TINY).fit(spectrograms())
     on_disk = Seq2SeqAutoencoder(**TINY).fit(stored)
     np.testing.assert_array_equal(on_disk.loss_curve_, in_memory.loss_curve_)
@@ -143,7 +147,7 @@ class Spy(TransformerMixin, BaseEstimator):
 
 
 @pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
-def test_a_search_leaves_its_folds_on_disk(stored: StoredArray, backend: str):
+def test_grid_search_does_not_load_the_folds_of_a_stored_array(stored: StoredArray, backend: str):
     y = [0, 1, 0, 1, 0, 1]
     chain = make_pipeline(Spy(), Seq2SeqAutoencoder(**TINY), LogisticRegression())
     search = GridSearchCV(
@@ -157,7 +161,9 @@ def test_a_search_leaves_its_folds_on_disk(stored: StoredArray, backend: str):
     np.testing.assert_array_equal(from_disk, from_memory)
 
 
-def test_only_the_rows_of_a_block_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_autoencoder_reads_one_block_of_a_stored_array_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     save_netcdf(make_bunch(np.zeros((64, 20, 8)), [f"{i}" for i in range(64)]), tmp_path / "a.nc")
     monkeypatch.setattr("skaudeep.training.batches.CHECK_BYTES", 8 * 20 * 8 * 4)
     monkeypatch.setattr("skaudeep.training.batches.MAP_BYTES", 8 * 20 * 8 * 4)
@@ -176,7 +182,7 @@ def test_only_the_rows_of_a_block_are_read(tmp_path: Path, monkeypatch: pytest.M
     assert sum(taken) >= 3 * 64  # checked, trained on twice, transformed
 
 
-def test_chunks_that_a_clip_lacks_are_nan(tmp_path: Path):
+def test_a_stored_array_fills_missing_chunks_with_nan(tmp_path: Path):
     data = np.arange(24, dtype=np.float32).reshape(3, 2, 2, 2)
     data[1, 1] = np.nan
     save_netcdf(make_bunch(data, ["a", "b", "c"]), tmp_path / "a.nc")

@@ -66,7 +66,7 @@ def assert_same(one: Bunch, other: Bunch) -> None:
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_audeep_files_load(shared: Path, name: str):
+def test_load_netcdf_reads_files_of_audeep(shared: Path, name: str):
     shape, n_folds, partitions = REFERENCES[name]
     bunch = load_netcdf(shared / "audeep-reference" / name)
     assert bunch.data.shape == shape
@@ -86,7 +86,7 @@ def test_audeep_files_load(shared: Path, name: str):
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_what_is_written_is_what_audeep_writes(shared: Path, tmp_path: Path, name: str):
+def test_save_netcdf_writes_the_layout_of_audeep(shared: Path, tmp_path: Path, name: str):
     bunch = load_netcdf(shared / "audeep-reference" / name)
     save_netcdf(bunch, tmp_path / name, chunked=name.startswith("chunks") and "fused" not in name)
     with (
@@ -111,7 +111,7 @@ def test_what_is_written_is_what_audeep_writes(shared: Path, tmp_path: Path, nam
             np.testing.assert_array_equal(ours[variable][...], theirs[variable][...])
 
 
-def test_an_independent_reader_sees_the_same(tmp_path: Path):
+def test_save_netcdf_writes_files_that_xarray_reads(tmp_path: Path):
     save_netcdf(small_set(), tmp_path / "a.nc")
     with xr.open_dataset(tmp_path / "a.nc") as dataset:
         np.testing.assert_array_equal(dataset["features"], spectrograms())
@@ -159,7 +159,9 @@ def bunches(draw: st.DrawFn) -> Bunch:
 
 @settings(deadline=None, max_examples=60)
 @given(bunches())
-def test_every_key_makes_the_round_trip(tmp_path_factory: pytest.TempPathFactory, bunch: Bunch):
+def test_load_netcdf_restores_every_key_that_save_netcdf_wrote(
+    tmp_path_factory: pytest.TempPathFactory, bunch: Bunch
+):
     path = tmp_path_factory.getbasetemp() / "round.nc"
     save_netcdf(bunch, path)
     assert_same(load_netcdf(path), bunch)
@@ -168,7 +170,7 @@ def test_every_key_makes_the_round_trip(tmp_path_factory: pytest.TempPathFactory
     assert lazy.data.shape == bunch.data.shape
 
 
-def test_unequal_lengths_are_padded_with_nan_and_counted(tmp_path: Path):
+def test_save_netcdf_pads_unequal_lengths_and_stores_them(tmp_path: Path):
     rows = [spectrograms()[i, :length] for i, length in enumerate([9, 3, 9, 1, 5, 2])]
     save_netcdf(small_set(rows), tmp_path / "a.nc")
     loaded = load_netcdf(tmp_path / "a.nc").data
@@ -179,7 +181,7 @@ def test_unequal_lengths_are_padded_with_nan_and_counted(tmp_path: Path):
         assert dataset["lengths"][:].tolist() == [9, 3, 9, 1, 5, 2]
 
 
-def test_chunks_are_instances_and_missing_ones_are_not_written(tmp_path: Path):
+def test_save_netcdf_writes_one_instance_per_chunk_and_omits_missing_ones(tmp_path: Path):
     data = np.stack([spectrograms(), spectrograms()[::-1], spectrograms()], axis=1)
     data[1, 2] = data[2, 1:] = data[:, 2, 7:] = data[4] = np.nan
     save_netcdf(small_set(data), tmp_path / "a.nc")
@@ -196,7 +198,9 @@ def test_chunks_are_instances_and_missing_ones_are_not_written(tmp_path: Path):
 
 
 @pytest.mark.parametrize("n_chunks", [1, 2])
-def test_features_of_chunks_are_told_from_spectrograms_by_the_caller(tmp_path: Path, n_chunks: int):
+def test_save_netcdf_takes_the_second_axis_for_chunks_if_chunked_is_true(
+    tmp_path: Path, n_chunks: int
+):
     features = spectrograms()[:, :n_chunks]
     save_netcdf(small_set(features), tmp_path / "a.nc", chunked=True)
     assert load_netcdf(tmp_path / "a.nc").data.shape == (6, n_chunks, 4)
@@ -205,7 +209,7 @@ def test_features_of_chunks_are_told_from_spectrograms_by_the_caller(tmp_path: P
         assert len(dataset.dimensions["instance"]) == 6 * n_chunks
 
 
-def test_long_texts_and_many_classes_fit(tmp_path: Path):
+def test_save_netcdf_stores_long_texts_and_many_classes(tmp_path: Path):
     names = [f"class number {number} " + "x" * 100 for number in range(2000)]
     bunch = make_bunch(np.zeros((1, 2), np.float32), ["a"], target=[7], target_names=names)
     bunch.DESCR = "ü" * 100_000
@@ -213,7 +217,7 @@ def test_long_texts_and_many_classes_fit(tmp_path: Path):
     assert_same(load_netcdf(tmp_path / "a.nc"), bunch)
 
 
-def test_copies_still_only_train_when_they_have_been_stored(tmp_path: Path):
+def test_load_netcdf_never_tests_stored_copies(tmp_path: Path):
     few = small_set()
     more = replace_keys(few, copy_of=np.array(["", "", "", "", "", "a.wav"]))
     save_netcdf(more, tmp_path / "a.nc")
@@ -228,7 +232,7 @@ def test_copies_still_only_train_when_they_have_been_stored(tmp_path: Path):
     assert "copy_of" not in load_netcdf(tmp_path / "b.nc")
 
 
-def test_reasons_of_failure_are_kept(tmp_path: Path):
+def test_save_netcdf_stores_extraction_errors(tmp_path: Path):
     bunch = small_set() | {"errors": ["", "b.wav: is empty", "", "", "", ""]}
     save_netcdf(Bunch(**bunch), tmp_path / "a.nc")
     assert load_netcdf(tmp_path / "a.nc").errors.tolist() == bunch["errors"]
@@ -245,7 +249,7 @@ def whole(tmp_path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_all_truncations_are_errors(tmp_path: Path, whole: bytes, lazy: bool):
+def test_load_netcdf_detects_every_truncation(tmp_path: Path, whole: bytes, lazy: bool):
     rng = np.random.default_rng(0)
     lengths = {0, 1, 7, 8, len(whole) - 1, len(whole) - 40, *rng.integers(0, len(whole), 200)}
     for length in sorted(lengths):
@@ -255,7 +259,7 @@ def test_all_truncations_are_errors(tmp_path: Path, whole: bytes, lazy: bool):
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_all_flipped_bits_are_errors(tmp_path: Path, whole: bytes, lazy: bool):
+def test_load_netcdf_detects_every_flipped_bit(tmp_path: Path, whole: bytes, lazy: bool):
     rng = np.random.default_rng(1)
     bits = {*rng.integers(0, 8 * len(whole), 200), *range(8 * (len(whole) - 40), 8 * len(whole))}
     for bit in sorted(bits):
@@ -266,7 +270,7 @@ def test_all_flipped_bits_are_errors(tmp_path: Path, whole: bytes, lazy: bool):
             load_netcdf(tmp_path / "flip.nc", lazy=lazy)
 
 
-def test_damage_in_the_data_is_found_without_the_digest_too(tmp_path: Path):
+def test_load_netcdf_detects_damaged_data_without_verification(tmp_path: Path):
     save_netcdf(small_set(), tmp_path / "a.nc", compression=0)
     content = bytearray((tmp_path / "a.nc").read_bytes())
     content[content.find(spectrograms()[3].tobytes()) + 5] ^= 1
@@ -276,7 +280,7 @@ def test_damage_in_the_data_is_found_without_the_digest_too(tmp_path: Path):
         np.asarray(stored.data)
 
 
-def test_a_change_made_on_purpose_loads_without_verification(tmp_path: Path):
+def test_load_netcdf_without_verification_accepts_an_edited_file(tmp_path: Path):
     save_netcdf(small_set(), tmp_path / "a.nc")
     with netCDF4.Dataset(tmp_path / "a.nc", "a") as dataset:
         dataset["groups"][0] = "someone else"
@@ -321,7 +325,7 @@ def rewritten(path: Path, **changes: object) -> Path:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_files_that_contradict_themselves_are_refused(
+def test_load_netcdf_refuses_contradictory_files(
     tmp_path: Path, changes: dict[str, object], message: str
 ):
     save_netcdf(small_set(), tmp_path / "a.nc")
@@ -330,7 +334,7 @@ def test_files_that_contradict_themselves_are_refused(
         load_netcdf(path, verify=False)
 
 
-def test_foreign_files_are_refused_in_words(tmp_path: Path):
+def test_load_netcdf_refuses_foreign_files_with_a_reason(tmp_path: Path):
     (tmp_path / "text.nc").write_text("filename,feature_0\n")
     with pytest.raises(ValueError, match=r"text\.nc: is no NetCDF file"):
         load_netcdf(tmp_path / "text.nc")
@@ -367,7 +371,7 @@ def test_foreign_files_are_refused_in_words(tmp_path: Path):
     ],
     ids=["paths", "1-D", "empty", "text", "bands"],
 )
-def test_what_cannot_be_stored_is_refused(tmp_path: Path, data: object, message: str):
+def test_save_netcdf_refuses_data_that_cannot_be_stored(tmp_path: Path, data: object, message: str):
     with pytest.raises(ValueError, match=message):
         save_netcdf(small_set(data), tmp_path / "a.nc")
     assert list(tmp_path.iterdir()) == []
@@ -384,7 +388,7 @@ def test_what_cannot_be_stored_is_refused(tmp_path: Path, data: object, message:
     ],
     ids=["zero", "surrogate", "target", "compression", "chunked"],
 )
-def test_sets_that_cannot_be_stored_are_refused(
+def test_save_netcdf_refuses_texts_and_parameters_that_cannot_be_stored(
     tmp_path: Path, changes: dict[str, object], options: dict[str, object], message: str
 ):
     bunch = Bunch(**small_set() | changes)
@@ -393,27 +397,27 @@ def test_sets_that_cannot_be_stored_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bunch_without_a_key_is_refused(tmp_path: Path):
+def test_save_netcdf_refuses_a_bunch_without_a_required_key(tmp_path: Path):
     bunch = small_set()
     del bunch["folds"]
     with pytest.raises(ValueError, match="Got a Bunch without folds, expected"):
         save_netcdf(bunch, tmp_path / "a.nc")
 
 
-def test_the_folder_must_exist(tmp_path: Path):
+def test_save_netcdf_needs_an_existing_folder(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="Create the folder first"):
         save_netcdf(small_set(), tmp_path / "b" / "a.nc")
     with pytest.raises(IsADirectoryError, match="is a folder"):
         save_netcdf(small_set(), tmp_path)
 
 
-def test_the_same_set_gives_the_same_file(tmp_path: Path):
+def test_save_netcdf_is_deterministic(tmp_path: Path):
     save_netcdf(small_set(), tmp_path / "a.nc")
     save_netcdf(small_set(), tmp_path / "b.nc")
     assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "b.nc").read_bytes()
 
 
-def test_compression_makes_it_smaller_and_changes_nothing(tmp_path: Path):
+def test_compression_makes_files_smaller_and_changes_no_value(tmp_path: Path):
     bunch = make_bunch(np.zeros((50, 100, 40)), [f"{i}" for i in range(50)])
     save_netcdf(bunch, tmp_path / "a.nc", compression=0)
     save_netcdf(bunch, tmp_path / "b.nc", compression=9)
@@ -421,7 +425,9 @@ def test_compression_makes_it_smaller_and_changes_nothing(tmp_path: Path):
     assert_same(load_netcdf(tmp_path / "a.nc"), load_netcdf(tmp_path / "b.nc"))
 
 
-def test_data_on_disk_are_copied_a_block_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_save_netcdf_copies_stored_data_one_block_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     save_netcdf(small_set(), tmp_path / "a.nc")
     monkeypatch.setattr("skaudeep.formats.netcdf.BLOCK_BYTES", 2 * 9 * 4 * 4)  # two clips
     taken = []
@@ -449,7 +455,7 @@ except OSError as error:
 """
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path):
+def test_save_netcdf_keeps_the_old_file_when_the_disk_is_full(tmp_path: Path):
     save_netcdf(small_set(), tmp_path / "a.nc")
     before = (tmp_path / "a.nc").read_bytes()
     done = subprocess.run(
@@ -461,7 +467,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path):
     assert (tmp_path / "a.nc").read_bytes() == before
 
 
-def test_of_writers_at_once_the_last_wins_and_readers_see_whole_files(tmp_path: Path):
+def test_concurrent_save_netcdf_keeps_the_last_file_and_readers_see_complete_ones(tmp_path: Path):
     path = tmp_path / "a.nc"
     save_netcdf(small_set(np.zeros((6, 40, 40))), path)
     writers = [

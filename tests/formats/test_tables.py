@@ -33,7 +33,7 @@ def features(**changes: object) -> Bunch:
     )
 
 
-def test_columns_stand_in_the_order_of_the_file():
+def test_arrange_columns_puts_labels_first_or_last():
     text = pd.DataFrame(
         {"filename": ["a", "b"], "chunk_nr": 0, "label_nominal": "", "label_numeric": 0}
     )
@@ -63,7 +63,7 @@ def test_columns_stand_in_the_order_of_the_file():
     ],
     ids=["one file", "folds", "partitions", "both"],
 )
-def test_rows_go_where_their_folds_and_partitions_say_and_come_back(
+def test_load_tables_restores_the_folds_and_partitions_that_save_tables_wrote(
     tmp_path: Path, changes: dict[str, object], places: dict[str, str]
 ):
     bunch = features(**changes)
@@ -82,13 +82,13 @@ def test_rows_go_where_their_folds_and_partitions_say_and_come_back(
     assert loaded.partition[order].tolist() == bunch.partition.tolist()
 
 
-def test_a_clip_without_a_place_is_named(tmp_path: Path):
+def test_save_tables_names_a_clip_without_fold_or_partition(tmp_path: Path):
     with pytest.raises(ValueError, match=r"'c\.wav' is tested in no fold"):
         save_tables(features(folds=[[1], [1], [0], [1]]), tmp_path, ".csv", "it", None, True, write)
     assert not list(tmp_path.iterdir())
 
 
-def test_files_of_several_layouts_are_refused(tmp_path: Path):
+def test_load_tables_refuses_files_of_several_layouts(tmp_path: Path):
     save_tables(features(), tmp_path, ".csv", "it", None, True, write)
     (tmp_path / "fold_1").mkdir()
     (tmp_path / "fold_1" / "it.csv").write_bytes((tmp_path / "it.csv").read_bytes())

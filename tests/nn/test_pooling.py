@@ -8,7 +8,13 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
-from skaudeep.nn.pooling import StateCovariance, logarithm, moments, state_statistics
+from skaudeep.nn.pooling import (
+    StateCovariance,
+    logarithm,
+    logarithm_by_eigenvalues,
+    moments,
+    state_statistics,
+)
 
 
 def test_statistics_are_numpys_over_true_steps():
@@ -45,12 +51,67 @@ def positive_definite(n_matrices, size, spread):
 
 
 @pytest.mark.parametrize("spread", [1, 10, 1e3, 1e4])
-def test_a_logarithm_is_that_of_the_eigenvalues(spread):
+def test_logarithms_have_the_logarithms_of_the_eigenvalues(spread):
     matrices, expected = positive_definite(5, 64, spread)
     logarithms = logarithm(torch.from_numpy(matrices))
     np.testing.assert_allclose(logarithms, expected, atol=2e-5)
     single = logarithm(torch.from_numpy(matrices).float())
     np.testing.assert_allclose(single, expected, atol=2e-4)
+    by_lapack = logarithm_by_eigenvalues(torch.from_numpy(matrices))
+    np.testing.assert_allclose(by_lapack, expected, atol=1e-10)
+
+
+def test_logarithm_by_eigenvalues_is_nan_where_its_matrix_is_not_finite():
+    matrices, expected = positive_definite(4, 8, 10)
+    matrices[1, 2, 3], matrices[2, 0, 0] = np.nan, np.inf
+    logarithms = logarithm_by_eigenvalues(torch.from_numpy(matrices))
+    assert logarithms[[1, 2]].isnan().all()
+    np.testing.assert_allclose(logarithms[[0, 3]], expected[[0, 3]], atol=1e-10)
+
+
+def test_logarithm_by_eigenvalues_is_finite_for_a_matrix_that_rounds_to_a_singular_one():
+    matrix = torch.full((1, 64, 64), 1e9, dtype=torch.float64) + 1e-12 * torch.eye(64)
+    assert logarithm_by_eigenvalues(matrix).isfinite().all()
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_state_covariance_without_gradients_is_that_with_gradients(padded):
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(300, 70, 40, generator=generator).cumsum(dim=0) / 10
+    lengths = torch.randint(1, 301, (70,), generator=generator) if padded else None
+    if padded:
+        states = states * (torch.arange(300)[:, None] < lengths)[:, :, None]
+    covariance = StateCovariance(40)
+    with_gradients = covariance(states.requires_grad_(), lengths)
+    assert with_gradients.requires_grad
+    for context in (torch.no_grad, torch.inference_mode):
+        with context():
+            features = covariance(states, lengths)
+        assert not features.requires_grad
+        torch.testing.assert_close(features, with_gradients.detach(), atol=1e-5, rtol=1e-5)
+
+
+def test_state_covariance_has_the_same_bits_on_any_number_of_threads():
+    states = torch.randn(200, 23, 40, generator=torch.Generator().manual_seed(0))
+    covariance, before, found = StateCovariance(40), torch.get_num_threads(), []
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            found.append(covariance(states, None))
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_state_covariance_of_nan_is_nan_for_that_sequence_alone():
+    states = torch.randn(9, 3, 4, generator=torch.Generator().manual_seed(0))
+    clean = StateCovariance(4)(states, None)
+    states[2, 1, 0] = torch.nan
+    features = StateCovariance(4)(states, None)
+    assert features[1, 4:14].isnan().all()
+    torch.testing.assert_close(features[[0, 2]], clean[[0, 2]])
 
 
 def test_components_are_those_of_a_principal_component_analysis():

@@ -83,7 +83,7 @@ def through(estimator, path):
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("both_ways", [False, True])
-def test_features_are_the_same_to_the_bit(path, cell, both_ways):
+def test_a_loaded_autoencoder_gives_the_same_bits_and_trains_on_alike(path, cell, both_ways):
     autoencoder = Seq2SeqAutoencoder(
         **SMALL,
         cell=cell,
@@ -117,13 +117,13 @@ def test_features_are_the_same_to_the_bit(path, cell, both_ways):
     ],
     ids=lambda step: type(step).__name__,
 )
-def test_steps_of_scikit_learn_predict_the_same(path, classifier):
+def test_a_loaded_pipeline_with_a_step_of_scikit_learn_predicts_the_same(path, classifier):
     fitted = pipeline(classifier).fit(sequences(), labels())
     loaded = through(fitted, path)
     np.testing.assert_array_equal(loaded.predict(sequences()), fitted.predict(sequences()))
 
 
-def test_a_search_around_fusion_and_extraction_comes_back_whole(path):
+def test_a_loaded_search_around_fusion_and_extraction_equals_the_saved_one(path):
     views = FeatureFusion(
         [
             ("low", make_pipeline(extractor(clip_below=-30), Seq2SeqAutoencoder(**SMALL))),
@@ -167,7 +167,9 @@ def test_a_fusion_with_weights_and_a_dropped_view_comes_back_whole(path):
     np.testing.assert_array_equal(same.transform(X), X)
 
 
-def test_containers_keep_their_output_and_lose_only_callbacks_and_memory(path, tmp_path):
+def test_a_loaded_pipeline_keeps_its_output_format_and_loses_only_callbacks_and_memory(
+    path, tmp_path
+):
     union = make_pipeline(
         FeatureUnion([("a", Seq2SeqAutoencoder(**SMALL)), ("b", "drop")]),
         StandardScaler(),
@@ -189,7 +191,7 @@ def test_containers_keep_their_output_and_lose_only_callbacks_and_memory(path, t
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy", {"a": "accuracy", "b": "f1_macro"}])
-def test_a_search_scores_as_it_did(path, scoring):
+def test_a_loaded_search_scores_as_the_saved_one(path, scoring):
     search = RandomizedSearchCV(
         pipeline(),
         {"linearsvc__C": [0.1, 1.0]},
@@ -202,7 +204,7 @@ def test_a_search_scores_as_it_did(path, scoring):
     assert through(search, path).score(sequences(), labels()) == search.score(sequences(), labels())
 
 
-def test_everything_public_that_is_an_estimator_can_be_stored(path):
+def test_save_and_load_take_every_public_estimator(path):
     names = [name for name in skaudeep.__all__ if isinstance(getattr(skaudeep, name), type)]
     kinds = [getattr(skaudeep, name) for name in names]
     given = {"FeatureFusion": ([("a", extractor())],), "ChunkVotingClassifier": (LinearSVC(),)}
@@ -215,7 +217,7 @@ def test_everything_public_that_is_an_estimator_can_be_stored(path):
         assert repr(through(estimator, path)) == repr(estimator)
 
 
-def test_another_process_predicts_the_same(path, tmp_path):
+def test_a_pipeline_loaded_by_another_process_predicts_the_same(path, tmp_path):
     fitted = make_pipeline(extractor(), *pipeline()).fit(clips(), labels())
     skaudeep.save(fitted, path)
     np.save(tmp_path / "clips.npy", clips())
@@ -250,7 +252,7 @@ values = st.recursive(
 
 @given(value=values)
 @settings(max_examples=100, deadline=None)
-def test_whatever_values_an_attribute_holds_they_come_back(tmp_path_factory, value):
+def test_a_loaded_attribute_has_the_type_and_value_of_the_saved_one(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("values") / "a"
     estimator = extractor()
     estimator.found_ = value
@@ -270,7 +272,7 @@ def test_whatever_values_an_attribute_holds_they_come_back(tmp_path_factory, val
     seed=st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=15, deadline=None)
-def test_any_network_comes_back(
+def test_a_loaded_network_of_any_size_has_the_weights_of_the_saved_one(
     tmp_path_factory, cell, n_units, n_layers, encoder, decoder, dropout, learning_rate, seed
 ):
     path = tmp_path_factory.mktemp("networks") / "a"
@@ -304,7 +306,7 @@ def test_any_network_comes_back(
     ],
     ids=["0-d", "big-endian", "fortran", "empty", "text", "no text", "masked"],
 )
-def test_arrays_come_back(path, array):
+def test_a_loaded_array_equals_the_saved_one_and_is_writeable(path, array):
     estimator = extractor()
     estimator.found_ = array
     found = through(estimator, path).found_
@@ -315,7 +317,7 @@ def test_arrays_come_back(path, array):
     assert found.flags.writeable
 
 
-def test_the_state_of_an_optimiser_comes_back(path):
+def test_a_loaded_optimizer_state_equals_the_saved_one(path):
     weights = torch.ones(3, requires_grad=True)
     optimizer = torch.optim.Adam([weights])
     weights.square().sum().backward()
@@ -327,7 +329,7 @@ def test_the_state_of_an_optimiser_comes_back(path):
     optimizer.load_state_dict(found)
 
 
-def test_a_generator_goes_on_where_it_stood(path):
+def test_a_loaded_random_state_draws_the_numbers_that_come_next(path):
     generator = np.random.RandomState(3)
     generator.normal()  # leaves a second value behind
     autoencoder = Seq2SeqAutoencoder(**{**SMALL, "random_state": generator})
@@ -335,7 +337,7 @@ def test_a_generator_goes_on_where_it_stood(path):
     np.testing.assert_array_equal(loaded.random_state.normal(size=700), generator.normal(size=700))
 
 
-def test_the_file_says_what_it_is_made_of(path):
+def test_the_manifest_has_size_and_checksum_of_each_member_and_all_versions(path):
     skaudeep.save(pipeline().fit(sequences(), labels()), path)
     with zipfile.ZipFile(path) as archive:
         manifest = json.loads(archive.read("manifest.json"))
@@ -348,14 +350,14 @@ def test_the_file_says_what_it_is_made_of(path):
     assert manifest["versions"].keys() >= {"sklearn", "torch", "numpy", "python", "skops"}
 
 
-def test_the_same_model_is_the_same_file(path, tmp_path):
+def test_save_writes_the_same_bytes_for_the_same_model(path, tmp_path):
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(sequences())
     skaudeep.save(autoencoder, path)
     skaudeep.save(through(autoencoder, tmp_path / "b"), tmp_path / "c")
     assert path.read_bytes() == (tmp_path / "c").read_bytes()
 
 
-def test_a_device_that_is_not_here_does_not_hinder_loading(path):
+def test_load_takes_an_estimator_whose_device_does_not_exist_here(path):
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(sequences())
     expected = autoencoder.transform(sequences())
     loaded = through(autoencoder.set_params(device="cuda:7"), path)
@@ -364,7 +366,7 @@ def test_a_device_that_is_not_here_does_not_hinder_loading(path):
     np.testing.assert_array_equal(loaded.transform(sequences()), expected)
 
 
-def test_saving_leaves_the_estimator_and_global_generators_alone(path):
+def test_save_and_load_change_neither_the_estimator_nor_global_generators(path):
     fitted = pipeline().fit(sequences(), labels())
     before = joblib.hash(fitted)
     state = joblib.hash((np.random.get_state(), torch.get_rng_state().numpy()))
@@ -421,7 +423,7 @@ UNSTORABLE = {
 
 
 @pytest.mark.parametrize("kind", UNSTORABLE)
-def test_what_has_no_safe_form_is_named_and_the_old_file_stays(path, kind):
+def test_save_names_what_has_no_safe_form_and_keeps_the_old_file(path, kind):
     make, message = UNSTORABLE[kind]
     path.write_bytes(b"old")
     with pytest.raises(PersistenceError, match=message) as error:
@@ -431,7 +433,7 @@ def test_what_has_no_safe_form_is_named_and_the_old_file_stays(path, kind):
     assert len(list(path.parent.iterdir())) == 1
 
 
-def test_what_is_no_estimator_or_no_place_is_refused(path, tmp_path):
+def test_save_and_load_refuse_what_is_no_estimator_or_no_file(path, tmp_path):
     with pytest.raises(TypeError, match="expected an estimator"):
         skaudeep.save([1], path)
     with pytest.raises(FileNotFoundError, match="Create the folder"):
@@ -440,7 +442,7 @@ def test_what_is_no_estimator_or_no_place_is_refused(path, tmp_path):
         skaudeep.load(path)
 
 
-def test_without_skops_the_message_says_what_to_install(path, stored, monkeypatch):
+def test_save_and_load_without_skops_say_what_to_install(path, stored, monkeypatch):
     path.write_bytes(stored)
     monkeypatch.setitem(sys.modules, "skops.io", None)
     skaudeep.save(Seq2SeqAutoencoder(), path.with_name("own"))  # needs none
@@ -489,7 +491,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_foreign_files_are_named_and_execute_nothing(tmp_path, kind):
+def test_load_names_foreign_files_and_executes_nothing(tmp_path, kind):
     make, message = FOREIGN[kind]
     path, trace = tmp_path / "model", tmp_path / "trace"
     make(Harm(trace), path)
@@ -519,7 +521,7 @@ def sweep(data, path, n_cuts, n_flips):
         refused(bytes(flipped), path)
 
 
-def test_cut_or_flipped_anywhere_it_is_refused(stored, path):
+def test_load_refuses_a_file_cut_or_flipped_anywhere(stored, path):
     sweep(stored, path, 40, 40)
     assert "cut short" in refused(stored[:-1], path)
     assert "is damaged" in refused(stored[:200] + b"~" + stored[201:], path)
@@ -527,7 +529,7 @@ def test_cut_or_flipped_anywhere_it_is_refused(stored, path):
 
 
 @pytest.mark.slow
-def test_cut_or_flipped_anywhere_it_is_refused_at_length(stored, path):
+def test_load_refuses_a_file_cut_or_flipped_at_many_more_places(stored, path):
     sweep(stored, path, 1000, 1000)
     books = [*range(100), *range(len(stored) - 400, len(stored))]  # of the zip file
     for place in books:
@@ -584,7 +586,7 @@ def refusal(path):
     return message.removeprefix(f"{path}: ")  # which may hold the word that a test looks for
 
 
-def test_forging_by_itself_does_not_fail(path, members):
+def test_load_takes_a_forged_file_with_the_true_members(path, members):
     forge(path, members)
     skaudeep.load(path)
 
@@ -608,25 +610,25 @@ def link():
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_members_that_do_not_belong_are_refused(path, members, infos, message):
+def test_load_refuses_members_that_do_not_belong(path, members, infos, message):
     forge(path, members, infos=infos)
     assert message in refusal(path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_members_of_one_name_are_refused(path, members):
+def test_load_refuses_two_members_of_one_name(path, members):
     forge(path, members, infos=[("estimator.json", b"{}")])
     assert "two files" in refusal(path)
 
 
-def test_compressed_members_are_refused_before_they_are_unpacked(path, members):
+def test_load_refuses_compressed_members_before_it_unpacks_them(path, members):
     members["arrays.safetensors"] = bytes(10**8)
     forge(path, members, zipped=zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 10**6
     assert "compressed" in refusal(path)
 
 
-def test_sizes_that_do_not_add_up_are_refused(path, members):
+def test_load_refuses_members_whose_sizes_contradict_the_manifest(path, members):
     forge(path, members)
     data = bytearray(path.read_bytes()[:-CHECKSUM_SIZE])
     entry = data.rindex(b"PK\1\2", 0, data.rindex(b"arrays.safetensors"))
@@ -636,7 +638,7 @@ def test_sizes_that_do_not_add_up_are_refused(path, members):
     assert "announces more than it holds" in refusal(path)
 
 
-def test_missing_members_are_refused(path, members):
+def test_load_refuses_a_file_without_one_of_its_members(path, members):
     whole = json.loads(members["manifest.json"])["members"]
     for name in ["estimator.json", "arrays.safetensors", "steps/0.skops"]:
         rest = {key: data for key, data in members.items() if key != name}
@@ -646,7 +648,7 @@ def test_missing_members_are_refused(path, members):
         refusal(path)
 
 
-def test_members_with_another_checksum_are_refused(path, members):
+def test_load_refuses_members_with_another_checksum(path, members):
     whole = json.loads(members["manifest.json"])["members"]
     members["estimator.json"] += b" "
     forge(path, members, manifest={"members": whole})
@@ -654,7 +656,7 @@ def test_members_with_another_checksum_are_refused(path, members):
 
 
 @pytest.mark.parametrize("number", [2, 0, "1", None, [1], 1.5])
-def test_other_formats_are_refused(path, members, number):
+def test_load_refuses_other_formats(path, members, number):
     forge(path, members, manifest={"format": number})
     assert "Update skaudeep" in refusal(path)
 
@@ -712,7 +714,7 @@ AUTOENCODER = {"estimator": ["Seq2SeqAutoencoder", {}, {}]}
         ({"dict": [[[], 1]]}, ""),
     ],
 )
-def test_wrong_estimators_are_refused(path, own, tree, message):
+def test_load_refuses_trees_that_are_no_estimator_of_skaudeep(path, own, tree, message):
     own["arrays.safetensors"] = safetensors.numpy.save({})
     own["estimator.json"] = json.dumps(tree).encode()
     forge(path, own)
@@ -734,7 +736,7 @@ def test_wrong_estimators_are_refused(path, own, tree, message):
     ids=["none", "cut", "brackets", "braces", "nested", "digits", "bytes", "NaN"],
 )
 @pytest.mark.parametrize("name", ["estimator.json", "arrays.safetensors"])
-def test_what_is_no_json_and_no_tensors_is_refused(path, own, name, content):
+def test_load_refuses_members_that_are_no_json_and_no_tensors(path, own, name, content):
     own[name] = content
     forge(path, own)
     refusal(path)
@@ -784,7 +786,7 @@ def not_a_number(arrays):
         (not_a_number, "NaN"),
     ],
 )
-def test_weights_that_do_not_fit_are_refused(path, own, change, message):
+def test_load_refuses_weights_that_do_not_fit_the_network(path, own, change, message):
     weights(own, change)
     forge(path, own)
     assert message in refusal(path)
@@ -807,7 +809,7 @@ def header(content, data=b"\0" * 8):
     ],
     ids=["shape", "end", "negative", "type", "overlap", "length"],
 )
-def test_lying_headers_of_tensors_are_refused(path, own, content):
+def test_load_refuses_tensors_with_false_headers(path, own, content):
     own["arrays.safetensors"] = content
     forge(path, own)
     refusal(path)
@@ -855,7 +857,7 @@ ARGS = node("TupleNode", "builtins", "tuple", content=[TEXT])
         ({"protocol": 0, **node("ListNode", "builtins", "list", content=[])}, "protocol 0"),
     ],
 )
-def test_steps_of_harmful_types_are_refused_by_name(path, own, tmp_path, schema, message):
+def test_load_refuses_steps_of_harmful_types_by_name(path, own, tmp_path, schema, message):
     trace = tmp_path / "trace"
     text = json.dumps(schema).replace("TRACE", str(trace))
     forge_step(path, own, json.loads(text))
@@ -863,7 +865,7 @@ def test_steps_of_harmful_types_are_refused_by_name(path, own, tmp_path, schema,
     assert not trace.exists()
 
 
-def test_steps_that_grow_without_end_are_refused(path, own):
+def test_load_refuses_steps_that_grow_without_end(path, own):
     level = node("ListNode", "builtins", "list", content=[], __id__=1)
     for i in range(2, 60):  # each is twice the one before
         again = node("ListNode", "builtins", "list", content=[], __id__=i - 1)
@@ -872,7 +874,7 @@ def test_steps_that_grow_without_end_are_refused(path, own):
     assert "two different objects" in refusal(path)
 
 
-def test_generators_of_steps_stand_where_they_can(path, own, tmp_path):
+def test_load_refuses_a_step_whose_random_state_has_an_impossible_position(path, own, tmp_path):
     with zipfile.ZipFile(
         io.BytesIO(take_apart(saved_generator(tmp_path))["steps/0.skops"])
     ) as archive:
@@ -893,7 +895,7 @@ def saved_generator(folder):
     return path.read_bytes()
 
 
-def test_generators_stand_where_they_can(path, tmp_path):
+def test_load_refuses_a_random_state_with_an_impossible_position(path, tmp_path):
     skaudeep.save(Seq2SeqAutoencoder(random_state=np.random.RandomState(0)), tmp_path / "a")
     members = take_apart((tmp_path / "a").read_bytes())
 

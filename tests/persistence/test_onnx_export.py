@@ -43,7 +43,7 @@ def run(path, X, lengths):
 @pytest.mark.parametrize("representation", ["covariance", "statistics", "code", "both"])
 @pytest.mark.parametrize("both_ways", [False, True])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_features_are_those_of_transform(path, cell, both_ways, representation):
+def test_the_exported_model_gives_the_features_of_transform(path, cell, both_ways, representation):
     autoencoder = fitted(
         cell=cell,
         bidirectional_encoder=both_ways,
@@ -60,7 +60,7 @@ def test_features_are_those_of_transform(path, cell, both_ways, representation):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_of_a_variational_code_the_mean_is_exported(path, cell):
+def test_the_exported_model_gives_the_mean_of_a_variational_code(path, cell):
     autoencoder = fitted(cell=cell, code="gaussian", representation="both")
     export_onnx(autoencoder, path)
     X = rows([9, 4])
@@ -69,7 +69,7 @@ def test_of_a_variational_code_the_mean_is_exported(path, cell):
     np.testing.assert_allclose(run(path, X, [9, 4]), expected, atol=1e-5, rtol=0)
 
 
-def test_a_large_network_is_as_close(path):
+def test_an_exported_model_of_three_layers_gives_the_features_of_transform(path):
     autoencoder = fitted(n_units=64, n_layers=3, max_epochs=1, representation="both")
     lengths = [200, 3, 117]
     X = rows(lengths)
@@ -77,7 +77,7 @@ def test_a_large_network_is_as_close(path):
     np.testing.assert_allclose(run(path, X, lengths), autoencoder.transform(X), atol=1e-5, rtol=0)
 
 
-def test_what_lies_behind_a_clip_does_not_matter(path):
+def test_the_exported_model_ignores_what_lies_behind_the_end_of_a_clip(path):
     export_onnx(fitted(representation="both"), path)
     lengths = [4, 2, 6]
     X = rows(lengths)
@@ -88,7 +88,7 @@ def test_what_lies_behind_a_clip_does_not_matter(path):
     np.testing.assert_allclose(run(path, X[1:2], lengths[1:2]), expected[1:2], atol=1e-6)
 
 
-def test_the_model_says_what_it_is(path):
+def test_the_exported_model_names_its_producer_and_its_inputs(path):
     export_onnx(fitted(), path)
     model = onnx.load(path)
     assert model.producer_name == "skaudeep"
@@ -98,7 +98,7 @@ def test_the_model_says_what_it_is(path):
     assert {node.domain for node in model.graph.node} == {""}
 
 
-def test_exporting_leaves_the_estimator_alone(path):
+def test_export_onnx_does_not_change_the_estimator(path):
     autoencoder = fitted()
     before = autoencoder.transform(rows([4]))
     export_onnx(autoencoder, path)
@@ -106,7 +106,7 @@ def test_exporting_leaves_the_estimator_alone(path):
     assert all(parameter.requires_grad for parameter in autoencoder.network_.parameters())
 
 
-def test_what_cannot_be_exported_is_refused_and_the_old_file_stays(path, monkeypatch):
+def test_export_onnx_refuses_what_it_cannot_write_and_keeps_the_old_file(path, monkeypatch):
     path.write_bytes(b"old")
     autoencoder = fitted()
     with pytest.raises(TypeError, match="export that step"):

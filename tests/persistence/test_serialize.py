@@ -30,7 +30,7 @@ def packed(value):
     ],
     ids=repr,
 )
-def test_plain_values_have_plain_trees(value, tree):
+def test_the_serializer_writes_plain_values_as_json_and_the_deserializer_reads_them(value, tree):
     found, packer = packed(value)
     assert found == tree
     assert not packer.arrays
@@ -39,7 +39,7 @@ def test_plain_values_have_plain_trees(value, tree):
     np.testing.assert_equal(back, value)
 
 
-def test_numbers_are_kept_beside_the_tree_in_the_order_of_this_machine():
+def test_the_serializer_keeps_arrays_outside_the_tree_in_native_byte_order():
     tree, packer = packed([np.arange(3, dtype=">i4"), torch.ones(2)])
     assert tree == [{"array": "0"}, {"tensor": {"array": "1"}}]
     assert [array.dtype for array in packer.arrays.values()] == [np.int32, np.float32]
@@ -48,7 +48,7 @@ def test_numbers_are_kept_beside_the_tree_in_the_order_of_this_machine():
     assert torch.equal(second, torch.ones(2))
 
 
-def test_an_estimator_is_its_name_its_parameters_and_what_it_learned():
+def test_the_serializer_writes_an_estimator_as_name_parameters_and_learned_attributes():
     scaler = StandardScaler().fit([[1.0], [3.0]])
     extractor = SpectrogramExtractor(n_mels=4)
     extractor.found_ = scaler
@@ -61,7 +61,7 @@ def test_an_estimator_is_its_name_its_parameters_and_what_it_learned():
     assert Deserializer(packer.arrays, packer.steps).decode(tree).found_.mean_.tolist() == [2]
 
 
-def test_a_network_is_its_name_its_sizes_and_weights():
+def test_the_serializer_writes_a_network_as_name_sizes_and_weights():
     X = np.zeros((2, 5, 3), np.float32)
     network = Seq2SeqAutoencoder(2, max_epochs=0, random_state=0).fit(X).network_
     tree, packer = packed(network)
@@ -71,12 +71,12 @@ def test_a_network_is_its_name_its_sizes_and_weights():
     assert {key.removeprefix(prefix) for key in packer.arrays} == set(network.state_dict())
 
 
-def test_what_cannot_be_stored_is_named_by_its_place():
+def test_the_serializer_names_the_place_of_a_value_it_cannot_store():
     with pytest.raises(ValueError, match=r"it\[1\]\['a'\] is a builtins\.set"):
         packed([0, {"a": set()}])
 
 
-def test_parts_that_nothing_refers_to_are_an_error():
+def test_the_deserializer_refuses_arrays_that_the_tree_does_not_use():
     unpacker = Deserializer({"0": np.ones(1), "1": np.ones(1)}, [])
     unpacker.decode({"array": "0"})
     with pytest.raises(ValueError, match="1 parts that belong nowhere, '1' first"):

@@ -25,7 +25,7 @@ def archive(*files, compression=zipfile.ZIP_STORED):
     return buffer.getvalue()
 
 
-def test_a_step_comes_back_as_it_was():
+def test_a_loaded_step_decides_and_draws_as_the_saved_one():
     step = LinearSVC(C=0.3, random_state=np.random.RandomState(3)).fit(X, Y)
     loaded = load_step(dump_step(step))
     assert loaded.C == 0.3
@@ -33,18 +33,18 @@ def test_a_step_comes_back_as_it_was():
     assert loaded.random_state.randint(10**6) == step.random_state.randint(10**6)
 
 
-def test_what_reads_memory_by_numbers_of_the_file_is_not_written():
+def test_dump_step_refuses_trees_whose_numbers_index_memory():
     with pytest.raises(ValueError, match="Tree"):
         dump_step(RandomForestClassifier(1).fit(X, Y))
 
 
-def test_types_of_others_are_named_before_anything_is_built():
+def test_load_step_names_foreign_types_and_builds_nothing():
     schema = b'{"protocol": 2, "__loader__": "FunctionNode", "__module__": "os", "__class__": "a"}'
     with pytest.raises(ValueError, match=r"os\.a"):
         load_step(archive(("schema.json", schema)))
 
 
-def test_members_are_read_by_name():
+def test_read_members_returns_each_member_by_name():
     assert read_members(archive(("a", b"1"), ("b", b"")), NAMES) == {"a": b"1", "b": b""}
 
 
@@ -63,12 +63,12 @@ def link():
     ],
     ids=["name", "link", "compressed"],
 )
-def test_archives_of_others_are_refused(data, message):
+def test_read_members_refuses_foreign_archives(data, message):
     with pytest.raises(ValueError, match=message):
         read_members(data, NAMES)
 
 
 @pytest.mark.parametrize("value", [-1, 625, 1.0, "1", None, True])
-def test_a_generator_stands_nowhere_else(value):
+def test_is_position_takes_only_integers_from_0_to_624(value):
     assert not is_position(value)
     assert is_position(0)

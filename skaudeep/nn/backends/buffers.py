@@ -1,9 +1,17 @@
-"""Memory that stays: a large block that is new is cleared by the system, at every step anew."""
+"""A pool of reusable CPU buffers.
+
+The operating system zeroes newly mapped pages, which at every training step costs as much time as
+the arithmetic. Large buffers are therefore kept in this process when the last tensor that used them
+is gone, up to ``SKAUDEEP_BUFFER_MB`` MiB (default 512; 0 keeps nothing). `clear` returns them to
+the system.
+"""
 
 from __future__ import annotations
 
 import math
 import mmap
+import os
+import threading
 import weakref
 
 import numpy as np
@@ -11,15 +19,24 @@ import torch
 from torch import Tensor
 
 HUGE_PAGE = 2**21  # bytes
-MAX_SPARE = 2**29  # bytes that wait for their next use
+DEFAULT_LIMIT = 512  # MiB
 
-_spare: dict[int, list[np.ndarray]] = {}  # by size; lists, as they need no lock
+_spare: dict[int, list[np.ndarray]] = {}  # buffers that nobody uses, by their size in bytes
+# Reentrant: a garbage collection while it is held may free a tensor, which returns its buffer.
+_lock = threading.RLock()
+
+
+def _new_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread may have held it, which a child does not have
+    os.register_at_fork(after_in_child=_new_lock)
 
 
 def empty(*shape: int, dtype: torch.dtype) -> Tensor:
-    """Return uninitialised memory on the CPU, where it is large one used before, in huge pages.
-
-    To clear small pages takes as long as the arithmetic on them.
+    """Return uninitialised memory on the CPU: if it is large, in huge pages and from the pool.
 
     Parameters
     ----------
@@ -29,6 +46,7 @@ def empty(*shape: int, dtype: torch.dtype) -> Tensor:
     Returns
     -------
     Tensor of that shape
+        Its buffer returns to the pool when no tensor and no array uses it.
 
     Examples
     --------
@@ -40,16 +58,46 @@ def empty(*shape: int, dtype: torch.dtype) -> Tensor:
     if n_bytes < HUGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
         return torch.empty(shape, dtype=dtype)
     size = -(-n_bytes // HUGE_PAGE) * HUGE_PAGE
-    try:
-        block = _spare[size].pop()
-    except LookupError:
+    with _lock:
+        waiting = _spare.get(size)
+        block = waiting.pop() if waiting else None
+    if block is None:
         block = _new_block(size)
     memory = block[:n_bytes]
-    weakref.finalize(memory, _keep, block).atexit = False  # once no tensor needs it
+    weakref.finalize(memory, _keep, block).atexit = False
     return torch.from_numpy(memory).view(dtype).view(shape)
 
 
+def clear() -> None:
+    """Return all buffers that no tensor uses to the operating system."""
+    with _lock:
+        _spare.clear()
+
+
+def limit() -> int:
+    """Read the limit of the pool, in bytes, from ``SKAUDEEP_BUFFER_MB``.
+
+    Raises
+    ------
+    ValueError
+        If the variable is no number of MiB from 0.
+
+    Examples
+    --------
+    >>> limit() // 2**20
+    512
+    """
+    value = os.environ.get("SKAUDEEP_BUFFER_MB", str(DEFAULT_LIMIT))
+    if not value.isdecimal():
+        raise ValueError(
+            f"Got SKAUDEEP_BUFFER_MB={value!r}, expected a whole number of MiB, at least 0: the "
+            "memory that may wait for its next use."
+        )
+    return int(value) * 2**20
+
+
 def _new_block(size: int) -> np.ndarray:
+    limit()  # a wrong value raises here, not when a tensor is freed
     pages = mmap.mmap(-1, size + HUGE_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     pages.madvise(mmap.MADV_HUGEPAGE)
     memory = np.frombuffer(pages, np.uint8)
@@ -58,6 +106,9 @@ def _new_block(size: int) -> np.ndarray:
 
 
 def _keep(block: np.ndarray) -> None:
-    if len(block) + sum(n * len(blocks) for n, blocks in list(_spare.items())) > MAX_SPARE:
-        _spare.clear()  # of sizes, perhaps, that will not come again
-    _spare.setdefault(len(block), []).append(block)
+    most = limit()
+    with _lock:
+        if len(block) + sum(n * len(blocks) for n, blocks in _spare.items()) > most:
+            _spare.clear()  # perhaps of sizes that are not asked for again
+        if len(block) <= most:
+            _spare.setdefault(len(block), []).append(block)

@@ -2,9 +2,9 @@
 
 torch runs an ``nn.GRU`` on the CPU as a graph of small operations per frame. Here the products with
 the inputs, and in the backward pass those for the gradients of weights and inputs, run over many
-frames at once; what has to run frame by frame is compiled (`skaudeep.nn.backends.kernels`) and
-shared by threads that take a part of the batch each. In the shapes T is frames, B sequences, F
-inputs, H units, G gates (3 for GRU, 4 for LSTM).
+frames at once. The loops over frames are compiled (`skaudeep.nn.backends.kernels`), and each thread
+runs them for its own part of the batch. In the shapes T is frames, B sequences, F inputs, H units,
+G gates (3 for GRU, 4 for LSTM).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from skaudeep.nn.backends.buffers import empty
 from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.parallel import array, share
 
-CHUNK_FRAMES = 8  # whose gates stay in the L2 cache
+CHUNK_FRAMES = 8  # frames at a time without a backward pass: their gates stay in the L2 cache
 
 
 def run_layer(
@@ -38,20 +38,27 @@ def run_layer(
     Parameters
     ----------
     cell : {"gru", "lstm"}
+        Kind of the layer.
     x : Tensor of shape (n_frames, n_sequences, n_inputs)
-        On the CPU, float32 or float64 (or bfloat16, under autocast).
+        Inputs on the CPU, float32 or float64 (or bfloat16, under autocast).
     initial : Tensor of shape (n_sequences, n_units) or, for LSTM, (n_sequences, 2 * n_units)
-        Hidden before cell state; None is zero.
-    weights : sequence of weight_ih, weight_hh, bias_ih, bias_hh, as the torch module has them
+        Initial states, hidden before cell state; None is zero.
+    weights : sequence of 4 Tensors
+        ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh`` of the torch module.
     lengths : Tensor of shape (n_sequences,), default=None
-        True frames of each sequence.
+        True frames of each sequence, from 0 to n_frames. None: all of them.
 
     Returns
     -------
     outputs : Tensor of shape (n_frames, n_sequences, n_units)
         Zero at padding.
     final : Tensor of the shape of `initial`
-        After each sequence's own last frame.
+        States after each sequence's own last frame.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit each other, or a length lies outside of [0, n_frames].
 
     References
     ----------
@@ -59,6 +66,7 @@ def run_layer(
     reset gate after the product, as in cuDNN. Hochreiter & Schmidhuber (1997). Long short-term
     memory. Neural Computation 9(8).
     """
+    check_shapes(cell, x, initial, weights, lengths)
     n_frames, n_sequences, _ = x.shape
     weight_hh = weights[1]
     if initial is None:
@@ -71,6 +79,60 @@ def run_layer(
         keep = torch.is_grad_enabled()  # not to be asked inside a Function
         initial, lengths = initial.to(weight_hh.dtype), lengths.to(torch.int64)
         return _Layer.apply(cell, x, initial, *weights, lengths, bf16, keep)
+
+
+def check_shapes(
+    cell: str,
+    x: Tensor,
+    initial: Tensor | None,
+    weights: Sequence[Tensor],
+    lengths: Tensor | None,
+) -> None:
+    """Compare the shapes of a layer's arguments, which compiled code trusts.
+
+    Parameters
+    ----------
+    cell, x, initial, weights, lengths
+        As in `run_layer`.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit each other, or a length lies outside of [0, n_frames].
+    """
+    weight_ih, weight_hh, *biases = weights
+    n_gates, n_states = {"gru": (3, 1), "lstm": (4, 2)}[cell]
+    n = weight_hh.shape[1]
+    if x.ndim != 3 or weight_ih.ndim != 2 or x.shape[2] != weight_ih.shape[1]:
+        raise ValueError(
+            f"Got x of shape {tuple(x.shape)} for weight_ih of shape {tuple(weight_ih.shape)}; "
+            "expected x of (n_frames, n_sequences, n_inputs) and weights for as many inputs. Pass "
+            "sequences with the bands that the network was made for."
+        )
+    rows = n_gates * n
+    shapes = [tuple(weight.shape) for weight in weights]
+    if shapes != [(rows, x.shape[2]), (rows, n), *[(rows,)] * len(biases)]:
+        raise ValueError(
+            f"Got weights of shapes {shapes}; expected {n_gates} * {n} rows in all of them, for "
+            f"the gates of {cell!r} with the {n} units of weight_hh."
+        )
+    if initial is not None and tuple(initial.shape) != (x.shape[1], n_states * n):
+        raise ValueError(
+            f"Got initial states of shape {tuple(initial.shape)} for x of shape {tuple(x.shape)}; "
+            f"expected ({x.shape[1]}, {n_states * n}): a row for each sequence."
+        )
+    if lengths is None:
+        return
+    if tuple(lengths.shape) != (x.shape[1],):
+        raise ValueError(
+            f"Got lengths of shape {tuple(lengths.shape)} for x of shape {tuple(x.shape)}; "
+            f"expected ({x.shape[1]},): one length for each sequence."
+        )
+    if len(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= len(x):
+        raise ValueError(
+            f"Got lengths from {int(lengths.min())} to {int(lengths.max())} for x of shape "
+            f"{tuple(x.shape)}; expected numbers of frames from 0 to {len(x)}."
+        )
 
 
 class _Layer(torch.autograd.Function):
@@ -97,8 +159,8 @@ class _Layer(torch.autograd.Function):
         hidden = _states(initial[:, :n], n_frames)
         w = array(weight_hh)
         if cell == "gru":
-            bias[2 * n :] = bias_ih[2 * n :]  # r multiplies the other part
-            # What r multiplies is needed in the backward pass alone.
+            bias[2 * n :] = bias_ih[2 * n :]  # bias_hh of n is multiplied by r, with the product
+            # What r multiplies, of all frames in training: the backward pass needs it.
             second = empty(n_frames if keep else 1, n_sequences, n, dtype=dtype)
             packed = [kernels.pack(w[: 2 * n]), kernels.pack(w[2 * n :]), array(bias_hh[2 * n :])]
             forward = kernels.gru_forward
@@ -165,7 +227,7 @@ class _Layer(torch.autograd.Function):
         grad_weight_hh = _weight_gradient(rows, before, weight_hh, ctx.bf16)
         grad_bias_hh = grad_bias_ih = rows.sum(0)
         if ctx.cell == "gru":
-            to_product[:, :, 2 * n :] = to_new  # now of the product with the inputs
+            to_product[:, :, 2 * n :] = to_new  # from here on, of the product with the inputs
             grad_bias_ih = torch.cat([grad_bias_hh[: 2 * n], to_new.sum((0, 1))])
         grad_weight_ih = _weight_gradient(rows, x.flatten(0, 1), weight_ih, ctx.bf16)
         grad_x = None
@@ -182,7 +244,10 @@ class _Layer(torch.autograd.Function):
 
 
 def drop(x: Tensor, rate: float, rng: CounterRNG) -> Tensor:
-    """Inverted dropout of (T, B, F) on the CPU; nothing so large is kept for the backward pass."""
+    """Inverted dropout of (T, B, F) on the CPU.
+
+    The mask is not kept for the backward pass: it is drawn again.
+    """
     return _Dropout.apply(x, rate, rng.keys())
 
 
@@ -209,7 +274,7 @@ def _drop(x: Tensor, rate: float, keys: Tensor) -> Tensor:
 
 
 def _states(initial: Tensor, n_frames: int) -> Tensor:
-    """Room for the states (T + 1, B, H), the initial one in place."""
+    """Return a buffer for the states (T + 1, B, H) with the initial one in place."""
     states = empty(n_frames + 1, *initial.shape, dtype=initial.dtype)
     states[0] = initial
     return states

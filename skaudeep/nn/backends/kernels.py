@@ -1,46 +1,60 @@
-"""GRU and LSTM layers through time, compiled by numba: the state's product and the gates.
+"""GRU and LSTM layers through time, compiled by numba: products of matrices, and the gates.
 
-Each function takes the sequences from row ``start`` to ``stop`` through all frames and holds no
-lock, so threads share a batch without waiting for each other at every frame. Rows are computed
-alike whatever stands beside them. In the shapes T is frames, B sequences, H units; states have T +
-1 frames, the initial one first. All arrays are C-contiguous and of one float type.
+Each function works on the sequences from row ``start`` to ``stop``, through all frames, without the
+interpreter's lock: threads share a batch and do not wait for each other at every frame. A row's
+result does not depend on the rows beside it. In the shapes T is frames, B sequences, H units;
+states have T + 1 frames, the initial one first. All arrays are C-contiguous and of one float type.
+Nothing here checks a shape: `skaudeep.nn.backends.cpu` has compared them.
+
+Every product is ``c += a @ w.T`` by `_multiply`, which runs over c in tiles::
+
+          w packed, panel after panel          a tile of c: TILE_ROWS x 2 vectors
+
+          <- 2 vectors ->                      row i    | sum | sum |   each `sum` stays in a
+        k | 0 | 1 | 2 ... |  panel 0           row i+1  | sum | sum |   register while k runs from
+        | | column 0..w-1 |  (K x width)         ...                    0 to K: per k, one load of
+        v | of row k      |                    row i+7  | sum | sum |   2 vectors of the panel, and
+          ----------------                                              one number of a per row
+          | panel 1       |  ... the last panel may be narrower: loops in numba take it
+
+A panel is read once from its start to its end for each tile, and its part for one k is as wide as a
+tile, so that loads are contiguous. `pack` makes panels from a matrix of torch's (N, K).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import binding, ir
-from numba import njit, types
+from llvmlite import ir
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-_FEATURES = binding.get_host_cpu_features()
-VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
-TILE_VECTORS = 2
-TILE_ROWS = 4 if VECTOR_BYTES == 32 else 8  # what fits 16 registers, and 32
-SUM_ROWS, SUM_COLUMNS = 256, 128  # part of a gradient, its rows far apart, that is copied together
+from skaudeep.nn.backends.compiler import TILE_ROWS, VECTOR_BYTES, compiled
+
+TILE_VECTORS = 2  # vectors side by side in a tile
+# Rows and columns of a gradient, its rows far apart in memory, that are copied together.
+SUM_ROWS, SUM_COLUMNS = 256, 128
 BLOCK_ROWS = 32  # sequences that go through time together: their states stay in the L1 cache
 
 
-def _compiled(function: Callable) -> Callable:
-    # Contraction to fused multiply-add alone: the rest of fastmath loses NaN, and so divergence.
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # no directory to cache in can be written
-        return njit(**options)(function)
+class Strided(NamedTuple):
+    """Where the rows of a matrix lie in an array, in numbers from its start."""
+
+    array: Any
+    offset: int  # of the first element
+    row: int  # from one row to the next
+    step: int  # from one column to the next
 
 
-@_compiled
+@compiled
 def pack(weight):
-    """Lay out a matrix (N, K) for `_multiply` by its transpose.
+    """Lay out a matrix (N, K) for `_multiply` by its transpose: panels (K, width), one by one.
 
-    Panels of as many columns of the transpose as a tile has, each (K, width), one after the other;
-    the last one may be narrower.
+    A panel holds as many columns of the transpose as a tile is wide; the last one may hold fewer.
     """
     n_columns, depth = weight.shape
     width = TILE_VECTORS * VECTOR_BYTES // weight.itemsize
@@ -58,8 +72,8 @@ def pack(weight):
 def _tile(n_rows: int) -> Callable:
     """Return a function that adds ``a @ w``, summed in registers, to a tile of c.
 
-    Each array comes with the place of its first element, the distance from row to row of the tile,
-    and that from one term of the sum to the next.
+    For each array it takes the position of its first element (``_at``), the distance from one row
+    of the tile to the next (``_row``) and that from one term of the sum to the next (``_step``).
     """
 
     @intrinsic
@@ -124,7 +138,7 @@ def _tile(n_rows: int) -> Callable:
                         builder.store(total, sums[i][v])
             for i in rows:
                 for v in vectors:
-                    before = builder.load(targets[i][v], align=itemsize)  # is here by now
+                    before = builder.load(targets[i][v], align=itemsize)  # prefetched above
                     total = builder.fadd(before, builder.load(sums[i][v]))
                     builder.store(total, targets[i][v], align=itemsize)
             return context.get_dummy_value()
@@ -139,32 +153,32 @@ _tile_of_rows = _tile(TILE_ROWS)
 _tile_of_one = _tile(1)
 
 
-@_compiled
-def _multiply(c, c_at, c_row, a, a_at, a_row, a_step, n_rows, w, n_columns, depth):
-    """Add ``a @ w`` to c, for ``n_rows`` rows from ``a_at`` and ``c_at`` on; ``w`` is packed."""
-    width = TILE_VECTORS * VECTOR_BYTES // c.itemsize
+@compiled
+def _multiply(c, a, n_rows, w, n_columns, depth):
+    """Add ``a @ w`` to c (n_rows, n_columns); c and a are `Strided`, ``w`` is packed."""
+    width = TILE_VECTORS * VECTOR_BYTES // c.array.itemsize
     whole = n_rows - n_rows % TILE_ROWS
     for j in range(0, n_columns - width + 1, width):
-        at = j * depth
+        panel = j * depth
         for i in range(0, whole, TILE_ROWS):
-            to, left = c_at + i * c_row + j, a_at + i * a_row
-            _tile_of_rows(c, to, c_row, a, left, a_row, a_step, w, at, width, depth)
+            to, left = c.offset + i * c.row + j, a.offset + i * a.row
+            _tile_of_rows(c.array, to, c.row, a.array, left, a.row, a.step, w, panel, width, depth)
         for i in range(whole, n_rows):
-            to, left = c_at + i * c_row + j, a_at + i * a_row
-            _tile_of_one(c, to, c_row, a, left, a_row, a_step, w, at, width, depth)
+            to, left = c.offset + i * c.row + j, a.offset + i * a.row
+            _tile_of_one(c.array, to, c.row, a.array, left, a.row, a.step, w, panel, width, depth)
     narrow = n_columns % width
     if narrow > 0:
-        flat_c, flat_a = c.reshape(-1), a.reshape(-1)
-        panel = w[(n_columns - narrow) * depth :]
+        flat_c, flat_a = c.array.reshape(-1), a.array.reshape(-1)
+        last = w[(n_columns - narrow) * depth :]
         for i in range(n_rows):
-            row = flat_c[c_at + i * c_row + n_columns - narrow :]
+            row = flat_c[c.offset + i * c.row + n_columns - narrow :]
             for k in range(depth):
-                x = flat_a[a_at + i * a_row + k * a_step]
+                x = flat_a[a.offset + i * a.row + k * a.step]
                 for j in range(narrow):
-                    row[j] += x * panel[k * narrow + j]
+                    row[j] += x * last[k * narrow + j]
 
 
-@_compiled
+@compiled
 def product(x, w, bias, out, start, stop):
     """Set sequences of ``out`` (T, B, N) to ``x @ w + bias``; x is (T, B, K), w packed."""
     n_frames, n_sequences, depth = x.shape
@@ -179,11 +193,12 @@ def product(x, w, bias, out, start, stop):
             last = min(first + BLOCK_ROWS, end)
             for i in range(first, last):
                 flat[i] = bias
-            at, to = first * depth, first * n_columns
-            _multiply(out, to, n_columns, x, at, depth, 1, last - first, w, n_columns, depth)
+            c = Strided(out, first * n_columns, n_columns, 1)
+            a = Strided(x, first * depth, depth, 1)
+            _multiply(c, a, last - first, w, n_columns, depth)
 
 
-@_compiled
+@compiled
 def weight_gradient(gradient, x, out, start, stop):
     """Set rows of ``out`` (N, K) to those of ``gradient.T @ x``, from (M, N) and (M, K)."""
     n_rows, n_columns = x.shape
@@ -205,8 +220,9 @@ def weight_gradient(gradient, x, out, start, stop):
                 part, values = block[row], gradient[k + row, first:]
                 for i in range(n):
                     part[i] = values[i]
-            to = first * n_columns
-            _multiply(out, to, n_columns, block, 0, 1, SUM_COLUMNS, n, packed, n_columns, depth)
+            c = Strided(out, first * n_columns, n_columns, 1)
+            a = Strided(block, 0, 1, SUM_COLUMNS)  # the transpose of what was copied
+            _multiply(c, a, n, packed, n_columns, depth)
 
 
 def _exp(x: Any) -> Any:
@@ -246,7 +262,7 @@ def _exp_overload(x: Any) -> Any:
 # to overlap.
 
 
-@_compiled
+@compiled
 def gru_forward(gates, w_gates, w_new, bias, states, term, lengths, start, stop):
     """Turn the products with the inputs in ``gates`` (T, B, 3H) into r, z, n; fill the states.
 
@@ -262,12 +278,15 @@ def gru_forward(gates, w_gates, w_new, bias, states, term, lengths, start, stop)
             kept = t % len(term)
             for i in range(first, last):
                 term[kept, i] = bias
-            at, rows = t * n_sequences + first, last - first
-            _multiply(gates, at * 3 * n, 3 * n, states, at * n, n, 1, rows, w_gates, 2 * n, n)
-            at_term = (kept * n_sequences + first) * n
-            _multiply(term, at_term, n, states, at * n, n, 1, rows, w_new, n, n)
+            frame = t * n_sequences + first  # its row in arrays of (T * B, ...)
+            before = Strided(states, frame * n, n, 1)
+            _multiply(
+                Strided(gates, frame * 3 * n, 3 * n, 1), before, last - first, w_gates, 2 * n, n
+            )
+            to_term = Strided(term, (kept * n_sequences + first) * n, n, 1)
+            _multiply(to_term, before, last - first, w_new, n, n)
             for i in range(first, last):
-                before, after = states[t, i], states[t + 1, i]
+                state, after = states[t, i], states[t + 1, i]
                 if t >= lengths[i]:
                     for j in range(n):
                         after[j] = 0
@@ -279,10 +298,10 @@ def gru_forward(gates, w_gates, w_new, bias, states, term, lengths, start, stop)
                 for j in range(n):  # tanh
                     new[j] = one - two / (_exp(two * (new[j] + reset[j] * hidden[j])) + one)
                 for j in range(n):
-                    after[j] = new[j] + update[j] * (before[j] - new[j])
+                    after[j] = new[j] + update[j] * (state[j] - new[j])
 
 
-@_compiled
+@compiled
 def gru_backward(
     gates, term, states, lengths, grad_outputs, w, gradient, to_product, to_new, start, stop
 ):
@@ -322,11 +341,12 @@ def gru_backward(
                     to_reset[j] = to_hidden[j] * hidden[j] * (one - reset[j])
                 for j in range(n):
                     d[j] *= update[j]
-            at = (t * n_sequences + first) * 3 * n
-            _multiply(gradient, first * n, n, to_product, at, 3 * n, 1, last - first, w, n, 3 * n)
+            c = Strided(gradient, first * n, n, 1)
+            a = Strided(to_product, (t * n_sequences + first) * 3 * n, 3 * n, 1)
+            _multiply(c, a, last - first, w, n, 3 * n)
 
 
-@_compiled
+@compiled
 def lstm_forward(gates, w, states, cells, lengths, start, stop):
     """Turn the products with the inputs in ``gates`` (T, B, 4H) into i, f, g, o; fill the states.
 
@@ -338,8 +358,9 @@ def lstm_forward(gates, w, states, cells, lengths, start, stop):
     for first in range(start, stop, BLOCK_ROWS):
         last = min(first + BLOCK_ROWS, stop)
         for t in range(n_frames):
-            at, rows = t * n_sequences + first, last - first
-            _multiply(gates, at * 4 * n, 4 * n, states, at * n, n, 1, rows, w, 4 * n, n)
+            frame = t * n_sequences + first  # its row in arrays of (T * B, ...)
+            before = Strided(states, frame * n, n, 1)
+            _multiply(Strided(gates, frame * 4 * n, 4 * n, 1), before, last - first, w, 4 * n, n)
             for i in range(first, last):
                 after, cell, cell_after = states[t + 1, i], cells[t, i], cells[t + 1, i]
                 if t >= lengths[i]:
@@ -363,7 +384,7 @@ def lstm_forward(gates, w, states, cells, lengths, start, stop):
                     after[j] = leave[j] * (one - two / (_exp(two * cell_after[j]) + one))
 
 
-@_compiled
+@compiled
 def lstm_backward(
     gates, states, cells, lengths, grad_outputs, w, gradient, grad_cell, to_product, start, stop
 ):
@@ -408,15 +429,17 @@ def lstm_backward(
                     d_cell[j] *= forget[j]
                 for j in range(n):  # all of it goes through the product
                     d[j] = 0
-            at = (t * n_sequences + first) * 4 * n
-            _multiply(gradient, first * n, n, to_product, at, 4 * n, 1, last - first, w, n, 4 * n)
+            c = Strided(gradient, first * n, n, 1)
+            a = Strided(to_product, (t * n_sequences + first) * 4 * n, 4 * n, 1)
+            _multiply(c, a, last - first, w, n, 4 * n)
 
 
-@_compiled
+@compiled
 def drop(x, out, keys, threshold, scale, start, stop):
-    """Set rows of ``out`` (T*B, F) to those of x times ``scale``, with 0 where chance says so.
+    """Set rows of ``out`` (T*B, F) to those of x times ``scale``, or 0 where a value is dropped.
 
-    ``keys`` (B,) are those of `skaudeep.nn.counter_rng`, whose numbers are made here again.
+    ``keys`` (B,) are those of `skaudeep.nn.counter_rng`, whose numbers are computed here again; a
+    value is dropped where the upper half of its number is below ``threshold``.
     """
     golden, n = np.uint64(0x9E3779B97F4A7C15), x.shape[1]
     zero = x.dtype.type(0)

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from skaudeep.nn.backends import kernels
 from skaudeep.nn.backends.cpu import drop, run_layer
 from skaudeep.nn.counter_rng import CounterRNG
+
+kernels = pytest.importorskip("skaudeep.nn.backends.kernels", exc_type=ImportError)
 
 MODULES = {"gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -59,7 +60,7 @@ def results(run, inputs):
     ("n_inputs", "n_units", "n_sequences"), [(1, 5, 3), (64, 32, 8), (40, 72, 37)]
 )
 @pytest.mark.parametrize("padded", [False, True])
-def test_outputs_and_gradients_are_those_of_torchs_module(
+def test_run_layer_has_the_outputs_and_gradients_of_torchs_module(
     cell, n_inputs, n_units, n_sequences, padded
 ):
     module, initial = layer(cell, n_inputs, n_units, n_sequences)
@@ -74,7 +75,7 @@ def test_outputs_and_gradients_are_those_of_torchs_module(
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_gradients_are_those_of_finite_differences(cell):
+def test_run_layer_has_the_gradients_of_finite_differences(cell):
     module, initial = layer(cell, 3, 4, 3, torch.float64)
     x = frames(5, 3, 3, dtype=torch.float64)
     lengths = torch.tensor([5, 2, 4])
@@ -86,7 +87,7 @@ def test_gradients_are_those_of_finite_differences(cell):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_bits_depend_neither_on_neighbours_nor_on_threads(cell):
+def test_run_layer_has_bits_that_depend_neither_on_other_rows_nor_on_threads(cell):
     module, initial = layer(cell, 16, 40, 37)
     x, weights = frames(6, 37, 16), list(module.parameters())
     n_threads = torch.get_num_threads()
@@ -105,7 +106,7 @@ def test_bits_depend_neither_on_neighbours_nor_on_threads(cell):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_a_graph_that_is_kept_gives_its_gradient_twice(cell):
+def test_run_layer_gives_its_gradient_twice_where_the_graph_is_retained(cell):
     module, initial = layer(cell, 3, 8, 4)
     weights = list(module.parameters())
     outputs, _ = run_layer(cell, frames(5, 4, 3), initial, weights)
@@ -115,7 +116,7 @@ def test_a_graph_that_is_kept_gives_its_gradient_twice(cell):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_bfloat16_is_near_and_its_states_are_float32(cell):
+def test_run_layer_in_bfloat16_is_near_and_returns_float32(cell):
     module, initial = layer(cell, 16, 32, 8)
     x, weights = frames(6, 8, 16), list(module.parameters())
 
@@ -132,7 +133,41 @@ def test_bfloat16_is_near_and_its_states_are_float32(cell):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_nan_is_not_lost_and_large_values_saturate(cell):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": (6, 5, 4)}, r"x of shape \(6, 5, 4\) for weight_ih of shape \((12|16), 3\)"),
+        ({"x": (6, 5, 2)}, r"x of shape \(6, 5, 2\) for weight_ih of shape \((12|16), 3\)"),
+        ({"x": (6, 3)}, r"x of shape \(6, 3\) for weight_ih"),
+        ({"initial": (4, 4)}, r"initial states of shape \(4, 4\) for x of shape \(6, 5, 3\)"),
+        ({"lengths": [6]}, r"lengths of shape \(1,\) for x of shape \(6, 5, 3\)"),
+        ({"lengths": [6, 6, 6, 6, 7]}, r"lengths from 6 to 7 .* from 0 to 6"),
+        ({"lengths": [6, 6, -1, 6, 6]}, r"lengths from -1 to 6 .* from 0 to 6"),
+        ({"weight": 1}, r"weights of shapes \[.*\]; expected . \* 4 rows in all"),
+    ],
+)
+def test_run_layer_refuses_shapes_that_do_not_fit(cell, change, message):
+    module, _ = layer(cell, 3, 4, 5)
+    weights = list(module.parameters())
+    if "weight" in change:
+        weights[3] = weights[3][:-1]
+    initial = torch.zeros(change["initial"]) if "initial" in change else None
+    lengths = torch.tensor(change["lengths"]) if "lengths" in change else None
+    with pytest.raises(ValueError, match=message):
+        run_layer(cell, torch.zeros(change.get("x", (6, 5, 3))), initial, weights, lengths)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_run_layer_takes_sequences_without_any_frame(cell):
+    module, initial = layer(cell, 3, 4, 5)
+    weights, lengths = list(module.parameters()), torch.tensor([6, 0, 3, 0, 1])
+    outputs, final = run_layer(cell, frames(6, 5, 3), initial, weights, lengths)
+    assert not outputs[:, [1, 3]].any()
+    assert torch.equal(final[[1, 3]], initial[[1, 3]])
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_run_layer_keeps_nan_and_saturates_at_large_values(cell):
     module, initial = layer(cell, 4, 32, 3)
     x = torch.zeros(3, 3, 4)
     x[0, 0] = float("nan")
@@ -143,13 +178,7 @@ def test_nan_is_not_lost_and_large_values_saturate(cell):
     assert outputs[:, 1:].abs().max() <= 1
 
 
-def test_a_function_without_a_place_for_its_cache_compiles_all_the_same():
-    scope: dict = {}
-    exec("def twice(x):\n    return 2 * x", scope)  # from no file, so with no place
-    assert kernels._compiled(scope["twice"])(21) == 42
-
-
-def test_the_exponential_is_exact_to_float32():
+def test_the_exponential_of_the_kernels_is_exact_to_float32():
     x = np.linspace(-85, 85, 4001, dtype=np.float32)
     gates = np.zeros((1, 1, 3 * len(x)), np.float32)
     gates[0, 0, : len(x)] = x
@@ -161,7 +190,7 @@ def test_the_exponential_is_exact_to_float32():
     np.testing.assert_allclose(gates[0, 0, : len(x)], exact, rtol=3e-7)
 
 
-def test_dropout_gives_its_gradient_where_it_keeps_values():
+def test_drop_gives_its_gradient_where_it_keeps_values():
     x = torch.ones(50, 40, 30, requires_grad=True)
     rows = torch.arange(40)
     kept = drop(x, 0.3, CounterRNG(0, rows))

@@ -1,4 +1,4 @@
-"""Compiled products against numpy, at shapes below, at and between tiles; chance by its number."""
+"""Compiled products and dropout against numpy, at shapes below, at and between tiles."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skaudeep.nn.backends import kernels
 from skaudeep.nn.counter_rng import CounterRNG
+
+kernels = pytest.importorskip("skaudeep.nn.backends.kernels", exc_type=ImportError)
 
 SIZES = st.integers(1, 70)
 
 
 @given(rows=SIZES, columns=SIZES, depth=SIZES, double=st.booleans(), parts=st.booleans())
 @settings(deadline=None, max_examples=40)
-def test_a_product_is_numpys(rows, columns, depth, double, parts):
+def test_product_is_numpys_matrix_product(rows, columns, depth, double, parts):
     rng = np.random.default_rng(rows + 71 * columns)
     dtype = np.float64 if double else np.float32
     x, weight = (rng.normal(size=(*n, depth)).astype(dtype) for n in ((3, rows), (columns,)))
@@ -30,7 +31,7 @@ def test_a_product_is_numpys(rows, columns, depth, double, parts):
 
 @given(rows=st.integers(1, 600), gates=SIZES, inputs=SIZES)
 @settings(deadline=None, max_examples=40)
-def test_a_weights_gradient_is_the_product_over_all_rows(rows, gates, inputs):
+def test_weight_gradient_is_numpys_product_over_all_rows(rows, gates, inputs):
     rng = np.random.default_rng(rows)
     gradient, x = (rng.normal(size=(rows, n)) for n in (gates, inputs))
     out = np.empty((gates, inputs))
@@ -40,7 +41,7 @@ def test_a_weights_gradient_is_the_product_over_all_rows(rows, gates, inputs):
     np.testing.assert_allclose(out, gradient.T @ x, atol=1e-10)
 
 
-def test_what_is_dropped_hangs_on_key_and_place_alone():
+def test_drop_depends_on_key_and_position_alone():
     keys = CounterRNG(5, torch.arange(7)).keys().numpy()
     x, whole, parts = np.ones((210, 48), np.float32), *np.empty((2, 210, 48), np.float32)
     arguments = (keys, round(0.3 * 2**32), np.float32(1 / 0.7))
@@ -53,7 +54,7 @@ def test_what_is_dropped_hangs_on_key_and_place_alone():
     assert (parts != whole).any()
 
 
-def test_the_kernel_drops_what_chance_says():
+def test_drop_drops_where_the_generators_number_is_below_the_threshold():
     x, out = np.ones((5 * 7, 20), np.float32), np.empty((5 * 7, 20), np.float32)
     keys = CounterRNG(1, torch.arange(7)).keys().numpy()
     kernels.drop(x, out, keys, round(0.4 * 2**32), np.float32(1), 0, 35)
