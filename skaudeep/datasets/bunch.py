@@ -13,6 +13,13 @@ import numpy.typing as npt
 from sklearn.utils import Bunch
 
 from skaudeep._warnings import find_stack_level
+from skaudeep.datasets.axes import (
+    count_axes,
+    default_dims,
+    dims_differ,
+    find_dims_faults,
+    is_segment_index,
+)
 
 PARTITIONS = ("train", "devel", "test")
 
@@ -24,26 +31,6 @@ TEXT_KEYS = ("filenames", "partition", "groups", "copy_of", "errors")
 WHOLE_KEYS = ("target_names", "feature_names", "cv", "dims", "DESCR")
 # Keys without which no function of `skaudeep.datasets` works.
 REQUIRED_KEYS = (*ROW_KEYS, "target_names")
-
-# What the axes of `data` are where nobody says so, by their number.
-DEFAULT_DIMS = {
-    1: ("clip",),
-    2: ("clip", "feature"),
-    3: ("clip", "frame", "band"),
-    4: ("clip", "chunk", "frame", "band"),
-}
-_STANDARD_DIMS = {"clip", "chunk", "frame", "band", "feature", "channel", "sample"}
-
-# What corpora call the three partitions.
-PARTITION_ALIASES = {
-    "train": "train",
-    "training": "train",
-    "devel": "devel",
-    "dev": "devel",
-    "val": "devel",
-    "validation": "devel",
-    "test": "test",
-}
 
 
 def make_bunch(
@@ -83,6 +70,7 @@ def make_bunch(
         "train", "devel", "test", or "" or None for each clip.
     groups : sequence of length n_clips, default=None
         Speaker, recording, site ... of each clip, stored as str; "", None or NaN where unknown.
+        None: the file of each segment where `data` are a (file, start, end) index, else unknown.
     dims : sequence of str, default=None
         What each axis of `data` is: "clip" first, "chunk" second where clips are divided into
         chunks, then names such as "frame", "band" and "feature". Waveforms have "sample", and
@@ -145,6 +133,8 @@ def make_bunch(
                 "per clip, in their order."
             )
     n_clips = len(filenames)
+    if groups is None and is_segment_index(data):
+        groups = [os.fspath(file) for file in getattr(data, "index", data).get_level_values("file")]
     bunch = Bunch(
         data=data,
         filenames=np.array(filenames, dtype=str),
@@ -158,7 +148,7 @@ def make_bunch(
     )
     _raise_first(find_faults(bunch, fold_names=fold_names))
     if len(bunch.dims) != count_axes(data):
-        raise ValueError(_dims_differ(bunch))
+        raise ValueError(dims_differ(bunch))
     is_class = bunch.target.dtype.kind != "f"
     return replace_keys(
         bunch,
@@ -298,7 +288,7 @@ def find_faults(
         yield from _fold_faults(bunch, fold_names)
         yield from _target_faults(bunch)
         yield from _partition_faults(bunch)
-        yield from _dims_faults(bunch)
+        yield from find_dims_faults(bunch)
         yield from _cv_faults(bunch)
 
 
@@ -416,40 +406,6 @@ def _partition_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
             return
 
 
-def _dims_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
-    dims = bunch.get("dims")
-    if dims is None or "data" not in bunch:
-        return
-    if (
-        not isinstance(dims, list | tuple)
-        or not all(isinstance(name, str) and name for name in dims)
-        or len(set(dims)) < len(dims)
-        or not dims
-        or dims[0] != "clip"
-        or "chunk" in dims[2:]
-    ):
-        yield (
-            f"Got dims {dims!r}, expected distinct names of the axes of data, 'clip' first and "
-            "'chunk', where there are chunks, second, such as ('clip', 'chunk', 'feature')."
-        )
-        return
-    n_axes = count_axes(bunch["data"])
-    # Data that a user replaced have the axes that their number says. With three axes and chunks
-    # before, it does not: they may be features of the chunks, or frames without chunks.
-    unclear = not _STANDARD_DIMS.issuperset(dims) or (n_axes == 3 and "chunk" in dims)
-    if len(dims) != n_axes and unclear:
-        yield _dims_differ(bunch)
-
-
-def _dims_differ(bunch: Mapping[str, Any]) -> str:
-    n_axes = count_axes(bunch["data"])
-    return (
-        f"Got dims {tuple(bunch['dims'])} for data with {n_axes} axes, expected a name for each. "
-        "Where data were replaced, replace dims with them, by ('clip', 'chunk', 'feature') for "
-        "features of chunks; or delete dims to go by the number of axes."
-    )
-
-
 def _cv_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
     if "cv" not in bunch or "folds" not in bunch or np.ndim(bunch["folds"]) != 2:
         return
@@ -496,35 +452,6 @@ def n_entries(value: Any) -> int | None:
     if hasattr(value, "shape"):
         return value.shape[0] if value.shape else None
     return len(value) if isinstance(value, list | tuple) else None
-
-
-def count_axes(data: Any) -> int:
-    """Count the axes of the data of clips in any container, without reading arrays on disk.
-
-    Clips, which are paths or a (file, start, end) index, have one axis; so do lists whose rows
-    differ in their number of axes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skaudeep.datasets.bunch import count_axes
-    >>> count_axes(["a.wav"]), count_axes([np.zeros((3, 8)), np.zeros((2, 8))])
-    (1, 3)
-    """
-    index = getattr(data, "index", data)
-    if list(getattr(index, "names", None) or []) == ["file", "start", "end"]:
-        return 1
-    shape = getattr(data, "shape", None)
-    if shape is not None and (len(shape) != 1 or getattr(data, "dtype", None) != np.dtype(object)):
-        return len(shape)
-    n_axes = {np.ndim(row) for row in data}
-    return 1 + n_axes.pop() if len(n_axes) == 1 else 1
-
-
-def default_dims(n_axes: int) -> tuple[str, ...]:
-    """Return what the axes of data are by their number, where nobody says so."""
-    numbered = ("clip", *(f"axis_{number}" for number in range(1, n_axes)))
-    return DEFAULT_DIMS.get(n_axes, numbered)
 
 
 def fold_columns(ids: Sequence[str]) -> tuple[npt.NDArray[np.int8], list[str]]:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._padding import pad, row_lengths
+from skaudeep.datasets.axes import default_dims
 from skaudeep.datasets.bunch import (
     REQUIRED_KEYS,
     check_bunch,
-    default_dims,
     make_bunch,
     replace_keys,
 )
