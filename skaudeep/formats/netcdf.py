@@ -42,6 +42,7 @@ from skaudeep.formats.lazy import (
     StoredArray,
     StoredFile,
     damaged_file,
+    plain_path,
 )
 
 FORMAT = 1  # version of the layout; increased when older readers cannot read new files
@@ -443,8 +444,8 @@ def write_rows(
 
 @contextmanager
 def _new_dataset(path: Path) -> Iterator[netCDF4.Dataset]:
-    with LIBRARY:
-        dataset = netCDF4.Dataset(path, "w")
+    with LIBRARY, plain_path(path) as name:
+        dataset = netCDF4.Dataset(name, "w")
     try:
         yield dataset
     except BaseException:
