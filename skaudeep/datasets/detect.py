@@ -17,7 +17,7 @@ from skaudeep.datasets.compare import find_labels, load_compare
 from skaudeep.datasets.dcase import find_meta, load_dcase
 from skaudeep.datasets.esc import load_esc
 from skaudeep.datasets.files import check_folder
-from skaudeep.datasets.folder import detect_layout, load_folder, read_folder
+from skaudeep.datasets.folder import detect_layout, find_inner, load_folder, read_folder
 from skaudeep.datasets.gtzan import find_genres, load_gtzan
 from skaudeep.datasets.urbansound import find_table, load_urbansound8k
 
@@ -171,8 +171,9 @@ def _corpora_in(root: Path, names: list[str]) -> list[str]:
         if readers or layout != "files":
             found[folder] = " or ".join(readers) or layout
     # Folders of folders alone are no classes, as often as not, unless one folder holds them all.
-    if set(found.values()) <= {"classes"} and len(inside) > 1:
-        return []
+    if set(found.values()) <= {"classes"}:
+        inner, layout = find_inner([name.split("/")[:-1] for name in names])
+        found = {inner: layout} if inner else {}
     return [f"{folder!r} ({reason})" for folder, reason in found.items()]
 
 

@@ -209,13 +209,12 @@ def _doubt(names: list[str], parts: list[list[str]], layout: str, root: Path) ->
     if layout == "files":
         if not any(parts):  # nothing but clips
             return ""
-        top = sorted({folders[0] for folders in parts if folders})
         deviant = [name for name in names if name.count("/") != 1][:1]
         as_with = f", as with {deviant[0]!r}" if deviant else ""
-        hint = ""
-        inside = detect_layout([folders[1:] for folders in parts if folders])
-        if len(top) == 1 and inside != "files":
-            hint = f" All folders lie in {top[0]!r}, which fits {_LAYOUTS[inside]}: load that one?"
+        inner, found = find_inner(parts)
+        hint = (
+            f" All lie in {inner!r}, which fits {_LAYOUTS[found]}: load that one?" if inner else ""
+        )
         return (
             f"{len(names)} files {where} are read as unlabelled clips: load_folder did not find "
             "folders of folds or of partitions, nor two or more of classes with most clips "
@@ -243,11 +242,34 @@ def _doubt(names: list[str], parts: list[list[str]], layout: str, root: Path) ->
                 f"{len(strays)} of {len(names)} clips {where}, first {strays[0]!r}, lie in no "
                 "class folder and are unlabelled."
             )
-        if lone := translate_partitions({folders[0] for folders in parts if folders}).keys() - {
-            "train"  # a vehicle
-        }:
-            doubts.append(f"Folder {min(lone)!r} {where} is read as a class, not as a partition.")
+        doubts += _alike(sorted({folders[0] for folders in parts if folders}), where)
     return f"{' '.join(doubts)} {remedy}" if doubts else ""
+
+
+def find_inner(parts: list[list[str]]) -> tuple[str, str]:
+    """Return the folder that holds all clips and fits a layout, and the layout; "" where none."""
+    inner: list[str] = []
+    while parts and all(parts) and len({folders[0] for folders in parts}) == 1:
+        inner.append(parts[0][0])
+        parts = [folders[1:] for folders in parts]
+        if (layout := detect_layout(parts)) != "files":
+            return "/".join(inner), layout
+    return "", "files"
+
+
+def _alike(top: list[str], where: str) -> list[str]:
+    """Say which folders are read as classes although they are called like partitions."""
+    # As in "train_data" and "test-clean".
+    words = {name: translate_partitions(re.split(r"[\W\d_]+", name)) for name in top}
+    alike = [name for name, partitions in words.items() if partitions]
+    several = len({partition for name in alike for partition in words[name].values()}) > 1
+    exact = [name for name in translate_partitions(top) if name.lower() != "train"]  # a vehicle
+    if not (found := alike if several else exact):
+        return []
+    return [
+        f"Folder(s) {', '.join(map(repr, found[:3]))}{' ...' * (len(found) > 3)} {where} are read "
+        "as classes, not as partitions: rename them to train, devel and test if they are."
+    ]
 
 
 def _fits(folders: list[str], layout: str) -> bool:

@@ -84,8 +84,15 @@ def test_partitions_beside_other_folders_are_refused_unless_a_layout_is_named(tm
     assert load_folder(tmp_path).target_names == ["noise", "train"]  # a vehicle
     touch(tmp_path, "test/c.wav")
     (tmp_path / "train/a.wav").unlink()
-    with pytest.warns(UserWarning, match="'test' .* is read as a class, not as a partition"):
+    with pytest.warns(UserWarning, match="'test' .* read as classes, not as partitions"):
         assert load_folder(tmp_path).target_names == ["noise", "test"]
+
+
+@pytest.mark.parametrize("names", [("train_data", "test_data"), ("train-clean-100", "Dev-clean")])
+def test_folders_called_almost_like_partitions_are_told(tmp_path: Path, names: tuple[str, str]):
+    touch(tmp_path, *(f"{name}/{n}.wav" for n, name in enumerate(names)))
+    with pytest.warns(UserWarning, match=f"{names[0]}.* read as classes, not as partitions"):
+        assert load_folder(tmp_path).target_names == sorted(names)
 
 
 def test_tables_know_the_same_partitions(tmp_path: Path):
@@ -139,9 +146,14 @@ def test_clips_deep_in_folds_and_partitions_have_the_class_of_the_upper_folder(t
 
 
 def test_one_folder_too_high_is_told(tmp_path: Path):
+    tmp_path = tmp_path / "download"
     touch(tmp_path, "Birds/owl/a.wav", "Birds/crow/b.wav")
-    with pytest.warns(UserWarning, match="All folders lie in 'Birds', which fits <class>/<clip>"):
+    with pytest.warns(UserWarning, match="All lie in 'Birds', which fits <class>/<clip>"):
         assert load_folder(tmp_path).target_names == []
+    with pytest.warns(UserWarning, match=f"All lie in '{tmp_path.name}/Birds', which fits"):
+        load_folder(tmp_path.parent)
+    with pytest.raises(ValueError, match=rf"holds some: '{tmp_path.name}/Birds' \(classes\)"):
+        load_dataset(tmp_path.parent)
     with pytest.raises(ValueError, match=r"holds some: 'Birds' \(classes\)"):
         load_dataset(tmp_path)
     with warnings.catch_warnings():
