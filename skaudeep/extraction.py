@@ -118,7 +118,7 @@ def extract_to_netcdf(
     check_compression(compression)  # before hours of work
     check_writable(file)
     with _start_workers(effective_n_jobs(extractor.n_jobs) - 1) as workers:
-        from skaudeep.formats.layout import complete_bunch
+        from skaudeep.formats.layout import complete_bunch, dims_of_instances
         from skaudeep.formats.netcdf import count_frames, load_netcdf, write_rows
 
         bunch = complete_bunch(bunch)
@@ -135,6 +135,7 @@ def extract_to_netcdf(
             chunked = item[0] > 0
             item = item if chunked else item[1:]
             shape = (len(clips), *item)
+            bunch.dims = dims_of_instances(len(shape), chunked)
             silent = np.zeros(len(clips), dtype=bool)
 
             def read(start: int, stop: int) -> NDArray[np.float32]:

@@ -2,9 +2,11 @@
 
 import math
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,10 +20,13 @@ SAMPLING_RATES = (1_000, 768_000)  # Hz; a rate outside this range comes from a 
 MAX_CHANNELS = 64
 # The largest length that a FLAC header can hold. libsndfile reports more where it knows none.
 MAX_SAMPLES = 2**36
+END_TOLERANCE = 0.001  # seconds that a segment may end after its file: times are often rounded
 RESTORE = "Restore it from its source or leave it out"
 
 Channel = Literal["mean", "left", "right", "difference"] | int
 Align = Literal["start", "center"]
+# What tables hold where a time is missing, in lower case.
+_NO_TIME = ("", "?", "nat", "nan", "na", "n/a", "<na>", "none", "null")
 
 
 class AudioInfo(NamedTuple):
@@ -60,8 +65,8 @@ def list_clips(X: Any) -> list[Clip]:
         Paths (str or Path), waveforms of shape `(n_samples,)` or `(n_channels, n_samples)`, a
         float array of shape `(n_clips, n_samples)` or `(n_clips, n_channels, n_samples)` in which
         NaN pads the ends of shorter clips, or a pandas `(file, start, end)` MultiIndex (or a
-        Series or DataFrame that carries one) whose times are Timedelta or seconds; a missing
-        `end` is the end of the file.
+        Series or DataFrame that carries one) whose times are Timedelta, also as text, or seconds;
+        a missing `end` is the end of the file.
 
     Returns
     -------
@@ -120,7 +125,13 @@ def _whole(source: Any, row: int) -> Clip:
 
 
 def _segment(file: Any, start: Any, end: Any) -> Clip:
-    start, end = _seconds(start) or 0.0, _seconds(end)
+    try:
+        start, end = _seconds(start) or 0.0, _seconds(end)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"Got times {start!r} and {end!r} for a segment of {os.fspath(file)!r}, expected "
+            "Timedelta or seconds, with a point where they are not whole."
+        ) from error
     until = "end" if end is None else f"{end:g} s"
     return Clip(f"{os.fspath(file)} [{start:g} s to {until}]", file, start, end)
 
@@ -128,7 +139,52 @@ def _segment(file: Any, start: Any, end: Any) -> Clip:
 def _seconds(time: Any) -> float | None:
     if time is None or time != time:  # NaT and NaN differ from themselves
         return None
-    return float(time.total_seconds() if hasattr(time, "total_seconds") else time)
+    if not isinstance(time, Real):
+        # A Timedelta, or text such as "0 days 00:00:01.5" in an index that comes from a CSV file.
+        time = (time if hasattr(time, "total_seconds") else read_time(time)).total_seconds()
+    if math.isinf(time):
+        raise OverflowError("infinite")
+    return None if time != time else float(time)
+
+
+def read_time(value: Any) -> Any:
+    """Convert a time to a Timedelta of pandas.
+
+    Parameters
+    ----------
+    value : Timedelta, float, str or None
+        A Timedelta; seconds, also as text, with a point where they are not whole; text as pandas
+        and audformat write a Timedelta; None, NaN, empty text and words such as "NaT" and "NA"
+        where it is missing.
+
+    Returns
+    -------
+    pandas.Timedelta
+        NaT where it is missing.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> read_time("0 days 00:00:01.5").total_seconds(), read_time("2.5").total_seconds()
+    (1.5, 2.5)
+    """
+    import pandas as pd
+
+    if isinstance(value, str):
+        value = value.strip()
+        if value.lower() in _NO_TIME:
+            return pd.NaT
+        try:
+            value = float(value)
+        except ValueError:
+            # pandas would take "1,5 s" for 15 seconds, and "1 000" for nanoseconds.
+            if not re.fullmatch("(?=.*[A-Za-z:])[^,]+", value):
+                raise
+    return pd.to_timedelta(value, unit="s" if isinstance(value, Real) else None)
 
 
 def _without_padding(waveform: NDArray) -> NDArray:
@@ -162,7 +218,8 @@ def read_audio(
     start : float >= 0, default=0.0
         Time of the first sample in seconds. Files are not decoded before it.
     end : float > start, default=None
-        Time in seconds at which to stop; None reads to the end.
+        Time in seconds at which to stop; None reads to the end. A time up to 1 ms after the end,
+        as rounding makes it, is the end.
 
     Returns
     -------
@@ -363,6 +420,8 @@ def _bounds(
 ) -> tuple[int, int]:
     first = round(start * rate)
     last = n_samples if end is None else round(end * rate)
+    if n_samples < last <= n_samples + END_TOLERANCE * rate:
+        last = n_samples
     if not 0 <= first < last or last > n_samples:
         until = "its end" if end is None else f"{end:g} s"
         raise AudioError(

@@ -35,6 +35,7 @@ _ADVICE = {
     "mixed rates": "Give sampling_rate= to the extractor, which resamples",
     "mixed channels": 'Extract with channel="mean", which suits mono and stereo alike',
     "group on both sides": "Divide again with drop_folds or drop_partitions and add_...",
+    "recording on both sides": "Give all segments of a recording one group, and divide again",
     "duplicate on both sides": "Keep one of them, or give both the same group and divide again",
 }
 # What the report calls the kinds of `AudioError`; "unreadable" is every other kind.
@@ -87,6 +88,7 @@ def audit(
     mixed channels          another number of channels than most clips             channels
     group on both sides     a group that a fold trains and tests, or that is in    fold, from 1, or
                             two partitions                                         NaN: partitions
+    recording on both sides the same of segments of one file, of no common group   as above
     duplicate on both sides the same of equal clips                                as above
     ======================= ====================================================== ================
 
@@ -174,6 +176,9 @@ def audit(
     findings += _mixed({row: s.n_channels for row, s in readable.items()}, "channels")
     groups = {row: str(bunch.groups[row]) for row in rows if bunch.groups[row]}
     findings += _on_both_sides(bunch, groups, "group on both sides", "group {!r}")
+    findings += _on_both_sides(
+        bunch, _recordings(bunch, clips, rows), "recording on both sides", "the recording {!r}"
+    )
     alike = {row: str(bunch.filenames[first]) for row, first in first_like.items()}
     findings += _on_both_sides(bunch, alike, "duplicate on both sides", "the same sound as {!r}")
 
@@ -352,6 +357,21 @@ def _mixed(values: dict[int, float], what: str, unit: str = "") -> Iterator[_Fin
         if value != usual:
             detail = f"{value:g}{unit}, while {n_usual} of {len(values)} clips have {usual:g}{unit}"
             yield _Finding(row, f"mixed {what}", value, detail)
+
+
+def _recordings(bunch: Bunch, clips: list[Clip], rows: list[int]) -> dict[int, str]:
+    """Return the file of each row that shares it with rows of other groups."""
+    of_file = defaultdict(list)
+    for row in rows:
+        if is_file(clips[row]):
+            of_file[os.path.abspath(os.fsdecode(clips[row].source))].append(row)
+    return {
+        row: path
+        for path, same in of_file.items()
+        if len(same) > 1
+        and (len(groups := {bunch.groups[row] for row in same}) > 1 or groups == {""})
+        for row in same
+    }
 
 
 def _on_both_sides(

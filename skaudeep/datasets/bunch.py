@@ -13,6 +13,13 @@ import numpy.typing as npt
 from sklearn.utils import Bunch
 
 from skaudeep._warnings import find_stack_level
+from skaudeep.datasets.axes import (
+    count_axes,
+    default_dims,
+    dims_differ,
+    find_dims_faults,
+    is_segment_index,
+)
 
 PARTITIONS = ("train", "devel", "test")
 
@@ -21,20 +28,9 @@ PARTITIONS = ("train", "devel", "test")
 ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
 OPTIONAL_ROW_KEYS = ("copy_of", "errors")
 TEXT_KEYS = ("filenames", "partition", "groups", "copy_of", "errors")
-WHOLE_KEYS = ("target_names", "feature_names", "cv", "DESCR")
+WHOLE_KEYS = ("target_names", "feature_names", "cv", "dims", "DESCR")
 # Keys without which no function of `skaudeep.datasets` works.
 REQUIRED_KEYS = (*ROW_KEYS, "target_names")
-
-# What corpora call the three partitions.
-PARTITION_ALIASES = {
-    "train": "train",
-    "training": "train",
-    "devel": "devel",
-    "dev": "devel",
-    "val": "devel",
-    "validation": "devel",
-    "test": "test",
-}
 
 
 def make_bunch(
@@ -47,6 +43,7 @@ def make_bunch(
     fold_names: Sequence[object] | None = None,
     partition: Sequence[str] | None = None,
     groups: Sequence[object] | None = None,
+    dims: Sequence[str] | None = None,
     descr: str = "",
 ) -> Bunch:
     """Assemble a data set and check that its parts agree.
@@ -73,6 +70,13 @@ def make_bunch(
         "train", "devel", "test", or "" or None for each clip.
     groups : sequence of length n_clips, default=None
         Speaker, recording, site ... of each clip, stored as str; "", None or NaN where unknown.
+        None: the file of each segment where `data` are a (file, start, end) index, else unknown.
+    dims : sequence of str, default=None
+        What each axis of `data` is: "clip" first, "chunk" second where clips are divided into
+        chunks, then names such as "frame", "band" and "feature". Waveforms have "sample", and
+        "channel" before it. None goes by the number of axes: ("clip",), ("clip", "feature"),
+        ("clip", "frame", "band") or ("clip", "chunk", "frame", "band"). State it for features of
+        chunks, ("clip", "chunk", "feature"), which nothing else tells from spectrograms.
     descr : str, default=""
         Description of the data set, its licence and its citation.
 
@@ -97,6 +101,9 @@ def make_bunch(
             "train", "devel", "test" or "".
         groups : ndarray of shape (n_clips,) of str
             Clips of one group must not be divided between training and test; "" where unknown.
+        dims : tuple of str
+            What the axes of `data` are. Files keep it, and save a row per "chunk". Replace it
+            together with `data`: ``bunch | {"data": features, "dims": ("clip", "feature")}``.
         DESCR : str
             Description, licence, citation.
 
@@ -104,7 +111,7 @@ def make_bunch(
     ------
     ValueError
         If lengths differ, a name occurs twice, a label has no class name, a fold has no clip to
-        train or to test on, or a partition is unknown.
+        train or to test on, a partition is unknown, or `dims` do not name the axes of `data`.
     TypeError
         If `data` or `filenames` are a text or a set.
 
@@ -118,8 +125,7 @@ def make_bunch(
     >>> bunch.cv[0]
     (array([1]), array([0]))
     """
-    if isinstance(data, list | tuple) and all(isinstance(x, str | os.PathLike) for x in data):
-        data = np.array([os.fspath(x) for x in data], dtype=str)
+    data = _paths_as_array(data)
     for key, values in (("data", data), ("filenames", filenames)):
         if isinstance(values, str | bytes | set | frozenset):
             raise TypeError(
@@ -127,6 +133,8 @@ def make_bunch(
                 "per clip, in their order."
             )
     n_clips = len(filenames)
+    if groups is None and is_segment_index(data):
+        groups = [os.fspath(file) for file in getattr(data, "index", data).get_level_values("file")]
     bunch = Bunch(
         data=data,
         filenames=np.array(filenames, dtype=str),
@@ -135,16 +143,26 @@ def make_bunch(
         folds=np.zeros((n_clips, 0), np.int8) if folds is None else np.asarray(folds),
         partition=_texts([None] * n_clips if partition is None else partition),
         groups=_texts([None] * n_clips if groups is None else groups),
+        dims=default_dims(count_axes(data)) if dims is None else dims,
         DESCR=descr,
     )
     _raise_first(find_faults(bunch, fold_names=fold_names))
+    if len(bunch.dims) != count_axes(data):
+        raise ValueError(dims_differ(bunch))
     is_class = bunch.target.dtype.kind != "f"
     return replace_keys(
         bunch,
         target=bunch.target.astype(np.int64 if is_class else np.float64),
         folds=bunch.folds.astype(np.int8),
         partition=bunch.partition.astype("U5"),
+        dims=tuple(bunch.dims),
     )
+
+
+def _paths_as_array(data: Any) -> Any:
+    if isinstance(data, list | tuple) and all(isinstance(x, str | os.PathLike) for x in data):
+        return np.array([os.fspath(x) for x in data], dtype=str)
+    return data
 
 
 def _texts(values: Iterable[object]) -> npt.NDArray[np.str_]:
@@ -172,6 +190,9 @@ def check_bunch(bunch: Mapping[str, Any], *, required: Sequence[str] = REQUIRED_
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         A new one with the same values, also where `bunch` is a dict, as ``bunch | {...}`` is.
+        Lists of values, which users put in, are arrays in it, as :func:`make_bunch` makes them.
+        `dims` are there where `data` are; those of clips or spectrograms that were replaced by
+        features are the features'.
 
     Raises
     ------
@@ -187,7 +208,27 @@ def check_bunch(bunch: Mapping[str, Any], *, required: Sequence[str] = REQUIRED_
     ValueError: Got target with 3 entries for 2 clips, expected one entry per clip.
     """
     _raise_first(find_faults(bunch, required=required))
-    return Bunch(**bunch)
+    return normalized(bunch)
+
+
+def normalized(bunch: Mapping[str, Any]) -> Bunch:
+    """Return a data set without faults in which every key has the type that `make_bunch` gives."""
+    new = Bunch(**bunch)
+    for key in TEXT_KEYS:
+        if key in new and getattr(new[key], "dtype", np.dtype(object)).kind != "U":
+            new[key] = _texts(new[key])
+    for key in ("target", "folds"):
+        if key in new:
+            new[key] = np.asarray(new[key])
+    names = new.get("target_names", [])
+    if not (isinstance(names, list) and all(type(name) is str for name in names)):
+        new["target_names"] = list(map(str, names))
+    if "data" in new:
+        new["data"] = _paths_as_array(new["data"])
+        n_axes = count_axes(new["data"])
+        stated = tuple(new.get("dims") or ())
+        new["dims"] = stated if len(stated) == n_axes else default_dims(n_axes)
+    return new
 
 
 def find_faults(
@@ -208,6 +249,7 @@ def find_faults(
     - targets are integers that index the class names, or -1; or, without class names, finite
       floats, or NaN;
     - partitions are "train", "devel", "test" or "";
+    - `dims` name the axes of `data`, "clip" first, "chunk" as the second or not at all;
     - `cv` is what `folds` say.
 
     If keys are missing or lengths differ, the rules that need them are not checked.
@@ -246,6 +288,7 @@ def find_faults(
         yield from _fold_faults(bunch, fold_names)
         yield from _target_faults(bunch)
         yield from _partition_faults(bunch)
+        yield from find_dims_faults(bunch)
         yield from _cv_faults(bunch)
 
 

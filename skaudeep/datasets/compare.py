@@ -11,8 +11,9 @@ from sklearn.utils import Bunch
 
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.datasets.corpora import COMPARE, SubChallenge
+from skaudeep.datasets.delimited import read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
-from skaudeep.datasets.table import read_columns, read_header, read_target
+from skaudeep.datasets.table import read_target
 
 _FILE_COLUMNS = ("file_name", "filename", "filename_audio")
 # Columns of a label file that are no targets.

@@ -13,14 +13,14 @@ import numpy.typing as npt
 from sklearn.utils import Bunch
 
 from skaudeep._warnings import find_stack_level
-from skaudeep.datasets.bunch import PARTITION_ALIASES, make_bunch, repeated
+from skaudeep.datasets.bunch import make_bunch, repeated
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
+from skaudeep.datasets.vocabulary import PARTITION_ALIASES
 
 # Of lists without a header: TUT 2016 and 2017.
 _COLUMNS = ("filename", "scene_label", "identifier")
 _FOLD = re.compile(r"fold(\d+)_(train|evaluate|test)")
-_PARTITIONS = PARTITION_ALIASES | {"eval": "test"}
 
 
 def load_dcase(path: str | os.PathLike[str]) -> Bunch:
@@ -226,10 +226,10 @@ def _load_events(root: Path) -> Bunch:
     partition: dict[str, str] = {}
     for file in sorted((root / "metadata").glob("*/*.csv")):
         part = file.parent.name
-        if part.lower() not in _PARTITIONS:
+        if part.lower() not in PARTITION_ALIASES:
             raise ValueError(
                 f"Got list {file.name} in metadata/{part} of {str(root)!r}, expected metadata/ to "
-                f"hold {', '.join(_PARTITIONS)}."
+                f"hold {', '.join(PARTITION_ALIASES)}."
             )
         # audio/train/weak for train/weak.csv, but audio/test for test/test.csv
         folder = f"audio/{part}/{file.stem}"
@@ -239,7 +239,8 @@ def _load_events(root: Path) -> Bunch:
             name = row["filename"]
             cell = row.get("event_labels", row.get("event_label", ""))
             events.setdefault(name, set()).update(label for label in cell.split(",") if label)
-            partition[name] = _PARTITIONS[part.lower()]
+            # Also beside "test": the two are the public and the final test clips.
+            partition[name] = PARTITION_ALIASES[part.lower()]
 
     names = [name for name in events if (root / name).is_file()]
     if not names:

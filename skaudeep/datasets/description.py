@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_LINES = 5  # lines of one kind that a summary shows
 UNLABELLED = "unlabelled"
 ALL = "all"
+_SUMS = (UNLABELLED, ALL, "labelled")  # rows of the table that are no classes
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -81,6 +82,10 @@ class Summary:
         if self.value_range:
             facts["values"] = "{:g} to {:g}".format(*self.value_range)
         lines = [f"{name:<9} {fact}" for name, fact in facts.items() if fact]
+        classes = {name: row["clips"] for name, row in self.counts.items() if name not in _SUMS}
+        if alone := [name for name, n_clips in classes.items() if n_clips == 1]:
+            names = ", ".join(map(repr, alone[:MAX_LINES])) + " ..." * (len(alone) > MAX_LINES)
+            lines.append(f"{len(alone)} class(es) of one clip, no use to train and test: {names}")
         if self.unreadable:
             lines.append(f"{len(self.unreadable)} unreadable:")
             shown = list(self.unreadable.items())[:MAX_LINES]

@@ -17,9 +17,9 @@ from skaudeep.datasets.compare import find_labels, load_compare
 from skaudeep.datasets.dcase import find_meta, load_dcase
 from skaudeep.datasets.esc import load_esc
 from skaudeep.datasets.files import check_folder
-from skaudeep.datasets.folder import detect_layout, load_folder
+from skaudeep.datasets.folder import detect_layout, find_inner, load_folder, read_folder
 from skaudeep.datasets.gtzan import find_genres, load_gtzan
-from skaudeep.datasets.urbansound import load_urbansound8k
+from skaudeep.datasets.urbansound import find_table, load_urbansound8k
 
 _ESC_FOLDER = re.compile(r"\d{3} - .+")
 
@@ -50,8 +50,8 @@ _READERS = (
     ),
     _Reader(
         load_urbansound8k,
-        "metadata/UrbanSound8K.csv",
-        lambda root: (root / "metadata/UrbanSound8K.csv").is_file(),
+        "metadata/UrbanSound8K.csv, or UrbanSound8K.csv",
+        lambda root: find_table(root) is not None,
     ),
     _Reader(
         load_dcase,
@@ -99,8 +99,9 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
     Warns
     -----
     UserWarning
-        If no labels, folds or partitions are found, so that all files are read as unlabelled. The
-        message says what each reader looked for.
+        If no labels are found, so that all files are read as unlabelled; the message says what each
+        reader looked for. If recordings are left out, or folders can be read in another way, see
+        :func:`load_folder`.
 
     Examples
     --------
@@ -131,25 +132,26 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
 
     missed = "".join(f"; {_name(reader)} did not find {reader.looks_for}" for reader in _READERS)
     try:
-        bunch = load_folder(root)
+        bunch, doubt = read_folder(root)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}{missed}.{_see(root)}") from None
-    if not bunch.target_names and not bunch.cv and not bunch.partition.any():
+    if not bunch.target_names:
         names = bunch.filenames.tolist()
-        if corpora := _corpora_in(root, names):
+        told = bunch.cv or bunch.partition.any()
+        if not told and (corpora := _corpora_in(root, names)):
             raise ValueError(
                 f"Got {str(root)!r}, which is no corpus but holds some: {', '.join(corpora)}. Load "
                 "one of these folders; or several, and join them by concatenate. "
                 'load_folder(..., layout="files") reads all clips as unlabelled.'
             )
-        deviant = next((f", as with {name!r}" for name in names if name.count("/") != 1), "")
-        warnings.warn(
+        doubt = doubt or (
             f"{len(names)} files below {str(root)!r} are read as unlabelled clips: load_folder did "
-            "not find folders of folds or of partitions, nor two or more of classes with every "
-            f"clip directly in one{deviant}{missed}.{_see(root)}",
-            stacklevel=find_stack_level(),
+            "not find folders of classes."
         )
-    bunch.DESCR = f"{bunch.DESCR}\nRead by: load_folder\n"
+        doubt = f"{doubt.rstrip('.')}{missed}.{_see(root)}"
+    if doubt:
+        warnings.warn(doubt, stacklevel=find_stack_level())
+    bunch.DESCR = f"{bunch.DESCR}\nRead by: {load_folder.__name__}\n"
     return bunch
 
 
@@ -168,9 +170,10 @@ def _corpora_in(root: Path, names: list[str]) -> list[str]:
         layout = detect_layout(parts)
         if readers or layout != "files":
             found[folder] = " or ".join(readers) or layout
-    # Folders of folders alone are no classes, as often as not.
+    # Folders of folders alone are no classes, as often as not, unless one folder holds them all.
     if set(found.values()) <= {"classes"}:
-        return []
+        inner, layout = find_inner([name.split("/")[:-1] for name in names])
+        found = {inner: layout} if inner else {}
     return [f"{folder!r} ({reason})" for folder, reason in found.items()]
 
 

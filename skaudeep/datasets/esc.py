@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 
 from skaudeep.datasets.bunch import fold_columns_or_warn, make_bunch, number_classes
 from skaudeep.datasets.corpora import CORPORA
+from skaudeep.datasets.delimited import read_columns
 from skaudeep.datasets.files import (
     below,
     check_files,
@@ -19,7 +20,6 @@ from skaudeep.datasets.files import (
     list_audio,
     warn_unlisted,
 )
-from skaudeep.datasets.table import read_columns
 
 _TABLE = "meta/esc50.csv"
 # 001 - Dog bark/1-100032-A.ogg: class number and name, fold, Freesound recording, take

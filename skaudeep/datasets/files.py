@@ -5,16 +5,29 @@ from __future__ import annotations
 import os
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from skaudeep._warnings import find_stack_level
+from skaudeep.audio.formats import AUDIO_SUFFIXES, FFMPEG_SUFFIXES, SNDFILE_SUFFIXES
 
-# Formats that libsndfile decodes, by their usual endings.
-AUDIO_SUFFIXES = {
-    *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
-    *(".rf64", ".snd", ".w64", ".wav"),
+MAX_NAMES = 10  # folders that a message names
+
+# Endings of files that may hold sound and are not looked for: of films, of headerless audio, and of
+# rare formats. They are counted, so that no recording vanishes without a word.
+_OTHER_SUFFIXES = {
+    *(".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".wmv"),
+    *(".adpcm", ".al", ".alaw", ".g722", ".g726", ".gsm", ".pcm", ".raw", ".ul", ".ulaw", ".vox"),
+    *(".aa3", ".adts", ".aiffc", ".dff", ".dts", ".m4p", ".m4r", ".mpc", ".ofr", ".qcp", ".ra"),
+    *(".rm", ".shn", ".spx", ".tak", ".w65"),
 }
+
+
+def readable_suffixes() -> frozenset[str]:
+    """Return the endings of files that can be decoded here: those of FFmpeg with its extra only."""
+    return AUDIO_SUFFIXES if find_spec("av") else SNDFILE_SUFFIXES
 
 
 def check_folder(path: str | os.PathLike[str]) -> Path:
@@ -42,7 +55,9 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
 def list_audio(folder: str | os.PathLike[str]) -> list[str]:
     """List the audio files below a folder, without opening one.
 
-    Hidden files and folders are left out, links to folders are followed.
+    Hidden files and folders are left out, links to folders are followed. Which files are audio
+    their names say: all that libsndfile decodes and, where the extra `[ffmpeg]` is installed, all
+    that FFmpeg does.
 
     Parameters
     ----------
@@ -58,14 +73,66 @@ def list_audio(folder: str | os.PathLike[str]) -> list[str]:
     ------
     FileNotFoundError
         If there is none.
+
+    Warns
+    -----
+    UserWarning
+        If there are other files that hold sound by their name. The message says how many, of which
+        endings, and which folders are left without clips.
     """
-    names = sorted(_walk(os.fspath(folder), "", ()))
+    suffixes = readable_suffixes()
+    names, others = [], []
+    for name in sorted(_walk(os.fspath(folder), "", ())):
+        suffix = _suffix(name)
+        if suffix in suffixes:
+            names.append(name)
+        elif suffix in AUDIO_SUFFIXES or suffix in _OTHER_SUFFIXES:
+            others.append(name)
     if not names:
+        left_out = f" {_left_out(others)}" if others else ""
         raise FileNotFoundError(
             f"Found no audio file below {os.fspath(folder)!r}, looked for names that end in "
-            f"{', '.join(sorted(AUDIO_SUFFIXES))} and do not start with a dot."
+            f"{', '.join(sorted(suffixes))} and do not start with a dot.{left_out}"
+        )
+    if others:
+        heard = {part for name in names for part in _folders(name)}
+        silent = sorted({part for name in others for part in _folders(name)} - heard)
+        empty = ""
+        if silent:
+            empty = (
+                f" Without them no clip is in {len(silent)} folder(s): "
+                f"{', '.join(map(repr, silent[:MAX_NAMES]))}{' ...' * (len(silent) > MAX_NAMES)}."
+            )
+        warnings.warn(
+            f"Left out {len(others)} of {len(names) + len(others)} recordings below "
+            f"{os.fspath(folder)!r}.{empty} {_left_out(others)}",
+            stacklevel=find_stack_level(),
         )
     return names
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def _folders(name: str) -> list[str]:
+    """Return the folders in which a file lies, from the outermost to the innermost."""
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+
+
+def _left_out(names: Sequence[str]) -> str:
+    """Say of which endings the files are, and what to do about them."""
+    counts = Counter(map(_suffix, names))
+    found = ", ".join(f"{count} of {suffix}" for suffix, count in counts.most_common())
+    remedies = []
+    if FFMPEG_SUFFIXES.intersection(counts):
+        remedies.append(
+            'install the extra that reads more formats (pip install "skaudeep[ffmpeg]")'
+        )
+    if _OTHER_SUFFIXES.intersection(counts):
+        remedies.append("convert those of other endings to WAV or FLAC")
+    return f"Not read: {found}, first {names[0]!r}. To read them, {', and '.join(remedies)}."
 
 
 def _walk(folder: str, prefix: str, parents: tuple[str, ...]) -> Iterator[str]:
@@ -78,7 +145,7 @@ def _walk(folder: str, prefix: str, parents: tuple[str, ...]) -> Iterator[str]:
                 continue
             if entry.is_dir():
                 yield from _walk(entry.path, f"{prefix}{entry.name}/", (*parents, real))
-            elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
+            else:
                 yield prefix + entry.name
 
 
@@ -162,7 +229,10 @@ def warn_unlisted(
     listed = set(names)
     others = [
         name
-        for name in (f"{folder}/{name}" for name in list_audio(os.path.join(root, folder)))
+        for name in (
+            f"{folder}/{name}" if folder else name
+            for name in list_audio(os.path.join(root, folder))
+        )
         if name not in listed
     ]
     if others:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
+from pathlib import Path
 
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import PARTITION_ALIASES, fold_columns, make_bunch
+from skaudeep._warnings import find_stack_level
+from skaudeep.datasets.bunch import fold_columns, make_bunch
 from skaudeep.datasets.files import check_folder, join, list_audio
+from skaudeep.datasets.vocabulary import translate_partitions
 
 _FOLD = re.compile(r"fold[ _-]?(\d+)", re.IGNORECASE)
 
 _LAYOUTS = {
     "folds": "fold_N/<class>/<clip> or, unlabelled, fold_N/<clip>",
     "partitions": "train|devel|test/<class>/<clip> or, unlabelled, train|devel|test/<clip>",
+    "classes of partitions": "<class>/train|devel|test/<clip>",
     "classes": "<class>/<clip>",
     "files": "any audio file, unlabelled",
 }
+
+# Which of the folders in which a clip lies is its class, and which its partition.
+_CLASS_DEPTH = {"folds": 1, "partitions": 1, "classes of partitions": 0, "classes": 0}
+_PARTITION_DEPTH = {"partitions": 0, "classes of partitions": 1}
 
 
 def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
@@ -29,20 +38,24 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
     ----------
     path : str or Path
         The folder of the corpus.
-    layout : {"auto", "folds", "partitions", "classes", "files"}, default="auto"
+    layout : {"auto", "folds", "partitions", "classes of partitions", "classes", "files"}, \
+            default="auto"
         How to read the names below `path`:
 
         - "folds": `fold_1/<class>/<clip>`, `fold_2/<class>/<clip>` ...; a clip is tested in its
           own fold and trains in the others.
-        - "partitions": `train/<class>/<clip>`, `devel/...`, `test/...`. The names `training`,
-          `dev`, `val` and `validation` are understood as well.
+        - "partitions": `train/<class>/<clip>`, `devel/...`, `test/...`, in any case. Understood
+          are also `training`, `dev`, `development`, `val`, `valid`, `validation` and `testing`;
+          `eval` and `evaluation` are "test", or "devel" where there is a `test` as well.
+        - "classes of partitions": `<class>/train/<clip>`, `<class>/test/<clip>` ...
         - "classes": `<class>/<clip>`.
         - "files": every audio file, at any depth, unlabelled.
 
-        Below a fold or partition, clips that are not in a class folder are unlabelled.
-        "auto" takes the first that fits: "folds" where a subfolder is called so, "partitions" where
-        all are, "classes" where there are at least two subfolders and each clip lies directly in
-        one, otherwise "files".
+        Clips directly in the folder of a fold or partition are unlabelled; clips in sub-folders of
+        a class folder belong to the class. "auto" takes the first that fits: "folds" where a
+        subfolder is called so, "partitions" where all are, "classes of partitions" where all
+        folders in them are, "classes" where there are two or more subfolders, most of which hold
+        clips directly, otherwise "files".
 
     Returns
     -------
@@ -56,7 +69,15 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
     FileNotFoundError
         If there is no such folder or no audio file in it.
     ValueError
-        If a file does not fit the layout, or a fold is the only one.
+        If a file does not fit the layout, a fold is the only one, or folders of partitions lie
+        beside others.
+
+    Warns
+    -----
+    UserWarning
+        If recordings are left out because of their format; the message says how many, and which
+        folders have no clips without them. If "auto" finds folders and yet no class, or clips in
+        sub-folders of classes or beside them.
 
     Examples
     --------
@@ -79,12 +100,40 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
             f"Got layout={layout!r}, expected 'auto', {', '.join(map(repr, _LAYOUTS))}."
         )
     root = check_folder(path)
+    bunch, doubt = read_folder(root, layout)
+    if doubt:
+        warnings.warn(doubt, stacklevel=find_stack_level())
+    return bunch
+
+
+def read_folder(root: Path, layout: str = "auto") -> tuple[Bunch, str]:
+    """Read a folder and say what in it can be read in another way; see :func:`load_folder`.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    layout : str, default="auto"
+        As in :func:`load_folder`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The data set.
+    doubt : str
+        What "auto" took although there is another reading, and how to get that one; "" if nothing.
+    """
     names = list_audio(root)
     parts = [name.split("/")[:-1] for name in names]
-    if layout == "auto":
+    doubt = ""
+    asked = layout != "auto"
+    if not asked:
         layout = detect_layout(parts)
+        _check_top(parts, layout, root)
+        doubt = _doubt(names, parts, layout, root)
     for name, folders in zip(names, parts, strict=True):
-        if not _fits(folders, layout):
+        stray = not asked and layout == "classes" and not folders  # `_doubt` names them
+        if not (_fits(folders, layout) or stray):
             raise ValueError(
                 f"Got clip {name!r} in {str(root)!r}, expected {_LAYOUTS[layout]} as for the other "
                 "clips. Move the clip away, or give layout= to read the folder in another way."
@@ -93,16 +142,18 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
     fold_ids = partition = labels = None
     if layout == "folds":
         fold_ids = [_FOLD.sub(r"\1", folders[0]) for folders in parts]
-    if layout == "partitions":
-        partition = [PARTITION_ALIASES[folders[0].lower()] for folders in parts]
+    if layout in _PARTITION_DEPTH:
+        given = [folders[_PARTITION_DEPTH[layout]] for folders in parts]
+        translated = translate_partitions(given)
+        partition = [translated[name] for name in given]
     if layout != "files":
-        depth = 0 if layout == "classes" else 1
+        depth = _CLASS_DEPTH[layout]
         # "" where there is no class folder: no folder has this name
         labels = [folders[depth] if len(folders) > depth else "" for folders in parts]
     classes = sorted(set(labels or ()) - {""})
     position = {"": -1} | {label: index for index, label in enumerate(classes)}
     folds, fold_names = (None, None) if fold_ids is None else fold_columns(fold_ids)
-    return make_bunch(
+    bunch = make_bunch(
         join(root, names),
         names,
         target=None if labels is None else [position[label] for label in labels],
@@ -112,6 +163,7 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
         partition=partition,
         descr=f"{len(names)} clips below {root.name!r}, read as {_LAYOUTS[layout]}",
     )
+    return bunch, doubt
 
 
 def detect_layout(parts: list[list[str]]) -> str:
@@ -119,20 +171,115 @@ def detect_layout(parts: list[list[str]]) -> str:
     top = {folders[0] for folders in parts if folders}
     if any(_FOLD.fullmatch(name) for name in top):
         return "folds"
-    if top and all(name.lower() in PARTITION_ALIASES for name in top):
+    partitions = translate_partitions(top)
+    if top and len(partitions) == len(top):
         return "partitions"
-    if len(top) > 1 and all(len(folders) == 1 for folders in parts):
-        return "classes"
-    return "files"
+    if len(top) < 2:
+        return "files"
+    if all(len(folders) > 1 for folders in parts):
+        inner = {folders[1] for folders in parts}
+        translated = translate_partitions(inner)
+        if len(translated) == len(inner) and len(set(translated.values())) > 1:
+            return "classes of partitions"
+    direct = {folders[0] for folders in parts if len(folders) == 1}
+    at_root = sum(not folders for folders in parts)
+    return "classes" if 2 * len(direct) > len(top) and 2 * at_root < len(parts) else "files"
+
+
+def _check_top(parts: list[list[str]], layout: str, root: Path) -> None:
+    """Refuse folders of partitions beside folders of something else."""
+    top = sorted({folders[0] for folders in parts if folders})
+    partitions = translate_partitions(top)
+    if layout in ("classes", "files") and len(set(partitions.values())) > 1:
+        other = [name for name in top if name not in partitions]
+        raise ValueError(
+            f"Got folders {', '.join(map(repr, partitions))} in {str(root)!r}, which are "
+            f"partitions, beside {', '.join(map(repr, other[:3]))}"
+            f"{' ...' if len(other) > 3 else ''}, expected partitions alone or classes alone. Move "
+            f"one kind away, or give layout={layout!r} to read all folders alike."
+        )
+
+
+def _doubt(names: list[str], parts: list[list[str]], layout: str, root: Path) -> str:
+    """Say which clips have another reading, and how to get it; "" where none has."""
+    where = f"below {str(root)!r}"
+    remedy = (
+        'layout="files" reads all clips as unlabelled, load_table takes labels from a list of them.'
+    )
+    if layout == "files":
+        if not any(parts):  # nothing but clips
+            return ""
+        deviant = [name for name in names if name.count("/") != 1][:1]
+        as_with = f", as with {deviant[0]!r}" if deviant else ""
+        inner, found = find_inner(parts)
+        hint = (
+            f" All lie in {inner!r}, which fits {_LAYOUTS[found]}: load that one?" if inner else ""
+        )
+        return (
+            f"{len(names)} files {where} are read as unlabelled clips: load_folder did not find "
+            "folders of folds or of partitions, nor two or more of classes with most clips "
+            f"directly in them{as_with}.{hint} Name a layout to read them otherwise; "
+            'layout="files" reads them so without this warning.'
+        )
+    depth = _CLASS_DEPTH[layout]
+    doubts = []
+    level = 1 + max(depth, _PARTITION_DEPTH.get(layout, 0))
+    deep = [
+        (name, folders) for name, folders in zip(names, parts, strict=True) if len(folders) > level
+    ]
+    if deep:
+        name, folders = deep[0]
+        n_holders = len({tuple(folders[:level]) for _, folders in deep})
+        n_folders = len({tuple(folders[:level]) for folders in parts if len(folders) >= level})
+        doubts.append(
+            f"{len(deep)} of {len(names)} clips {where}, first {name!r}, lie in sub-folders of "
+            f"{n_holders} of the {n_folders} class folders, and get the class of the upper one, "
+            f"here {folders[depth]!r}."
+        )
+    if layout == "classes":
+        if strays := [name for name, folders in zip(names, parts, strict=True) if not folders]:
+            doubts.append(
+                f"{len(strays)} of {len(names)} clips {where}, first {strays[0]!r}, lie in no "
+                "class folder and are unlabelled."
+            )
+        doubts += _alike(sorted({folders[0] for folders in parts if folders}), where)
+    return f"{' '.join(doubts)} {remedy}" if doubts else ""
+
+
+def find_inner(parts: list[list[str]]) -> tuple[str, str]:
+    """Return the folder that holds all clips and fits a layout, and the layout; "" where none."""
+    inner: list[str] = []
+    while parts and all(parts) and len({folders[0] for folders in parts}) == 1:
+        inner.append(parts[0][0])
+        parts = [folders[1:] for folders in parts]
+        if (layout := detect_layout(parts)) != "files":
+            return "/".join(inner), layout
+    return "", "files"
+
+
+def _alike(top: list[str], where: str) -> list[str]:
+    """Say which folders are read as classes although they are called like partitions."""
+    # As in "train_data" and "test-clean".
+    words = {name: translate_partitions(re.split(r"[\W\d_]+", name)) for name in top}
+    alike = [name for name, partitions in words.items() if partitions]
+    several = len({partition for name in alike for partition in words[name].values()}) > 1
+    exact = [name for name in translate_partitions(top) if name.lower() != "train"]  # a vehicle
+    if not (found := alike if several else exact):
+        return []
+    return [
+        f"Folder(s) {', '.join(map(repr, found[:3]))}{' ...' * (len(found) > 3)} {where} are read "
+        "as classes, not as partitions: rename them to train, devel and test if they are."
+    ]
 
 
 def _fits(folders: list[str], layout: str) -> bool:
     if layout == "files":
         return True
-    if layout == "classes":
-        return len(folders) == 1
-    if not 1 <= len(folders) <= 2:
+    if not folders:
         return False
     if layout == "folds":
         return _FOLD.fullmatch(folders[0]) is not None
-    return folders[0].lower() in PARTITION_ALIASES
+    if layout in _PARTITION_DEPTH:
+        depth = _PARTITION_DEPTH[layout]
+        return len(folders) > depth and bool(translate_partitions([folders[depth]]))
+    return True

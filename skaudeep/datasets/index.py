@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
+import warnings
 from collections.abc import Sequence
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import find_stack_level
+from skaudeep.audio.decoding import read_time
 from skaudeep.datasets.bunch import make_bunch
+from skaudeep.datasets.delimited import read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join
 from skaudeep.datasets.table import (
     frame_columns,
-    read_columns,
     read_folds,
-    read_header,
+    read_groups,
     read_labels,
     read_partition,
+    warn_unlabelled,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def load_index(
     root: str | os.PathLike[str] | None = None,
     task: str | None = None,
     target_names: Sequence[str] | None = None,
+    missing: Sequence[str] | None = None,
 ) -> Bunch:
     r"""Load segments of recordings, one row per segment. No recording is opened.
 
@@ -49,21 +52,29 @@ def load_index(
     index : pandas.MultiIndex, Index, Series, DataFrame, or path of a CSV file
         An index with the levels `file`, `start` and `end`, or with `file` alone for whole
         recordings, or a Series, a DataFrame or a CSV file that carries one: the tables of
-        audformat, and what audb and opensmile return. Times are Timedelta, or seconds as numbers;
-        a missing `end` is the end of the recording.
-    target, partition, groups : str, default=None
-        Columns with the label, the partition and the group of each segment, as in
-        :func:`load_table`. The only column of a Series is its name.
+        audformat, and what audb and opensmile return. Times are Timedelta, also as text
+        (`0 days 00:00:01.5`), or seconds as numbers; a missing `end` is the end of the recording.
+        An `end` up to 1 ms after the end of its recording, which rounded times may be, is its end;
+        later ones are errors when the recording is decoded.
+    target, partition : str, default=None
+        Columns with the label and the partition of each segment, as in :func:`load_table`. The only
+        column of a Series is its name.
+    groups : str, default=None
+        Column with the speaker, site ... of each segment, as in :func:`load_table`. None, and
+        "file" where there is no such column: the segments of a file are a group. Name a column only
+        if its groups comprise all segments of a file.
     fold : str or sequence of str, default=None
         Column or columns of the folds, as in :func:`load_table`.
     root : str or Path, default=None
         Folder below which all recordings lie. None: the folder of a CSV file; of an index whose
         paths are all absolute, as audb's are, the folder that they share; otherwise the current
         directory.
-    task : {"classification", "regression"}, default=None
+    task : {"classification", "regression", "unlabelled"}, default=None
         How to read `target`, as in :func:`load_table`.
     target_names : sequence of str, default=None
         The classes in the order of their integers, as in :func:`load_table`.
+    missing : sequence of str, default=None
+        Cells that stand for nothing, as in :func:`load_table`.
 
     Returns
     -------
@@ -71,7 +82,7 @@ def load_index(
         All keys of :func:`make_bunch`, in the order of the index. `data` is a MultiIndex
         `(file, start, end)` whose files begin with `root`, and serves as X. `filenames` is the
         file relative to `root`, with the times in seconds, `a.wav#t=0.5,1.5`, where an `end` or a
-        `start` is given.
+        `start` is given. `groups` holds the files, unless a column is named.
 
     Raises
     ------
@@ -83,6 +94,12 @@ def load_index(
         If levels or columns are missing, a segment occurs twice, ends before it starts or starts
         before its recording, a file lies outside `root`, or a cell holds a value that its column
         does not allow.
+
+    Warns
+    -----
+    UserWarning
+        If no clip is labelled, as in :func:`load_table`; or if groups divide the segments of a
+        file, which then are in training and in test at once.
 
     Examples
     --------
@@ -101,28 +118,34 @@ def load_index(
     """
     import pandas as pd
 
-    used = [target, partition, groups, *([fold] if isinstance(fold, str) else fold or ())]
+    used = [target, partition, *([fold] if isinstance(fold, str) else fold or ())]
+    if groups != "file":
+        used.append(groups)
     wanted = list(dict.fromkeys(column for column in used if column is not None))
     source, base = "the index", Path()
     if isinstance(index, str | os.PathLike):
         file = Path(index).expanduser()
         # where no level is there, the message names all of them
-        levels = [name for name in read_header(file) if name in _LEVELS] or _LEVELS
-        cells = read_columns(file, list(dict.fromkeys(levels + wanted)))
+        header = read_header(file, wanted)
+        levels = [name for name in header if name in _LEVELS] or _LEVELS
+        others = [name for name in header if name not in levels and header.count(name) == 1]
+        cells = read_columns(file, list(dict.fromkeys([*levels, *wanted, *others])))
         index = pd.DataFrame(cells, dtype=str).set_index(levels, drop=False)
         source, base = file.name, file.parent
     frame = _as_frame(index)
     paths = [os.fspath(file) for file in frame.index.get_level_values("file")]
+    times = [frame.index.get_level_values(level) for level in ("start", "end")]
     if root is not None:
         base = check_folder(root)
     elif source == "the index" and all(map(os.path.isabs, paths)):
         base = Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
 
-    columns = frame_columns(frame.reset_index(drop=True), wanted)
+    frame = frame.reset_index(drop=True)
+    columns = frame_columns(frame, wanted)
     files = [below(base, path) for path in paths]
     check_files(base, list(dict.fromkeys(files)), source)
-    starts = _times(frame.index.get_level_values("start"), files).fillna(pd.Timedelta(0))
-    ends = _times(frame.index.get_level_values("end"), files)
+    starts = _times(times[0], files).fillna(pd.Timedelta(0))
+    ends = _times(times[1], files)
     names = []
     for name, start, end in zip(files, starts, ends, strict=True):
         if start < pd.Timedelta(0) or end <= start:
@@ -133,19 +156,41 @@ def load_index(
             )
         names.append(name + _fragment(start.total_seconds(), end.total_seconds()))
 
-    labels, classes = read_labels(target, columns, names, task, target_names)
+    labels, classes = read_labels(target, columns, names, task, target_names, missing)
     folds, fold_names = read_folds(fold, columns, names)
-    return make_bunch(
+    unused = [name for name in map(str, frame.columns) if name not in (*wanted, *_LEVELS)]
+    bunch = make_bunch(
         pd.MultiIndex.from_arrays([join(base, files), starts, ends], names=_LEVELS),
         names,
         target=labels,
         target_names=classes,
         folds=folds,
         fold_names=fold_names,
-        partition=None if partition is None else read_partition(columns[partition], names),
-        groups=None if groups is None else columns[groups],
+        partition=None if partition is None else read_partition(columns[partition], names, missing),
+        groups=files if groups in (None, "file") else _groups(columns, groups, files, missing),
         descr=f"{len(names)} segments of {len(set(files))} files listed in {source}",
     )
+    warn_unlabelled(labels, target, task, source, unused)
+    return bunch
+
+
+def _groups(
+    columns: dict[str, list[str]], column: str, files: list[str], missing: Sequence[str] | None
+) -> list[str]:
+    """Return the groups, and the file where a group is missing; warn where a file has several."""
+    groups = read_groups(columns[column], missing)
+    filled = [group or file for group, file in zip(groups, files, strict=True)]
+    found: dict[str, set[str]] = {}
+    for group, file in zip(filled, files, strict=True):
+        found.setdefault(file, set()).add(group)
+    if torn := [file for file, several in found.items() if len(several) > 1]:
+        warnings.warn(
+            f"{len(torn)} of {len(found)} files have segments in several groups of column "
+            f"{column!r}, first {torn[0]!r}: add_folds may train and test on one recording. Give "
+            "groups='file' to keep each file whole.",
+            stacklevel=find_stack_level(),
+        )
+    return filled
 
 
 def _as_frame(index: Any) -> pandas.DataFrame:
@@ -184,27 +229,13 @@ def _times(values: pandas.Index, files: list[str]) -> pandas.Series:
     times = []
     for value, file in zip(values, files, strict=True):
         try:
-            times.append(_time(value))
+            times.append(read_time(value))
         except (ValueError, TypeError, OverflowError) as error:
             raise ValueError(
                 f"Got time {value!r} for a segment of {file!r}, expected a Timedelta or seconds, "
                 "with a point where they are not whole."
             ) from error
     return pd.Series(times, dtype="timedelta64[ns]")
-
-
-def _time(value: Any) -> pandas.Timedelta:
-    import pandas as pd
-
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:  # "0 days 00:00:01.5", or an empty cell
-            value = value.strip() or None
-            # pandas would take "1,5 s" for 15 seconds, and "1 000" for nanoseconds.
-            if value and not re.fullmatch("(?=.*[A-Za-z:])[^,]+", value):
-                raise
-    return pd.to_timedelta(value, unit="s" if isinstance(value, Real) else None)
 
 
 def _fragment(start: float, end: float) -> str:

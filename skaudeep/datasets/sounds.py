@@ -257,6 +257,7 @@ def make_sounds(
         folds=folds,
         fold_names=fold_names,
         groups=session_names,
+        dims=("clip", "sample") if folder is None else None,
         descr=f"{n_clips} synthetic sounds of {n_classes} classes in {n_sessions} sessions, "
         f"{sampling_rate} Hz, made by skaudeep.datasets.make_sounds.",
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import PARTITION_ALIASES, fold_columns, make_bunch, natural_order
+from skaudeep._warnings import find_stack_level
+from skaudeep.datasets.bunch import fold_columns, make_bunch, natural_order
+from skaudeep.datasets.delimited import check_columns, read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join
+from skaudeep.datasets.vocabulary import MISSING, PARTITION_ALIASES, translate_partitions
 
 if TYPE_CHECKING:
     import pandas
 
-_DELIMITERS = ",;\t|"
-_UNLABELLED = ("", "?")
 # In lower case; pandas, R and spreadsheets write 1.0 and TRUE.
 _MEMBERSHIP = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 # A number that is not written as a whole one.
@@ -41,6 +41,7 @@ def load_table(
     root: str | os.PathLike[str] | None = None,
     task: str | None = None,
     target_names: Sequence[str] | None = None,
+    missing: Sequence[str] | None = None,
     delimiter: str | None = None,
 ) -> Bunch:
     r"""Load a corpus that a table describes, one row per clip. No clip is opened.
@@ -48,31 +49,40 @@ def load_table(
     Parameters
     ----------
     table : str, Path or pandas.DataFrame
-        A text file (UTF-8, first row the column names) with commas, semicolons, tabs or bars
-        between the columns, or a DataFrame.
+        A text file (UTF-8 or UTF-16, first row the column names) with commas, semicolons, tabs or
+        bars between the columns, or a DataFrame. A first line `sep=;`, as spreadsheets write it,
+        names the delimiter.
     path : str
         Column with the path of each clip, absolute or relative to `root`.
     target : str, default=None
-        Column with the class or value of each clip. Empty cells, `?` and missing values of a
-        DataFrame are unlabelled. None: nothing is labelled.
+        Column with the class or value of each clip. Missing values are unlabelled, see `missing`.
+        None: nothing is labelled.
     fold : str or sequence of str, default=None
         Column with the name of the fold that tests each clip. Or several columns, one per fold,
         with 0 where the clip trains and 1 where it is tested: that is how folds overlap.
     partition : str, default=None
-        Column with `train`, `devel` or `test` (`training`, `dev`, `val` and `validation` are
-        understood, too), in any case; empty cells are in no partition.
+        Column with `train`, `devel` or `test`, in any case; missing values are in no partition.
+        Understood are also `training`, `dev`, `development`, `val`, `valid`, `validation` and
+        `testing`; `eval` and `evaluation` are "test", or "devel" where `test` occurs as well.
     groups : str, default=None
-        Column with the speaker, recording, site ... of each clip.
+        Column with the speaker, recording, site ... of each clip, unknown where it is missing.
     root : str or Path, default=None
         Folder below which all clips lie. None: the folder of `table`, and for a DataFrame the
         current directory.
-    task : {"classification", "regression"}, default=None
-        How to read `target`. None: decimal numbers (`4.3`, `1e3`) are values to regress on; whole
-        numbers and text are classes, as are whole numbers that pandas holds as floats because
-        some are missing. A mixture of decimal numbers and text is an error.
+    task : {"classification", "regression", "unlabelled"}, default=None
+        How to read `target`. "unlabelled": there is none, and no warning. None: decimal numbers
+        (`4.3`, `1e3`) are values to regress on; whole numbers and text are classes, as are whole
+        numbers that pandas holds as floats because some are missing. A mixture of decimal numbers
+        and text is an error.
     target_names : sequence of str, default=None
         The classes in the order of their integers. None: the classes that occur, sorted, by
         number where all are whole numbers.
+    missing : sequence of str, default=None
+        Cells of `target`, `partition` and `groups` that stand for nothing. None: empty cells, `?`,
+        and what :func:`pandas.read_csv` takes for missing: `NA`, `N/A`, `nan`, `NaN`, `None`,
+        `null` and their like, as written here. Where a class is called so, give
+        ``missing=("", "?")``, or name the class in `target_names`; pandas keeps such a class with
+        ``keep_default_na=False``. Empty cells, and missing values of a DataFrame, always are.
     delimiter : str of length 1, default=None
         What separates the columns of a text file. None: the one of comma, semicolon, tab and bar
         that gives the columns named here.
@@ -90,6 +100,12 @@ def load_table(
     ValueError
         If a column is missing, a row is broken, a clip is listed twice or lies outside `root`,
         or a cell holds what its column may not hold.
+
+    Warns
+    -----
+    UserWarning
+        If no clip is labelled: because `target` is None although there are columns that are not
+        used, unless ``task="unlabelled"``, or because the column is empty.
 
     Examples
     --------
@@ -111,9 +127,11 @@ def load_table(
         table = Path(table).expanduser()
         columns = read_columns(table, wanted, delimiter=delimiter)
         source, default_root = table.name, table.parent
+        header = read_header(table, wanted, delimiter=delimiter)
     elif hasattr(table, "iloc"):
         columns = frame_columns(table, wanted)
         source, default_root = "the DataFrame", Path()
+        header = [str(column) for column in table.columns]
     else:
         raise TypeError(
             f"Got a table of type {type(table).__name__}, expected the path of a text file or a "
@@ -123,169 +141,26 @@ def load_table(
 
     names = [below(base, cell) for cell in columns[path]]
     check_files(base, names, source)
-    labels, classes = read_labels(target, columns, names, task, target_names)
+    labels, classes = read_labels(target, columns, names, task, target_names, missing)
     folds, fold_names = read_folds(fold, columns, names)
-    return make_bunch(
+    bunch = make_bunch(
         join(base, names),
         names,
         target=labels,
         target_names=classes,
         folds=folds,
         fold_names=fold_names,
-        partition=None if partition is None else read_partition(columns[partition], names),
-        groups=None if groups is None else columns[groups],
+        partition=None if partition is None else read_partition(columns[partition], names, missing),
+        groups=None if groups is None else read_groups(columns[groups], missing),
         descr=f"{len(names)} clips listed in {source}",
     )
-
-
-def read_columns(
-    table: str | os.PathLike[str], columns: Sequence[str], *, delimiter: str | None = None
-) -> dict[str, list[str]]:
-    r"""Read columns of a delimited text file, without pandas.
-
-    Parameters
-    ----------
-    table : str or Path
-        UTF-8 text, with or without a byte order mark; the first row names the columns. Empty
-        lines are skipped, quoted cells may hold line breaks.
-    columns : sequence of str
-        The columns to read.
-    delimiter : str of length 1, default=None
-        None: the one of comma, semicolon, tab and bar that gives the most of `columns`.
-
-    Returns
-    -------
-    cells : dict of str to list of str
-        The cells of each column, top to bottom, without surrounding blanks.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is not UTF-8, a column is missing or occurs twice, there are no rows, or a row
-        has more or fewer cells than the first.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> from skaudeep.datasets.table import read_columns
-    >>> with TemporaryDirectory() as folder:
-    ...     table = Path(folder, "clips.tsv")
-    ...     size = table.write_text("file\tlabel\na.wav\tcat\n")
-    ...     read_columns(table, ["label"])
-    {'label': ['cat']}
-    """
-    text = _read_text(table)
-    if delimiter is None:
-        delimiter = _detect_delimiter(text, columns)
-    elif len(delimiter) != 1:
-        raise ValueError(f"Got delimiter={delimiter!r}, expected one character.")
-
-    # strict: a quote that is never closed would otherwise swallow the rest of the table
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = _header(reader)
-        _check_columns(header, columns, str(table))
-        positions = [header.index(column) for column in columns]
-        rows = []
-        for row in reader:
-            if not any(cell.strip() for cell in row):
-                continue
-            if len(row) != len(header):
-                raise ValueError(
-                    f"Got {len(row)} cells in line {reader.line_num} of {str(table)!r}, expected "
-                    f"{len(header)} as in the first line. Quote cells that hold {delimiter!r}."
-                )
-            rows.append([row[position].strip() for position in positions])
-    except csv.Error as error:
-        raise ValueError(
-            f"Got broken quoting in {str(table)!r} near line {reader.line_num}: {error}. "
-            'Close each quote, and double quotes within quotes ("").'
-        ) from error
-    if not rows:
-        raise ValueError(f"Got table {str(table)!r} without rows, expected one per clip.")
-    return dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
-
-
-def read_header(table: str | os.PathLike[str]) -> list[str]:
-    """Read the names of the columns of a delimited text file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not UTF-8, or a quote in its first row is never closed.
-    """
-    text = _read_text(table)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_detect_delimiter(text, ()))
-    try:
-        return _header(reader)
-    except csv.Error as error:
-        raise ValueError(f"Got broken quoting in the first line of {str(table)!r}.") from error
-
-
-def _read_text(table: str | os.PathLike[str]) -> str:
-    file = Path(table)
-    if file.is_dir():
-        raise IsADirectoryError(
-            f"Got table {str(table)!r}, which is a folder, expected a text file. Folders are "
-            "read by load_dataset."
-        )
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"Got table {str(table)!r}, expected a file that exists. The current directory is "
-            f"{os.getcwd()!r}."
-        )
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Got table {str(table)!r}, which is not UTF-8 text (byte {error.start}), expected "
-            "UTF-8. Save it as 'CSV UTF-8', or read it with pandas and pass the DataFrame."
-        ) from error
-    if not text.strip():
-        raise ValueError(
-            f"Got table {str(table)!r}, which is empty, expected a row of names first."
-        )
-    return text
-
-
-def _detect_delimiter(text: str, columns: Sequence[str]) -> str:
-    def found(delimiter: str) -> int:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        try:
-            header = set(_header(reader))
-        except csv.Error:
-            return 0
-        # The number of columns decides where none of those wanted is there.
-        return len(header.intersection(columns)) * 1000 + len(header)
-
-    return max(_DELIMITERS, key=found)
-
-
-def _header(reader: Iterable[list[str]]) -> list[str]:
-    """Return the first row that is not empty."""
-    rows = ([cell.strip() for cell in row] for row in reader)
-    return next((row for row in rows if any(row)), [])
-
-
-def _check_columns(header: Sequence[object], columns: Sequence[str], source: str) -> None:
-    for column in columns:
-        count = header.count(column)
-        if count != 1:
-            one = " Is it all one column? Then give delimiter=." if len(header) == 1 else ""
-            raise ValueError(
-                f"Got column {column!r}, which occurs {count} times in {source}, expected once. "
-                f"Columns there: {', '.join(map(repr, header))}.{one}"
-            )
+    warn_unlabelled(labels, target, task, source, [name for name in header if name not in wanted])
+    return bunch
 
 
 def frame_columns(frame: pandas.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
     """Return columns of a DataFrame as text, as :func:`read_columns` returns those of a file."""
-    _check_columns(frame.columns.tolist(), columns, "the DataFrame")
+    check_columns(frame.columns.tolist(), columns, "the DataFrame")
     if len(frame) == 0:
         raise ValueError("Got a DataFrame without rows, expected one per clip.")
     return {column: _cells(frame[column]) for column in columns}
@@ -309,15 +184,75 @@ def read_labels(
     names: list[str],
     task: str | None,
     target_names: Sequence[str] | None,
+    missing: Sequence[str] | None = None,
 ) -> tuple[npt.NDArray[Any] | None, list[str]]:
     """Read the target, or return None where no column is named; see :func:`load_table`."""
-    if task not in (None, "classification", "regression"):
-        raise ValueError(f"Got task={task!r}, expected None, 'classification' or 'regression'.")
+    if task not in (None, "classification", "regression", "unlabelled"):
+        raise ValueError(
+            f"Got task={task!r}, expected None, 'classification', 'regression' or 'unlabelled'."
+        )
+    if isinstance(missing, str):
+        raise ValueError(f"Got missing={missing!r}, expected a list of cells: [{missing!r}].")
+    if target is not None and task == "unlabelled":
+        raise ValueError(
+            f"Got target={target!r} and task='unlabelled', expected one of them. Leave out target= "
+            "to read no labels."
+        )
     if target is not None:
-        return read_target(columns[target], names, target, task, target_names)
+        return read_target(columns[target], names, target, task, target_names, missing)
     if target_names is not None:
         raise ValueError(f"Got target_names={target_names!r} without target=, expected both.")
     return None, []
+
+
+def warn_unlabelled(
+    labels: npt.NDArray[Any] | None,
+    target: str | None,
+    task: str | None,
+    source: str,
+    unused: Sequence[str],
+) -> None:
+    """Warn where a table leaves all clips unlabelled, unless that is what it was asked for.
+
+    Parameters
+    ----------
+    labels : ndarray, or None
+        The target, as :func:`read_labels` returns it.
+    target, task : str or None
+        What the caller asked for.
+    source : str
+        Name of the table in the message.
+    unused : sequence of str
+        Columns of the table that nothing was read from.
+    """
+    if labels is None and task != "unlabelled" and unused:
+        warnings.warn(
+            f"No clip is labelled: target=None, while {source} has the unused column(s) "
+            f"{', '.join(map(repr, unused))}. Give target= the one with the labels, or "
+            "task='unlabelled' where none is meant.",
+            stacklevel=find_stack_level(),
+        )
+    if (
+        labels is not None
+        and not (labels >= 0).any()
+        and not np.isfinite(labels[labels != -1]).any()
+    ):
+        warnings.warn(
+            f"No clip is labelled: all {len(labels)} cells of column {target!r} of {source} "
+            "are missing. Is it the column that you mean? Other columns there: "
+            f"{', '.join(map(repr, unused)) or 'none'}.",
+            stacklevel=find_stack_level(),
+        )
+
+
+def _missing(missing: Sequence[str] | None) -> set[str]:
+    return {"", *(MISSING if missing is None else missing)}
+
+
+def read_groups(cells: list[str], missing: Sequence[str] | None = None) -> list[str]:
+    """Return the group of each clip, "" where it is missing; see :func:`load_table`."""
+    unknown = _missing(missing)
+    return ["" if cell in unknown else cell for cell in cells]
 
 
 def read_target(
@@ -326,9 +261,11 @@ def read_target(
     column: str,
     task: str | None = None,
     target_names: Sequence[str] | None = None,
+    missing: Sequence[str] | None = None,
 ) -> tuple[npt.NDArray[Any], list[str]]:
     """Return classes as integers with their names, or values; see :func:`load_table`."""
-    labelled = [cell for cell in cells if cell not in _UNLABELLED]
+    unlabelled = _missing(missing)
+    labelled = [cell for cell in cells if cell not in unlabelled]
     if task is None:
         task = "classification" if target_names is not None else _guess_task(labelled, column)
     if task == "regression":
@@ -336,12 +273,15 @@ def read_target(
             raise ValueError(
                 f"Got target_names={target_names!r} for regression, expected them for classes only."
             )
-        values = [_number(cell, name, column) for cell, name in zip(cells, names, strict=True)]
+        values = [
+            math.nan if cell in unlabelled else _number(cell, name, column)
+            for cell, name in zip(cells, names, strict=True)
+        ]
         return np.array(values, dtype=np.float64), []
 
     classes = natural_order(labelled) if target_names is None else list(target_names)
     position = {name: index for index, name in enumerate(classes)}
-    position.update((cell, -1) for cell in _UNLABELLED if cell not in position)
+    position = dict.fromkeys(unlabelled, -1) | position
     for cell, name in zip(cells, names, strict=True):
         if cell not in position:
             raise ValueError(
@@ -378,8 +318,6 @@ def _is_number(cell: str) -> bool:
 
 
 def _number(cell: str, name: str, column: str) -> float:
-    if cell in _UNLABELLED:
-        return math.nan
     if not _is_number(cell) or not math.isfinite(float(cell)):
         raise ValueError(
             f"Got {cell!r} in target column {column!r} for clip {name!r}, expected a finite "
@@ -413,12 +351,15 @@ def read_folds(
     return np.array(folds, dtype=np.int8).T, list(fold)
 
 
-def read_partition(cells: list[str], names: list[str]) -> list[str]:
+def read_partition(
+    cells: list[str], names: list[str], missing: Sequence[str] | None = None
+) -> list[str]:
     """Translate partitions to "train", "devel", "test" or ""; see :func:`load_table`."""
+    partitions = dict.fromkeys(_missing(missing), "") | translate_partitions(cells)
     for cell, name in zip(cells, names, strict=True):
-        if cell and cell.lower() not in PARTITION_ALIASES:
+        if cell not in partitions:
             raise ValueError(
                 f"Got partition {cell!r} for clip {name!r}, expected one of "
                 f"{', '.join(map(repr, PARTITION_ALIASES))} or an empty cell."
             )
-    return [PARTITION_ALIASES[cell.lower()] if cell else "" for cell in cells]
+    return [partitions[cell] for cell in cells]

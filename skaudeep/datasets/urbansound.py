@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from sklearn.utils import Bunch
 
 from skaudeep.datasets.bunch import fold_columns_or_warn, make_bunch, number_classes
 from skaudeep.datasets.corpora import CORPORA
+from skaudeep.datasets.delimited import read_columns
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
-from skaudeep.datasets.table import read_columns
 
-TABLE = "metadata/UrbanSound8K.csv"
+# The table and the folder of the folds beside it, as the corpus and as Kaggle lay them out.
+LAYOUTS = {"metadata/UrbanSound8K.csv": "audio", "UrbanSound8K.csv": ""}
 
 
 def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
@@ -23,7 +25,8 @@ def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
     Parameters
     ----------
     path : str or Path
-        The folder that holds `metadata/UrbanSound8K.csv` and `audio/fold1` to `audio/fold10`.
+        The folder that holds `metadata/UrbanSound8K.csv` and `audio/fold1` to `audio/fold10`; or,
+        as Kaggle lays it out, `UrbanSound8K.csv` and `fold1` to `fold10`.
 
     Returns
     -------
@@ -77,25 +80,27 @@ def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
     (['dog_bark', 'gun_shot'], ['100032', '7061'], 2)
     """
     root = check_folder(path)
-    if not (root / TABLE).is_file():
+    source = find_table(root)
+    if source is None:
         raise FileNotFoundError(
-            f"Found no {TABLE} in {str(root)!r}, expected the folder of UrbanSound8K, which holds "
-            "'metadata' and 'audio'."
+            f"Found no {' or '.join(LAYOUTS)} in {str(root)!r}, expected the folder of "
+            "UrbanSound8K, which holds 'metadata' and 'audio'."
         )
-    table = read_columns(root / TABLE, ["slice_file_name", "fsID", "fold", "classID", "class"])
+    folder = LAYOUTS[source]
+    table = read_columns(root / source, ["slice_file_name", "fsID", "fold", "classID", "class"])
     clips = table["slice_file_name"]
     for clip, fold in zip(clips, table["fold"], strict=True):
         if not fold.isdecimal():
             raise ValueError(
-                f"Got fold {fold!r} for clip {clip!r} in {TABLE}, expected a whole number."
+                f"Got fold {fold!r} for clip {clip!r} in {source}, expected a whole number."
             )
     names = [
-        below(root, f"audio/fold{fold}/{clip}")
+        below(root, f"{folder}/fold{fold}/{clip}".lstrip("/"))
         for clip, fold in zip(clips, table["fold"], strict=True)
     ]
-    check_files(root, names, TABLE)
-    warn_unlisted(root, "audio", names, TABLE)
-    target, target_names = number_classes(table["classID"], table["class"], clips, TABLE)
+    check_files(root, names, source)
+    warn_unlisted(root, folder, names, source)
+    target, target_names = number_classes(table["classID"], table["class"], clips, source)
     folds, fold_names = fold_columns_or_warn(table["fold"], root)
     return make_bunch(
         join(root, names),
@@ -107,3 +112,8 @@ def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
         groups=table["fsID"],
         descr=CORPORA["urbansound8k"].describe(len(names), len(target_names)),
     )
+
+
+def find_table(root: Path) -> str | None:
+    """Return the path of the table relative to `root`, None where there is none."""
+    return next((table for table in LAYOUTS if (root / table).is_file()), None)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skaudeep.datasets.bunch import find_faults, n_entries
+from skaudeep.datasets.bunch import find_faults, n_entries, normalized
 
 # Keys in which all chunks of a clip agree.
 SHARED_KEYS = ("target", "folds", "partition", "groups")
@@ -54,10 +54,10 @@ def validate(bunch: Bunch) -> Bunch:
 
     The rules: every key of :func:`make_bunch` is there, with one entry per clip, and holds what
     :func:`make_bunch` accepts: classes agree with `target_names`, folds are 0 and 1 and have both
-    sides, partitions are known; `cv` is what `folds` say. A file name may occur several times,
-    once per chunk, if a key `chunk_nr` numbers the chunks. Then all rows of a name agree in class
-    or value, folds, partition and group, every clip has the same number of chunks, and these are
-    numbered from 0, each once.
+    sides, partitions are known; `dims` name the axes of `data`; `cv` is what `folds` say. A file
+    name may occur several times, once per chunk, if a key `chunk_nr` numbers the chunks. Then all
+    rows of a name agree in class or value, folds, partition and group, every clip has the same
+    number of chunks, and these are numbered from 0, each once.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def validate(bunch: Bunch) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The same data set.
+        The same data set; lists of values, which users put in, are arrays in it.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def validate(bunch: Bunch) -> Bunch:
         violations = list(_chunk_faults(bunch))
     if violations:
         raise IntegrityError(violations)
-    return Bunch(**bunch)
+    return normalized(bunch)
 
 
 def _chunk_faults(bunch: Bunch) -> Iterator[str]:

@@ -63,7 +63,7 @@ def save_csv(
         False writes one file for all clips, without folds and partitions.
     chunked : bool, default=None
         Whether the second axis of `data` counts chunks, which get a row each. None: it does where
-        there are four axes.
+        `dims` call it "chunk", which they do by default where there are four axes.
 
     Returns
     -------
@@ -140,9 +140,9 @@ def load_csv(
     bunch : :class:`~sklearn.utils.Bunch`
         All keys of :func:`~skaudeep.datasets.make_bunch`. `data` is float32 of shape
         (n_clips, n_features), or (n_clips, n_chunks, n_features) where a clip has several rows,
-        NaN where a clip lacks a chunk. Every column but `filename`, `chunk_nr` and the labels is a
-        feature. Labels that are numbers without names are a regression target. Clips are in the
-        order in which they are read: by partition, fold and row.
+        NaN where a clip lacks a chunk; `dims` say which. Every column but `filename`, `chunk_nr`
+        and the labels is a feature. Labels that are numbers without names are a regression target.
+        Clips are in the order in which they are read: by partition, fold and row.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def save_arff(
         False writes one file for all clips, without folds and partitions.
     chunked : bool, default=None
         Whether the second axis of `data` counts chunks, which get a row each. None: it does where
-        there are four axes.
+        `dims` call it "chunk", which they do by default where there are four axes.
 
     Returns
     -------

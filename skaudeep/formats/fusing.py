@@ -60,6 +60,11 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
                 f"Got data of shape {data[0].shape} in set 0 and {values.shape} in set {number}, "
                 "expected features that agree in all axes but the last."
             )
+        if other.dims[:-1] != first.dims[:-1]:
+            raise ValueError(
+                f"Got dims {first.dims} in set 0 and {other.dims} in set {number}, expected axes "
+                "of one meaning. Correct the key dims of the set whose axes are not these."
+            )
     groups = next((bunch.groups for bunch in whole if (bunch.groups != "").any()), first.groups)
     del first["errors"]
     return Bunch(**first | {"data": np.concatenate(data, axis=-1), "groups": groups})

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._padding import pad, row_lengths
-from skaudeep.datasets.bunch import REQUIRED_KEYS, check_bunch, make_bunch, replace_keys
+from skaudeep.datasets.axes import default_dims
+from skaudeep.datasets.bunch import (
+    REQUIRED_KEYS,
+    check_bunch,
+    make_bunch,
+    replace_keys,
+)
 
 RowReader = Callable[[int, int], NDArray[np.float32]]
 
@@ -43,6 +49,7 @@ def complete_bunch(bunch: Bunch) -> Bunch:
         folds=bunch.folds,
         partition=bunch.partition,
         groups=bunch.groups,
+        dims=bunch.dims,
         descr=bunch.DESCR,
     )
     whole.errors = np.full(len(whole.filenames), "")
@@ -54,6 +61,55 @@ def complete_bunch(bunch: Bunch) -> Bunch:
             _check_text(key, str(text))
     _check_text("DESCR", whole.DESCR)
     return whole
+
+
+def dims_of_instances(n_axes: int, chunked: bool) -> tuple[str, ...]:
+    """Return what the axes of data are, where a file does not say so.
+
+    Parameters
+    ----------
+    n_axes : int
+        Number of axes of the data, that of the clips and that of their chunks included.
+    chunked : bool
+        Whether the second axis counts chunks.
+
+    Returns
+    -------
+    tuple of str
+        One name per axis, "clip" first.
+
+    Examples
+    --------
+    >>> dims_of_instances(3, chunked=True), dims_of_instances(3, chunked=False)
+    (('clip', 'chunk', 'feature'), ('clip', 'frame', 'band'))
+    """
+    if not chunked:
+        return default_dims(n_axes)
+    return ("clip", "chunk", *default_dims(n_axes - 1)[1:])
+
+
+def settle_chunks(bunch: Bunch, chunked: bool | None) -> tuple[Bunch, bool]:
+    """Return whether a data set is stored by chunk, and the data set with `dims` that say so.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The data set, as `complete_bunch` returns it.
+    chunked : bool or None
+        What the caller says. None goes by `dims`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The same data set, with other `dims` where the caller knows of chunks that they do not name.
+    chunked : bool
+        Whether each chunk becomes an instance of its own.
+    """
+    named = bunch.dims[1:2] == ("chunk",)
+    if chunked and not named and len(bunch.dims) > 2:
+        dims = dims_of_instances(len(bunch.dims), chunked=True)
+        bunch = replace_keys(bunch, dims=dims)
+    return bunch, named if chunked is None else chunked
 
 
 def _check_text(key: str, text: str) -> None:

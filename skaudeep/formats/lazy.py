@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import netCDF4
@@ -146,7 +149,8 @@ class StoredFile:
         """
         if self._dataset is None:
             try:
-                dataset = netCDF4.Dataset(self.path)
+                with plain_path(self.path) as path:
+                    dataset = netCDF4.Dataset(path)
             except OSError as error:
                 raise damaged_file(self.path, error) from error
             dataset.set_auto_mask(False)
@@ -170,6 +174,19 @@ class StoredFile:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_dataset": None, "_closing": None}
+
+
+@contextmanager
+def plain_path(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Name a file so that the NetCDF library finds it: it takes a backslash for a slash."""
+    name = os.path.abspath(path)
+    if os.sep == "\\" or "\\" not in name:
+        yield name
+        return
+    with TemporaryDirectory() as folder:
+        link = os.path.join(folder, "link.nc")
+        os.symlink(name, link)
+        yield link
 
 
 def _close(dataset: netCDF4.Dataset) -> None:

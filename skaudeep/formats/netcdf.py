@@ -28,10 +28,12 @@ from skaudeep.formats.layout import (
     RowReader,
     complete_bunch,
     decode_target,
+    dims_of_instances,
     frame_counts,
     group_by_clip,
     reduce_to_clips,
     row_reader,
+    settle_chunks,
 )
 from skaudeep.formats.lazy import (
     CACHE_BYTES,
@@ -40,6 +42,7 @@ from skaudeep.formats.lazy import (
     StoredArray,
     StoredFile,
     damaged_file,
+    plain_path,
 )
 
 FORMAT = 1  # version of the layout; increased when older readers cannot read new files
@@ -89,6 +92,10 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
             second axis. Rows of shorter clips end in NaN.
         errors : ndarray of shape (n_clips,) of str
             Error message of each clip that could not be read during extraction; "" for others.
+
+        `dims` are those that were saved. Where a file does not hold them, as those of auDeep, the
+        second axis counts chunks where clips have several rows, and the others are features, or
+        frames and bands, by their number.
 
         And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, where it was saved.
 
@@ -205,14 +212,16 @@ def _build_bunch(
     label_map = json.loads(attributes.get("label_map", "null"))
     target, target_names = decode_target(columns, label_map, path)
     try:
+        data = StoredArray(stored, shape, instances)
         bunch = make_bunch(
-            StoredArray(stored, shape, instances),
+            data,
             columns.pop("filename").tolist(),
             target=target,
             target_names=target_names,
             folds=None if not columns["cv_folds"].size else columns["cv_folds"],
             partition=_decode_partition(columns["partition"], path),
             groups=columns["groups"].tolist() if "groups" in columns else None,
+            dims=meta.get("dims", dims_of_instances(data.ndim, instances.ndim == 2)),
             descr=str(columns["DESCR"]) if "DESCR" in columns else "",
         )
     except ValueError as error:
@@ -276,8 +285,10 @@ def save_netcdf(
     path : str or Path
         The file to write. It is replaced if it exists.
     chunked : bool, default=None
-        Whether the second axis of `data` counts chunks. None: it does where there are four axes.
-        auDeep's files have one instance per chunk; chunks of NaN alone are left out.
+        Whether the second axis of `data` counts chunks. None: it does where `dims` call it
+        "chunk", which they do by default where there are four axes; state
+        ``dims=("clip", "chunk", "feature")`` for features of chunks. auDeep's files have one
+        instance per chunk; chunks of NaN alone are left out.
     compression : int in [0, 9], default=0
         Level of zlib. Level 1 makes files of spectrograms about two fifths smaller and several
         times slower to write and to read in random order; 0 does not compress. Checksums
@@ -313,10 +324,8 @@ def save_netcdf(
     >>> stored.data.shape, bool(np.isnan(stored.data[1, 30:]).all())
     ((2, 50, 40), True)
     """
-    bunch = complete_bunch(bunch)
+    bunch, chunked = settle_chunks(complete_bunch(bunch), chunked)
     shape, read = row_reader(bunch.data)
-    if chunked is None:
-        chunked = len(shape) == 4
     lengths = count_frames(shape, read, chunked)
     write_rows(Path(path).expanduser(), bunch, shape, read, lengths, compression)
 
@@ -402,7 +411,12 @@ def write_rows(
     there[:, 0] = True  # a clip that could not be read has a row as well
     clip, chunk_nr = there.nonzero()
 
-    meta = {"format": FORMAT, "version": __version__, "n_chunks": n_chunks}
+    meta = {
+        "format": FORMAT,
+        "version": __version__,
+        "n_chunks": n_chunks,
+        "dims": list(bunch.dims),
+    }
     with replacing(path) as temporary:
         try:
             with _new_dataset(temporary) as dataset:
@@ -430,8 +444,8 @@ def write_rows(
 
 @contextmanager
 def _new_dataset(path: Path) -> Iterator[netCDF4.Dataset]:
-    with LIBRARY:
-        dataset = netCDF4.Dataset(path, "w")
+    with LIBRARY, plain_path(path) as name:
+        dataset = netCDF4.Dataset(name, "w")
     try:
         yield dataset
     except BaseException:

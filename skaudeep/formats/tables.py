@@ -17,10 +17,12 @@ from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.formats.layout import (
     complete_bunch,
     decode_target,
+    dims_of_instances,
     frame_counts,
     group_by_clip,
     reduce_to_clips,
     row_reader,
+    settle_chunks,
 )
 
 if TYPE_CHECKING:
@@ -39,15 +41,13 @@ class Table(NamedTuple):
     target_names: list[str]
 
 
-def _build_table(bunch: Bunch, chunked: bool | None) -> Table:
+def _build_table(bunch: Bunch, chunked: bool) -> Table:
     import pandas as pd
 
     (n_clips, *_), read = row_reader(bunch.data)
     data = read(0, n_clips)
     if "" in bunch.target_names:
         raise ValueError("Got '' in target_names, which means no label. Name the class.")
-    if chunked is None:
-        chunked = data.ndim == 4
     n_chunks = data.shape[1] if chunked else 1
     features = data.reshape(len(data) * n_chunks, -1)
     there = (frame_counts(features) > 0).reshape(-1, n_chunks)
@@ -169,7 +169,7 @@ def save_tables(
             f"Got folder={str(root)!r}, which is a file, expected a folder, into which "
             f"{name}{suffix} goes. Name the folder, and the file by name=."
         )
-    table = _build_table(bunch, chunked)
+    table = _build_table(*settle_chunks(bunch, chunked))
     files = {
         root / place / f"{name}{suffix}": there
         for place, there in _masks_by_folder(bunch, split).items()
@@ -283,6 +283,7 @@ def load_tables(
             target_names=target_names,
             folds=folds if folds.size else None,
             partition=columns["partition"].tolist(),
+            dims=dims_of_instances(1 + instances.ndim, instances.ndim == 2),
             descr=f"{len(first)} clips of {root.name!r}",
         )
     except ValueError as error:
