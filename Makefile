@@ -40,9 +40,11 @@ test-oldest: $(OLDEST_INSTALLED)
 		-W "ignore:numpy.ndarray size changed:RuntimeWarning" \
 		tests/test_common.py tests/formats tests/persistence tests/audio
 
-# With torch's own recurrent layers in place of the compiled ones.
+# With torch's own recurrent layers in place of the compiled ones. Two tests are of what only the
+# compiled ones promise: features equal to 1e-6 in any batch. Those of torch differ by up to 5e-6.
 test-torch-backend: $(INSTALLED)
-	SKAUDEEP_BACKEND=torch $(RUN) -m pytest -n 2 tests/test_autoencoder.py
+	SKAUDEEP_BACKEND=torch $(RUN) -m pytest -n 2 tests/test_autoencoder.py \
+		-k "not in_any_batch and not on_padding_or_batch"
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

@@ -172,7 +172,8 @@ def load_csv(
         try:
             table = pd.read_csv(
                 file,
-                dtype={"filename": str, "label_nominal": str},
+                # Numbers to regress on as text: before pandas 3 the parser changes their last bit.
+                dtype={"filename": str, "label_nominal": str, "label_numeric": str},
                 keep_default_na=False,  # a class may be called "None"
                 na_values=[""],
                 encoding="utf-8-sig",

@@ -302,6 +302,14 @@ def test_load_restores_any_feature_set_that_save_wrote(
     assert_same(loaded, bunch)
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_load_restores_each_bit_of_a_target_to_regress_on(tmp_path: Path, suffix: str):
+    target = [8.302044618221775e-14, 0.06835972487871987, 102190800136.11847, 2.0**54 + 12]
+    save, load = FORMATS[suffix]
+    save(make_bunch(np.zeros((4, 2), np.float32), list("abcd"), target=target), tmp_path)
+    assert load(tmp_path).target.tolist() == target
+
+
 def test_save_csv_escapes_formulas_on_request(tmp_path: Path):
     formulas = ['=HYPERLINK("x")', "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "'=1", "x=1"]
     bunch = make_bunch(-np.ones((9, 1)), formulas, target=range(9), target_names=formulas)
