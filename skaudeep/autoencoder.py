@@ -129,10 +129,10 @@ class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, B
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit` or `partial_fit`.
     precision : {"float32", "bf16"}, default="float32"
-        Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), on
-        processors that know it nearly twice as fast; weights, loss and `transform` stay in
-        float32. On a GPU that has TensorFloat-32, "float32" multiplies matrices in that in
-        training, and in nothing less than float32 in `transform` and scores.
+        Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), which is
+        nearly twice as fast on processors that have it; on others `fit` uses float32 and warns.
+        Weights, loss and `transform` stay in float32. On a GPU that has TensorFloat-32, "float32"
+        multiplies matrices in that in training, and in full float32 in `transform` and scores.
     device : str, default="auto"
         Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
         one. Between calls the weights lie on the CPU, so a pickle loads on any machine.

@@ -7,7 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ from torch import Tensor
 
 from skaudeep._padding import find_gap, frame_mask, is_ragged, row_lengths
 from skaudeep.nn.devices import products_in
+from skaudeep.nn.parallel import torch_threads
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 
 Batch = tuple[Tensor, Tensor | None]
 Shard = tuple[Tensor, Tensor | None, Tensor]
 SHARD = 32  # sequences: the states of so many fit a core's cache
 MAP_BYTES = 2**26  # `map` reads rows that are not in memory in blocks of about 64 MiB
+FEW_ROWS = 8  # `map` computes a batch of fewer in one thread
 CHECK_BYTES = 2**20  # values are checked in blocks that are about as large as a batch
 
 
@@ -332,7 +334,9 @@ class Sequences:
             order = order[block.lengths[order] > 0]
             for first in range(0, len(order), batch_size):
                 rows = order[first : first + batch_size]
-                with products_in("ieee", device):
+                # A few rows are not worth waking torch's threads, which spin until all are done.
+                few = torch_threads(1) if len(rows) < FEW_ROWS else nullcontext()
+                with few, products_in("ieee", device):
                     values = function(*block.batch(rows, device)).cpu().numpy()
                 if per_frame:
                     for row, of_row in zip(rows, values.swapaxes(0, 1), strict=True):
