@@ -1,12 +1,9 @@
-"""SpectrogramExtractor, and a function that runs several of them with shared work."""
+"""SpectrogramExtractor: clips to spectrograms scaled to [-1, 1], and back to sound."""
 
-import warnings
-from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -22,139 +19,12 @@ from skaudeep._base import (
     VersionMixin,
     run_fit_without_subtasks,
 )
-from skaudeep._padding import frame_mask, pad, row_lengths
-from skaudeep._warnings import find_stack_level
-from skaudeep.audio.chain import DYNAMIC_RANGE, Signal, extract_clip_views, hop_seconds
-from skaudeep.audio.decoding import SAMPLING_RATES, Align, Channel, Clip, list_clips
-from skaudeep.audio.errors import (
-    AudioError,
-    AudioWarning,
-    all_clips_failed,
-    sampling_rates_differ,
-)
+from skaudeep._padding import frame_mask, row_lengths
+from skaudeep._views import extract_views, find_rate, fitted_rate
+from skaudeep.audio.chain import DYNAMIC_RANGE
+from skaudeep.audio.decoding import SAMPLING_RATES, Align, Channel, list_clips
+from skaudeep.audio.frames import FrameLayout, frame_layout, hop_seconds
 from skaudeep.audio.spectra import MIN_DECIBELS, MelNorm, mel_filters, unfilter, unscale, waveform
-
-MAX_BATCH = 16  # clips per task
-MAX_NAMED = 20  # clips that a warning names
-
-# --- many clips ----------------------------------------------------------------------------------
-
-
-def extract_views(
-    extractors: Sequence["SpectrogramExtractor"], X: Any
-) -> list[NDArray[np.float32]]:
-    """Extract several spectrograms of the same clips, sharing the work that they have in common.
-
-    Each clip is decoded once for each `sampling_rate`, and every further step runs once for all
-    extractors that agree in its parameters and those of the steps before. Four extractors that
-    differ only in `clip_below` cost hardly more than one.
-
-    Parameters
-    ----------
-    extractors : sequence of SpectrogramExtractor
-        The extractors. The first one's `n_jobs` is used.
-    X : sequence of n_clips clips
-        Paths, waveforms or a `(file, start, end)` index, see
-        :meth:`SpectrogramExtractor.transform`.
-
-    Returns
-    -------
-    list of ndarray
-        The result of each extractor's `transform(X)`, bit for bit.
-
-    Raises
-    ------
-    AudioError
-        If a clip cannot be read and an extractor has `on_error="raise"`, or if no clip can be
-        read; see :meth:`SpectrogramExtractor.transform`.
-    ValueError
-        If a parameter is out of its range, or `X` is empty or no sequence of clips.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> noise = np.random.default_rng(0).normal(size=(2, 16000))
-    >>> extractors = [
-    ...     SpectrogramExtractor(n_mels=40, sampling_rate=16000, clip_below=db) for db in (-30, -60)
-    ... ]
-    >>> [view.shape for view in extract_views(extractors, noise)]
-    [(2, 24, 40), (2, 24, 40)]
-    """
-    for extractor in extractors:
-        extractor._check_parameters()
-    clips = list_clips(X)
-    if not extractors:
-        return []
-    n_jobs = extractors[0].n_jobs
-    size = min(MAX_BATCH, max(1, len(clips) // (4 * effective_n_jobs(n_jobs))))
-    batches = [clips[i : i + size] for i in range(0, len(clips), size)]
-    # Decoding, FFT and matrix products release the GIL, so threads are enough; an outer
-    # joblib.parallel_config may choose another backend.
-    parameters = [extractor.get_params() for extractor in extractors]
-    done = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(extract_clip_views)(batch, parameters) for batch in batches
-    )
-    rows = [views for batch in done for views in batch]
-    gathered = [_stack_rows(clips, view) for view in zip(*rows, strict=True)]
-    # A clip that fails for several extractors is reported once.
-    failed, silent = {}, {}
-    for i, views in enumerate(rows):
-        for view in views:
-            if isinstance(view, AudioError):
-                failed[i] = str(view)
-            elif not (view.values > -1).any():
-                silent[i] = clips[i].name
-    warn_about_clips(list(failed.values()), list(silent.values()), len(clips))
-    return gathered
-
-
-def _stack_rows(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[np.float32]:
-    """Stack the rows of one view, NaN where a clip is shorter or failed."""
-    signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
-    if not signals:
-        first_error: Any = rows[0]
-        raise all_clips_failed(len(rows), first_error)
-    first = next(iter(signals))
-    for i, signal in signals.items():
-        if signal.sampling_rate != signals[first].sampling_rate:
-            raise sampling_rates_differ(
-                clips[i].name,
-                signal.sampling_rate,
-                clips[first].name,
-                signals[first].sampling_rate,
-            )
-    return pad([signals[i].values if i in signals else None for i in range(len(rows))])
-
-
-def warn_about_clips(failed: list[str], silent: list[str], n_clips: int) -> None:
-    """Warn of clips that could not be read and of clips that are silent.
-
-    Parameters
-    ----------
-    failed : list of str
-        Error message of each clip that could not be read.
-    silent : list of str
-        Name of each clip without any sound.
-    n_clips : int
-        Number of all clips.
-
-    Warns
-    -----
-    AudioWarning
-        One for each of the two lists that is not empty; it names the first 20 clips.
-    """
-    for what, which in (
-        ("could not be read; their rows are NaN", failed),
-        ("are silent; their rows are -1 throughout", silent),
-    ):
-        if which:
-            named = "\n".join(which[:MAX_NAMED])
-            more = f"\nand {len(which) - MAX_NAMED} more" if len(which) > MAX_NAMED else ""
-            warnings.warn(
-                f"{len(which)} of {n_clips} clips {what}:\n{named}{more}",
-                AudioWarning,
-                stacklevel=find_stack_level(),
-            )
 
 
 class SpectrogramExtractor(
@@ -172,8 +42,9 @@ class SpectrogramExtractor(
     relative to the clip's maximum, clip to thresholds, split into chunks, scale each chunk to
     [-1, 1] by its own minimum and maximum. With `pre_emphasis=0.95` the result is auDeep's.
 
-    The extractor learns nothing: `transform` works without `fit`, and each clip's spectrogram
-    depends on that clip alone.
+    Each clip's spectrogram depends on that clip alone, and `transform` works without `fit`. What
+    `fit` has seen holds afterwards: it keeps the sampling rate of its clips, and `transform`
+    refuses clips of another, which would give other frequencies for the same bands.
 
     Parameters
     ----------
@@ -210,9 +81,11 @@ class SpectrogramExtractor(
         that is less than half full is left out, unless it is the only one. None does not split.
     n_chunks : int > 0, default=None
         Largest number of chunks per clip, counted from its start. None keeps all.
-    sampling_rate : float in [1000, 768000], default=None
+    sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz. Files of another rate are resampled to it; None expects all files to
-        have the same rate. For waveforms it states their rate and is required.
+        have the same rate, that of the files in `fit`. For waveforms it states their rate and is
+        required. After `fit` to files of 44.1 kHz with None, 44100 may be set, and others are
+        resampled.
     n_jobs : int, default=None
         Number of threads; -1 takes all cores, None is 1 unless in a
         :func:`joblib.parallel_config` context, whose backend is used too. The result does not
@@ -222,6 +95,15 @@ class SpectrogramExtractor(
         or return a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such
         clips. A classifier that refuses NaN then needs a :class:`~sklearn.impute.SimpleImputer`
         before it.
+
+    Attributes
+    ----------
+    sampling_rate_ : float
+        Sampling rate in Hz of the clips that `fit` saw, or to which they are resampled.
+    n_bands_ : int
+        Number of bands at this rate.
+    channel_ : str or int
+        Which channel is used: `channel`, as it was in `fit`.
 
     See Also
     --------
@@ -310,13 +192,13 @@ class SpectrogramExtractor(
 
     @with_callbacks
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
-        """Check the parameters, and that there are as many labels as clips.
+        """Keep the sampling rate and the number of bands, and check the parameters.
 
         Parameters
         ----------
         X : sequence of n_clips clips
             Paths, waveforms or a `(file, start, end)` index, see :meth:`transform`. They are not
-            decoded.
+            decoded; headers of files are read where `sampling_rate` is None.
         y : array-like of shape (n_clips,), default=None
             Labels, of which only the number is checked.
 
@@ -327,12 +209,20 @@ class SpectrogramExtractor(
 
         Raises
         ------
+        AudioError
+            If `sampling_rate` is None and files have different rates, or no header can be read.
+            A file without a readable header among others is left to :meth:`transform`.
         ValueError
-            If a parameter is out of its range, `X` is empty or `y` has another length.
+            If a parameter is out of its range or does not suit the rate, `X` is empty, holds
+            waveforms without `sampling_rate`, or `y` has another length.
         """
         self._check_parameters()
         clips = list_clips(X)
         check_consistent_length(clips, y)
+        rate = find_rate(clips, self.n_jobs) if self.sampling_rate is None else self.sampling_rate
+        self.n_bands_ = self._layout(rate).n_bands
+        self.sampling_rate_ = rate
+        self.channel_ = self.channel
         run_fit_without_subtasks(self, X, y)
         return self
 
@@ -358,10 +248,12 @@ class SpectrogramExtractor(
         AudioError
             If `on_error="raise"` and a clip cannot be read (see
             :func:`~skaudeep.audio.read_audio`), lacks the wanted channel or is shorter than one
-            window; in any case if all clips fail, or if files of different rates meet without
-            `sampling_rate`.
+            window; in any case if all clips fail, or if without `sampling_rate` files of different
+            rates meet, or of another rate than in `fit`. Headers tell this before any clip is
+            decoded.
         ValueError
-            If a parameter is out of its range, or `X` is empty or no sequence of clips.
+            If a parameter is out of its range, or sampling rate, channel or bands are not those of
+            `fit`, or `X` is empty or no sequence of clips.
         """
         return extract_views([self], X)[0]
 
@@ -387,7 +279,7 @@ class SpectrogramExtractor(
             Spectrograms in [-1, 1], as `transform` returns them or an autoencoder reconstructs
             them. NaN at the end is padding; chunks are joined.
         sampling_rate : float, default=None
-            Sampling rate in Hz. None takes that of the extractor.
+            Sampling rate in Hz. None takes that of the extractor: its parameter, or what `fit` saw.
         n_iter : int > 0, default=32
             Number of iterations of :func:`librosa.griffinlim`.
         random_state : int, RandomState instance or None, default=None
@@ -415,15 +307,15 @@ class SpectrogramExtractor(
         ((16000,), 1000.0)
         """
         self._check_parameters()
-        rate = self.sampling_rate if sampling_rate is None else sampling_rate
+        rate = self._rate() if sampling_rate is None else sampling_rate
         if rate is None:
             raise ValueError(
                 "sampling_rate=None, here and in the extractor: spectrograms do not state their "
                 "rate. Give it."
             )
-        window = round(self.window_duration * rate)
-        hop = round(hop_seconds(self.window_duration, self.hop_duration) * rate)
-        if not 0 < hop < window:
+        layout = self._layout(rate)
+        window, hop = layout.window, layout.hop
+        if hop >= window:
             raise ValueError(
                 f"hop_duration={self.hop_duration} leaves no overlap between windows of "
                 f"{self.window_duration} s at {rate:g} Hz, which Griffin and Lim's method needs. "
@@ -432,14 +324,13 @@ class SpectrogramExtractor(
         filters = None
         if self.n_mels is not None:
             filters = mel_filters(rate, window, self.n_mels, self.mel_norm)
-        n_bands = window // 2 + 1 if filters is None else len(filters)
         from scipy.signal import lfilter  # slow to load, and extraction does not need it
 
         lowest = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
         rng = check_random_state(random_state)
         waveforms = []
         for i, clip in enumerate(X):
-            frames = _unpadded_frames(np.asarray(clip), n_bands, i)
+            frames = _unpadded_frames(np.asarray(clip), layout.n_bands, i)
             power = unscale(frames, lowest, self.clip_above or 0.0)
             if not power.any():
                 n_samples = (len(frames) - 1) * hop + window if len(frames) else 0
@@ -468,19 +359,19 @@ class SpectrogramExtractor(
         Raises
         ------
         ValueError
-            If `n_mels` and `sampling_rate` are None, so that the number of bands depends on the
-            sampling rate of the files.
+            If `n_mels` and `sampling_rate` are None and `fit` was not called, so that the number of
+            bands depends on the sampling rate of unknown files.
         """
         self._check_parameters()
         if self.n_mels is not None:
             return np.array([f"mel{i}" for i in range(self.n_mels)], dtype=object)
-        if self.sampling_rate is None:
+        rate = self._rate()
+        if rate is None:
             raise ValueError(
                 "n_mels=None and sampling_rate=None: the number of FFT bins depends on the files' "
-                "sampling rate. Set sampling_rate= to get feature names."
+                "sampling rate. Set sampling_rate= to get feature names, or call fit."
             )
-        n_bins = round(self.window_duration * self.sampling_rate) // 2 + 1
-        return np.array([f"bin{i}" for i in range(n_bins)], dtype=object)
+        return np.array([f"bin{i}" for i in range(self._layout(rate).n_bands)], dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: spectrograms have three axes and stay arrays.
@@ -509,6 +400,32 @@ class SpectrogramExtractor(
         tags.input_tags.string = True
         tags.requires_fit = False
         return tags
+
+    def _rate(self) -> float | None:
+        """Return the sampling rate of the spectrograms in Hz, None where it hangs on the clips."""
+        return fitted_rate(self) if self.sampling_rate is None else self.sampling_rate
+
+    def _layout(self, sampling_rate: float) -> FrameLayout:
+        return frame_layout(sampling_rate, self.window_duration, self.hop_duration, self.n_mels)
+
+    def _check_as_fitted(self) -> None:
+        """Check the parameters, and that they have not departed from what `fit` saw."""
+        self._check_parameters()
+        rate = fitted_rate(self)
+        if rate is None:
+            return
+        now = {
+            "sampling_rate": (self._rate(), rate),
+            "channel": (self.channel, self.channel_),
+            "number of bands": (self._layout(rate).n_bands, self.n_bands_),
+        }
+        for name, (value, fitted) in now.items():
+            if value != fitted:
+                raise ValueError(
+                    f"The {name} is {value!r}, but was {fitted!r} in fit, and steps that were "
+                    f"fitted to these spectrograms would misread others. Set it back to "
+                    f"{fitted!r}, or call fit again."
+                )
 
     def _check_parameters(self) -> None:
         self._validate_params()

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from joblib.parallel import ThreadingBackend
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 import skaudeep.audio.chain
+from skaudeep import BandStatistics, FeatureFusion
 from skaudeep.audio.errors import AudioError, AudioWarning
 from skaudeep.audio.spectra import mel_filters
 from skaudeep.datasets import make_sounds
@@ -265,7 +266,8 @@ def test_the_extractor_clones_pickles_and_needs_no_fit(files):
     expected = extractor.transform(files)
     for other in (clone(extractor), pickle.loads(pickle.dumps(extractor)), extractor.fit(files)):
         np.testing.assert_array_equal(other.transform(files), expected)
-    assert vars(extractor) == extractor.get_params()  # fit leaves nothing behind
+    learned = {"sampling_rate_": RATE, "n_bands_": 40, "channel_": "mean"}
+    assert vars(extractor) == extractor.get_params() | learned
     tags = get_tags(extractor)
     assert not tags.requires_fit
     assert tags.input_tags.string
@@ -306,6 +308,127 @@ def test_nothing_global_changes(files):
     assert (warnings.filters[:], np.geterr()) == before[1:]
 
 
+# --- what fit has seen holds
+
+
+def write(path, rate, duration=0.5, frequency=1000):
+    soundfile.write(path, tone(frequency, round(duration * rate), rate), rate)
+    return path
+
+
+@given(rates=st.permutations([8000, 11_025, 16_000, 22_050, 44_100, 96_000, 192_000]))
+@settings(deadline=None, max_examples=10)
+def test_clips_of_another_rate_than_in_fit_are_refused_or_resampled(tmp_path_factory, rates):
+    folder = tmp_path_factory.mktemp("clips")
+    fitted, other = (write(folder / f"{rate}.wav", rate) for rate in rates[:2])
+    extractor = SpectrogramExtractor(n_mels=None).fit([fitted])
+    expected = extractor.transform([fitted])
+    assert extractor.sampling_rate_ == rates[0]
+    assert extractor.n_bands_ == expected.shape[-1]
+    for X in ([other], [fitted, other]):
+        with pytest.raises(
+            AudioError,
+            match=rf"{rates[1]}.wav: has a sampling rate of {rates[1]} Hz, but the extractor was "
+            rf"fitted to clips of {rates[0]} Hz. Set sampling_rate={rates[0]} to resample",
+        ) as caught:
+            extractor.transform(X)
+        assert caught.value.kind == "settings"
+    extractor.set_params(sampling_rate=rates[0])  # what the message says
+    resampled = extractor.transform([fitted, other])
+    np.testing.assert_array_equal(resampled[:1], expected)
+    assert abs(np.nanmean(resampled[1], axis=0).argmax() - 1000 * 0.08) <= 1
+
+
+def test_a_pipeline_a_fusion_a_pickle_and_a_saved_model_know_their_rate(tmp_path):
+    known = [write(tmp_path / f"{i}.wav", 44_100, frequency=500 * (i + 1)) for i in range(6)]
+    other = write(tmp_path / "other.wav", 16_000)
+    extractor = SpectrogramExtractor(n_mels=8)
+    for head in (
+        make_pipeline(extractor, BandStatistics()),
+        FeatureFusion(
+            [
+                ("a", make_pipeline(extractor, BandStatistics())),
+                ("b", make_pipeline(extractor, BandStatistics())),
+            ]
+        ),
+    ):
+        pipeline = make_pipeline(head, StandardScaler(), LogisticRegression())
+        pipeline.fit(known, [0, 1] * 3)
+        skaudeep.save(pipeline, tmp_path / "model.skaudeep")
+        for model in (
+            pipeline,
+            pickle.loads(pickle.dumps(pipeline)),
+            skaudeep.load(tmp_path / "model.skaudeep"),
+        ):
+            assert model.predict(known).shape == (6,)
+            with pytest.raises(AudioError, match=r"other.wav: .* 16000 Hz, but .* 44100 Hz"):
+                model.predict([other])
+    with pytest.raises(AudioError, match=r"other.wav: .* 16000 Hz, but .* 44100 Hz"):
+        cross_val_score(pipeline, [*known, other], [0, 1] * 3 + [0], cv=2, error_score="raise")
+
+
+def test_without_fit_a_call_knows_its_own_rate_only(tmp_path):
+    clips = [write(tmp_path / f"{rate}.wav", rate) for rate in (8000, 16_000)]
+    extractor = SpectrogramExtractor(n_mels=8)
+    for clip in clips:
+        assert extractor.transform([clip]).shape == (1, 11, 8)
+
+
+@pytest.mark.parametrize("method", ["fit", "transform", "fit_transform"])
+@pytest.mark.parametrize("on_error", ["raise", "nan"])
+def test_mixed_rates_are_refused_by_headers_before_anything_is_decoded(
+    files, tmp_path, monkeypatch, method, on_error
+):
+    decoded = []
+    monkeypatch.setattr(skaudeep.audio.chain, "read_audio", decoded.append)
+    odd = write(tmp_path / "odd.wav", 8000)
+    pieces = pd.MultiIndex.from_tuples([(str(file), 0, 0.5) for file in [*files, odd]])
+    pieces.names = ["file", "start", "end"]
+    for X in ([*files, "missing.wav", odd], pieces):
+        extractor = SpectrogramExtractor(n_mels=8, on_error=on_error)
+        with pytest.raises(AudioError, match=r"odd.wav.*: has .* 8000 Hz, but .*0.wav.* 16000 Hz"):
+            getattr(extractor, method)(X)
+    assert not decoded
+
+
+def test_a_file_that_is_written_anew_has_its_new_rate(tmp_path):
+    extractor = SpectrogramExtractor(n_mels=8)
+    for rate in (8000, 16_000):
+        assert extractor.fit([write(tmp_path / "a.wav", rate)]).sampling_rate_ == rate
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sampling_rate": 8000}, "The sampling_rate is 8000, but was 16000 in fit"),
+        ({"channel": "left"}, "The channel is 'left', but was 'mean' in fit"),
+        ({"n_mels": 9}, "The number of bands is 9, but was 8 in fit"),
+        ({"n_mels": None}, "The number of bands is 641, but was 8 in fit"),
+    ],
+)
+def test_parameters_that_depart_from_fit_are_refused(files, changed, message):
+    extractor = SpectrogramExtractor(n_mels=8).fit(files).set_params(**changed)
+    with pytest.raises(ValueError, match=message):
+        extractor.transform(files)
+    assert extractor.fit(files).transform(files).shape[0] == 6
+
+
+def test_fit_needs_one_header_and_the_rate_of_waveforms(files):
+    extractor = SpectrogramExtractor(n_mels=8, on_error="nan")
+    assert extractor.fit(["missing.wav", *files]).sampling_rate_ == RATE
+    with pytest.raises(AudioError, match=r"all 2 clips: failed; the first, a\.wav: no such file"):
+        extractor.fit(["a.wav", "b.wav"])
+    with pytest.raises(ValueError, match="sampling_rate=None, expected the rate in Hz"):
+        extractor.fit([noise()])
+
+
+def test_after_fit_bins_have_names_and_sound_its_rate(files):
+    extractor = SpectrogramExtractor(n_mels=None).fit(files)
+    X = extractor.transform(files[:1])
+    assert len(extractor.get_feature_names_out()) == X.shape[-1] == 641
+    assert extractor.to_audio(X, random_state=0)[0].shape == (RATE,)
+
+
 # --- bad input
 
 
@@ -341,7 +464,7 @@ def test_nothing_global_changes(files):
             r"chunk_duration=0.05 is shorter than a window or a hop \(0.08 s",
         ),
         ({"chunk_duration": 0.1, "hop_duration": 0.3}, r"chunk_duration=0.1 is shorter .* \(0.3 s"),
-        ({"sampling_rate": 44.1}, r"'sampling_rate' .* in the range \[1000.0, 768000.0\] .* 44.1"),
+        ({"sampling_rate": 0.5}, r"'sampling_rate' .* in the range \[1.0, 10000000.0\] .* 0.5"),
         ({"n_jobs": "all"}, "'n_jobs' .* Got 'all'"),
         ({"on_error": "ignore"}, "'on_error' .* a str among .* Got 'ignore'"),
     ],

@@ -18,6 +18,7 @@ from skaudeep.audio.decoding import (
     read_audio,
 )
 from skaudeep.audio.errors import AudioError
+from skaudeep.audio.frames import frame_layout, hop_seconds
 from skaudeep.audio.spectra import (
     MelNorm,
     mel_filters,
@@ -88,18 +89,8 @@ def _spectrogram_in_decibels(
     mel_norm: MelNorm,
 ) -> Signal:
     samples, rate = signal
-    window = round(window_duration * rate)
-    hop = round(hop_seconds(window_duration, hop_duration) * rate)
-    if window < 2 or hop < 1:
-        raise ValueError(
-            f"window_duration={window_duration} and hop_duration={hop_duration} are {window} and "
-            f"{hop} samples at {rate} Hz, expected at least 2 and 1. Lengthen them."
-        )
-    if n_mels is not None and n_mels > window // 2 + 1:
-        raise ValueError(
-            f"n_mels={n_mels} bands, but a window of {window_duration} s at {rate} Hz has only "
-            f"{window // 2 + 1} FFT bins. Choose fewer bands or a longer window."
-        )
+    layout = frame_layout(rate, window_duration, hop_duration, n_mels)
+    window, hop = layout.window, layout.hop
     if len(samples) < window:
         raise AudioError(
             f"waveform of {len(samples)} samples",
@@ -206,8 +197,3 @@ def _extract_clip(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[S
                 break
         views.append(value)
     return views
-
-
-def hop_seconds(window_duration: float, hop_duration: float | None) -> float:
-    """Return the time between two frames in seconds."""
-    return window_duration / 2 if hop_duration is None else hop_duration
