@@ -24,7 +24,15 @@ from skaudeep._views import extract_views, find_rate, fitted_rate
 from skaudeep.audio.chain import DYNAMIC_RANGE
 from skaudeep.audio.decoding import SAMPLING_RATES, Align, Channel, list_clips
 from skaudeep.audio.frames import FrameLayout, frame_layout, hop_seconds
-from skaudeep.audio.spectra import MIN_DECIBELS, MelNorm, mel_filters, unfilter, unscale, waveform
+from skaudeep.audio.spectra import (
+    MIN_DECIBELS,
+    MelNorm,
+    join_chunks,
+    mel_filters,
+    unfilter,
+    unscale,
+    waveform,
+)
 
 
 class SpectrogramExtractor(
@@ -51,7 +59,7 @@ class SpectrogramExtractor(
     window_duration : float > 0, default=0.08
         Length of a frame in seconds.
     hop_duration : float > 0, default=None
-        Time between two frames in seconds. None takes half the window.
+        Time between two frames in seconds, rounded to samples. None takes half the window.
     n_mels : int > 0, default=128
         Number of mel bands, from 0 Hz to half the sampling rate. None keeps all FFT bins.
     mel_norm : {"slaney"} or None, default=None
@@ -77,8 +85,11 @@ class SpectrogramExtractor(
         Upper threshold in dB relative to the clip's maximum; levels above it are lowered to it.
         None is 0 dB.
     chunk_duration : float > 0, default=None
-        Length in seconds of the consecutive chunks into which each clip is split. A last chunk
-        that is less than half full is left out, unless it is the only one. None does not split.
+        Length in seconds of the consecutive chunks into which each clip is split: chunk `i` begins
+        at `i * chunk_duration`, within half a hop, also where a hop is not a whole number of
+        samples. All have as many frames; where the duration is no whole number of hops, one frame
+        may lie in two chunks, or in none. A last chunk that is less than half full is left out,
+        unless it is the only one. None does not split.
     n_chunks : int > 0, default=None
         Largest number of chunks per clip, counted from its start. None keeps all.
     sampling_rate : float in [1, 10000000], default=None
@@ -330,7 +341,7 @@ class SpectrogramExtractor(
         rng = check_random_state(random_state)
         waveforms = []
         for i, clip in enumerate(X):
-            frames = _unpadded_frames(np.asarray(clip), layout.n_bands, i)
+            frames = self._unpadded_frames(np.asarray(clip), layout, i)
             power = unscale(frames, lowest, self.clip_above or 0.0)
             if not power.any():
                 n_samples = (len(frames) - 1) * hop + window if len(frames) else 0
@@ -446,19 +457,23 @@ class SpectrogramExtractor(
                 f"({shortest:g} s). Lengthen the chunks."
             )
 
-
-def _unpadded_frames(clip: NDArray, n_bands: int, row: int) -> NDArray:
-    """Return the frames of a spectrogram without padding, those of its chunks concatenated."""
-    if clip.ndim not in (2, 3) or clip.shape[-1] != n_bands:
-        raise ValueError(
-            f"Clip {row} of X has shape {clip.shape}, expected (n_frames, {n_bands}), with chunks "
-            f"before at most: this extractor gives {n_bands} bands."
-        )
-    chunks = clip[None] if clip.ndim == 2 else clip
-    frames = chunks[frame_mask(row_lengths(chunks), chunks.shape[1])]
-    if not np.isfinite(frames).all():
-        raise ValueError(
-            f"Clip {row} of X holds infinity, or NaN before its end, expected numbers in [-1, 1] "
-            "and NaN in whole frames at the end only."
-        )
-    return frames
+    def _unpadded_frames(self, clip: NDArray, layout: FrameLayout, row: int) -> NDArray:
+        """Return the frames of a spectrogram without padding, those of its chunks joined."""
+        n_bands = layout.n_bands
+        if clip.ndim not in (2, 3) or clip.shape[-1] != n_bands:
+            raise ValueError(
+                f"Clip {row} of X has shape {clip.shape}, expected (n_frames, {n_bands}), with "
+                f"chunks before at most: this extractor gives {n_bands} bands."
+            )
+        chunks = clip[None] if clip.ndim == 2 else clip
+        lengths = row_lengths(chunks)
+        frames = chunks[frame_mask(lengths, chunks.shape[1])]
+        if not np.isfinite(frames).all():
+            raise ValueError(
+                f"Clip {row} of X holds infinity, or NaN before its end, expected numbers in "
+                "[-1, 1] and NaN in whole frames at the end only."
+            )
+        if self.chunk_duration is None or clip.ndim == 2:
+            return frames
+        there = [chunk[:n] for chunk, n in zip(chunks, lengths, strict=True) if n]
+        return join_chunks(there, layout.chunk_length(self.chunk_duration)) if there else frames

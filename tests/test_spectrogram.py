@@ -23,7 +23,7 @@ from sklearn.utils import get_tags
 import skaudeep.audio.chain
 from skaudeep import BandStatistics, FeatureFusion
 from skaudeep.audio.errors import AudioError, AudioWarning
-from skaudeep.audio.spectra import mel_filters
+from skaudeep.audio.spectra import mel_filters, rescale
 from skaudeep.datasets import make_sounds
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
 
@@ -143,6 +143,57 @@ def test_each_chunk_is_scaled_by_itself_and_missing_ones_are_nan():
     assert fixed.shape == (2, 3, 25, 40)
     np.testing.assert_array_equal(fixed[:, :2], result)
     assert np.isnan(fixed[:, 2]).all()
+
+
+@given(
+    rate=st.sampled_from([8000, 11_025, 16_000, 22_050, 44_100, 48_000]),
+    hop=st.sampled_from([0.01, 0.0125, 0.02, 0.03]),
+    chunk=st.sampled_from([0.5, 0.7, 1.0, 3.0]),
+)
+@settings(deadline=None, max_examples=30)
+def test_a_click_lies_in_the_chunk_that_its_time_says(rate, hop, chunk):
+    """Four minutes: a hop that is rounded to samples moved later chunks by up to a second."""
+    samples = np.zeros(240 * rate, np.float32)
+    click = int(239.5 // chunk)
+    place = round((click + 0.5) * chunk * rate)
+    samples[place : place + 20] = tone(rate / 8, 20, rate)
+    extractor = SpectrogramExtractor(
+        2 * hop, hop_duration=hop, n_mels=None, clip_below=-60, sampling_rate=rate
+    )
+    (frames,) = extractor.transform([samples])
+    (chunks,) = extractor.set_params(chunk_duration=chunk).transform([samples])
+    there = np.flatnonzero((chunks > -1).any(axis=(1, 2)))
+    assert there.tolist() == [click]
+    middle = np.flatnonzero((chunks[click] > -1).any(axis=1)).mean()
+    assert (middle + 1) * hop == pytest.approx(chunk / 2, abs=2 * hop)
+    whole = round(hop * rate) == pytest.approx(hop * rate)
+    if whole and round(chunk / hop) == pytest.approx(chunk / hop):  # as before
+        length = round(chunk / hop)
+        there = np.isfinite(chunks).all(axis=(1, 2))
+        joined = frames[: there.sum() * length].reshape(-1, length, frames.shape[1])
+        np.testing.assert_array_equal((chunks[there] > -1), joined > -1)
+
+
+def test_chunks_of_whole_hops_and_samples_are_cut_one_after_the_other():
+    samples = noise(3 * RATE)
+    kwargs = {"n_mels": 20, "clip_below": -60, "sampling_rate": RATE}
+    (frames,) = SpectrogramExtractor(**kwargs).transform([samples])
+    (chunks,) = SpectrogramExtractor(**kwargs, chunk_duration=0.8).transform([samples])
+    assert chunks.shape == (4, 20, 20)
+    for i, chunk in enumerate(chunks):
+        part = frames[20 * i : 20 * (i + 1)]
+        np.testing.assert_allclose(chunk[: len(part)], rescale(part), atol=1e-6)
+
+
+@pytest.mark.parametrize("chunk", [0.31, 0.5])
+def test_joined_chunks_sound_as_long_as_the_clip(chunk):
+    extractor = SpectrogramExtractor(
+        0.025, hop_duration=0.01, n_mels=None, chunk_duration=chunk, sampling_rate=22_050
+    )
+    (audio,) = extractor.to_audio(
+        extractor.transform([noise(10 * 22_050)]), n_iter=1, random_state=0
+    )
+    assert len(audio) == pytest.approx(10 * 22_050, abs=0.6 * chunk * 22_050)
 
 
 # --- the extractor: what comes in

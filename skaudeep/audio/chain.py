@@ -18,7 +18,7 @@ from skaudeep.audio.decoding import (
     read_audio,
 )
 from skaudeep.audio.errors import AudioError
-from skaudeep.audio.frames import frame_layout, hop_seconds
+from skaudeep.audio.frames import frame_layout
 from skaudeep.audio.spectra import (
     MelNorm,
     mel_filters,
@@ -121,9 +121,10 @@ def _rescale(
 ) -> Signal:
     if chunk_duration is None:
         return signal._replace(values=rescale(signal.values))
-    length = round(chunk_duration / hop_seconds(window_duration, hop_duration))
+    layout = frame_layout(signal.sampling_rate, window_duration, hop_duration)
+    length = layout.chunk_length(chunk_duration)
     chunks = split_chunks(signal.values, length, n_chunks)
-    shape = (n_chunks or len(chunks), length, signal.values.shape[1])
+    shape = (n_chunks or len(chunks), round(length), signal.values.shape[1])
     scaled = np.full(shape, np.nan, np.float32)
     for row, chunk in zip(scaled, chunks, strict=False):
         row[: len(chunk)] = rescale(chunk)

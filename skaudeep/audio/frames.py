@@ -3,6 +3,9 @@
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class FrameLayout(NamedTuple):
     """Frames and bands of a spectrogram at one sampling rate.
@@ -26,6 +29,35 @@ class FrameLayout(NamedTuple):
     def n_bands(self) -> int:
         """Number of bands."""
         return self.window // 2 + 1 if self.n_mels is None else self.n_mels
+
+    def chunk_length(self, chunk_duration: float) -> float:
+        """Return the length of a chunk in frames, which need not be a whole number.
+
+        Parameters
+        ----------
+        chunk_duration : float > 0
+            Length of a chunk in seconds.
+
+        Returns
+        -------
+        float
+            `chunk_duration` over the time between two frames, where that is a whole number of
+            samples: 300.68 frames of 220 samples in 3 s at 22.05 kHz.
+        """
+        return chunk_duration * self.sampling_rate / self.hop
+
+    def frame_times(self, n_frames: int, start: int = 0) -> NDArray[np.float64]:
+        """Return the centres of frames in seconds from the start of the clip.
+
+        Parameters
+        ----------
+        n_frames : int
+            Number of frames.
+        start : int, default=0
+            Number of the first of them.
+        """
+        begins = self.hop * np.arange(start, start + n_frames, dtype=np.float64)
+        return (begins + self.window / 2) / self.sampling_rate
 
 
 @lru_cache(maxsize=64)

@@ -220,8 +220,47 @@ def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return scaled
 
 
+def chunk_starts(
+    n_frames: int, chunk_length: float, n_chunks: int | None = None
+) -> NDArray[np.int64]:
+    """Return the numbers of the frames that the chunks of a clip begin with.
+
+    Parameters
+    ----------
+    n_frames : int > 0
+        Number of frames of the clip.
+    chunk_length : float >= 1
+        Number of frames per chunk, which need not be whole.
+    n_chunks : int > 0, default=None
+        Largest number of chunks, counted from the start; None takes all.
+
+    Returns
+    -------
+    ndarray of shape (at most n_chunks,), int64
+        Chunk `i` begins with the frame that is nearest to `i * chunk_length`, so that its time is
+        right within half a frame, however many chunks there are. A last chunk that is less than
+        half full is left out, unless it is the only one.
+
+    Examples
+    --------
+    >>> chunk_starts(9, 5).tolist(), chunk_starts(7, 5).tolist()
+    ([0, 5], [0])
+    >>> chunk_starts(1000, 300.68).tolist()
+    [0, 301, 601]
+    """
+    starts = _nearest_frames(int(n_frames / chunk_length) + 1, chunk_length)
+    half_full = 2 * (n_frames - starts) >= round(chunk_length)
+    half_full[0] = True
+    return starts[half_full][:n_chunks]
+
+
+def _nearest_frames(n_chunks: int, chunk_length: float) -> NDArray[np.int64]:
+    """Return the frames nearest to the beginnings of chunks; of two, the earlier one."""
+    return np.ceil(np.arange(n_chunks) * chunk_length - 0.5).astype(np.int64)
+
+
 def split_chunks(
-    frames: NDArray[np.float32], chunk_length: int, n_chunks: int | None = None
+    frames: NDArray[np.float32], chunk_length: float, n_chunks: int | None = None
 ) -> list[NDArray[np.float32]]:
     """Split a clip's frames into consecutive chunks.
 
@@ -229,16 +268,17 @@ def split_chunks(
     ----------
     frames : ndarray of shape (n_frames, n_bands)
         Frames of the clip.
-    chunk_length : int > 0
-        Number of frames per chunk.
+    chunk_length : float >= 1
+        Number of frames per chunk. Where it is not whole, a chunk has as many as that is rounded
+        to, and one frame may lie in two chunks, or in none, so that chunks keep their time.
     n_chunks : int > 0, default=None
         Largest number of chunks, counted from the start; None takes all.
 
     Returns
     -------
-    list of ndarray of shape (at most chunk_length, n_bands)
-        Views of `frames`. A last chunk that is less than half full is left out, unless it is the
-        only one.
+    list of ndarray of shape (at most round(chunk_length), n_bands)
+        Views of `frames`, which begin where `chunk_starts` says. A last chunk that is less than
+        half full is left out, unless it is the only one.
 
     Examples
     --------
@@ -248,9 +288,42 @@ def split_chunks(
     >>> [len(chunk) for chunk in split_chunks(np.zeros((7, 40)), 5)]
     [5]
     """
-    there = max(1, (2 * len(frames) + chunk_length) // (2 * chunk_length))
-    count = there if n_chunks is None else min(there, n_chunks)
-    return [frames[i * chunk_length : (i + 1) * chunk_length] for i in range(count)]
+    starts = chunk_starts(len(frames), chunk_length, n_chunks)
+    return [frames[start : start + round(chunk_length)] for start in starts.tolist()]
+
+
+def join_chunks(chunks: list[NDArray[np.float32]], chunk_length: float) -> NDArray[np.float32]:
+    """Put chunks together to the frames of a clip: the inverse of `split_chunks`.
+
+    Parameters
+    ----------
+    chunks : list of ndarray of shape (at most round(chunk_length), n_bands)
+        The chunks.
+    chunk_length : float >= 1
+        Number of frames per chunk, which need not be whole.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_bands)
+        Of a frame that lies in two chunks that of the later one; a frame that lies in none is that
+        before it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> frames = np.arange(12.0).reshape(12, 1)
+    >>> join_chunks(split_chunks(frames, 3.4), 3.4).ravel().tolist()
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 7.0, 8.0, 9.0, 10.0, 11.0]
+    """
+    starts = _nearest_frames(len(chunks), chunk_length).tolist()
+    places: list[int] = []  # of each frame of the result among those of all chunks
+    first = 0
+    for start, chunk in zip(starts, chunks, strict=True):
+        del places[start:]
+        places += places[-1:] * (start - len(places))
+        places += range(first, first + len(chunk))
+        first += len(chunk)
+    return np.concatenate(chunks)[places]
 
 
 def unscale(

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from skaudeep.audio.spectra import (
     BLOCK,
+    chunk_starts,
     hann_window,
+    join_chunks,
     mel_filters,
     power_spectrogram,
     rescale,
@@ -160,3 +162,37 @@ def test_a_waveform_has_the_wanted_length_and_no_clicks_at_its_ends():
         samples = waveform(power.astype(np.float64), window, hop, random_state=0)
         assert len(samples) == (len(power) - 1) * hop + window
         assert np.abs(samples).max() < 1  # of a tone with a peak of 0.5
+
+
+@given(
+    n_frames=st.integers(1, 5000),
+    tenths=st.integers(10, 4000),
+    n_chunks=st.none() | st.integers(1, 9),
+)
+@settings(deadline=None)
+def test_chunk_i_begins_within_half_a_frame_of_its_time(n_frames, tenths, n_chunks):
+    length = tenths / 10
+    starts = chunk_starts(n_frames, length, n_chunks)
+    assert (np.abs(starts - np.arange(len(starts)) * length) <= 0.5).all()
+    frames = np.arange(n_frames)[:, None]
+    chunks = split_chunks(frames, length, n_chunks)
+    assert [chunk[0, 0] for chunk in chunks] == starts.tolist()
+    assert all(len(chunk) == round(length) for chunk in chunks[:-1])
+    assert 1 <= len(chunks[-1]) <= round(length)
+    if n_chunks is None:  # another chunk would not be half full
+        assert 2 * (n_frames - round(len(chunks) * length)) < round(length)
+    joined = join_chunks(chunks, length).ravel()
+    assert (np.abs(joined - np.arange(len(joined))) <= 1).all()
+    assert len(joined) == starts[-1] + len(chunks[-1])
+
+
+@given(n_frames=st.integers(1, 3000), length=st.integers(1, 400))
+@settings(deadline=None)
+def test_chunks_of_whole_frames_follow_each_other(n_frames, length):
+    frames = np.arange(n_frames)[:, None]
+    chunks = split_chunks(frames, length)
+    count = max(1, (2 * n_frames + length) // (2 * length))
+    assert [chunk.ravel().tolist() for chunk in chunks] == [
+        list(range(n_frames))[i * length : (i + 1) * length] for i in range(count)
+    ]
+    np.testing.assert_array_equal(join_chunks(chunks, length), frames[: count * length])
