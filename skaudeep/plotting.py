@@ -491,8 +491,8 @@ def _scales(
     layout = extractor._layout(rate)
     times = layout.frame_times(n_frames, start)
     if layout.n_mels is None:
-        return times, np.arange(n_bands) * rate / layout.window
-    return times, mel_frequencies(rate, n_bands)[1:-1]
+        return times, np.asarray(layout.bins) * rate / layout.window
+    return times, mel_frequencies(rate, n_bands, extractor.fmin, extractor.fmax)[1:-1]
 
 
 def _color_range(spectrogram: np.ndarray) -> dict[str, Any]:

@@ -61,11 +61,16 @@ class SpectrogramExtractor(
     hop_duration : float > 0, default=None
         Time between two frames in seconds, rounded to samples. None takes half the window.
     n_mels : int > 0, default=128
-        Number of mel bands, from 0 Hz to half the sampling rate. None keeps all FFT bins.
+        Number of mel bands, from `fmin` to `fmax`. None keeps the FFT bins between them.
     mel_norm : {"slaney"} or None, default=None
         None gives all mel filters the same peak, so that a band holds the sum of the power of its
         bins, as in auDeep. "slaney" gives them the same area: a band holds the mean, and white
         noise is as loud in wide bands as in narrow ones.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz. Below it the spectrogram holds nothing, and levels are relative to
+        the maximum above it.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz, at most half the sampling rate. None is half the sampling rate.
     duration : float > 0, default=None
         Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
         are.
@@ -106,6 +111,13 @@ class SpectrogramExtractor(
         or return a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such
         clips. A classifier that refuses NaN then needs a :class:`~sklearn.impute.SimpleImputer`
         before it.
+    adapt : bool, default=False
+        Whether to adapt the parameters above to recordings that they do not suit, where False
+        refuses these. A clip shorter than a window is padded with zeros to three frames, at its end
+        or, with `align="center"`, at both. Where a window has fewer than `n_mels` FFT bins between
+        `fmin` and `fmax`, there are as many bands as bins. Below 1280 Hz windows and hops last
+        longer, by the factor 1280 Hz / `sampling_rate`, so that they hold as many samples as there.
+        Other recordings have the same spectrograms as with False.
 
     Attributes
     ----------
@@ -150,6 +162,8 @@ class SpectrogramExtractor(
         "hop_duration": [POSITIVE, None],
         "n_mels": [COUNT, None],
         "mel_norm": [StrOptions({"slaney"}), None],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [POSITIVE, None],
         "duration": [POSITIVE, None],
         "align": [StrOptions({"start", "center"})],
         "channel": [
@@ -164,6 +178,7 @@ class SpectrogramExtractor(
         "sampling_rate": [Interval(Real, *SAMPLING_RATES, closed="both"), None],
         "n_jobs": [Integral, None],
         "on_error": [StrOptions({"raise", "nan"})],
+        "adapt": ["boolean"],
     }
 
     def __init__(
@@ -173,6 +188,8 @@ class SpectrogramExtractor(
         hop_duration: float | None = None,
         n_mels: int | None = 128,
         mel_norm: MelNorm = None,
+        fmin: float = 0.0,
+        fmax: float | None = None,
         duration: float | None = None,
         align: Align = "start",
         channel: Channel = "mean",
@@ -184,11 +201,14 @@ class SpectrogramExtractor(
         sampling_rate: float | None = None,
         n_jobs: int | None = None,
         on_error: str = "raise",
+        adapt: bool = False,
     ) -> None:
         self.window_duration = window_duration
         self.hop_duration = hop_duration
         self.n_mels = n_mels
         self.mel_norm = mel_norm
+        self.fmin = fmin
+        self.fmax = fmax
         self.duration = duration
         self.align = align
         self.channel = channel
@@ -200,6 +220,7 @@ class SpectrogramExtractor(
         self.sampling_rate = sampling_rate
         self.n_jobs = n_jobs
         self.on_error = on_error
+        self.adapt = adapt
 
     @with_callbacks
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
@@ -231,7 +252,10 @@ class SpectrogramExtractor(
         clips = list_clips(X)
         check_consistent_length(clips, y)
         rate = find_rate(clips, self.n_jobs) if self.sampling_rate is None else self.sampling_rate
-        self.n_bands_ = self._layout(rate).n_bands
+        layout = self._layout(rate)
+        if self.chunk_duration is not None:
+            layout.chunk_length(self.chunk_duration)  # refuses what is shorter than a window
+        self.n_bands_ = layout.n_bands
         self.sampling_rate_ = rate
         self.channel_ = self.channel
         run_fit_without_subtasks(self, X, y)
@@ -333,8 +357,8 @@ class SpectrogramExtractor(
                 "Extract with a shorter hop."
             )
         filters = None
-        if self.n_mels is not None:
-            filters = mel_filters(rate, window, self.n_mels, self.mel_norm)
+        if layout.n_mels is not None:
+            filters = mel_filters(rate, window, layout.n_mels, self.mel_norm, self.fmin, self.fmax)
         from scipy.signal import lfilter  # slow to load, and extraction does not need it
 
         lowest = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
@@ -347,9 +371,12 @@ class SpectrogramExtractor(
                 n_samples = (len(frames) - 1) * hop + window if len(frames) else 0
                 waveforms.append(np.zeros(n_samples, np.float32))
                 continue
+            bins = np.zeros((len(power), window // 2 + 1))
             if filters is not None:
-                power = unfilter(power, filters)
-            samples = waveform(power, window, hop, n_iter=n_iter, random_state=rng)
+                bins = unfilter(power, filters)
+            else:
+                bins[:, layout.bins.start : layout.bins.stop] = power
+            samples = waveform(bins, window, hop, n_iter=n_iter, random_state=rng)
             samples = lfilter([1], [1, -self.pre_emphasis], samples)
             waveforms.append((samples / np.abs(samples).max()).astype(np.float32))
         return waveforms
@@ -365,24 +392,30 @@ class SpectrogramExtractor(
         Returns
         -------
         ndarray of shape (n_bands,), object
-            "mel0", "mel1", ..., or "bin0", "bin1", ...
+            "mel0", "mel1", ...; or "bin0", "bin1", ..., by the numbers of the FFT bins: with `fmin`
+            the first is another.
 
         Raises
         ------
         ValueError
-            If `n_mels` and `sampling_rate` are None and `fit` was not called, so that the number of
-            bands depends on the sampling rate of unknown files.
+            If the number of bands depends on the sampling rate of unknown files: `sampling_rate` is
+            None, `fit` was not called, and `n_mels` is None or `adapt` True.
         """
         self._check_parameters()
-        if self.n_mels is not None:
+        if self.n_mels is not None and not self.adapt:
             return np.array([f"mel{i}" for i in range(self.n_mels)], dtype=object)
         rate = self._rate()
         if rate is None:
             raise ValueError(
-                "n_mels=None and sampling_rate=None: the number of FFT bins depends on the files' "
-                "sampling rate. Set sampling_rate= to get feature names, or call fit."
+                f"sampling_rate=None with n_mels={self.n_mels} and adapt={self.adapt}: the number "
+                "of bands depends on the files' sampling rate. Set sampling_rate= to get feature "
+                "names, or call fit."
             )
-        return np.array([f"bin{i}" for i in range(self._layout(rate).n_bands)], dtype=object)
+        layout = self._layout(rate)
+        names = [f"bin{i}" for i in layout.bins]
+        if layout.n_mels is not None:
+            names = [f"mel{i}" for i in range(layout.n_mels)]
+        return np.array(names, dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: spectrograms have three axes and stay arrays.
@@ -417,7 +450,15 @@ class SpectrogramExtractor(
         return fitted_rate(self) if self.sampling_rate is None else self.sampling_rate
 
     def _layout(self, sampling_rate: float) -> FrameLayout:
-        return frame_layout(sampling_rate, self.window_duration, self.hop_duration, self.n_mels)
+        return frame_layout(
+            sampling_rate,
+            self.window_duration,
+            self.hop_duration,
+            self.n_mels,
+            self.fmin,
+            self.fmax,
+            bool(self.adapt),
+        )
 
     def _check_as_fitted(self) -> None:
         """Check the parameters, and that they have not departed from what `fit` saw."""
@@ -445,6 +486,11 @@ class SpectrogramExtractor(
             raise ValueError(
                 f"clip_above={self.clip_above} leaves nothing above clip_below={self.clip_below} "
                 f"({floor:g} dB). Raise it, or lower clip_below."
+            )
+        if self.fmax is not None and self.fmax <= self.fmin:
+            raise ValueError(
+                f"fmax={self.fmax} leaves no frequency above fmin={self.fmin} (Hz). Raise fmax, or "
+                "lower fmin."
             )
         if self.n_chunks is not None and self.chunk_duration is None:
             raise ValueError(

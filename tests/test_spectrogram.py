@@ -196,6 +196,102 @@ def test_joined_chunks_sound_as_long_as_the_clip(chunk):
     assert len(audio) == pytest.approx(10 * 22_050, abs=0.6 * chunk * 22_050)
 
 
+def test_sounds_outside_fmin_and_fmax_change_nothing():
+    bird = tone(3000, level=0.02)
+    noisy = bird + tone(60) + tone(7000, level=0.3)
+    for n_mels in (40, None):
+        extractor = SpectrogramExtractor(
+            n_mels=n_mels, fmin=1000, fmax=5000, clip_below=-40, sampling_rate=RATE
+        )
+        heard = extractor.transform([noisy, bird])
+        np.testing.assert_allclose(heard[0], heard[1], atol=0.01)
+        (audio,) = extractor.to_audio(heard[:1], random_state=0)
+        spectrum = np.abs(np.fft.rfft(audio))
+        assert spectrum.argmax() == pytest.approx(3000, abs=60)
+        assert spectrum[:800].max() < 0.01 * spectrum.max()
+
+
+@given(
+    rate=st.sampled_from([100, 8000, 22_050, 44_100]),
+    low=st.floats(0, 0.4),
+    width=st.floats(0.1, 0.5),
+)
+@settings(deadline=None, max_examples=30)
+def test_bins_between_fmin_and_fmax_are_those_of_all_bins(rate, low, width):
+    fmin, fmax = low * rate, min(low + width, 0.5) * rate
+    kwargs = {"n_mels": None, "sampling_rate": rate, "clip_below": -200}
+    samples = noise(100, seed=1)
+    every = SpectrogramExtractor(100 / rate, **kwargs)
+    some = SpectrogramExtractor(100 / rate, fmin=fmin, fmax=fmax, **kwargs).fit([samples])
+    names = some.get_feature_names_out().tolist()
+    first = int(names[0].removeprefix("bin"))
+    part = every.transform([samples])[0][:, first : first + len(names)]
+    if part.size > 1 and part.max() > part.min():
+        np.testing.assert_allclose(some.transform([samples])[0], rescale(part), atol=1e-4)
+    assert fmin - 1e-6 * rate <= first * rate / 100
+    assert (first + len(names) - 1) * rate / 100 <= fmax + 1e-6 * rate
+
+
+# --- recordings that the parameters do not suit
+
+
+@given(
+    rate=st.sampled_from([1, 2, 10, 100, 250, 1000, 2000, 8000, 44_100, 1_000_000]),
+    lengths=st.lists(st.integers(2, 400), min_size=1, max_size=3),
+    align=st.sampled_from(["start", "center"]),
+    kwargs=st.sampled_from([{}, {"n_mels": None}, {"mel_norm": "slaney"}, {"fmin": 0.2}]),
+)
+@settings(deadline=None, max_examples=50)
+def test_adapted_to_it_any_recording_has_a_spectrogram(rate, lengths, align, kwargs):
+    extractor = SpectrogramExtractor(
+        0.025, adapt=True, align=align, clip_below=-60, sampling_rate=rate, **kwargs
+    )
+    X = [noise(n, seed=n) for n in lengths]
+    result = extractor.fit_transform(X)
+    assert result.shape[0] == len(X)
+    assert result.shape[-1] == extractor.n_bands_ == len(extractor.get_feature_names_out())
+    for clip, row in zip(X, result, strict=True):
+        n_frames = np.isfinite(row).all(axis=1).sum()
+        assert n_frames >= 1
+        assert (row[:n_frames].max(), row[:n_frames].min()) == (1, -1)
+        np.testing.assert_array_equal(extractor.transform([clip])[0], row[:n_frames])
+
+
+@pytest.mark.parametrize("rate", [1280, 8000, 44_100, 192_000])
+@pytest.mark.parametrize("kwargs", [{"n_mels": 20}, {"n_mels": None, "chunk_duration": 0.5}])
+def test_recordings_that_suit_are_not_adapted_to(rate, kwargs):
+    X = [noise(rate), noise(2 * rate)]
+    extractor = SpectrogramExtractor(clip_below=-60, sampling_rate=rate, **kwargs)
+    expected = extractor.transform(X)
+    np.testing.assert_array_equal(extractor.set_params(adapt=True).transform(X), expected)
+
+
+def test_a_short_clip_is_padded_without_a_click():
+    short = noise(RATE // 50)  # 20 ms
+    extractor = SpectrogramExtractor(n_mels=40, clip_below=-60, sampling_rate=RATE, adapt=True)
+    padded = np.concatenate([short - short.mean(), np.zeros(2560 - len(short))])
+    expected = extractor.transform([padded])
+    for offset in (0.0, 0.3):
+        np.testing.assert_allclose(extractor.transform([short + offset]), expected, atol=1e-3)
+    with pytest.warns(AudioWarning, match="clip 1"):
+        silent = extractor.transform([short, np.full(100, 0.3)])
+    np.testing.assert_array_equal(silent[1], -1)
+
+
+def test_below_1280_hz_windows_hold_as_many_samples_as_there():
+    whale = tone(26, 250 * 20, 250) * (np.arange(5000) // 1250 % 2)
+    extractor = SpectrogramExtractor(
+        0.025, hop_duration=0.01, n_mels=64, clip_below=-60, sampling_rate=250, adapt=True
+    )
+    (spectrogram,) = extractor.fit_transform([whale])
+    assert spectrogram.shape == ((5000 - 32) // 13 + 1, 17)
+    assert np.median(spectrogram.argmax(axis=1)[100:180]) == pytest.approx(26 / 125 * 17, abs=1)
+    with pytest.raises(
+        ValueError, match=r"chunk_duration=0.1 is shorter .* last 0.128 s at 250 Hz"
+    ):
+        extractor.set_params(chunk_duration=0.1).fit([whale])
+
+
 # --- the extractor: what comes in
 
 
@@ -516,6 +612,14 @@ def test_after_fit_bins_have_names_and_sound_its_rate(files):
         ),
         ({"chunk_duration": 0.1, "hop_duration": 0.3}, r"chunk_duration=0.1 is shorter .* \(0.3 s"),
         ({"sampling_rate": 0.5}, r"'sampling_rate' .* in the range \[1.0, 10000000.0\] .* 0.5"),
+        ({"fmin": -1}, "'fmin' .* Got -1"),
+        ({"fmax": 0}, "'fmax' .* Got 0"),
+        ({"fmin": 500, "fmax": 500}, "fmax=500 leaves no frequency above fmin=500"),
+        ({"fmin": 9000}, "fmin=9000 Hz, but clips of 16000 Hz hold .* 8000 Hz. Lower fmin"),
+        ({"fmax": 9000.0}, "fmax=9000.0 Hz, but clips of 16000 Hz hold .* 8000 Hz. Lower fmax"),
+        ({"fmax": 900}, "n_mels=128 bands, .* only 73 FFT bins from fmin=0.0 to fmax=900 Hz"),
+        ({"fmin": 101, "fmax": 102}, "No FFT bin lies between fmin=101 and fmax=102 Hz"),
+        ({"adapt": 2}, "'adapt' .* Got 2"),
         ({"n_jobs": "all"}, "'n_jobs' .* Got 'all'"),
         ({"on_error": "ignore"}, "'on_error' .* a str among .* Got 'ignore'"),
     ],

@@ -72,13 +72,18 @@ def _pre_emphasize(signal: Signal, pre_emphasis: float) -> Signal:
 
 @lru_cache(maxsize=64)
 def sparse_mel_filters(
-    sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
+    sampling_rate: float,
+    n_fft: int,
+    n_mels: int,
+    norm: MelNorm = None,
+    fmin: float = 0.0,
+    fmax: float | None = None,
 ) -> sparse.csr_array:
     """Return `mel_filters` as a sparse array, which is the same for the same arguments."""
     # A bin is in two bands at most, so the sparse product takes a fourth of the time. It also needs
     # no BLAS, whose threads would compete with those of n_jobs and whose rounding depends on their
     # number.
-    return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels, norm))
+    return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels, norm, fmin, fmax))
 
 
 def _spectrogram_in_decibels(
@@ -87,23 +92,35 @@ def _spectrogram_in_decibels(
     hop_duration: float | None,
     n_mels: int | None,
     mel_norm: MelNorm,
+    fmin: float,
+    fmax: float | None,
+    adapt: bool,
+    align: Align,
 ) -> Signal:
     samples, rate = signal
-    layout = frame_layout(rate, window_duration, hop_duration, n_mels)
-    window, hop = layout.window, layout.hop
-    if len(samples) < window:
+    layout = frame_layout(rate, window_duration, hop_duration, n_mels, fmin, fmax, adapt)
+    window, hop, n_mels = layout.window, layout.hop, layout.n_mels
+    if len(samples) < window and not adapt:
         raise AudioError(
             f"waveform of {len(samples)} samples",
             f"lasts {len(samples) / rate:g} s, less than one window of {window_duration:g} s",
-            "Pad it with duration=, shorten window_duration, or leave it out",
+            "Pad it with duration= or adapt=True, shorten window_duration, or leave it out",
             "settings",
         )
-    low, high = samples.min(), samples.max()
+    low, high = (samples.min(), samples.max()) if len(samples) else (0, 0)
     # Decibels are relative, so the level is arbitrary: with a peak of 1 no float32 power over- or
     # underflows. A constant is silence; removing frame means would leave its rounding errors.
     level = samples / max(-low, high) if high > low else np.zeros_like(samples)
-    filters = None if n_mels is None else sparse_mel_filters(rate, window, n_mels, mel_norm)
-    return signal._replace(values=to_decibels(power_spectrogram(level, window, hop, filters)))
+    if len(level) < window:
+        # To three frames: one alone says nothing about time. Without its mean, whose end would be a
+        # click that nobody recorded.
+        level = pad_or_cut(level - level.sum() / max(1, len(level)), 1, window + 2 * hop, align)
+    if n_mels is None:
+        power = power_spectrogram(level, window, hop)[:, layout.bins.start : layout.bins.stop]
+    else:
+        filters = sparse_mel_filters(rate, window, n_mels, mel_norm, fmin, fmax)
+        power = power_spectrogram(level, window, hop, filters)
+    return signal._replace(values=to_decibels(power))
 
 
 def _clip_decibels(signal: Signal, clip_below: float | None, clip_above: float | None) -> Signal:
@@ -118,10 +135,11 @@ def _rescale(
     n_chunks: int | None,
     window_duration: float,
     hop_duration: float | None,
+    adapt: bool,
 ) -> Signal:
     if chunk_duration is None:
         return signal._replace(values=rescale(signal.values))
-    layout = frame_layout(signal.sampling_rate, window_duration, hop_duration)
+    layout = frame_layout(signal.sampling_rate, window_duration, hop_duration, adapt=adapt)
     length = layout.chunk_length(chunk_duration)
     chunks = split_chunks(signal.values, length, n_chunks)
     shape = (n_chunks or len(chunks), round(length), signal.values.shape[1])
@@ -131,14 +149,18 @@ def _rescale(
     return signal._replace(values=scaled)
 
 
+FRAME_PARAMETERS = ("window_duration", "hop_duration", "adapt")
 STEPS: tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...] = (
     (_read_audio, ("sampling_rate",)),
     (_pad_or_cut, ("duration", "align")),
     (_mix_channels, ("channel",)),
     (_pre_emphasize, ("pre_emphasis",)),
-    (_spectrogram_in_decibels, ("window_duration", "hop_duration", "n_mels", "mel_norm")),
+    (
+        _spectrogram_in_decibels,
+        (*FRAME_PARAMETERS, "n_mels", "mel_norm", "fmin", "fmax", "align"),
+    ),
     (_clip_decibels, ("clip_below", "clip_above")),
-    (_rescale, ("chunk_duration", "n_chunks", "window_duration", "hop_duration")),
+    (_rescale, ("chunk_duration", "n_chunks", *FRAME_PARAMETERS)),
 )
 
 

@@ -40,8 +40,10 @@ def hann_window(n_samples: int) -> NDArray[np.float32]:
     return _frozen(window)
 
 
-def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
-    """Return frequencies evenly spaced from 0 Hz to half the rate on HTK's mel scale.
+def mel_frequencies(
+    sampling_rate: float, n_mels: int, fmin: float = 0.0, fmax: float | None = None
+) -> NDArray[np.float64]:
+    """Return frequencies evenly spaced on HTK's mel scale.
 
     Parameters
     ----------
@@ -49,6 +51,10 @@ def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
         Sampling rate in Hz.
     n_mels : int > 0
         Number of bands.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz; None is half the rate.
 
     Returns
     -------
@@ -65,18 +71,54 @@ def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
     >>> mel_frequencies(16000, 3).round().tolist()
     [0.0, 614.0, 1768.0, 3934.0, 8000.0]
     """
-    top = 2595 * np.log10(1 + sampling_rate / 2 / 700)
-    return 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
+    bottom = 2595 * np.log10(1 + fmin / 700)
+    top = 2595 * np.log10(1 + (sampling_rate / 2 if fmax is None else fmax) / 700)
+    return 700 * (10 ** (np.linspace(bottom, top, n_mels + 2) / 2595) - 1)
+
+
+def bins_between(
+    sampling_rate: float, n_fft: int, fmin: float = 0.0, fmax: float | None = None
+) -> range:
+    """Return the numbers of the FFT bins whose frequency lies in a range.
+
+    Parameters
+    ----------
+    sampling_rate : float > 0
+        Sampling rate in Hz.
+    n_fft : int > 0
+        Length of the window in samples.
+    fmin, fmax : float >= 0 or None
+        Lowest and highest frequency in Hz; `fmax=None` is half the rate.
+
+    Returns
+    -------
+    range
+        Bin `k` stands for `k * sampling_rate / n_fft` Hz.
+
+    Examples
+    --------
+    >>> bins_between(16000, 1280), bins_between(16000, 1280, 100, 1000)
+    (range(0, 641), range(8, 81))
+    """
+    bins_per_hertz = n_fft / sampling_rate
+    low = int(np.ceil(fmin * bins_per_hertz - 1e-6))  # rounding must not lose a bin at the edge
+    high = n_fft // 2 if fmax is None else int(np.floor(fmax * bins_per_hertz + 1e-6))
+    return range(low, min(high, n_fft // 2) + 1)
 
 
 @lru_cache(maxsize=64)
 def mel_filters(
-    sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
+    sampling_rate: float,
+    n_fft: int,
+    n_mels: int,
+    norm: MelNorm = None,
+    fmin: float = 0.0,
+    fmax: float | None = None,
 ) -> NDArray[np.float32]:
     """Return triangular filters over the bands of `mel_frequencies`.
 
-    The edges and the peak of each filter are moved down to the next FFT bin, so that every filter
-    has a bin of weight 1 even where filters are narrower than bins.
+    The edges and the peak of each filter are moved down to the next FFT bin within the range, so
+    that every filter has a bin of weight 1 even where filters are narrower than bins.
 
     Parameters
     ----------
@@ -89,6 +131,10 @@ def mel_filters(
     norm : {"slaney"} or None, default=None
         None gives all filters the peak 1, so that a band holds the sum of the power of its bins;
         "slaney" the area 1 (area-normalised filters), so that it holds their mean.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz; None is half the rate. At least one FFT bin lies between them.
 
     Returns
     -------
@@ -101,8 +147,9 @@ def mel_filters(
     >>> filters.shape, bool((filters.max(axis=1) == 1).all())
     ((40, 641), True)
     """
-    hertz = mel_frequencies(sampling_rate, n_mels)
-    edges = np.minimum(np.floor((n_fft + 1) * hertz / sampling_rate), n_fft // 2)
+    hertz = mel_frequencies(sampling_rate, n_mels, fmin, fmax)
+    within = bins_between(sampling_rate, n_fft, fmin, fmax)
+    edges = np.clip(np.floor((n_fft + 1) * hertz / sampling_rate), within[0], within[-1])
     left, peak, right = (edges[i : i + n_mels, None] for i in range(3))
     bins = np.arange(n_fft // 2 + 1)
     with np.errstate(divide="ignore", invalid="ignore"):

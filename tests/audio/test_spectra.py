@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from skaudeep.audio.spectra import (
     BLOCK,
+    bins_between,
     chunk_starts,
     hann_window,
     join_chunks,
@@ -41,6 +42,33 @@ def test_mel_filters_are_triangles_of_unit_peak_evenly_spaced_in_mel(rate, n_fft
     even = np.arange(1, n_mels + 1) * 2595 * np.log10(1 + rate / 2 / 700) / (n_mels + 1)
     one_bin = 2595 / np.log(10) / (700 + even) * 700 * rate / n_fft / 700
     assert (np.abs(mels - even) <= 1.3 * one_bin).all()
+
+
+@given(
+    rate=st.sampled_from([100, 250, 8000, 44_100, 1_000_000]),
+    n_fft=st.integers(32, 2000),
+    n_mels=st.integers(1, 60),
+    low=st.floats(0, 0.45),
+    width=st.floats(0.05, 0.5),
+)
+@settings(deadline=None)
+def test_mel_filters_lie_between_fmin_and_fmax(rate, n_fft, n_mels, low, width):
+    fmin, fmax = low * rate, min(low + width, 0.5) * rate
+    filters = mel_filters(rate, n_fft, n_mels, None, fmin, fmax)
+    heard = np.flatnonzero(filters.any(axis=0)) * rate / n_fft
+    assert (heard >= fmin - 1e-5 * rate / n_fft).all()
+    assert (heard <= fmax + 1e-5 * rate / n_fft).all()
+    np.testing.assert_array_equal(filters.max(axis=1), 1)
+    within = bins_between(rate, n_fft, fmin, fmax)
+    frequencies = np.arange(n_fft // 2 + 1) * rate / n_fft
+    count = ((frequencies >= fmin) & (frequencies <= fmax)).sum()
+    assert abs(len(within) - count) <= 1  # of a bin at the very edge
+
+
+def test_mel_filters_reach_from_0_hz_to_half_the_rate_unless_told():
+    for rate, n_fft in ((16_000, 1280), (22_050, 551)):
+        whole = mel_filters(rate, n_fft, 40)
+        np.testing.assert_array_equal(mel_filters(rate, n_fft, 40, None, 0.0, rate / 2), whole)
 
 
 def test_wide_mel_filters_of_neighbours_add_up_to_one():
