@@ -170,7 +170,7 @@ def warn_about_clips(failed: list[str], silent: list[str], n_clips: int) -> None
     failed : list of str
         Error message of each clip that could not be read.
     silent : list of str
-        Name of each clip without any sound.
+        Name of each clip without any level above `clip_below`.
     n_clips : int
         Number of all clips.
 
@@ -181,7 +181,7 @@ def warn_about_clips(failed: list[str], silent: list[str], n_clips: int) -> None
     """
     for what, which in (
         ("could not be read; their rows are NaN", failed),
-        ("are silent; their rows are -1 throughout", silent),
+        ("are silent, or too soft for clip_below; their rows are -1 throughout", silent),
     ):
         if which:
             named = "\n".join(which[:MAX_NAMED])

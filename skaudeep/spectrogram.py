@@ -21,12 +21,13 @@ from skaudeep._base import (
 )
 from skaudeep._padding import frame_mask, row_lengths
 from skaudeep._views import extract_views, find_rate, fitted_rate
-from skaudeep.audio.chain import DYNAMIC_RANGE
+from skaudeep.audio.chain import DYNAMIC_RANGE, Reference
 from skaudeep.audio.decoding import SAMPLING_RATES, Align, Channel, list_clips
 from skaudeep.audio.frames import FrameLayout, frame_layout, hop_seconds
 from skaudeep.audio.spectra import (
     MIN_DECIBELS,
     MelNorm,
+    full_scale_power,
     join_chunks,
     mel_filters,
     unfilter,
@@ -48,7 +49,8 @@ class SpectrogramExtractor(
     The steps, in this order: decode and resample, pad or cut to `duration`, mix channels,
     pre-emphasise, power of Hann-windowed frames (each without its mean), mel bands, decibels
     relative to the clip's maximum, clip to thresholds, split into chunks, scale each chunk to
-    [-1, 1] by its own minimum and maximum. With `pre_emphasis=0.95` the result is auDeep's.
+    [-1, 1] by its own minimum and maximum. `reference` changes what levels are relative to. With
+    `pre_emphasis=0.95` the result is auDeep's.
 
     Each clip's spectrogram depends on that clip alone, and `transform` works without `fit`. What
     `fit` has seen holds afterwards: it keeps the sampling rate of its clips, and `transform`
@@ -84,11 +86,23 @@ class SpectrogramExtractor(
     pre_emphasis : float in [0, 1], default=0.0
         Each sample minus this factor times the previous one; 0 changes nothing.
     clip_below : float in [-200, 0), default=None
-        Lower threshold in dB relative to the clip's maximum; levels below it are raised to it. None
-        is -120 dB.
+        Lower threshold in dB relative to the clip's maximum, or to full scale; levels below it are
+        raised to it. None is -120 dB.
     clip_above : float in (clip_below, 0], default=None
-        Upper threshold in dB relative to the clip's maximum; levels above it are lowered to it.
-        None is 0 dB.
+        Upper threshold in dB relative to the clip's maximum, or to full scale; levels above it are
+        lowered to it. None is 0 dB.
+    reference : {"chunk", "clip", "full_scale"}, default="chunk"
+        What levels are relative to.
+
+        - "chunk": 0 dB is the clip's maximum, and -1 and 1 are the minimum and the maximum of each
+          chunk, or of the clip where there are no chunks. Neither the level of a clip nor that of
+          its chunks among each other shows.
+        - "clip": the same, but -1 and 1 are the minimum and the maximum of the clip also in chunks.
+          Which chunk is louder shows, the level of a clip does not.
+        - "full_scale": 0 dB is digital full scale (0 dBFS, a sine of amplitude 1 in its FFT bin),
+          -1 is `clip_below` and 1 is `clip_above`. Levels show; recordings have to be made at one
+          gain. Bands of many bins may be louder than 0 dB, and are clipped. Waveforms are floats in
+          [-1, 1]; integers, and samples that peak above 8, are refused.
     chunk_duration : float > 0, default=None
         Length in seconds of the consecutive chunks into which each clip is split: chunk `i` begins
         at `i * chunk_duration`, within half a hop, also where a hop is not a whole number of
@@ -136,7 +150,8 @@ class SpectrogramExtractor(
     Notes
     -----
     The spectrogram of a silent clip is -1 throughout, and an :class:`~skaudeep.audio.AudioWarning`
-    names the clip. That of a silent chunk is -1 as well, without a warning (auDeep returns 0).
+    names the clip; so is that of one that lies below `clip_below` of full scale. That of a silent
+    chunk is -1 as well, without a warning (auDeep returns 0).
 
     References
     ----------
@@ -173,6 +188,7 @@ class SpectrogramExtractor(
         "pre_emphasis": [PROBABILITY],
         "clip_below": [Interval(Real, MIN_DECIBELS, 0, closed="left"), None],
         "clip_above": [Interval(Real, MIN_DECIBELS, 0, closed="right"), None],
+        "reference": [StrOptions({"chunk", "clip", "full_scale"})],
         "chunk_duration": [POSITIVE, None],
         "n_chunks": [COUNT, None],
         "sampling_rate": [Interval(Real, *SAMPLING_RATES, closed="both"), None],
@@ -196,6 +212,7 @@ class SpectrogramExtractor(
         pre_emphasis: float = 0.0,
         clip_below: float | None = None,
         clip_above: float | None = None,
+        reference: Reference = "chunk",
         chunk_duration: float | None = None,
         n_chunks: int | None = None,
         sampling_rate: float | None = None,
@@ -215,6 +232,7 @@ class SpectrogramExtractor(
         self.pre_emphasis = pre_emphasis
         self.clip_below = clip_below
         self.clip_above = clip_above
+        self.reference = reference
         self.chunk_duration = chunk_duration
         self.n_chunks = n_chunks
         self.sampling_rate = sampling_rate
@@ -304,8 +322,9 @@ class SpectrogramExtractor(
 
         Extraction loses information, which the waveforms lack: phases are estimated by Griffin and
         Lim's method, the FFT bins of a mel band cannot be separated, and levels below `clip_below`
-        are gone. The softest value of a clip becomes `clip_below`, even if it was louder, and the
-        differences in level between chunks, which are scaled separately, are lost.
+        are gone. Unless `reference` is "full_scale", the softest value of a clip becomes
+        `clip_below`, even if it was louder; with "chunk" the differences in level between chunks,
+        which are scaled separately, are lost.
 
         Parameters
         ----------
@@ -323,7 +342,8 @@ class SpectrogramExtractor(
         Returns
         -------
         list of n_clips ndarrays of shape (n_samples,), float32
-            Waveforms with a peak of 1, which `transform` accepts; zeros for a spectrogram that is
+            Waveforms with a peak of 1, or with `reference="full_scale"` at the level that they were
+            extracted at, which `transform` accepts; zeros for a spectrogram that is
             -1 throughout, no samples for one that is NaN throughout.
 
         Raises
@@ -367,6 +387,8 @@ class SpectrogramExtractor(
         for i, clip in enumerate(X):
             frames = self._unpadded_frames(np.asarray(clip), layout, i)
             power = unscale(frames, lowest, self.clip_above or 0.0)
+            if self.reference == "full_scale":
+                power *= full_scale_power(window)
             if not power.any():
                 n_samples = (len(frames) - 1) * hop + window if len(frames) else 0
                 waveforms.append(np.zeros(n_samples, np.float32))
@@ -378,7 +400,8 @@ class SpectrogramExtractor(
                 bins[:, layout.bins.start : layout.bins.stop] = power
             samples = waveform(bins, window, hop, n_iter=n_iter, random_state=rng)
             samples = lfilter([1], [1, -self.pre_emphasis], samples)
-            waveforms.append((samples / np.abs(samples).max()).astype(np.float32))
+            peak = 1 if self.reference == "full_scale" else np.abs(samples).max()
+            waveforms.append((samples / peak).astype(np.float32))
         return waveforms
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:

@@ -232,6 +232,80 @@ def test_bins_between_fmin_and_fmax_are_those_of_all_bins(rate, low, width):
     assert (first + len(names) - 1) * rate / 100 <= fmax + 1e-6 * rate
 
 
+# --- what levels are relative to
+
+
+def test_a_louder_sound_differs_by_full_scale_alone():
+    samples = noise() * 0.2
+    for reference, shown in (("chunk", False), ("clip", False), ("full_scale", True)):
+        extractor = SpectrogramExtractor(
+            n_mels=40, clip_below=-100, reference=reference, sampling_rate=RATE
+        )
+        usual, loud = extractor.transform([samples, 3 * samples])
+        if shown:  # 9.54 dB of 100
+            np.testing.assert_allclose(loud - usual, 2 * 20 * np.log10(3) / 100, atol=1e-4)
+        else:
+            np.testing.assert_allclose(loud, usual, atol=1e-4)
+
+
+@given(
+    level=st.floats(-90, 0),
+    rate=st.sampled_from([2000, 16_000, 44_100]),
+    window=st.sampled_from([0.02, 0.08]),
+)
+@settings(deadline=None, max_examples=30)
+def test_a_sine_has_its_level_below_full_scale(level, rate, window):
+    samples = tone(rate / 8, rate, rate, level=10 ** (level / 20))
+    extractor = SpectrogramExtractor(
+        round(rate * window / 8) * 8 / rate,
+        n_mels=None,
+        clip_below=-100,
+        reference="full_scale",
+        sampling_rate=rate,
+    )
+    (spectrogram,) = extractor.transform([samples])
+    np.testing.assert_allclose(spectrogram.max(axis=1), np.clip(1 + level / 50, -1, 1), atol=1e-3)
+
+
+def test_chunks_show_their_levels_where_they_are_to():
+    soft_then_loud = np.concatenate([noise() * 0.01, noise()])
+    kwargs = {"n_mels": 20, "clip_below": -60, "sampling_rate": RATE}
+    for reference in ("clip", "full_scale"):
+        whole = SpectrogramExtractor(reference=reference, **kwargs)
+        (frames,) = whole.transform([soft_then_loud])
+        (chunks,) = clone(whole).set_params(chunk_duration=1.0).transform([soft_then_loud])
+        np.testing.assert_array_equal(chunks[0], frames[:25])
+        np.testing.assert_array_equal(chunks[1][: len(frames) - 25], frames[25:])
+        assert chunks[0][:20].max() < chunks[1][:20].min()
+    (chunks,) = SpectrogramExtractor(chunk_duration=1.0, **kwargs).transform([soft_then_loud])
+    np.testing.assert_array_equal(chunks[0].max(), chunks[1][:20].max())
+
+
+def test_full_scale_is_heard_at_its_level(tmp_path):
+    extractor = SpectrogramExtractor(n_mels=None, clip_below=-100, reference="full_scale")
+    soundfile.write(tmp_path / "a.wav", tone(1000, level=0.1), RATE, subtype="PCM_16")
+    (audio,) = extractor.to_audio(extractor.fit_transform([tmp_path / "a.wav"]), random_state=0)
+    assert np.sqrt(2) * audio[RATE // 4 : RATE // 2].std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_full_scale_has_to_be_known():
+    sixteen_bits = (noise() * 32768).astype(np.int16)
+    extractor = SpectrogramExtractor(n_mels=8, reference="full_scale", sampling_rate=RATE)
+    with pytest.raises(AudioError, match=r"clip 1: holds integers, .* 32768 for 16 bits"):
+        extractor.transform([noise(), sixteen_bits])
+    with pytest.raises(AudioError, match=r"clip 1: peaks at 1\d{4}.*, where digital .* is 1"):
+        extractor.transform([noise(), sixteen_bits.astype(float)])
+    relative = clone(extractor).set_params(reference="clip")
+    views = [extractor.set_params(on_error="nan"), relative]
+    with pytest.warns(AudioWarning, match="holds integers"):
+        full_scale, of_clip = extract_views(views, [noise(), sixteen_bits])
+    assert np.isnan(full_scale[1]).all()
+    np.testing.assert_array_equal(of_clip, relative.transform([noise(), sixteen_bits]))
+    with pytest.warns(AudioWarning, match="silent, or too soft for clip_below"):
+        faint = extractor.set_params(clip_below=-60).transform([noise(), noise() * 1e-6])
+    np.testing.assert_array_equal(faint[1], -1)
+
+
 # --- recordings that the parameters do not suit
 
 
@@ -612,6 +686,7 @@ def test_after_fit_bins_have_names_and_sound_its_rate(files):
         ),
         ({"chunk_duration": 0.1, "hop_duration": 0.3}, r"chunk_duration=0.1 is shorter .* \(0.3 s"),
         ({"sampling_rate": 0.5}, r"'sampling_rate' .* in the range \[1.0, 10000000.0\] .* 0.5"),
+        ({"reference": "peak"}, "'reference' .* Got 'peak'"),
         ({"fmin": -1}, "'fmin' .* Got -1"),
         ({"fmax": 0}, "'fmax' .* Got 0"),
         ({"fmin": 500, "fmax": 500}, "fmax=500 leaves no frequency above fmin=500"),

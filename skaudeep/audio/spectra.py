@@ -212,31 +212,59 @@ def power_spectrogram(
     return power
 
 
-def to_decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Convert power to decibels relative to the maximum.
+def to_decibels(power: NDArray[np.float32], full_scale: float | None = None) -> NDArray[np.float32]:
+    """Convert power to decibels.
 
     Parameters
     ----------
     power : ndarray, >= 0
         Power spectrogram of one clip.
+    full_scale : float > 0, default=None
+        Power that 0 dB stands for, such as `full_scale_power` returns. None is the maximum.
 
     Returns
     -------
     ndarray of the same shape, float32
-        Levels in [-200, 0] dB; zero power is -200 dB, also where all power is zero.
+        Levels of at least -200 dB, and of at most 0 dB where they are relative to the maximum; zero
+        power is -200 dB, also where all power is zero.
 
     Examples
     --------
     >>> import numpy as np
     >>> to_decibels(np.array([4.0, 0.4, 0.0])).tolist()
     [0.0, -10.0, -200.0]
+    >>> to_decibels(np.array([4.0, 0.4, 0.0]), 400.0).tolist()
+    [-20.0, -30.0, -200.0]
     """
-    maximum = power.max()
+    maximum = power.max() if full_scale is None else np.float32(full_scale)
     decibels = power / (maximum if maximum > 0 else 1)
     np.maximum(decibels, 10 ** (MIN_DECIBELS / 10), out=decibels)
     np.log10(decibels, out=decibels)
     decibels *= 10
     return decibels
+
+
+def full_scale_power(window_length: int) -> float:
+    """Return the power of a sine of amplitude 1 in its FFT bin, which is 0 dB of full scale.
+
+    Parameters
+    ----------
+    window_length : int > 0
+        Length of a frame in samples.
+
+    Returns
+    -------
+    float
+        What `power_spectrogram` gives in the bin of a sine whose frequency is that of the bin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sine = np.sin(2 * np.pi * 5 / 64 * np.arange(64)).astype(np.float32)
+    >>> full_scale_power(64), round(float(power_spectrogram(sine, 64, 32)[0, 5]), 3)
+    (256.0, 256.0)
+    """
+    return (window_length / 4) ** 2
 
 
 def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
