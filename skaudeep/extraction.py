@@ -23,7 +23,8 @@ from skaudeep._padding import pad
 from skaudeep._version import __version__
 from skaudeep.audio.chain import extract_clip_views
 from skaudeep.audio.decoding import Clip, list_clips
-from skaudeep.audio.errors import AudioError, all_clips_failed, sampling_rates_differ
+from skaudeep.audio.errors import AudioError, all_clips_failed
+from skaudeep.audio.rates import common_rate
 
 # Every worker process imports this module. What only the caller needs, such as scikit-learn and
 # netCDF4, is imported where it is used: it would cost each process most of a second.
@@ -109,11 +110,12 @@ def extract_to_netcdf(
     ...     stored.data.shape, stored.data[0].shape  # a row is read when it is asked for
     ((40, 11, 40), (11, 40))
     """
-    from skaudeep.spectrogram import SpectrogramExtractor, warn_about_clips
+    from skaudeep._views import warn_about_clips
+    from skaudeep.spectrogram import SpectrogramExtractor
 
     if not isinstance(extractor, SpectrogramExtractor):
         raise TypeError(f"Got extractor={extractor!r}, expected a SpectrogramExtractor.")
-    extractor._check_parameters()
+    extractor._check_as_fitted()
     file = Path(path).expanduser()
     check_compression(compression)  # before hours of work
     check_writable(file)
@@ -175,7 +177,7 @@ def _extract(
 
     for row in np.flatnonzero(journal.done).tolist():
         journal.done[row] = journal.fingerprints[row] == _fingerprint(clips[row])
-    _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal)
+    _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal, extractor)
     todo = deque(np.flatnonzero(~journal.done).tolist())
     while todo:  # again, because a task may return before its last clips
         for rows, views in _run_tasks(tasks(), workers):
@@ -183,7 +185,7 @@ def _extract(
             rows = rows[: len(views)]
             records = [view for view in views if isinstance(view, bytes)]
             journal.append(records)
-            _check_rates(clips, rows, journal)
+            _check_rates(clips, rows, journal, extractor)
             n_clips, n_bytes = n_clips + len(views), n_bytes + sum(map(len, records))
             for row, view in zip(rows, views, strict=True):
                 if isinstance(view, AudioError):
@@ -195,13 +197,12 @@ def _extract(
     return errors
 
 
-def _check_rates(clips: list[Clip], rows: Sequence[int], journal: Journal) -> None:
-    first = journal.done.argmax()
-    for row in rows:
-        if journal.done[row] and journal.rates[row] != journal.rates[first]:
-            raise sampling_rates_differ(
-                clips[row].name, journal.rates[row], clips[first].name, journal.rates[first]
-            )
+def _check_rates(
+    clips: list[Clip], rows: Sequence[int], journal: Journal, extractor: SpectrogramExtractor
+) -> None:
+    done = [row for row in (int(journal.done.argmax()), *rows) if journal.done[row]]
+    rates = [float(journal.rates[row]) for row in done]
+    common_rate([clips[row] for row in done], rates, getattr(extractor, "sampling_rate_", None))
 
 
 def _fingerprint(clip: Clip) -> int:

@@ -24,7 +24,8 @@ from skaudeep._base import (
     num_samples,
     print_elapsed_time,
 )
-from skaudeep.spectrogram import SpectrogramExtractor, extract_views
+from skaudeep._views import extract_views
+from skaudeep.spectrogram import SpectrogramExtractor
 
 
 class FeatureFusion(VersionMixin, CallbackSupportMixin, FeatureUnion):

@@ -1,5 +1,6 @@
 """Plots of spectrograms, reconstructions and losses, as scikit-learn's display classes."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, Self
@@ -9,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._padding import pad, row_lengths
 from skaudeep.audio.decoding import audio_info, list_clips
-from skaudeep.audio.spectra import mel_frequencies
+from skaudeep.audio.frames import hop_seconds
+from skaudeep.audio.spectra import chunk_starts, mel_frequencies
 
 __all__ = ["LossCurveDisplay", "ReconstructionDisplay", "SpectrogramDisplay"]
 
@@ -125,12 +127,14 @@ class SpectrogramDisplay:
         'frequency (Hz)'
         """
         spectrogram = extractor.transform([clip])[0]
-        rate = extractor.sampling_rate
+        rate = extractor._rate()
         if rate is None:
             rate = audio_info(list_clips([clip])[0].source).sampling_rate
         start = 0
         if spectrogram.ndim == 3:
-            spectrogram, start = spectrogram[chunk], chunk * spectrogram.shape[1]
+            length = extractor._layout(rate).chunk_length(extractor.chunk_duration)
+            start = int(chunk_starts(math.ceil(len(spectrogram) * length), length)[chunk])
+            spectrogram = spectrogram[chunk]
         times, frequencies = _scales(extractor, spectrogram.shape, rate, start)
         name = PurePath(clip).name if isinstance(clip, str | PurePath) else None
         display = cls(spectrogram, times=times, frequencies=frequencies, name=name)
@@ -291,7 +295,7 @@ class ReconstructionDisplay:
         originals = pad([np.asarray(clip) for clip in X], reconstructions.shape[1:])
         times = frequencies = None
         if extractor is not None:
-            rate = extractor.sampling_rate if sampling_rate is None else sampling_rate
+            rate = extractor._rate() if sampling_rate is None else sampling_rate
             times, frequencies = _scales(extractor, originals.shape[1:], rate)
         display = cls(originals, reconstructions, times=times, frequencies=frequencies, names=names)
         return display.plot(axes=axes, **kwargs)
@@ -480,14 +484,15 @@ def _scales(
     `start` is the number of the first frame. The bands are None where the rate is unknown.
     """
     n_frames, n_bands = shape
-    window = extractor.window_duration
-    hop = window / 2 if extractor.hop_duration is None else extractor.hop_duration
-    times = window / 2 + hop * np.arange(start, start + n_frames)
     if rate is None:
-        return times, None
-    if extractor.n_mels is None:
-        return times, np.arange(n_bands) * rate / round(window * rate)
-    return times, mel_frequencies(rate, n_bands)[1:-1]
+        window = extractor.window_duration
+        hop = hop_seconds(window, extractor.hop_duration)
+        return window / 2 + hop * np.arange(start, start + n_frames), None
+    layout = extractor._layout(rate)
+    times = layout.frame_times(n_frames, start)
+    if layout.n_mels is None:
+        return times, np.asarray(layout.bins) * rate / layout.window
+    return times, mel_frequencies(rate, n_bands, extractor.fmin, extractor.fmax)[1:-1]
 
 
 def _color_range(spectrogram: np.ndarray) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
+from skaudeep.audio.decoding import Channel
 from skaudeep.fusion import FeatureFusion
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
@@ -18,17 +19,27 @@ def two_scales(
     n_units: int = 256,
     n_jobs: int | None = None,
     random_state: int | np.random.RandomState | None = None,
+    duration: float | None = None,
+    channel: Channel = "mean",
+    fmin: float = 0.0,
+    fmax: float | None = None,
+    on_error: str = "raise",
 ) -> FeatureFusion:
     """Make the best features known: two reservoirs that read recordings at two time scales.
 
     Windows of 80 ms resolve frequency, windows of 25 ms resolve time. Each view is a mel
     spectrogram, read by a bidirectional recurrent network with random weights
     (:class:`~skaudeep.ReservoirFeatures`), whose states' covariances are the features. Nothing is
-    trained by gradients. Clips may differ in length.
+    trained by gradients.
+
+    Clips may differ in length; those shorter than a window are padded. The rate may be any: 128 and
+    64 bands need 5 kHz, below which there are as many as the FFT of a window has bins, and below
+    1280 Hz windows last longer, by the factor 1280 Hz / `sampling_rate`: 128 ms and 410 ms at 250
+    Hz.
 
     Parameters
     ----------
-    sampling_rate : float, default=None
+    sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which recordings are resampled. None expects all recordings to share
         one. Waveforms need it.
     n_units : int, default=256
@@ -37,6 +48,18 @@ def two_scales(
         Number of views at the same time, see `FeatureFusion`.
     random_state : int, RandomState instance or None, default=None
         Determines the weights of both networks.
+    duration : float > 0, default=None
+        Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
+        are.
+    channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
+        Which channel of a clip to use, see :class:`~skaudeep.SpectrogramExtractor`.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz: sounds below it, such as wind, change nothing.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz. None is half the sampling rate.
+    on_error : {"raise", "nan"}, default="raise"
+        What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`, or
+        give a row of NaN, which needs a :class:`~sklearn.impute.SimpleImputer` behind it.
 
     Returns
     -------
@@ -65,7 +88,16 @@ def two_scales(
     views = []
     for name, scale in scales.items():
         extractor = SpectrogramExtractor(
-            **scale, mel_norm="slaney", clip_below=-60, sampling_rate=sampling_rate
+            **scale,
+            mel_norm="slaney",
+            clip_below=-60,
+            sampling_rate=sampling_rate,
+            duration=duration,
+            channel=channel,
+            fmin=fmin,
+            fmax=fmax,
+            on_error=on_error,
+            adapt=True,
         )
         reservoir = ReservoirFeatures(n_units, random_state=random_state)
         views.append((name, make_pipeline(extractor, reservoir)))

@@ -1,12 +1,9 @@
-"""SpectrogramExtractor, and a function that runs several of them with shared work."""
+"""SpectrogramExtractor: clips to spectrograms scaled to [-1, 1], and back to sound."""
 
-import warnings
-from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -22,139 +19,21 @@ from skaudeep._base import (
     VersionMixin,
     run_fit_without_subtasks,
 )
-from skaudeep._padding import frame_mask, pad, row_lengths
-from skaudeep._warnings import find_stack_level
-from skaudeep.audio.chain import DYNAMIC_RANGE, Signal, extract_clip_views, hop_seconds
-from skaudeep.audio.decoding import SAMPLING_RATES, Align, Channel, Clip, list_clips
-from skaudeep.audio.errors import (
-    AudioError,
-    AudioWarning,
-    all_clips_failed,
-    sampling_rates_differ,
+from skaudeep._padding import frame_mask, row_lengths
+from skaudeep._views import extract_views, find_rate, fitted_rate
+from skaudeep.audio.chain import DYNAMIC_RANGE, Reference
+from skaudeep.audio.decoding import SAMPLING_RATES, Align, Channel, list_clips
+from skaudeep.audio.frames import FrameLayout, frame_layout, hop_seconds
+from skaudeep.audio.spectra import (
+    MIN_DECIBELS,
+    MelNorm,
+    full_scale_power,
+    join_chunks,
+    mel_filters,
+    unfilter,
+    unscale,
+    waveform,
 )
-from skaudeep.audio.spectra import MIN_DECIBELS, MelNorm, mel_filters, unfilter, unscale, waveform
-
-MAX_BATCH = 16  # clips per task
-MAX_NAMED = 20  # clips that a warning names
-
-# --- many clips ----------------------------------------------------------------------------------
-
-
-def extract_views(
-    extractors: Sequence["SpectrogramExtractor"], X: Any
-) -> list[NDArray[np.float32]]:
-    """Extract several spectrograms of the same clips, sharing the work that they have in common.
-
-    Each clip is decoded once for each `sampling_rate`, and every further step runs once for all
-    extractors that agree in its parameters and those of the steps before. Four extractors that
-    differ only in `clip_below` cost hardly more than one.
-
-    Parameters
-    ----------
-    extractors : sequence of SpectrogramExtractor
-        The extractors. The first one's `n_jobs` is used.
-    X : sequence of n_clips clips
-        Paths, waveforms or a `(file, start, end)` index, see
-        :meth:`SpectrogramExtractor.transform`.
-
-    Returns
-    -------
-    list of ndarray
-        The result of each extractor's `transform(X)`, bit for bit.
-
-    Raises
-    ------
-    AudioError
-        If a clip cannot be read and an extractor has `on_error="raise"`, or if no clip can be
-        read; see :meth:`SpectrogramExtractor.transform`.
-    ValueError
-        If a parameter is out of its range, or `X` is empty or no sequence of clips.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> noise = np.random.default_rng(0).normal(size=(2, 16000))
-    >>> extractors = [
-    ...     SpectrogramExtractor(n_mels=40, sampling_rate=16000, clip_below=db) for db in (-30, -60)
-    ... ]
-    >>> [view.shape for view in extract_views(extractors, noise)]
-    [(2, 24, 40), (2, 24, 40)]
-    """
-    for extractor in extractors:
-        extractor._check_parameters()
-    clips = list_clips(X)
-    if not extractors:
-        return []
-    n_jobs = extractors[0].n_jobs
-    size = min(MAX_BATCH, max(1, len(clips) // (4 * effective_n_jobs(n_jobs))))
-    batches = [clips[i : i + size] for i in range(0, len(clips), size)]
-    # Decoding, FFT and matrix products release the GIL, so threads are enough; an outer
-    # joblib.parallel_config may choose another backend.
-    parameters = [extractor.get_params() for extractor in extractors]
-    done = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(extract_clip_views)(batch, parameters) for batch in batches
-    )
-    rows = [views for batch in done for views in batch]
-    gathered = [_stack_rows(clips, view) for view in zip(*rows, strict=True)]
-    # A clip that fails for several extractors is reported once.
-    failed, silent = {}, {}
-    for i, views in enumerate(rows):
-        for view in views:
-            if isinstance(view, AudioError):
-                failed[i] = str(view)
-            elif not (view.values > -1).any():
-                silent[i] = clips[i].name
-    warn_about_clips(list(failed.values()), list(silent.values()), len(clips))
-    return gathered
-
-
-def _stack_rows(clips: list[Clip], rows: Sequence[Signal | AudioError]) -> NDArray[np.float32]:
-    """Stack the rows of one view, NaN where a clip is shorter or failed."""
-    signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
-    if not signals:
-        first_error: Any = rows[0]
-        raise all_clips_failed(len(rows), first_error)
-    first = next(iter(signals))
-    for i, signal in signals.items():
-        if signal.sampling_rate != signals[first].sampling_rate:
-            raise sampling_rates_differ(
-                clips[i].name,
-                signal.sampling_rate,
-                clips[first].name,
-                signals[first].sampling_rate,
-            )
-    return pad([signals[i].values if i in signals else None for i in range(len(rows))])
-
-
-def warn_about_clips(failed: list[str], silent: list[str], n_clips: int) -> None:
-    """Warn of clips that could not be read and of clips that are silent.
-
-    Parameters
-    ----------
-    failed : list of str
-        Error message of each clip that could not be read.
-    silent : list of str
-        Name of each clip without any sound.
-    n_clips : int
-        Number of all clips.
-
-    Warns
-    -----
-    AudioWarning
-        One for each of the two lists that is not empty; it names the first 20 clips.
-    """
-    for what, which in (
-        ("could not be read; their rows are NaN", failed),
-        ("are silent; their rows are -1 throughout", silent),
-    ):
-        if which:
-            named = "\n".join(which[:MAX_NAMED])
-            more = f"\nand {len(which) - MAX_NAMED} more" if len(which) > MAX_NAMED else ""
-            warnings.warn(
-                f"{len(which)} of {n_clips} clips {what}:\n{named}{more}",
-                AudioWarning,
-                stacklevel=find_stack_level(),
-            )
 
 
 class SpectrogramExtractor(
@@ -170,24 +49,31 @@ class SpectrogramExtractor(
     The steps, in this order: decode and resample, pad or cut to `duration`, mix channels,
     pre-emphasise, power of Hann-windowed frames (each without its mean), mel bands, decibels
     relative to the clip's maximum, clip to thresholds, split into chunks, scale each chunk to
-    [-1, 1] by its own minimum and maximum. With `pre_emphasis=0.95` the result is auDeep's
-    to 7e-6, but for the lowest band of the first frame: auDeep leaves the first sample unfiltered.
+    [-1, 1] by its own minimum and maximum. `reference` changes what levels are relative to. With
+    `pre_emphasis=0.95` the result is auDeep's to 7e-6, but for the lowest band of the first frame:
+    auDeep leaves the first sample unfiltered.
 
-    The extractor learns nothing: `transform` works without `fit`, and each clip's spectrogram
-    depends on that clip alone.
+    Each clip's spectrogram depends on that clip alone, and `transform` works without `fit`. What
+    `fit` has seen holds afterwards: it keeps the sampling rate of its clips, and `transform`
+    refuses clips of another, which would give other frequencies for the same bands.
 
     Parameters
     ----------
     window_duration : float > 0, default=0.08
         Length of a frame in seconds.
     hop_duration : float > 0, default=None
-        Time between two frames in seconds. None takes half the window.
+        Time between two frames in seconds, rounded to samples. None takes half the window.
     n_mels : int > 0, default=128
-        Number of mel bands, from 0 Hz to half the sampling rate. None keeps all FFT bins.
+        Number of mel bands, from `fmin` to `fmax`. None keeps the FFT bins between them.
     mel_norm : {"slaney"} or None, default=None
         None gives all mel filters the same peak, so that a band holds the sum of the power of its
         bins, as in auDeep. "slaney" gives them the same area: a band holds the mean, and white
         noise is as loud in wide bands as in narrow ones.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz. Below it the spectrogram holds nothing, and levels are relative to
+        the maximum above it.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz, at most half the sampling rate. None is half the sampling rate.
     duration : float > 0, default=None
         Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
         are.
@@ -201,19 +87,36 @@ class SpectrogramExtractor(
     pre_emphasis : float in [0, 1], default=0.0
         Each sample minus this factor times the previous one; 0 changes nothing.
     clip_below : float in [-200, 0), default=None
-        Lower threshold in dB relative to the clip's maximum; levels below it are raised to it. None
-        is -120 dB.
+        Lower threshold in dB relative to the clip's maximum, or to full scale; levels below it are
+        raised to it. None is -120 dB.
     clip_above : float in (clip_below, 0], default=None
-        Upper threshold in dB relative to the clip's maximum; levels above it are lowered to it.
-        None is 0 dB.
+        Upper threshold in dB relative to the clip's maximum, or to full scale; levels above it are
+        lowered to it. None is 0 dB.
+    reference : {"chunk", "clip", "full_scale"}, default="chunk"
+        What levels are relative to.
+
+        - "chunk": 0 dB is the clip's maximum, and -1 and 1 are the minimum and the maximum of each
+          chunk, or of the clip where there are no chunks. Neither the level of a clip nor that of
+          its chunks among each other shows.
+        - "clip": the same, but -1 and 1 are the minimum and the maximum of the clip also in chunks.
+          Which chunk is louder shows, the level of a clip does not.
+        - "full_scale": 0 dB is digital full scale (0 dBFS, a sine of amplitude 1 in its FFT bin),
+          -1 is `clip_below` and 1 is `clip_above`. Levels show; recordings have to be made at one
+          gain. Bands of many bins may be louder than 0 dB, and are clipped. Waveforms are floats in
+          [-1, 1]; integers, and samples that peak above 8, are refused.
     chunk_duration : float > 0, default=None
-        Length in seconds of the consecutive chunks into which each clip is split. A last chunk
-        that is less than half full is left out, unless it is the only one. None does not split.
+        Length in seconds of the consecutive chunks into which each clip is split: chunk `i` begins
+        at `i * chunk_duration`, within half a hop, also where a hop is not a whole number of
+        samples. All have as many frames; where the duration is no whole number of hops, one frame
+        may lie in two chunks, or in none. A last chunk that is less than half full is left out,
+        unless it is the only one. None does not split.
     n_chunks : int > 0, default=None
         Largest number of chunks per clip, counted from its start. None keeps all.
-    sampling_rate : float in [1000, 768000], default=None
+    sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz. Files of another rate are resampled to it; None expects all files to
-        have the same rate. For waveforms it states their rate and is required.
+        have the same rate, that of the files in `fit`. For waveforms it states their rate and is
+        required. After `fit` to files of 44.1 kHz with None, 44100 may be set, and others are
+        resampled.
     n_jobs : int, default=None
         Number of threads; -1 takes all cores, None is 1 unless in a
         :func:`joblib.parallel_config` context, whose backend is used too. The result does not
@@ -223,6 +126,22 @@ class SpectrogramExtractor(
         or return a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such
         clips. A classifier that refuses NaN then needs a :class:`~sklearn.impute.SimpleImputer`
         before it.
+    adapt : bool, default=False
+        Whether to adapt the parameters above to recordings that they do not suit, where False
+        refuses these. A clip shorter than a window is padded with zeros to three frames, at its end
+        or, with `align="center"`, at both. Where a window has fewer than `n_mels` FFT bins between
+        `fmin` and `fmax`, there are as many bands as bins. Below 1280 Hz windows and hops last
+        longer, by the factor 1280 Hz / `sampling_rate`, so that they hold as many samples as there.
+        Other recordings have the same spectrograms as with False.
+
+    Attributes
+    ----------
+    sampling_rate_ : float
+        Sampling rate in Hz of the clips that `fit` saw, or to which they are resampled.
+    n_bands_ : int
+        Number of bands at this rate.
+    channel_ : str or int
+        Which channel is used: `channel`, as it was in `fit`.
 
     See Also
     --------
@@ -232,7 +151,8 @@ class SpectrogramExtractor(
     Notes
     -----
     The spectrogram of a silent clip is -1 throughout, and an :class:`~skaudeep.audio.AudioWarning`
-    names the clip. That of a silent chunk is -1 as well, without a warning (auDeep returns 0).
+    names the clip; so is that of one that lies below `clip_below` of full scale. That of a silent
+    chunk is -1 as well, without a warning (auDeep returns 0).
 
     References
     ----------
@@ -258,6 +178,8 @@ class SpectrogramExtractor(
         "hop_duration": [POSITIVE, None],
         "n_mels": [COUNT, None],
         "mel_norm": [StrOptions({"slaney"}), None],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [POSITIVE, None],
         "duration": [POSITIVE, None],
         "align": [StrOptions({"start", "center"})],
         "channel": [
@@ -267,11 +189,13 @@ class SpectrogramExtractor(
         "pre_emphasis": [PROBABILITY],
         "clip_below": [Interval(Real, MIN_DECIBELS, 0, closed="left"), None],
         "clip_above": [Interval(Real, MIN_DECIBELS, 0, closed="right"), None],
+        "reference": [StrOptions({"chunk", "clip", "full_scale"})],
         "chunk_duration": [POSITIVE, None],
         "n_chunks": [COUNT, None],
         "sampling_rate": [Interval(Real, *SAMPLING_RATES, closed="both"), None],
         "n_jobs": [Integral, None],
         "on_error": [StrOptions({"raise", "nan"})],
+        "adapt": ["boolean"],
     }
 
     def __init__(
@@ -281,43 +205,51 @@ class SpectrogramExtractor(
         hop_duration: float | None = None,
         n_mels: int | None = 128,
         mel_norm: MelNorm = None,
+        fmin: float = 0.0,
+        fmax: float | None = None,
         duration: float | None = None,
         align: Align = "start",
         channel: Channel = "mean",
         pre_emphasis: float = 0.0,
         clip_below: float | None = None,
         clip_above: float | None = None,
+        reference: Reference = "chunk",
         chunk_duration: float | None = None,
         n_chunks: int | None = None,
         sampling_rate: float | None = None,
         n_jobs: int | None = None,
         on_error: str = "raise",
+        adapt: bool = False,
     ) -> None:
         self.window_duration = window_duration
         self.hop_duration = hop_duration
         self.n_mels = n_mels
         self.mel_norm = mel_norm
+        self.fmin = fmin
+        self.fmax = fmax
         self.duration = duration
         self.align = align
         self.channel = channel
         self.pre_emphasis = pre_emphasis
         self.clip_below = clip_below
         self.clip_above = clip_above
+        self.reference = reference
         self.chunk_duration = chunk_duration
         self.n_chunks = n_chunks
         self.sampling_rate = sampling_rate
         self.n_jobs = n_jobs
         self.on_error = on_error
+        self.adapt = adapt
 
     @with_callbacks
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
-        """Check the parameters, and that there are as many labels as clips.
+        """Keep the sampling rate and the number of bands, and check the parameters.
 
         Parameters
         ----------
         X : sequence of n_clips clips
             Paths, waveforms or a `(file, start, end)` index, see :meth:`transform`. They are not
-            decoded.
+            decoded; headers of files are read where `sampling_rate` is None.
         y : array-like of shape (n_clips,), default=None
             Labels, of which only the number is checked.
 
@@ -328,12 +260,23 @@ class SpectrogramExtractor(
 
         Raises
         ------
+        AudioError
+            If `sampling_rate` is None and files have different rates, or no header can be read.
+            A file without a readable header among others is left to :meth:`transform`.
         ValueError
-            If a parameter is out of its range, `X` is empty or `y` has another length.
+            If a parameter is out of its range or does not suit the rate, `X` is empty, holds
+            waveforms without `sampling_rate`, or `y` has another length.
         """
         self._check_parameters()
         clips = list_clips(X)
         check_consistent_length(clips, y)
+        rate = find_rate(clips, self.n_jobs) if self.sampling_rate is None else self.sampling_rate
+        layout = self._layout(rate)
+        if self.chunk_duration is not None:
+            layout.chunk_length(self.chunk_duration)  # refuses what is shorter than a window
+        self.n_bands_ = layout.n_bands
+        self.sampling_rate_ = rate
+        self.channel_ = self.channel
         run_fit_without_subtasks(self, X, y)
         return self
 
@@ -359,10 +302,12 @@ class SpectrogramExtractor(
         AudioError
             If `on_error="raise"` and a clip cannot be read (see
             :func:`~skaudeep.audio.read_audio`), lacks the wanted channel or is shorter than one
-            window; in any case if all clips fail, or if files of different rates meet without
-            `sampling_rate`.
+            window; in any case if all clips fail, or if without `sampling_rate` files of different
+            rates meet, or of another rate than in `fit`. Headers tell this before any clip is
+            decoded.
         ValueError
-            If a parameter is out of its range, or `X` is empty or no sequence of clips.
+            If a parameter is out of its range, or sampling rate, channel or bands are not those of
+            `fit`, or `X` is empty or no sequence of clips.
         """
         return extract_views([self], X)[0]
 
@@ -378,8 +323,9 @@ class SpectrogramExtractor(
 
         Extraction loses information, which the waveforms lack: phases are estimated by Griffin and
         Lim's method, the FFT bins of a mel band cannot be separated, and levels below `clip_below`
-        are gone. The softest value of a clip becomes `clip_below`, even if it was louder, and the
-        differences in level between chunks, which are scaled separately, are lost.
+        are gone. Unless `reference` is "full_scale", the softest value of a clip becomes
+        `clip_below`, even if it was louder; with "chunk" the differences in level between chunks,
+        which are scaled separately, are lost.
 
         Parameters
         ----------
@@ -388,7 +334,7 @@ class SpectrogramExtractor(
             Spectrograms in [-1, 1], as `transform` returns them or an autoencoder reconstructs
             them. NaN at the end is padding; chunks are joined.
         sampling_rate : float, default=None
-            Sampling rate in Hz. None takes that of the extractor.
+            Sampling rate in Hz. None takes that of the extractor: its parameter, or what `fit` saw.
         n_iter : int > 0, default=32
             Number of iterations of :func:`librosa.griffinlim`.
         random_state : int, RandomState instance or None, default=None
@@ -397,7 +343,8 @@ class SpectrogramExtractor(
         Returns
         -------
         list of n_clips ndarrays of shape (n_samples,), float32
-            Waveforms with a peak of 1, which `transform` accepts; zeros for a spectrogram that is
+            Waveforms with a peak of 1, or with `reference="full_scale"` at the level that they were
+            extracted at, which `transform` accepts; zeros for a spectrogram that is
             -1 throughout, no samples for one that is NaN throughout.
 
         Raises
@@ -416,41 +363,46 @@ class SpectrogramExtractor(
         ((16000,), 1000.0)
         """
         self._check_parameters()
-        rate = self.sampling_rate if sampling_rate is None else sampling_rate
+        rate = self._rate() if sampling_rate is None else sampling_rate
         if rate is None:
             raise ValueError(
                 "sampling_rate=None, here and in the extractor: spectrograms do not state their "
                 "rate. Give it."
             )
-        window = round(self.window_duration * rate)
-        hop = round(hop_seconds(self.window_duration, self.hop_duration) * rate)
-        if not 0 < hop < window:
+        layout = self._layout(rate)
+        window, hop = layout.window, layout.hop
+        if hop >= window:
             raise ValueError(
                 f"hop_duration={self.hop_duration} leaves no overlap between windows of "
                 f"{self.window_duration} s at {rate:g} Hz, which Griffin and Lim's method needs. "
                 "Extract with a shorter hop."
             )
         filters = None
-        if self.n_mels is not None:
-            filters = mel_filters(rate, window, self.n_mels, self.mel_norm)
-        n_bands = window // 2 + 1 if filters is None else len(filters)
+        if layout.n_mels is not None:
+            filters = mel_filters(rate, window, layout.n_mels, self.mel_norm, self.fmin, self.fmax)
         from scipy.signal import lfilter  # slow to load, and extraction does not need it
 
         lowest = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
         rng = check_random_state(random_state)
         waveforms = []
         for i, clip in enumerate(X):
-            frames = _unpadded_frames(np.asarray(clip), n_bands, i)
+            frames = self._unpadded_frames(np.asarray(clip), layout, i)
             power = unscale(frames, lowest, self.clip_above or 0.0)
+            if self.reference == "full_scale":
+                power *= full_scale_power(window)
             if not power.any():
                 n_samples = (len(frames) - 1) * hop + window if len(frames) else 0
                 waveforms.append(np.zeros(n_samples, np.float32))
                 continue
+            bins = np.zeros((len(power), window // 2 + 1))
             if filters is not None:
-                power = unfilter(power, filters)
-            samples = waveform(power, window, hop, n_iter=n_iter, random_state=rng)
+                bins = unfilter(power, filters)
+            else:
+                bins[:, layout.bins.start : layout.bins.stop] = power
+            samples = waveform(bins, window, hop, n_iter=n_iter, random_state=rng)
             samples = lfilter([1], [1, -self.pre_emphasis], samples)
-            waveforms.append((samples / np.abs(samples).max()).astype(np.float32))
+            peak = 1 if self.reference == "full_scale" else np.abs(samples).max()
+            waveforms.append((samples / peak).astype(np.float32))
         return waveforms
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
@@ -464,24 +416,30 @@ class SpectrogramExtractor(
         Returns
         -------
         ndarray of shape (n_bands,), object
-            "mel0", "mel1", ..., or "bin0", "bin1", ...
+            "mel0", "mel1", ...; or "bin0", "bin1", ..., by the numbers of the FFT bins: with `fmin`
+            the first is another.
 
         Raises
         ------
         ValueError
-            If `n_mels` and `sampling_rate` are None, so that the number of bands depends on the
-            sampling rate of the files.
+            If the number of bands depends on the sampling rate of unknown files: `sampling_rate` is
+            None, `fit` was not called, and `n_mels` is None or `adapt` True.
         """
         self._check_parameters()
-        if self.n_mels is not None:
+        if self.n_mels is not None and not self.adapt:
             return np.array([f"mel{i}" for i in range(self.n_mels)], dtype=object)
-        if self.sampling_rate is None:
+        rate = self._rate()
+        if rate is None:
             raise ValueError(
-                "n_mels=None and sampling_rate=None: the number of FFT bins depends on the files' "
-                "sampling rate. Set sampling_rate= to get feature names."
+                f"sampling_rate=None with n_mels={self.n_mels} and adapt={self.adapt}: the number "
+                "of bands depends on the files' sampling rate. Set sampling_rate= to get feature "
+                "names, or call fit."
             )
-        n_bins = round(self.window_duration * self.sampling_rate) // 2 + 1
-        return np.array([f"bin{i}" for i in range(n_bins)], dtype=object)
+        layout = self._layout(rate)
+        names = [f"bin{i}" for i in layout.bins]
+        if layout.n_mels is not None:
+            names = [f"mel{i}" for i in range(layout.n_mels)]
+        return np.array(names, dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Do nothing: spectrograms have three axes and stay arrays.
@@ -511,6 +469,40 @@ class SpectrogramExtractor(
         tags.requires_fit = False
         return tags
 
+    def _rate(self) -> float | None:
+        """Return the sampling rate of the spectrograms in Hz, None where it hangs on the clips."""
+        return fitted_rate(self) if self.sampling_rate is None else self.sampling_rate
+
+    def _layout(self, sampling_rate: float) -> FrameLayout:
+        return frame_layout(
+            sampling_rate,
+            self.window_duration,
+            self.hop_duration,
+            self.n_mels,
+            self.fmin,
+            self.fmax,
+            bool(self.adapt),
+        )
+
+    def _check_as_fitted(self) -> None:
+        """Check the parameters, and that they have not departed from what `fit` saw."""
+        self._check_parameters()
+        rate = fitted_rate(self)
+        if rate is None:
+            return
+        now = {
+            "sampling_rate": (self._rate(), rate),
+            "channel": (self.channel, self.channel_),
+            "number of bands": (self._layout(rate).n_bands, self.n_bands_),
+        }
+        for name, (value, fitted) in now.items():
+            if value != fitted:
+                raise ValueError(
+                    f"The {name} is {value!r}, but was {fitted!r} in fit, and steps that were "
+                    f"fitted to these spectrograms would misread others. Set it back to "
+                    f"{fitted!r}, or call fit again."
+                )
+
     def _check_parameters(self) -> None:
         self._validate_params()
         floor = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
@@ -518,6 +510,11 @@ class SpectrogramExtractor(
             raise ValueError(
                 f"clip_above={self.clip_above} leaves nothing above clip_below={self.clip_below} "
                 f"({floor:g} dB). Raise it, or lower clip_below."
+            )
+        if self.fmax is not None and self.fmax <= self.fmin:
+            raise ValueError(
+                f"fmax={self.fmax} leaves no frequency above fmin={self.fmin} (Hz). Raise fmax, or "
+                "lower fmin."
             )
         if self.n_chunks is not None and self.chunk_duration is None:
             raise ValueError(
@@ -530,19 +527,23 @@ class SpectrogramExtractor(
                 f"({shortest:g} s). Lengthen the chunks."
             )
 
-
-def _unpadded_frames(clip: NDArray, n_bands: int, row: int) -> NDArray:
-    """Return the frames of a spectrogram without padding, those of its chunks concatenated."""
-    if clip.ndim not in (2, 3) or clip.shape[-1] != n_bands:
-        raise ValueError(
-            f"Clip {row} of X has shape {clip.shape}, expected (n_frames, {n_bands}), with chunks "
-            f"before at most: this extractor gives {n_bands} bands."
-        )
-    chunks = clip[None] if clip.ndim == 2 else clip
-    frames = chunks[frame_mask(row_lengths(chunks), chunks.shape[1])]
-    if not np.isfinite(frames).all():
-        raise ValueError(
-            f"Clip {row} of X holds infinity, or NaN before its end, expected numbers in [-1, 1] "
-            "and NaN in whole frames at the end only."
-        )
-    return frames
+    def _unpadded_frames(self, clip: NDArray, layout: FrameLayout, row: int) -> NDArray:
+        """Return the frames of a spectrogram without padding, those of its chunks joined."""
+        n_bands = layout.n_bands
+        if clip.ndim not in (2, 3) or clip.shape[-1] != n_bands:
+            raise ValueError(
+                f"Clip {row} of X has shape {clip.shape}, expected (n_frames, {n_bands}), with "
+                f"chunks before at most: this extractor gives {n_bands} bands."
+            )
+        chunks = clip[None] if clip.ndim == 2 else clip
+        lengths = row_lengths(chunks)
+        frames = chunks[frame_mask(lengths, chunks.shape[1])]
+        if not np.isfinite(frames).all():
+            raise ValueError(
+                f"Clip {row} of X holds infinity, or NaN before its end, expected numbers in "
+                "[-1, 1] and NaN in whole frames at the end only."
+            )
+        if self.chunk_duration is None or clip.ndim == 2:
+            return frames
+        there = [chunk[:n] for chunk, n in zip(chunks, lengths, strict=True) if n]
+        return join_chunks(there, layout.chunk_length(self.chunk_duration)) if there else frames

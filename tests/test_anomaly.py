@@ -10,7 +10,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skaudeep import AnomalyDetector, Seq2SeqAutoencoder, SpectrogramExtractor, load, save
+from skaudeep import (
+    AnomalyDetector,
+    BandStatistics,
+    Seq2SeqAutoencoder,
+    SpectrogramExtractor,
+    load,
+    save,
+)
 from skaudeep.callbacks import Checkpoint
 
 SMALL = {"n_units": 16, "n_layers": 1, "max_epochs": 30, "learning_rate": 5e-3, "random_state": 0}
@@ -52,6 +59,23 @@ def test_rows_without_frames_do_not_move_the_threshold_and_are_unusual():
     detector = AnomalyDetector(estimator).fit(empty)
     assert detector.offset_ == pytest.approx(AnomalyDetector(estimator).fit(X).offset_, rel=1e-5)
     assert detector.predict(empty[-3:]).tolist() == [-1] * 3
+
+
+@pytest.mark.parametrize(("reference", "n_unusual"), [("clip", 0), ("full_scale", 6)])
+def test_a_machine_that_is_three_times_as_loud_is_unusual_by_full_scale(reference, n_unusual):
+    rng = np.random.default_rng(0)
+    clips = [0.05 * level * rng.normal(size=4000) for level in rng.uniform(0.9, 1.1, 46)]
+    extractor = SpectrogramExtractor(
+        n_mels=8, clip_below=-100, reference=reference, sampling_rate=8000
+    )
+    forest = IsolationForest(random_state=0)
+    detector = AnomalyDetector(make_pipeline(extractor, BandStatistics(), forest)).fit(clips[:40])
+    usual = detector.predict(clips[40:])
+    loud = detector.predict([3 * clip for clip in clips[40:]])
+    assert (usual == 1).sum() >= 5
+    assert (loud < usual).sum() >= n_unusual - 1
+    if not n_unusual:
+        np.testing.assert_array_equal(loud, usual)
 
 
 def test_chunks_are_judged_one_by_one():

@@ -23,6 +23,7 @@ LAYERS = [
     ["recipes", "anomaly", "processor"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction"],
     ["spectrogram"],
+    ["_views"],
     ["formats"],
     ["datasets"],
     ["training"],

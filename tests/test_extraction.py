@@ -323,6 +323,15 @@ def test_extraction_refuses_clips_of_different_sampling_rates(tmp_path: Path, fi
         extract_to_netcdf(files, SpectrogramExtractor(n_mels=20), tmp_path / "a.nc")
 
 
+def test_clips_of_another_rate_than_in_fit_are_refused(tmp_path: Path, files: Bunch):
+    other = make_sounds(40, sampling_rate=8000, folder=tmp_path / "others", random_state=0)
+    extractor = SpectrogramExtractor(n_mels=20).fit(files.data)
+    with pytest.raises(AudioError, match=r"8000 Hz, but the extractor was fitted to .* 16000 Hz"):
+        extract_to_netcdf(other, extractor, tmp_path / "a.nc")
+    with pytest.raises(ValueError, match="sampling_rate is 8000, but was 16000 in fit"):
+        extract_to_netcdf(other, extractor.set_params(sampling_rate=8000), tmp_path / "b.nc")
+
+
 def test_extraction_warns_about_silent_clips(tmp_path: Path):
     clips = make_bunch([np.zeros(4000), np.random.default_rng(0).normal(size=4000)], ["a", "b"])
     with pytest.warns(AudioWarning, match=r"1 of 2 clips are silent.*\nclip 0") as caught:

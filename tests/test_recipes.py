@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from skaudeep import BandStatistics, Seq2SeqAutoencoder, evaluate
+from skaudeep import AudioWarning, BandStatistics, Seq2SeqAutoencoder, evaluate
 from skaudeep.datasets import load_esc, make_sounds
 from skaudeep.recipes import two_scales
 
@@ -70,6 +72,80 @@ def test_short_clips_of_a_low_rate_have_features_and_padding_changes_none():
     assert np.isfinite(features).all()
     for clip, of_clip in zip(clips, features, strict=True):
         np.testing.assert_allclose(views.transform([clip])[0], of_clip, atol=1e-5)
+
+
+@given(
+    rate=st.sampled_from([1, 50, 100, 250, 1000, 2000, 4000, 8000, 96_000, 1_000_000]),
+    lengths=st.lists(st.integers(2, 3000), min_size=1, max_size=3),
+)
+@settings(deadline=None, max_examples=20)
+def test_any_recording_that_holds_a_sound_has_features(rate, lengths):
+    clips = [np.random.default_rng(n).normal(size=n) for n in lengths]
+    views = two_scales(sampling_rate=rate, n_units=8, random_state=0)
+    features = views.fit_transform(clips)
+    assert features.shape == (len(clips), 848)
+    assert np.isfinite(features).all()
+    for clip, of_clip in zip(clips, features, strict=True):
+        np.testing.assert_allclose(views.transform([clip])[0], of_clip, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rate", "duration"), [(100, 60), (250, 20), (2000, 3), (44_100, 0.057), (1_000_000, 0.2)]
+)
+def test_low_high_and_short_recordings_are_told_apart(rate, duration):
+    rng = np.random.default_rng(0)
+    time = np.arange(round(duration * rate)) / rate
+    target = np.arange(40) % 2
+    clips = [
+        np.sin(2 * np.pi * rate * (0.1, 0.16)[kind] * rng.uniform(0.9, 1.1) * time)
+        + 0.1 * rng.normal(size=len(time))
+        for kind in target
+    ]
+    pipeline = make_pipeline(
+        two_scales(sampling_rate=rate, n_units=16, random_state=0),
+        StandardScaler(),
+        Normalizer(),
+        LinearSVC(random_state=0),
+    )
+    assert pipeline.fit(clips[:20], target[:20]).score(clips[20:], target[20:]) >= 0.9
+
+
+@pytest.mark.parametrize("rate", [5120, 16_000, 22_050])
+def test_recordings_of_usual_rates_and_lengths_have_their_former_features(rate):
+    clips = [np.random.default_rng(n).normal(size=n) for n in (rate, rate // 2)]
+    views = two_scales(sampling_rate=rate, n_units=8, random_state=0)
+    former = clone(views).set_params(
+        **{f"{scale}__spectrogramextractor__adapt": False for scale in ("80ms", "25ms")}
+    )
+    np.testing.assert_array_equal(views.fit_transform(clips), former.fit_transform(clips))
+
+
+def test_a_recipe_takes_what_recordings_need():
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(2, RATE))
+    hum = 100 * np.sin(2 * np.pi * 50 / RATE * np.arange(RATE))
+    mono = two_scales(**SMALL)
+    expected = mono.fit_transform([right])
+    cases = [
+        ({"channel": "right"}, np.stack([left, right])),
+        ({"duration": 1.0}, np.concatenate([right, left])),
+    ]
+    for parameters, clip in cases:
+        views = two_scales(**SMALL, **parameters)
+        np.testing.assert_allclose(views.fit_transform([clip]), expected, atol=1e-5)
+    changes = []  # of the features, by the hum
+    for fmin in (0.0, 1000.0):
+        with_hum, without = (
+            two_scales(**SMALL, fmin=fmin).fit([left, right, left + hum]).transform([x])
+            for x in (right + hum, right)
+        )
+        changes.append(np.abs(with_hum - without).mean())
+    assert changes[1] < 0.2 * changes[0]
+    views = two_scales(**SMALL, on_error="nan")
+    with pytest.warns(AudioWarning, match="missing.wav"):
+        features = views.fit_transform([right, "missing.wav"])
+    assert np.isnan(features[1]).all()
+    assert np.isfinite(features[0]).all()
 
 
 def test_sounds_are_told_apart_better_than_by_statistics_of_their_bands(sounds):

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from joblib.parallel import ThreadingBackend
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 import skaudeep.audio.chain
+from skaudeep import BandStatistics, FeatureFusion
 from skaudeep.audio.errors import AudioError, AudioWarning
-from skaudeep.audio.spectra import mel_filters
+from skaudeep.audio.spectra import mel_filters, rescale
 from skaudeep.datasets import make_sounds
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
 
@@ -142,6 +143,227 @@ def test_transform_scales_each_chunk_separately_and_pads_missing_ones_with_nan()
     assert fixed.shape == (2, 3, 25, 40)
     np.testing.assert_array_equal(fixed[:, :2], result)
     assert np.isnan(fixed[:, 2]).all()
+
+
+@given(
+    rate=st.sampled_from([8000, 11_025, 16_000, 22_050, 44_100, 48_000]),
+    hop=st.sampled_from([0.01, 0.0125, 0.02, 0.03]),
+    chunk=st.sampled_from([0.5, 0.7, 1.0, 3.0]),
+)
+@settings(deadline=None, max_examples=30)
+def test_a_click_lies_in_the_chunk_that_its_time_says(rate, hop, chunk):
+    """Four minutes: a hop that is rounded to samples moved later chunks by up to a second."""
+    samples = np.zeros(240 * rate, np.float32)
+    click = int(239.5 // chunk)
+    place = round((click + 0.5) * chunk * rate)
+    samples[place : place + 20] = tone(rate / 8, 20, rate)
+    extractor = SpectrogramExtractor(
+        2 * hop, hop_duration=hop, n_mels=None, clip_below=-60, sampling_rate=rate
+    )
+    (frames,) = extractor.transform([samples])
+    (chunks,) = extractor.set_params(chunk_duration=chunk).transform([samples])
+    there = np.flatnonzero((chunks > -1).any(axis=(1, 2)))
+    assert there.tolist() == [click]
+    middle = np.flatnonzero((chunks[click] > -1).any(axis=1)).mean()
+    assert (middle + 1) * hop == pytest.approx(chunk / 2, abs=2 * hop)
+    whole = round(hop * rate) == pytest.approx(hop * rate)
+    if whole and round(chunk / hop) == pytest.approx(chunk / hop):  # as before
+        length = round(chunk / hop)
+        there = np.isfinite(chunks).all(axis=(1, 2))
+        joined = frames[: there.sum() * length].reshape(-1, length, frames.shape[1])
+        np.testing.assert_array_equal((chunks[there] > -1), joined > -1)
+
+
+def test_chunks_of_whole_hops_and_samples_are_cut_one_after_the_other():
+    samples = noise(3 * RATE)
+    kwargs = {"n_mels": 20, "clip_below": -60, "sampling_rate": RATE}
+    (frames,) = SpectrogramExtractor(**kwargs).transform([samples])
+    (chunks,) = SpectrogramExtractor(**kwargs, chunk_duration=0.8).transform([samples])
+    assert chunks.shape == (4, 20, 20)
+    for i, chunk in enumerate(chunks):
+        part = frames[20 * i : 20 * (i + 1)]
+        np.testing.assert_allclose(chunk[: len(part)], rescale(part), atol=1e-6)
+
+
+@pytest.mark.parametrize("chunk", [0.31, 0.5])
+def test_joined_chunks_sound_as_long_as_the_clip(chunk):
+    extractor = SpectrogramExtractor(
+        0.025, hop_duration=0.01, n_mels=None, chunk_duration=chunk, sampling_rate=22_050
+    )
+    (audio,) = extractor.to_audio(
+        extractor.transform([noise(10 * 22_050)]), n_iter=1, random_state=0
+    )
+    assert len(audio) == pytest.approx(10 * 22_050, abs=0.6 * chunk * 22_050)
+
+
+def test_sounds_outside_fmin_and_fmax_change_nothing():
+    bird = tone(3000, level=0.02)
+    noisy = bird + tone(60) + tone(7000, level=0.3)
+    for n_mels in (40, None):
+        extractor = SpectrogramExtractor(
+            n_mels=n_mels, fmin=1000, fmax=5000, clip_below=-40, sampling_rate=RATE
+        )
+        heard = extractor.transform([noisy, bird])
+        np.testing.assert_allclose(heard[0], heard[1], atol=0.01)
+        (audio,) = extractor.to_audio(heard[:1], random_state=0)
+        spectrum = np.abs(np.fft.rfft(audio))
+        assert spectrum.argmax() == pytest.approx(3000, abs=60)
+        assert spectrum[:800].max() < 0.01 * spectrum.max()
+
+
+@given(
+    rate=st.sampled_from([100, 8000, 22_050, 44_100]),
+    low=st.floats(0, 0.4),
+    width=st.floats(0.1, 0.5),
+)
+@settings(deadline=None, max_examples=30)
+def test_bins_between_fmin_and_fmax_are_those_of_all_bins(rate, low, width):
+    fmin, fmax = low * rate, min(low + width, 0.5) * rate
+    kwargs = {"n_mels": None, "sampling_rate": rate, "clip_below": -200}
+    samples = noise(100, seed=1)
+    every = SpectrogramExtractor(100 / rate, **kwargs)
+    some = SpectrogramExtractor(100 / rate, fmin=fmin, fmax=fmax, **kwargs).fit([samples])
+    names = some.get_feature_names_out().tolist()
+    first = int(names[0].removeprefix("bin"))
+    part = every.transform([samples])[0][:, first : first + len(names)]
+    if part.size > 1 and part.max() > part.min():
+        np.testing.assert_allclose(some.transform([samples])[0], rescale(part), atol=1e-4)
+    assert fmin - 1e-6 * rate <= first * rate / 100
+    assert (first + len(names) - 1) * rate / 100 <= fmax + 1e-6 * rate
+
+
+# --- what levels are relative to
+
+
+def test_a_louder_sound_differs_by_full_scale_alone():
+    samples = noise() * 0.2
+    for reference, shown in (("chunk", False), ("clip", False), ("full_scale", True)):
+        extractor = SpectrogramExtractor(
+            n_mels=40, clip_below=-100, reference=reference, sampling_rate=RATE
+        )
+        usual, loud = extractor.transform([samples, 3 * samples])
+        if shown:  # 9.54 dB of 100
+            np.testing.assert_allclose(loud - usual, 2 * 20 * np.log10(3) / 100, atol=1e-4)
+        else:
+            np.testing.assert_allclose(loud, usual, atol=1e-4)
+
+
+@given(
+    level=st.floats(-90, 0),
+    rate=st.sampled_from([2000, 16_000, 44_100]),
+    window=st.sampled_from([0.02, 0.08]),
+)
+@settings(deadline=None, max_examples=30)
+def test_a_sine_has_its_level_below_full_scale(level, rate, window):
+    samples = tone(rate / 8, rate, rate, level=10 ** (level / 20))
+    extractor = SpectrogramExtractor(
+        round(rate * window / 8) * 8 / rate,
+        n_mels=None,
+        clip_below=-100,
+        reference="full_scale",
+        sampling_rate=rate,
+    )
+    (spectrogram,) = extractor.transform([samples])
+    np.testing.assert_allclose(spectrogram.max(axis=1), np.clip(1 + level / 50, -1, 1), atol=1e-3)
+
+
+def test_chunks_show_their_levels_where_they_are_to():
+    soft_then_loud = np.concatenate([noise() * 0.01, noise()])
+    kwargs = {"n_mels": 20, "clip_below": -60, "sampling_rate": RATE}
+    for reference in ("clip", "full_scale"):
+        whole = SpectrogramExtractor(reference=reference, **kwargs)
+        (frames,) = whole.transform([soft_then_loud])
+        (chunks,) = clone(whole).set_params(chunk_duration=1.0).transform([soft_then_loud])
+        np.testing.assert_array_equal(chunks[0], frames[:25])
+        np.testing.assert_array_equal(chunks[1][: len(frames) - 25], frames[25:])
+        assert chunks[0][:20].max() < chunks[1][:20].min()
+    (chunks,) = SpectrogramExtractor(chunk_duration=1.0, **kwargs).transform([soft_then_loud])
+    np.testing.assert_array_equal(chunks[0].max(), chunks[1][:20].max())
+
+
+def test_full_scale_is_heard_at_its_level(tmp_path):
+    extractor = SpectrogramExtractor(n_mels=None, clip_below=-100, reference="full_scale")
+    soundfile.write(tmp_path / "a.wav", tone(1000, level=0.1), RATE, subtype="PCM_16")
+    (audio,) = extractor.to_audio(extractor.fit_transform([tmp_path / "a.wav"]), random_state=0)
+    assert np.sqrt(2) * audio[RATE // 4 : RATE // 2].std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_full_scale_has_to_be_known():
+    sixteen_bits = (noise() * 32768).astype(np.int16)
+    extractor = SpectrogramExtractor(n_mels=8, reference="full_scale", sampling_rate=RATE)
+    with pytest.raises(AudioError, match=r"clip 1: holds integers, .* 32768 for 16 bits"):
+        extractor.transform([noise(), sixteen_bits])
+    with pytest.raises(AudioError, match=r"clip 1: peaks at 1\d{4}.*, where digital .* is 1"):
+        extractor.transform([noise(), sixteen_bits.astype(float)])
+    relative = clone(extractor).set_params(reference="clip")
+    views = [extractor.set_params(on_error="nan"), relative]
+    with pytest.warns(AudioWarning, match="holds integers"):
+        full_scale, of_clip = extract_views(views, [noise(), sixteen_bits])
+    assert np.isnan(full_scale[1]).all()
+    np.testing.assert_array_equal(of_clip, relative.transform([noise(), sixteen_bits]))
+    with pytest.warns(AudioWarning, match="silent, or too soft for clip_below"):
+        faint = extractor.set_params(clip_below=-60).transform([noise(), noise() * 1e-6])
+    np.testing.assert_array_equal(faint[1], -1)
+
+
+# --- recordings that the parameters do not suit
+
+
+@given(
+    rate=st.sampled_from([1, 2, 10, 100, 250, 1000, 2000, 8000, 44_100, 1_000_000]),
+    lengths=st.lists(st.integers(2, 400), min_size=1, max_size=3),
+    align=st.sampled_from(["start", "center"]),
+    kwargs=st.sampled_from([{}, {"n_mels": None}, {"mel_norm": "slaney"}, {"fmin": 0.2}]),
+)
+@settings(deadline=None, max_examples=50)
+def test_adapted_to_it_any_recording_has_a_spectrogram(rate, lengths, align, kwargs):
+    extractor = SpectrogramExtractor(
+        0.025, adapt=True, align=align, clip_below=-60, sampling_rate=rate, **kwargs
+    )
+    X = [noise(n, seed=n) for n in lengths]
+    result = extractor.fit_transform(X)
+    assert result.shape[0] == len(X)
+    assert result.shape[-1] == extractor.n_bands_ == len(extractor.get_feature_names_out())
+    for clip, row in zip(X, result, strict=True):
+        n_frames = np.isfinite(row).all(axis=1).sum()
+        assert n_frames >= 1
+        assert (row[:n_frames].max(), row[:n_frames].min()) == (1, -1)
+        np.testing.assert_array_equal(extractor.transform([clip])[0], row[:n_frames])
+
+
+@pytest.mark.parametrize("rate", [1280, 8000, 44_100, 192_000])
+@pytest.mark.parametrize("kwargs", [{"n_mels": 20}, {"n_mels": None, "chunk_duration": 0.5}])
+def test_recordings_that_suit_are_not_adapted_to(rate, kwargs):
+    X = [noise(rate), noise(2 * rate)]
+    extractor = SpectrogramExtractor(clip_below=-60, sampling_rate=rate, **kwargs)
+    expected = extractor.transform(X)
+    np.testing.assert_array_equal(extractor.set_params(adapt=True).transform(X), expected)
+
+
+def test_a_short_clip_is_padded_without_a_click():
+    short = noise(RATE // 50)  # 20 ms
+    extractor = SpectrogramExtractor(n_mels=40, clip_below=-60, sampling_rate=RATE, adapt=True)
+    padded = np.concatenate([short - short.mean(), np.zeros(2560 - len(short))])
+    expected = extractor.transform([padded])
+    for offset in (0.0, 0.3):
+        np.testing.assert_allclose(extractor.transform([short + offset]), expected, atol=1e-3)
+    with pytest.warns(AudioWarning, match="clip 1"):
+        silent = extractor.transform([short, np.full(100, 0.3)])
+    np.testing.assert_array_equal(silent[1], -1)
+
+
+def test_below_1280_hz_windows_hold_as_many_samples_as_there():
+    whale = tone(26, 250 * 20, 250) * (np.arange(5000) // 1250 % 2)
+    extractor = SpectrogramExtractor(
+        0.025, hop_duration=0.01, n_mels=64, clip_below=-60, sampling_rate=250, adapt=True
+    )
+    (spectrogram,) = extractor.fit_transform([whale])
+    assert spectrogram.shape == ((5000 - 32) // 13 + 1, 17)
+    assert np.median(spectrogram.argmax(axis=1)[100:180]) == pytest.approx(26 / 125 * 17, abs=1)
+    with pytest.raises(
+        ValueError, match=r"chunk_duration=0.1 is shorter .* last 0.128 s at 250 Hz"
+    ):
+        extractor.set_params(chunk_duration=0.1).fit([whale])
 
 
 # --- the extractor: what comes in
@@ -265,7 +487,8 @@ def test_the_extractor_clones_pickles_and_needs_no_fit(files):
     expected = extractor.transform(files)
     for other in (clone(extractor), pickle.loads(pickle.dumps(extractor)), extractor.fit(files)):
         np.testing.assert_array_equal(other.transform(files), expected)
-    assert vars(extractor) == extractor.get_params()  # fit leaves nothing behind
+    learned = {"sampling_rate_": RATE, "n_bands_": 40, "channel_": "mean"}
+    assert vars(extractor) == extractor.get_params() | learned
     tags = get_tags(extractor)
     assert not tags.requires_fit
     assert tags.input_tags.string
@@ -306,6 +529,127 @@ def test_transform_changes_no_global_state(files):
     assert (warnings.filters[:], np.geterr()) == before[1:]
 
 
+# --- what fit has seen holds
+
+
+def write(path, rate, duration=0.5, frequency=1000):
+    soundfile.write(path, tone(frequency, round(duration * rate), rate), rate)
+    return path
+
+
+@given(rates=st.permutations([8000, 11_025, 16_000, 22_050, 44_100, 96_000, 192_000]))
+@settings(deadline=None, max_examples=10)
+def test_clips_of_another_rate_than_in_fit_are_refused_or_resampled(tmp_path_factory, rates):
+    folder = tmp_path_factory.mktemp("clips")
+    fitted, other = (write(folder / f"{rate}.wav", rate) for rate in rates[:2])
+    extractor = SpectrogramExtractor(n_mels=None).fit([fitted])
+    expected = extractor.transform([fitted])
+    assert extractor.sampling_rate_ == rates[0]
+    assert extractor.n_bands_ == expected.shape[-1]
+    for X in ([other], [fitted, other]):
+        with pytest.raises(
+            AudioError,
+            match=rf"{rates[1]}.wav: has a sampling rate of {rates[1]} Hz, but the extractor was "
+            rf"fitted to clips of {rates[0]} Hz. Set sampling_rate={rates[0]} to resample",
+        ) as caught:
+            extractor.transform(X)
+        assert caught.value.kind == "settings"
+    extractor.set_params(sampling_rate=rates[0])  # what the message says
+    resampled = extractor.transform([fitted, other])
+    np.testing.assert_array_equal(resampled[:1], expected)
+    assert abs(np.nanmean(resampled[1], axis=0).argmax() - 1000 * 0.08) <= 1
+
+
+def test_a_pipeline_a_fusion_a_pickle_and_a_saved_model_know_their_rate(tmp_path):
+    known = [write(tmp_path / f"{i}.wav", 44_100, frequency=500 * (i + 1)) for i in range(6)]
+    other = write(tmp_path / "other.wav", 16_000)
+    extractor = SpectrogramExtractor(n_mels=8)
+    for head in (
+        make_pipeline(extractor, BandStatistics()),
+        FeatureFusion(
+            [
+                ("a", make_pipeline(extractor, BandStatistics())),
+                ("b", make_pipeline(extractor, BandStatistics())),
+            ]
+        ),
+    ):
+        pipeline = make_pipeline(head, StandardScaler(), LogisticRegression())
+        pipeline.fit(known, [0, 1] * 3)
+        skaudeep.save(pipeline, tmp_path / "model.skaudeep")
+        for model in (
+            pipeline,
+            pickle.loads(pickle.dumps(pipeline)),
+            skaudeep.load(tmp_path / "model.skaudeep"),
+        ):
+            assert model.predict(known).shape == (6,)
+            with pytest.raises(AudioError, match=r"other.wav: .* 16000 Hz, but .* 44100 Hz"):
+                model.predict([other])
+    with pytest.raises(AudioError, match=r"other.wav: .* 16000 Hz, but .* 44100 Hz"):
+        cross_val_score(pipeline, [*known, other], [0, 1] * 3 + [0], cv=2, error_score="raise")
+
+
+def test_without_fit_a_call_knows_its_own_rate_only(tmp_path):
+    clips = [write(tmp_path / f"{rate}.wav", rate) for rate in (8000, 16_000)]
+    extractor = SpectrogramExtractor(n_mels=8)
+    for clip in clips:
+        assert extractor.transform([clip]).shape == (1, 11, 8)
+
+
+@pytest.mark.parametrize("method", ["fit", "transform", "fit_transform"])
+@pytest.mark.parametrize("on_error", ["raise", "nan"])
+def test_mixed_rates_are_refused_by_headers_before_anything_is_decoded(
+    files, tmp_path, monkeypatch, method, on_error
+):
+    decoded = []
+    monkeypatch.setattr(skaudeep.audio.chain, "read_audio", decoded.append)
+    odd = write(tmp_path / "odd.wav", 8000)
+    pieces = pd.MultiIndex.from_tuples([(str(file), 0, 0.5) for file in [*files, odd]])
+    pieces.names = ["file", "start", "end"]
+    for X in ([*files, "missing.wav", odd], pieces):
+        extractor = SpectrogramExtractor(n_mels=8, on_error=on_error)
+        with pytest.raises(AudioError, match=r"odd.wav.*: has .* 8000 Hz, but .*0.wav.* 16000 Hz"):
+            getattr(extractor, method)(X)
+    assert not decoded
+
+
+def test_a_file_that_is_written_anew_has_its_new_rate(tmp_path):
+    extractor = SpectrogramExtractor(n_mels=8)
+    for rate in (8000, 16_000):
+        assert extractor.fit([write(tmp_path / "a.wav", rate)]).sampling_rate_ == rate
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sampling_rate": 8000}, "The sampling_rate is 8000, but was 16000 in fit"),
+        ({"channel": "left"}, "The channel is 'left', but was 'mean' in fit"),
+        ({"n_mels": 9}, "The number of bands is 9, but was 8 in fit"),
+        ({"n_mels": None}, "The number of bands is 641, but was 8 in fit"),
+    ],
+)
+def test_parameters_that_depart_from_fit_are_refused(files, changed, message):
+    extractor = SpectrogramExtractor(n_mels=8).fit(files).set_params(**changed)
+    with pytest.raises(ValueError, match=message):
+        extractor.transform(files)
+    assert extractor.fit(files).transform(files).shape[0] == 6
+
+
+def test_fit_needs_one_header_and_the_rate_of_waveforms(files):
+    extractor = SpectrogramExtractor(n_mels=8, on_error="nan")
+    assert extractor.fit(["missing.wav", *files]).sampling_rate_ == RATE
+    with pytest.raises(AudioError, match=r"all 2 clips: failed; the first, a\.wav: no such file"):
+        extractor.fit(["a.wav", "b.wav"])
+    with pytest.raises(ValueError, match="sampling_rate=None, expected the rate in Hz"):
+        extractor.fit([noise()])
+
+
+def test_after_fit_bins_have_names_and_sound_its_rate(files):
+    extractor = SpectrogramExtractor(n_mels=None).fit(files)
+    X = extractor.transform(files[:1])
+    assert len(extractor.get_feature_names_out()) == X.shape[-1] == 641
+    assert extractor.to_audio(X, random_state=0)[0].shape == (RATE,)
+
+
 # --- bad input
 
 
@@ -341,7 +685,16 @@ def test_transform_changes_no_global_state(files):
             r"chunk_duration=0.05 is shorter than a window or a hop \(0.08 s",
         ),
         ({"chunk_duration": 0.1, "hop_duration": 0.3}, r"chunk_duration=0.1 is shorter .* \(0.3 s"),
-        ({"sampling_rate": 44.1}, r"'sampling_rate' .* in the range \[1000.0, 768000.0\] .* 44.1"),
+        ({"sampling_rate": 0.5}, r"'sampling_rate' .* in the range \[1.0, 10000000.0\] .* 0.5"),
+        ({"reference": "peak"}, "'reference' .* Got 'peak'"),
+        ({"fmin": -1}, "'fmin' .* Got -1"),
+        ({"fmax": 0}, "'fmax' .* Got 0"),
+        ({"fmin": 500, "fmax": 500}, "fmax=500 leaves no frequency above fmin=500"),
+        ({"fmin": 9000}, "fmin=9000 Hz, but clips of 16000 Hz hold .* 8000 Hz. Lower fmin"),
+        ({"fmax": 9000.0}, "fmax=9000.0 Hz, but clips of 16000 Hz hold .* 8000 Hz. Lower fmax"),
+        ({"fmax": 900}, "n_mels=128 bands, .* only 73 FFT bins from fmin=0.0 to fmax=900 Hz"),
+        ({"fmin": 101, "fmax": 102}, "No FFT bin lies between fmin=101 and fmax=102 Hz"),
+        ({"adapt": 2}, "'adapt' .* Got 2"),
         ({"n_jobs": "all"}, "'n_jobs' .* Got 'all'"),
         ({"on_error": "ignore"}, "'on_error' .* a str among .* Got 'ignore'"),
     ],

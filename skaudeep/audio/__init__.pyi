@@ -10,7 +10,11 @@ from .decoding import read_audio as read_audio
 from .decoding import resample as resample
 from .errors import AudioError as AudioError
 from .errors import AudioWarning as AudioWarning
+from .spectra import bins_between as bins_between
+from .spectra import chunk_starts as chunk_starts
+from .spectra import full_scale_power as full_scale_power
 from .spectra import hann_window as hann_window
+from .spectra import join_chunks as join_chunks
 from .spectra import mel_filters as mel_filters
 from .spectra import mel_frequencies as mel_frequencies
 from .spectra import power_spectrogram as power_spectrogram

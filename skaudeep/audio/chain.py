@@ -1,9 +1,10 @@
 """The steps that turn a clip into a spectrogram, each with the parameters that it reads."""
 
 # Worker processes of an extraction import this module: neither scikit-learn nor torch here.
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -18,8 +19,10 @@ from skaudeep.audio.decoding import (
     read_audio,
 )
 from skaudeep.audio.errors import AudioError
+from skaudeep.audio.frames import frame_layout
 from skaudeep.audio.spectra import (
     MelNorm,
+    full_scale_power,
     mel_filters,
     power_spectrogram,
     rescale,
@@ -30,6 +33,10 @@ from skaudeep.audio.spectra import (
 # Range in dB below the maximum where clip_below is None. Digital zeros have no finite level, and
 # 16-bit recordings hold nothing but rounding noise at this depth.
 DYNAMIC_RANGE = 120.0
+# Peak, in multiples of full scale, beyond which samples cannot have full scale at 1: that is 18 dB.
+MAX_PEAK = 8.0
+
+Reference = Literal["chunk", "clip", "full_scale"]
 
 
 class Signal(NamedTuple):
@@ -71,13 +78,18 @@ def _pre_emphasize(signal: Signal, pre_emphasis: float) -> Signal:
 
 @lru_cache(maxsize=64)
 def sparse_mel_filters(
-    sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
+    sampling_rate: float,
+    n_fft: int,
+    n_mels: int,
+    norm: MelNorm = None,
+    fmin: float = 0.0,
+    fmax: float | None = None,
 ) -> sparse.csr_array:
     """Return `mel_filters` as a sparse array, which is the same for the same arguments."""
     # A bin is in two bands at most, so the sparse product takes a fourth of the time. It also needs
     # no BLAS, whose threads would compete with those of n_jobs and whose rounding depends on their
     # number.
-    return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels, norm))
+    return sparse.csr_array(mel_filters(sampling_rate, n_fft, n_mels, norm, fmin, fmax))
 
 
 def _spectrogram_in_decibels(
@@ -86,33 +98,47 @@ def _spectrogram_in_decibels(
     hop_duration: float | None,
     n_mels: int | None,
     mel_norm: MelNorm,
+    fmin: float,
+    fmax: float | None,
+    adapt: bool,
+    align: Align,
+    reference: Reference,
 ) -> Signal:
     samples, rate = signal
-    window = round(window_duration * rate)
-    hop = round(hop_seconds(window_duration, hop_duration) * rate)
-    if window < 2 or hop < 1:
-        raise ValueError(
-            f"window_duration={window_duration} and hop_duration={hop_duration} are {window} and "
-            f"{hop} samples at {rate} Hz, expected at least 2 and 1. Lengthen them."
-        )
-    if n_mels is not None and n_mels > window // 2 + 1:
-        raise ValueError(
-            f"n_mels={n_mels} bands, but a window of {window_duration} s at {rate} Hz has only "
-            f"{window // 2 + 1} FFT bins. Choose fewer bands or a longer window."
-        )
-    if len(samples) < window:
+    layout = frame_layout(rate, window_duration, hop_duration, n_mels, fmin, fmax, adapt)
+    window, hop, n_mels = layout.window, layout.hop, layout.n_mels
+    if len(samples) < window and not adapt:
         raise AudioError(
             f"waveform of {len(samples)} samples",
             f"lasts {len(samples) / rate:g} s, less than one window of {window_duration:g} s",
-            "Pad it with duration=, shorten window_duration, or leave it out",
+            "Pad it with duration= or adapt=True, shorten window_duration, or leave it out",
             "settings",
         )
-    low, high = samples.min(), samples.max()
-    # Decibels are relative, so the level is arbitrary: with a peak of 1 no float32 power over- or
-    # underflows. A constant is silence; removing frame means would leave its rounding errors.
-    level = samples / max(-low, high) if high > low else np.zeros_like(samples)
-    filters = None if n_mels is None else sparse_mel_filters(rate, window, n_mels, mel_norm)
-    return signal._replace(values=to_decibels(power_spectrogram(level, window, hop, filters)))
+    low, high = (samples.min(), samples.max()) if len(samples) else (0, 0)
+    peak = max(-low, high)
+    full_scale = full_scale_power(window) if reference == "full_scale" else None
+    if full_scale is not None and peak > MAX_PEAK:
+        raise AudioError(
+            f"waveform of {len(samples)} samples",
+            f"peaks at {peak:g}, where digital full scale is 1",
+            'Divide it by its full scale, or choose reference="clip"',
+            "settings",
+        )
+    # A constant is silence; removing frame means would leave its rounding errors. Where decibels
+    # are relative, the level is arbitrary: with a peak of 1 no float32 power over- or underflows.
+    level = np.zeros_like(samples)
+    if high > low:
+        level = samples / peak if full_scale is None else samples
+    if len(level) < window:
+        # To three frames: one alone says nothing about time. Without its mean, whose end would be a
+        # click that nobody recorded.
+        level = pad_or_cut(level - level.sum() / max(1, len(level)), 1, window + 2 * hop, align)
+    if n_mels is None:
+        power = power_spectrogram(level, window, hop)[:, layout.bins.start : layout.bins.stop]
+    else:
+        filters = sparse_mel_filters(rate, window, n_mels, mel_norm, fmin, fmax)
+        power = power_spectrogram(level, window, hop, filters)
+    return signal._replace(values=to_decibels(power, full_scale))
 
 
 def _clip_decibels(signal: Signal, clip_below: float | None, clip_above: float | None) -> Signal:
@@ -127,26 +153,44 @@ def _rescale(
     n_chunks: int | None,
     window_duration: float,
     hop_duration: float | None,
+    adapt: bool,
+    reference: Reference,
+    clip_below: float | None,
+    clip_above: float | None,
 ) -> Signal:
+    if reference == "full_scale":
+        low = -DYNAMIC_RANGE if clip_below is None else clip_below
+        scaled = (signal.values - low) / ((clip_above or 0.0) - low)
+        signal = signal._replace(values=(2 * scaled - 1).astype(np.float32, copy=False))
+    elif reference == "clip" or chunk_duration is None:
+        signal = signal._replace(values=rescale(signal.values))
     if chunk_duration is None:
-        return signal._replace(values=rescale(signal.values))
-    length = round(chunk_duration / hop_seconds(window_duration, hop_duration))
+        return signal
+    layout = frame_layout(signal.sampling_rate, window_duration, hop_duration, adapt=adapt)
+    length = layout.chunk_length(chunk_duration)
     chunks = split_chunks(signal.values, length, n_chunks)
-    shape = (n_chunks or len(chunks), length, signal.values.shape[1])
-    scaled = np.full(shape, np.nan, np.float32)
-    for row, chunk in zip(scaled, chunks, strict=False):
-        row[: len(chunk)] = rescale(chunk)
-    return signal._replace(values=scaled)
+    shape = (n_chunks or len(chunks), round(length), signal.values.shape[1])
+    rows = np.full(shape, np.nan, np.float32)
+    for row, chunk in zip(rows, chunks, strict=False):
+        row[: len(chunk)] = rescale(chunk) if reference == "chunk" else chunk
+    return signal._replace(values=rows)
 
 
+FRAME_PARAMETERS = ("window_duration", "hop_duration", "adapt")
 STEPS: tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...] = (
     (_read_audio, ("sampling_rate",)),
     (_pad_or_cut, ("duration", "align")),
     (_mix_channels, ("channel",)),
     (_pre_emphasize, ("pre_emphasis",)),
-    (_spectrogram_in_decibels, ("window_duration", "hop_duration", "n_mels", "mel_norm")),
+    (
+        _spectrogram_in_decibels,
+        (*FRAME_PARAMETERS, "n_mels", "mel_norm", "fmin", "fmax", "align", "reference"),
+    ),
     (_clip_decibels, ("clip_below", "clip_above")),
-    (_rescale, ("chunk_duration", "n_chunks", "window_duration", "hop_duration")),
+    (
+        _rescale,
+        ("chunk_duration", "n_chunks", *FRAME_PARAMETERS, "reference", "clip_below", "clip_above"),
+    ),
 )
 
 
@@ -190,11 +234,20 @@ def _extract_clip(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[S
     views = []
     for extractor in extractors:
         value: Any = clip
-        key: tuple = ()
+        if extractor["reference"] == "full_scale" and _holds_integers(clip.source):
+            value = AudioError(
+                clip.name,
+                "holds integers, whose full scale is not known",
+                "Divide them by it, 32768 for 16 bits, which gives samples in [-1, 1]",
+                "settings",
+            )
+        key: tuple = (value is clip,)
         for step, names in STEPS:
             parameters = {name: extractor[name] for name in names}
             key = (*key, *parameters.values(), step)
-            if key not in done:
+            if isinstance(value, AudioError):
+                done[key] = value
+            elif key not in done:
                 try:
                     done[key] = step(value, **parameters)
                 except AudioError as error:
@@ -208,6 +261,7 @@ def _extract_clip(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[S
     return views
 
 
-def hop_seconds(window_duration: float, hop_duration: float | None) -> float:
-    """Return the time between two frames in seconds."""
-    return window_duration / 2 if hop_duration is None else hop_duration
+def _holds_integers(source: Any) -> bool:
+    if isinstance(source, str | bytes | os.PathLike):
+        return False
+    return np.asarray(source).dtype.kind in "iu"

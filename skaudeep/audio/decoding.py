@@ -16,7 +16,7 @@ from skaudeep._padding import row_lengths
 from skaudeep.audio.errors import AudioError
 from skaudeep.audio.headers import contradiction, missing_bytes, ogg_fault, states_length
 
-SAMPLING_RATES = (1_000, 768_000)  # Hz; a rate outside this range comes from a broken header
+SAMPLING_RATES = (1, 10_000_000)  # Hz; a rate outside this range comes from a broken header
 MAX_CHANNELS = 64
 # The largest length that a FLAC header can hold. libsndfile reports more where it knows none.
 MAX_SAMPLES = 2**36

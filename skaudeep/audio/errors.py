@@ -74,7 +74,18 @@ def sampling_rates_differ(
     """Return the error about a clip whose sampling rate, in Hz, is not that of another clip."""
     return AudioError(
         clip,
-        f"has a sampling rate of {sampling_rate:g} Hz, but {other} has {other_rate:g} Hz",
+        f"has a sampling rate of {sampling_rate:.10g} Hz, but {other} has {other_rate:.10g} Hz",
         "Set sampling_rate= to bring all clips to one rate",
+        "settings",
+    )
+
+
+def rate_not_fitted(clip: str, sampling_rate: float, fitted_rate: float) -> AudioError:
+    """Return the error about a clip of another sampling rate, in Hz, than `fit` has seen."""
+    return AudioError(
+        clip,
+        f"has a sampling rate of {sampling_rate:.10g} Hz, but the extractor was fitted to clips of "
+        f"{fitted_rate:.10g} Hz",
+        f"Set sampling_rate={fitted_rate:.10g} to resample it, or fit to clips of its rate",
         "settings",
     )

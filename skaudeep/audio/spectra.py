@@ -40,8 +40,10 @@ def hann_window(n_samples: int) -> NDArray[np.float32]:
     return _frozen(window)
 
 
-def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
-    """Return frequencies evenly spaced from 0 Hz to half the rate on HTK's mel scale.
+def mel_frequencies(
+    sampling_rate: float, n_mels: int, fmin: float = 0.0, fmax: float | None = None
+) -> NDArray[np.float64]:
+    """Return frequencies evenly spaced on HTK's mel scale.
 
     Parameters
     ----------
@@ -49,6 +51,10 @@ def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
         Sampling rate in Hz.
     n_mels : int > 0
         Number of bands.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz; None is half the rate.
 
     Returns
     -------
@@ -65,18 +71,54 @@ def mel_frequencies(sampling_rate: float, n_mels: int) -> NDArray[np.float64]:
     >>> mel_frequencies(16000, 3).round().tolist()
     [0.0, 614.0, 1768.0, 3934.0, 8000.0]
     """
-    top = 2595 * np.log10(1 + sampling_rate / 2 / 700)
-    return 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
+    bottom = 2595 * np.log10(1 + fmin / 700)
+    top = 2595 * np.log10(1 + (sampling_rate / 2 if fmax is None else fmax) / 700)
+    return 700 * (10 ** (np.linspace(bottom, top, n_mels + 2) / 2595) - 1)
+
+
+def bins_between(
+    sampling_rate: float, n_fft: int, fmin: float = 0.0, fmax: float | None = None
+) -> range:
+    """Return the numbers of the FFT bins whose frequency lies in a range.
+
+    Parameters
+    ----------
+    sampling_rate : float > 0
+        Sampling rate in Hz.
+    n_fft : int > 0
+        Length of the window in samples.
+    fmin, fmax : float >= 0 or None
+        Lowest and highest frequency in Hz; `fmax=None` is half the rate.
+
+    Returns
+    -------
+    range
+        Bin `k` stands for `k * sampling_rate / n_fft` Hz.
+
+    Examples
+    --------
+    >>> bins_between(16000, 1280), bins_between(16000, 1280, 100, 1000)
+    (range(0, 641), range(8, 81))
+    """
+    bins_per_hertz = n_fft / sampling_rate
+    low = int(np.ceil(fmin * bins_per_hertz - 1e-6))  # rounding must not lose a bin at the edge
+    high = n_fft // 2 if fmax is None else int(np.floor(fmax * bins_per_hertz + 1e-6))
+    return range(low, min(high, n_fft // 2) + 1)
 
 
 @lru_cache(maxsize=64)
 def mel_filters(
-    sampling_rate: float, n_fft: int, n_mels: int, norm: MelNorm = None
+    sampling_rate: float,
+    n_fft: int,
+    n_mels: int,
+    norm: MelNorm = None,
+    fmin: float = 0.0,
+    fmax: float | None = None,
 ) -> NDArray[np.float32]:
     """Return triangular filters over the bands of `mel_frequencies`.
 
-    The edges and the peak of each filter are moved down to the next FFT bin, so that every filter
-    has a bin of weight 1 even where filters are narrower than bins.
+    The edges and the peak of each filter are moved down to the next FFT bin within the range, so
+    that every filter has a bin of weight 1 even where filters are narrower than bins.
 
     Parameters
     ----------
@@ -89,6 +131,10 @@ def mel_filters(
     norm : {"slaney"} or None, default=None
         None gives all filters the peak 1, so that a band holds the sum of the power of its bins;
         "slaney" the area 1 (area-normalised filters), so that it holds their mean.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz; None is half the rate. At least one FFT bin lies between them.
 
     Returns
     -------
@@ -101,8 +147,9 @@ def mel_filters(
     >>> filters.shape, bool((filters.max(axis=1) == 1).all())
     ((40, 641), True)
     """
-    hertz = mel_frequencies(sampling_rate, n_mels)
-    edges = np.minimum(np.floor((n_fft + 1) * hertz / sampling_rate), n_fft // 2)
+    hertz = mel_frequencies(sampling_rate, n_mels, fmin, fmax)
+    within = bins_between(sampling_rate, n_fft, fmin, fmax)
+    edges = np.clip(np.floor((n_fft + 1) * hertz / sampling_rate), within[0], within[-1])
     left, peak, right = (edges[i : i + n_mels, None] for i in range(3))
     bins = np.arange(n_fft // 2 + 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -165,31 +212,59 @@ def power_spectrogram(
     return power
 
 
-def to_decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Convert power to decibels relative to the maximum.
+def to_decibels(power: NDArray[np.float32], full_scale: float | None = None) -> NDArray[np.float32]:
+    """Convert power to decibels.
 
     Parameters
     ----------
     power : ndarray, >= 0
         Power spectrogram of one clip.
+    full_scale : float > 0, default=None
+        Power that 0 dB stands for, such as `full_scale_power` returns. None is the maximum.
 
     Returns
     -------
     ndarray of the same shape, float32
-        Levels in [-200, 0] dB; zero power is -200 dB, also where all power is zero.
+        Levels of at least -200 dB, and of at most 0 dB where they are relative to the maximum; zero
+        power is -200 dB, also where all power is zero.
 
     Examples
     --------
     >>> import numpy as np
     >>> to_decibels(np.array([4.0, 0.4, 0.0])).tolist()
     [0.0, -10.0, -200.0]
+    >>> to_decibels(np.array([4.0, 0.4, 0.0]), 400.0).tolist()
+    [-20.0, -30.0, -200.0]
     """
-    maximum = power.max()
+    maximum = power.max() if full_scale is None else np.float32(full_scale)
     decibels = power / (maximum if maximum > 0 else 1)
     np.maximum(decibels, 10 ** (MIN_DECIBELS / 10), out=decibels)
     np.log10(decibels, out=decibels)
     decibels *= 10
     return decibels
+
+
+def full_scale_power(window_length: int) -> float:
+    """Return the power of a sine of amplitude 1 in its FFT bin, which is 0 dB of full scale.
+
+    Parameters
+    ----------
+    window_length : int > 0
+        Length of a frame in samples.
+
+    Returns
+    -------
+    float
+        What `power_spectrogram` gives in the bin of a sine whose frequency is that of the bin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sine = np.sin(2 * np.pi * 5 / 64 * np.arange(64)).astype(np.float32)
+    >>> full_scale_power(64), round(float(power_spectrogram(sine, 64, 32)[0, 5]), 3)
+    (256.0, 256.0)
+    """
+    return (window_length / 4) ** 2
 
 
 def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -220,8 +295,47 @@ def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return scaled
 
 
+def chunk_starts(
+    n_frames: int, chunk_length: float, n_chunks: int | None = None
+) -> NDArray[np.int64]:
+    """Return the numbers of the frames that the chunks of a clip begin with.
+
+    Parameters
+    ----------
+    n_frames : int > 0
+        Number of frames of the clip.
+    chunk_length : float >= 1
+        Number of frames per chunk, which need not be whole.
+    n_chunks : int > 0, default=None
+        Largest number of chunks, counted from the start; None takes all.
+
+    Returns
+    -------
+    ndarray of shape (at most n_chunks,), int64
+        Chunk `i` begins with the frame that is nearest to `i * chunk_length`, so that its time is
+        right within half a frame, however many chunks there are. A last chunk that is less than
+        half full is left out, unless it is the only one.
+
+    Examples
+    --------
+    >>> chunk_starts(9, 5).tolist(), chunk_starts(7, 5).tolist()
+    ([0, 5], [0])
+    >>> chunk_starts(1000, 300.68).tolist()
+    [0, 301, 601]
+    """
+    starts = _nearest_frames(int(n_frames / chunk_length) + 1, chunk_length)
+    half_full = 2 * (n_frames - starts) >= round(chunk_length)
+    half_full[0] = True
+    return starts[half_full][:n_chunks]
+
+
+def _nearest_frames(n_chunks: int, chunk_length: float) -> NDArray[np.int64]:
+    """Return the frames nearest to the beginnings of chunks; of two, the earlier one."""
+    return np.ceil(np.arange(n_chunks) * chunk_length - 0.5).astype(np.int64)
+
+
 def split_chunks(
-    frames: NDArray[np.float32], chunk_length: int, n_chunks: int | None = None
+    frames: NDArray[np.float32], chunk_length: float, n_chunks: int | None = None
 ) -> list[NDArray[np.float32]]:
     """Split a clip's frames into consecutive chunks.
 
@@ -229,16 +343,17 @@ def split_chunks(
     ----------
     frames : ndarray of shape (n_frames, n_bands)
         Frames of the clip.
-    chunk_length : int > 0
-        Number of frames per chunk.
+    chunk_length : float >= 1
+        Number of frames per chunk. Where it is not whole, a chunk has as many as that is rounded
+        to, and one frame may lie in two chunks, or in none, so that chunks keep their time.
     n_chunks : int > 0, default=None
         Largest number of chunks, counted from the start; None takes all.
 
     Returns
     -------
-    list of ndarray of shape (at most chunk_length, n_bands)
-        Views of `frames`. A last chunk that is less than half full is left out, unless it is the
-        only one.
+    list of ndarray of shape (at most round(chunk_length), n_bands)
+        Views of `frames`, which begin where `chunk_starts` says. A last chunk that is less than
+        half full is left out, unless it is the only one.
 
     Examples
     --------
@@ -248,9 +363,42 @@ def split_chunks(
     >>> [len(chunk) for chunk in split_chunks(np.zeros((7, 40)), 5)]
     [5]
     """
-    there = max(1, (2 * len(frames) + chunk_length) // (2 * chunk_length))
-    count = there if n_chunks is None else min(there, n_chunks)
-    return [frames[i * chunk_length : (i + 1) * chunk_length] for i in range(count)]
+    starts = chunk_starts(len(frames), chunk_length, n_chunks)
+    return [frames[start : start + round(chunk_length)] for start in starts.tolist()]
+
+
+def join_chunks(chunks: list[NDArray[np.float32]], chunk_length: float) -> NDArray[np.float32]:
+    """Put chunks together to the frames of a clip: the inverse of `split_chunks`.
+
+    Parameters
+    ----------
+    chunks : list of ndarray of shape (at most round(chunk_length), n_bands)
+        The chunks.
+    chunk_length : float >= 1
+        Number of frames per chunk, which need not be whole.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_bands)
+        Of a frame that lies in two chunks that of the later one; a frame that lies in none is that
+        before it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> frames = np.arange(12.0).reshape(12, 1)
+    >>> join_chunks(split_chunks(frames, 3.4), 3.4).ravel().tolist()
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 7.0, 8.0, 9.0, 10.0, 11.0]
+    """
+    starts = _nearest_frames(len(chunks), chunk_length).tolist()
+    places: list[int] = []  # of each frame of the result among those of all chunks
+    first = 0
+    for start, chunk in zip(starts, chunks, strict=True):
+        del places[start:]
+        places += places[-1:] * (start - len(places))
+        places += range(first, first + len(chunk))
+        first += len(chunk)
+    return np.concatenate(chunks)[places]
 
 
 def unscale(

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from skaudeep.audio.spectra import (
     BLOCK,
+    bins_between,
+    chunk_starts,
     hann_window,
+    join_chunks,
     mel_filters,
     power_spectrogram,
     rescale,
@@ -39,6 +42,33 @@ def test_mel_filters_are_triangles_of_unit_peak_evenly_spaced_in_mel(rate, n_fft
     even = np.arange(1, n_mels + 1) * 2595 * np.log10(1 + rate / 2 / 700) / (n_mels + 1)
     one_bin = 2595 / np.log(10) / (700 + even) * 700 * rate / n_fft / 700
     assert (np.abs(mels - even) <= 1.3 * one_bin).all()
+
+
+@given(
+    rate=st.sampled_from([100, 250, 8000, 44_100, 1_000_000]),
+    n_fft=st.integers(32, 2000),
+    n_mels=st.integers(1, 60),
+    low=st.floats(0, 0.45),
+    width=st.floats(0.05, 0.5),
+)
+@settings(deadline=None)
+def test_mel_filters_lie_between_fmin_and_fmax(rate, n_fft, n_mels, low, width):
+    fmin, fmax = low * rate, min(low + width, 0.5) * rate
+    filters = mel_filters(rate, n_fft, n_mels, None, fmin, fmax)
+    heard = np.flatnonzero(filters.any(axis=0)) * rate / n_fft
+    assert (heard >= fmin - 1e-5 * rate / n_fft).all()
+    assert (heard <= fmax + 1e-5 * rate / n_fft).all()
+    np.testing.assert_array_equal(filters.max(axis=1), 1)
+    within = bins_between(rate, n_fft, fmin, fmax)
+    frequencies = np.arange(n_fft // 2 + 1) * rate / n_fft
+    count = ((frequencies >= fmin) & (frequencies <= fmax)).sum()
+    assert abs(len(within) - count) <= 1  # of a bin at the very edge
+
+
+def test_mel_filters_reach_from_0_hz_to_half_the_rate_unless_told():
+    for rate, n_fft in ((16_000, 1280), (22_050, 551)):
+        whole = mel_filters(rate, n_fft, 40)
+        np.testing.assert_array_equal(mel_filters(rate, n_fft, 40, None, 0.0, rate / 2), whole)
 
 
 def test_wide_adjacent_mel_filters_sum_to_one():
@@ -160,3 +190,37 @@ def test_waveform_has_the_expected_length_and_no_clicks_at_its_ends():
         samples = waveform(power.astype(np.float64), window, hop, random_state=0)
         assert len(samples) == (len(power) - 1) * hop + window
         assert np.abs(samples).max() < 1  # of a tone with a peak of 0.5
+
+
+@given(
+    n_frames=st.integers(1, 5000),
+    tenths=st.integers(10, 4000),
+    n_chunks=st.none() | st.integers(1, 9),
+)
+@settings(deadline=None)
+def test_chunk_i_begins_within_half_a_frame_of_its_time(n_frames, tenths, n_chunks):
+    length = tenths / 10
+    starts = chunk_starts(n_frames, length, n_chunks)
+    assert (np.abs(starts - np.arange(len(starts)) * length) <= 0.5).all()
+    frames = np.arange(n_frames)[:, None]
+    chunks = split_chunks(frames, length, n_chunks)
+    assert [chunk[0, 0] for chunk in chunks] == starts.tolist()
+    assert all(len(chunk) == round(length) for chunk in chunks[:-1])
+    assert 1 <= len(chunks[-1]) <= round(length)
+    if n_chunks is None:  # another chunk would not be half full
+        assert 2 * (n_frames - round(len(chunks) * length)) < round(length)
+    joined = join_chunks(chunks, length).ravel()
+    assert (np.abs(joined - np.arange(len(joined))) <= 1).all()
+    assert len(joined) == starts[-1] + len(chunks[-1])
+
+
+@given(n_frames=st.integers(1, 3000), length=st.integers(1, 400))
+@settings(deadline=None)
+def test_chunks_of_whole_frames_follow_each_other(n_frames, length):
+    frames = np.arange(n_frames)[:, None]
+    chunks = split_chunks(frames, length)
+    count = max(1, (2 * n_frames + length) // (2 * length))
+    assert [chunk.ravel().tolist() for chunk in chunks] == [
+        list(range(n_frames))[i * length : (i + 1) * length] for i in range(count)
+    ]
+    np.testing.assert_array_equal(join_chunks(chunks, length), frames[: count * length])

@@ -1,0 +1,193 @@
+"""Several spectrograms of the same clips with shared work: what runs the steps over many clips."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from numpy.typing import NDArray
+
+from skaudeep._padding import pad
+from skaudeep._warnings import find_stack_level
+from skaudeep.audio.chain import Signal, extract_clip_views
+from skaudeep.audio.decoding import Clip, list_clips
+from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
+from skaudeep.audio.rates import common_rate, header_rates
+
+MAX_BATCH = 16  # clips per task
+MAX_NAMED = 20  # clips that a warning names
+
+
+def extract_views(extractors: Sequence[Any], X: Any) -> list[NDArray[np.float32]]:
+    """Extract several spectrograms of the same clips, sharing the work that they have in common.
+
+    Each clip is decoded once for each `sampling_rate`, and every further step runs once for all
+    extractors that agree in its parameters and those of the steps before. Four extractors that
+    differ only in `clip_below` cost hardly more than one.
+
+    Parameters
+    ----------
+    extractors : sequence of SpectrogramExtractor
+        The extractors. The first one's `n_jobs` is used.
+    X : sequence of n_clips clips
+        Paths, waveforms or a `(file, start, end)` index, see
+        :meth:`SpectrogramExtractor.transform`.
+
+    Returns
+    -------
+    list of ndarray
+        The result of each extractor's `transform(X)`, bit for bit.
+
+    Raises
+    ------
+    AudioError
+        If a clip cannot be read and an extractor has `on_error="raise"`, if no clip can be read, or
+        if sampling rates differ; see :meth:`SpectrogramExtractor.transform`.
+    ValueError
+        If a parameter is out of its range, or `X` is empty or no sequence of clips.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep import SpectrogramExtractor
+    >>> noise = np.random.default_rng(0).normal(size=(2, 16000))
+    >>> extractors = [
+    ...     SpectrogramExtractor(n_mels=40, sampling_rate=16000, clip_below=db) for db in (-30, -60)
+    ... ]
+    >>> [view.shape for view in extract_views(extractors, noise)]
+    [(2, 24, 40), (2, 24, 40)]
+    """
+    for extractor in extractors:
+        extractor._check_as_fitted()
+    clips = list_clips(X)
+    if not extractors:
+        return []
+    batches, parallel = _in_batches(clips, extractors[0].n_jobs)
+    parameters = [extractor.get_params() for extractor in extractors]
+    with parallel:
+        _check_headers(extractors, clips, batches, parallel)  # minutes before the last is decoded
+        done = parallel(delayed(extract_clip_views)(batch, parameters) for batch in batches)
+    rows = [views for batch in done for views in batch]
+    gathered = [
+        _stack_rows(clips, view, fitted_rate(extractor))
+        for extractor, view in zip(extractors, zip(*rows, strict=True), strict=True)
+    ]
+    # A clip that fails for several extractors is reported once.
+    failed, silent = {}, {}
+    for i, views in enumerate(rows):
+        for view in views:
+            if isinstance(view, AudioError):
+                failed[i] = str(view)
+            elif not (view.values > -1).any():
+                silent[i] = clips[i].name
+    warn_about_clips(list(failed.values()), list(silent.values()), len(clips))
+    return gathered
+
+
+def _in_batches(clips: list[Clip], n_jobs: int | None) -> tuple[list[list[Clip]], Parallel]:
+    """Divide clips into tasks, and return what runs these."""
+    size = min(MAX_BATCH, max(1, len(clips) // (4 * effective_n_jobs(n_jobs))))
+    batches = [clips[i : i + size] for i in range(0, len(clips), size)]
+    # Decoding, FFT and matrix products release the GIL, so threads are enough; an outer
+    # joblib.parallel_config may choose another backend.
+    return batches, Parallel(n_jobs=n_jobs, prefer="threads")
+
+
+def _read_headers(batches: list[list[Clip]], parallel: Parallel) -> list[float | AudioError]:
+    done = parallel(delayed(header_rates)(batch) for batch in batches)
+    return [rate for batch in done for rate in batch]
+
+
+def find_rate(clips: list[Clip], n_jobs: int | None) -> float:
+    """Return the one sampling rate of clips, by the headers of their files.
+
+    Parameters
+    ----------
+    clips : list of Clip
+        The clips. Those without a readable header are left out.
+    n_jobs : int or None
+        Number of threads.
+
+    Returns
+    -------
+    float
+        The rate in Hz.
+
+    Raises
+    ------
+    AudioError
+        If clips have different rates, or no header can be read.
+    ValueError
+        If a clip is a waveform: it carries no rate.
+    """
+    rates = _read_headers(*_in_batches(clips, n_jobs))
+    rate = common_rate(clips, rates)
+    if rate is None:
+        raise all_clips_failed(len(clips), cast(AudioError, rates[0]))
+    return rate
+
+
+def _check_headers(
+    extractors: Sequence[Any],
+    clips: list[Clip],
+    batches: list[list[Clip]],
+    parallel: Parallel,
+) -> None:
+    """Refuse clips whose headers state another sampling rate than the others, or than `fit` saw."""
+    of_files = [extractor for extractor in extractors if extractor.sampling_rate is None]
+    rates = _read_headers(batches, parallel) if of_files else []
+    for extractor in of_files:
+        common_rate(clips, rates, fitted_rate(extractor))
+
+
+def fitted_rate(extractor: Any) -> float | None:
+    """Return the sampling rate in Hz that `fit` has seen, None where there was no `fit`."""
+    return getattr(extractor, "sampling_rate_", None)
+
+
+def _stack_rows(
+    clips: list[Clip], rows: Sequence[Signal | AudioError], fitted_rate: float | None
+) -> NDArray[np.float32]:
+    """Stack the rows of one view, NaN where a clip is shorter or failed."""
+    signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
+    if not signals:
+        first_error: Any = rows[0]
+        raise all_clips_failed(len(rows), first_error)
+    # Once more, for a file that was written to after its header was read.
+    rates = [row if isinstance(row, AudioError) else row.sampling_rate for row in rows]
+    common_rate(clips, rates, fitted_rate)
+    return pad([signals[i].values if i in signals else None for i in range(len(rows))])
+
+
+def warn_about_clips(failed: list[str], silent: list[str], n_clips: int) -> None:
+    """Warn of clips that could not be read and of clips that are silent.
+
+    Parameters
+    ----------
+    failed : list of str
+        Error message of each clip that could not be read.
+    silent : list of str
+        Name of each clip without any level above `clip_below`.
+    n_clips : int
+        Number of all clips.
+
+    Warns
+    -----
+    AudioWarning
+        One for each of the two lists that is not empty; it names the first 20 clips.
+    """
+    for what, which in (
+        ("could not be read; their rows are NaN", failed),
+        ("are silent, or too soft for clip_below; their rows are -1 throughout", silent),
+    ):
+        if which:
+            named = "\n".join(which[:MAX_NAMED])
+            more = f"\nand {len(which) - MAX_NAMED} more" if len(which) > MAX_NAMED else ""
+            warnings.warn(
+                f"{len(which)} of {n_clips} clips {what}:\n{named}{more}",
+                AudioWarning,
+                stacklevel=find_stack_level(),
+            )
