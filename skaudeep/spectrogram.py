@@ -210,18 +210,19 @@ class SpectrogramExtractor(
         that is less than half full is left out, unless it is the only one. None does not split.
     n_chunks : int > 0, default=None
         Largest number of chunks per clip, counted from its start. None keeps all.
-    sampling_rate : float in [1000, 768000], default=None
+    sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz. Files of another rate are resampled to it; None expects all files to
         have the same rate. For waveforms it states their rate and is required.
     n_jobs : int, default=None
         Number of threads; -1 takes all cores, None is 1 unless in a
         :func:`joblib.parallel_config` context, whose backend is used too. The result does not
         depend on it.
-    on_error : {"raise", "nan"}, default="raise"
+    on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`,
         or return a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such
         clips. A classifier that refuses NaN then needs a :class:`~sklearn.impute.SimpleImputer`
-        before it.
+        before it. "read" also reads what is there of a file that is cut short, or whose header
+        does not say how much it holds, with an :class:`~skaudeep.audio.AudioWarning` for each.
 
     See Also
     --------
@@ -270,7 +271,7 @@ class SpectrogramExtractor(
         "n_chunks": [COUNT, None],
         "sampling_rate": [Interval(Real, *SAMPLING_RATES, closed="both"), None],
         "n_jobs": [Integral, None],
-        "on_error": [StrOptions({"raise", "nan"})],
+        "on_error": [StrOptions({"raise", "nan", "read"})],
     }
 
     def __init__(
