@@ -150,7 +150,8 @@ def read_audio(
     ----------
     clip : str, path or array of shape (n_samples,) or (n_channels, n_samples)
         An audio file in any format that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus, MP3,
-        AIFF, ...), or a waveform: floats, int8, int16, int32, or uint8, of which 128 is silence.
+        AIFF, ...) or, with the extra `ffmpeg`, FFmpeg (M4A, AAC, WebM, WMA, ...); or a waveform:
+        floats, int8, int16, int32, or uint8, of which 128 is silence.
     sampling_rate : float > 0, default=None
         Rate of the result in Hz. A file of another rate is resampled to it (soxr, high quality);
         None keeps the file's rate. For a waveform it states the rate of the waveform and is

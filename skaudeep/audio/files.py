@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skaudeep.audio.errors import AudioError
+from skaudeep.audio.ffmpeg import FfmpegFile, needs_ffmpeg
 from skaudeep.audio.formats import full_scale, seeks
 from skaudeep.audio.headers import Flaw, contradiction, examine
 from skaudeep.audio.repairs import RepairedFile
@@ -83,20 +84,28 @@ class AudioFile:
         self.flaw: Flaw | None = None
         self._content: RepairedFile | None = None
         with errors_about(name):
-            # As bytes on POSIX: there a name need not be text, and soundfile insists on text.
-            self._file = _open_libsndfile(os.fsencode(name) if os.name == "posix" else name)
+            self._file: soundfile.SoundFile | FfmpegFile
+            if needs_ffmpeg(name):
+                self._file = FfmpegFile(name)
+            else:
+                # As bytes on POSIX: there a name need not be text, and soundfile insists on text.
+                self._file = _open_libsndfile(os.fsencode(name) if os.name == "posix" else name)
             try:
                 self.info = self._examine(on_error)
             except BaseException:
                 self.close()
                 raise
-        self.seeks = seeks(self.info.format, self.info.subtype)
+        is_libsndfiles = not isinstance(self._file, FfmpegFile)
+        self.seeks = is_libsndfiles and seeks(self.info.format, self.info.subtype)
 
     def _examine(self, on_error: OnFlaw) -> AudioInfo:
         if self._file.format == "RAW":  # libsndfile goes by names like a.vox and a.gsm
             raise _headerless(self.name, os.path.splitext(self.name)[1])
         check_facts(self.name, self._file.samplerate, self._file.channels)
-        found = examine(self.name, self._file)
+        if isinstance(self._file, FfmpegFile):
+            found = self._file.examine()
+        else:
+            found = examine(self.name, self._file)
         flaw = found.flaw
         if flaw and not flaw.is_harmless and (on_error == "raise" or not flaw.is_readable):
             remedy = READ if flaw.is_readable else RESTORE
@@ -142,7 +151,7 @@ class AudioFile:
     def read_range(self, first: int, last: int) -> NDArray[np.float32]:
         """Read the samples from `first` to `last`; `first` is 0 unless :attr:`seeks` holds."""
         with errors_about(self.name):
-            if first:
+            if first and not isinstance(self._file, FfmpegFile):
                 self._file.seek(first)
         return self.read(last - first)
 

@@ -1,5 +1,6 @@
 """Segments of files that decode from their start only: one pass for all segments of a file."""
 
+import atexit
 import os
 import threading
 from collections import OrderedDict, deque
@@ -40,8 +41,8 @@ class Decoding:
     def __init__(self, file: AudioFile, on_error: OnFlaw) -> None:
         self.info: AudioInfo = file.info
         self.flaw: Flaw | None = file.flaw
-        self._file, self._on_error = file, on_error
-        self._path = os.path.abspath(file.name)
+        self._file: AudioFile | None = file
+        self._path, self._on_error = os.path.abspath(file.name), on_error
         self._lock = threading.Lock()
         self._begin()
 
@@ -65,23 +66,40 @@ class Decoding:
         """
         with self._lock:
             if first < self._first:
-                self._file.close()
-                self._file = AudioFile(self._path, self._on_error)
+                self._close()
                 self._begin()
-            while self._position < last and self._decode():
+            while self._position < min(last, self.info.n_samples):
+                if self._file is None:
+                    self._begin()
+                    self._file = AudioFile(self._path, self._on_error)
+                if not self._decode(self._file):
+                    break
                 self._forget(first)
+            if self._position >= self.info.n_samples:
+                self._close()
             return self._slice(first, last)
 
-    def _decode(self) -> bool:
+    def _decode(self, file: AudioFile) -> bool:
         """Decode another block; return whether there was one."""
         n_samples = self.info.n_samples - self._position
         if self.info.format != "SDS":  # libsndfile decodes MIDI sample dumps rightly only at once
             n_samples = min(n_samples, BLOCK)
-        block = self._file.read(n_samples)
+        block = file.read(n_samples)
         self._blocks.append(block)
         self._n_bytes += block.nbytes
         self._position += block.shape[1]
         return block.size > 0
+
+    def close(self) -> None:
+        """Close the file and drop its samples. Reading opens it again."""
+        with self._lock:
+            self._close()
+            self._begin()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _forget(self, first: int) -> None:
         """Drop the oldest blocks, if there are too many, but none from sample `first` on."""
@@ -104,15 +122,27 @@ _decodings: OrderedDict[tuple, Decoding] = OrderedDict()
 _lock = threading.Lock()
 
 
-def _forget_all() -> None:
-    """Forget decodings of the parent process, whose threads may have held their locks."""
+def _begin_in_child() -> None:
+    """Forget the decodings of the parent process, whose threads may have held their locks."""
     global _lock
     _lock = threading.Lock()
+    for decoding in _decodings.values():
+        decoding._close()
     _decodings.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
+@atexit.register
+def close_all() -> None:
+    """Close all files and drop their samples."""
+    with _lock:
+        closed = list(_decodings.values())
+        _decodings.clear()
+    for decoding in closed:
+        decoding.close()
 
 
 def _key(name: str, on_error: OnFlaw) -> tuple:
@@ -162,7 +192,11 @@ def keep_decoding(file: AudioFile, on_error: OnFlaw) -> Decoding:
     """
     decoding = Decoding(file, on_error)
     with _lock:
-        _decodings[_key(file.name, on_error)] = decoding
+        key = _key(file.name, on_error)
+        dropped = [_decodings.pop(key)] if key in _decodings else []
+        _decodings[key] = decoding
         while len(_decodings) > MAX_OPEN:
-            _decodings.popitem(last=False)
+            dropped.append(_decodings.popitem(last=False)[1])
+    for other in dropped:
+        other.close()
     return decoding

@@ -9,12 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from skaudeep._warnings import find_stack_level
-
-# Formats that libsndfile decodes, by their usual endings.
-AUDIO_SUFFIXES = {
-    *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
-    *(".rf64", ".snd", ".w64", ".wav"),
-}
+from skaudeep.audio.formats import AUDIO_SUFFIXES
 
 
 def check_folder(path: str | os.PathLike[str]) -> Path:

@@ -43,6 +43,11 @@ def written(path: Path, container: str, subtype: str, rate: int, seconds: float 
     return path
 
 
+@pytest.fixture(autouse=True)
+def _nothing_decoded():
+    segments.close_all()
+
+
 @pytest.fixture
 def n_decoded(monkeypatch):
     """Count decoded samples."""
@@ -144,12 +149,17 @@ def test_threads_share_a_decoding(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_process_forgets_the_decodings_of_its_parent(tmp_path):
     path = written(tmp_path / "a.mp3", "MP3", "MPEG_LAYER_III", 16_000)
-    read_audio(path, start=1, end=2)
-    assert segments._decodings
-    segments._forget_all()
-    assert not segments._decodings
+    other = written(tmp_path / "b.mp3", "MP3", "MPEG_LAYER_III", 8000)
+    read_audio(other, start=1, end=2)
+    piece = read_audio(path, start=1, end=2)[0]
+    if (child := os.fork()) == 0:
+        same = np.array_equal(read_audio(path, start=1, end=2)[0], piece)
+        os._exit(0 if same and len(segments._decodings) == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    np.testing.assert_array_equal(read_audio(path, start=1, end=2)[0], piece)
 
 
 def test_lossy_and_block_codings_do_not_seek():
@@ -157,3 +167,17 @@ def test_lossy_and_block_codings_do_not_seek():
     for container, subtype in CODINGS:
         if subtype.endswith(("ADPCM", "ADPCM_16", "GSM610", "VORBIS", "OPUS", "LAYER_III")):
             assert not seeks(container, subtype)
+
+
+def test_few_files_stay_open(tmp_path):
+    for number in range(9):
+        path = written(tmp_path / f"{number}.ogg", "OGG", "VORBIS", 16_000)
+        read_audio(path, start=1, end=2)
+    open_files = [d for d in segments._decodings.values() if d._file is not None]
+    assert len(open_files) == len(segments._decodings) == segments.MAX_OPEN
+    first = next(iter(segments._decodings.values()))
+    piece = first.read_range(160, 320)
+    first.close()  # as where another thread still reads from it
+    np.testing.assert_array_equal(first.read_range(160, 320), piece)
+    read_audio(path, start=11, end=12)  # all is decoded
+    assert segments.find_decoding(str(path), "raise")._file is None
