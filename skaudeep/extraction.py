@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,9 +22,10 @@ from skaudeep._files import check_compression, check_writable
 from skaudeep._journal import Journal, record
 from skaudeep._padding import pad
 from skaudeep._version import __version__
+from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import extract_clip_views
 from skaudeep.audio.decoding import Clip, list_clips
-from skaudeep.audio.errors import AudioError, all_clips_failed
+from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
 from skaudeep.audio.rates import common_rate
 
 # Every worker process imports this module. What only the caller needs, such as scikit-learn and
@@ -60,9 +62,9 @@ def extract_to_netcdf(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set whose `data` are clips, as every reader of :mod:`skaudeep.datasets` returns it.
     extractor : SpectrogramExtractor
-        The extractor with its parameters. With `on_error="nan"`, a clip that cannot be read gets a
-        row of NaN, the reason is stored in the variable `error`, and one warning names all such
-        clips. They are tried again when an interrupted extraction is continued.
+        The extractor with its parameters. With `on_error="nan"` or "read", a clip that cannot be
+        read gets a row of NaN, the reason is stored in the variable `error`, and one warning names
+        all such clips. They are tried again when an interrupted extraction is continued.
     path : str or Path
         The file to write. It is replaced if it exists.
     compression : int in [0, 9], default=0
@@ -126,8 +128,10 @@ def extract_to_netcdf(
         bunch = complete_bunch(bunch)
         clips = list_clips(bunch.data)
         parameters = extractor.get_params()
-        # Neither changes a spectrogram.
-        del parameters["n_jobs"], parameters["on_error"]
+        # Neither changes a spectrogram, but for "read".
+        del parameters["n_jobs"]
+        if parameters["on_error"] != "read":
+            del parameters["on_error"]
         task = repr((__version__, parameters, bunch.filenames.tolist(), digest(bunch.data)))
         with Journal(file.with_name(file.name + ".partial"), task, len(clips)) as journal:
             errors = _extract(clips, extractor, journal, workers)
@@ -163,7 +167,9 @@ def _extract(
     """Extract the clips that the journal lacks; return the errors of clips that failed, by row."""
     errors: dict[int, AudioError] = {}
     # With "nan" the workers return errors; they are raised here, once finished clips are stored.
-    parameters = extractor.get_params() | {"on_error": "nan"}
+    parameters = extractor.get_params()
+    if extractor.on_error == "raise":
+        parameters["on_error"] = "nan"
     n_clips, n_bytes = 0, 1
 
     def tasks() -> Iterator[tuple[list[int], list[Clip], dict[str, Any]]]:
@@ -180,7 +186,9 @@ def _extract(
     _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal, extractor)
     todo = deque(np.flatnonzero(~journal.done).tolist())
     while todo:  # again, because a task may return before its last clips
-        for rows, views in _run_tasks(tasks(), workers):
+        for rows, views, remarks in _run_tasks(tasks(), workers):
+            for remark in remarks:
+                warnings.warn(remark, AudioWarning, stacklevel=find_stack_level())
             todo.extendleft(reversed(rows[len(views) :]))
             rows = rows[: len(views)]
             records = [view for view in views if isinstance(view, bytes)]
@@ -216,22 +224,28 @@ def _fingerprint(clip: Clip) -> int:
     return zlib.crc32(f"{status.st_size} {status.st_mtime_ns}".encode())
 
 
-# Rows of a task, and a record or an error for each of the first of them.
-Result = tuple[list[int], list[bytes | AudioError]]
+# Rows of a task, a record or an error for each of the first of them, and warnings about them.
+Result = tuple[list[int], list[bytes | AudioError], list[str]]
 
 
 def _extract_batch(rows: list[int], clips: list[Clip], parameters: dict[str, Any]) -> Result:
     """Extract clips until their spectrograms exceed `BATCH_BYTES`."""
     views: list[bytes | AudioError] = []
     n_bytes = 0
-    for row, clip in zip(rows, clips, strict=True):
-        fingerprint = _fingerprint(clip)  # before decoding, so that a change meanwhile is noticed
-        ((view,),) = extract_clip_views([clip], [parameters])
-        views.append(view if isinstance(view, AudioError) else record(row, *view, fingerprint))
-        n_bytes += 0 if isinstance(view, AudioError) else view.values.nbytes
-        if n_bytes > BATCH_BYTES:
-            break
-    return rows, views
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AudioWarning)
+        for row, clip in zip(rows, clips, strict=True):
+            fingerprint = _fingerprint(clip)  # before decoding: a change meanwhile is noticed
+            ((view,),) = extract_clip_views([clip], [parameters])
+            views.append(view if isinstance(view, AudioError) else record(row, *view, fingerprint))
+            n_bytes += 0 if isinstance(view, AudioError) else view.values.nbytes
+            if n_bytes > BATCH_BYTES:
+                break
+    remarks = [str(entry.message) for entry in caught if entry.category is AudioWarning]
+    for entry in caught:
+        if entry.category is not AudioWarning:
+            warnings.warn_explicit(entry.message, entry.category, entry.filename, entry.lineno)
+    return rows, views, remarks
 
 
 class Workers(NamedTuple):

@@ -121,11 +121,12 @@ class SpectrogramExtractor(
         Number of threads; -1 takes all cores, None is 1 unless in a
         :func:`joblib.parallel_config` context, whose backend is used too. The result does not
         depend on it.
-    on_error : {"raise", "nan"}, default="raise"
+    on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`,
         or return a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such
         clips. A classifier that refuses NaN then needs a :class:`~sklearn.impute.SimpleImputer`
-        before it.
+        before it. "read" also reads what is there of a file that is cut short, or whose header
+        does not say how much it holds, with an :class:`~skaudeep.audio.AudioWarning` for each.
     adapt : bool, default=False
         Whether to adapt the parameters above to recordings that they do not suit, where False
         refuses these. A clip shorter than a window is padded with zeros to three frames, at its end
@@ -194,7 +195,7 @@ class SpectrogramExtractor(
         "n_chunks": [COUNT, None],
         "sampling_rate": [Interval(Real, *SAMPLING_RATES, closed="both"), None],
         "n_jobs": [Integral, None],
-        "on_error": [StrOptions({"raise", "nan"})],
+        "on_error": [StrOptions({"raise", "nan", "read"})],
         "adapt": ["boolean"],
     }
 

@@ -406,3 +406,18 @@ def test_extraction_keeps_finished_clips_when_the_disk_is_full(tmp_path: Path, s
     assert 10_000 < (tmp_path / "a.nc.partial").stat().st_size <= 20_000
     extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "a.nc")
     assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_warnings_about_cut_files_come_from_worker_processes_too(
+    tmp_path: Path, files: Bunch, n_jobs: int | None
+):
+    for path in files.data[-2:]:
+        Path(path).write_bytes(Path(path).read_bytes()[:-2000])
+    extractor = SpectrogramExtractor(n_mels=20, n_jobs=n_jobs, on_error="read")
+    with pytest.warns(AudioWarning, match="is cut short") as caught:
+        stored = extract_to_netcdf(files, extractor, tmp_path / "a.nc")
+    assert len({str(warning.message) for warning in caught}) == 2
+    assert set(stored.errors) == {""}
+    with pytest.raises(AudioError, match="is cut short"):
+        extract_to_netcdf(files, SpectrogramExtractor(n_mels=20, n_jobs=n_jobs), tmp_path / "b.nc")

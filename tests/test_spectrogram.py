@@ -23,6 +23,7 @@ from sklearn.utils import get_tags
 import skaudeep.audio.chain
 from skaudeep import BandStatistics, FeatureFusion
 from skaudeep.audio.errors import AudioError, AudioWarning
+from skaudeep.audio.files import AudioFile
 from skaudeep.audio.spectra import mel_filters, rescale
 from skaudeep.datasets import make_sounds
 from skaudeep.spectrogram import SpectrogramExtractor, extract_views
@@ -935,3 +936,54 @@ def test_to_audio_refuses_invalid_spectrograms(X, parameters, message):
     extractor = SpectrogramExtractor(n_mels=40, sampling_rate=RATE).set_params(**parameters)
     with pytest.raises(ValueError, match=message):
         extractor.to_audio(X)
+
+
+# --- durations and cut files
+
+
+@pytest.mark.parametrize("align", ["start", "center"])
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3"])
+def test_a_duration_decodes_no_more_than_it_needs(tmp_path, monkeypatch, name, align):
+    path = tmp_path / name
+    soundfile.write(path, noise(RATE * 60), RATE)
+    whole = skaudeep.audio.read_audio(path)[0][0]
+    decoded = []
+    read = AudioFile.read
+    monkeypatch.setattr(
+        AudioFile, "read", lambda self, n: decoded.append(read(self, n)) or decoded[-1]
+    )
+    extractor = SpectrogramExtractor(n_mels=40, duration=2, align=align, sampling_rate=RATE)
+    got = extractor.transform([path])
+    n_decoded = sum(block.shape[1] for block in decoded)
+    assert n_decoded <= (RATE * 33 if name == "a.mp3" and align == "center" else RATE * 7)
+    np.testing.assert_array_equal(got, extractor.transform([whole]))
+
+
+def test_a_cut_file_is_read_as_far_as_it_goes_on_request(tmp_path):
+    paths = [tmp_path / "whole.wav", tmp_path / "cut.wav", tmp_path / "text.wav"]
+    for path in paths[:2]:
+        soundfile.write(path, noise(), RATE)
+    paths[1].write_bytes(paths[1].read_bytes()[:-9998])
+    paths[2].write_text("no audio")
+    extractor = SpectrogramExtractor(n_mels=20, on_error="read")
+    with pytest.warns(AudioWarning) as caught:
+        got = extractor.transform(paths)
+    messages = [str(warning.message) for warning in caught]
+    assert any("cut.wav: is cut short" in message for message in messages)
+    assert any("1 of 3 clips could not be read; their rows are NaN" in m for m in messages)
+    n_frames = np.isfinite(got[:, :, 0]).sum(axis=1)
+    assert n_frames.tolist() == [24, 16, 0]
+    samples = soundfile.read(paths[0])[0][: RATE - 9998 // 2]
+    alone = SpectrogramExtractor(n_mels=20, sampling_rate=RATE).transform([samples])[0]
+    np.testing.assert_array_equal(got[1, : len(alone)], alone)
+    with pytest.raises(AudioError, match=r'on_error="read"'):
+        SpectrogramExtractor(n_mels=20).transform(paths[:2])
+
+
+def test_whales_are_extracted_at_their_rates():
+    """Recordings at 100 and 250 Hz are real, and so is ultrasound at 1 MHz."""
+    for rate in (100, 250, 1_000_000):
+        window = 64 / rate
+        tone_ = tone(rate / 8, 4000, rate)
+        extractor = SpectrogramExtractor(window, n_mels=None, sampling_rate=rate)
+        assert (extractor.transform([tone_])[0].argmax(axis=1) == 8).all()

@@ -56,10 +56,19 @@ class Signal(NamedTuple):
     sampling_rate: float
 
 
-def _read_audio(clip: Clip, sampling_rate: float | None) -> Signal:
-    return Signal(
-        *read_audio(clip.source, sampling_rate=sampling_rate, start=clip.start, end=clip.end)
+def _read_audio(
+    clip: Clip, sampling_rate: float | None, duration: float | None, align: Align, on_error: str
+) -> Signal:
+    samples_and_rate = read_audio(
+        clip.source,
+        sampling_rate=sampling_rate,
+        start=clip.start,
+        end=clip.end,
+        duration=duration,
+        align=align,
+        on_error="read" if on_error == "read" else "raise",
     )
+    return Signal(*samples_and_rate)
 
 
 def _pad_or_cut(signal: Signal, duration: float | None, align: Align) -> Signal:
@@ -178,7 +187,7 @@ def _rescale(
 
 FRAME_PARAMETERS = ("window_duration", "hop_duration", "adapt")
 STEPS: tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...] = (
-    (_read_audio, ("sampling_rate",)),
+    (_read_audio, ("sampling_rate", "duration", "align", "on_error")),
     (_pad_or_cut, ("duration", "align")),
     (_mix_channels, ("channel",)),
     (_pre_emphasize, ("pre_emphasis",)),

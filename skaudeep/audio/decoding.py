@@ -3,9 +3,7 @@
 import math
 import os
 import re
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
 from numbers import Real
 from typing import Any, Literal, NamedTuple
 
@@ -13,35 +11,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skaudeep._padding import row_lengths
-from skaudeep.audio.errors import AudioError
-from skaudeep.audio.headers import contradiction, missing_bytes, ogg_fault, states_length
+from skaudeep._warnings import find_stack_level
+from skaudeep.audio.errors import AudioError, AudioWarning
+from skaudeep.audio.files import (
+    MAX_CHANNELS,
+    READ,
+    AudioFile,
+    OnFlaw,
+)
+from skaudeep.audio.files import (
+    SAMPLING_RATES as SAMPLING_RATES,
+)
+from skaudeep.audio.files import (
+    AudioInfo as AudioInfo,
+)
+from skaudeep.audio.formats import to_full_scale
+from skaudeep.audio.segments import Decoding, find_decoding, keep_decoding
 
-SAMPLING_RATES = (1, 10_000_000)  # Hz; a rate outside this range comes from a broken header
-MAX_CHANNELS = 64
-# The largest length that a FLAC header can hold. libsndfile reports more where it knows none.
-MAX_SAMPLES = 2**36
 END_TOLERANCE = 0.001  # seconds that a segment may end after its file: times are often rounded
-RESTORE = "Restore it from its source or leave it out"
+MARGIN = 4096  # samples, at the lower of two rates, on which a resampled one may depend
 
 Channel = Literal["mean", "left", "right", "difference"] | int
 Align = Literal["start", "center"]
 # What tables hold where a time is missing, in lower case.
 _NO_TIME = ("", "?", "nat", "nan", "na", "n/a", "<na>", "none", "null")
-
-
-class AudioInfo(NamedTuple):
-    """What the header of an audio file says."""
-
-    n_samples: int
-    n_channels: int
-    sampling_rate: int
-    format: str
-    subtype: str
-
-    @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        return self.n_samples / self.sampling_rate
 
 
 class Clip(NamedTuple):
@@ -203,6 +196,9 @@ def read_audio(
     sampling_rate: float | None = None,
     start: float = 0.0,
     end: float | None = None,
+    duration: float | None = None,
+    align: Align = "start",
+    on_error: OnFlaw = "raise",
 ) -> tuple[NDArray[np.float32], float]:
     """Read a clip, or a piece of it.
 
@@ -210,34 +206,51 @@ def read_audio(
     ----------
     clip : str, path or array of shape (n_samples,) or (n_channels, n_samples)
         An audio file in any format that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus, MP3,
-        AIFF, ...), or a waveform.
+        AIFF, ...) or, with the extra `ffmpeg`, FFmpeg (M4A, AAC, WebM, WMA, ...); or a waveform:
+        floats, int8, int16, int32, or uint8, of which 128 is silence.
     sampling_rate : float > 0, default=None
         Rate of the result in Hz. A file of another rate is resampled to it (soxr, high quality);
         None keeps the file's rate. For a waveform it states the rate of the waveform and is
         required.
     start : float >= 0, default=0.0
-        Time of the first sample in seconds. Files are not decoded before it.
+        Time of the first sample in seconds.
     end : float > start, default=None
         Time in seconds at which to stop; None reads to the end. A time up to 1 ms after the end,
         as rounding makes it, is the end.
+    duration : float > 0, default=None
+        How many seconds are wanted between `start` and `end`; more are not decoded. Nothing is
+        padded where there are fewer, see :func:`pad_or_cut`.
+    align : {"start", "center"}, default="start"
+        Which part of a longer clip `duration` keeps: its start or its middle.
+    on_error : {"raise", "read"}, default="raise"
+        What to do with a file that holds less than its header announces, or whose header does not
+        say how much: raise, or read what is there, with an :class:`AudioWarning`.
 
     Returns
     -------
     samples : ndarray of shape (n_channels, n_samples), float32
-        Full scale of integer formats is [-1, 1]; float formats are as stored.
+        Full scale of integers is [-1, 1]; floats are as stored.
     sampling_rate : float
         Rate of the samples in Hz.
 
     Raises
     ------
     AudioError
-        If the clip is missing, no regular file, not audio, empty, cut short (fewer samples than
-        its header announces; an Ogg page missing or damaged), if its header contradicts itself,
-        if a sample is NaN or infinite, if its rate lies outside 1 to 768 kHz, if it has more than
-        64 channels, or if it ends before `end`. An MP3 without a Xing, Info or VBRI header does
-        not state its length: libsndfile guesses it, and a cut is not noticed.
+        If the clip is missing, no regular file, not audio, empty, cut short (fewer samples, frames
+        or bytes than its header announces; an Ogg page missing or damaged), if its header
+        contradicts itself, if a sample is NaN or infinite, if its rate lies outside 1 Hz to
+        10 MHz, if it has more than 64 channels, or if it ends before `end`.
     ValueError
         If `clip` is a waveform and `sampling_rate` is None.
+
+    Notes
+    -----
+    A piece has the very samples that the whole file has there. PCM, FLAC and ALAC are decoded from
+    the piece on, other codings from the start of the file. The decoder of such a file is kept, for
+    the last four of them, and goes on from piece to piece.
+
+    Headers of IRCAM, PAF, PVF and Sound Designer II files state no length. A cut is noticed there
+    only if it lies within a sample.
 
     Examples
     --------
@@ -246,32 +259,52 @@ def read_audio(
     >>> samples.shape, samples.dtype, rate
     ((1, 12000), dtype('float32'), 16000)
     """
+    if on_error not in ("raise", "read"):
+        raise ValueError(f'on_error={on_error!r}, expected "raise" or "read".')
     if not isinstance(clip, str | bytes | os.PathLike):
-        return _read_array(clip, sampling_rate, start, end)
+        return _read_array(clip, sampling_rate, start, end, duration, align)
     name = os.fsdecode(clip)
-    with _open(name) as file:
-        rate = file.samplerate
-        first, last = _bounds(name, file.frames, rate, start, end)
-        if first > 0:  # some formats cannot seek
-            file.seek(first)
-        samples = file.read(last - first, dtype="float32", always_2d=True).T
-        n_decoded = samples.shape[1]
-        if n_decoded < last - first and (file.format != "MP3" or states_length(name)):
-            reason = f"holds {first + n_decoded} of the {last} samples it announces"
-            raise AudioError(name, f"is cut short: {reason}", RESTORE, "cut short")
+    file: AudioFile | Decoding = find_decoding(name, on_error) or AudioFile(name, on_error)
+    n_samples, rate = file.info.n_samples, file.info.sampling_rate
+    new_rate = sampling_rate or rate
+    try:
+        first, last = _bounds(name, n_samples, rate, start, end)
+        part = _part(last - first, rate, new_rate, duration, align)
+        first, last = first + part.first, first + part.last
+        if isinstance(file, AudioFile) and not file.seeks and (first, last) != (0, n_samples):
+            file = keep_decoding(file, on_error)
+        samples = file.read_range(first, last)
+    except AudioError as error:
+        raise error.renamed(name) from error
+    finally:
+        if isinstance(file, AudioFile):
+            file.close()
+    n_decoded = samples.shape[1]
+    if n_decoded < last - first and (on_error == "raise" or not n_decoded):
+        reason = f"holds {first + n_decoded} of the {last} samples it announces"
+        raise AudioError(name, f"is cut short: {reason}", READ, "cut short")
     _check_finite(name, samples)
-    if sampling_rate is not None and sampling_rate != rate:
-        return resample(samples, rate, sampling_rate), sampling_rate
-    return np.ascontiguousarray(samples), rate
+    if file.flaw and not file.flaw.is_harmless:
+        warnings.warn(
+            f"{name if name.isprintable() else repr(name)}: {file.flaw.reason}; what is there was "
+            "read",
+            AudioWarning,
+            stacklevel=find_stack_level(),
+        )
+    if new_rate != rate:
+        samples = resample(samples, rate, new_rate)
+    return np.ascontiguousarray(samples[:, part.skip : part.stop]), new_rate
 
 
-def audio_info(path: str | os.PathLike) -> AudioInfo:
+def audio_info(path: str | os.PathLike, on_error: OnFlaw = "raise") -> AudioInfo:
     """Read the header of an audio file.
 
     Parameters
     ----------
     path : str or path
-        An audio file in any format that libsndfile reads.
+        An audio file in any format that :func:`read_audio` reads.
+    on_error : {"raise", "read"}, default="raise"
+        As for :func:`read_audio`.
 
     Returns
     -------
@@ -294,12 +327,17 @@ def audio_info(path: str | os.PathLike) -> AudioInfo:
     ...     audio_info(path)
     AudioInfo(n_samples=800, n_channels=2, sampling_rate=8000, format='WAV', subtype='PCM_16')
     """
-    with _open(os.fsdecode(path)) as file:
-        return AudioInfo(file.frames, file.channels, file.samplerate, file.format, file.subtype)
+    with AudioFile(os.fsdecode(path), on_error) as file:
+        return file.info
 
 
 def _read_array(
-    waveform: ArrayLike, sampling_rate: float | None, start: float, end: float | None
+    waveform: ArrayLike,
+    sampling_rate: float | None,
+    start: float,
+    end: float | None,
+    duration: float | None,
+    align: Align,
 ) -> tuple[NDArray[np.float32], float]:
     samples = np.asarray(waveform)
     if samples.dtype.kind not in "iuf" or samples.ndim not in (1, 2):
@@ -314,7 +352,7 @@ def _read_array(
             "Set sampling_rate=."
         )
     name = f"waveform of shape {samples.shape}"
-    samples = np.atleast_2d(samples).astype(np.float32, copy=False)
+    samples = np.atleast_2d(samples)
     if samples.shape[0] > MAX_CHANNELS:
         raise AudioError(
             name,
@@ -322,97 +360,55 @@ def _read_array(
             "Channels come first: pass its transpose if it is (n_samples, n_channels)",
         )
     first, last = _bounds(name, samples.shape[1], sampling_rate, start, end)
-    samples = samples[:, first:last]
+    part = _part(last - first, sampling_rate, sampling_rate, duration, align)
+    samples = samples[:, first + part.first : first + part.last]
+    try:
+        samples = to_full_scale(samples)
+    except TypeError:
+        raise AudioError(
+            name,
+            f"holds {samples.dtype} samples, of which nobody knows what full scale is; expected "
+            "floats, int8, int16, int32 or uint8",
+            "Divide it by its full scale, as floats",
+        ) from None
     _check_finite(name, samples)
     return samples, sampling_rate
 
 
-@contextmanager
-def _open(name: str) -> Iterator[Any]:
-    """Open an audio file whose header can be believed; whatever fails inside is an AudioError."""
-    import soundfile
+class _Part(NamedTuple):
+    """Which samples to read, and which of those, resampled, to keep."""
 
-    _check_regular_file(name)
-    try:
-        # As bytes on POSIX: there a name need not be text, and soundfile insists on text.
-        with soundfile.SoundFile(os.fsencode(name) if os.name == "posix" else name) as file:
-            _check_header(name, file)
-            yield file
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip().rstrip(".")
-        if reason.startswith("File does not exist"):  # of an MP3 without one good frame
-            reason = "Format not recognised"
-        raise AudioError(
-            name,
-            f"cannot be decoded ({reason})",
-            "It is damaged or no audio; convert it again or leave it out",
-        ) from error
-    except MemoryError as error:
-        raise AudioError(
-            name,
-            "does not fit into memory",
-            "Read it in pieces with a (file, start, end) index",
-            "settings",
-        ) from error
+    first: int
+    last: int
+    skip: int = 0
+    stop: int | None = None
 
 
-def _check_regular_file(name: str) -> None:
-    """Report faults that libsndfile only calls 'System error', before a pipe could block."""
-    try:
-        status = os.stat(name)
-    except FileNotFoundError:
-        raise AudioError(
-            name, "no such file", "Check the path and the folder it is in", "missing"
-        ) from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or str(error)
-        raise AudioError(name, f"cannot be opened ({reason})", "Check its path") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise AudioError(name, "is a directory, not a file", "Pass the files in it")
-    if not stat.S_ISREG(status.st_mode):
-        raise AudioError(name, "is a pipe or device, not a file", "Save the sound to a file first")
-    if name.lower().endswith(".raw"):  # soundfile goes by the name
-        raise AudioError(
-            name,
-            "is headerless by its name (.raw): its rate, channels and format are unknown",
-            "Convert it to WAV, or pass its samples as an array",
-        )
-    if status.st_size == 0:
-        raise AudioError(name, "the file is empty (0 bytes)", "Restore it or leave it out", "empty")
-    if not os.access(name, os.R_OK):
-        raise AudioError(name, "may not be read (permission denied)", "Change its permissions")
-
-
-def _check_header(name: str, file: Any) -> None:
-    low, high = SAMPLING_RATES
-    if not low <= file.samplerate <= high:
-        raise AudioError(
-            name,
-            f"its header states a sampling rate of {file.samplerate} Hz, outside {low} to {high}",
-            "The header is damaged; convert the file again or leave it out",
-        )
-    if not 1 <= file.channels <= MAX_CHANNELS:
-        raise AudioError(
-            name,
-            f"its header states {file.channels} channels, more than {MAX_CHANNELS}",
-            "The header is damaged, or the channels belong into several files: split the file",
-        )
-    if file.frames >= MAX_SAMPLES:
-        raise AudioError(
-            name,
-            "its header does not state how many samples there are",
-            "Convert it again, from a file and not through a pipe",
-        )
-    # libsndfile quietly trusts the file's end over its header, and says so only in its log.
-    if reason := missing_bytes(file.extra_info):
-        raise AudioError(name, f"is cut short: {reason}", RESTORE, "cut short")
-    plain = file.subtype.startswith(("PCM_", "FLOAT", "DOUBLE"))
-    if plain and (reason := contradiction(file.extra_info)):
-        raise AudioError(name, f"its header {reason}", RESTORE)
-    if file.format == "OGG" and (reason := ogg_fault(name)):
-        raise AudioError(name, f"is cut short or damaged: {reason}", RESTORE, "cut short")
-    if file.frames == 0:
-        raise AudioError(name, "holds no samples", "Record it again or leave it out", "empty")
+def _part(
+    n_samples: int, rate: float, new_rate: float, duration: float | None, align: Align
+) -> _Part:
+    """Choose what to read of `n_samples` for `duration` seconds of them at `new_rate`."""
+    whole = _Part(0, n_samples)
+    if duration is None:
+        return whole
+    wanted = round(duration * new_rate)
+    n_resampled = n_samples if rate == new_rate else math.floor(n_samples * new_rate / rate + 0.5)
+    if n_resampled <= wanted:
+        return whole
+    skip = 0 if align == "start" else (n_resampled - wanted) // 2
+    if rate == new_rate:
+        return _Part(skip, skip + wanted)
+    ratio = rate / new_rate
+    margin = math.ceil(MARGIN * max(1, ratio))
+    last = min(n_samples, math.ceil((skip + wanted) * ratio) + margin)
+    # Samples of both rates coincide at multiples of these steps.
+    divisor = math.gcd(int(rate), int(new_rate))
+    step, new_step = int(rate) // divisor, int(new_rate) // divisor
+    n_steps = max(0, math.floor(skip * ratio) - margin) // step
+    if rate != int(rate) or new_rate != int(new_rate):
+        n_steps = 0
+    skip -= n_steps * new_step
+    return _Part(n_steps * step, last, skip, skip + wanted)
 
 
 def _bounds(
@@ -480,12 +476,12 @@ def resample(
 def pad_or_cut(
     samples: NDArray[np.float32], sampling_rate: float, duration: float, align: Align = "start"
 ) -> NDArray[np.float32]:
-    """Cut a waveform to a duration, or pad it with zeros.
+    """Cut a waveform to a duration, or pad it with silence.
 
     Parameters
     ----------
     samples : ndarray of shape (..., n_samples)
-        The waveform.
+        The waveform. Silence is 128 in one of uint8 and 0 in others.
     sampling_rate : float > 0
         Rate of the waveform in Hz.
     duration : float > 0
@@ -512,7 +508,8 @@ def pad_or_cut(
     before = 0 if align == "start" else abs(missing) // 2
     if missing <= 0:
         return samples[..., before : before + wanted]
-    padded = np.zeros((*samples.shape[:-1], wanted), samples.dtype)
+    silence = 128 if samples.dtype == np.uint8 else 0
+    padded = np.full((*samples.shape[:-1], wanted), silence, samples.dtype)
     padded[..., before : before + samples.shape[-1]] = samples
     return padded
 

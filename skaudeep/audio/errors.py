@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-Fault = Literal["missing", "unreadable", "cut short", "not finite", "empty", "settings"]
+Fault = Literal[
+    "missing", "unreadable", "cut short", "wrong header", "not finite", "empty", "settings"
+]
 
 
 class AudioError(ValueError):
@@ -24,6 +26,8 @@ class AudioError(ValueError):
         - "unreadable": the file cannot be opened or decoded, its header is invalid, or the object
           is neither a path nor a waveform.
         - "cut short": the file holds less than it announces, or a part of it is damaged.
+        - "wrong header": the header announces another length than there is, although nothing seems
+          to be missing.
         - "not finite": samples are NaN or infinite.
         - "empty": the file has no bytes, or no samples.
         - "settings": the clip itself can be read, but not with the parameters in use: the wanted

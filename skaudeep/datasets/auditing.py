@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _ADVICE = {
     "unreadable": None,
     "truncated": None,
+    "wrong header": "Convert the file again, or mend its header",
     "non-finite": None,
     "silent": "Listen to it; leave it out if nothing is audible",
     "clipped": "Listen to it; record or export it again at a lower level if it matters",
@@ -39,9 +40,15 @@ _ADVICE = {
     "duplicate on both sides": "Keep one of them, or give both the same group and divide again",
 }
 # What the report calls the kinds of `AudioError`; "unreadable" is every other kind.
-_FINDINGS = {"cut short": "truncated", "not finite": "non-finite"}
+_FINDINGS = {
+    "cut short": "truncated",
+    "not finite": "non-finite",
+    "wrong header": "wrong header",
+}
 
-FULL_SCALE = 1 - 2**-14  # within two steps of 16 bits; decoders of lossy formats exceed it
+# Of the largest sample that the coding can hold: within two steps of 16 bits. Decoders of lossy
+# formats exceed it.
+FULL_SCALE = 1 - 2**-14
 CLIPPED_RUN = 3  # samples in a row; a pure tone above 80 Hz has no such flat top at 44.1 kHz
 BLOCK = 300  # seconds of a clip that are decoded at once
 
@@ -63,6 +70,7 @@ class _Decoded(NamedTuple):
     level: float  # dB re full scale, half the range from the lowest to the highest sample
     clipped: float  # share of samples
     digest: str  # of all samples
+    remark: str | None  # what is wrong with the header
 
 
 def audit(
@@ -79,6 +87,7 @@ def audit(
     ======================= ====================================================== ================
     unreadable              missing, no audio, damaged, or without samples         NaN
     truncated               fewer samples than the header announces                NaN
+    wrong header            announces another length, nothing seems to be missing  NaN
     non-finite              samples that are NaN or infinite                       NaN
     silent                  level below `silent_below`                             dB re full scale
     clipped                 three or more samples in a row at or over full scale   % of samples
@@ -245,43 +254,55 @@ def _decode(clip: Clip, sampling_rate: float | None) -> _Decoded | AudioError:
     n_samples = n_channels = n_clipped = 0
     rate = math.nan
     try:
-        for samples, rate in _blocks(clip, sampling_rate):  # noqa: B007 (all blocks share it)
+        limits, duration, remark = _facts(clip)
+        for samples, rate in _blocks(clip, sampling_rate, duration):  # noqa: B007 (all share it)
             n_channels = len(samples)
             n_samples += samples.shape[1]
             low, high = min(low, samples.min()), max(high, samples.max())
-            n_clipped += _count_clipped(samples)
+            n_clipped += _count_clipped(samples, limits)
             digest.update(np.ascontiguousarray(samples).data)
     except AudioError as error:
         return error
     digest.update(bytes([n_channels]))
     level = 20 * math.log10((high - low) / 2) if high > low else -math.inf
     share = n_clipped / (n_samples * n_channels)
-    return _Decoded(n_samples, n_channels, rate, level, share, digest.hexdigest())
+    return _Decoded(n_samples, n_channels, rate, level, share, digest.hexdigest(), remark)
+
+
+def _facts(clip: Clip) -> tuple[tuple[float, float], float | None, str | None]:
+    """Return the limits of samples, the length of the file, and what is wrong with its header."""
+    from skaudeep.audio.files import AudioFile
+    from skaudeep.audio.formats import full_scale
+
+    if not is_file(clip):
+        return full_scale(np.asarray(clip.source).dtype.name), None, None
+    with AudioFile(os.fspath(clip.source)) as file:
+        remark = file.flaw.reason if file.flaw else None
+        return file.info.full_scale, file.info.duration, remark
 
 
 def _blocks(
-    clip: Clip, sampling_rate: float | None
+    clip: Clip, sampling_rate: float | None, duration: float | None
 ) -> Iterator[tuple[npt.NDArray[np.float32], float]]:
     """Decode a clip in pieces that fit into memory, whatever its length."""
-    from skaudeep.audio.decoding import audio_info, read_audio
+    from skaudeep.audio.decoding import read_audio
 
     start = clip.start
-    if is_file(clip):
-        info = audio_info(clip.source)
-        end = info.duration if clip.end is None else clip.end
-        # An MP3 may end before its header says: a block could begin after the end.
-        while end - start > 1.5 * BLOCK and info.format != "MP3":
+    if duration is not None:
+        end = duration if clip.end is None else clip.end
+        while end - start > 1.5 * BLOCK:
             yield read_audio(clip.source, start=start, end=start + BLOCK)
             start += BLOCK
         sampling_rate = None
     yield read_audio(clip.source, sampling_rate=sampling_rate, start=start, end=clip.end)
 
 
-def _count_clipped(samples: npt.NDArray[np.float32]) -> int:
+def _count_clipped(samples: npt.NDArray[np.float32], limits: tuple[float, float]) -> int:
     """Count samples in runs at or over full scale, of one sign."""
     count = 0
-    for sign in (1, -1):
-        full = sign * samples >= FULL_SCALE
+    for limit in limits:
+        level = limit * FULL_SCALE
+        full = samples >= level if limit > 0 else samples <= level
         if not full.any():
             continue
         for channel in full:
@@ -302,6 +323,8 @@ def _faults(
             finding = _FINDINGS.get(sound.kind, "unreadable")
             yield _Finding(row, finding, math.nan, sound.reason, sound.remedy)
             continue
+        if sound.remark:
+            yield _Finding(row, "wrong header", math.nan, sound.remark)
         duration = sound.n_samples / sound.sampling_rate
         if sound.level < silent_below:
             detail = (

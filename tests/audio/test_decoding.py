@@ -20,6 +20,9 @@ from skaudeep.audio.decoding import (
     read_audio,
     resample,
 )
+from skaudeep.audio.errors import AudioWarning
+from skaudeep.audio.files import AudioFile
+from skaudeep.audio.mpeg import count_frames
 
 RATE = 16_000
 
@@ -98,6 +101,19 @@ def test_resample_keeps_channels_separate():
     resampled = resample(stereo, 44_100, 22_050)
     assert resampled.shape == (2, 2205)
     np.testing.assert_allclose(resampled[:, 500:1500].mean(axis=1), [0, 1], atol=1e-3)
+
+
+def test_padding_of_an_aiff_is_no_sample(tmp_path):
+    """An odd number of bytes is padded, which libsndfile forgets."""
+    path = written(tmp_path / "a.aiff", noise(1000), subtype="PCM_S8")
+    whole = read_audio(path)[0]
+    content = bytearray(path.read_bytes())
+    place = content.index(b"COMM") + 10
+    assert content[place : place + 4] == (1000).to_bytes(4, "big")
+    content[place : place + 4] = (999).to_bytes(4, "big")
+    path.write_bytes(content)
+    assert audio_info(path).n_samples == 999
+    np.testing.assert_array_equal(read_audio(path)[0], whole[:, :999])
 
 
 def test_audio_info_reads_the_header(tmp_path):
@@ -257,7 +273,7 @@ FAULTS = {
         "holds 32000 of the 3221225472 bytes",
     ),
     "no-length.flac": (_without_length, "does not state how many samples"),
-    "tagged-and-cut.mp3": (_tagged_and_cut, r"holds \d+ of the 16000 samples"),
+    "tagged-and-cut.mp3": (_tagged_and_cut, r"holds \d+ of the 30 frames it announces"),
     "cut.au": (lambda path: cut(written(path), 0.7), "cut short"),
     "cut.w64": (lambda path: cut(written(path), 0.7), "cut short"),
     "cut.rf64": (lambda path: cut(written(path), 0.7), "cut short"),
@@ -276,7 +292,7 @@ FAULTS = {
         lambda path: path.write_bytes(written(path).read_bytes() * 2),
         "several Ogg streams, one after the other",
     ),
-    "cut.mp3": (lambda path: cut(written(path), 0.7), r"cut short: holds \d+ of the 16000 samples"),
+    "cut.mp3": (lambda path: cut(written(path), 0.7), r"cut short: holds \d+ of the 30 frames"),
     "stub.ogg": (lambda path: cut(written(path), 0.01), "cannot be decoded"),
     "nan.wav": (
         lambda path: written(path, np.r_[np.zeros(99), np.nan], subtype="FLOAT"),
@@ -287,7 +303,16 @@ FAULTS = {
         "holds 2 samples that are NaN or infinite",
     ),
     "absurd-rate.wav": (lambda path: _stated_rate(path, 2**31 - 1), "rate of 2147483647 Hz"),
-    "slow.wav": (lambda path: _stated_rate(path, 999), "rate of 999 Hz, outside 1000 to 768000"),
+    "fast.wav": (lambda path: _stated_rate(path, 10**7 + 1), "Hz, outside 1 to 10000000"),
+    "dialogic.vox": (lambda path: path.write_bytes(bytes(999)), r"headerless by its name \(\.vox"),
+    "joined.mp3": (
+        lambda path: path.write_bytes(written(path).read_bytes() * 2),
+        "its header announces 30 frames, and 61 are there: files were joined",
+    ),
+    "unclosed.wav": (
+        lambda path: _stated_bytes(path, 0),
+        r"announces 0 bytes of samples, and 32000 follow: .* not closed \(a power loss\)",
+    ),
     "no-rate.wav": (lambda path: _stated_rate(path, 0), "cannot be decoded"),
     "channels.wav": (lambda path: written(path, np.zeros((9, 65))), "65 channels, more than 64"),
     "pipe.wav": (lambda path: os.mkfifo(path), "is a pipe or device"),
@@ -299,6 +324,7 @@ KINDS = {
     "missing": {"missing.wav", "dangling.wav"},
     "empty": {"empty.wav", "zero-samples.wav"},
     "not finite": {"nan.wav", "infinite.wav"},
+    "wrong header": {"joined.mp3", "unclosed.wav"},
     "cut short": {
         *("header-only.wav", "cut.wav", "cut-by-a-byte.wav", "three-gigabytes.wav", "cut.aiff"),
         *("cut.au", "cut.w64", "cut.rf64", "cut.caf", "cut.mp3", "tagged-and-cut.mp3", "cut.ogg"),
@@ -362,15 +388,26 @@ def test_read_audio_refuses_devices():
         read_audio("/dev/zero")
 
 
-def test_read_audio_reads_an_mp3_without_a_stated_length_to_its_end(tmp_path):
-    """The length that libsndfile guesses is more than twice the true one here."""
-    swelling = noise(44_100 * 5) * np.linspace(0, 1, 44_100 * 5) ** 3
-    content = written(tmp_path / "a.mp3", swelling, 44_100).read_bytes()
-    second_frame = content.index(content[:2], 2)
-    path = tmp_path / "b.mp3"
-    path.write_bytes(content[second_frame:])
-    assert audio_info(path).n_samples > 44_100 * 6
-    assert read_audio(path)[0].shape[1] == pytest.approx(44_100 * 5, abs=3 * 1152)
+@pytest.mark.parametrize("swells", [False, True])
+@pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_an_mp3_that_does_not_state_its_length_is_read_to_its_end(tmp_path, rate, mode, swells):
+    """Libsndfile guesses a third, or twice the true length, from the size of the first frame."""
+    level = np.linspace(0, 1, rate * 5)[:: 1 if swells else -1] ** 3
+    path = written(
+        tmp_path / "a.mp3", noise(rate * 5) * level, rate, bitrate_mode=mode, compression_level=0.4
+    )
+    frames = count_frames(str(path))
+    path.write_bytes(path.read_bytes()[frames.start :])
+    n_samples = frames.n_frames * frames.n_samples_per_frame
+    assert audio_info(path).n_samples == n_samples == pytest.approx(rate * 5, abs=3000)
+    samples = read_audio(path)[0]
+    assert samples.shape == (1, n_samples)
+    quarter = rate * 5 // 4
+    assert (samples[0, -quarter:].std() > 10 * samples[0, :quarter].std()) == swells
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(AudioError, match="its last frame lacks 7 bytes"):
+        read_audio(path)
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.5, 1.5), (1.0, None), (0.5, 0.25), (-0.5, None)])
@@ -433,3 +470,178 @@ def test_audio_error_survives_pickling_and_escapes_control_characters():
     assert str(error) == r"'a\x1b[31m.wav': is red. Paint it."
     assert error.clip == "a\x1b[31m.wav"
     assert error.kind == error.renamed("b.wav").kind == "empty"
+
+
+# --- integers
+
+
+FULL_SCALES = {"int8": 2**7, "int16": 2**15, "int32": 2**31, "uint8": 2**7}
+
+
+@pytest.mark.parametrize("dtype", FULL_SCALES)
+def test_integer_waveforms_are_brought_to_full_scale_as_those_of_files(tmp_path, dtype):
+    info = np.iinfo(dtype)
+    samples = np.random.default_rng(0).integers(info.min, info.max, 1000, dtype, endpoint=True)
+    samples[:3] = info.min, info.max, info.max // 2 + 1 if dtype == "uint8" else 0
+    decoded = read_audio(samples, sampling_rate=RATE)[0][0]
+    assert decoded.dtype == np.float32
+    assert decoded[0] == -1
+    assert decoded[1] == np.float32(1 - 1 / FULL_SCALES[dtype])
+    assert decoded[2] == 0
+    subtype = {"int8": "PCM_S8", "uint8": "PCM_U8", "int16": "PCM_16", "int32": "PCM_32"}[dtype]
+    path = tmp_path / ("a.aiff" if dtype == "int8" else "a.wav")
+    stored = samples
+    if info.bits == 8:  # soundfile takes none of 8 bits
+        stored = (samples.astype(np.int16) - (128 if dtype == "uint8" else 0)) << 8
+    np.testing.assert_array_equal(read_audio(written(path, stored, subtype=subtype))[0][0], decoded)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint16", "uint32", "uint64"])
+def test_integers_of_unknown_full_scale_are_refused(dtype):
+    with pytest.raises(AudioError, match=f"{dtype} samples.*expected floats, int8.*Divide it"):
+        read_audio(np.zeros(9, dtype), sampling_rate=RATE)
+
+
+def test_silence_of_unsigned_bytes_is_128_in_padding_too():
+    np.testing.assert_array_equal(pad_or_cut(np.array([9], np.uint8), 1, 3), [9, 128, 128])
+
+
+# --- rates
+
+
+@pytest.mark.parametrize("rate", [1, 100, 250, 999, 192_000, 500_000, 1_000_000, 10_000_000])
+def test_slow_and_fast_recordings_are_read_and_resampled(tmp_path, rate):
+    time = np.arange(400) / rate
+    tone = 0.5 * np.sin(2 * np.pi * 0.02 * rate * time)
+    path = written(tmp_path / "a.wav", tone, rate, subtype="FLOAT")
+    decoded, decoded_rate = read_audio(path)
+    assert decoded_rate == rate
+    np.testing.assert_array_equal(decoded[0], tone.astype(np.float32))
+    doubled, _ = read_audio(path, sampling_rate=2 * rate)
+    np.testing.assert_allclose(doubled[0, 200:600:2], tone[100:300], atol=2e-3)
+
+
+# --- parts
+
+
+def read_counted(monkeypatch, *args, **kwargs):
+    """Read audio; return the samples and how many were decoded."""
+    n_decoded = []
+    read = AudioFile.read
+
+    def counted(self, n_samples):
+        found = read(self, n_samples)
+        n_decoded.append(found.shape[1])
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AudioFile, "read", counted)
+        return read_audio(*args, **kwargs)[0], sum(n_decoded)
+
+
+@pytest.mark.parametrize("align", ["start", "center"])
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.ogg", "a.mp3"])
+@pytest.mark.parametrize("new_rate", [None, RATE, 8000, 11_025, 44_100, 16_000.5])
+def test_a_duration_of_a_long_file_is_what_the_whole_has_there(
+    tmp_path, monkeypatch, name, align, new_rate
+):
+    path = written(tmp_path / name, noise(RATE * 60))
+    whole, rate = read_audio(path, sampling_rate=new_rate)
+    part, n_decoded = read_counted(
+        monkeypatch, path, sampling_rate=new_rate, duration=1.5, align=align
+    )
+    expected = pad_or_cut(whole, rate, 1.5, align)
+    if align == "start" or new_rate in (None, RATE):
+        np.testing.assert_array_equal(part, expected)
+    else:  # soxr's blocks begin elsewhere
+        np.testing.assert_allclose(part, expected, atol=3e-6)
+    if align == "start":
+        assert n_decoded <= 1.5 * RATE + 70_000
+    elif name in ("a.wav", "a.flac", "a.aiff") and new_rate != 16_000.5:
+        assert n_decoded <= 1.5 * RATE + 20_000
+
+
+def test_a_duration_longer_than_the_clip_changes_nothing(tmp_path):
+    path = written(tmp_path / "a.wav")
+    np.testing.assert_array_equal(read_audio(path, duration=9)[0], read_audio(path)[0])
+    samples = noise()
+    part = read_audio(samples, sampling_rate=RATE, start=0.25, duration=0.5, align="center")[0]
+    np.testing.assert_array_equal(part[0], samples[6000:14_000].astype(np.float32))
+
+
+# --- what is there, on request
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        *(("a.wav", {}), ("a.aiff", {}), ("a.au", {}), ("a.w64", {}), ("a.mp3", {}), ("a.ogg", {})),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
+        *((f"a.{form}", {"format": form}) for form in ("NIST", "VOC", "MAT4", "MAT5", "AVR")),
+    ],
+)
+def test_what_is_left_of_a_cut_file_is_read_on_request(tmp_path, name, kwargs):
+    path = written(tmp_path / name, noise(RATE * 6), **kwargs)
+    whole = read_audio(path)[0]
+    cut(path, 0.6)
+    with pytest.raises(AudioError, match='on_error="read"') as caught:
+        read_audio(path)
+    assert caught.value.kind == "cut short"
+    with pytest.warns(AudioWarning, match=r"a\..*is cut short: .*; what is there was read"):
+        part = read_audio(path, on_error="read")[0]
+    assert 0.3 * whole.shape[1] < part.shape[1] < 0.7 * whole.shape[1]
+    same = part.shape[1] - 2000
+    np.testing.assert_array_equal(part[:, :same], whole[:, :same])
+
+
+def test_what_lacks_a_piece_in_the_middle_is_never_read(tmp_path):
+    path = tmp_path / "a.ogg"
+    _without_page(path, 3)
+    with pytest.raises(AudioError, match="page 3 is missing"):
+        read_audio(path, on_error="read")
+
+
+@pytest.mark.parametrize("tail", [b"", b"LIST\x04\0\0\0INFO"])
+def test_a_recording_that_was_not_closed_is_read_on_request(tmp_path, tail):
+    path = tmp_path / "a.wav"
+    whole = read_audio(written(path))[0]
+    _stated_bytes(path, 0)
+    with pytest.warns(AudioWarning, match="not closed"):
+        np.testing.assert_array_equal(read_audio(path, on_error="read")[0], whole)
+    path.write_bytes(path.read_bytes()[:44] + tail)
+    with pytest.raises(AudioError, match="holds no samples"):
+        read_audio(path, on_error="read")
+
+
+def test_joined_files_are_read_whole_on_request(tmp_path):
+    path = written(tmp_path / "a.mp3", noise(RATE * 5))
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.warns(AudioWarning, match="files were joined"):
+        samples = read_audio(path, on_error="read")[0]
+    assert samples.shape[1] == pytest.approx(RATE * 10, abs=4 * 1152)
+
+
+@pytest.mark.parametrize(
+    ("subtype", "excess"),
+    [
+        *[("PCM_16", excess) for excess in (1, 3, 8, 36, 44)],
+        *[("PCM_24", excess) for excess in (1, 2, 4, 8, 36, 44)],
+        *[("PCM_U8", excess) for excess in (8, 36, 44)],
+    ],
+)
+def test_a_header_that_counts_itself_as_samples_is_harmless(tmp_path, excess, subtype):
+    path = written(tmp_path / "a.wav", subtype=subtype)
+    whole = read_audio(path)[0]
+    n_bytes = int.from_bytes(path.read_bytes()[40:44], "little") + excess
+    content = bytearray(path.read_bytes())
+    content[40:44] = struct.pack("<I", n_bytes)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_audio(path)[0], whole)
+    path.write_bytes(content[:-30])
+    with pytest.raises(AudioError, match="cut short"):
+        read_audio(path)
+
+
+def test_other_ways_to_treat_errors_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='on_error=\'nan\', expected "raise" or "read"'):
+        read_audio(written(tmp_path / "a.wav"), on_error="nan")

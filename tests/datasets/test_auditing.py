@@ -214,6 +214,7 @@ def test_audit_sorts_errors_by_their_kind_whatever_their_words(tmp_path, monkeyp
     table = audit(corpus(tmp_path, *names)).set_index("filename")
     expected = dict.fromkeys(names, "unreadable")
     expected |= {"cut short.wav": "truncated", "not finite.wav": "non-finite"}
+    expected["wrong header.wav"] = "wrong header"
     assert table.finding.to_dict() == expected
 
 
@@ -262,6 +263,68 @@ def test_audit_counts_samples_in_runs_of_three_at_full_scale(samples):
     table = audit(bunch, n_jobs=1)
     found = table.value[table.finding == "clipped"].tolist()
     assert found == ([pytest.approx(100 * expected / (len(samples) + 800))] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype"),
+    [
+        *[("a.wav", s) for s in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "ULAW", "ALAW")],
+        *[("a.aiff", "PCM_S8"), ("a.flac", "PCM_S8"), ("a.au", "ULAW"), ("a.caf", "ALAC_24")],
+    ],
+)
+def test_clipping_is_judged_by_what_the_coding_can_hold(tmp_path, name, subtype):
+    tone = np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
+    write(tmp_path, name, np.clip(3 * tone, -1, 1), subtype=subtype)
+    write(tmp_path, f"soft-{name}", 0.9 * tone, subtype=subtype)
+    table = audit(corpus(tmp_path, name, f"soft-{name}"))
+    assert table[["filename", "finding"]].values.tolist() == [[name, "clipped"]]
+    assert table.value[0] == pytest.approx(77.5, abs=1.5)
+
+
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
+def test_clipping_shows_through_codings_that_change_samples(tmp_path, subtype):
+    tone = np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
+    write(tmp_path, "loud.wav", np.clip(3 * tone, -1, 1), subtype=subtype)
+    write(tmp_path, "soft.wav", 0.8 * tone, subtype=subtype)
+    assert findings_of(corpus(tmp_path, "loud.wav", "soft.wav")) == [("loud.wav", "clipped")]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "float32", "float64"])
+def test_findings_about_waveforms_do_not_depend_on_their_type(dtype):
+    tone = np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
+    sounds = [0.3 * tone, np.clip(3 * tone, -1, 1), 0 * tone]
+    if np.dtype(dtype).kind in "iu":
+        scale = 2.0 ** (8 * np.dtype(dtype).itemsize - 1) - 1
+        offset = 128 if dtype == "uint8" else 0
+        sounds = [(np.round(sound * scale) + offset).astype(dtype) for sound in sounds]
+        sounds[1][sounds[1] == np.iinfo(dtype).min + 1] -= 1  # the lowest there is
+    bunch = make_bunch([sound.astype(dtype) for sound in sounds], ["fine", "clipped", "silent"])
+    bunch.sampling_rate = RATE
+    table = audit(bunch)
+    assert table[["filename", "finding"]].values.tolist() == [
+        ["silent", "silent"],
+        ["clipped", "clipped"],
+    ]
+    assert table.value[1] == pytest.approx(77.5, abs=1.5)
+
+
+def test_a_wrong_header_is_told_from_a_cut(tmp_path):
+    write(tmp_path, "counts-itself.wav", noise(0))
+    write(tmp_path, "unclosed.wav", noise(1))
+    write(tmp_path, "cut.wav", noise(2))
+    sizes = {"counts-itself.wav": 2 * RATE + 44, "unclosed.wav": 0, "cut.wav": 2 * RATE + 100}
+    for name, size in sizes.items():
+        content = (tmp_path / name).read_bytes()
+        content = content[:40] + size.to_bytes(4, "little") + content[44:]
+        (tmp_path / name).write_bytes(content)
+    table = audit(corpus(tmp_path, *sizes)).set_index("filename")
+    assert table.finding.to_dict() == {
+        "cut.wav": "truncated",
+        "counts-itself.wav": "wrong header",
+        "unclosed.wav": "wrong header",
+    }
+    assert "a program counted bytes of the header" in table.detail["counts-itself.wav"]
+    assert 'on_error="read"' in table.advice["unclosed.wav"]
 
 
 def test_audit_finds_clips_shorter_than_min_duration(tmp_path):
