@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -71,7 +72,8 @@ def list_clips(X: Any) -> list[Clip]:
     Raises
     ------
     ValueError
-        If `X` is empty, a single path or a single waveform.
+        If `X` is empty, a single path or a single waveform, or a row of it is something else than a
+        path or a waveform, such as a pair of a waveform and its rate.
 
     Examples
     --------
@@ -99,6 +101,11 @@ def list_clips(X: Any) -> list[Clip]:
         ) from None
     if n_clips == 0:
         raise ValueError("X is empty (0 clips), expected at least one path or waveform.")
+    if isinstance(X, tuple) and (pair := _rate_pair(X)):
+        raise ValueError(
+            f"X is one waveform with its sampling rate, as {pair.made_by} returns it, expected a "
+            f"sequence of clips. Pass [X[{pair.place}]], and set sampling_rate={pair.rate:g}."
+        )
     if X is index and names == ["file", "start", "end"]:
         return [_segment(*row) for row in X]
     if isinstance(X, np.ndarray) and X.dtype.kind in "iuf":
@@ -116,7 +123,64 @@ def list_clips(X: Any) -> list[Clip]:
 def _whole(source: Any, row: int) -> Clip:
     if isinstance(source, str | bytes | os.PathLike):
         return Clip(os.fsdecode(source), source)
+    if isinstance(source, Real):
+        raise ValueError(
+            f"Row {row} of X is the number {source}, expected a path or a waveform. If X is one "
+            "waveform, put it into a list: [X]."
+        )
+    if isinstance(source, dict):
+        raise ValueError(
+            f"Row {row} of X is a dictionary with the keys {list(source)[:5]}, expected a path or "
+            'a waveform. Pass what holds the samples, for example [row["array"] for row in X], and '
+            "set sampling_rate=."
+        )
+    if isinstance(source, tuple) and (pair := _rate_pair(source)):
+        names = "y, rate" if pair.place == 0 else "rate, y"
+        raise ValueError(
+            f"Row {row} of X is a waveform with its sampling rate, as {pair.made_by} returns it, "
+            f"expected the waveform alone. Pass [y for {names} in X], and set "
+            f"sampling_rate={pair.rate:g}."
+        )
+    if isinstance(source, list | tuple):
+        source = _as_waveform(source, row)
     return Clip(f"clip {row}", source)
+
+
+class _RatePair(NamedTuple):
+    """A waveform with its sampling rate: what makes such pairs, and where the waveform stands."""
+
+    made_by: str
+    place: int
+    rate: float
+
+
+def _rate_pair(values: tuple) -> _RatePair | None:
+    """Recognise what functions that load audio return."""
+    if len(values) == 2:
+        for made_by, place in (("librosa.load", 0), ("scipy.io.wavfile.read", 1)):
+            waveform, rate = values[place], values[1 - place]
+            holds_samples = hasattr(waveform, "__len__") and not isinstance(waveform, str | bytes)
+            if isinstance(rate, Real) and holds_samples:
+                return _RatePair(made_by, place, float(rate))
+    return None
+
+
+def _as_waveform(values: list | tuple, row: int) -> NDArray:
+    """Make an array of nested lists of numbers."""
+    if len(values) and isinstance(values[0], str | bytes | os.PathLike):
+        raise ValueError(
+            f"Row {row} of X is a list of {len(values)} paths, {str(values[0])!r} first, expected "
+            "one path for each clip. Pass [path for paths in X for path in paths]."
+        )
+    try:
+        return np.asarray(values)
+    except ValueError:  # numpy's "inhomogeneous shape"
+        lengths = [len(part) if hasattr(part, "__len__") else "no" for part in values]
+        raise ValueError(
+            f"Row {row} of X is a list whose parts have {', '.join(map(str, lengths[:3]))} ... "
+            "samples, expected a waveform: n_samples numbers, or n_channels lists of equally many. "
+            "Pass each clip as an array of its own: [part for row in X for part in row]."
+        ) from None
 
 
 def _segment(file: Any, start: Any, end: Any) -> Clip:
