@@ -7,14 +7,17 @@ version; a new release is tried by looking at this file alone.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._set_output import _get_container_adapter as get_container_adapter
 from sklearn.utils._user_interface import _print_elapsed_time as print_elapsed_time
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -32,6 +35,7 @@ __all__ = [
     "HasMethods",
     "Interval",
     "LearningTags",
+    "NamedRowsMixin",
     "PickleVersionWarning",
     "StrOptions",
     "VersionMixin",
@@ -41,6 +45,7 @@ __all__ = [
     "learning_tags",
     "num_samples",
     "print_elapsed_time",
+    "rows",
     "run_fit_without_subtasks",
     "safe_indexing",
     "validate_params",
@@ -172,6 +177,95 @@ class VersionMixin:
                 stacklevel=find_stack_level(),
             )
         super().__setstate__(state)  # type: ignore[misc]
+
+
+class NamedRowsMixin:
+    """Gives a transformer `set_output` for any number of axes, and rows that keep their names.
+
+    scikit-learn's own makes data frames of two axes only, and takes names from data frames only. It
+    stands before `TransformerMixin` among the bases.
+
+    Notes
+    -----
+    With ``set_output(transform="pandas")`` two axes become a data frame. More become an
+    :class:`xarray.DataArray`, whose coordinate of the first axis holds the names of the rows and
+    that of the last the names of the features. A step that is given it passes the names on, so that
+    the index of the data frame at the end of a pipeline names the clips.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # type: ignore[call-arg]
+        for name in ("transform", "fit_transform"):
+            if name in vars(cls):
+                setattr(cls, name, _with_names(vars(cls)[name]))
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what `transform` and `fit_transform` return.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            "default" gives arrays. "pandas" gives data frames whose index names the clips, where
+            these were paths or a `(file, start, end)` index, and an :class:`xarray.DataArray` with
+            the same names where there are more than two axes. "polars" gives data frames, and
+            arrays where there are more than two axes. None changes nothing.
+
+        Returns
+        -------
+        estimator
+            The estimator itself.
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def _row_names(self, X: Any) -> Any:
+        """Return the names of the rows of X as a pandas index, None where it has none."""
+        if hasattr(X, "indexes") and hasattr(X, "dims"):  # an xarray.DataArray
+            return X.indexes.get(X.dims[0])
+        return None
+
+
+def rows(X: Any) -> Any:
+    """Return what the rows of X are iterated over by: of an xarray.DataArray without their names.
+
+    Making an array with names of each row takes its time, and fails for the missing `end` of a
+    `(file, start, end)` index.
+    """
+    return X.variable if hasattr(X, "variable") and hasattr(X, "indexes") else X
+
+
+def _with_names(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def named(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+        output = method(self, X, *args, **kwargs)
+        adapter = get_container_adapter("transform", self)
+        if adapter is None:
+            return output
+        names = self._row_names(X) if adapter.container_lib == "pandas" else None
+        if np.ndim(output) > 2:
+            return _labelled(self, output, names) if adapter.container_lib == "pandas" else output
+        if names is not None:
+            import pandas as pd
+
+            output = pd.DataFrame(output).set_axis(names, axis=0)
+        return adapter.create_container(output, X, columns=self.get_feature_names_out)
+
+    return named
+
+
+def _labelled(estimator: Any, output: Any, names: Any) -> Any:
+    """Make an xarray.DataArray of more than two axes."""
+    import pandas as pd
+    import xarray as xr
+
+    dims = ("clip", *(f"axis_{i}" for i in range(1, np.ndim(output) - 1)), "feature")
+    coords = xr.Coordinates({"feature": estimator.get_feature_names_out()})
+    if isinstance(names, pd.MultiIndex):
+        coords = coords.assign(xr.Coordinates.from_pandas_multiindex(names, "clip"))
+    elif names is not None:
+        coords = coords.assign(clip=np.asarray(names))
+    return xr.DataArray(np.asarray(output), dims=dims, coords=coords)
 
 
 def begin_fit(estimator: Any, X: Any, y: Any, *, n_subtasks: int, **details: Any) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 from skaudeep._padding import pad
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import Signal, extract_clip_views
-from skaudeep.audio.decoding import Clip, list_clips
+from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
 from skaudeep.audio.rates import common_rate, header_rates
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_BATCH = 16  # clips per task
 MAX_NAMED = 20  # clips that a warning names
@@ -191,3 +195,34 @@ def warn_about_clips(failed: list[str], silent: list[str], n_clips: int) -> None
                 AudioWarning,
                 stacklevel=find_stack_level(),
             )
+
+
+def clip_index(X: Any) -> pd.Index | None:
+    """Return the names of clips as the index of a data frame.
+
+    Parameters
+    ----------
+    X : sequence of n_clips clips
+        See :func:`~skaudeep.audio.list_clips`.
+
+    Returns
+    -------
+    pandas.Index or None
+        The index of a pandas object, such as `(file, start, end)`; else the paths; None where all
+        clips are waveforms, which have no names.
+
+    Examples
+    --------
+    >>> clip_index(["a.wav", "b.wav"]).tolist()
+    ['a.wav', 'b.wav']
+    """
+    import pandas as pd
+
+    if isinstance(X, pd.MultiIndex):
+        return X
+    if isinstance(X, pd.Series | pd.DataFrame):
+        return X.index
+    clips = list_clips(X)
+    if not any(isinstance(clip.source, str | bytes | os.PathLike) for clip in clips):
+        return None
+    return pd.Index([clip.name for clip in clips], name="file")

@@ -24,6 +24,7 @@ from skaudeep._base import (
     PROBABILITY,
     Interval,
     LearningTags,
+    NamedRowsMixin,
     StrOptions,
     VersionMixin,
     begin_fit,
@@ -46,7 +47,9 @@ from skaudeep.training.loop import (
 )
 
 
-class Seq2SeqAutoencoder(VersionMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class Seq2SeqAutoencoder(
+    VersionMixin, NamedRowsMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
+):
     """Features of sequences, learned without labels by a recurrent autoencoder.
 
     An encoder of stacked GRU or LSTM layers reads each sequence; its final states are compressed

@@ -22,6 +22,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
+    check_array,
     check_consistent_length,
     check_is_fitted,
     validate_data,
@@ -29,6 +30,7 @@ from sklearn.utils.validation import (
 
 from skaudeep._base import (
     HasMethods,
+    NamedRowsMixin,
     StrOptions,
     VersionMixin,
     begin_fit,
@@ -42,7 +44,12 @@ FLOATS = [np.float64, np.float32]  # any other type is converted to the first
 
 
 class ChunkPooling(
-    VersionMixin, CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+    VersionMixin,
+    NamedRowsMixin,
+    CallbackSupportMixin,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Join the features of a clip's chunks in one row.
 
@@ -459,17 +466,12 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
         X = _stacked([np.asarray(clip) for clip in X])
     n_axes = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
     if n_axes == 3:
+        names = X.indexes.get("feature") if hasattr(X, "indexes") else None
         X = X[:]
         if isinstance(X, np.ma.MaskedArray):
             X = X.filled(np.nan)  # an open netCDF variable masks its fill value
-        X = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype=FLOATS,
-            ensure_all_finite=False,
-            ensure_2d=False,
-            allow_nd=True,
+        X = check_array(
+            X, dtype=FLOATS, ensure_all_finite=False, ensure_2d=False, allow_nd=True, input_name="X"
         )
         if 0 in X.shape:
             raise ValueError(
@@ -477,6 +479,9 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
             )
         if reset:
             estimator.n_features_in_ = X.shape[2]
+            estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
+            if names is not None:  # of an xarray.DataArray, see `NamedRowsMixin`
+                estimator.feature_names_in_ = np.asarray(names, dtype=object)
         elif X.shape[2] != estimator.n_features_in_:
             raise ValueError(
                 f"X has {X.shape[2]} features (its last axis), but {type(estimator).__name__} was "

@@ -24,7 +24,7 @@ from skaudeep._padding import pad
 from skaudeep._version import __version__
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import extract_clip_views
-from skaudeep.audio.decoding import Clip, list_clips
+from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
 from skaudeep.audio.rates import common_rate
 

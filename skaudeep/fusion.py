@@ -19,16 +19,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._base import (
     LearningTags,
+    NamedRowsMixin,
     VersionMixin,
     begin_fit,
     num_samples,
     print_elapsed_time,
 )
-from skaudeep._views import extract_views
+from skaudeep._views import clip_index, extract_views
 from skaudeep.spectrogram import SpectrogramExtractor
 
 
-class FeatureFusion(VersionMixin, CallbackSupportMixin, FeatureUnion):
+class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureUnion):
     """Fit several transformers on the same clips and put their features side by side.
 
     This is scikit-learn's :class:`~sklearn.pipeline.FeatureUnion` with four differences:
@@ -194,7 +195,10 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, FeatureUnion):
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            "default" gives arrays, the others data frames. None changes nothing.
+            "default" gives arrays. "pandas" gives data frames, or an :class:`xarray.DataArray` of
+            more than two axes; where a view begins with a `SpectrogramExtractor`, their index names
+            the clips. "polars" gives data frames, or arrays of more than two axes. None changes
+            nothing.
 
         Returns
         -------
@@ -202,8 +206,9 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, FeatureUnion):
             The fusion itself.
         """
         super().set_output(transform=transform)
-        if self.__sklearn_is_fitted__():  # Above were the fitted views; here are the given ones.
-            FeatureUnion(self.transformer_list).set_output(transform=transform)
+        FeatureUnion(self.transformer_list).set_output(transform=transform)
+        if self.__sklearn_is_fitted__():
+            FeatureUnion(self.transformers_).set_output(transform=transform)
         return self
 
     @property
@@ -235,6 +240,10 @@ class FeatureFusion(VersionMixin, CallbackSupportMixin, FeatureUnion):
             kept = [set(view.transformer_tags.preserves_dtype) for view in views]
             tags.transformer_tags.preserves_dtype = sorted(set.intersection(*kept))
         return tags
+
+    def _row_names(self, X: Any) -> Any:
+        sees_clips = any(_split(view)[0] is not None for _, view, _ in self._iter())
+        return clip_index(X) if sees_clips else super()._row_names(X)
 
     def __skaudeep_tags__(self) -> LearningTags:
         return LearningTags()  # The views state theirs.

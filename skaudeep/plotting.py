@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._padding import pad, row_lengths
-from skaudeep.audio.decoding import audio_info, list_clips
+from skaudeep.audio.clips import list_clips
+from skaudeep.audio.decoding import audio_info
 from skaudeep.audio.frames import hop_seconds
 from skaudeep.audio.spectra import chunk_starts, mel_frequencies
 

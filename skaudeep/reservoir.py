@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skaudeep._base import (
     COUNT,
     LearningTags,
+    NamedRowsMixin,
     StrOptions,
     VersionMixin,
     run_fit_without_subtasks,
@@ -29,7 +30,9 @@ from skaudeep.training.loop import fit_components
 BATCH_SIZE = 64  # sequences that run through the network at a time
 
 
-class ReservoirFeatures(VersionMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class ReservoirFeatures(
+    VersionMixin, NamedRowsMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
+):
     """Features of sequences from a recurrent network whose random weights are never trained.
 
     Such a network is called a reservoir, or an echo-state network [1]_. Each sequence runs through

@@ -15,14 +15,18 @@ from skaudeep._base import (
     POSITIVE,
     PROBABILITY,
     Interval,
+    NamedRowsMixin,
     StrOptions,
     VersionMixin,
+    rows,
     run_fit_without_subtasks,
 )
 from skaudeep._padding import frame_mask, row_lengths
-from skaudeep._views import extract_views, find_rate, fitted_rate
+from skaudeep._views import clip_index, extract_views, find_rate, fitted_rate
 from skaudeep.audio.chain import DYNAMIC_RANGE, Reference
-from skaudeep.audio.decoding import SAMPLING_RATES, Align, Channel, list_clips
+from skaudeep.audio.clips import list_clips
+from skaudeep.audio.decoding import Align, Channel
+from skaudeep.audio.files import SAMPLING_RATES
 from skaudeep.audio.frames import FrameLayout, frame_layout, hop_seconds
 from skaudeep.audio.spectra import (
     MIN_DECIBELS,
@@ -37,12 +41,7 @@ from skaudeep.audio.spectra import (
 
 
 class SpectrogramExtractor(
-    VersionMixin,
-    CallbackSupportMixin,
-    TransformerMixin,
-    BaseEstimator,
-    # Three axes fit no data frame. (scikit-learn has no types, so mypy knows no such keyword.)
-    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+    VersionMixin, NamedRowsMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
 ):
     """Turn clips into spectrograms scaled to [-1, 1].
 
@@ -102,8 +101,8 @@ class SpectrogramExtractor(
           Which chunk is louder shows, the level of a clip does not.
         - "full_scale": 0 dB is digital full scale (0 dBFS, a sine of amplitude 1 in its FFT bin),
           -1 is `clip_below` and 1 is `clip_above`. Levels show; recordings have to be made at one
-          gain. Bands of many bins may be louder than 0 dB, and are clipped. Waveforms are floats in
-          [-1, 1]; integers, and samples that peak above 8, are refused.
+          gain. Bands of many bins may be louder than 0 dB, and are clipped. Samples that peak above
+          8 are refused: their full scale is not 1.
     chunk_duration : float > 0, default=None
         Length in seconds of the consecutive chunks into which each clip is split: chunk `i` begins
         at `i * chunk_duration`, within half a hop, also where a hop is not a whole number of
@@ -296,7 +295,8 @@ class SpectrogramExtractor(
         -------
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands)
             In [-1, 1], float32; with chunks where `chunk_duration` is given. Frames and chunks
-            that only longer clips have are NaN.
+            that only longer clips have are NaN. With ``set_output(transform="pandas")`` they are in
+            an :class:`xarray.DataArray` that names the clips.
 
         Raises
         ------
@@ -386,7 +386,7 @@ class SpectrogramExtractor(
         lowest = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
         rng = check_random_state(random_state)
         waveforms = []
-        for i, clip in enumerate(X):
+        for i, clip in enumerate(rows(X)):
             frames = self._unpadded_frames(np.asarray(clip), layout, i)
             power = unscale(frames, lowest, self.clip_above or 0.0)
             if self.reference == "full_scale":
@@ -442,22 +442,8 @@ class SpectrogramExtractor(
             names = [f"mel{i}" for i in range(layout.n_mels)]
         return np.array(names, dtype=object)
 
-    def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: spectrograms have three axes and stay arrays.
-
-        The method exists so that a pipeline can set the output of its other steps.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, default=None
-            Ignored.
-
-        Returns
-        -------
-        SpectrogramExtractor
-            The extractor itself.
-        """
-        return self
+    def _row_names(self, X: Any) -> Any:
+        return clip_index(X)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

@@ -11,11 +11,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skaudeep._base import VersionMixin
+from skaudeep._base import NamedRowsMixin, VersionMixin, rows
 from skaudeep._padding import find_gap, row_lengths
 
 
-class BandStatistics(VersionMixin, TransformerMixin, BaseEstimator):
+class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator):
     """Mean, standard deviation and mean absolute change over time of each band.
 
     This is the baseline that a learned representation has to beat, and the control "mel statistics"
@@ -80,7 +80,7 @@ class BandStatistics(VersionMixin, TransformerMixin, BaseEstimator):
             If a clip has NaN before its last frame, is no sequence of frames, or has another
             number of bands than there were in `fit`.
         """
-        return np.stack([self._statistics(np.asarray(x), clip) for clip, x in enumerate(X)])
+        return np.stack([self._statistics(np.asarray(x), clip) for clip, x in enumerate(rows(X))])
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Return names such as ``mean_0``, ``std_0`` and ``change_0``, the number being the band.

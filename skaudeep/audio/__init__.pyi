@@ -1,8 +1,7 @@
 from .chain import extract_clip_views as extract_clip_views
-from .decoding import AudioInfo as AudioInfo
-from .decoding import Clip as Clip
+from .clips import Clip as Clip
+from .clips import list_clips as list_clips
 from .decoding import audio_info as audio_info
-from .decoding import list_clips as list_clips
 from .decoding import mix_channels as mix_channels
 from .decoding import pad_or_cut as pad_or_cut
 from .decoding import pre_emphasize as pre_emphasize
@@ -10,6 +9,7 @@ from .decoding import read_audio as read_audio
 from .decoding import resample as resample
 from .errors import AudioError as AudioError
 from .errors import AudioWarning as AudioWarning
+from .files import AudioInfo as AudioInfo
 from .spectra import bins_between as bins_between
 from .spectra import chunk_starts as chunk_starts
 from .spectra import full_scale_power as full_scale_power

@@ -1,7 +1,6 @@
 """The steps that turn a clip into a spectrogram, each with the parameters that it reads."""
 
 # Worker processes of an extraction import this module: neither scikit-learn nor torch here.
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -9,10 +8,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from skaudeep.audio.clips import Clip
 from skaudeep.audio.decoding import (
     Align,
     Channel,
-    Clip,
     mix_channels,
     pad_or_cut,
     pre_emphasize,
@@ -243,20 +242,11 @@ def _extract_clip(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[S
     views = []
     for extractor in extractors:
         value: Any = clip
-        if extractor["reference"] == "full_scale" and _holds_integers(clip.source):
-            value = AudioError(
-                clip.name,
-                "holds integers, whose full scale is not known",
-                "Divide them by it, 32768 for 16 bits, which gives samples in [-1, 1]",
-                "settings",
-            )
-        key: tuple = (value is clip,)
+        key: tuple = ()
         for step, names in STEPS:
             parameters = {name: extractor[name] for name in names}
             key = (*key, *parameters.values(), step)
-            if isinstance(value, AudioError):
-                done[key] = value
-            elif key not in done:
+            if key not in done:
                 try:
                     done[key] = step(value, **parameters)
                 except AudioError as error:
@@ -268,9 +258,3 @@ def _extract_clip(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[S
                 break
         views.append(value)
     return views
-
-
-def _holds_integers(source: Any) -> bool:
-    if isinstance(source, str | bytes | os.PathLike):
-        return False
-    return np.asarray(source).dtype.kind in "iu"

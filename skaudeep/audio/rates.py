@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 
-from skaudeep.audio.decoding import Clip, audio_info, read_audio
+from skaudeep.audio.clips import Clip
+from skaudeep.audio.decoding import audio_info, read_audio
 from skaudeep.audio.errors import AudioError, rate_not_fitted, sampling_rates_differ
 
 REMEMBERED = 100_000  # files whose rate is kept in memory; `fit` and `transform` both ask for it

@@ -20,7 +20,7 @@ from skaudeep.datasets.description import audio_clips, is_file
 if TYPE_CHECKING:
     import pandas
 
-    from skaudeep.audio.decoding import Clip
+    from skaudeep.audio.clips import Clip
     from skaudeep.audio.errors import AudioError
 
 # Advice for each finding, in the order of the report. None: the advice of the error about the clip.

@@ -16,8 +16,9 @@ from skaudeep.datasets.bunch import PARTITIONS, check_bunch
 from skaudeep.datasets.operations import is_labelled, take
 
 if TYPE_CHECKING:
-    from skaudeep.audio.decoding import AudioInfo, Clip
+    from skaudeep.audio.clips import Clip
     from skaudeep.audio.errors import AudioError
+    from skaudeep.audio.files import AudioInfo
 
 MAX_LINES = 5  # lines of one kind that a summary shows
 UNLABELLED = "unlabelled"
@@ -187,7 +188,7 @@ def audio_clips(bunch: Bunch) -> list[Clip] | None:
     is_path = first is not None and isinstance(np.asarray(first, object).flat[0], str | os.PathLike)
     if not is_path and names != ["file", "start", "end"] and "sampling_rate" not in bunch:
         return None
-    from skaudeep.audio.decoding import list_clips
+    from skaudeep.audio.clips import list_clips
 
     return list_clips(data)
 
@@ -221,8 +222,8 @@ def is_file(clip: Clip) -> bool:
 
 def _header(clip: Clip, sampling_rate: float | None) -> AudioInfo | AudioError:
     """Return the header that a waveform would have as a file."""
-    from skaudeep.audio.decoding import AudioInfo
     from skaudeep.audio.errors import AudioError
+    from skaudeep.audio.files import AudioInfo
 
     shape = np.shape(clip.source)
     if sampling_rate is None or not 1 <= len(shape) <= 2:

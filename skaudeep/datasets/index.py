@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.utils import Bunch
 
 from skaudeep._warnings import find_stack_level
-from skaudeep.audio.decoding import read_time
+from skaudeep.audio.clips import read_time
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.delimited import read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join

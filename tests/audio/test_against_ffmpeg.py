@@ -70,8 +70,9 @@ def by_ffmpeg(path: Path, n_channels: int, *decoder: str) -> np.ndarray:
 
 
 # ffmpeg rounds the predictions of ADPCM in another way than libsndfile, and errors of half a step
-# add up to -40 dB within a block. So ADPCM is compared with these few lines too, in which the shifts of
-# IMA's Recommended Practices (1992) round, and predictions of Microsoft's coding round downwards.
+# add up to -40 dB within a block. So ADPCM is compared with these few lines too, in which the
+# shifts of IMA's Recommended Practices (1992) round, and predictions of Microsoft's coding round
+# downwards.
 IMA_STEPS = [
     *(7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 19, 21, 23, 25, 28, 31, 34, 37, 41, 45, 50, 55, 60, 66),
     *(73, 80, 88, 97, 107, 118, 130, 143, 157, 173, 190, 209, 230, 253, 279, 307, 337, 371, 408),

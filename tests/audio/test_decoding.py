@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import soundfile
 
+from skaudeep.audio.clips import list_clips
 from skaudeep.audio.decoding import (
     AudioError,
     audio_info,
-    list_clips,
     mix_channels,
     pad_or_cut,
     pre_emphasize,

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 import skaudeep.audio.rates
-from skaudeep.audio.decoding import Clip, list_clips
+from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.errors import AudioError
 from skaudeep.audio.rates import common_rate, header_rates
 

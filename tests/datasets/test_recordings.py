@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sklearn.utils import Bunch
 
 from skaudeep import SpectrogramExtractor, extract_to_netcdf, load_netcdf, save_netcdf
-from skaudeep.audio.decoding import END_TOLERANCE, list_clips, read_audio
+from skaudeep.audio.clips import list_clips
+from skaudeep.audio.decoding import END_TOLERANCE, read_audio
 from skaudeep.audio.errors import AudioError
 from skaudeep.datasets import (
     add_folds,
