@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +87,29 @@ def test_global_generators_are_neither_read_nor_moved():
     np.testing.assert_array_equal(ReservoirFeatures(8, random_state=0).fit_transform(X), expected)
     assert torch.equal(torch.get_rng_state(), states[0])
     assert np.random.get_state()[1].tolist() == states[1]
+
+
+FEATURES = """
+import sys, numpy as np
+from skaudeep import ReservoirFeatures
+X = np.tanh(np.random.default_rng(0).normal(size=(70, 30, 20)).cumsum(axis=1) / 5)
+sys.stdout.buffer.write(ReservoirFeatures(128, random_state=0).fit_transform(X).tobytes())
+"""
+
+
+def test_features_have_the_same_bits_on_any_number_of_threads():
+    """LAPACK rounds by their number: the orthogonal weights and the components would differ."""
+    one, two = (
+        subprocess.run(
+            [sys.executable, "-c", FEATURES],
+            env=os.environ | {"OMP_NUM_THREADS": n_threads, "MKL_NUM_THREADS": n_threads},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for n_threads in ("1", "2")
+    )
+    assert len(one) == 70 * 2564 * 4
+    assert one == two
 
 
 def test_features_of_a_clip_do_not_depend_on_the_others():

@@ -171,7 +171,8 @@ class StateCovariance(nn.Module):
         """
         mean = moments[0, 1:] / moments[0, 0]
         covariance = moments[1:, 1:] / moments[0, 0] - mean.outer(mean)
-        variances, vectors = torch.linalg.eigh(covariance.cpu())
+        with torch_threads(1):  # LAPACK rounds by their number
+            variances, vectors = torch.linalg.eigh(covariance.cpu())
         variances = variances.flip(0)[: self.n_components].clamp_min(0)
         vectors = vectors.flip(1)[:, : self.n_components]
         # The sign of a component is arbitrary: its largest entry is to be positive.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from skaudeep.nn.parallel import torch_threads
 from skaudeep.nn.pooling import StateCovariance
 
 GATES = {"gru": 3, "lstm": 4}
@@ -38,7 +39,8 @@ def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
             for name, parameter in module.named_parameters():
                 if name.startswith("weight_hh"):
                     for gate in parameter.chunk(len(parameter) // module.hidden_size):
-                        nn.init.orthogonal_(gate, generator=generator)
+                        with torch_threads(1):  # the QR decomposition rounds by their number
+                            nn.init.orthogonal_(gate, generator=generator)
                 elif name.startswith("weight_ih"):
                     deviation = module.input_size**-0.5
                     nn.init.normal_(parameter, 0, deviation, generator=generator)
