@@ -117,9 +117,9 @@ class Seq2SeqAutoencoder(
         Share of the frames (of windows, with ``axis="frequency"``) that the encoder is not shown in
         training.
     feed_previous_prob : float in [0, 1] or dict, default=0.0
-        Probability of each step of each sequence that the decoder is told its own output of the
+        Probability of each step of each sequence that the decoder is fed its own output of the
         step before in place of the truth (scheduled sampling [5]_); a schedule as in `kl_weight`.
-        Where it ends at 1, scores, too, are of a decoder told its own output: with a unidirectional
+        Where it ends at 1, scores, too, are those of a free-running decoder: with a unidirectional
         one, of what is in the code.
     mask_silence : bool, default=False
         Whether values of -1, the floor of a spectrogram, do not count in the error.
@@ -655,10 +655,10 @@ class Seq2SeqAutoencoder(
     def score_samples(self, X: Any) -> np.ndarray:
         """Return how usual each row is: minus the error of its reconstruction.
 
-        The reconstruction is teacher-forced. A network that was trained with a
-        ``feed_previous_prob`` that ends at 1 is told its own frames here, too; that tells unusual
-        rows far better, because the truth about one frame gives much of the next away, whether
-        the network knows such sounds or not.
+        The reconstruction is teacher-forced. If the ``feed_previous_prob`` schedule ends at 1, the
+        decoder runs free here, too. That separates unusual rows far better: with teacher forcing
+        the previous true frame largely predicts the next one, even for sounds unlike the training
+        data.
 
         Parameters
         ----------
@@ -678,7 +678,7 @@ class Seq2SeqAutoencoder(
     def score(self, X: Any, y: Any = None) -> float:
         """Return minus the root of the mean squared error of the reconstruction, dropout off.
 
-        Told as in `score_samples`.
+        With teacher forcing or free-running, as in `score_samples`.
 
         Parameters
         ----------

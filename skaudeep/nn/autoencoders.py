@@ -138,8 +138,8 @@ class Autoencoder(nn.Module):
         rng : CounterRNG, default=None
             Source of dropout, noise and all else that is random in training; None switches it off.
         feed_previous_prob : float in [0, 1], default=0.0
-            Probability of each step that the decoder is told its own output of the step before
-            in place of the truth.
+            Probability of each step that the decoder is fed its own output of the step before
+            in place of the true frame (scheduled sampling).
 
         Returns
         -------
@@ -158,7 +158,7 @@ class Autoencoder(nn.Module):
         rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
     ) -> Tensor:
-        """Rebuild sequences from their codes, told of the steps before (teacher forcing).
+        """Rebuild sequences from their codes with teacher forcing.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class Autoencoder(nn.Module):
         raise NotImplementedError
 
     def generate(self, code: Tensor, n_frames: int) -> Tensor:
-        """Rebuild sequences from nothing but their codes: the decoder is told what it wrote.
+        """Rebuild sequences from nothing but their codes: the decoder runs free.
 
         Parameters
         ----------
@@ -313,7 +313,7 @@ class FrequencyTimeAutoencoder(Autoencoder):
 
     A frequency encoder reads each frame over its windows of bands; its final states go into a time
     encoder, whose final states become the code. A time decoder starts from the code, last frame
-    first, told of the frequency encoder's states of the frame before; each of its outputs, through
+    first, fed the frequency encoder's states of the frame before; each of its outputs, through
     a linear layer with tanh, starts a frequency decoder, which rebuilds the frame's windows from
     the highest to the lowest.
 

@@ -60,7 +60,7 @@ class TanhCode(nn.Module):
 class GaussianCode(nn.Module):
     """A variational code [1]_: each number has a mean and a variance that depend on the sequence.
 
-    In training a value is drawn from them; without a chance the mean is the code.
+    In training a value is drawn from them; without a generator the mean is the code.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ class FrequencyTimeEncoder(nn.Module):
     Parameters
     ----------
     windows : BandWindows
-    frame : Reader
+    frame : EncoderStack
         Reads the windows of a frame.
     time : TimeEncoder
         Reads, for each frame, the final states of `frame`.
@@ -207,7 +207,7 @@ class FrequencyTimeEncoder(nn.Module):
         self.output_size = time.output_size
 
     def read_frames(self, x: Tensor, lengths: Tensor | None, rng: CounterRNG | None) -> Tensor:
-        """Turn each frame into the final states of its reader, of shape (T, B, S)."""
+        """Turn each frame into the final states of `frame`, of shape (T, B, S)."""
         windows = self.windows.split(gather_frames(x, lengths))  # (W, N, V)
         own = frame_rng(rng, x, lengths)
         return scatter_frames(self.frame(windows, None, own)[1], x, lengths)
@@ -354,7 +354,7 @@ def gather_frames(x: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def frame_rng(rng: CounterRNG | None, x: Tensor, lengths: Tensor | None) -> CounterRNG | None:
-    """CounterRNG of `gather_frames`."""
+    """Return the generator of the frames that `gather_frames` takes."""
     if rng is None:
         return None
     frames = rng.frame_rng(len(x))

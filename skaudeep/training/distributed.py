@@ -95,7 +95,7 @@ class ProcessGroup:
         return box[0]  # type: ignore[return-value]
 
     def check_same(self, facts: Callable[[], dict[str, Any]]) -> None:
-        """Compare what all ranks were told, but for `OWN`.
+        """Compare the input and parameters of all processes, but for `OWN`.
 
         Raises
         ------
@@ -104,11 +104,11 @@ class ProcessGroup:
         """
         if self.size == 1:
             return
-        told: list[Any] = [None] * self.size
+        gathered: list[Any] = [None] * self.size
         with self._together():
-            dist.all_gather_object(told, {name: repr(fact) for name, fact in facts().items()})
-        for rank, others in enumerate(told):
-            for name, fact in told[0].items():
+            dist.all_gather_object(gathered, {name: repr(fact) for name, fact in facts().items()})
+        for rank, others in enumerate(gathered):
+            for name, fact in gathered[0].items():
                 if others[name] != fact and name not in OWN:
                     raise ValueError(
                         f"Rank {rank} of {self.size} has {name}={others[name]}, but rank 0 has "
