@@ -355,6 +355,29 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         return np.concatenate([np.asarray(view) for view in features], axis=-1)
 
 
+def extract_for_views(views: list[Any], X: Any) -> list[tuple[Any, Any]]:
+    """Run the extractors that views begin with over clips, with what they have in common done once.
+
+    Parameters
+    ----------
+    views : list of transformer
+        As in the `transformer_list` of a `FeatureFusion`. They are not changed.
+    X : sequence of n_clips clips
+
+    Returns
+    -------
+    list of (transformer or None, sequence of n_clips rows)
+        For each view what follows its extractor, None where nothing does, and what that is to be
+        given: X itself where the view begins with no extractor.
+    """
+    copies = [view if isinstance(view, str) else clone(view) for view in views]
+    for view in copies:
+        extractor, _ = _split(view)
+        if extractor is not None:
+            extractor.fit(X)
+    return [(rest, rows) for _, rest, rows in _share_extraction(copies, X)]
+
+
 def _share_extraction(
     views: list[Any], X: Any
 ) -> list[tuple[SpectrogramExtractor | None, Any, Any]]:

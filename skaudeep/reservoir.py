@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -22,10 +24,12 @@ from skaudeep._base import (
 )
 from skaudeep.nn.devices import resolve_device
 from skaudeep.nn.encoders import FeatureEncoder, represent
+from skaudeep.nn.pooling import StateCovariance
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.stack import CELLS
-from skaudeep.training.batches import read_input
-from skaudeep.training.loop import fit_components
+from skaudeep.training.batches import Sequences, read_input
+from skaudeep.training.loop import COMPONENT_ROWS, fit_components
+from skaudeep.training.states import States
 
 BATCH_SIZE = 64  # sequences that run through the network at a time
 
@@ -140,7 +144,6 @@ class ReservoirFeatures(
         self.random_state = random_state
         self.device = device
 
-    @with_callbacks
     def fit(self, X: Any, y: Any = None) -> ReservoirFeatures:
         """Draw the weights, and find the principal components of the states.
 
@@ -163,14 +166,62 @@ class ReservoirFeatures(
             If a parameter is out of its range, or X holds infinity, NaN before the end of a row, or
             no frame at all.
         """
+        self._fit(X, y, keep_states=False)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Fit to sequences and represent each of them by one row of features.
+
+        The network runs over each sequence once, where its states find room in memory (512 MB) or
+        in a temporary file (32 GB), and on the CPU.
+
+        Parameters
+        ----------
+        X : array or list
+            As in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
+            Those of ``fit(X).transform(X)``, to rounding.
+
+        Raises
+        ------
+        ValueError
+            As `fit`.
+        """
+        states = self._fit(X, y, keep_states=True)
+        return self.transform(X) if states is None else states.pool(self.network_.covariance)
+
+    @with_callbacks
+    def _fit(self, X: Any, y: Any, *, keep_states: bool) -> States | None:
+        """Fit; return the states of all rows where they are to be kept and there is room."""
+        sequences = self._read(X)
+        network = self._draw_network(sequences.n_bands)
+        states = self._run(network, sequences) if keep_states else None
+        if states is not None:
+            states.fit_components(network.covariance, seed=self.seed_)
+        else:
+            network.to(resolve_device(self.device))
+            fit_components(network, sequences, seed=self.seed_, batch_size=BATCH_SIZE)
+        self.network_ = network.cpu()
+        run_fit_without_subtasks(self, X, y)
+        return states
+
+    def _read(self, X: Any) -> Sequences:
         self._validate_params()
-        device = resolve_device(self.device)
         sequences = read_input(self, X, reset=True)
         if not sequences.lengths.any():
             raise ValueError("Every row of X is NaN throughout: there is nothing to fit to.")
+        return sequences
+
+    def _draw_network(self, n_bands: int) -> Reservoir:
+        """Make the network with its random weights, on the CPU."""
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         sizes = ReservoirSizes(
-            n_bands=sequences.n_bands,
+            n_bands=n_bands,
             n_units=int(self.n_units),
             n_layers=int(self.n_layers),
             cell=self.cell,
@@ -182,11 +233,57 @@ class ReservoirFeatures(
             network = Reservoir(sizes)
         network.to_empty(device="cpu")
         network.draw_weights(torch.Generator().manual_seed(self.seed_))
-        network.eval().to(device)
-        fit_components(network, sequences, seed=self.seed_, batch_size=BATCH_SIZE)
-        self.network_ = network.cpu()
-        run_fit_without_subtasks(self, X, y)
-        return self
+        return network.eval()
+
+    def _run(
+        self,
+        network: Reservoir,
+        sequences: Sequences,
+        on_rows: Callable[[int], None] | None = None,
+    ) -> States | None:
+        """Run the network over all rows, None where that cannot be kept."""
+        if resolve_device(self.device).type != "cpu":
+            return None
+        return States.of(network, sequences, batch_size=BATCH_SIZE, on_rows=on_rows)
+
+    def split_off_states(
+        self, X: Any, on_rows: Callable[[int], None] | None = None
+    ) -> tuple[StatePooling, States] | None:
+        """Divide this estimator into what depends on no other clip, already run, and the rest.
+
+        What a clip's states are depends on the random weights alone, so that one run serves all
+        folds of a cross-validation; only the principal components belong to a fold.
+
+        Parameters
+        ----------
+        X : array or list
+            All clips, as in `fit`.
+        on_rows : callable, default=None
+            Called with the number of sequences of each batch that has run.
+
+        Returns
+        -------
+        pooling : StatePooling
+            Not fitted. Fitted to the states of some clips, it gives the features that this
+            estimator gives when fitted to these clips.
+        states : States
+            Of all clips of `X`; rows can be taken from it.
+        None
+            In place of both, where `random_state` is no int, there is no room, or the device is
+            not the CPU.
+        """
+        if not isinstance(self.random_state, Integral):
+            return None
+        reader: ReservoirFeatures = clone(self)
+        sequences = reader._read(X)
+        states = reader._run(reader._draw_network(sequences.n_bands), sequences, on_rows)
+        if states is None:
+            return None
+        if len(sequences) <= COMPONENT_ROWS:
+            _ = states.moments  # once, for all folds: of more rows each fold sums up a sample
+        pooling = StatePooling(int(self.n_components), seed=reader.seed_)
+        pooling._sklearn_output_config = dict(getattr(self, "_sklearn_output_config", {}))
+        return pooling, states
 
     @torch.inference_mode()
     def transform(self, X: Any) -> np.ndarray:
@@ -246,3 +343,70 @@ class ReservoirFeatures(
         # allow_nan stays False: NaN is padding at a row's end, not a missing value anywhere.
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator):
+    """The part of `ReservoirFeatures` that is fitted: from states to features.
+
+    Made by :meth:`ReservoirFeatures.split_off_states`.
+
+    Parameters
+    ----------
+    n_components : int
+        Largest number of principal components of the states.
+    seed : int
+        Determines to which rows these are fitted, where there are many.
+
+    Attributes
+    ----------
+    covariance_ : :class:`~skaudeep.nn.pooling.StateCovariance`
+        The fitted principal components.
+    """
+
+    def __init__(self, n_components: int, *, seed: int):
+        self.n_components = n_components
+        self.seed = seed
+
+    def fit(self, states: States, y: Any = None) -> StatePooling:
+        """Find the principal components of the states.
+
+        Parameters
+        ----------
+        states : States
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If no row has any states.
+        """
+        if not states.lengths.any():
+            raise ValueError("Every row of X is NaN throughout: there is nothing to fit to.")
+        covariance = StateCovariance(states.n_states, self.n_components)
+        states.fit_components(covariance, seed=self.seed)
+        self.covariance_ = covariance
+        return self
+
+    def transform(self, states: States) -> np.ndarray:
+        """Pool the states of each row.
+
+        Parameters
+        ----------
+        states : States
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
+        """
+        check_is_fitted(self, "covariance_")
+        return states.pool(self.covariance_)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the features as `ReservoirFeatures` does."""
+        check_is_fitted(self, "covariance_")
+        return np.array(self.covariance_.feature_names(), dtype=object)

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skaudeep import ReservoirFeatures, Seq2SeqAutoencoder, load, save
 from skaudeep.nn.bidirectional import DecoderStack
+from skaudeep.nn.reservoir import Reservoir
 
 
 def clips(n_clips=12, n_bands=5, seed=0):
@@ -167,3 +168,19 @@ def test_nothing_but_padding_and_other_bands_are_refused():
     reservoir = ReservoirFeatures(4, random_state=0).fit(clips())
     with pytest.raises(ValueError, match=r"X has 3 bands .* was fitted on 5"):
         reservoir.transform(clips()[:, :, :3])
+
+
+def test_fit_transform_runs_the_network_once_over_each_row(
+    monkeypatch,
+):
+    X = np.random.default_rng(0).uniform(-1, 1, (9, 20, 4)).astype(np.float32)
+    X[2, 5:] = X[7] = np.nan
+    two_steps = ReservoirFeatures(5, random_state=0).fit(X).transform(X)
+    run, forward = [], Reservoir.forward
+    monkeypatch.setattr(
+        Reservoir, "forward", lambda *args: run.append(args[1].shape[1]) or forward(*args)
+    )
+    np.testing.assert_allclose(
+        ReservoirFeatures(5, random_state=0).fit_transform(X), two_steps, atol=1e-6
+    )
+    assert sum(run) == 8  # all but the one of nothing but padding

@@ -9,10 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import clone, is_regressor
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from skaudeep._base import LearningTags, learning_tags
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.operations import take
 from skaudeep.evaluation.controls import (
@@ -25,6 +24,7 @@ from skaudeep.evaluation.controls import (
 from skaudeep.evaluation.folds import check_folds, check_target
 from skaudeep.evaluation.intervals import check_confidence_level
 from skaudeep.evaluation.results import Evaluation
+from skaudeep.evaluation.sharing import n_fixed_steps, run_fixed_steps, run_reservoirs, tags_in
 
 __all__ = ["evaluate"]
 
@@ -239,17 +239,13 @@ def _variants(
     other controls are left out.
     """
     data = bunch["data"]
-    n_shared = min(_n_stateless(pipeline), _n_in_controls(pipeline))
-    of_steps = controls_of_steps(pipeline) if controls else {}
+    of_steps = bool(controls_of_steps(pipeline)) if controls else False
     if of_steps or not controls:
-        if n_shared:
-            data = clone(pipeline[:n_shared]).fit_transform(data)
-        chosen = {"": pipeline} | of_steps
-        variants = {
-            name: (variant[n_shared:] if n_shared else variant, data)
-            for name, variant in chosen.items()
-        }
+        shared, data = run_fixed_steps(pipeline, data, keep_controls=True)
+        chosen = {"": shared} | (controls_of_steps(shared) if controls else {})
+        variants = {name: (variant, data) for name, variant in chosen.items()}
     else:
+        n_shared = n_fixed_steps(pipeline, keep_controls=True)
         spectrograms = data if are_spectrograms(data, pipeline, bunch) else None
         for i in range(n_shared):
             data = clone(pipeline[i : i + 1]).fit_transform(data)
@@ -269,35 +265,11 @@ def _steps(pipeline: Any) -> list[Any]:
     return [step for _, step in pipeline.steps[:-1]]
 
 
-def _tags_in(step: Any) -> list[LearningTags]:
-    """Return the learning tags of a step and of all estimators in it."""
-    nested = step.get_params(deep=True).values() if hasattr(step, "get_params") else ()
-    return [learning_tags(value) for value in (step, *nested)]
-
-
-def _n_stateless(pipeline: Any) -> int:
-    """Count the steps at the head of the pipeline that give the same in every fold."""
-    for n, step in enumerate(_steps(pipeline)):
-        if step in (None, "passthrough"):
-            continue
-        if get_tags(step).requires_fit or "random_state" in step.get_params():
-            return n
-    return len(_steps(pipeline))
-
-
-def _n_in_controls(pipeline: Any) -> int:
-    """Count the steps at the head of the pipeline that stay the same in its controls."""
-    for n, step in enumerate(_steps(pipeline)):
-        if any(tags.reads_spectrograms or tags.untrained for tags in _tags_in(step)):
-            return n
-    return len(_steps(pipeline))
-
-
 def _n_unsupervised(pipeline: Any) -> int:
     """Count the steps up to the last one that is or contains an unsupervised one."""
     last = 0
     for n, step in enumerate(_steps(pipeline), start=1):
-        if any(tags.unsupervised for tags in _tags_in(step)):
+        if any(tags.unsupervised for tags in tags_in(step)):
             last = n
     return last
 
@@ -326,18 +298,29 @@ def _predict_folds(
     n_jobs: int | None,
 ) -> list[list[np.ndarray]]:
     """Return the predicted classes of each repeat and fold."""
-    if n := _n_stateless(pipeline):
-        pipeline, data = pipeline[n:], clone(pipeline[:n]).fit_transform(data)
+    pipeline, data = run_fixed_steps(pipeline, data, keep_controls=False)
     pipelines = [_seeded(pipeline, seed) for seed in seeds]
-    features = [data] * len(seeds)
     if transductive and (n := _n_unsupervised(pipeline)):
         features = Parallel(n_jobs=n_jobs)(
             delayed(_fit_transform)(repeat[:n], data) for repeat in pipelines
         )
-        pipelines = [repeat[n:] for repeat in pipelines]
+        repeats = [(repeat[n:], X) for repeat, X in zip(pipelines, features, strict=True)]
+        return _predict(repeats, target, folds, n_jobs)
+    predictions = []
+    for repeat in pipelines:  # one at a time: states take more room than spectrograms
+        predictions += _predict([run_reservoirs(repeat, data)], target, folds, n_jobs)
+    return predictions
+
+
+def _predict(
+    repeats: list[tuple[Any, Any]],
+    target: np.ndarray,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    n_jobs: int | None,
+) -> list[list[np.ndarray]]:
     predictions = Parallel(n_jobs=n_jobs)(
         delayed(_fit_predict)(clone(repeat), X, target, train, test)
-        for (repeat, X), (train, test) in product(zip(pipelines, features, strict=True), folds)
+        for (repeat, X), (train, test) in product(repeats, folds)
     )
     return [predictions[i : i + len(folds)] for i in range(0, len(predictions), len(folds))]
 

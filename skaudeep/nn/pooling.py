@@ -280,7 +280,8 @@ def moments(states: Tensor, lengths: Tensor | None) -> Tensor:
     if lengths is not None:
         one = one * step_mask(states, lengths)
     x = torch.cat([one, states], dim=2).flatten(0, 1)  # (T*B, 1+H)
-    return (x.T @ x).double()
+    x = x.double()  # rounding of float32 would turn the components of little variance
+    return x.T @ x
 
 
 def logarithm(x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ Batch = tuple[Tensor, Tensor | None]
 Shard = tuple[Tensor, Tensor | None, Tensor]
 SHARD = 32  # sequences: the states of so many fit a core's cache
 MAP_BYTES = 2**26  # `map` reads rows that are not in memory in blocks of about 64 MiB
+BATCH_FRAMES = 2**15  # `like_batches` takes fewer long sequences at a time
 FEW_ROWS = 8  # `map` computes a batch of fewer in one thread
 CHECK_BYTES = 2**20  # values are checked in blocks that are about as large as a batch
 
@@ -222,6 +223,10 @@ class Sequences:
         sample = zlib.crc32(self.batch(rows, torch.device("cpu"))[0].numpy().data)
         return f"{self.shape} x {self.n_bands}, {self.lengths.sum()} frames, sample {sample:08x}"
 
+    def n_steps(self) -> int:
+        """Count the true frames of all sequences."""
+        return int(self.lengths.sum())
+
     # --- batches ---------------------------------------------------------------------------------
 
     def batch(self, rows: np.ndarray, device: torch.device) -> Batch:
@@ -327,24 +332,47 @@ class Sequences:
         """
         frames = (self.n_frames,) if per_frame else ()
         result = np.full((len(self), *frames, width), np.nan, dtype=np.float32)
+        for rows, x, lengths in self.like_batches(batch_size, device):
+            with threads_for(len(rows)), products_in("ieee", device):
+                values = function(x, lengths).cpu().numpy()
+            if per_frame:
+                n_frames = [len(x)] * len(rows) if lengths is None else lengths.tolist()
+                for row, n, of_row in zip(rows, n_frames, values.swapaxes(0, 1), strict=True):
+                    result[row, :n] = of_row[:n]
+            else:
+                result[rows] = values
+        return result.reshape(*self.shape, *frames, width)
+
+    def like_batches(
+        self, batch_size: int, device: torch.device
+    ) -> Iterator[tuple[np.ndarray, Tensor, Tensor | None]]:
+        """Yield batches of sequences of like length: all sequences but the empty ones, once each.
+
+        What is not in memory is read in blocks of rows, each of them once.
+
+        Parameters
+        ----------
+        batch_size : int
+            Most sequences in a batch. There are fewer of more than 512 frames.
+        device : torch.device
+
+        Yields
+        ------
+        rows : ndarray of int
+            Which sequences they are.
+        x, lengths
+            As in `batch`.
+        """
         start = 0
         for block in self._memory_blocks():
-            part = result[start : start + len(block)]
-            order = np.argsort(block.lengths, kind="stable")
-            order = order[block.lengths[order] > 0]
-            for first in range(0, len(order), batch_size):
-                rows = order[first : first + batch_size]
-                # A few rows are not worth waking torch's threads, which spin until all are done.
-                few = torch_threads(1) if len(rows) < FEW_ROWS else nullcontext()
-                with few, products_in("ieee", device):
-                    values = function(*block.batch(rows, device)).cpu().numpy()
-                if per_frame:
-                    for row, of_row in zip(rows, values.swapaxes(0, 1), strict=True):
-                        part[row, : block.lengths[row]] = of_row[: block.lengths[row]]
-                else:
-                    part[rows] = values
+            order = sort_by_length(np.flatnonzero(block.lengths), block.lengths)
+            while len(order):
+                # Long sequences are few: the states of all of a batch lie in memory.
+                longest = block.lengths[order[:batch_size][-1]]
+                rows = order[: min(batch_size, max(1, BATCH_FRAMES // longest))]
+                yield start + rows, *block.batch(rows, device)
+                order = order[len(rows) :]
             start += len(block)
-        return result.reshape(*self.shape, *frames, width)
 
     def _memory_blocks(self) -> Iterator[Sequences]:
         """Yield these sequences in blocks that lie in memory, with their values checked."""
@@ -361,6 +389,22 @@ class Sequences:
             )
             sequences._check_values()
             yield sequences
+
+
+def sort_by_length(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Sort rows by their lengths, so that batches of them hold little padding.
+
+    Examples
+    --------
+    >>> sort_by_length(np.array([0, 1, 3]), np.array([5, 2, 9, 2])).tolist()
+    [1, 3, 0]
+    """
+    return rows[np.argsort(lengths[rows], kind="stable")]
+
+
+def threads_for(n_rows: int) -> AbstractContextManager[None]:
+    """Limit torch to one thread for a few rows: others, once awake, spin until all are done."""
+    return torch_threads(1) if n_rows < FEW_ROWS else nullcontext()
 
 
 def read_input(estimator: Any, X: Any, *, reset: bool, n_bands: int | None = None) -> Sequences:

@@ -18,7 +18,7 @@ from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.devices import products_in
 from skaudeep.nn.parallel import parallel_map
 from skaudeep.nn.pooling import step_mask
-from skaudeep.training.batches import Batch, Sequences, Shard, split_batch
+from skaudeep.training.batches import Batch, Sequences, Shard, sort_by_length, split_batch
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 
 Schedule = float | dict[int, float]
@@ -131,12 +131,37 @@ def fit_components(
     processes : ProcessGroup, default=SINGLE_PROCESS
         Among whom the batches are shared out.
     """
-    rows = np.flatnonzero(sequences.lengths)
-    if len(rows) > COMPONENT_ROWS:
-        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:COMPONENT_ROWS])
+    rows = component_rows(sequences.lengths, seed=seed)
+    rows = sort_by_length(rows, sequences.lengths)  # half of an unsorted batch may be padding
     device = encoder.covariance.center.device
     with closing(sequences.batches(rows, batch_size, device, processes)) as batches:
         encoder.covariance.fit(state_moments(encoder, batches, processes))
+
+
+def component_rows(lengths: np.ndarray, *, seed: int) -> np.ndarray:
+    """Choose the rows that principal components are fitted to: all, or a sample of many.
+
+    Parameters
+    ----------
+    lengths : ndarray of int
+        True frames of each row. Rows without any are left out.
+    seed : int
+        Determines the sample.
+
+    Returns
+    -------
+    ndarray of int
+        At most `COMPONENT_ROWS`, in their order.
+
+    Examples
+    --------
+    >>> component_rows(np.array([7, 0, 5]), seed=0).tolist()
+    [0, 2]
+    """
+    rows = np.flatnonzero(lengths)
+    if len(rows) > COMPONENT_ROWS:
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:COMPONENT_ROWS])
+    return rows
 
 
 def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:

@@ -1,0 +1,199 @@
+"""Work that no fold changes, done once: extraction, and the states of reservoirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Tags, get_tags
+
+from skaudeep._base import LearningTags, learning_tags, num_samples
+from skaudeep.datasets.operations import take
+from skaudeep.fusion import FeatureFusion, extract_for_views
+from skaudeep.reservoir import ReservoirFeatures
+
+__all__ = ["run_fixed_steps", "run_reservoirs", "tags_in"]
+
+VIEW = "rows of the view"  # name of a step, not one that anybody else would choose
+OnClips = Callable[[int], None] | None
+
+
+def run_fixed_steps(pipeline: Any, data: Any, *, keep_controls: bool) -> tuple[Any, Any]:
+    """Run the steps at the head of a pipeline that give the same in every fold.
+
+    These are the steps that learn nothing and draw nothing. Where the first of the others is a
+    `FeatureFusion`, the heads of its views are run as well, with their extraction in common.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or classifier
+        It is not changed.
+    data : sequence of n_clips clips
+    keep_controls : bool
+        Whether to stop at a step that a control would replace.
+
+    Returns
+    -------
+    pipeline : Pipeline or classifier
+        What is left to fit.
+    data : sequence of n_clips rows
+        What it is to be given.
+    """
+    n = n_fixed_steps(pipeline, keep_controls=keep_controls)
+    if n:
+        data, pipeline = clone(pipeline[:n]).fit_transform(data), pipeline[n:]
+    if isinstance(pipeline, Pipeline) and isinstance(pipeline.steps[0][1], FeatureFusion):
+        fusion, data = _run_fixed_views(pipeline.steps[0][1], data, keep_controls)
+        pipeline = _with_first_step(pipeline, fusion)
+    return pipeline, data
+
+
+def n_fixed_steps(pipeline: Any, *, keep_controls: bool) -> int:
+    """Count the steps at the head of a pipeline, or of a view, that give the same in every fold.
+
+    Parameters
+    ----------
+    pipeline : estimator
+        The last step of a pipeline that ends in a classifier does not count.
+    keep_controls : bool
+        Whether to stop at a step that a control would replace.
+
+    Returns
+    -------
+    int
+    """
+    steps = [step for _, step in pipeline.steps] if isinstance(pipeline, Pipeline) else []
+    if steps and not hasattr(steps[-1], "transform") and steps[-1] != "passthrough":
+        steps = steps[:-1]
+    for n, step in enumerate(steps):
+        if step in (None, "passthrough"):
+            continue
+        if get_tags(step).requires_fit or "random_state" in step.get_params():
+            return n
+        if keep_controls and any(tag.reads_spectrograms or tag.untrained for tag in tags_in(step)):
+            return n
+    return len(steps)
+
+
+def tags_in(step: Any) -> list[LearningTags]:
+    """Return the learning tags of a step and of all estimators in it."""
+    nested = step.get_params(deep=True).values() if hasattr(step, "get_params") else ()
+    return [learning_tags(value) for value in (step, *nested)]
+
+
+def run_reservoirs(pipeline: Any, data: Any, on_clips: OnClips = None) -> tuple[Any, Any]:
+    """Run the reservoirs at the head of a pipeline, or of the views of a fusion there.
+
+    The states of a reservoir depend on its random weights, not on what it is fitted to. What is
+    left to fit in each fold are the principal components of the states.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or classifier
+        Each `random_state` is an int. It is not changed.
+    data : sequence of n_clips rows
+    on_clips : callable, default=None
+        Called with the number of sequences of each batch that has run.
+
+    Returns
+    -------
+    pipeline : Pipeline or classifier
+        With `StatePooling` in the place of each reservoir that was run.
+    data : sequence of n_clips rows
+        What it is to be given.
+    """
+    if not isinstance(pipeline, Pipeline):
+        return pipeline, data
+    first = pipeline.steps[0][1]
+    if isinstance(first, FeatureFusion) and isinstance(data, _ViewRows):
+        views, rows = [], list(data.views)
+        for name, view in first.transformer_list:
+            if isinstance(view, Pipeline) and isinstance(view.steps[0][1], _View):
+                number = view.steps[0][1].number
+                rest, rows[number] = _run_reservoir(view[1:], rows[number], on_clips)
+                view = Pipeline([view.steps[0], *rest.steps])
+            views.append((name, view))
+        return _with_first_step(pipeline, _with_views(first, views)), _ViewRows(rows)
+    return _run_reservoir(pipeline, data, on_clips)
+
+
+def _run_reservoir(pipeline: Pipeline, data: Any, on_clips: OnClips) -> tuple[Pipeline, Any]:
+    first: Any = pipeline.steps[0][1] if pipeline.steps else None
+    if not isinstance(first, ReservoirFeatures):
+        return pipeline, data
+    split = first.split_off_states(data, on_clips)
+    if split is None:
+        return pipeline, data
+    pooling, states = split
+    return _with_first_step(pipeline, pooling), states
+
+
+def _run_fixed_views(
+    fusion: FeatureFusion, data: Any, keep_controls: bool
+) -> tuple[FeatureFusion, _ViewRows]:
+    """Run the heads of all views; what is left of each takes its own rows of what is returned."""
+    named = [(name, view) for name, view in fusion.transformer_list if view != "drop"]
+    views, rows = [], []
+    for number, ((name, _), (rest, of_view)) in enumerate(
+        zip(named, extract_for_views([view for _, view in named], data), strict=True)
+    ):
+        steps = _steps_of(name, rest)
+        n = n_fixed_steps(Pipeline(steps), keep_controls=keep_controls) if steps else 0
+        rows.append(Pipeline(steps[:n]).fit_transform(of_view) if n else of_view)
+        views.append((name, Pipeline([(VIEW, _View(number)), *steps[n:]])))
+    return _with_views(fusion, views), _ViewRows(rows)
+
+
+def _steps_of(name: str, view: Any) -> list[tuple[str, Any]]:
+    if view is None or (isinstance(view, str) and view == "passthrough"):
+        return []
+    return [*view.steps] if isinstance(view, Pipeline) else [(name, view)]
+
+
+def _with_first_step(pipeline: Pipeline, step: Any) -> Pipeline:
+    changed = clone(pipeline)
+    changed.steps[0] = (changed.steps[0][0], step)
+    return changed
+
+
+def _with_views(fusion: FeatureFusion, views: list[tuple[str, Any]]) -> FeatureFusion:
+    return clone(fusion).set_params(transformer_list=views)
+
+
+class _ViewRows:
+    """What each of several views is given, as an array of one row per clip."""
+
+    def __init__(self, views: list[Any]):
+        self.views = views
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (num_samples(self.views[0]),)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, clips: NDArray[np.intp]) -> _ViewRows:
+        return _ViewRows([take(view, clips) for view in self.views])
+
+
+class _View(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Takes the rows of one view; other steps follow it."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def fit(self, X: _ViewRows, y: Any = None) -> Self:
+        return self
+
+    def transform(self, X: _ViewRows) -> Any:
+        return X.views[self.number]
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
