@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -25,7 +25,9 @@ MAX_BATCH = 16  # clips per task
 MAX_NAMED = 20  # clips that a warning names
 
 
-def extract_views(extractors: Sequence[Any], X: Any) -> list[NDArray[np.float32]]:
+def extract_views(
+    extractors: Sequence[Any], X: Any, *, on_clips: Callable[[int], object] | None = None
+) -> list[NDArray[np.float32]]:
     """Extract several spectrograms of the same clips, sharing the work that they have in common.
 
     Each clip is decoded once for each `sampling_rate`, and every further step runs once for all
@@ -39,6 +41,8 @@ def extract_views(extractors: Sequence[Any], X: Any) -> list[NDArray[np.float32]
     X : sequence of n_clips clips
         Paths, waveforms or a `(file, start, end)` index, see
         :meth:`SpectrogramExtractor.transform`.
+    on_clips : callable, default=None
+        Called with the number of clips of each task that is done.
 
     Returns
     -------
@@ -73,8 +77,11 @@ def extract_views(extractors: Sequence[Any], X: Any) -> list[NDArray[np.float32]
     parameters = [extractor.get_params() for extractor in extractors]
     with parallel:
         _check_headers(extractors, clips, batches, parallel)  # minutes before the last is decoded
-        done = parallel(delayed(extract_clip_views)(batch, parameters) for batch in batches)
-    rows = [views for batch in done for views in batch]
+        rows = []
+        for batch in parallel(delayed(extract_clip_views)(batch, parameters) for batch in batches):
+            rows += batch
+            if on_clips is not None:
+                on_clips(len(batch))
     gathered = [
         _stack_rows(clips, view, fitted_rate(extractor))
         for extractor, view in zip(extractors, zip(*rows, strict=True), strict=True)
@@ -97,7 +104,7 @@ def _in_batches(clips: list[Clip], n_jobs: int | None) -> tuple[list[list[Clip]]
     batches = [clips[i : i + size] for i in range(0, len(clips), size)]
     # Decoding, FFT and matrix products release the GIL, so threads are enough; an outer
     # joblib.parallel_config may choose another backend.
-    return batches, Parallel(n_jobs=n_jobs, prefer="threads")
+    return batches, Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
 
 
 def _read_headers(batches: list[list[Clip]], parallel: Parallel) -> list[float | AudioError]:

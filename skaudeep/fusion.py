@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any, Self
 
@@ -355,7 +355,9 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         return np.concatenate([np.asarray(view) for view in features], axis=-1)
 
 
-def extract_for_views(views: list[Any], X: Any) -> list[tuple[Any, Any]]:
+def extract_for_views(
+    views: list[Any], X: Any, on_clips: Callable[[int], object] | None = None
+) -> list[tuple[Any, Any]]:
     """Run the extractors that views begin with over clips, with what they have in common done once.
 
     Parameters
@@ -363,6 +365,8 @@ def extract_for_views(views: list[Any], X: Any) -> list[tuple[Any, Any]]:
     views : list of transformer
         As in the `transformer_list` of a `FeatureFusion`. They are not changed.
     X : sequence of n_clips clips
+    on_clips : callable, default=None
+        Called with the number of clips of each task that is done.
 
     Returns
     -------
@@ -375,11 +379,11 @@ def extract_for_views(views: list[Any], X: Any) -> list[tuple[Any, Any]]:
         extractor, _ = _split(view)
         if extractor is not None:
             extractor.fit(X)
-    return [(rest, rows) for _, rest, rows in _share_extraction(copies, X)]
+    return [(rest, rows) for _, rest, rows in _share_extraction(copies, X, on_clips)]
 
 
 def _share_extraction(
-    views: list[Any], X: Any
+    views: list[Any], X: Any, on_clips: Callable[[int], object] | None = None
 ) -> list[tuple[SpectrogramExtractor | None, Any, Any]]:
     """Split each view into its extractor, the rest of it and the input of that rest.
 
@@ -388,7 +392,7 @@ def _share_extraction(
     """
     split = [_split(view) for view in views]
     extractors = [extractor for extractor, _ in split if extractor is not None]
-    spectrograms = iter(extract_views(extractors, X) if extractors else [])
+    spectrograms = iter(extract_views(extractors, X, on_clips=on_clips) if extractors else [])
     return [
         (extractor, rest, X if extractor is None else next(spectrograms))
         for extractor, rest in split

@@ -239,7 +239,7 @@ class ReservoirFeatures(
         self,
         network: Reservoir,
         sequences: Sequences,
-        on_rows: Callable[[int], None] | None = None,
+        on_rows: Callable[[int], object] | None = None,
     ) -> States | None:
         """Run the network over all rows, None where that cannot be kept."""
         if resolve_device(self.device).type != "cpu":
@@ -247,7 +247,7 @@ class ReservoirFeatures(
         return States.of(network, sequences, batch_size=BATCH_SIZE, on_rows=on_rows)
 
     def split_off_states(
-        self, X: Any, on_rows: Callable[[int], None] | None = None
+        self, X: Any, on_rows: Callable[[int], object] | None = None
     ) -> tuple[StatePooling, States] | None:
         """Divide this estimator into what depends on no other clip, already run, and the rest.
 

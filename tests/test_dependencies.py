@@ -27,7 +27,6 @@ MODULES = {
 USED_BY = {
     "mypy": ("Makefile", "-m mypy"),
     "pytest-xdist": ("Makefile", "-m pytest -n"),
-    "rich": ("tests/test_pipeline.py", "from sklearn.callback import ProgressBar"),
     "ruff": ("Makefile", "-m ruff"),
 }
 # Benchmarks compare with these where somebody has installed them: their bounds or licences clash.

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 from numbers import Integral
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
+from skaudeep._base import num_samples
+from skaudeep._progress import Progress
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.operations import take
 from skaudeep.evaluation.controls import (
@@ -24,7 +27,13 @@ from skaudeep.evaluation.controls import (
 from skaudeep.evaluation.folds import check_folds, check_target
 from skaudeep.evaluation.intervals import check_confidence_level
 from skaudeep.evaluation.results import Evaluation
-from skaudeep.evaluation.sharing import n_fixed_steps, run_fixed_steps, run_reservoirs, tags_in
+from skaudeep.evaluation.sharing import (
+    fit_transform,
+    n_fixed_steps,
+    run_fixed_steps,
+    run_reservoirs,
+    tags_in,
+)
 
 __all__ = ["evaluate"]
 
@@ -40,6 +49,7 @@ def evaluate(
     n_jobs: int | None = None,
     random_state: Any = None,
     confidence_level: float = 0.95,
+    progress: bool = True,
 ) -> Evaluation:
     """Score a pipeline over the folds of a data set, with the controls that its score needs.
 
@@ -52,9 +62,12 @@ def evaluate(
     independent, and clips only where there are none: clips of one speaker or recording tend to be
     right or wrong together.
 
-    Steps that learn nothing (their tag ``requires_fit`` is False, as with
-    `SpectrogramExtractor`) are run once where they stand at the head of the pipeline. All folds,
-    repeats and controls share what they give. Inside a `FeatureFusion` they are not shared.
+    What no fold changes is done once. Steps that learn nothing (their tag ``requires_fit`` is
+    False, as with `SpectrogramExtractor`) are run once where they stand at the head of the pipeline
+    or of a view of a `FeatureFusion` there; folds, repeats and controls share what they give. The
+    states of a `ReservoirFeatures` there depend on its random weights alone, and are shared by the
+    folds; its principal components belong to each fold. States of more than 512 MB are kept in a
+    temporary file.
 
     Parameters
     ----------
@@ -99,6 +112,9 @@ def evaluate(
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals, which are over groups where the bunch has some, else
         over clips; see the notes of :class:`~skaudeep.evaluation.Evaluation`.
+    progress : bool, default=True
+        Whether to show on stderr, in one line, what runs and how long is left. Where stderr is no
+        terminal, plain lines are at least 10 s apart.
 
     Returns
     -------
@@ -190,37 +206,37 @@ def evaluate(
             "protocol='inductive'."
         )
 
-    variants, left_out = _variants(pipeline, bunch, controls)
     names = bunch.get("target_names")
     names = list(map(str, range(target.max() + 1) if names is None else names))
-    results = {}
-    for name, (variant, data) in variants.items():
-        try:
-            predictions = _predict_folds(
-                variant, data, target, folds, seeds, protocol == "transductive", n_jobs
-            )
-        except Exception as error:
-            if not name:
-                raise
-            # Hours may have gone into the pipeline itself, whose result stands without a control.
-            left_out[name] = f"it failed: {type(error).__name__}: {error}"
-            warnings.warn(
-                f"The control {name!r} is left out, as it failed: {type(error).__name__}: {error} "
-                "The result of the pipeline itself does not depend on it; pass controls=False to "
-                "run none.",
-                stacklevel=find_stack_level(),
-            )
-            continue
-        results[name] = Evaluation(
+    with Progress(show=progress) as line:
+        variants, left_out = _variants(pipeline, bunch, controls, line)
+        runs = _Runs(target, folds, seeds, protocol == "transductive", n_jobs, line)
+        predictions = {"": runs.predict(*variants.pop(""))}
+        for name, (variant, data) in variants.items():
+            try:
+                predictions[name] = runs.predict(variant, data, f" of the control {name!r}")
+            except Exception as error:
+                # Hours may have gone into the pipeline itself, whose result stands without it.
+                left_out[name] = f"it failed: {type(error).__name__}: {error}"
+                warnings.warn(
+                    f"The control {name!r} is left out, as it failed: {type(error).__name__}: "
+                    f"{error} The result of the pipeline itself does not depend on it; pass "
+                    "controls=False to run none.",
+                    stacklevel=find_stack_level(),
+                )
+    results = {
+        name: Evaluation(
             target=target,
             target_names=names,
             test=[test for _, test in folds],
-            fold_predictions=_check_predictions(predictions, len(names)),
+            fold_predictions=_check_predictions(of_variant, len(names)),
             protocol=protocol,
             seeds=seeds,
             confidence_level=confidence_level,
             groups=bunch.get("groups"),
         )
+        for name, of_variant in predictions.items()
+    }
     result = results.pop("")
     result.controls.update(results)
     result.controls_left_out.update(left_out)
@@ -231,7 +247,7 @@ def evaluate(
 
 
 def _variants(
-    pipeline: Any, bunch: Mapping[str, Any], controls: bool
+    pipeline: Any, bunch: Mapping[str, Any], controls: bool, progress: Progress
 ) -> tuple[dict[str, tuple[Any, Any]], dict[str, str]]:
     """Return the pipeline, named "", and its controls, each with its data.
 
@@ -240,15 +256,18 @@ def _variants(
     """
     data = bunch["data"]
     of_steps = bool(controls_of_steps(pipeline)) if controls else False
+    progress.begin("Extracting clips", num_samples(data))
     if of_steps or not controls:
-        shared, data = run_fixed_steps(pipeline, data, keep_controls=True)
+        shared, data = run_fixed_steps(
+            pipeline, data, keep_controls=True, on_clips=progress.advance
+        )
         chosen = {"": shared} | (controls_of_steps(shared) if controls else {})
         variants = {name: (variant, data) for name, variant in chosen.items()}
     else:
         n_shared = n_fixed_steps(pipeline, keep_controls=True)
         spectrograms = data if are_spectrograms(data, pipeline, bunch) else None
         for i in range(n_shared):
-            data = clone(pipeline[i : i + 1]).fit_transform(data)
+            data = fit_transform(clone(pipeline[i : i + 1]), data, progress.advance)
             if are_spectrograms(data, pipeline):
                 spectrograms = data
         n_axes = None if spectrograms is None else count_axes(spectrograms)
@@ -288,41 +307,45 @@ def _seeded(pipeline: Any, seed: int) -> Any:
 # Fitting.
 
 
-def _predict_folds(
-    pipeline: Any,
-    data: Any,
-    target: np.ndarray,
-    folds: list[tuple[np.ndarray, np.ndarray]],
-    seeds: list[int],
-    transductive: bool,
-    n_jobs: int | None,
-) -> list[list[np.ndarray]]:
-    """Return the predicted classes of each repeat and fold."""
-    pipeline, data = run_fixed_steps(pipeline, data, keep_controls=False)
-    pipelines = [_seeded(pipeline, seed) for seed in seeds]
-    if transductive and (n := _n_unsupervised(pipeline)):
-        features = Parallel(n_jobs=n_jobs)(
-            delayed(_fit_transform)(repeat[:n], data) for repeat in pipelines
-        )
-        repeats = [(repeat[n:], X) for repeat, X in zip(pipelines, features, strict=True)]
-        return _predict(repeats, target, folds, n_jobs)
-    predictions = []
-    for repeat in pipelines:  # one at a time: states take more room than spectrograms
-        predictions += _predict([run_reservoirs(repeat, data)], target, folds, n_jobs)
-    return predictions
+@dataclass(frozen=True)
+class _Runs:
+    """How each variant of a pipeline is run over the folds."""
 
+    target: np.ndarray
+    folds: list[tuple[np.ndarray, np.ndarray]]
+    seeds: list[int]
+    transductive: bool
+    n_jobs: int | None
+    progress: Progress
 
-def _predict(
-    repeats: list[tuple[Any, Any]],
-    target: np.ndarray,
-    folds: list[tuple[np.ndarray, np.ndarray]],
-    n_jobs: int | None,
-) -> list[list[np.ndarray]]:
-    predictions = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_predict)(clone(repeat), X, target, train, test)
-        for (repeat, X), (train, test) in product(repeats, folds)
-    )
-    return [predictions[i : i + len(folds)] for i in range(0, len(predictions), len(folds))]
+    def predict(self, pipeline: Any, data: Any, which: str = "") -> list[list[np.ndarray]]:
+        """Return the predicted classes of each repeat and fold."""
+        pipeline, data = run_fixed_steps(pipeline, data, keep_controls=False)
+        repeats = [_seeded(pipeline, seed) for seed in self.seeds]
+        if self.transductive and (n := _n_unsupervised(pipeline)):
+            features = Parallel(n_jobs=self.n_jobs)(
+                delayed(_fit_transform)(repeat[:n], data) for repeat in repeats
+            )
+            fitted = zip((repeat[n:] for repeat in repeats), features, strict=True)
+            return self._predict_folds([*fitted], f"Folds{which}")
+        predictions = []
+        for number, repeat in enumerate(repeats, start=1):  # states take room: one at a time
+            of_repeat = f", repeat {number} of {len(repeats)}" if len(repeats) > 1 else ""
+            run = run_reservoirs(repeat, data, self.progress)
+            predictions += self._predict_folds([run], f"Folds{which}{of_repeat}")
+        return predictions
+
+    def _predict_folds(self, repeats: list[tuple[Any, Any]], what: str) -> list[list[np.ndarray]]:
+        self.progress.begin(what, len(repeats) * len(self.folds))
+        predictions = []
+        for predicted in Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(_fit_predict)(clone(repeat), X, self.target, train, test)
+            for (repeat, X), (train, test) in product(repeats, self.folds)
+        ):
+            predictions.append(predicted)
+            self.progress.advance()
+        n = len(self.folds)
+        return [predictions[i : i + n] for i in range(0, len(predictions), n)]
 
 
 def _fit_transform(steps: Any, data: Any) -> Any:

@@ -11,18 +11,23 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, get_tags
 
-from skaudeep._base import LearningTags, learning_tags, num_samples
+from skaudeep._base import LearningTags, get_container_adapter, learning_tags, num_samples
+from skaudeep._progress import Progress
+from skaudeep._views import extract_views
 from skaudeep.datasets.operations import take
 from skaudeep.fusion import FeatureFusion, extract_for_views
 from skaudeep.reservoir import ReservoirFeatures
+from skaudeep.spectrogram import SpectrogramExtractor
 
-__all__ = ["run_fixed_steps", "run_reservoirs", "tags_in"]
+__all__ = ["fit_transform", "n_fixed_steps", "run_fixed_steps", "run_reservoirs", "tags_in"]
 
 VIEW = "rows of the view"  # name of a step, not one that anybody else would choose
-OnClips = Callable[[int], None] | None
+OnClips = Callable[[int], object] | None
 
 
-def run_fixed_steps(pipeline: Any, data: Any, *, keep_controls: bool) -> tuple[Any, Any]:
+def run_fixed_steps(
+    pipeline: Any, data: Any, *, keep_controls: bool, on_clips: OnClips = None
+) -> tuple[Any, Any]:
     """Run the steps at the head of a pipeline that give the same in every fold.
 
     These are the steps that learn nothing and draw nothing. Where the first of the others is a
@@ -35,6 +40,8 @@ def run_fixed_steps(pipeline: Any, data: Any, *, keep_controls: bool) -> tuple[A
     data : sequence of n_clips clips
     keep_controls : bool
         Whether to stop at a step that a control would replace.
+    on_clips : callable, default=None
+        Called with the number of clips of each task of an extraction that is done.
 
     Returns
     -------
@@ -45,11 +52,36 @@ def run_fixed_steps(pipeline: Any, data: Any, *, keep_controls: bool) -> tuple[A
     """
     n = n_fixed_steps(pipeline, keep_controls=keep_controls)
     if n:
-        data, pipeline = clone(pipeline[:n]).fit_transform(data), pipeline[n:]
+        data, pipeline = fit_transform(clone(pipeline[:n]), data, on_clips), pipeline[n:]
     if isinstance(pipeline, Pipeline) and isinstance(pipeline.steps[0][1], FeatureFusion):
-        fusion, data = _run_fixed_views(pipeline.steps[0][1], data, keep_controls)
+        fusion, data = _run_fixed_views(pipeline.steps[0][1], data, keep_controls, on_clips)
         pipeline = _with_first_step(pipeline, fusion)
     return pipeline, data
+
+
+def fit_transform(steps: Pipeline, data: Any, on_clips: OnClips = None) -> Any:
+    """Call `fit_transform`, counting the clips of an extractor at the head.
+
+    Parameters
+    ----------
+    steps : Pipeline
+        Is fitted.
+    data : sequence of n_clips clips
+    on_clips : callable, default=None
+        Called with the number of clips of each task of an extraction that is done.
+
+    Returns
+    -------
+    sequence of n_clips rows
+    """
+    first = steps.steps[0][1]
+    if (
+        isinstance(first, SpectrogramExtractor)
+        and get_container_adapter("transform", first) is None
+    ):
+        data = extract_views([first.fit(data)], data, on_clips=on_clips)[0]
+        steps = steps[1:]
+    return steps.fit_transform(data) if steps.steps else data
 
 
 def n_fixed_steps(pipeline: Any, *, keep_controls: bool) -> int:
@@ -85,7 +117,7 @@ def tags_in(step: Any) -> list[LearningTags]:
     return [learning_tags(value) for value in (step, *nested)]
 
 
-def run_reservoirs(pipeline: Any, data: Any, on_clips: OnClips = None) -> tuple[Any, Any]:
+def run_reservoirs(pipeline: Any, data: Any, progress: Progress) -> tuple[Any, Any]:
     """Run the reservoirs at the head of a pipeline, or of the views of a fusion there.
 
     The states of a reservoir depend on its random weights, not on what it is fitted to. What is
@@ -96,8 +128,8 @@ def run_reservoirs(pipeline: Any, data: Any, on_clips: OnClips = None) -> tuple[
     pipeline : Pipeline or classifier
         Each `random_state` is an int. It is not changed.
     data : sequence of n_clips rows
-    on_clips : callable, default=None
-        Called with the number of sequences of each batch that has run.
+    progress : Progress
+        Is told the sequences of each batch that has run.
 
     Returns
     -------
@@ -114,18 +146,21 @@ def run_reservoirs(pipeline: Any, data: Any, on_clips: OnClips = None) -> tuple[
         for name, view in first.transformer_list:
             if isinstance(view, Pipeline) and isinstance(view.steps[0][1], _View):
                 number = view.steps[0][1].number
-                rest, rows[number] = _run_reservoir(view[1:], rows[number], on_clips)
+                rest, rows[number] = _run_reservoir(view[1:], rows[number], progress)
                 view = Pipeline([view.steps[0], *rest.steps])
             views.append((name, view))
         return _with_first_step(pipeline, _with_views(first, views)), _ViewRows(rows)
-    return _run_reservoir(pipeline, data, on_clips)
+    return _run_reservoir(pipeline, data, progress)
 
 
-def _run_reservoir(pipeline: Pipeline, data: Any, on_clips: OnClips) -> tuple[Pipeline, Any]:
+def _run_reservoir(pipeline: Pipeline, data: Any, progress: Progress) -> tuple[Pipeline, Any]:
     first: Any = pipeline.steps[0][1] if pipeline.steps else None
     if not isinstance(first, ReservoirFeatures):
         return pipeline, data
-    split = first.split_off_states(data, on_clips)
+    shape: Any = getattr(data, "shape", ())
+    n_sequences = shape[0] * shape[1] if len(shape) == 4 else num_samples(data)
+    progress.begin("Running a network", n_sequences)
+    split = first.split_off_states(data, progress.advance)
     if split is None:
         return pipeline, data
     pooling, states = split
@@ -133,14 +168,13 @@ def _run_reservoir(pipeline: Pipeline, data: Any, on_clips: OnClips) -> tuple[Pi
 
 
 def _run_fixed_views(
-    fusion: FeatureFusion, data: Any, keep_controls: bool
+    fusion: FeatureFusion, data: Any, keep_controls: bool, on_clips: OnClips
 ) -> tuple[FeatureFusion, _ViewRows]:
     """Run the heads of all views; what is left of each takes its own rows of what is returned."""
     named = [(name, view) for name, view in fusion.transformer_list if view != "drop"]
     views, rows = [], []
-    for number, ((name, _), (rest, of_view)) in enumerate(
-        zip(named, extract_for_views([view for _, view in named], data), strict=True)
-    ):
+    inputs = extract_for_views([view for _, view in named], data, on_clips)
+    for number, ((name, _), (rest, of_view)) in enumerate(zip(named, inputs, strict=True)):
         steps = _steps_of(name, rest)
         n = n_fixed_steps(Pipeline(steps), keep_controls=keep_controls) if steps else 0
         rows.append(Pipeline(steps[:n]).fit_transform(of_view) if n else of_view)

@@ -64,7 +64,7 @@ class States:
         sequences: Sequences,
         *,
         batch_size: int,
-        on_rows: Callable[[int], None] | None = None,
+        on_rows: Callable[[int], object] | None = None,
     ) -> States | None:
         """Run a network over sequences.
 
