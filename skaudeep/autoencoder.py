@@ -34,6 +34,7 @@ from skaudeep.nn.devices import multiplies_bf16, products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
 from skaudeep.nn.pooling import REPRESENTATIONS, STATISTICS
 from skaudeep.nn.stack import CELLS
+from skaudeep.nn.weights import allocate
 from skaudeep.training.batches import Sequences, read_input
 from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
 from skaudeep.training.loop import (
@@ -495,7 +496,7 @@ class Seq2SeqAutoencoder(
         # Built without storage, then filled: torch's global generator is never drawn from.
         with torch.device("meta"):
             network = NETWORKS[self.axis](sizes)
-        network.to_empty(device="cpu")
+        allocate(network)
         network.draw_weights(torch.Generator().manual_seed(self.seed_))
         return network
 

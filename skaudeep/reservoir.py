@@ -27,6 +27,7 @@ from skaudeep.nn.encoders import FeatureEncoder, represent
 from skaudeep.nn.pooling import StateCovariance
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.stack import CELLS
+from skaudeep.nn.weights import allocate
 from skaudeep.training.batches import Sequences, read_input
 from skaudeep.training.loop import COMPONENT_ROWS, fit_components
 from skaudeep.training.states import States
@@ -231,7 +232,7 @@ class ReservoirFeatures(
         # Built without storage, then filled: torch's global generator is never drawn from.
         with torch.device("meta"):
             network = Reservoir(sizes)
-        network.to_empty(device="cpu")
+        allocate(network)
         network.draw_weights(torch.Generator().manual_seed(self.seed_))
         return network.eval()
 

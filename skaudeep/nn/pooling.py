@@ -149,6 +149,8 @@ class StateCovariance(nn.Module):
 
     def reset(self) -> None:
         """Set the attributes back to those before `fit`."""
+        if self.components.is_meta:  # nothing to set; torch would load its compiler for `eye`
+            return
         nn.init.zeros_(self.center)
         nn.init.eye_(self.components)
 

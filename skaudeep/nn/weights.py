@@ -11,6 +11,32 @@ from skaudeep.nn.pooling import StateCovariance
 GATES = {"gru": 3, "lstm": 4}
 
 
+def allocate(network: nn.Module) -> None:
+    """Give a network that was built without storage memory on the CPU, with no values in it.
+
+    ``network.to_empty(device="cpu")`` does the same, and loads torch's compiler and sympy for it,
+    which takes a second.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Built under ``torch.device("meta")``. Its generator draws no values there.
+
+    Examples
+    --------
+    >>> with torch.device("meta"):
+    ...     network = nn.GRU(3, 4)
+    >>> allocate(network)
+    >>> network(torch.zeros(5, 2, 3))[0].shape
+    torch.Size([5, 2, 4])
+    """
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.empty(parameter.shape, dtype=parameter.dtype)))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
+
+
 def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
     """Draw all weights of a network, and forget its principal components.
 

@@ -24,6 +24,7 @@ from skaudeep.fusion import FeatureFusion
 from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
 from skaudeep.nn.autoencoders import NetworkSizes
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
+from skaudeep.nn.weights import allocate
 from skaudeep.persistence.sklearn_objects import MT19937_WORDS, dump_step, is_position, load_step
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
@@ -323,7 +324,7 @@ class Deserializer:
         for key, array in weights.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"its weights {key!r} hold NaN or infinity")
-        network.to_empty(device="cpu")  # where torch likes its memory: the same bits as before
+        allocate(network)  # where torch likes its memory: the same bits as before
         network.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
         return network.eval()
 
