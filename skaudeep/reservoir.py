@@ -18,6 +18,7 @@ from skaudeep._base import (
     NamedRowsMixin,
     StrOptions,
     VersionMixin,
+    all_or_nothing,
     run_fit_without_subtasks,
 )
 from skaudeep.nn.devices import resolve_device
@@ -140,6 +141,7 @@ class ReservoirFeatures(
         self.random_state = random_state
         self.device = device
 
+    @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> ReservoirFeatures:
         """Draw the weights, and find the principal components of the states.

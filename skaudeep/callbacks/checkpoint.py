@@ -101,7 +101,7 @@ class Checkpoint:
         self._runs: dict[Any, _Run] = {}  # of each estimator that is being fitted
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_watches": {}}
+        return self.__dict__ | {"_runs": {}}
 
     def setup(self, estimator: Any, context: CallbackContext) -> None:
         """Do nothing.
