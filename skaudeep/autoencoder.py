@@ -610,7 +610,7 @@ class Seq2SeqAutoencoder(
         X : array-like of shape (n_clips, n_features) or (n_clips, n_chunks, n_features)
             What `transform` gives with ``representation="code"`` or ``"both"``, or codes alone.
             With ``axis="frequency"`` there is an axis of frames before the last.
-        n_frames : int, default=None
+        n_frames : int >= 1, default=None
             Length of the sequences; None is the longest seen in `fit`.
 
         Returns
@@ -622,9 +622,16 @@ class Seq2SeqAutoencoder(
         Raises
         ------
         ValueError
-            If X is no code of this network, or holds no code.
+            If X is no code of this network, or holds no code, or `n_frames` is no integer from 1
+            on, or with ``axis="frequency"`` not that of X.
+        MemoryError
+            If sequences of `n_frames` frames do not fit into memory.
         """
         check_is_fitted(self, "network_")
+        if n_frames is not None and not COUNT.is_satisfied_by(n_frames):
+            raise ValueError(
+                f"Got n_frames={n_frames!r}, expected an integer of at least 1, or None."
+            )
         codes = self._check_codes(X)
         per_frame = self.network_.PER_FRAME
         if n_frames is None:
@@ -634,7 +641,13 @@ class Seq2SeqAutoencoder(
         flat = codes.reshape(-1, *codes.shape[-1 - per_frame :])  # (B, C) or (B, T, C)
         missing = np.isnan(flat).any(axis=-1)
         shape = (n_frames, network.sizes.n_bands)
-        result = np.empty((len(flat), *shape), dtype=np.float32)
+        try:
+            result = np.empty((len(flat), *shape), dtype=np.float32)
+        except MemoryError as error:
+            raise MemoryError(
+                f"Got n_frames={n_frames}: {len(flat)} sequences of so many frames do not fit into "
+                f"memory ({error}). Ask for fewer frames, or for fewer sequences at a time."
+            ) from error
         for start in range(0, len(flat), self.batch_size):
             batch = torch.from_numpy(np.nan_to_num(flat[start : start + self.batch_size]))
             batch = batch.to(device)
