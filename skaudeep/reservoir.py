@@ -20,6 +20,7 @@ from skaudeep._base import (
     NamedRowsMixin,
     StrOptions,
     VersionMixin,
+    all_or_nothing,
     run_fit_without_subtasks,
 )
 from skaudeep.nn.devices import resolve_device
@@ -196,6 +197,7 @@ class ReservoirFeatures(
         states = self._fit(X, y, keep_states=True)
         return self.transform(X) if states is None else states.pool(self.network_.covariance)
 
+    @all_or_nothing
     @with_callbacks
     def _fit(self, X: Any, y: Any, *, keep_states: bool) -> States | None:
         """Fit; return the states of all rows where they are to be kept and there is room."""
