@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from skaudeep._warnings import find_stack_level
+from skaudeep._warnings import find_stack_level, printable
 from skaudeep.audio.formats import AUDIO_SUFFIXES, FFMPEG_SUFFIXES, SNDFILE_SUFFIXES
 
 MAX_NAMES = 10  # folders that a message names
@@ -234,7 +234,7 @@ def check_files(root: str | os.PathLike[str], names: Sequence[str], source: str)
                 "their Unicode form (NFC or NFD) or in their separators. Write one as the other."
             )
         raise FileNotFoundError(
-            f"Found {len(missing)} of the {len(names)} files listed in {source} missing below "
+            f"Found {len(missing)} of the {len(names)} files listed in {printable(source)} missing below "
             f"{os.fspath(root)!r}, first {', '.join(map(repr, missing[:3]))}. {remedy}"
         )
 
@@ -274,6 +274,6 @@ def warn_unlisted(
     if others:
         warnings.warn(
             f"{len(others)} audio files below {os.path.join(root, folder)!r}, first "
-            f"{others[0]!r}, are not listed in {source} and are left out.",
+            f"{others[0]!r}, are not listed in {printable(source)} and are left out.",
             stacklevel=find_stack_level(),
         )
