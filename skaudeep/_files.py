@@ -1,40 +1,123 @@
-"""Files that are either complete or absent: replaced in one step, verified by a checksum."""
+"""Files that are complete or absent: replaced in one step, locked, verified by a checksum."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
+import stat
+import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from platform import node
-from typing import BinaryIO
+from types import ModuleType
+from typing import IO, BinaryIO
 from uuid import uuid4
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None
 
 # Begins the footer of a file; 32 bytes of SHA-256 follow. HDF5 ignores bytes after its own end.
 CHECKSUM_MARK = b"\nSEALED\n"
 CHECKSUM_SIZE = len(CHECKSUM_MARK) + 32
 BLOCK = 2**20  # bytes read at once
+DAY = 24 * 3600.0  # seconds
+# A temporary folder: checksums of the name of its target and of the machine, a random number.
+_TEMPORARY = re.compile(r"\.([0-9a-f]{8})-([0-9a-f]{8})-[0-9a-f]{32}\.tmp")
+_LOCK = "lock"  # file in a temporary folder, locked by the process that uses the folder
 
 
-# --- whole files ---------------------------------------------------------------------------------
+# --- what may be read and written ----------------------------------------------------------------
 
 
-def check_writable(path: Path) -> None:
-    """Raise an OSError with the reason if no file of that name can be written."""
-    if not path.parent.is_dir():
+def check_readable(path: Path, expected: str) -> None:
+    """Raise an OSError with the reason if a path names no regular file.
+
+    Opening a named pipe would wait for its writer, and reading a device may never end.
+
+    Parameters
+    ----------
+    path : Path
+        The file to read. Links are followed.
+    expected : str
+        What it should be, for the message: "a NetCDF file".
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, OSError
+        If there is no such file, or it is a folder, a named pipe, a socket or a device.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
         raise FileNotFoundError(
-            f"Got path={str(path)!r}, whose folder does not exist, expected a file in an existing "
-            "folder. Create the folder first."
+            f"Got path={str(path)!r}, which does not exist, expected {expected}. "
+            f"The current directory is {os.getcwd()!r}."
+        ) from None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected {expected}.")
+    if not stat.S_ISREG(mode):
+        raise OSError(
+            f"Got path={str(path)!r}, which is {_kind(mode)}, expected {expected}. Copy its "
+            "content to a file first."
         )
-    if path.is_dir():
-        raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file name.")
-    if not os.access(path.parent, os.W_OK):
+
+
+def check_writable(path: Path) -> Path:
+    """Return the file that a path names, links followed; refuse what cannot be written.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+
+    Returns
+    -------
+    Path
+        The file itself, in a folder that exists, where `path` is a link to it.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError, OSError
+        If the folder does not exist or may not be written to, or the path is that of a folder, a
+        named pipe, a socket, a device, a file that may not be written, or a link to itself.
+    """
+    file = Path(os.path.realpath(path))
+    name = f"Got path={str(path)!r}" + (f", a link to {str(file)!r}" if path.is_symlink() else "")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(
+            f"{name}, whose folder does not exist, expected a file in an existing folder. Create "
+            "the folder first."
+        )
+    if os.path.lexists(file):
+        mode = os.lstat(file).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(f"{name}, which is a folder, expected a file name.")
+        if not stat.S_ISREG(mode):
+            raise OSError(
+                f"{name}, which is {_kind(mode)}, expected a file or a new name. Choose another."
+            )
+        if not os.access(file, os.W_OK):
+            raise PermissionError(
+                f"{name}, which may not be written. Change its permissions, or choose another name."
+            )
+    if not os.access(file.parent, os.W_OK):
         raise PermissionError(
-            f"Got path={str(path)!r}, in whose folder you may not write. Change its permissions, "
-            "or choose another folder."
+            f"{name}, in whose folder you may not write. Change its permissions, or choose another "
+            "folder."
         )
+    return file
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFLNK: "a broken link"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def check_compression(level: int) -> None:
@@ -43,13 +126,157 @@ def check_compression(level: int) -> None:
         raise ValueError(f"Got compression={level!r}, expected an integer from 0 to 9.")
 
 
+# --- locks and temporary folders -----------------------------------------------------------------
+
+
+def try_lock(file: IO[bytes]) -> bool | None:
+    """Lock an open file for this process alone, until it is closed or the process ends.
+
+    The kernel holds the lock, so that it is known to processes that do not see each other's
+    numbers, as those of two containers, and ends with its process, however that ends.
+
+    Parameters
+    ----------
+    file : file object
+        Open for writing, as network file systems demand.
+
+    Returns
+    -------
+    bool or None
+        False if another process holds the lock; None where there are no locks: on Windows, and on
+        some network file systems.
+    """
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # the second where locks of byte ranges stand in
+        return False
+    except OSError:  # ENOLCK, ENOTSUP, ENOSYS, EINVAL: as file systems please
+        return None
+    return True
+
+
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Make a hidden folder beside a path, for this process alone, and delete it at the end.
+
+    What is written into it can be renamed to `target`. Its owner alone can read it. Temporary
+    folders for the same target whose processes were killed are deleted first.
+
+    Parameters
+    ----------
+    target : Path
+        A path in a folder that exists.
+
+    Yields
+    ------
+    Path
+        The folder. It holds a file `lock`; all other names are free.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or read-only, here or in the block. The error names `target`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as parent:
+    ...     target = Path(parent, "corpus")
+    ...     with temporary_folder(target) as folder:
+    ...         (folder / "new").mkdir()
+    ...         _ = (folder / "new").rename(target)
+    ...     [path.name for path in Path(parent).iterdir()]
+    ['corpus']
+    """
+    delete_leftovers(target.parent, target.name)
+    name = f".{_checksum(target.name)}-{_checksum(node())}"
+    while True:
+        folder = target.with_name(f"{name}-{uuid4().hex}.tmp")
+        try:
+            folder.mkdir(mode=0o700)
+            with open(folder / _LOCK, "xb") as lock:
+                # Another process may have found the file before it was locked, and deleted it.
+                if try_lock(lock) is False or not os.path.exists(folder / _LOCK):
+                    continue
+                yield folder
+                return
+        except OSError as error:
+            # When a disk is full, writes fail without a name; nobody knows the temporary ones.
+            temporary = error.filename is None or folder.name in str(error.filename)
+            if error.errno is not None and temporary:
+                error.filename = str(target)
+            raise
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def delete_leftovers(folder: Path, name: str | None = None) -> None:
+    """Delete the temporary folders of processes that were killed.
+
+    A folder that a living process holds is kept, whichever machine, container or user it belongs
+    to. Where the file system has no locks, or the folder is another machine's, whose locks some
+    network file systems do not show, one is deleted a day after its last change. What cannot be
+    deleted is passed over.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder to tidy, without its subfolders.
+    name : str, default=None
+        Name of the target, in `folder`, whose temporary folders are deleted. None: of all.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _TEMPORARY.fullmatch(entry.name)
+            if not match or (name is not None and match[1] != _checksum(name)):
+                continue
+            with suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    _delete_if_unused(Path(entry.path), here=match[2] == _checksum(node()))
+
+
+def _delete_if_unused(folder: Path, here: bool) -> None:
+    unused = False
+    try:
+        # Neither through a link nor waiting at a pipe that somebody put there.
+        flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        with open(os.open(folder / _LOCK, flags), "r+b", buffering=0) as lock:
+            locked = try_lock(lock)
+            if locked is False:
+                return
+            if locked and here:
+                (folder / _LOCK).unlink()  # so that a process that waits for it sees that it lost
+                unused = True
+    except FileNotFoundError:  # its process was killed before it made the file
+        pass
+    if not unused:
+        changed = max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+        unused = time.time() - changed > DAY
+    if unused:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _checksum(name: str) -> str:
+    return f"{zlib.crc32(name.encode('utf-8', 'surrogateescape')):08x}"
+
+
+# --- whole files ---------------------------------------------------------------------------------
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Name a temporary file that replaces `path` if the block ends without an error.
 
     If the block fails, `path` stays as it was. A reader sees either the old file or the complete
     new one, and the last of several writers wins. Temporary files of writers that were killed are
-    deleted.
+    deleted, those of living ones never.
+
+    A link is followed: the file that it points to is replaced, and the link stays. A file that
+    exists keeps its permission bits, and its owner and group where the system allows it; where it
+    does not, the group gets no more than all others have. Access control lists and extended
+    attributes are those of a new file in the folder.
 
     Parameters
     ----------
@@ -59,12 +286,13 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        A hidden name in the same folder, under which the block creates the file.
+        A name on the same file system, under which the block creates the file.
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, PermissionError
-        If the folder of `path` does not exist or cannot be written to, or `path` is a folder.
+    OSError
+        If the folder of `path` does not exist or cannot be written to, `path` is a folder, a pipe
+        or a device, or the disk is full. The error names `path`.
 
     Examples
     --------
@@ -75,34 +303,31 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     [file.name for file in Path(folder).iterdir()]
     ['a.txt']
     """
-    check_writable(path)
-    # The name states the machine and the process that writes. A process id is valid on its own
-    # machine only.
-    machine = zlib.crc32(f"{node()}/{path.name}".encode("utf-8", "surrogateescape"))
-    temporary = path.with_name(f".{machine:08x}-{os.getpid()}-{uuid4().hex}.tmp")
-    for other in path.parent.glob(f".{machine:08x}-*-*.tmp"):
-        if not _is_alive(int(other.name.split("-")[1])):
-            other.unlink(missing_ok=True)
-    try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":  # elsewhere folders cannot be opened
-        _sync(path.parent)
+    path = check_writable(path)
+    with temporary_folder(path) as folder:
+        new = folder / "new"
+        yield new
+        _sync(new)
+        _keep_access(path, new)
+        os.replace(new, path)
+        if os.name == "posix":  # elsewhere folders cannot be opened
+            _sync(path.parent)
 
 
-def _is_alive(process: int) -> bool:
-    if os.name != "posix":  # on Windows os.kill would end the process
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True
+def _keep_access(path: Path, new: Path) -> None:
+    """Give a new file the permission bits, owner and group of the one that it replaces."""
+    if not path.exists():
+        return
+    old = path.stat()
+    mode = stat.S_IMODE(old.st_mode) & 0o777
+    if hasattr(os, "chown"):
+        for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):
+            with suppress(OSError):  # one's own groups alone; other owners for root alone
+                os.chown(new, owner, group)
+    if new.stat().st_gid != old.st_gid:
+        mode &= ~0o070 | (mode & 0o007) << 3
+    if stat.S_IMODE(new.stat().st_mode) != mode:
+        new.chmod(mode)
 
 
 def _sync(path: Path) -> None:
