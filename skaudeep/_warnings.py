@@ -45,7 +45,7 @@ def find_stack_level() -> int:
 
 
 def printable(text: object) -> str:
-    """Return a text that somebody else wrote, in a form that a terminal only displays.
+    r"""Return a text that somebody else wrote, in a form that a terminal only displays.
 
     Names of files, cells of tables and messages of libraries may hold escape sequences, which
     change what a terminal shows or does, line breaks, which forge lines of a report, or marks that
@@ -66,8 +66,8 @@ def printable(text: object) -> str:
     --------
     >>> printable("bark.wav")
     'bark.wav'
-    >>> print(printable("bark\\a.wav"))
-    'bark\\x07.wav'
+    >>> print(printable("bark\a.wav"))
+    'bark\x07.wav'
     """
     text = str(text)
     return text if text.isprintable() else repr(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import warnings
 import zipfile
@@ -12,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 import skaudeep
@@ -28,20 +25,13 @@ from skaudeep.datasets import (
     audit,
     concatenate,
     describe,
-    load_compare,
     load_dataset,
-    load_dcase,
-    load_esc,
     load_folder,
-    load_index,
-    load_table,
-    load_urbansound8k,
     make_bunch,
     validate,
 )
 from skaudeep.datasets.archives import unpack
 from skaudeep.evaluation import evaluate
-from skaudeep.formats import load_arff, load_csv, save_arff, save_csv
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="other systems refuse such names")
 

@@ -234,8 +234,8 @@ def check_files(root: str | os.PathLike[str], names: Sequence[str], source: str)
                 "their Unicode form (NFC or NFD) or in their separators. Write one as the other."
             )
         raise FileNotFoundError(
-            f"Found {len(missing)} of the {len(names)} files listed in {printable(source)} missing below "
-            f"{os.fspath(root)!r}, first {', '.join(map(repr, missing[:3]))}. {remedy}"
+            f"Found {len(missing)} of the {len(names)} files listed in {printable(source)} missing "
+            f"below {os.fspath(root)!r}, first {', '.join(map(repr, missing[:3]))}. {remedy}"
         )
 
 
