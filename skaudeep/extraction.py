@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from skaudeep._files import check_compression, check_writable
 from skaudeep._journal import Journal, record
 from skaudeep._padding import pad
+from skaudeep._progress import Progress
 from skaudeep._texts import SMALL_TEXT
 from skaudeep._version import __version__
 from skaudeep._warnings import find_stack_level
@@ -47,6 +48,7 @@ def extract_to_netcdf(
     path: str | os.PathLike[str],
     *,
     compression: int = 0,
+    progress: bool = True,
 ) -> Bunch:
     """Extract the spectrograms of a data set into a NetCDF file, whatever its size.
 
@@ -70,6 +72,9 @@ def extract_to_netcdf(
         The file to write. It is replaced if it exists.
     compression : int in [0, 9], default=0
         Level of zlib, see :func:`~skaudeep.formats.save_netcdf`; 0 does not compress.
+    progress : bool, default=True
+        Whether to show on stderr, in one line, how far it is and how long is left. Where stderr is
+        no terminal, plain lines are at least 10 s apart.
 
     Returns
     -------
@@ -137,8 +142,9 @@ def extract_to_netcdf(
         if parameters["on_error"] != "read":
             del parameters["on_error"]
         task = repr((__version__, parameters, bunch.filenames.tolist(), digest(bunch.data)))
-        with Journal(file.with_name(file.name + ".partial"), task, len(clips)) as journal:
-            errors = _extract(clips, extractor, journal, workers)
+        partial = file.with_name(file.name + ".partial")
+        with Journal(partial, task, len(clips)) as journal, Progress(show=progress) as line:
+            errors = _extract(clips, extractor, journal, workers, line)
             workers.executor.shutdown(wait=False)  # they end while this process writes
             # Cut, as a long one takes as much memory in each row.
             bunch.errors = np.array(
@@ -154,10 +160,12 @@ def extract_to_netcdf(
             def read(start: int, stop: int) -> NDArray[np.float32]:
                 values = pad(journal.read(range(start, stop)), item)
                 sound = (values > -1).any(axis=tuple(range(1, values.ndim)))
+                line.advance(stop - start)
                 silent[start:stop] = journal.done[start:stop] & ~sound
                 return values
 
             lengths = count_frames(shape, read, chunked) if chunked else journal.shapes[:, 1]
+            line.begin("Writing the file", len(clips))
             write_rows(file, bunch, shape, read, lengths, compression)
             journal.remove()
     warn_about_clips(
@@ -169,7 +177,11 @@ def extract_to_netcdf(
 
 
 def _extract(
-    clips: list[Clip], extractor: SpectrogramExtractor, journal: Journal, workers: Workers
+    clips: list[Clip],
+    extractor: SpectrogramExtractor,
+    journal: Journal,
+    workers: Workers,
+    progress: Progress,
 ) -> dict[int, AudioError]:
     """Extract the clips that the journal lacks; return the errors of clips that failed, by row."""
     errors: dict[int, AudioError] = {}
@@ -192,6 +204,7 @@ def _extract(
         journal.done[row] = journal.fingerprints[row] == _fingerprint(clips[row])
     _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal, extractor)
     todo = deque(np.flatnonzero(~journal.done).tolist())
+    progress.begin("Extracting clips", len(todo))  # those that an earlier call has left
     while todo:  # again, because a task may return before its last clips
         for rows, views, remarks in _run_tasks(tasks(), workers):
             for remark in remarks:
@@ -201,6 +214,7 @@ def _extract(
             records = [view for view in views if isinstance(view, bytes)]
             journal.append(records)
             _check_rates(clips, rows, journal, extractor)
+            progress.advance(len(views))
             n_clips, n_bytes = n_clips + len(views), n_bytes + sum(map(len, records))
             for row, view in zip(rows, views, strict=True):
                 if isinstance(view, AudioError):

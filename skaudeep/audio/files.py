@@ -245,6 +245,25 @@ def check_facts(name: str, sampling_rate: float, n_channels: int) -> None:
         )
 
 
+def check_length(parameter: str, seconds: float, sampling_rate: float) -> None:
+    """Raise a ValueError if a parameter asks for more samples than any file holds.
+
+    Parameters
+    ----------
+    parameter : str
+        Name of the parameter.
+    seconds : float
+        The length that it asks for.
+    sampling_rate : float
+        Sampling rate in Hz.
+    """
+    if seconds * sampling_rate > MAX_SAMPLES:
+        raise ValueError(
+            f"{parameter} of {seconds:g} s is more than {MAX_SAMPLES} samples at "
+            f"{sampling_rate:.10g} Hz, which no file holds. Give seconds, not samples; shorten it."
+        )
+
+
 def _headerless(name: str, suffix: str) -> AudioError:
     return AudioError(
         name,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import printable
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
 
@@ -120,7 +121,8 @@ def audit(
     Returns
     -------
     findings : pandas.DataFrame
-        One row per finding, ordered by kind as in the table above, then by clip; no rows where
+        A subclass of it, which shows names with control characters in their escaped form. One row
+        per finding, ordered by kind as in the table above, then by clip; no rows where
         nothing is wrong. Columns:
 
         filename : str
@@ -160,12 +162,14 @@ def audit(
     ['a.wav', 'd.wav']
     """
     try:
-        import pandas
+        import pandas  # noqa: F401 (what Findings is)
     except ImportError as error:
         raise ImportError(
             "audit returns a pandas.DataFrame, and pandas is not installed. "
             "Install it: pip install pandas."
         ) from error
+    from skaudeep.datasets.findings import Findings
+
     bunch = check_bunch(bunch)
     clips = audio_clips(bunch)
     if clips is None:
@@ -193,7 +197,7 @@ def audit(
 
     order = {finding: position for position, finding in enumerate(_ADVICE)}
     findings.sort(key=lambda found: (order[found.finding], found.row))
-    return pandas.DataFrame(
+    return Findings(
         {
             "filename": [str(bunch.filenames[found.row]) for found in findings],
             "finding": [found.finding for found in findings],
@@ -358,7 +362,7 @@ def _duplicate_findings(
         if row == first:
             continue
         what = "file" if same_file[row] == same_file[first] else "samples"
-        detail = f"the same {what} as {bunch.filenames[first]}"
+        detail = f"the same {what} as {printable(bunch.filenames[first])}"
         if not np.array_equal(bunch.target[row], bunch.target[first], equal_nan=True):
             detail += f", but of {_label(bunch, row)} instead of {_label(bunch, first)}"
         yield _Finding(row, "duplicate", math.nan, detail)
@@ -402,9 +406,11 @@ def _on_both_sides(
 ) -> Iterator[_Finding]:
     """Find names that occur on both sides of a fold, or in two partitions."""
     rows = np.array(list(names), dtype=np.intp)
-    distinct, group = np.unique(list(names.values()), return_inverse=True)
+    distinct: dict[str, int] = {}
+    group = np.array([distinct.setdefault(name, len(distinct)) for name in names.values()], np.intp)
     if not len(rows):
         return
+    titles = list(distinct)
     for number, side in [
         *((k, np.where(fold == 1, "test", "train")) for k, fold in enumerate(bunch.folds.T, 1)),
         (math.nan, bunch.partition),
@@ -413,10 +419,21 @@ def _on_both_sides(
         here = side[rows]
         # The tested side comes first, so that a tested clip is named.
         values = [value for value in ("test", "devel", "train") if value in here]
-        counts = np.array([np.bincount(group[here == v], minlength=len(distinct)) for v in values])
-        for crossing in np.flatnonzero((counts > 0).sum(axis=0) > 1):
+        counts = np.array([np.bincount(group[here == v], minlength=len(titles)) for v in values])
+        first = {v: _first_positions(group, here == v, len(titles)) for v in values}
+        for crossing in np.flatnonzero((counts > 0).sum(axis=0) > 1).tolist():
             n_in = {v: n for v, n in zip(values, counts[:, crossing], strict=True) if n}
-            row = rows[(group == crossing) & (here == next(iter(n_in)))][0]
+            row = int(rows[first[next(iter(n_in))][crossing]])
             clips = " and ".join(f"{n} in {v}" for v, n in n_in.items())
-            name = description.format(str(distinct[crossing]))
+            name = description.format(titles[crossing])
             yield _Finding(row, finding, number, f"{name}: {clips} of {where}")
+
+
+def _first_positions(
+    group: npt.NDArray[np.intp], chosen: npt.NDArray[np.bool_], n_groups: int
+) -> npt.NDArray[np.intp]:
+    """Return the position of the first chosen member of each group."""
+    first = np.zeros(n_groups, np.intp)
+    backwards = np.flatnonzero(chosen)[::-1]
+    first[group[backwards]] = backwards  # the last assignment stays
+    return first
