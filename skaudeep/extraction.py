@@ -160,13 +160,17 @@ def extract_to_netcdf(
             def read(start: int, stop: int) -> NDArray[np.float32]:
                 values = pad(journal.read(range(start, stop)), item)
                 sound = (values > -1).any(axis=tuple(range(1, values.ndim)))
-                line.advance(stop - start)
                 silent[start:stop] = journal.done[start:stop] & ~sound
                 return values
 
             lengths = count_frames(shape, read, chunked) if chunked else journal.shapes[:, 1]
             line.begin("Writing the file", len(clips))
-            write_rows(file, bunch, shape, read, lengths, compression)
+
+            def read_on(start: int, stop: int) -> NDArray[np.float32]:
+                line.advance(stop - start)
+                return read(start, stop)
+
+            write_rows(file, bunch, shape, read_on, lengths, compression)
             journal.remove()
     warn_about_clips(
         [str(errors[row]) for row in sorted(errors)],

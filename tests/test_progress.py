@@ -10,8 +10,15 @@ from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
-from skaudeep import BandStatistics, _progress, evaluate
+from skaudeep import (
+    BandStatistics,
+    SpectrogramExtractor,
+    _progress,
+    evaluate,
+    extract_to_netcdf,
+)
 from skaudeep._progress import Progress
+from skaudeep.datasets import make_sounds
 
 
 class _Clock:
@@ -90,3 +97,15 @@ def test_evaluate_counts_its_folds(progress, monkeypatch, capsys):
     assert lines[0].startswith("Folds: 1 of 3, about")
     assert lines[2].startswith("Folds: 3 of 3, about 0 s left")
     assert lines[3].startswith("Folds of the control 'most frequent class': 1 of 3")
+
+
+def test_extraction_to_a_file_counts_clips_that_are_left_to_do(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(_progress, "PLAIN_SECONDS", 0.0)
+    sounds = make_sounds(40, duration=0.3, random_state=0)
+    extractor = SpectrogramExtractor(n_mels=12, sampling_rate=16000)
+    extract_to_netcdf(sounds, extractor, tmp_path / "sounds.nc")
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("Extracting clips: 40 of 40") for line in lines)
+    assert lines[-1].startswith("Writing the file: 40 of 40")
+    extract_to_netcdf(sounds, extractor, tmp_path / "sounds.nc", progress=False)
+    assert capsys.readouterr().err == ""
