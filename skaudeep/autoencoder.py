@@ -37,6 +37,7 @@ from skaudeep.nn.pooling import REPRESENTATIONS, STATISTICS
 from skaudeep.nn.stack import CELLS
 from skaudeep.nn.weights import allocate
 from skaudeep.training.batches import Sequences, read_input
+from skaudeep.training.components import fit_components
 from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
 from skaudeep.training.loop import (
     Loss,
@@ -44,7 +45,6 @@ from skaudeep.training.loop import (
     Training,
     check_schedule,
     epoch_order,
-    fit_components,
     squared_error,
 )
 

@@ -30,7 +30,7 @@ from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.stack import CELLS
 from skaudeep.nn.weights import allocate
 from skaudeep.training.batches import Sequences, read_input
-from skaudeep.training.loop import COMPONENT_ROWS, fit_components
+from skaudeep.training.components import COMPONENT_ROWS, fit_components
 from skaudeep.training.states import States
 
 BATCH_SIZE = 64  # sequences that run through the network at a time

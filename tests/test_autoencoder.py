@@ -182,7 +182,7 @@ def test_the_covariance_is_that_of_the_whitened_top_states():
 
 def test_components_are_fitted_to_a_sample_of_many_rows(monkeypatch):
     X, _ = tones(40)
-    monkeypatch.setattr("skaudeep.training.loop.COMPONENT_ROWS", 10)
+    monkeypatch.setattr("skaudeep.training.components.COMPONENT_ROWS", 10)
     sampled = Seq2SeqAutoencoder(**SMALL).fit(X)
     again = Seq2SeqAutoencoder(**SMALL).fit(X)
     np.testing.assert_array_equal(sampled.transform(X), again.transform(X))

@@ -18,7 +18,7 @@ from skaudeep.nn.devices import products_in
 from skaudeep.nn.parallel import parallel_map
 from skaudeep.nn.pooling import BLOCK_BYTES, StateCovariance, moments
 from skaudeep.training.batches import Sequences, threads_for
-from skaudeep.training.loop import component_rows
+from skaudeep.training.components import component_rows
 
 MEMORY_BYTES = 2**29  # states beyond this lie in a temporary file
 FILE_BYTES = 2**35  # beyond this it is better to run the network again

@@ -10,7 +10,7 @@ from skaudeep.nn.pooling import StateCovariance
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.training import states as module
 from skaudeep.training.batches import Sequences
-from skaudeep.training.loop import fit_components
+from skaudeep.training.components import fit_components
 from skaudeep.training.states import States
 
 N_BANDS = 3
@@ -59,7 +59,7 @@ def test_moments_of_training_rows_are_exact_though_those_of_the_others_are_taken
 
 
 def test_a_sample_of_many_rows_is_that_which_fit_takes(network, X, monkeypatch):
-    monkeypatch.setattr("skaudeep.training.loop.COMPONENT_ROWS", 4)
+    monkeypatch.setattr("skaudeep.training.components.COMPONENT_ROWS", 4)
     covariance = StateCovariance(8, 5)
     _states(network, X).fit_components(covariance, seed=3)
     fit_components(network, Sequences.read(X), seed=3, batch_size=4)
