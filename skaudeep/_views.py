@@ -12,7 +12,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
 
 from skaudeep._padding import pad
-from skaudeep._warnings import find_stack_level
+from skaudeep._warnings import find_stack_level, printable
 from skaudeep.audio.chain import Signal, extract_clip_views
 from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
@@ -188,7 +188,7 @@ def warn_about_clips(failed: list[str], silent: list[str], n_clips: int) -> None
         ("are silent, or too soft for clip_below; their rows are -1 throughout", silent),
     ):
         if which:
-            named = "\n".join(which[:MAX_NAMED])
+            named = "\n".join(map(printable, which[:MAX_NAMED]))
             more = f"\nand {len(which) - MAX_NAMED} more" if len(which) > MAX_NAMED else ""
             warnings.warn(
                 f"{len(which)} of {n_clips} clips {what}:\n{named}{more}",

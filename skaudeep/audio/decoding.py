@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skaudeep._warnings import find_stack_level
+from skaudeep._warnings import find_stack_level, printable
 from skaudeep.audio.errors import AudioError, AudioWarning
 from skaudeep.audio.files import MAX_CHANNELS, READ, AudioFile, AudioInfo, OnFlaw
 from skaudeep.audio.formats import to_full_scale
@@ -119,8 +119,7 @@ def read_audio(
     _check_finite(name, samples)
     if file.flaw and not file.flaw.is_harmless:
         warnings.warn(
-            f"{name if name.isprintable() else repr(name)}: {file.flaw.reason}; what is there was "
-            "read",
+            f"{printable(name)}: {printable(file.flaw.reason)}; what is there was read",
             AudioWarning,
             stacklevel=find_stack_level(),
         )

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from skaudeep._warnings import printable
+
 Fault = Literal[
     "missing", "unreadable", "cut short", "wrong header", "not finite", "empty", "settings"
 ]
@@ -49,9 +51,7 @@ class AudioError(ValueError):
         self.kind: Fault = kind
 
     def __str__(self) -> str:
-        # A file name may hold a line break or a terminal's escape sequence.
-        clip = self.clip if self.clip.isprintable() else repr(self.clip)
-        return f"{clip}: {self.reason}. {self.remedy}."
+        return f"{printable(self.clip)}: {printable(self.reason)}. {self.remedy}."
 
     def renamed(self, clip: str) -> "AudioError":
         """Return the same error about a clip of another name."""
@@ -66,7 +66,7 @@ def all_clips_failed(n_clips: int, first: AudioError) -> AudioError:
     """Return the error about a set of clips of which none can be used, by its first error."""
     return AudioError(
         f"all {n_clips} clips",
-        f"failed; the first, {first.clip}: {first.reason}",
+        f"failed; the first, {printable(first.clip)}: {printable(first.reason)}",
         first.remedy,
         first.kind,
     )
@@ -78,7 +78,8 @@ def sampling_rates_differ(
     """Return the error about a clip whose sampling rate, in Hz, is not that of another clip."""
     return AudioError(
         clip,
-        f"has a sampling rate of {sampling_rate:.10g} Hz, but {other} has {other_rate:.10g} Hz",
+        f"has a sampling rate of {sampling_rate:.10g} Hz, but {printable(other)} has "
+        f"{other_rate:.10g} Hz",
         "Set sampling_rate= to bring all clips to one rate",
         "settings",
     )

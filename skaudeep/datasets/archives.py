@@ -21,6 +21,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from skaudeep._warnings import printable
+
 _BLOCK = 1 << 20  # bytes
 _MAX_NAME = 255  # bytes, of one part of a path: what file systems take
 _MAX_PATH = 1024  # bytes
@@ -169,7 +171,7 @@ def _unpack(archive: Path, fresh: Path, seen: dict[str, bool], n_bytes: int, lim
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise ArchiveError(
-            f"Got archive {str(archive)!r}, which is damaged or encrypted: {error}. Delete it and "
+            f"Got archive {str(archive)!r}, which is damaged or encrypted: {printable(error)}. Delete it and "
             "download it again."
         ) from error
     return n_bytes
@@ -226,7 +228,7 @@ def _tar_members(archive: Path, stream: _Bounded) -> Iterator[_Member]:
         file = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115
     except tarfile.ReadError as error:
         raise ArchiveError(
-            f"Got archive {str(archive)!r}, which is neither zip nor tar ({error}), expected one "
+            f"Got archive {str(archive)!r}, which is neither zip nor tar ({printable(error)}), expected one "
             "of them."
         ) from error
     kinds = {tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "link"}

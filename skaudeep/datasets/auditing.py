@@ -14,6 +14,7 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import printable
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
 
@@ -120,7 +121,8 @@ def audit(
     Returns
     -------
     findings : pandas.DataFrame
-        One row per finding, ordered by kind as in the table above, then by clip; no rows where
+        A subclass of it, which shows names with control characters in their escaped form. One row
+        per finding, ordered by kind as in the table above, then by clip; no rows where
         nothing is wrong. Columns:
 
         filename : str
@@ -160,12 +162,14 @@ def audit(
     ['a.wav', 'd.wav']
     """
     try:
-        import pandas
+        import pandas  # noqa: F401 (what Findings is)
     except ImportError as error:
         raise ImportError(
             "audit returns a pandas.DataFrame, and pandas is not installed. "
             "Install it: pip install pandas."
         ) from error
+    from skaudeep.datasets.findings import Findings
+
     bunch = check_bunch(bunch)
     clips = audio_clips(bunch)
     if clips is None:
@@ -193,7 +197,7 @@ def audit(
 
     order = {finding: position for position, finding in enumerate(_ADVICE)}
     findings.sort(key=lambda found: (order[found.finding], found.row))
-    return pandas.DataFrame(
+    return Findings(
         {
             "filename": [str(bunch.filenames[found.row]) for found in findings],
             "finding": [found.finding for found in findings],
@@ -358,7 +362,7 @@ def _duplicate_findings(
         if row == first:
             continue
         what = "file" if same_file[row] == same_file[first] else "samples"
-        detail = f"the same {what} as {bunch.filenames[first]}"
+        detail = f"the same {what} as {printable(bunch.filenames[first])}"
         if not np.array_equal(bunch.target[row], bunch.target[first], equal_nan=True):
             detail += f", but of {_label(bunch, row)} instead of {_label(bunch, first)}"
         yield _Finding(row, "duplicate", math.nan, detail)

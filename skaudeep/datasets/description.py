@@ -12,6 +12,7 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import printable
 from skaudeep.datasets.bunch import PARTITIONS, check_bunch
 from skaudeep.datasets.operations import is_labelled, take
 
@@ -90,7 +91,7 @@ class Summary:
         if self.unreadable:
             lines.append(f"{len(self.unreadable)} unreadable:")
             shown = list(self.unreadable.items())[:MAX_LINES]
-            lines += [f"  {_printable(name)}: {reason}" for name, reason in shown]
+            lines += [f"  {printable(name)}: {printable(reason)}" for name, reason in shown]
             if len(self.unreadable) > MAX_LINES:
                 lines.append("  ...")
         return "\n".join([*lines, "", *_table(self.counts)])
@@ -278,16 +279,11 @@ def _hours(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
 
-def _printable(name: str) -> str:
-    # A file name may hold a line break or a terminal's escape sequence.
-    return name if name.isprintable() else repr(name)
-
-
 def _table(counts: dict[str, dict[str, int]]) -> list[str]:
     columns = list(counts[ALL])
-    width = max(len(_printable(row)) for row in counts)
+    width = max(len(printable(row)) for row in counts)
     lines = [" " * width + "".join(f"  {name:>6}" for name in columns)]
     for row, cells in counts.items():
         figures = (f"  {count:>{max(6, len(name))}}" for name, count in cells.items())
-        lines.append(f"{_printable(row):<{width}}" + "".join(figures))
+        lines.append(f"{printable(row):<{width}}" + "".join(figures))
     return lines

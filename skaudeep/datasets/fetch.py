@@ -9,6 +9,7 @@ from pathlib import Path
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import printable
 from skaudeep.datasets.archives import unpack
 from skaudeep.datasets.corpora import SOURCES, Archive
 from skaudeep.datasets.dcase import load_dcase
@@ -280,7 +281,7 @@ def _download(archive: Archive, folder: Path, n_retries: int) -> Path:
         try:
             return Path(registry.fetch(archive.name))
         except (OSError, ValueError) as error:  # ValueError: another checksum
-            failures.append(f"{url} ({error})")
+            failures.append(f"{url} ({printable(error)})")
     raise OSError(
         f"Could not download {archive.name!r} from {' nor from '.join(failures)}. Check the "
         f"connection and try again, or put the file into {str(folder)!r} yourself."

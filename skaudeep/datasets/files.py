@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 import unicodedata
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from skaudeep._warnings import find_stack_level
+from skaudeep._warnings import find_stack_level, printable
 from skaudeep.audio.formats import AUDIO_SUFFIXES, FFMPEG_SUFFIXES, SNDFILE_SUFFIXES
 
 MAX_NAMES = 10  # folders that a message names
@@ -55,9 +56,10 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
 def list_audio(folder: str | os.PathLike[str]) -> list[str]:
     """List the audio files below a folder, without opening one.
 
-    Hidden files and folders are left out, links to folders are followed. Which files are audio
-    their names say: all that libsndfile decodes and, where the extra `[ffmpeg]` is installed, all
-    that FFmpeg does.
+    Hidden files and folders are left out. Links to folders are followed, but each folder is read
+    once. A file that has several names, by links to it, is listed under each of them;
+    :func:`~skaudeep.datasets.audit` finds such duplicates. Which files are audio their names say:
+    all that libsndfile decodes and, where the extra `[ffmpeg]` is installed, all that FFmpeg does.
 
     Parameters
     ----------
@@ -78,16 +80,26 @@ def list_audio(folder: str | os.PathLike[str]) -> list[str]:
     -----
     UserWarning
         If there are other files that hold sound by their name. The message says how many, of which
-        endings, and which folders are left without clips.
+        endings, and which folders are left without clips. If links are passed over, because they
+        lead to a folder that is read already, nowhere, or to themselves; the message names them.
     """
     suffixes = readable_suffixes()
-    names, others = [], []
-    for name in sorted(_walk(os.fspath(folder), "", ())):
+    names: list[str] = []
+    others: list[str] = []
+    found, passed = _walk(os.fspath(folder))
+    for name in sorted(found):
         suffix = _suffix(name)
         if suffix in suffixes:
             names.append(name)
         elif suffix in AUDIO_SUFFIXES or suffix in _OTHER_SUFFIXES:
             others.append(name)
+    if passed:
+        warnings.warn(
+            f"Passed over {len(passed)} link(s) below {os.fspath(folder)!r}: "
+            f"{', '.join(passed[:MAX_NAMES])}{' ...' * (len(passed) > MAX_NAMES)}. Each folder is "
+            "read once. Remove the links, or put what they should lead to in their place.",
+            stacklevel=find_stack_level(),
+        )
     if not names:
         left_out = f" {_left_out(others)}" if others else ""
         raise FileNotFoundError(
@@ -135,18 +147,42 @@ def _left_out(names: Sequence[str]) -> str:
     return f"Not read: {found}, first {names[0]!r}. To read them, {', and '.join(remedies)}."
 
 
-def _walk(folder: str, prefix: str, parents: tuple[str, ...]) -> Iterator[str]:
-    real = os.path.realpath(folder)
-    if real in parents:  # a link back up would never end
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
+def _walk(root: str) -> tuple[list[str], list[str]]:
+    """Return the files below a folder, each folder read once, and which links were passed over.
+
+    Links to folders wait until all other folders are read, so that a folder that lies below `root`
+    itself goes by its own name.
+    """
+    names: list[str] = []
+    passed: list[str] = []
+    read: dict[tuple[int, int], str] = {}  # names of folders by device and inode
+    folders, links = [""], deque[str]()
+    while folders or links:
+        folder = folders.pop() if folders else links.popleft()
+        path = os.path.join(root, folder)
+        status = os.stat(path)
+        identity = status.st_dev, status.st_ino
+        if identity in read:
+            passed.append(f"{folder!r} (the same folder as {read[identity] or '.'!r})")
+            continue
+        read[identity] = folder
+        prefix = f"{folder}/" if folder else ""
+        with os.scandir(path) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+        for entry in sorted(visible, key=lambda entry: entry.name):
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(name)
                 continue
-            if entry.is_dir():
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", (*parents, real))
-            else:
-                yield prefix + entry.name
+            is_folder = False
+            if entry.is_symlink():
+                try:
+                    is_folder = stat.S_ISDIR(entry.stat().st_mode)
+                except OSError as error:  # it leads nowhere, or to itself
+                    passed.append(f"{name!r} ({error.strerror})")
+                    continue
+            (links if is_folder else names).append(name)
+    return names, sorted(passed, key=lambda text: (text.count("/"), text))  # the nearest first
 
 
 def join(root: str | os.PathLike[str], names: Sequence[str]) -> list[str]:
@@ -198,7 +234,7 @@ def check_files(root: str | os.PathLike[str], names: Sequence[str], source: str)
                 "their Unicode form (NFC or NFD) or in their separators. Write one as the other."
             )
         raise FileNotFoundError(
-            f"Found {len(missing)} of the {len(names)} files listed in {source} missing below "
+            f"Found {len(missing)} of the {len(names)} files listed in {printable(source)} missing below "
             f"{os.fspath(root)!r}, first {', '.join(map(repr, missing[:3]))}. {remedy}"
         )
 
@@ -238,6 +274,6 @@ def warn_unlisted(
     if others:
         warnings.warn(
             f"{len(others)} audio files below {os.path.join(root, folder)!r}, first "
-            f"{others[0]!r}, are not listed in {source} and are left out.",
+            f"{others[0]!r}, are not listed in {printable(source)} and are left out.",
             stacklevel=find_stack_level(),
         )

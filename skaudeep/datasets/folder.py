@@ -32,7 +32,8 @@ _PARTITION_DEPTH = {"partitions": 0, "classes of partitions": 1}
 def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
     """Load the clips below a folder, whose subfolders name classes, folds or partitions.
 
-    No clip is opened. Hidden files and files that are not audio by their name are left out.
+    No clip is opened. Hidden files and files that are not audio by their name are left out. Links
+    to folders are followed, but each folder is read once.
 
     Parameters
     ----------
@@ -76,7 +77,8 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
     -----
     UserWarning
         If recordings are left out because of their format; the message says how many, and which
-        folders have no clips without them. If "auto" finds folders and yet no class, or clips in
+        folders have no clips without them. If links lead nowhere, or to a folder that is read
+        already; the message names them. If "auto" finds folders and yet no class, or clips in
         sub-folders of classes or beside them.
 
     Examples

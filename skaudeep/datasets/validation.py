@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skaudeep._warnings import printable
 from skaudeep.datasets.bunch import find_faults, n_entries, normalized
 
 # Keys in which all chunks of a clip agree.
@@ -110,7 +111,7 @@ def _chunk_faults(bunch: Bunch) -> Iterator[str]:
         for key in SHARED_KEYS:
             different = _distinct(np.asarray(bunch[key])[rows])
             if len(different) > 1:
-                found = " and ".join(map(str, different))
+                found = " and ".join(map(printable, different))
                 yield f"clip {name!r} has chunks that differ in {key}: {found}, expected one"
         if len(rows) != usual:
             yield f"clip {name!r} has {len(rows)} chunk(s), expected {usual} as in other clips"

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from skaudeep.datasets import load_esc, load_folder, load_table, make_bunch, make_sounds
+from skaudeep.datasets import audit, load_esc, load_folder, load_table, make_bunch, make_sounds
 from skaudeep.datasets.bunch import fold_columns
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -422,8 +422,66 @@ def test_load_folder_follows_links_to_folders_and_ends_at_circles(tmp_path):
     touch(tmp_path / "corpus", "dog/b.wav")
     (tmp_path / "corpus/cat").symlink_to(tmp_path / "store")
     (tmp_path / "store/back").symlink_to(tmp_path / "corpus")
-    bunch = load_folder(tmp_path / "corpus")
+    with pytest.warns(UserWarning, match=r"1 link.*'cat/back' \(the same folder as '.'\)"):
+        bunch = load_folder(tmp_path / "corpus")
     assert bunch.filenames.tolist() == ["cat/a.wav", "dog/b.wav"]
+
+
+def test_load_folder_reads_each_folder_once_however_many_links_lead_to_it(tmp_path):
+    # Two links from each folder to the next make 2**39 names of one file.
+    for i in range(40):
+        (tmp_path / f"d{i}").mkdir()
+        for link in "ab" if i else "":
+            (tmp_path / f"d{i - 1}" / link).symlink_to(f"../d{i}")
+    touch(tmp_path, "d39/x.wav")
+    with pytest.warns(UserWarning, match=r"39 link.*'b' \(the same folder as 'a'\)") as caught:
+        bunch = load_folder(tmp_path / "d0", layout="files")
+    assert bunch.filenames.tolist() == ["a/" * 39 + "x.wav"]
+    assert len(caught) == 1
+
+
+def test_load_folder_prefers_the_own_name_of_a_folder_to_that_of_a_link(tmp_path):
+    touch(tmp_path, "z/a.wav", "y/b.wav")
+    (tmp_path / "a").symlink_to("z")
+    with pytest.warns(UserWarning, match=r"'a' \(the same folder as 'z'\)"):
+        bunch = load_folder(tmp_path)
+    assert bunch.filenames.tolist() == ["y/b.wav", "z/a.wav"]
+
+
+def test_load_folder_passes_over_links_that_lead_nowhere_or_to_themselves(tmp_path):
+    touch(tmp_path, "cat/a.wav", "dog/b.wav")
+    (tmp_path / "cat/self.wav").symlink_to("self.wav")
+    (tmp_path / "dog/lost.wav").symlink_to("nowhere.wav")
+    (tmp_path / "owl").symlink_to("nowhere")
+    with pytest.warns(UserWarning, match=r"3 link.*'owl'.*'cat/self.wav'.*'dog/lost.wav'"):
+        bunch = load_folder(tmp_path)
+    assert bunch.filenames.tolist() == ["cat/a.wav", "dog/b.wav"]
+
+
+def test_load_folder_lists_a_file_under_each_of_its_names_and_audit_finds_that(tmp_path):
+    sounds = make_sounds(4, n_classes=2, n_sessions=2, random_state=0, folder=tmp_path)
+    original = sounds.filenames[0]
+    (tmp_path / "fold_2/twin.wav").symlink_to(f"../{original}")
+    bunch = load_folder(tmp_path)
+    assert len(bunch.filenames) == 5
+    findings = audit(bunch)
+    assert findings.finding.tolist() == ["duplicate", *["duplicate on both sides"] * 2]
+    assert findings.filename[0] == "fold_2/twin.wav"
+    assert original in findings.detail[0]
+
+
+def test_load_folder_reads_folders_of_any_depth(tmp_path):
+    depth = 1200  # more than Python's recursion takes
+    for level in range(1, depth + 1):
+        (tmp_path / ("d/" * level)).mkdir()
+    clip = touch(tmp_path, "d/" * depth + "x.wav")
+    try:
+        bunch = load_folder(tmp_path, layout="files")
+        assert bunch.filenames.tolist() == ["d/" * depth + "x.wav"]
+    finally:  # pytest's own deletion recurses
+        (clip / ("d/" * depth + "x.wav")).unlink()
+        for level in range(depth, 0, -1):
+            (tmp_path / ("d/" * level)).rmdir()
 
 
 # load_table
