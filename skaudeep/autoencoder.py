@@ -35,7 +35,7 @@ from skaudeep.nn.devices import multiplies_bf16, products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
 from skaudeep.nn.pooling import REPRESENTATIONS, STATISTICS
 from skaudeep.nn.stack import CELLS
-from skaudeep.nn.weights import allocate
+from skaudeep.nn.weights import build
 from skaudeep.training.batches import Sequences, read_input
 from skaudeep.training.components import fit_components
 from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
@@ -377,7 +377,7 @@ class Seq2SeqAutoencoder(
             sizes = self._sizes(sequences.n_bands)
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             self.seed_ = processes.broadcast(lambda: seed)
-            self.network_ = self._build_network(sizes)
+            self.network_ = build(NETWORKS[self.axis], sizes, self.seed_)
             self.loss_curve_: list[float] = []
             self.validation_loss_curve_: list[float] = []
             self.moments_ = None
@@ -502,14 +502,6 @@ class Seq2SeqAutoencoder(
                     "it back, or fit with warm_start=False."
                 )
 
-    def _build_network(self, sizes: NetworkSizes) -> Autoencoder:
-        # Built without storage, then filled: torch's global generator is never drawn from.
-        with torch.device("meta"):
-            network = NETWORKS[self.axis](sizes)
-        allocate(network)
-        network.draw_weights(torch.Generator().manual_seed(self.seed_))
-        return network
-
     def _loss(self, *, bf16: bool = False) -> Loss:
         return Loss(
             kl_weight=self.kl_weight,
@@ -629,14 +621,13 @@ class Seq2SeqAutoencoder(
             If sequences of `n_frames` frames do not fit into memory.
         """
         check_is_fitted(self, "network_")
-        if n_frames is not None and not COUNT.is_satisfied_by(n_frames):
-            raise ValueError(
-                f"Got n_frames={n_frames!r}, expected an integer of at least 1, or None."
-            )
         codes = self._check_codes(X)
         per_frame = self.network_.PER_FRAME
         if n_frames is None:
             n_frames = codes.shape[-2] if per_frame else self.n_frames_
+        if not COUNT.is_satisfied_by(n_frames) or (per_frame and n_frames != codes.shape[-2]):
+            expected = f"the {codes.shape[-2]} of X" if per_frame else "an integer of at least 1"
+            raise ValueError(f"Got n_frames={n_frames!r}, expected {expected}, or None.")
         device = resolve_device(self.device)
         network = self._network_on(device)
         flat = codes.reshape(-1, *codes.shape[-1 - per_frame :])  # (B, C) or (B, T, C)

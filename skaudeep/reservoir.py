@@ -28,7 +28,7 @@ from skaudeep.nn.encoders import FeatureEncoder, represent
 from skaudeep.nn.pooling import StateCovariance
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.stack import CELLS
-from skaudeep.nn.weights import allocate
+from skaudeep.nn.weights import build
 from skaudeep.training.batches import Sequences, read_input
 from skaudeep.training.components import COMPONENT_ROWS, fit_components
 from skaudeep.training.states import States
@@ -231,12 +231,7 @@ class ReservoirFeatures(
             bidirectional=bool(self.bidirectional),
             n_components=int(self.n_components),
         )
-        # Built without storage, then filled: torch's global generator is never drawn from.
-        with torch.device("meta"):
-            network = Reservoir(sizes)
-        allocate(network)
-        network.draw_weights(torch.Generator().manual_seed(self.seed_))
-        return network.eval()
+        return build(Reservoir, sizes, self.seed_).eval()
 
     def _run(
         self,

@@ -29,6 +29,7 @@ _NODES = {
 }
 _PROTOCOL = 2
 _ARRAY_TYPES = re.compile(r"ndarray|bool|bool_|u?int\d+|float\d+|str_")
+_VERSION = re.compile(r"[\w.+-]{1,80}")
 _FILES = re.compile(r"schema\.json|\d+\.npy")
 KEY_DIGITS = 18  # of integers below 2**60
 MAX_OTHER_KEYS = 1000  # of a dictionary
@@ -241,6 +242,7 @@ def _audit_node(node: Any, seen: dict[Any, int], harmful: set[str]) -> int:
         )
     if kind == "DictNode":
         _audit_keys(node)
+        _audit_version(node["content"].get("_sklearn_version"))
     if kind == "NdArrayNode" and not _ARRAY_TYPES.fullmatch(node["__class__"]):
         raise ValueError(f"holds an array of type {node['__class__']!r}")
     if kind == "RandomStateNode":
@@ -257,6 +259,13 @@ def _audit_node(node: Any, seen: dict[Any, int], harmful: set[str]) -> int:
     if "__id__" in node and seen.setdefault(node["__id__"], content) != content:
         raise ValueError("holds two different objects of one id")
     return content
+
+
+def _audit_version(node: Any) -> None:
+    """Refuse a version that is none, which scikit-learn would print in a warning."""
+    version = None if node is None else json.loads(node["content"])
+    if version is not None and not _VERSION.fullmatch(version):
+        raise ValueError(f"holds a step of version {version[:80]!r} of scikit-learn")
 
 
 def _audit_keys(node: dict[str, Any]) -> None:

@@ -729,6 +729,41 @@ def edit(members, change):
 AUTOENCODER = {"estimator": ["Seq2SeqAutoencoder", {}, {}]}
 
 
+HARMFUL = "\x1b[2J\a\r\n\u202e\udc9b"
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"estimator": [HARMFUL, {}, {}]},
+        {"estimator": ["Seq2SeqAutoencoder", {HARMFUL: 3}, {}]},
+        {"estimator": ["Seq2SeqAutoencoder", {"cell": HARMFUL}, {}]},
+        {"estimator": ["Seq2SeqAutoencoder", {}, {HARMFUL: 1}]},
+        {"estimator": ["Seq2SeqAutoencoder", {}, {"seed_": HARMFUL}]},
+        {"estimator": ["Seq2SeqAutoencoder", {HARMFUL * 10**5: 3}, {}]},
+        {HARMFUL: 3},
+        {"float": HARMFUL},
+        {"array": HARMFUL},
+        {"network": [HARMFUL, {"dict": []}, ""]},
+        {"network": ["TimeAutoencoder", {"dict": [[HARMFUL, 0]]}, ""]},
+    ],
+)
+def test_texts_of_a_file_do_not_reach_the_terminal_as_they_are(path, own, tree):
+    own["arrays.safetensors"] = safetensors.numpy.save({})
+    own["estimator.json"] = json.dumps(tree).encode()
+    forge(path, own)
+    message = refusal(path)
+    assert message.isprintable()
+    assert len(message) < 10**4
+
+
+def test_a_device_that_a_file_names_does_not_reach_the_terminal_as_it_is(path):
+    skaudeep.save(Seq2SeqAutoencoder(**SMALL, device="cpu\x1b[2J").set_params(), path)
+    with pytest.raises(ValueError, match="device") as error:
+        skaudeep.load(path).fit(sequences())
+    assert str(error.value).isprintable()
+
+
 @pytest.mark.parametrize(
     ("tree", "message"),
     [

@@ -12,6 +12,7 @@ import skops.io
 from sklearn.cluster import OPTICS, AgglomerativeClustering, FeatureAgglomeration
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -147,3 +148,13 @@ def test_a_step_with_many_keys_of_one_hash_is_refused():
         load_step(skops.io.dumps(step))
     many = LinearSVC(class_weight=dict.fromkeys(range(1100), 1.0))
     assert load_step(dump_step(many)).class_weight == many.class_weight
+
+
+def test_a_version_that_would_write_to_the_terminal_is_refused():
+    step = archive_of(StandardScaler())
+    step["content"]["content"]["_sklearn_version"]["content"] = json.dumps("1.0")
+    with pytest.warns(InconsistentVersionWarning, match=r"1\.0"):
+        load_step(archive(("schema.json", json.dumps(step).encode())))
+    step["content"]["content"]["_sklearn_version"]["content"] = json.dumps("1.0\x1b[2J")
+    with pytest.raises(ValueError, match=re.escape(repr("1.0\x1b[2J"))):
+        load_step(archive(("schema.json", json.dumps(step).encode())))
