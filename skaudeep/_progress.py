@@ -81,7 +81,7 @@ class Progress:
             self._written = time.monotonic()
             left = (self._written - self._began) * (self._total - self._done) / self._done
             sys.stderr.write(
-                f"{self._what}: {self._done} of {self._total}, about {_duration(left)} left\n"
+                f"{self._what}: {self._done} of {self._total}, about {duration(left)} left\n"
             )
             sys.stderr.flush()
 
@@ -110,12 +110,20 @@ def _in_notebook() -> bool:
     return "ipykernel" in sys.modules and find_spec("ipywidgets") is not None
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Say how long something takes.
+
+    Parameters
+    ----------
+    seconds : float
+
+    Returns
+    -------
+    str
 
     Examples
     --------
-    >>> _duration(7), _duration(312), _duration(11000)
+    >>> duration(7), duration(312), duration(11000)
     ('7 s', '5 min', '3 h 03 min')
     """
     minutes = round(seconds / 60)

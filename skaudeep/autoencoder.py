@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields
@@ -30,6 +31,7 @@ from skaudeep._base import (
     all_or_nothing,
     begin_fit,
 )
+from skaudeep._progress import duration
 from skaudeep.nn.autoencoders import NETWORKS, Autoencoder, NetworkSizes
 from skaudeep.nn.devices import multiplies_bf16, products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
@@ -144,6 +146,8 @@ class Seq2SeqAutoencoder(
     random_state : int, RandomState instance or None, default=None
         Governs initial weights, order of the rows, validation rows, dropout and noise. The same
         integer gives the same bits on the same CPU. Global generators are neither read nor moved.
+    verbose : bool, default=False
+        Whether to print a line after each epoch: its error, and how long the rest will take.
 
     Attributes
     ----------
@@ -234,6 +238,7 @@ class Seq2SeqAutoencoder(
         "precision": [StrOptions({"float32", "bf16"})],
         "device": [str],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -264,6 +269,7 @@ class Seq2SeqAutoencoder(
         precision: str = "float32",
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
     ):
         self.n_units = n_units
         self.n_layers = n_layers
@@ -290,6 +296,7 @@ class Seq2SeqAutoencoder(
         self.precision = precision
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     # --- training --------------------------------------------------------------------------------
 
@@ -435,6 +442,7 @@ class Seq2SeqAutoencoder(
         rows = np.flatnonzero(sequences.lengths)
         train_on, validate_on = self._split(rows, validation_fraction)
         patience = self.n_iter_no_change or np.inf
+        began, first = time.monotonic(), training.epoch
         while training.epoch < last_epoch and training.epochs_since_best < patience:
             task = progress.subcontext(task_name="epoch")
             task.call_on_fit_task_begin(**hooks)
@@ -455,6 +463,9 @@ class Seq2SeqAutoencoder(
                 },
                 reconstruction_attributes=partial(self._attributes_now, sequences),
             )
+            if self.verbose and processes.rank == 0:
+                per_epoch = (time.monotonic() - began) / (training.epoch - first)
+                _print_epoch(training, last_epoch, per_epoch)
             if processes.broadcast(stop):
                 break
         processes.broadcast_state(training)  # their processors may differ in the last bit
@@ -860,3 +871,14 @@ def _n_held_out(n_rows: int, fraction: float) -> int:
 def _pair(value: Any) -> tuple[int, int]:
     first, second = (value, value) if isinstance(value, Integral) else value
     return int(first), int(second)
+
+
+def _print_epoch(training: Training, last_epoch: int, seconds_per_epoch: float) -> None:
+    """Print a line on stdout, as scikit-learn's neural networks do."""
+    line = f"Epoch {training.epoch} of {last_epoch}: loss {training.loss_curve[-1]:.5f}"
+    if training.validation_loss_curve:
+        line += f", validation loss {training.validation_loss_curve[-1]:.5f}"
+    if training.epoch < last_epoch:
+        left = seconds_per_epoch * (last_epoch - training.epoch)
+        line += f", about {duration(left)} left"
+    print(line, flush=True)  # noqa: T201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 
@@ -728,3 +729,18 @@ def test_one_clip_and_one_frame_are_enough():
     X = tones(1, 2)[0][:, :1]
     autoencoder = Seq2SeqAutoencoder(**SMALL, bidirectional_decoder=True).fit(X)
     assert np.isfinite(autoencoder.transform(X)).all()
+
+
+def test_verbose_prints_a_line_an_epoch_and_nothing_is_printed_without_it(capsys):
+    X = np.random.default_rng(0).uniform(-1, 1, (8, 5, 3))
+    autoencoder = Seq2SeqAutoencoder(4, max_epochs=2, random_state=0, validation_fraction=0.25)
+    autoencoder.fit(X)
+    assert capsys.readouterr() == ("", "")
+    first, second = (
+        autoencoder.set_params(verbose=True).fit(X) and capsys.readouterr().out.splitlines()
+    )
+    assert re.fullmatch(
+        r"Epoch 1 of 2: loss \d\.\d{5}, validation loss \d\.\d{5}, about \d+ s left", first
+    )
+    loss, validation = autoencoder.loss_curve_[-1], autoencoder.validation_loss_curve_[-1]
+    assert second == f"Epoch 2 of 2: loss {loss:.5f}, validation loss {validation:.5f}"

@@ -780,3 +780,27 @@ def test_a_splitter_that_keeps_groups_together_does_not_warn():
 def test_evaluate_refuses_a_tuple_as_bunch():
     with pytest.raises(ValueError, match=r"Got a tuple, expected a Bunch.*Bunch\(data="):
         evaluate(DummyClassifier(), ([[0], [1]], [0, 1]), controls=False)
+
+
+def test_a_classifier_that_knows_no_callbacks_is_no_reason_for_a_warning_in_each_fold():
+    begun = []
+
+    class Watch:
+        max_propagation_depth = None  # is handed to the steps as well
+
+        def setup(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            begun.append(type(estimator).__name__)
+
+        def on_fit_task_end(self, estimator, context):
+            pass
+
+        teardown = setup
+
+    bunch = make_bunch(8)
+    bunch.data = np.arange(16.0).reshape(8, 2)
+    pipeline = make_pipeline(StandardScaler(), DummyClassifier()).set_callbacks(Watch())
+    evaluate(pipeline, bunch, cv=2, controls=False, random_state=0)  # warnings are errors
+    assert {"Pipeline", "StandardScaler"} <= set(begun)
