@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +13,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
 
 from skaudeep._padding import pad
+from skaudeep._progress import duration
 from skaudeep._warnings import find_stack_level, printable
 from skaudeep.audio.chain import Signal, extract_clip_views
 from skaudeep.audio.clips import Clip, list_clips
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_BATCH = 16  # clips per task
+# An extraction is repeated needlessly if it was run so often and took so long in all, in seconds.
+REPETITIONS, REPETITION_SECONDS = 4, 60.0
+MAX_REMEMBERED = 1000
 MAX_NAMED = 20  # clips that a warning names
+# Of each set of clips and parameters: how often it was extracted in this process, and for how long.
+_extracted: dict[int, tuple[int, float]] = {}
 
 
 def extract_views(
@@ -73,6 +80,7 @@ def extract_views(
     clips = list_clips(X)
     if not extractors:
         return []
+    began = time.monotonic()
     batches, parallel = _in_batches(clips, extractors[0].n_jobs)
     parameters = [extractor.get_params() for extractor in extractors]
     with parallel:
@@ -95,7 +103,31 @@ def extract_views(
             elif not (view.values > -1).any():
                 silent[i] = clips[i].name
     warn_about_clips(list(failed.values()), list(silent.values()), len(clips))
+    _warn_of_repetition(clips, parameters, time.monotonic() - began)
     return gathered
+
+
+def _warn_of_repetition(
+    clips: list[Clip], parameters: list[dict[str, Any]], seconds: float
+) -> None:
+    """Warn if the same clips are extracted again and again, as in a search, and it takes long."""
+    if not all(isinstance(clip.source, str | bytes | os.PathLike) for clip in clips):
+        return
+    key = hash((repr(parameters), *(clip.name for clip in clips)))
+    times, total = _extracted.pop(key, (0, 0.0))
+    times, total = times + 1, total + seconds
+    if times >= REPETITIONS and total >= REPETITION_SECONDS:
+        warnings.warn(
+            f"{len(clips)} clips, {clips[0].name} first, were extracted {times} times with the "
+            f"same parameters, which took {duration(total)}. In a search, extract once: data = "
+            "skaudeep.extract_to_netcdf(bunch, extractor, 'spectrograms.nc').data; then search "
+            "over the steps behind the extractor on data.",
+            stacklevel=find_stack_level(),
+        )
+        return  # and count anew
+    _extracted[key] = times, total
+    if len(_extracted) > MAX_REMEMBERED:
+        del _extracted[next(iter(_extracted))]
 
 
 def _in_batches(clips: list[Clip], n_jobs: int | None) -> tuple[list[list[Clip]], Parallel]:

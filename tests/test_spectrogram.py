@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 import skaudeep.audio.chain
-from skaudeep import BandStatistics, FeatureFusion
+from skaudeep import BandStatistics, FeatureFusion, _views
 from skaudeep.audio.errors import AudioError, AudioWarning
 from skaudeep.audio.files import AudioFile
 from skaudeep.audio.spectra import mel_filters, rescale
@@ -1043,3 +1043,24 @@ def test_whales_are_extracted_at_their_rates():
         tone_ = tone(rate / 8, 4000, rate)
         extractor = SpectrogramExtractor(window, n_mels=None, sampling_rate=rate)
         assert (extractor.transform([tone_])[0].argmax(axis=1) == 8).all()
+
+
+def test_a_search_that_extracts_again_and_again_is_told_to_extract_once(tmp_path, monkeypatch):
+    paths = []
+    for i in range(3):
+        paths.append(tmp_path / f"{i}.wav")
+        soundfile.write(paths[-1], np.random.default_rng(i).normal(size=4000) / 10, 16000)
+    extractor = SpectrogramExtractor(n_mels=12)
+    monkeypatch.setattr(_views, "_extracted", {})
+    for _ in range(5):
+        extractor.fit_transform(paths)  # takes no time: no warning, which would be an error
+    monkeypatch.setattr(_views, "REPETITION_SECONDS", 0.0)
+    monkeypatch.setattr(_views, "_extracted", {})
+    for _ in range(3):
+        extractor.fit_transform(paths)
+        extractor.fit_transform(paths[:2])
+        SpectrogramExtractor(n_mels=13).fit_transform(paths)
+    with pytest.warns(
+        UserWarning, match=r"3 clips, .*0\.wav first, .* 4 times .* extract_to_netcdf"
+    ):
+        extractor.fit_transform(paths)
