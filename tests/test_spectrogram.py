@@ -1061,6 +1061,6 @@ def test_a_search_that_extracts_again_and_again_is_told_to_extract_once(tmp_path
         extractor.fit_transform(paths[:2])
         SpectrogramExtractor(n_mels=13).fit_transform(paths)
     with pytest.warns(
-        UserWarning, match=r"3 clips, .*0\.wav first, .* 4 times .* extract_to_netcdf"
+        UserWarning, match=r"3 clips, .*0\.wav first, .* 4 times .*\.extract_to_netcdf"
     ):
         extractor.fit_transform(paths)
