@@ -29,7 +29,7 @@ LAYERS = [
     ["training"],
     ["nn"],
     ["audio"],
-    ["_base", "_journal", "_files", "_padding"],
+    ["_base", "_journal", "_files", "_padding", "_parallel"],
     ["_version", "_warnings"],
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
