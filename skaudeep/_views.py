@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from skaudeep._padding import pad
 from skaudeep._parallel import parallel_threads
-from skaudeep._warnings import find_stack_level, printable
+from skaudeep._texts import printable
+from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import Signal, extract_clip_views
 from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from skaudeep._files import check_compression, check_writable
 from skaudeep._journal import Journal, record
 from skaudeep._padding import pad
+from skaudeep._texts import SMALL_TEXT
 from skaudeep._version import __version__
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import extract_clip_views
@@ -139,7 +140,10 @@ def extract_to_netcdf(
         with Journal(file.with_name(file.name + ".partial"), task, len(clips)) as journal:
             errors = _extract(clips, extractor, journal, workers)
             workers.executor.shutdown(wait=False)  # they end while this process writes
-            bunch.errors = np.array([str(errors.get(row, "")) for row in range(len(clips))])
+            # Cut, as a long one takes as much memory in each row.
+            bunch.errors = np.array(
+                [str(errors.get(row, ""))[:SMALL_TEXT] for row in range(len(clips))]
+            )
             item = tuple(journal.shapes.max(axis=0).tolist())
             chunked = item[0] > 0
             item = item if chunked else item[1:]

@@ -18,7 +18,7 @@ from sklearn.utils import Bunch
 
 import skaudeep
 from skaudeep import BandStatistics, SpectrogramExtractor
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 from skaudeep.audio.errors import AudioError
 from skaudeep.datasets import (
     add_folds,

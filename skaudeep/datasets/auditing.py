@@ -15,7 +15,7 @@ from joblib import delayed
 from sklearn.utils import Bunch
 
 from skaudeep._parallel import parallel_threads
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
 

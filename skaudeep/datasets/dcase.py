@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
+from skaudeep._files import check_readable, memory_for
+from skaudeep._texts import list_names
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import make_bunch, repeated
 from skaudeep.datasets.corpora import CORPORA
@@ -127,7 +129,7 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
         )
     if "scene_label" not in rows[0]:
         raise ValueError(
-            f"Got columns {', '.join(map(repr, rows[0]))} in {meta.name} of {str(root)!r}, "
+            f"Got columns {list_names(rows[0], 'scene_label')} in {meta.name} of {str(root)!r}, "
             "expected 'filename' and 'scene_label' among them."
         )
     scenes = {row["filename"]: row["scene_label"] for row in rows}
@@ -153,11 +155,12 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
     check_files(root, names, meta.name)
     warn_unlisted(root, "audio", [*scenes], meta.name)
     classes = sorted({row["scene_label"] for row in rows})
+    position = {name: number for number, name in enumerate(classes)}
     corpus = CORPORA["tut" if meta.suffix == ".txt" else "dcase-scenes"]
     return make_bunch(
         join(root, names),
         names,
-        target=[classes.index(row["scene_label"]) for row in rows],
+        target=[position[row["scene_label"]] for row in rows],
         target_names=classes,
         folds=folds,
         fold_names=fold_names,
@@ -269,8 +272,10 @@ def _load_events(root: Path) -> Bunch:
 def _read(file: Path, root: Path, folder: str = "") -> list[dict[str, str]]:
     """Read a list with tabs between its columns; `filename` comes back relative to `root`."""
     where = str(file.relative_to(root))
+    check_readable(file, "a list of clips")
     try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
+        with memory_for(file):
+            lines = file.read_bytes().decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(
             f"Got list {where} in {str(root)!r}, which is not UTF-8 text (byte {error.start}), "

@@ -13,7 +13,7 @@ from joblib import delayed
 from sklearn.utils import Bunch
 
 from skaudeep._parallel import parallel_threads
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 from skaudeep.datasets.bunch import PARTITIONS, check_bunch
 from skaudeep.datasets.operations import is_labelled, take
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
+from skaudeep._texts import list_names, shown
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import fold_columns, make_bunch, natural_order
 from skaudeep.datasets.delimited import check_columns, read_columns, read_header
@@ -201,7 +202,9 @@ def read_labels(
     if target is not None:
         return read_target(columns[target], names, target, task, target_names, missing)
     if target_names is not None:
-        raise ValueError(f"Got target_names={target_names!r} without target=, expected both.")
+        raise ValueError(
+            f"Got target_names={list_names(target_names)} without target=, expected both."
+        )
     return None, []
 
 
@@ -228,7 +231,7 @@ def warn_unlabelled(
     if labels is None and task != "unlabelled" and unused:
         warnings.warn(
             f"No clip is labelled: target=None, while {source} has the unused column(s) "
-            f"{', '.join(map(repr, unused))}. Give target= the one with the labels, or "
+            f"{list_names(unused)}. Give target= the one with the labels, or "
             "task='unlabelled' where none is meant.",
             stacklevel=find_stack_level(),
         )
@@ -240,7 +243,7 @@ def warn_unlabelled(
         warnings.warn(
             f"No clip is labelled: all {len(labels)} cells of column {target!r} of {source} "
             "are missing. Is it the column that you mean? Other columns there: "
-            f"{', '.join(map(repr, unused)) or 'none'}.",
+            f"{list_names(unused, target)}.",
             stacklevel=find_stack_level(),
         )
 
@@ -271,7 +274,8 @@ def read_target(
     if task == "regression":
         if target_names is not None:
             raise ValueError(
-                f"Got target_names={target_names!r} for regression, expected them for classes only."
+                f"Got target_names={list_names(target_names)} for regression, expected them for "
+                "classes only."
             )
         values = [
             math.nan if cell in unlabelled else _number(cell, name, column)
@@ -285,8 +289,8 @@ def read_target(
     for cell, name in zip(cells, names, strict=True):
         if cell not in position:
             raise ValueError(
-                f"Got class {cell!r} for clip {name!r}, expected one of target_names, "
-                f"{', '.join(map(repr, classes))}, or '?' where unlabelled."
+                f"Got class {shown(cell)} for clip {name!r}, expected one of target_names, "
+                f"{list_names(classes, cell)}, or '?' where unlabelled."
             )
     return np.array([position[cell] for cell in cells], dtype=np.int64), classes
 
