@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
-from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils._set_output import _get_container_adapter as get_container_adapter
@@ -22,6 +22,7 @@ from sklearn.utils._user_interface import _print_elapsed_time as print_elapsed_t
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
+from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._version import __version__
 from skaudeep._warnings import find_stack_level
@@ -39,6 +40,7 @@ __all__ = [
     "PickleVersionWarning",
     "StrOptions",
     "VersionMixin",
+    "all_or_nothing",
     "begin_fit",
     "check_method_params",
     "check_sample_weight",
@@ -50,6 +52,8 @@ __all__ = [
     "safe_indexing",
     "validate_params",
 ]
+
+R = TypeVar("R")
 
 # Constraints of parameters, as scikit-learn's `_parameter_constraints` take them.
 COUNT = Interval(Integral, 1, None, closed="left")
@@ -266,6 +270,61 @@ def _labelled(estimator: Any, output: Any, names: Any) -> Any:
     elif names is not None:
         coords = coords.assign(clip=np.asarray(names))
     return xr.DataArray(np.asarray(output), dims=dims, coords=coords)
+
+
+def all_or_nothing(fit: Callable[..., R]) -> Callable[..., R]:
+    """Let a method that fits an estimator leave it as it was, unless the method returns.
+
+    It is the outermost decorator, as callbacks are torn down within
+    :func:`sklearn.callback.with_callbacks`. The attributes are put back, not their contents: the
+    method must not change in place what an earlier `fit` has made.
+
+    Parameters
+    ----------
+    fit : callable
+        A method of an estimator.
+
+    Returns
+    -------
+    callable
+        The method. A `KeyboardInterrupt` that ends it has a note on the state of the estimator.
+
+    Examples
+    --------
+    >>> class Broken:
+    ...     @all_or_nothing
+    ...     def fit(self):
+    ...         self.half_ = 1
+    ...         raise ValueError
+    >>> broken = Broken()
+    >>> try:
+    ...     broken.fit()
+    ... except ValueError:
+    ...     vars(broken)
+    {}
+    """
+
+    @wraps(fit)
+    def whole(self: Any, *args: Any, **kwargs: Any) -> R:
+        before = dict(vars(self))
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException as error:
+            self.__dict__ = before
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note(_state_after_interruption(self, fit.__name__))
+            raise
+
+    return whole
+
+
+def _state_after_interruption(estimator: Any, method: str) -> str:
+    name = type(estimator).__name__
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return f"{method} was interrupted, so this {name} is not fitted."
+    return f"{method} was interrupted, so this {name} is as it was before."
 
 
 def begin_fit(estimator: Any, X: Any, y: Any, *, n_subtasks: int, **details: Any) -> Any:

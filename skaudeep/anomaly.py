@@ -11,7 +11,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skaudeep._base import HasMethods, Interval, VersionMixin, begin_fit
+from skaudeep._base import HasMethods, Interval, VersionMixin, all_or_nothing, begin_fit
 
 
 class AnomalyDetector(
@@ -64,6 +64,7 @@ class AnomalyDetector(
         self.estimator = estimator
         self.contamination = contamination
 
+    @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> AnomalyDetector:
         """Fit a copy of the estimator, and find the threshold of its scores.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from functools import partial
 from numbers import Integral, Real
@@ -27,6 +27,7 @@ from skaudeep._base import (
     NamedRowsMixin,
     StrOptions,
     VersionMixin,
+    all_or_nothing,
     begin_fit,
 )
 from skaudeep.nn.autoencoders import NETWORKS, Autoencoder, NetworkSizes
@@ -34,6 +35,7 @@ from skaudeep.nn.devices import multiplies_bf16, products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
 from skaudeep.nn.pooling import REPRESENTATIONS, STATISTICS
 from skaudeep.nn.stack import CELLS
+from skaudeep.nn.weights import build
 from skaudeep.training.batches import Sequences, read_input
 from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
 from skaudeep.training.loop import (
@@ -291,6 +293,7 @@ class Seq2SeqAutoencoder(
 
     # --- training --------------------------------------------------------------------------------
 
+    @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Seq2SeqAutoencoder:
         """Train the network to rebuild sequences.
@@ -320,14 +323,21 @@ class Seq2SeqAutoencoder(
             If training diverges.
         ConnectionError
             If another process of this training is lost.
+
+        Notes
+        -----
+        Whatever ends it before its end, Ctrl-C among it, the estimator is then as it was before:
+        with what it had learned, or not fitted.
         """
         go_on = self.warm_start and hasattr(self, "network_")
-        training, sequences = self._begin(X, go_on)
+        training, sequences = self._begin(X, go_on, self.validation_fraction)
         last = training.epoch + self.max_epochs
-        self._train(training, sequences, last, self.validation_fraction, not go_on, X, y)
+        with _progress_noted(training, last):
+            self._train(training, sequences, last, self.validation_fraction, not go_on, X, y)
         self.moments_ = training.moments() if self.warm_start else None
         return self
 
+    @all_or_nothing
     @with_callbacks
     def partial_fit(self, X: Any, y: Any = None) -> Seq2SeqAutoencoder:
         """Train for one epoch more, on these or other data, with the same bands.
@@ -343,13 +353,15 @@ class Seq2SeqAutoencoder(
         -------
         self
         """
-        training, sequences = self._begin(X, go_on=hasattr(self, "network_"))
-        self._train(training, sequences, training.epoch + 1, 0.0, False, X, y)
+        training, sequences = self._begin(X, hasattr(self, "network_"), 0.0)
+        last = training.epoch + 1
+        with _progress_noted(training, last):
+            self._train(training, sequences, last, 0.0, False, X, y)
         self.moments_ = training.moments()
         return self
 
-    def _begin(self, X: Any, go_on: bool) -> tuple[Training, Sequences]:
-        """Check everything; make a network, or take the one that is there."""
+    def _begin(self, X: Any, go_on: bool, validation_fraction: float) -> tuple[Training, Sequences]:
+        """Check everything; make a network, or a copy of the one that is there."""
         self._check_parameters()
         device = resolve_device(self.device)
         fitted: Any = vars(self).get("network_") if go_on else None
@@ -357,19 +369,24 @@ class Seq2SeqAutoencoder(
         sequences = read_input(self, X, reset=not go_on, n_bands=n_bands)
         if not sequences.lengths.any():
             raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
+        _n_held_out(int(np.count_nonzero(sequences.lengths)), validation_fraction)
         processes = ProcessGroup.join()
         processes.check_same(lambda: self.get_params(deep=False) | {"X": sequences.summary()})
         if not go_on:
+            self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
+            sizes = self._sizes(sequences.n_bands)
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             self.seed_ = processes.broadcast(lambda: seed)
-            self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
-            self.network_ = self._build_network(self._sizes(sequences.n_bands))
+            self.network_ = build(NETWORKS[self.axis], sizes, self.seed_)
             self.loss_curve_: list[float] = []
             self.validation_loss_curve_: list[float] = []
             self.moments_ = None
             self.n_frames_ = 0
         else:
             self._check_same_sizes(self._sizes(sequences.n_bands))
+            self.__dict__.update(
+                self._snapshot()
+            )  # if this fails, the original has to be as it was
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
         training = Training(
@@ -453,13 +470,7 @@ class Seq2SeqAutoencoder(
 
     def _split(self, rows: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
         """Split rows into those to train on and those to validate on."""
-        n_held_out = round(fraction * len(rows))
-        if fraction > 0 and not 0 < n_held_out < len(rows):
-            raise ValueError(
-                f"validation_fraction={fraction} of {len(rows)} rows leaves "
-                f"{len(rows) - n_held_out} to train on and {n_held_out} to validate on; expected "
-                "at least one each. Choose another fraction, or 0 to train on all."
-            )
+        n_held_out = _n_held_out(len(rows), fraction)
         order = np.random.default_rng([self.seed_, n_held_out]).permutation(len(rows))
         return rows[np.sort(order[n_held_out:])], rows[np.sort(order[:n_held_out])]
 
@@ -490,14 +501,6 @@ class Seq2SeqAutoencoder(
                     f"{field.name} is {wanted!r}, but the network to go on with has {found!r}. Set "
                     "it back, or fit with warm_start=False."
                 )
-
-    def _build_network(self, sizes: NetworkSizes) -> Autoencoder:
-        # Built without storage, then filled: torch's global generator is never drawn from.
-        with torch.device("meta"):
-            network = NETWORKS[self.axis](sizes)
-        network.to_empty(device="cpu")
-        network.draw_weights(torch.Generator().manual_seed(self.seed_))
-        return network
 
     def _loss(self, *, bf16: bool = False) -> Loss:
         return Loss(
@@ -537,7 +540,7 @@ class Seq2SeqAutoencoder(
 
     @property
     def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         return FeatureEncoder(self.network_.encoder, self.representation)
 
     @torch.inference_mode()
@@ -554,7 +557,7 @@ class Seq2SeqAutoencoder(
             With ``axis="frequency"``, (n_clips, n_frames, n_features) or (n_clips, n_chunks,
             n_frames, n_features). Rows, chunks and frames of nothing but NaN give NaN.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         return self._map(
             X,
             lambda network, x, lengths: represent(network.encoder, x, lengths, self.representation),
@@ -580,7 +583,7 @@ class Seq2SeqAutoencoder(
         --------
         inverse_transform : From the codes alone.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         return self._map(
             X,
             lambda network, x, lengths: network(x, lengths).frames,
@@ -600,7 +603,7 @@ class Seq2SeqAutoencoder(
         X : array-like of shape (n_clips, n_features) or (n_clips, n_chunks, n_features)
             What `transform` gives with ``representation="code"`` or ``"both"``, or codes alone.
             With ``axis="frequency"`` there is an axis of frames before the last.
-        n_frames : int, default=None
+        n_frames : int >= 1, default=None
             Length of the sequences; None is the longest seen in `fit`.
 
         Returns
@@ -612,19 +615,31 @@ class Seq2SeqAutoencoder(
         Raises
         ------
         ValueError
-            If X is no code of this network, or holds no code.
+            If X is no code of this network, or holds no code, or `n_frames` is no integer from 1
+            on, or with ``axis="frequency"`` not that of X.
+        MemoryError
+            If sequences of `n_frames` frames do not fit into memory.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         codes = self._check_codes(X)
         per_frame = self.network_.PER_FRAME
         if n_frames is None:
             n_frames = codes.shape[-2] if per_frame else self.n_frames_
+        if not COUNT.is_satisfied_by(n_frames) or (per_frame and n_frames != codes.shape[-2]):
+            expected = f"the {codes.shape[-2]} of X" if per_frame else "an integer of at least 1"
+            raise ValueError(f"Got n_frames={n_frames!r}, expected {expected}, or None.")
         device = resolve_device(self.device)
         network = self._network_on(device)
         flat = codes.reshape(-1, *codes.shape[-1 - per_frame :])  # (B, C) or (B, T, C)
         missing = np.isnan(flat).any(axis=-1)
         shape = (n_frames, network.sizes.n_bands)
-        result = np.empty((len(flat), *shape), dtype=np.float32)
+        try:
+            result = np.empty((len(flat), *shape), dtype=np.float32)
+        except MemoryError as error:
+            raise MemoryError(
+                f"Got n_frames={n_frames}: {len(flat)} sequences of so many frames do not fit into "
+                f"memory ({error}). Ask for fewer frames, or for fewer sequences at a time."
+            ) from error
         for start in range(0, len(flat), self.batch_size):
             batch = torch.from_numpy(np.nan_to_num(flat[start : start + self.batch_size]))
             batch = batch.to(device)
@@ -707,7 +722,7 @@ class Seq2SeqAutoencoder(
         -------
         ndarray of shape (n_features,), object
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         encoder, names = self.network_.encoder, []
         for kind in REPRESENTATIONS[self.representation]:
             if kind == "covariance":
@@ -804,7 +819,7 @@ class Seq2SeqAutoencoder(
     @torch.inference_mode()
     def _squared_errors(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Squared errors of each frame and their numbers: (..., n_frames), NaN at padding."""
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         feed = self._loss().feed(max(len(self.loss_curve_) - 1, 0), training=False)
 
         def errors(network: Autoencoder, x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -815,6 +830,31 @@ class Seq2SeqAutoencoder(
 
         both = self._map(X, errors, 2, per_frame=True).astype(np.float64)  # as scores have to be
         return both[..., 0], both[..., 1]
+
+
+@contextmanager
+def _progress_noted(training: Training, last_epoch: int) -> Iterator[None]:
+    """Let an interruption by Ctrl-C say how far the training was."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(
+            f"The training ended after {training.epoch} of {last_epoch} epochs. Set the callback "
+            "skaudeep.callbacks.Checkpoint to keep what was trained."
+        )
+        raise
+
+
+def _n_held_out(n_rows: int, fraction: float) -> int:
+    """Count the rows to validate on; raise ValueError where there would be none, or no other."""
+    n_held_out = round(fraction * n_rows)
+    if fraction > 0 and not 0 < n_held_out < n_rows:
+        raise ValueError(
+            f"validation_fraction={fraction} of {n_rows} rows leaves {n_rows - n_held_out} to "
+            f"train on and {n_held_out} to validate on; expected at least one each. Choose "
+            "another fraction, or 0 to train on all."
+        )
+    return n_held_out
 
 
 def _pair(value: Any) -> tuple[int, int]:

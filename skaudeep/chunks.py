@@ -33,6 +33,7 @@ from skaudeep._base import (
     NamedRowsMixin,
     StrOptions,
     VersionMixin,
+    all_or_nothing,
     begin_fit,
     check_method_params,
     check_sample_weight,
@@ -108,6 +109,7 @@ class ChunkPooling(
     def __init__(self, pooling: str = "mean"):
         self.pooling = pooling
 
+    @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the numbers of chunks and features.
@@ -298,6 +300,7 @@ class ChunkVotingClassifier(
         self.classifier = classifier
         self.voting = voting
 
+    @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **params: Any) -> Self:
         """Fit a copy of the classifier on all chunks.

@@ -21,6 +21,7 @@ from skaudeep._base import (
     LearningTags,
     NamedRowsMixin,
     VersionMixin,
+    all_or_nothing,
     begin_fit,
     num_samples,
     print_elapsed_time,
@@ -96,6 +97,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
     ['-30dB__mean_0', '-60dB__intercept_7']
     """
 
+    @all_or_nothing
     def fit(self, X: Any, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Fit a copy of each view.
 
@@ -125,6 +127,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         self._fit(X, y, "fit", fit_params)
         return self
 
+    @all_or_nothing
     def fit_transform(self, X: Any, y: ArrayLike | None = None, **params: Any) -> Any:
         """Fit a copy of each view and return the features of the same clips.
 

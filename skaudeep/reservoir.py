@@ -18,12 +18,14 @@ from skaudeep._base import (
     NamedRowsMixin,
     StrOptions,
     VersionMixin,
+    all_or_nothing,
     run_fit_without_subtasks,
 )
 from skaudeep.nn.devices import resolve_device
 from skaudeep.nn.encoders import FeatureEncoder, represent
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.stack import CELLS
+from skaudeep.nn.weights import build
 from skaudeep.training.batches import read_input
 from skaudeep.training.loop import fit_components
 
@@ -140,6 +142,7 @@ class ReservoirFeatures(
         self.random_state = random_state
         self.device = device
 
+    @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> ReservoirFeatures:
         """Draw the weights, and find the principal components of the states.
@@ -177,12 +180,7 @@ class ReservoirFeatures(
             bidirectional=bool(self.bidirectional),
             n_components=int(self.n_components),
         )
-        # Built without storage, then filled: torch's global generator is never drawn from.
-        with torch.device("meta"):
-            network = Reservoir(sizes)
-        network.to_empty(device="cpu")
-        network.draw_weights(torch.Generator().manual_seed(self.seed_))
-        network.eval().to(device)
+        network = build(Reservoir, sizes, self.seed_).eval().to(device)
         fit_components(network, sequences, seed=self.seed_, batch_size=BATCH_SIZE)
         self.network_ = network.cpu()
         run_fit_without_subtasks(self, X, y)

@@ -18,6 +18,7 @@ from skaudeep._base import (
     NamedRowsMixin,
     StrOptions,
     VersionMixin,
+    all_or_nothing,
     rows,
     run_fit_without_subtasks,
 )
@@ -241,6 +242,7 @@ class SpectrogramExtractor(
         self.on_error = on_error
         self.adapt = adapt
 
+    @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
         """Keep the sampling rate and the number of bands, and check the parameters.

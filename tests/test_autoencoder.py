@@ -454,6 +454,22 @@ def test_a_trained_code_decodes_to_what_it_came_from():
     assert errors.min(axis=1).max() < 0.5 * np.sqrt(((kinds[0] - kinds[1]) ** 2).mean())
 
 
+def test_inverse_transform_names_a_number_of_frames_that_cannot_be():
+    X = np.random.default_rng(0).uniform(-1, 1, (4, 5, 3))
+    settings = {"n_layers": 1, "max_epochs": 0, "representation": "code", "random_state": 0}
+    autoencoder = Seq2SeqAutoencoder(4, **settings).fit(X)
+    codes = autoencoder.transform(X)
+    for n_frames in (0, -1, 2.5, "3"):
+        with pytest.raises(ValueError, match=f"n_frames={n_frames!r}, expected an integer"):
+            autoencoder.inverse_transform(codes, n_frames=n_frames)
+    with pytest.raises(MemoryError, match="n_frames=1000000000000000: 4 sequences of so many"):
+        autoencoder.inverse_transform(codes, n_frames=10**15)
+    bands = {"axis": "frequency", "band_window": 2, "band_overlap": 1}
+    per_frame = Seq2SeqAutoencoder(4, **settings, **bands).fit(X)
+    with pytest.raises(ValueError, match="n_frames=6, expected the 5 of X"):
+        per_frame.inverse_transform(per_frame.transform(X), n_frames=6)
+
+
 def test_inverse_transform_refuses_what_is_no_code():
     X, _ = tones(4)
     autoencoder = Seq2SeqAutoencoder(**SMALL).fit(X)  # covariances

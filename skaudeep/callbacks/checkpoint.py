@@ -8,6 +8,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.base import clone
 from sklearn.callback import CallbackContext
 
 from skaudeep._base import COUNT, POSITIVE, validate_params
+from skaudeep._files import delete_leftovers
 from skaudeep._warnings import find_stack_level
 from skaudeep.persistence.archive import PersistenceError, load, save
 from skaudeep.training.loop import Training
@@ -40,6 +42,12 @@ class Checkpoint:
     other parameters or data have folders of their own, so that folds and grids do not meet.
     Whatever ends a training, Ctrl-C among it, what was done up to the last epoch (or up to some
     seconds ago) is written.
+
+    A generator as ``random_state`` counts by the seed that is drawn from it: three fits with one
+    generator are three trainings. With ``random_state=None`` the seed is part of what a checkpoint
+    keeps, so that a training without a seed goes on, too. One that was finished is then taken up
+    whole, and several fits to the same data give the same features; to see how much they vary, give
+    each an integer of its own.
 
     A checkpoint is also a model: `skaudeep.load` gives the autoencoder as it was.
 
@@ -101,7 +109,7 @@ class Checkpoint:
         self._runs: dict[Any, _Run] = {}  # of each estimator that is being fitted
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_watches": {}}
+        return self.__dict__ | {"_runs": {}}
 
     def setup(self, estimator: Any, context: CallbackContext) -> None:
         """Do nothing.
@@ -174,11 +182,14 @@ class _Run:
         self.identity: dict[str, Any] = {
             "data": metadata["checksum"](),
             "parameters": {
-                name: "RandomState" if isinstance(value, np.random.RandomState) else repr(value)
+                name: repr(value)
                 for name, value in sorted(estimator.get_params(deep=False).items())
                 if name not in INDIFFERENT
             },
         }
+        if isinstance(estimator.random_state, np.random.RandomState):  # its repr tells no state
+            drawn = f"RandomState that draws {estimator.seed_}"
+            self.identity["parameters"]["random_state"] = drawn
         name = hashlib.sha256(json.dumps(self.identity).encode()).hexdigest()[:16]
         self.folder = Path(checkpoint.directory, name)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -187,12 +198,11 @@ class _Run:
 
     def resume(self, last_epoch: int) -> None:
         """Go on from the newest whole checkpoint that is not beyond the end."""
-        for leftover in self.folder.glob(".*.tmp"):  # of a writer that was killed
-            leftover.unlink(missing_ok=True)
+        delete_leftovers(self.folder)
         for path in sorted(self._paths(), reverse=True):
             try:
                 stored = load(path)
-            except PersistenceError as error:
+            except (OSError, PersistenceError) as error:
                 warnings.warn(
                     f"{error} Trying the checkpoint before it.", stacklevel=find_stack_level()
                 )
@@ -200,9 +210,15 @@ class _Run:
             state = getattr(stored, "checkpoint_", None)
             if state is None or state["identity"] != self.identity:
                 raise ValueError(f"{path}: {self._difference(state)}")
-            if len(state["training"]["loss_curve"]) + (state["training"]["batch"] > 0) > last_epoch:
+            training = state["training"]
+            if len(training["loss_curve"]) + (training["batch"] > 0) > last_epoch:
                 continue
-            self.training.restore(state["training"], stored.network_.state_dict())
+            try:
+                self.training.restore(training, stored.network_.state_dict())
+            except (RuntimeError, ValueError) as error:  # torch's, or that of a file made by hand
+                raise ValueError(
+                    f"{path}: is no state of this training ({error}). Delete it."
+                ) from error
             return
 
     def _difference(self, state: dict[str, Any] | None) -> str:
@@ -253,9 +269,13 @@ class _Run:
         save(self.snapshot, self.folder / name)
         self.snapshot = None
         self.written_at = time.monotonic()
-        by_age = sorted(self._paths(), key=lambda path: (path.stat().st_mtime_ns, path))
-        for old in by_age[: -self.checkpoint.keep]:
-            old.unlink(missing_ok=True)
+        by_age = []
+        for path in self._paths():
+            with suppress(OSError):  # another training with this folder has deleted it
+                by_age.append((path.stat().st_mtime_ns, path))
+        for _, old in sorted(by_age)[: -self.checkpoint.keep]:
+            with suppress(OSError):  # a folder, or of another user
+                old.unlink()
 
     def _paths(self) -> list[Path]:
         return list(self.folder.glob(f"epoch-*{SUFFIX}"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import torch
 from torch import nn
 
@@ -9,6 +11,42 @@ from skaudeep.nn.parallel import torch_threads
 from skaudeep.nn.pooling import StateCovariance
 
 GATES = {"gru": 3, "lstm": 4}
+N = TypeVar("N", bound=Any)  # a network
+
+
+def build(network_class: type[N], sizes: Any, seed: int) -> N:
+    """Build a network on the CPU with random weights.
+
+    Parameters
+    ----------
+    network_class : type
+        A module that is made from its sizes and has a method ``draw_weights(generator)``.
+    sizes : object
+        With `n_units` and `n_layers`, among others.
+    seed : int
+        Determines the weights.
+
+    Returns
+    -------
+    nn.Module
+
+    Raises
+    ------
+    MemoryError
+        If there is not enough memory for the weights.
+    """
+    try:
+        # Built without storage, then filled: torch's global generator is never drawn from.
+        with torch.device("meta"):
+            network = network_class(sizes)
+        network.to_empty(device="cpu")
+    except RuntimeError as error:
+        raise MemoryError(
+            f"A network with n_units={sizes.n_units} and n_layers={sizes.n_layers} does not fit "
+            f"into memory ({str(error).splitlines()[0]}). Choose fewer units."
+        ) from error
+    network.draw_weights(torch.Generator().manual_seed(seed))
+    return network
 
 
 def draw_weights(network: nn.Module, generator: torch.Generator) -> None:

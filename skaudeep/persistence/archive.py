@@ -30,12 +30,20 @@ from typing import Any, BinaryIO
 import safetensors.numpy
 from sklearn.base import BaseEstimator
 
-from skaudeep._files import CHECKSUM_SIZE, append_checksum, has_checksum, replacing, verify_checksum
+from skaudeep._files import (
+    CHECKSUM_SIZE,
+    append_checksum,
+    check_readable,
+    has_checksum,
+    replacing,
+    verify_checksum,
+)
 from skaudeep._version import __version__
 from skaudeep.persistence.serialize import Deserializer, Serializer
 from skaudeep.persistence.sklearn_objects import read_members
 
 FORMAT = 1
+SPARSE_RATIO = 64  # weights cannot be compressed, not even by a file system that tries
 _MEMBERS = re.compile(
     r"manifest\.json|estimator\.json|arrays\.safetensors|steps/(0|[1-9][0-9]{0,5})\.skops"
 )
@@ -64,7 +72,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     estimator : estimator
         Of skaudeep; a Pipeline, FeatureUnion, GridSearchCV or RandomizedSearchCV of skaudeep's and
         scikit-learn's; or one of scikit-learn. scikit-learn's steps need
-        ``skaudeep[persistence]``. Callbacks and a pipeline's ``memory`` are not stored.
+        ``skaudeep[persistence]``. Callbacks and the ``memory`` of steps are not stored.
     path : str or path
         In a folder that exists. What stands there is replaced once the new file is whole.
 
@@ -145,8 +153,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         If the file is of another format, damaged, or names anything but skaudeep's estimators with
         valid parameters and weights that fit, and steps of scikit-learn that are known to be
         harmless. Nothing of it is loaded then.
-    FileNotFoundError
-        If there is none.
+    OSError
+        If there is no such file, or it is a folder, a named pipe or a device.
     ImportError
         If it holds a step of scikit-learn, and skops is not installed.
 
@@ -160,11 +168,15 @@ def load(path: str | os.PathLike[str]) -> Any:
     save : With an example.
     """
     path = Path(path)
+    check_readable(path, "a file of skaudeep.save")
     with open(path, "rb") as file:
-        if reason := _foreign(file):
+        if reason := _foreign(file) or _sparse(os.fstat(file.fileno())):
             raise PersistenceError(f"{path}: {reason}")
         file.seek(0)
-        data = file.read()
+        try:
+            data = file.read()
+        except MemoryError as error:
+            raise MemoryError(f"{path}: does not fit into memory.") from error
     if not has_checksum(BytesIO(data)) or not verify_checksum(BytesIO(data)):
         raise PersistenceError(
             f"{path}: is damaged, its checksum is not that of its content. Copy it again."
@@ -221,6 +233,17 @@ def _foreign(file: BinaryIO) -> str | None:
         "which joblib, torch and NumPy may hold, run any code when they are loaded: load them with "
         "their own library, only from people you trust, and store the model with skaudeep.save."
     )
+
+
+def _sparse(status: os.stat_result) -> str | None:
+    """Refuse a file of which the disk holds next to nothing: it would be read as gigabytes of 0."""
+    on_disk = 512 * getattr(status, "st_blocks", 0)  # 0 where a file system does not tell
+    if on_disk > 0 and status.st_size > SPARSE_RATIO * on_disk + 2**20:
+        return (
+            f"is {status.st_size} bytes long, of which the disk holds {on_disk}: the rest was "
+            "never written. Copy it again."
+        )
+    return None
 
 
 def _archive(file: BinaryIO) -> str:

@@ -24,10 +24,17 @@ from skaudeep.fusion import FeatureFusion
 from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
 from skaudeep.nn.autoencoders import NetworkSizes
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
-from skaudeep.persistence.sklearn_objects import MT19937_WORDS, dump_step, is_position, load_step
+from skaudeep.persistence.sklearn_objects import (
+    MT19937_WORDS,
+    check_n_keys,
+    dump_step,
+    is_position,
+    load_step,
+)
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
 from skaudeep.statistics import BandStatistics
+from skaudeep.training.loop import check_moments
 
 # The networks that a file may hold, each with the class of its sizes.
 NETWORKS: dict[str, tuple[Any, Any]] = {
@@ -56,6 +63,15 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "str": (str,),
 }
+# What `fit` of an autoencoder leaves behind, beside what any network's does.
+_RESULTS = {
+    "loss_curve_",
+    "moments_",
+    "n_frames_",
+    "out_activation_",
+    "validation_loss_curve_",
+}
+MAX_TEXT_RATIO = 64  # of the longest of many texts to their mean
 _ATTRIBUTE = re.compile(r"_?[A-Za-z]\w*")
 
 
@@ -115,6 +131,7 @@ class Serializer:
         if kind is tuple:
             return {"tuple": self._pack_all(value, place)}
         if kind is dict:
+            _check_keys(list(value))
             return {
                 "dict": [
                     [self.encode(key, place), self.encode(item, f"{place}[{key!r}]")]
@@ -157,6 +174,8 @@ class Serializer:
         if array.dtype.kind in "OU":
             kind = "objects" if array.dtype.kind == "O" else "strings"
             items = self._pack_all(array.ravel().tolist(), place)
+            if kind == "strings":
+                _check_lengths(items)
             return {kind: [list(array.shape), items]}
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise ValueError(f"{place} is an array of {array.dtype}, which cannot be stored")
@@ -189,6 +208,7 @@ class Serializer:
             if name not in params and name not in SKLEARN_VOLATILE_ATTRIBUTES
         }
         _check(type(estimator)(**params))
+        _check_results(estimator)
         packed = [
             {name: self.encode(value, f"{place}.{name}") for name, value in values.items()}
             for values in (params, attributes)
@@ -248,7 +268,9 @@ class Deserializer:
         return tuple(self.decode(items))
 
     def _unpack_dict(self, items: list[Any]) -> dict[Any, Any]:
-        return {self.decode(key): self.decode(value) for key, value in items}
+        keys = [self.decode(key) for key, _ in items]
+        _check_keys(keys)
+        return {key: self.decode(value) for key, (_, value) in zip(keys, items, strict=True)}
 
     def _unpack_array(self, name: str) -> NDArray:
         if name not in self._arrays:
@@ -275,6 +297,7 @@ class Deserializer:
         shape, items = content
         if not all(isinstance(item, str) for item in items):
             raise ValueError("holds an array of strings with other things in it")
+        _check_lengths(items)
         return np.array(items, dtype=str).reshape(shape)
 
     def _unpack_random_state(self, content: list[Any]) -> np.random.RandomState:
@@ -342,6 +365,7 @@ class Deserializer:
             if known or not _ATTRIBUTE.fullmatch(key):
                 raise ValueError(f"holds {name} with attribute {key[:80]!r}, no result of fit")
             setattr(estimator, key, self.decode(value))
+        _check_results(estimator)
         if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and "cv_results_" in attributes:
             estimator.scorer_ = _scorer(estimator)
         return estimator
@@ -364,6 +388,57 @@ def _sizes(kind: Any, values: Any) -> Any:
 def _check(estimator: Any) -> None:
     if hasattr(estimator, "_parameter_constraints"):
         estimator._validate_params()
+
+
+def _check_results(estimator: Any) -> None:
+    """Raise ValueError if results of fit are missing, or contradict the network among them."""
+    if not isinstance(estimator, Seq2SeqAutoencoder | ReservoirFeatures):
+        return
+    name, results = type(estimator).__name__, vars(estimator)
+    autoencoder = isinstance(estimator, Seq2SeqAutoencoder)
+    network: Any = results.get("network_")
+    needed = {"network_", "n_features_in_", "seed_"} | (_RESULTS if autoencoder else set())
+    if not results.keys() & needed:
+        return
+    if missing := sorted(needed - results.keys()):
+        raise ValueError(f"holds a {name} without {missing[0]}, so that its fit has not ended")
+    if isinstance(network, Reservoir) == autoencoder:
+        raise ValueError(f"holds a {name} with a network_ of {type(network).__name__}")
+    # Of series in a matrix, which have one band, it is their length.
+    if network.sizes.n_bands not in (1, results["n_features_in_"]):
+        raise ValueError(
+            f"holds a {name} with n_features_in_={str(results['n_features_in_'])[:80]}, but its "
+            f"network reads {network.sizes.n_bands} bands"
+        )
+    if autoencoder:
+        for key, least in (("seed_", 0), ("n_frames_", 1)):
+            if type(results[key]) is not int or results[key] < least:
+                raise ValueError(
+                    f"holds a {name} with {key}={str(results[key])[:80]}, expected an integer of "
+                    f"at least {least}"
+                )
+        for key in ("loss_curve_", "validation_loss_curve_"):
+            curve = results[key]
+            if not isinstance(curve, list) or not all(isinstance(loss, float) for loss in curve):
+                raise ValueError(f"holds a {name} whose {key} is no list of numbers")
+        if results["moments_"] is not None:
+            check_moments(results["moments_"], network)
+
+
+def _check_keys(keys: list[Any]) -> None:
+    small = (isinstance(key, str) or (type(key) is int and abs(key) < 2**60) for key in keys)
+    check_n_keys(len(keys) - sum(small))
+
+
+def _check_lengths(texts: list[str]) -> None:
+    """Refuse an array of texts that is far larger than these are: each takes the longest's room."""
+    total, longest = sum(map(len, texts)), max(map(len, texts), default=0)
+    if len(texts) * longest > MAX_TEXT_RATIO * total + 2**20:
+        raise ValueError(
+            f"holds an array of {len(texts)} texts of {total / len(texts):.1f} characters on "
+            f"average, one of them of {longest}, for which all would take as much memory. Keep "
+            "such texts in an array of dtype=object"
+        )
 
 
 def _form(array: Any) -> str:

@@ -30,6 +30,8 @@ _NODES = {
 _PROTOCOL = 2
 _ARRAY_TYPES = re.compile(r"ndarray|bool|bool_|u?int\d+|float\d+|str_")
 _FILES = re.compile(r"schema\.json|\d+\.npy")
+KEY_DIGITS = 18  # of integers below 2**60
+MAX_OTHER_KEYS = 1000  # of a dictionary
 MT19937_WORDS = 624  # numpy reads its state at a position that it does not check
 
 
@@ -64,6 +66,7 @@ def dump_step(step: Any) -> bytes:
         data = skops_io.dumps(step)
     except Exception as error:  # whatever the step's own __getstate__ or __reduce__ raises
         raise ValueError(f"skops cannot store it ({error})") from error
+    data = _without_memory(data)
     _audit(data)
     return data
 
@@ -155,6 +158,51 @@ def _skops() -> ModuleType:
     return skops.io
 
 
+def _without_memory(data: bytes) -> bytes:
+    """Set all `memory=` in a file of skops to None: folders of this machine, with pickles."""
+    members = read_members(data, _FILES)
+    schema = json.loads(members["schema.json"])
+    if not _forget_memory(schema):
+        return data
+    members["schema.json"] = json.dumps(schema).encode()
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
+
+
+def _forget_memory(node: Any) -> int:
+    """Set all `memory` within a node to None, and count those that were anything else."""
+    if isinstance(node, list):
+        return sum(map(_forget_memory, node))
+    if not isinstance(node, dict):
+        return 0
+    found = _memory_of(node) is not None
+    if found:
+        # Without an id: the same text may stand elsewhere, too.
+        node["content"]["content"]["memory"] = {
+            "__class__": "str",
+            "__module__": "builtins",
+            "__loader__": "JsonNode",
+            "content": "null",
+            "is_json": True,
+        }
+    return found + sum(map(_forget_memory, node.values()))
+
+
+def _memory_of(node: dict[str, Any]) -> Any:
+    """Return the node of an object's `memory`, where it has one other than None."""
+    attributes = node.get("content")
+    if node.get("__loader__") != "ObjectNode" or attributes is None:
+        return None
+    if attributes["__loader__"] != "DictNode":  # JSON could hold anything
+        raise ValueError(f"holds {node['__class__']} with attributes in no dictionary")
+    memory = attributes["content"].get("memory")
+    is_none = memory is not None and memory["__loader__"] == "JsonNode"
+    return None if is_none and memory["content"] == "null" else memory
+
+
 def _audit(data: bytes) -> None:
     """Raise ValueError for all that could harm in a file of skops before anything is built."""
     members = read_members(data, _FILES)
@@ -187,6 +235,12 @@ def _audit_node(node: Any, seen: dict[Any, int], harmful: set[str]) -> int:
     kind = node.get("__loader__")
     if kind is not None and kind not in _NODES:
         harmful.add(f"{node['__module__']}.{node['__class__']}")
+    if _memory_of(node) is not None:
+        raise ValueError(
+            f"holds {node['__class__']} with memory=, a folder that pickles are loaded from"
+        )
+    if kind == "DictNode":
+        _audit_keys(node)
     if kind == "NdArrayNode" and not _ARRAY_TYPES.fullmatch(node["__class__"]):
         raise ValueError(f"holds an array of type {node['__class__']!r}")
     if kind == "RandomStateNode":
@@ -203,6 +257,34 @@ def _audit_node(node: Any, seen: dict[Any, int], harmful: set[str]) -> int:
     if "__id__" in node and seen.setdefault(node["__id__"], content) != content:
         raise ValueError("holds two different objects of one id")
     return content
+
+
+def _audit_keys(node: dict[str, Any]) -> None:
+    """Refuse dictionaries that a few kilobytes make slow, see `serialize`."""
+    types = node["key_types"]["content"]
+    others = [
+        key
+        for key, kind in zip(node["content"], types, strict=True)
+        if kind["__class__"] != "str" and len(key) > KEY_DIGITS
+    ]
+    check_n_keys(len(others))
+
+
+def check_n_keys(n_keys: int) -> None:
+    """Raise ValueError if a dictionary has too many keys that might be made to have one hash.
+
+    Hashes of text are secret, and integers below 2**60 have each their own.
+
+    Parameters
+    ----------
+    n_keys : int
+        Number of keys that are neither.
+    """
+    if n_keys > MAX_OTHER_KEYS:
+        raise ValueError(
+            f"holds a dictionary with {n_keys} keys that are neither text nor small integers, "
+            f"expected at most {MAX_OTHER_KEYS}"
+        )
 
 
 def _audit_random_state(node: dict[str, Any]) -> None:

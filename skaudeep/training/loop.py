@@ -191,6 +191,32 @@ def state_moments(
     return processes.all_reduce_sum(total)
 
 
+def check_moments(moments: Any, network: nn.Module) -> None:
+    """Compare the moments of an optimiser with the network that it trains.
+
+    Parameters
+    ----------
+    moments : dict of str to ndarray
+        As `Training.moments` returns them; empty before the first step.
+    network : nn.Module
+
+    Raises
+    ------
+    ValueError
+        If they are not the moments of Adam for each parameter of the network.
+    """
+    shapes = {
+        f"{index}.{name}": () if name == "step" else tuple(parameter.shape)
+        for index, parameter in enumerate(network.parameters())
+        if parameter.requires_grad
+        for name in ("step", "exp_avg", "exp_avg_sq")
+    }
+    if not isinstance(moments, dict) or (
+        moments and shapes != {key: np.shape(value) for key, value in moments.items()}
+    ):
+        raise ValueError("the moments of the optimiser are not those of this network")
+
+
 @dataclass
 class Loss:
     """Loss of a reconstruction, and of the distribution of codes.
@@ -495,7 +521,14 @@ class Training:
         }
 
     def restore_moments(self, moments: dict[str, NDArray]) -> None:
-        """Set the optimiser's moments, which may come from another process."""
+        """Set the optimiser's moments, which may come from another process.
+
+        Raises
+        ------
+        ValueError
+            If they are not those of this network, see `check_moments`.
+        """
+        check_moments(moments, self.network)
         by_parameter: dict[int, dict[str, Tensor]] = {}
         for key, value in moments.items():
             index, _, name = key.partition(".")
@@ -527,10 +560,19 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
-        """Resume from a `state` and the network's weights at that time."""
+        """Resume from a `state` and the network's weights at that time.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            If they are not those of this network.
+        """
+        best = state["best_weights"]
+        shapes = {name: tuple(value.shape) for name, value in self.network.state_dict().items()}
+        if best and shapes != {name: np.shape(values) for name, values in best.items()}:
+            raise ValueError("the best weights are not those of this network")
         self.network.load_state_dict(weights)
         self.restore_moments(state["moments"])
-        best = state["best_weights"]
         self.best_weights = {
             name: torch.from_numpy(values.copy()).to(self.device) for name, values in best.items()
         } or None

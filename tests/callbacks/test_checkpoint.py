@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from skaudeep import Seq2SeqAutoencoder, load
+from skaudeep import Seq2SeqAutoencoder, load, save
+from skaudeep._files import replacing
 from skaudeep.callbacks.checkpoint import Checkpoint
 from skaudeep.training.loop import Training
 
@@ -187,6 +189,24 @@ def test_a_training_without_a_seed_continues_with_the_one_it_drew(tmp_path, X):
     assert len(longer.validation_loss_curve_) == 4
 
 
+def test_generators_in_other_states_are_trainings_of_their_own(tmp_path, X):
+    generator = np.random.RandomState(0)
+    fits = [
+        checkpointed(tmp_path, X, random_state=random_state)
+        for random_state in (generator, generator, np.random.RandomState(1))
+    ]
+    assert len({fit.seed_ for fit in fits}) == 3
+    assert len({tuple(fit.loss_curve_) for fit in fits}) == 3
+    again = checkpointed(tmp_path, X, random_state=np.random.RandomState(0), max_epochs=4)
+    assert again.seed_ == fits[0].seed_
+    assert again.loss_curve_[:3] == fits[0].loss_curve_
+
+
+def test_several_fits_without_a_seed_take_up_the_first(tmp_path, X):
+    first, second = (checkpointed(tmp_path, X, random_state=None) for _ in range(2))
+    assert first.seed_ == second.seed_  # as the documentation says
+
+
 def test_checkpoints_of_other_data_or_parameters_have_folders_of_their_own(tmp_path, X):
     checkpointed(tmp_path, X)
     for other, parameters in ((X + 0.01, {}), (X, {"n_units": 5}), (X[:8], {})):
@@ -230,6 +250,54 @@ def test_a_damaged_checkpoint_is_skipped_with_a_warning(tmp_path, X):
     with pytest.warns(UserWarning, match="Trying the checkpoint before it"):
         again = checkpointed(tmp_path, X)
     assert again.loss_curve_ == plain.loss_curve_
+
+
+@pytest.mark.parametrize("kind", ["folder", "link to nothing", "pipe"])
+def test_what_is_no_file_among_checkpoints_is_skipped_with_a_warning(tmp_path, X, kind):
+    plain = Seq2SeqAutoencoder(4, max_epochs=4, batch_size=4, random_state=0).fit(X)
+    checkpointed(tmp_path, X)
+    (folder,) = tmp_path.iterdir()
+    odd = folder / "epoch-000004-batch-000000000.skaudeep"
+    if kind == "folder":
+        (odd / "within").mkdir(parents=True)
+    elif kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to("nowhere")
+    with pytest.warns(UserWarning, match=f"{odd.name}.*Trying the checkpoint before it"):
+        again = checkpointed(tmp_path, X)
+    assert again.loss_curve_ == plain.loss_curve_[:3]
+
+
+def test_a_folder_in_the_place_of_an_old_checkpoint_does_not_end_a_training(tmp_path, X):
+    checkpointed(tmp_path, X, max_epochs=1)
+    (folder,) = tmp_path.iterdir()
+    odd = folder / "epoch-000000-batch-000000000.skaudeep"
+    odd.mkdir()
+    os.utime(odd, (0, 0))  # the first to go
+    (folder / ".x.tmp").mkdir()
+    assert len(checkpointed(tmp_path, X).loss_curve_) == 3
+    assert odd.is_dir()
+
+
+def test_a_second_training_leaves_what_the_first_is_writing(tmp_path, X):
+    checkpointed(tmp_path, X, max_epochs=1)
+    (folder,) = tmp_path.iterdir()
+    with replacing(folder / "epoch-000009-batch-000000000.skaudeep") as new:
+        new.write_bytes(b"half")
+        checkpointed(tmp_path, X)
+        assert new.read_bytes() == b"half"
+
+
+def test_a_state_that_does_not_fit_the_network_is_refused_by_name(tmp_path, X):
+    checkpointed(tmp_path, X)
+    newest = max(tmp_path.glob("*/*"))
+    for change in ({"moments": {"0.step": np.zeros(3)}}, {"best_weights": {"a": np.zeros(3)}}):
+        stored = load(newest)
+        stored.checkpoint_["training"] |= change
+        save(stored, newest)
+        with pytest.raises(ValueError, match=f"{newest.name}: is no state of this training"):
+            checkpointed(tmp_path, X)
 
 
 def test_checkpoints_of_the_fits_of_a_search_have_folders_of_their_own(tmp_path, X):

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from skaudeep.nn.autoencoders import NetworkSizes, TimeAutoencoder
-from skaudeep.nn.weights import draw_weights, skip_decoder
+from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
+from skaudeep.nn.weights import build, draw_weights, skip_decoder
 
 
 def generator(seed=0):
@@ -44,3 +45,12 @@ def test_skipping_a_decoder_takes_as_many_numbers_as_drawing_one(cell, n_bands, 
     draw_weights(network.decoder, drawn)
     skip_decoder(skipped, n_bands=n_bands, n_units=n_units, n_layers=n_layers, cell=cell)
     assert torch.equal(torch.rand(4, generator=drawn), torch.rand(4, generator=skipped))
+
+
+def test_a_network_that_does_not_fit_into_memory_is_named_by_its_sizes():
+    for network_class, sizes in (
+        (TimeAutoencoder, NetworkSizes(n_bands=3, n_units=10**9)),
+        (Reservoir, ReservoirSizes(n_bands=3, n_units=10**9)),
+    ):
+        with pytest.raises(MemoryError, match="n_units=1000000000 and n_layers=2 does not fit"):
+            build(network_class, sizes, 0)

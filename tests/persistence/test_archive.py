@@ -3,11 +3,13 @@
 import hashlib
 import io
 import json
+import os
 import pickle
 import re
 import stat
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from sklearn.svm import SVC, LinearSVC
 import skaudeep
 from skaudeep import FeatureFusion, PersistenceError, Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep._files import CHECKSUM_SIZE, append_checksum
+from skaudeep._warnings import PACKAGE_FOLDER
 
 SMALL = {"n_units": 3, "n_layers": 1, "max_epochs": 1, "batch_size": 8, "random_state": 0}
 RATE = 2000  # Hz
@@ -500,6 +503,62 @@ def test_load_names_foreign_files_and_executes_nothing(tmp_path, kind):
     assert str(path) in str(error.value)
     assert "skaudeep.save" in str(error.value)
     assert not trace.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_load_refuses_what_is_no_file_and_does_not_wait_for_it(path, tmp_path):
+    os.mkfifo(path)
+    with pytest.raises(OSError, match=f"{path}.*named pipe.*expected a file of skaudeep.save"):
+        skaudeep.load(path)
+    with pytest.raises(IsADirectoryError, match=f"{tmp_path}.*is a folder"):
+        skaudeep.load(tmp_path)
+    with pytest.raises(OSError, match=r"/dev/zero.*a device"):
+        skaudeep.load("/dev/zero")
+
+
+def test_load_refuses_a_file_with_the_right_ends_and_nothing_between(path, stored):
+    with open(path, "wb") as file:
+        file.write(stored[:1000])
+        file.truncate(20 * 10**9)
+        file.seek(0, os.SEEK_END)
+        file.write(stored[-1000:])
+    if 512 * path.stat().st_blocks > 10**6:
+        pytest.skip("this file system writes what is empty")
+    tracemalloc.start()
+    with pytest.raises(PersistenceError, match=f"{path}: is 20000001000 bytes long, of which"):
+        skaudeep.load(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10**6
+
+
+def test_a_save_that_is_interrupted_anywhere_leaves_the_old_file(path, monkeypatch):
+    estimator = Seq2SeqAutoencoder(**SMALL).fit(sequences())
+    skaudeep.save(extractor(), path)
+    old = path.read_bytes()
+    calls = 0
+
+    def traced(frame, event, argument):
+        nonlocal calls
+        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
+            calls += 1
+            if calls == at:
+                raise KeyboardInterrupt
+
+    previous = sys.gettrace()
+    at = 0
+    while path.read_bytes() == old:  # until a call is reached that stands behind the last step
+        at, calls = at + 7, 0
+        sys.settrace(traced)
+        try:
+            skaudeep.save(estimator, path)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(previous)
+        assert list(path.parent.iterdir()) == [path]
+    assert at > 50
+    skaudeep.load(path)
 
 
 def refused(data, path):

@@ -72,11 +72,12 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         )
         return dispatcher
     folder = Path(cache.cache_path)
+    unsafe = [path for path in (folder, *folder.glob("*.nb[ci]")) if others_can_write(path)]
     # Where others can write to the source as well, they need no cache to run their code.
-    if others_can_write(folder) and not others_can_write(Path(__file__).parent):
+    if unsafe and not others_can_write(Path(__file__).parent):
         _warn_once(
             "others",
-            f"Others can write to {folder}, or to a folder above it. Files of numba's cache run "
+            f"Others can write to {unsafe[0]}, or to a folder above it. Files of numba's cache run "
             "code when they are loaded, so compiled kernels are not kept there, and each process "
             "compiles them anew (about 15 s). Set NUMBA_CACHE_DIR to a folder that only you can "
             "write to.",
@@ -136,14 +137,15 @@ class _KernelCache(FunctionCache):
             )
 
 
-def others_can_write(folder: Path) -> bool:
-    """Whether another user than this one and root could put a file into a folder, or replace it.
+def others_can_write(path: Path) -> bool:
+    """Whether another user than this one and root could write to a file or folder, or replace it.
 
     Parameters
     ----------
-    folder : Path
-        A folder that exists. The folders above it count, too, except that of one with the sticky
-        bit (``/tmp``) only the owner of an entry can replace it.
+    path : Path
+        Links are followed, and what does not exist is passed over. The folders above count, too,
+        except that of one with the sticky bit (``/tmp``) only the owner of an entry can replace
+        it.
 
     Returns
     -------
@@ -152,13 +154,16 @@ def others_can_write(folder: Path) -> bool:
     """
     if os.name != "posix":
         return False
-    folder = folder.resolve()
-    for place in (folder, *folder.parents):
-        status = place.stat()
+    path = path.resolve()
+    for place in (path, *path.parents):
+        try:
+            status = place.stat()
+        except FileNotFoundError:
+            continue
         if status.st_uid not in (0, os.geteuid()):
             return True
         shared = status.st_mode & 0o002 or (status.st_mode & 0o020 and not _is_own(status.st_gid))
-        if shared and (place == folder or not status.st_mode & 0o1000):
+        if shared and (place == path or not status.st_mode & 0o1000):
             return True
     return False
 

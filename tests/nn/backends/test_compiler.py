@@ -192,6 +192,23 @@ def test_a_cache_that_others_can_write_to_is_neither_read_nor_written(function, 
 
 
 @needs_posix
+def test_a_file_of_the_cache_that_others_can_write_to_is_not_read(function, tmp_path):
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    compiler.__file__ = str(private / "here.py")
+    folder = tmp_path / "__pycache__"
+    compile_once(function)
+    path = next(folder.glob("*.nbi"))
+    path.chmod(0o666)  # of a folder that was open to all
+    compiled, (message,) = compile_once(function)
+    assert f"Others can write to {path}" in message
+    assert not compiled.stats.cache_hits
+    path.unlink()
+    path.symlink_to(tmp_path / "missing")
+    assert compile_once(function)[1] == []
+
+
+@needs_posix
 def test_others_can_write_sees_modes_owners_and_folders_above(tmp_path, monkeypatch):
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
