@@ -38,6 +38,7 @@ from skaudeep._files import (
     replacing,
     verify_checksum,
 )
+from skaudeep._texts import printable
 from skaudeep._version import __version__
 from skaudeep.persistence.serialize import Deserializer, Serializer
 from skaudeep.persistence.sklearn_objects import read_members
@@ -112,7 +113,9 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     try:
         tree = packer.encode(estimator, type(estimator).__name__)
     except ValueError as error:
-        raise PersistenceError(f"{path}: not written. {str(error).rstrip('.')}.") from error
+        raise PersistenceError(
+            f"{printable(path)}: not written. {printable(str(error).rstrip('.'))}."
+        ) from error
     members = {
         "estimator.json": _to_json(tree),
         "arrays.safetensors": safetensors.numpy.save(packer.arrays),
@@ -171,15 +174,16 @@ def load(path: str | os.PathLike[str]) -> Any:
     check_readable(path, "a file of skaudeep.save")
     with open(path, "rb") as file:
         if reason := _foreign(file) or _sparse(os.fstat(file.fileno())):
-            raise PersistenceError(f"{path}: {reason}")
+            raise PersistenceError(f"{printable(path)}: {reason}")
         file.seek(0)
         try:
             data = file.read()
         except MemoryError as error:
-            raise MemoryError(f"{path}: does not fit into memory.") from error
+            raise MemoryError(f"{printable(path)}: does not fit into memory.") from error
     if not has_checksum(BytesIO(data)) or not verify_checksum(BytesIO(data)):
         raise PersistenceError(
-            f"{path}: is damaged, its checksum is not that of its content. Copy it again."
+            f"{printable(path)}: is damaged, its checksum is not that of its content. Copy it "
+            "again."
         )
     try:
         return _read(data)
@@ -188,8 +192,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     except Exception as error:  # a file made by hand can be wrong in any way
         reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise PersistenceError(
-            f"{path}: {reason.rstrip('.')}. Nothing of it was loaded; expected a file of "
-            "skaudeep.save, as it was written."
+            f"{printable(path)}: {printable(reason.rstrip('.'))}. Nothing of it was loaded; "
+            "expected a file of skaudeep.save, as it was written."
         ) from error
 
 
