@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skaudeep._files import try_lock
+from skaudeep._texts import printable
 
 BLOCK = 2**20  # bytes read at once
 
@@ -101,7 +102,8 @@ class Journal:
         while True:
             if os.path.lexists(self.path) and not stat.S_ISREG(os.lstat(self.path).st_mode):
                 raise OSError(
-                    f"{self.path}: is a link, a folder, a pipe or a device, expected the rows of "
+                    f"{printable(self.path)}: is a link, a folder, a pipe or a device, expected "
+                    "the rows of "
                     "an interrupted extraction, or nothing. Delete it, or choose another path."
                 )
             # Neither "w" nor "r+": the file may or may not exist, and its content must be kept.
@@ -120,8 +122,8 @@ class Journal:
 
     def _in_use(self) -> BlockingIOError:
         return BlockingIOError(
-            f"{self.path}: another process is writing to it. Wait until it has ended, or choose "
-            "another path."
+            f"{printable(self.path)}: another process is writing to it. Wait until it has ended, "
+            "or choose another path."
         )
 
     def _read_or_create(self) -> None:
@@ -134,8 +136,8 @@ class Journal:
             if not head.startswith(self._MAGIC):
                 kind = "is no journal of this version"
             raise ValueError(
-                f"{self.path}: {kind}, so that it cannot be continued. Delete it to start again, "
-                "or choose another path."
+                f"{printable(self.path)}: {kind}, so that it cannot be continued. Delete it to "
+                "start again, or choose another path."
             )
         if size < len(self._head):
             self._write(0, self._head)

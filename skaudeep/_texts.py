@@ -62,6 +62,35 @@ def check_proportion(texts: Sequence[object], what: str) -> None:
     )
 
 
+def printable(text: object) -> str:
+    r"""Return a text that somebody else wrote, in a form that a terminal only displays.
+
+    Names of files, cells of tables and messages of libraries may hold escape sequences, which
+    change what a terminal shows or does, line breaks, which forge lines of a report, or marks that
+    reverse the direction of writing. Every message and table shows such a text either by `repr`,
+    as in `f"{name!r}"`, or through this function.
+
+    Parameters
+    ----------
+    text : object
+        The text, or what its `str` is.
+
+    Returns
+    -------
+    str
+        The text as it is where all of it is printable, else as a literal of Python, in quotes.
+
+    Examples
+    --------
+    >>> printable("bark.wav")
+    'bark.wav'
+    >>> print(printable("bark\a.wav"))
+    'bark\x07.wav'
+    """
+    text = str(text)
+    return text if text.isprintable() else repr(text)
+
+
 def shown(text: object) -> str:
     """Return a text as a message shows it: as a literal, cut where it is long.
 

@@ -29,7 +29,7 @@ LAYERS = [
     ["training"],
     ["nn"],
     ["audio"],
-    ["_base", "_journal", "_padding", "_progress"],
+    ["_base", "_journal", "_padding", "_parallel", "_progress"],
     ["_files"],
     ["_version", "_warnings", "_texts"],
 ]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from skaudeep._files import check_readable, temporary_folder
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 
 _BLOCK = 1 << 20  # bytes
 _MAX_NAME = 255  # bytes, of one part of a path: what file systems take

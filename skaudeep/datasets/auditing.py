@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.utils import Bunch
 
-from skaudeep._warnings import printable
+from skaudeep._parallel import parallel_threads
+from skaudeep._texts import printable
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
 
@@ -221,7 +222,7 @@ def _decode_all(
     first_row: dict[Any, int] = {}
     same_file = {row: first_row.setdefault(key, row) for row, key in _file_keys(clips, rows)}
     different = list(first_row.values())
-    decoded = Parallel(n_jobs=n_jobs, prefer="threads")(
+    decoded = parallel_threads(n_jobs)(
         delayed(_decode)(clips[row], sampling_rate) for row in different
     )
     by_row = dict(zip(different, decoded, strict=True))

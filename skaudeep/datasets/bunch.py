@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
-from skaudeep._texts import list_names, text_array
+from skaudeep._texts import list_names, printable, text_array
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.axes import (
     count_axes,
@@ -400,7 +400,7 @@ def _fold_faults(
         for value, part in ((0, "training"), (1, "test")):
             if not (fold == value).any():
                 yield (
-                    f"Got fold {name!s} without {part} clips, expected at least one. "
+                    f"Got fold {printable(name)} without {part} clips, expected at least one. "
                     "Give the fold clips of both kinds or leave it out."
                 )
 
@@ -517,8 +517,8 @@ def fold_columns_or_warn(
     if len(set(ids)) > 1:
         return fold_columns(ids)
     warnings.warn(
-        f"All {len(ids)} clips below {str(root)!r} belong to fold {ids[0]}: without training "
-        "clips there are no folds. Is the corpus complete?",
+        f"All {len(ids)} clips below {str(root)!r} belong to fold {printable(ids[0])}: without "
+        "training clips there are no folds. Is the corpus complete?",
         stacklevel=find_stack_level(),
     )
     return None, None
@@ -558,13 +558,13 @@ def number_classes(
     for number, name, clip in zip(numbers, names, clips, strict=True):
         if not number.isdecimal():
             raise ValueError(
-                f"Got class number {number!r} for clip {clip!r} in {source}, expected a whole "
-                "number."
+                f"Got class number {number!r} for clip {clip!r} in {printable(source)}, expected a "
+                "whole number."
             )
         if classes.setdefault(int(number), name) != name:
             raise ValueError(
                 f"Got class {int(number)} as {classes[int(number)]!r} and as {name!r} (clip "
-                f"{clip!r}) in {source}, expected one name per class."
+                f"{clip!r}) in {printable(source)}, expected one name per class."
             )
     classes = dict(sorted(classes.items()))
     position = {number: index for index, number in enumerate(classes)}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from skaudeep._files import BLOCK, memory_for
-from skaudeep._texts import check_proportion, list_names
+from skaudeep._texts import check_proportion, list_names, printable
 
 _DELIMITERS = ",;\t|"
 _SEPARATOR = re.compile(r"\s*sep=([^\r\n])(?=\r?\n)", re.IGNORECASE)  # a first line of Excel's
@@ -109,7 +109,8 @@ def read_columns(
             rows.append([row[position].strip() for position in positions])
     except csv.Error as error:
         raise ValueError(
-            f"Got broken quoting in {str(table)!r} near line {reader.line_num}: {error}. "
+            f"Got broken quoting in {str(table)!r} near line {reader.line_num}: "
+            f"{printable(error)}. "
             'Close each quote, and double quotes within quotes ("").'
         ) from error
     if not rows:
@@ -246,6 +247,6 @@ def check_columns(header: Sequence[object], columns: Sequence[str], source: str)
         if count != 1:
             one = " Is it all one column? Then give delimiter=." if len(header) == 1 else ""
             raise ValueError(
-                f"Got column {column!r}, which occurs {count} times in {source}, expected once. "
-                f"Columns there: {list_names(header, column)}.{one}"
+                f"Got column {column!r}, which occurs {count} times in {printable(source)}, "
+                f"expected once. Columns there: {list_names(header, column)}.{one}"
             )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.utils import Bunch
 
-from skaudeep._warnings import printable
+from skaudeep._parallel import parallel_threads
+from skaudeep._texts import printable
 from skaudeep.datasets.bunch import PARTITIONS, check_bunch
 from skaudeep.datasets.operations import is_labelled, take
 
@@ -209,7 +210,7 @@ def read_headers(
             return error
 
     paths = list(dict.fromkeys(os.fspath(c.source) for c in clips if is_file(c)))
-    found = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(read)(path) for path in paths)
+    found = parallel_threads(n_jobs)(delayed(read)(path) for path in paths)
     by_path = dict(zip(paths, found, strict=True))
     return [
         by_path[os.fspath(clip.source)] if is_file(clip) else _header(clip, sampling_rate)

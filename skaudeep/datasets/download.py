@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from skaudeep._files import BLOCK, temporary_folder
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 
 if TYPE_CHECKING:
     from skaudeep.datasets.corpora import Archive

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from skaudeep._warnings import find_stack_level, printable
+from skaudeep._texts import printable
+from skaudeep._warnings import find_stack_level
 from skaudeep.audio.formats import AUDIO_SUFFIXES, FFMPEG_SUFFIXES, SNDFILE_SUFFIXES
 
 MAX_NAMES = 10  # folders that a message names

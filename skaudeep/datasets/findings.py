@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas
 
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 
 _TEXTS = ("filename", "detail", "advice")  # columns with names of clips and classes in them
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
-from skaudeep._texts import list_names, shown
+from skaudeep._texts import list_names, printable, shown
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import fold_columns, make_bunch, natural_order
 from skaudeep.datasets.delimited import check_columns, read_columns, read_header
@@ -153,7 +153,7 @@ def load_table(
         fold_names=fold_names,
         partition=None if partition is None else read_partition(columns[partition], names, missing),
         groups=None if groups is None else read_groups(columns[groups], missing),
-        descr=f"{len(names)} clips listed in {source}",
+        descr=f"{len(names)} clips listed in {printable(source)}",
     )
     warn_unlabelled(labels, target, task, source, [name for name in header if name not in wanted])
     return bunch
@@ -230,7 +230,7 @@ def warn_unlabelled(
     """
     if labels is None and task != "unlabelled" and unused:
         warnings.warn(
-            f"No clip is labelled: target=None, while {source} has the unused column(s) "
+            f"No clip is labelled: target=None, while {printable(source)} has the unused column(s) "
             f"{list_names(unused)}. Give target= the one with the labels, or "
             "task='unlabelled' where none is meant.",
             stacklevel=find_stack_level(),
@@ -241,7 +241,8 @@ def warn_unlabelled(
         and not np.isfinite(labels[labels != -1]).any()
     ):
         warnings.warn(
-            f"No clip is labelled: all {len(labels)} cells of column {target!r} of {source} "
+            f"No clip is labelled: all {len(labels)} cells of column {target!r} of "
+            f"{printable(source)} "
             "are missing. Is it the column that you mean? Other columns there: "
             f"{list_names(unused, target)}.",
             stacklevel=find_stack_level(),

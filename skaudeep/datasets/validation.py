@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 from skaudeep.datasets.bunch import find_faults, n_entries, normalized
 
 # Keys in which all chunks of a clip agree.

@@ -15,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skaudeep._base import num_samples
 from skaudeep._progress import Progress
+from skaudeep._texts import printable
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.operations import take
 from skaudeep.evaluation.controls import (
@@ -217,11 +218,11 @@ def evaluate(
                 predictions[name] = runs.predict(variant, data, f" of the control {name!r}")
             except Exception as error:
                 # Hours may have gone into the pipeline itself, whose result stands without it.
-                left_out[name] = f"it failed: {type(error).__name__}: {error}"
+                left_out[name] = f"it failed: {type(error).__name__}: {printable(error)}"
                 warnings.warn(
                     f"The control {name!r} is left out, as it failed: {type(error).__name__}: "
-                    f"{error} The result of the pipeline itself does not depend on it; pass "
-                    "controls=False to run none.",
+                    f"{printable(error)} The result of the pipeline itself does not depend on it; "
+                    "pass controls=False to run none.",
                     stacklevel=find_stack_level(),
                 )
     results = {

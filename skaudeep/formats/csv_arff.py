@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._files import BLOCK
+from skaudeep._texts import printable
 from skaudeep.formats.tables import Table, arrange_columns, load_tables, save_tables
 
 if TYPE_CHECKING:
@@ -183,10 +184,8 @@ def load_csv(
                 encoding="utf-8-sig",
             )
         except ValueError as error:  # all of pandas' own errors and those of UTF-8 are
-            reason = str(error).strip()
-            raise ValueError(
-                f"{file}: is no CSV table in UTF-8 ({reason[:LONGEST_REASON]})."
-            ) from error
+            reason = printable(str(error).strip()[:LONGEST_REASON])
+            raise ValueError(f"{printable(file)}: is no CSV table in UTF-8 ({reason}).") from error
         for column in {"filename", "label_nominal"} & set(table):
             cells = table[column].fillna("")
             if escape_formulas:
@@ -409,7 +408,9 @@ def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch
                 content = arff.load(_full_rows(lines, file.stat().st_size))
         except (arff.ArffException, ValueError) as error:
             reason = str(error)[:LONGEST_REASON]
-            raise ValueError(f"{file}: is no ARFF relation in UTF-8 ({reason}).") from error
+            raise ValueError(
+                f"{printable(file)}: is no ARFF relation in UTF-8 ({reason})."
+            ) from error
         kinds = dict(content["attributes"])
         classes = kinds.get("label_nominal")
         table = pd.DataFrame(content["data"], columns=list(kinds))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._padding import pad, row_lengths
-from skaudeep._texts import text_array
+from skaudeep._texts import printable, text_array
 from skaudeep.datasets.axes import default_dims
 from skaudeep.datasets.bunch import (
     REQUIRED_KEYS,
@@ -201,7 +201,7 @@ def group_by_clip(
         from 0 or out of proportion to the number of instances.
     """
     if not len(filenames):
-        raise ValueError(f"{path}: holds no clips, expected at least one.")
+        raise ValueError(f"{printable(path)}: holds no clips, expected at least one.")
     number: dict[str, int] = {}  # by first appearance, not by the alphabet
     clip = np.array([number.setdefault(name, len(number)) for name in filenames.tolist()])
     first = np.unique(clip, return_index=True)[1]
@@ -209,7 +209,7 @@ def group_by_clip(
         numbers = chunk_nr.astype(np.int64)
     if (numbers != chunk_nr).any() or numbers.min() < 0 or numbers.max() > len(filenames):
         raise ValueError(
-            f"{path}: has chunk numbers from {chunk_nr.min()} to {chunk_nr.max()} among "
+            f"{printable(path)}: has chunk numbers from {chunk_nr.min()} to {chunk_nr.max()} among "
             f"{len(filenames)} chunks, expected 0, 1, 2, ... for each clip."
         )
     there = int(numbers.max()) + 1
@@ -220,8 +220,8 @@ def group_by_clip(
     if (instances >= 0).sum() < len(filenames):
         twice = np.argmax(instances[clip, numbers] != np.arange(len(filenames)))
         raise ValueError(
-            f"{path}: has chunk {numbers[twice]} of {str(filenames[twice])!r} twice, expected "
-            "each chunk once."
+            f"{printable(path)}: has chunk {numbers[twice]} of {str(filenames[twice])!r} twice, "
+            "expected each chunk once."
         )
     return clip, first, instances[:, 0] if n_chunks is None and there == 1 else instances
 
@@ -244,7 +244,8 @@ def check_padding(shape: tuple[int, int], n_instances: int, path: str) -> None:
     n_clips, n_chunks = shape
     if n_clips * n_chunks > max(SMALL_PADDING, MAX_PADDING * n_instances):
         raise ValueError(
-            f"{path}: has {n_instances} chunks of {n_clips} clips, but states {n_chunks} chunks "
+            f"{printable(path)}: has {n_instances} chunks of {n_clips} clips, but states "
+            f"{n_chunks} chunks "
             f"for each, expected at most {MAX_PADDING} times as many places as chunks. Correct "
             "its chunk numbers, or divide the longest clips into several."
         )
@@ -285,7 +286,9 @@ def reduce_to_clips(
         same = ((here == there) | ((here != here) & (there != there))).reshape(len(clip), -1)
         if not same.all():
             odd = str(columns["filename"][np.argmin(same.all(axis=1))])
-            raise ValueError(f"{path}: the chunks of {odd!r} differ in {name}, expected one value.")
+            raise ValueError(
+                f"{printable(path)}: the chunks of {odd!r} differ in {name}, expected one value."
+            )
     return reduced
 
 
@@ -338,7 +341,7 @@ def decode_target(
     for clip in np.flatnonzero(labelled | named):
         if by_number.get(numeric[clip]) != str(nominal[clip]):
             raise ValueError(
-                f"{path}: clip {str(columns['filename'][clip])!r} is labelled "
+                f"{printable(path)}: clip {str(columns['filename'][clip])!r} is labelled "
                 f"{str(nominal[clip])!r} and {numeric[clip]:g}, which are not one class."
             )
     numbers = sorted(by_number)

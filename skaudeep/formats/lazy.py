@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from skaudeep._files import check_readable, fingerprint
+from skaudeep._texts import printable
 
 # netCDF4 must not be called by two threads at once. xarray would lock most calls, but not all.
 LIBRARY = threading.RLock()
@@ -172,8 +173,8 @@ class StoredFile:
                 # Before netCDF4 parses it: it may crash on damaged files, or never return.
                 if fingerprint(content) != self._fingerprint:
                     raise ReplacedError(
-                        f"{self.path}: has been replaced or changed since it was loaded. Load it "
-                        "again."
+                        f"{printable(self.path)}: has been replaced or changed since it was "
+                        "loaded. Load it again."
                     )
                 self._state = _state(os.fstat(content.fileno()))
             try:
@@ -243,7 +244,8 @@ def damaged_file(path: str, error: Exception) -> ValueError:
         start = file.read(8)
     if start[:4] != b"\x89HDF" and start[:3] != b"CDF":
         kind = "is empty" if not start else "is no NetCDF file"
-        return ValueError(f"{path}: {kind}, expected one that skaudeep or auDeep wrote.")
+        return ValueError(f"{printable(path)}: {kind}, expected one that skaudeep or auDeep wrote.")
     return ValueError(
-        f"{path}: is damaged or cut short ({error}). Restore it from a copy, or write it again."
+        f"{printable(path)}: is damaged or cut short ({printable(error)}). Restore it from a copy, "
+        "or write it again."
     )

@@ -24,6 +24,7 @@ from skaudeep._files import (
     replacing,
     verify_checksum,
 )
+from skaudeep._texts import printable
 from skaudeep._version import __version__
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch, replace_keys
 from skaudeep.formats.layout import (
@@ -144,8 +145,8 @@ def _load(file: Path, lazy: bool, verify: bool) -> Bunch:
         bunch.data = np.asarray(bunch.data)
     except MemoryError:
         raise MemoryError(
-            f"{file}: its data of shape {bunch.data.shape} do not fit into memory. Load it with "
-            "lazy=True."
+            f"{printable(file)}: its data of shape {bunch.data.shape} do not fit into memory. Load "
+            "it with lazy=True."
         ) from None
     return bunch
 
@@ -160,8 +161,8 @@ def _read(
         has_digest = has_checksum(content)
         if verify and has_digest and not verify_checksum(content):
             raise ValueError(
-                f"{path}: does not match its checksum; it was damaged, or changed after it was "
-                "written. Restore it or write it again; load a change made on purpose with "
+                f"{printable(path)}: does not match its checksum; it was damaged, or changed after "
+                "it was written. Restore it or write it again; load a change made on purpose with "
                 "verify=False."
             )
         size = os.fstat(content.fileno()).st_size
@@ -181,7 +182,8 @@ def _read(
         return _read(path, verify)  # replaced by a writer in between
     if verify and "skaudeep" in attributes and not has_digest:
         raise ValueError(
-            f"{path}: has lost its checksum; it was cut short, or changed after it was written. "
+            f"{printable(path)}: has lost its checksum; it was cut short, or changed after it was "
+            "written. "
             "Restore it or write it again; load a change made on purpose with verify=False."
         )
     return stored, attributes, columns, shape
@@ -197,7 +199,8 @@ def _build_bunch(
     meta, label_map = parse_attributes(attributes, path)
     if meta.get("format", 0) > FORMAT:
         raise ValueError(
-            f"{path}: has format {meta['format']}, written by skaudeep {meta.get('version', '?')}; "
+            f"{printable(path)}: has format {meta['format']}, written by skaudeep "
+            f"{meta.get('version', '?')}; "
             f"this is {__version__}, which reads up to format {FORMAT}. Install a newer skaudeep."
         )
     clip, first, instances = group_by_clip(
@@ -219,7 +222,7 @@ def _build_bunch(
             descr=str(columns["DESCR"]) if "DESCR" in columns else "",
         )
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{printable(path)}: {printable(error)}") from None
     bunch.errors = columns.get("error", np.full(len(first), "")).astype(str)
     if "copy_of" in columns:
         return replace_keys(bunch, copy_of=columns["copy_of"].astype(str))
@@ -230,7 +233,8 @@ def _decode_partition(values: NDArray, path: str) -> list[str]:
     numbers = np.where(np.isnan(values), -1, values).astype(int) if values.size else values
     if ((numbers < -1) | (numbers >= len(PARTITIONS))).any():
         raise ValueError(
-            f"{path}: has partition {numbers.max()}, expected 0 (train), 1 (devel) or 2 (test)."
+            f"{printable(path)}: has partition {numbers.max()}, expected 0 (train), 1 (devel) or 2 "
+            "(test)."
         )
     return [("", *PARTITIONS)[number + 1] for number in numbers]
 
@@ -421,7 +425,8 @@ def write_rows(
                     del rows  # before the next ones are read
         except RuntimeError as error:  # netCDF4 raises it without errno
             raise OSError(
-                f"{path}: could not be written ({error}). Check that the disk has space left."
+                f"{printable(path)}: could not be written ({printable(error)}). Check that the "
+                "disk has space left."
             ) from error
         append_checksum(temporary)
 

@@ -12,7 +12,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from skaudeep._texts import list_names, shown, text_array
+from skaudeep._texts import list_names, printable, shown, text_array
 
 TEXTS = 2**10  # texts read at once
 AUDEEP = (
@@ -50,28 +50,30 @@ def check_variables(dataset: netCDF4.Dataset, path: Path, size: int) -> None:
     for name in AUDEEP:
         if name not in dataset.variables:
             raise ValueError(
-                f"{path}: has no variable {name!r}, but {list_names(sorted(dataset.variables))}; "
+                f"{printable(path)}: has no variable {name!r}, but "
+                f"{list_names(sorted(dataset.variables))}; "
                 "expected a data set of skaudeep or auDeep."
             )
     for name in (name for name in (*AUDEEP, *OURS) if name in dataset.variables):
         variable = dataset[name]
         if name != "DESCR" and variable.dimensions[:1] != ("instance",):
             raise ValueError(
-                f"{path}: variable {name!r} has dimensions {variable.dimensions}, expected "
-                "'instance' first, as in a data set of skaudeep or auDeep."
+                f"{printable(path)}: variable {name!r} has dimensions {variable.dimensions}, "
+                "expected 'instance' first, as in a data set of skaudeep or auDeep."
             )
         n_axes = {"features": max(2, variable.ndim), "cv_folds": 2, "DESCR": 0}.get(name, 1)
         kind = "U" if variable.dtype is str else getattr(variable.datatype, "kind", "none")
         if variable.ndim != n_axes or kind not in KINDS.get(name, "iuf"):
             raise ValueError(
-                f"{path}: variable {name!r} has dimensions {variable.dimensions} and type "
-                f"{variable.dtype}, expected those of a data set of skaudeep or auDeep."
+                f"{printable(path)}: variable {name!r} has dimensions {variable.dimensions} and "
+                f"type {variable.dtype}, expected those of a data set of skaudeep or auDeep."
             )
         item_bytes = TEXT_BYTES if kind == "U" else variable.dtype.itemsize
         n_bytes = math.prod(variable.shape) * item_bytes
         if n_bytes > MAX_COMPRESSION * size:
             raise ValueError(
-                f"{path}: states {n_bytes} bytes of {name!r} by its dimensions {variable.shape}, "
+                f"{printable(path)}: states {n_bytes} bytes of {name!r} by its dimensions "
+                f"{variable.shape}, "
                 f"which its {size} bytes cannot hold. It was cut short or never completed: write "
                 "it again."
             )
@@ -102,8 +104,8 @@ def parse_attributes(
         content = json.loads(text) if isinstance(text, str) else None
         if not isinstance(text, str) or not check(content):
             raise ValueError(
-                f"{path}: has an attribute {name} of {shown(text)}, expected one as skaudeep or "
-                "auDeep writes it. Restore it, or write the file again."
+                f"{printable(path)}: has an attribute {name} of {shown(text)}, expected one as "
+                "skaudeep or auDeep writes it. Restore it, or write the file again."
             )
         return content
 
@@ -154,7 +156,7 @@ def read_column(variable: netCDF4.Variable, path: Path, size: int) -> NDArray:
         n_characters += sum(map(len, texts[start:]))
         if n_characters > size:  # many references to one long text
             raise ValueError(
-                f"{path}: repeats texts of {variable.name!r} without end, expected each once. "
-                "Write it again."
+                f"{printable(path)}: repeats texts of {variable.name!r} without end, expected each "
+                "once. Write it again."
             )
     return text_array(texts, f"{variable.name!r} of {str(path)!r}")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._files import check_readable, memory_for, replacing
-from skaudeep._texts import SHOWN_TEXT, list_names, shown, text_array
+from skaudeep._texts import list_names, printable, shown, text_array
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.formats.layout import (
     complete_bunch,
@@ -259,8 +259,8 @@ def _load_tables(
         classes.append(class_names)
         if list(table) != list(tables[0]) or class_names != classes[0]:
             raise ValueError(
-                f"{file}: has other columns or classes than {next(iter(found))}, expected the "
-                "files of one export."
+                f"{printable(file)}: has other columns or classes than "
+                f"{printable(next(iter(found)))}, expected the files of one export."
             )
     whole = pd.concat(tables, ignore_index=True)
     # A clip that several folds test is in several files, in which it must be the same.
@@ -298,7 +298,7 @@ def _load_tables(
             descr=f"{len(first)} clips of {root.name!r}",
         )
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+        raise ValueError(f"{printable(source)}: {printable(error)}") from None
 
 
 def _check_found(found: dict[Path, tuple[str, int]], root: Path, suffix: str) -> None:
@@ -309,13 +309,14 @@ def _check_found(found: dict[Path, tuple[str, int]], root: Path, suffix: str) ->
         )
     if len(names := sorted({file.name for file in found})) > 1:
         raise ValueError(
-            f"{root}: holds exports {list_names(names)}. Choose one with name=, or give its path."
+            f"{printable(root)}: holds exports {list_names(names)}. Choose one with name=, or give "
+            "its path."
         )
     kinds = {(bool(partition), bool(fold)) for partition, fold in found.values()}
     if len(kinds) > 1:
         raise ValueError(
-            f"{root}: holds {names[0]} of several layouts, with and without folders of folds and "
-            "partitions, expected one. Give the path of a folder that holds one."
+            f"{printable(root)}: holds {names[0]!r} of several layouts, with and without folders "
+            "of folds and partitions, expected one. Give the path of a folder that holds one."
         )
 
 
@@ -325,8 +326,8 @@ def _count_folds(found: dict[Path, tuple[str, int]], root: Path) -> int:
     for number in range(1, len(numbers) + 1):
         if number not in numbers:
             raise ValueError(
-                f"{root}: holds fold_{max(numbers)}, but fold {number} without test clips, "
-                f"expected a folder fold_{number}. Restore it, or rename the others."
+                f"{printable(root)}: holds fold_{max(numbers)}, but fold {number} without test "
+                f"clips, expected a folder fold_{number}. Restore it, or rename the others."
             )
     return len(numbers)
 
@@ -335,15 +336,17 @@ def _check_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     """Return the table with all columns but features in auDeep's order, then the features."""
     if "filename" not in table:
         raise ValueError(
-            f"{file}: has no column 'filename', but {list_names(table, 'filename')}, expected one "
-            "that names the clip of each row."
+            f"{printable(file)}: has no column 'filename', but {list_names(table, 'filename')}, "
+            "expected one that names the clip of each row."
         )
     import pandas as pd
 
     nothing = {"chunk_nr": 0, "label_nominal": "", "label_numeric": np.nan}
     names = [name for name in table if name not in ("filename", *nothing)]
     if not names:
-        raise ValueError(f"{file}: has no features, expected columns feature_0, feature_1, ...")
+        raise ValueError(
+            f"{printable(file)}: has no features, expected columns feature_0, feature_1, ..."
+        )
     columns = {"filename": table["filename"].fillna("")}
     for name in (*nothing, *names):
         values = table[name] if name in table else pd.Series(nothing[name], table.index)
@@ -354,8 +357,8 @@ def _check_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
                 values = values.astype(np.float64)
             except (ValueError, TypeError) as error:
                 raise ValueError(
-                    f"{file}: column {shown(name)} is not numeric ({str(error)[:SHOWN_TEXT]}), "
-                    "expected a feature."
+                    f"{printable(file)}: column {shown(name)} is not numeric "
+                    f"({shown(error)}), expected a feature."
                 ) from None
         columns[name] = values
     return pd.DataFrame(columns)
