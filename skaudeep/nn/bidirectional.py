@@ -114,10 +114,9 @@ class EncoderStack(BidirectionalStack):
         recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
         needs_layers = recorded or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu")
         if x.device.type == "cpu" and not needs_layers and uses_kernels():
-            weights = [
-                [list(layer.parameters()) for layer in stack.layers] for stack in self.stacks
-            ]
-            return run_top(self.stacks[0].cell, x, weights, lengths)
+            stacks: list[Any] = list(self.stacks)
+            weights = [[list(layer.parameters()) for layer in stack.layers] for stack in stacks]
+            return run_top(stacks[0].cell, x, weights, lengths)
         states, _ = self(x, lengths)
         return top_layers(states, len(self.stacks))
 
