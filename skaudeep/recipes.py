@@ -12,11 +12,13 @@ from skaudeep.fusion import FeatureFusion
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
 
+UNITS = {1: 256}  # by version: units of each layer
+
 
 def two_scales(
     *,
     sampling_rate: float | None = None,
-    n_units: int = 256,
+    n_units: int | None = None,
     n_jobs: int | None = None,
     random_state: int | np.random.RandomState | None = None,
     duration: float | None = None,
@@ -24,6 +26,7 @@ def two_scales(
     fmin: float = 0.0,
     fmax: float | None = None,
     on_error: str = "raise",
+    version: int = 1,
 ) -> FeatureFusion:
     """Make the best features known: two reservoirs that read recordings at two time scales.
 
@@ -42,8 +45,8 @@ def two_scales(
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which recordings are resampled. None expects all recordings to share
         one. Waveforms need it.
-    n_units : int, default=256
-        Units of each layer of the networks.
+    n_units : int, default=None
+        Units of each layer of the networks. None is that of the version: 256.
     n_jobs : int, default=None
         Number of views at the same time, see `FeatureFusion`.
     random_state : int, RandomState instance or None, default=None
@@ -60,12 +63,21 @@ def two_scales(
     on_error : {"raise", "nan"}, default="raise"
         What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`, or
         give a row of NaN, which needs a :class:`~sklearn.impute.SimpleImputer` behind it.
+    version : {1}, default=1
+        Which features. Those of a version never change: state it where features of today are to
+        be compared with those of later releases. The parameters of the views, which `repr` shows
+        and a saved model keeps, are all that a version consists of.
 
     Returns
     -------
     FeatureFusion
         Of 5128 features: each view gives 2564. Standardise them, then scale each row to length 1:
         no clip outweighs others, and a LinearSVC, which regularises its intercept, can use it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such version.
 
     Examples
     --------
@@ -81,6 +93,12 @@ def two_scales(
     >>> pipeline.fit(sounds.data[:30], sounds.target[:30]).predict(sounds.data[30:]).shape
     (10,)
     """
+    if version not in UNITS:
+        raise ValueError(
+            f"Got version={version!r} of two_scales, expected one of {', '.join(map(str, UNITS))}. "
+            "A model of a later version needs a later skaudeep."
+        )
+    n_units = UNITS[version] if n_units is None else n_units
     scales: dict[str, dict[str, Any]] = {
         "80ms": {"window_duration": 0.08, "n_mels": 128},
         "25ms": {"window_duration": 0.025, "hop_duration": 0.01, "n_mels": 64},

@@ -1,5 +1,8 @@
 """Recipes: what they promise of their views, and that these tell sounds apart."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,11 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from skaudeep import AudioWarning, BandStatistics, Seq2SeqAutoencoder, evaluate
+from skaudeep import AudioWarning, BandStatistics, Seq2SeqAutoencoder, evaluate, load, save
 from skaudeep.datasets import load_esc, make_sounds
-from skaudeep.recipes import two_scales
+from skaudeep.recipes import UNITS, two_scales
 
 RATE = 16000  # Hz
+FROZEN = Path(__file__).with_name("data") / "two_scales.py"
 SMALL = {"sampling_rate": RATE, "random_state": 0, "n_units": 32}
 
 
@@ -33,6 +37,33 @@ def test_features_are_named_by_their_scale(sounds):
         "25ms__mean_0",
         "25ms__intercept_19",
     ]
+
+
+@pytest.mark.parametrize("version", UNITS)
+def test_features_of_a_version_are_those_of_when_it_was_made(version):
+    frozen = runpy.run_path(str(FROZEN))
+    with np.load(FROZEN.with_name(f"two_scales_{version}.npz")) as expected:
+        assert set(expected) == set(frozen["CASES"])
+        for case, parameters in frozen["CASES"].items():
+            features = frozen["features"](version, *parameters)
+            np.testing.assert_allclose(features, expected[case], rtol=0, atol=1e-5, err_msg=case)
+
+
+def test_the_representation_and_a_saved_model_tell_versions_apart(sounds, tmp_path):
+    for version, n_units in UNITS.items():
+        views = two_scales(sampling_rate=RATE, random_state=0, version=version)
+        others = [two_scales(sampling_rate=RATE, random_state=0, version=v) for v in UNITS]
+        assert [repr(other) for other in others].count(repr(views)) == 1
+        save(views.fit(sounds.data[:4]), tmp_path / "views.skaudeep")
+        kept = load(tmp_path / "views.skaudeep").get_params()
+        assert kept["80ms__reservoirfeatures__n_units"] == n_units
+
+
+@pytest.mark.parametrize("version", [0, 99, "1", None])
+def test_a_version_that_is_not_there_is_refused_by_the_names_of_those_that_are(version):
+    known = ", ".join(map(str, UNITS))
+    with pytest.raises(ValueError, match=f"version={version!r}.* expected one of {known}"):
+        two_scales(version=version)
 
 
 def test_parameters_reach_both_networks():

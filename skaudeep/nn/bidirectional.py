@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skaudeep.nn.backends import uses_kernels
+from skaudeep.nn.backends.cpu import run_top
 from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.stack import RecurrentStack, reverse_time
 
@@ -93,6 +95,30 @@ class EncoderStack(BidirectionalStack):
             states += [reverse_time(h, lengths) if backward else h for h in layers]
             finals.append(final)
         return states, torch.cat(finals, dim=1)  # D*L x (T, B, H), (B, D*S)
+
+    def top_states(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the states of the top layer alone, directions side by side, without dropout.
+
+        On the CPU without gradients the states of the other layers are not kept.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_frames, n_sequences, n_inputs)
+        lengths : Tensor of shape (n_sequences,), default=None
+
+        Returns
+        -------
+        Tensor of shape (n_frames, n_sequences, n_directions * n_units)
+            In the order of time; zero at padding.
+        """
+        recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
+        needs_layers = recorded or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu")
+        if x.device.type == "cpu" and not needs_layers and uses_kernels():
+            stacks: list[Any] = list(self.stacks)
+            weights = [[list(layer.parameters()) for layer in stack.layers] for stack in stacks]
+            return run_top(stacks[0].cell, x, weights, lengths)
+        states, _ = self(x, lengths)
+        return top_layers(states, len(self.stacks))
 
 
 class DecoderStack(BidirectionalStack):
@@ -223,6 +249,12 @@ class DecoderStack(BidirectionalStack):
             before = torch.where(use_prediction[step, :, None], self._frames(output), teacher[step])
             frames[step] = before
         return frames
+
+
+def top_layers(states: list[Tensor], n_directions: int) -> Tensor:
+    """Put the top layers' states of all directions side by side: (T, B, D*H), from D*L of them."""
+    n_layers = len(states) // n_directions
+    return torch.cat(states[n_layers - 1 :: n_layers], dim=2)
 
 
 def fixed_point(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skaudeep.nn.bidirectional import EncoderStack, bernoulli_mask
+from skaudeep.nn.bidirectional import EncoderStack, bernoulli_mask, top_layers
 from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.pooling import (
     REPRESENTATIONS,
@@ -134,8 +134,7 @@ class TimeEncoder(nn.Module):
 
     def top_states(self, code: Code) -> Tensor:
         """Return the states of the top layer, directions side by side: (T, B, D*H)."""
-        n_layers = len(code.states) // len(self.recurrent.stacks)
-        return torch.cat(code.states[n_layers - 1 :: n_layers], dim=2)
+        return top_layers(code.states, len(self.recurrent.stacks))
 
     def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
         """Sum what `covariance` is fitted to, see :func:`~skaudeep.nn.pooling.moments`."""

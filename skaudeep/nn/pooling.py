@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skaudeep.nn.backends import uses_kernels
+from skaudeep.nn.backends.cpu import project
 from skaudeep.nn.parallel import parallel_map, torch_threads
 
 # Parts of the features that `transform` returns, by the name of the representation.
@@ -29,7 +31,7 @@ TRANSITION_RIDGE = 0.3  # added to the mean square of each of these in their reg
 # Newton-Schulz steps of each of four square roots: for eigenvalues that differ by factors of up to
 # 1e5, 3e2, 18 and 4.
 ITERATIONS = (20, 14, 11, 10)
-BLOCK_BYTES = 2**19  # of states in float64: what one thread works on stays in its L2 cache
+BLOCK_BYTES = 2**20  # of components in float64: what one thread works on stays near its L2 cache
 
 
 def state_statistics(states: list[Tensor], lengths: Tensor | None) -> Tensor:
@@ -202,32 +204,46 @@ class StateCovariance(nn.Module):
         needs_gradient = torch.is_grad_enabled() and states.requires_grad
         recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
         if needs_gradient or recorded or states.device.type != "cpu":
-            return self._features(states, lengths, logarithm)
+            components = self.components.double()
+            x = states.double() @ components - self.center.double() @ components  # (T, B, N)
+            return self._features(x, lengths, logarithm)
+        x = self._project(states.detach())
         # Not by the number of threads: rounding would depend on it.
-        step = max(1, BLOCK_BYTES // (8 * len(states) * states.shape[2]))
-        blocks = states.split(step, dim=1)
+        step = max(1, BLOCK_BYTES // (8 * max(1, len(x)) * self.n_components))
+        blocks = x.split(step, dim=1)
         by_block = [None] * len(blocks) if lengths is None else lengths.split(step)
         with parallel_map(len(blocks)) as each:
             return torch.cat(list(each(self._block, blocks, by_block)))
 
     @torch.no_grad()
-    def _block(self, states: Tensor, lengths: Tensor | None) -> Tensor:
+    def _project(self, states: Tensor) -> Tensor:
+        """Return the components of states (T, B, S) on the CPU: (T, B, N).
+
+        By the kernels, in the precision of the states: a row's result does not depend on the rows
+        beside it, as that of a BLAS does.
+        """
+        if not uses_kernels():
+            centered = states.double() - self.center.double()
+            return centered @ self.components.double()
+        return project(states, self.center, self.components)
+
+    @torch.no_grad()
+    def _block(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """Compute the features of a few sequences in the calling thread alone."""
         with torch_threads(1):
             if lengths is not None:
-                states = states[: int(lengths.max())]
-            return self._features(states, lengths, logarithm_by_eigenvalues)
+                x = x[: int(lengths.max())]
+            return self._features(x, lengths, logarithm_by_eigenvalues)
 
     def _features(
-        self, states: Tensor, lengths: Tensor | None, logarithm: Callable[[Tensor], Tensor]
+        self, x: Tensor, lengths: Tensor | None, logarithm: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        # In float64: the logarithm amplifies rounding, which depends on the size of a batch.
-        components = self.components.double()
-        x = states.double() @ components - self.center.double() @ components  # (T, B, N)
+        """Compute the features from components of states, of shape (T, B, N)."""
         n_steps = torch.tensor(len(x)) if lengths is None else lengths
         n_steps = n_steps.to(x.device)[..., None, None]  # (1, 1) or (B, 1, 1)
-        x = x.transpose(0, 1)  # (B, T, N)
-        real = None if lengths is None else step_mask(states, lengths).transpose(0, 1)
+        real = None if lengths is None else step_mask(x, lengths).transpose(0, 1)
+        # In float64: the logarithm amplifies rounding, which depends on the size of a batch.
+        x = x.transpose(0, 1).to(torch.float64, memory_format=torch.contiguous_format)  # (B, T, N)
         x = x if real is None else x * real
         mean = x.sum(dim=1, keepdim=True) / n_steps  # (B, 1, N)
         deviation = x - mean if real is None else (x - mean) * real

@@ -102,8 +102,7 @@ class Reservoir(nn.Module):
         -------
         Tensor of shape (n_frames, n_sequences, n_directions * n_units)
         """
-        states, _ = self.recurrent(x, lengths)
-        return torch.cat(states[self.sizes.n_layers - 1 :: self.sizes.n_layers], dim=2)
+        return self.recurrent.top_states(x, lengths)
 
     def moments(self, states: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Sum what `covariance` is fitted to, see :func:`~skaudeep.nn.pooling.moments`."""

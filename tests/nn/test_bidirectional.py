@@ -90,3 +90,16 @@ def test_fixed_point_iteration_converges_and_keeps_unmasked_frames():
     torch.testing.assert_close(half, torch.ones(3, 2, 1), atol=2e-3, rtol=0)
     kept = fixed_point(lambda x: x + 1, torch.zeros(3, 2, 1), torch.zeros(3, 2, dtype=torch.bool))
     assert not kept.any()
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_top_states_are_those_of_the_top_layers_with_and_without_gradients(bidirectional):
+    encoder = EncoderStack(3, 4, n_layers=2, cell="gru", bidirectional=bidirectional, dropout=0.0)
+    x, lengths = draw(6, 3, 3), torch.tensor([6, 2, 4])
+    x = x.masked_fill(torch.arange(6)[:, None, None] >= lengths[:, None], 0)
+    expected = torch.cat(encoder(x, lengths)[0][1::2], dim=2)
+    with_gradients = encoder.top_states(x, lengths)
+    assert with_gradients.requires_grad
+    torch.testing.assert_close(with_gradients, expected, rtol=0, atol=0)
+    with torch.inference_mode():
+        torch.testing.assert_close(encoder.top_states(x, lengths), expected, rtol=0, atol=1e-6)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -19,8 +20,6 @@ from torch.autograd.function import once_differentiable
 from skaudeep.nn.backends.buffers import empty
 from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.parallel import array, share
-
-CHUNK_FRAMES = 8  # frames at a time without a backward pass: their gates stay in the L2 cache
 
 
 def run_layer(
@@ -79,6 +78,90 @@ def run_layer(
         keep = torch.is_grad_enabled()  # not to be asked inside a Function
         initial, lengths = initial.to(weight_hh.dtype), lengths.to(torch.int64)
         return _Layer.apply(cell, x, initial, *weights, lengths, bf16, keep)
+
+
+def run_top(
+    cell: str, x: Tensor, stacks: Sequence[Sequence[Sequence[Tensor]]], lengths: Tensor | None
+) -> Tensor:
+    """Run stacks of layers over a batch from zero, without gradients; keep the top layers' states.
+
+    The states are those of `run_layer`, layer by layer, bit for bit. Those below the top are kept
+    for a few frames only, and nothing is reversed or joined in a copy.
+
+    Parameters
+    ----------
+    cell : {"gru", "lstm"}
+        Kind of the layers.
+    x : Tensor of shape (n_frames, n_sequences, n_inputs)
+        Inputs on the CPU.
+    stacks : sequence of 1 or 2 stacks
+        Each a sequence of layers, of the four weights of `run_layer` each. The second stack reads
+        each sequence from its own end.
+    lengths : Tensor of shape (n_sequences,) or None
+        True frames of each sequence; None: all of them.
+
+    Returns
+    -------
+    Tensor of shape (n_frames, n_sequences, n_stacks * n_units)
+        Stacks side by side, all in the order of time; zero at padding.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit each other, or a length lies outside of [0, n_frames].
+    """
+    from skaudeep.nn.backends import kernels
+
+    check_shapes(cell, x, None, stacks[0][0], lengths)
+    n_frames, n_sequences, _ = x.shape
+    if lengths is None:
+        lengths = torch.full((n_sequences,), n_frames)
+    n, dtype = stacks[0][0][1].shape[1], stacks[0][0][1].dtype
+    out = empty(n_frames, n_sequences, len(stacks) * n, dtype=dtype)
+    x, lengths = x.to(dtype).contiguous(), lengths.to(torch.int64).contiguous()
+
+    def packed(matrices: Sequence[Tensor]) -> np.ndarray:
+        return np.stack([kernels.pack(array(matrix)) for matrix in matrices])
+
+    for direction, layers in enumerate(stacks):
+        inputs, states, bias_inputs, bias_states = zip(*layers, strict=True)
+        w_ih = np.concatenate([kernels.pack(array(weight)) for weight in inputs])
+        bias = torch.stack(bias_inputs) + torch.stack(bias_states)
+        place = [direction == 1, out, direction * n]
+        if cell == "gru":
+            # As in `_Layer`: the bias of n that r multiplies stays with its product.
+            bias[:, 2 * n :] = torch.stack(bias_inputs)[:, 2 * n :]
+            term = torch.stack(bias_states)[:, 2 * n :].contiguous()
+            weights = [packed([w[: 2 * n] for w in states]), packed([w[2 * n :] for w in states])]
+            share(kernels.gru_top, [x, lengths, w_ih, *weights, bias, term, *place], n_sequences)
+        else:
+            share(kernels.lstm_top, [x, lengths, w_ih, packed(states), bias, *place], n_sequences)
+    return out
+
+
+def project(states: Tensor, center: Tensor, components: Tensor) -> Tensor:
+    """Compute ``(states - center) @ components`` on the CPU, without gradients.
+
+    A row's bits depend neither on the rows beside it nor on the number of threads.
+
+    Parameters
+    ----------
+    states : Tensor of shape (n_frames, n_sequences, n_states)
+    center : Tensor of shape (n_states,)
+    components : Tensor of shape (n_states, n_components)
+
+    Returns
+    -------
+    Tensor of shape (n_frames, n_sequences, n_components)
+    """
+    from skaudeep.nn.backends import kernels
+
+    dtype = components.dtype
+    out = empty(*states.shape[:2], components.shape[1], dtype=dtype)
+    rows = states.detach().to(dtype).flatten(0, 1).contiguous()
+    w = np.concatenate([kernels.pack(array(part).T) for part in components.split(kernels.PART)])
+    share(kernels.project, [rows, center, w, out.flatten(0, 1)], len(rows))
+    return out
 
 
 def check_shapes(
@@ -169,7 +252,7 @@ class _Layer(torch.autograd.Function):
             packed = [kernels.pack(w)]
             forward = kernels.lstm_forward
         # Without a backward pass gates live for a few frames only, and so in the cache.
-        n_chunk = n_frames if keep or bf16 else min(CHUNK_FRAMES, n_frames)
+        n_chunk = n_frames if keep or bf16 else min(kernels.CHUNK_FRAMES, n_frames)
         gates = empty(n_chunk, n_sequences, len(weight_ih), dtype=dtype)
         if bf16:
             x = x.bfloat16().contiguous()

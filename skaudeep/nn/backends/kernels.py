@@ -39,6 +39,10 @@ TILE_VECTORS = 2  # vectors side by side in a tile
 # Rows and columns of a gradient, its rows far apart in memory, that are copied together.
 SUM_ROWS, SUM_COLUMNS = 256, 128
 BLOCK_ROWS = 32  # sequences that go through time together: their states stay in the L1 cache
+# Frames that go through all layers before the next ones do, without a backward pass: what a layer
+# leaves for the one above stays in the L2 cache. More where there are fewer sequences.
+CHUNK_FRAMES = 8
+PART = 32  # terms that `project` sums at a time
 
 
 class Strided(NamedTuple):
@@ -432,6 +436,129 @@ def lstm_backward(
             c = Strided(gradient, first * n, n, 1)
             a = Strided(to_product, (t * n_sequences + first) * 4 * n, 4 * n, 1)
             _multiply(c, a, last - first, w, n, 4 * n)
+
+
+@compiled
+def gru_top(x, lengths, w_ih, w_gates, w_new, biases, term_biases, backwards, out, at, start, stop):
+    """Run layers of GRU; keep the states of the top one in columns of ``out`` (T, B, N) from `at`.
+
+    ``w_ih`` (1-D), ``w_gates`` and ``w_new`` hold the packed weights layer after layer, ``biases``
+    (L, 3H) and ``term_biases`` (L, H) a row for each. `backwards` reads each sequence from its own
+    end. States below the top are kept for a chunk of frames.
+    """
+    n_layers, n = term_biases.shape
+    depth = x.shape[2]
+    for first in range(start, stop, BLOCK_ROWS):
+        rows = min(first + BLOCK_ROWS, stop) - first
+        own = lengths[first : first + rows]
+        longest = max(own)
+        n_chunk = max(1, min(CHUNK_FRAMES * (BLOCK_ROWS // rows), longest))
+        frames = np.empty((n_chunk, rows, depth), x.dtype)
+        states = np.zeros((n_layers * (n_chunk + 1), rows, n), x.dtype)
+        gates = np.empty((n_chunk, rows, 3 * n), x.dtype)
+        term = np.empty((1, rows, n), x.dtype)
+        for t in range(0, longest, n_chunk):
+            size = min(n_chunk, longest - t)
+            _read(x, frames[:size], own, backwards, t, first)
+            for layer in range(n_layers):
+                base = layer * (n_chunk + 1)
+                if layer == 0:
+                    inputs, w = frames[:size], w_ih[: 3 * n * depth]
+                else:
+                    inputs = states[base - n_chunk : base - n_chunk + size]
+                    w = w_ih[3 * n * (depth + (layer - 1) * n) :]
+                product(inputs, w, biases[layer], gates[:size], 0, rows)
+                to, left = states[base : base + size + 1], own - t
+                w, bias = w_gates[layer], term_biases[layer]
+                gru_forward(gates[:size], w, w_new[layer], bias, to, term, left, 0, rows)
+            top = states[(n_layers - 1) * (n_chunk + 1) + 1 :]
+            _write(top[:size], out, own, backwards, t, first, at)
+            for layer in range(n_layers):
+                base = layer * (n_chunk + 1)
+                states[base] = states[base + size]
+        out[longest:, first : first + rows, at : at + n] = 0
+
+
+@compiled
+def lstm_top(x, lengths, w_ih, w_hh, biases, backwards, out, at, start, stop):
+    """Run layers of LSTM as `gru_top` does those of GRU; ``w_hh`` is packed, layer after layer."""
+    n_layers, n = len(biases), biases.shape[1] // 4
+    depth = x.shape[2]
+    for first in range(start, stop, BLOCK_ROWS):
+        rows = min(first + BLOCK_ROWS, stop) - first
+        own = lengths[first : first + rows]
+        longest = max(own)
+        n_chunk = max(1, min(CHUNK_FRAMES * (BLOCK_ROWS // rows), longest))
+        frames = np.empty((n_chunk, rows, depth), x.dtype)
+        states = np.zeros((n_layers * (n_chunk + 1), rows, n), x.dtype)
+        cells = np.zeros((n_layers * (n_chunk + 1), rows, n), x.dtype)
+        gates = np.empty((n_chunk, rows, 4 * n), x.dtype)
+        for t in range(0, longest, n_chunk):
+            size = min(n_chunk, longest - t)
+            _read(x, frames[:size], own, backwards, t, first)
+            for layer in range(n_layers):
+                base = layer * (n_chunk + 1)
+                if layer == 0:
+                    inputs, w = frames[:size], w_ih[: 4 * n * depth]
+                else:
+                    inputs = states[base - n_chunk : base - n_chunk + size]
+                    w = w_ih[4 * n * (depth + (layer - 1) * n) :]
+                product(inputs, w, biases[layer], gates[:size], 0, rows)
+                to, memory = states[base : base + size + 1], cells[base : base + size + 1]
+                lstm_forward(gates[:size], w_hh[layer], to, memory, own - t, 0, rows)
+            top = states[(n_layers - 1) * (n_chunk + 1) + 1 :]
+            _write(top[:size], out, own, backwards, t, first, at)
+            for layer in range(n_layers):
+                base = layer * (n_chunk + 1)
+                states[base] = states[base + size]
+                cells[base] = cells[base + size]
+        out[longest:, first : first + rows, at : at + n] = 0
+
+
+@compiled
+def _read(x, frames, lengths, backwards, t, first):
+    """Copy the frames of a chunk of a few sequences, in the order in which they are read."""
+    for k in range(len(frames)):
+        for i in range(len(lengths)):
+            step = lengths[i] - 1 - t - k if backwards else t + k
+            if t + k < lengths[i]:
+                frames[k, i] = x[step, first + i]
+            else:
+                frames[k, i] = 0
+
+
+@compiled
+def _write(states, out, lengths, backwards, t, first, at):
+    """Copy states of a chunk to where the frames came from that `_read` has read."""
+    n = states.shape[2]
+    for k in range(len(states)):
+        for i in range(len(lengths)):
+            step = t + k
+            if backwards and step < lengths[i]:
+                step = lengths[i] - 1 - step
+            out[step, first + i, at : at + n] = states[k, i]
+
+
+@compiled
+def project(x, center, w, out, start, stop):
+    """Set rows of ``out`` (M, N) to ``(x - center) @ w``; x is (M, K).
+
+    ``w`` holds rows of the matrix in parts of `PART`, each packed. The center goes first, and sums
+    are of parts, so that rounding stays small.
+    """
+    depth, n_columns = x.shape[1], out.shape[1]
+    centered = np.empty((BLOCK_ROWS, depth), x.dtype)
+    for first in range(start, stop, BLOCK_ROWS):
+        n = min(first + BLOCK_ROWS, stop) - first
+        for i in range(n):
+            values, own = x[first + i], centered[i]
+            for k in range(depth):
+                own[k] = values[k] - center[k]
+        out[first : first + n] = 0
+        c = Strided(out, first * n_columns, n_columns, 1)
+        for k in range(0, depth, PART):
+            a, size = Strided(centered, k, depth, 1), min(PART, depth - k)
+            _multiply(c, a, n, w[k * n_columns :], n_columns, size)
 
 
 @compiled

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from skaudeep.nn.backends.cpu import drop, run_layer
+from skaudeep.nn.backends.cpu import drop, project, run_layer, run_top
 from skaudeep.nn.counter_rng import CounterRNG
+from skaudeep.nn.stack import reverse_time
 
 kernels = pytest.importorskip("skaudeep.nn.backends.kernels", exc_type=ImportError)
 
@@ -176,6 +177,71 @@ def test_run_layer_keeps_nan_and_saturates_at_large_values(cell):
     assert outputs[:, 0].isnan().all()
     assert outputs[:, 1:].isfinite().all()
     assert outputs[:, 1:].abs().max() <= 1
+
+
+def stacks_of(cell, n_inputs, n_units, n_layers):
+    """Weights of two stacks of layers, which differ."""
+    sizes = [n_inputs] + [n_units] * (n_layers - 1)
+    layers = [list(layer(cell, size, n_units, 1)[0].parameters()) for size in sizes]
+    return [layers, [[0.9 * weight for weight in weights] for weights in layers]]
+
+
+def layer_by_layer(cell, x, stacks, lengths):
+    """States of the top layers of stacks, by way of those of all layers."""
+    tops = []
+    for direction, layers in enumerate(stacks):
+        top = reverse_time(x, lengths) if direction else x
+        for weights in layers:
+            top, _ = run_layer(cell, top, None, weights, lengths)
+        tops.append(reverse_time(top, lengths) if direction else top)
+    return torch.cat(tops, dim=2)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize(
+    ("n_frames", "n_sequences", "n_units", "n_layers"),
+    [(19, 5, 7, 3), (20, 70, 32, 1), (300, 1, 8, 2), (3, 33, 16, 2)],
+)
+@torch.no_grad()
+def test_run_top_has_the_bits_of_the_layers_one_by_one(
+    cell, n_frames, n_sequences, n_units, n_layers
+):
+    x, stacks = frames(n_frames, n_sequences, 5), stacks_of(cell, 5, n_units, n_layers)
+    some = torch.arange(n_sequences) % (n_frames - 1)  # one has no frame at all, none has all
+    for lengths in (None, some):
+        if lengths is not None:
+            x = x.masked_fill(torch.arange(n_frames)[:, None, None] >= lengths[:, None], 0)
+        expected = layer_by_layer(cell, x, stacks, lengths)
+        assert torch.equal(run_top(cell, x, stacks, lengths), expected)
+        first = run_top(cell, x, stacks[:1], lengths)
+        assert torch.equal(first, expected[:, :, :n_units])
+
+
+@torch.no_grad()
+def test_run_top_of_no_sequence_and_of_no_frame_is_empty():
+    stacks = stacks_of("gru", 3, 4, 2)
+    assert run_top("gru", torch.zeros(5, 0, 3), stacks, None).shape == (5, 0, 8)
+    assert run_top("gru", torch.zeros(0, 2, 3), stacks, None).shape == (0, 2, 8)
+
+
+@torch.no_grad()
+def test_run_top_compares_shapes():
+    with pytest.raises(ValueError, match="Got x of shape"):
+        run_top("gru", torch.zeros(5, 2, 4), stacks_of("gru", 3, 4, 2), None)
+
+
+@pytest.mark.parametrize(("n_states", "n_components"), [(512, 64), (37, 20), (8, 8), (1, 1)])
+@torch.no_grad()
+def test_project_is_the_product_in_float64_and_has_bits_that_depend_on_no_other_row(
+    n_states, n_components
+):
+    states = torch.tanh(frames(9, 5, n_states))
+    center, components = frames(1, 1, n_states)[0, 0], frames(1, n_states, n_components)[0]
+    ours = project(states, center, components)
+    exact = (states.double() - center.double()) @ components.double()
+    assert (ours - exact).abs().max() <= 1e-6 * n_states**0.5
+    alone = project(states[4:6, 3:4].contiguous(), center, components)
+    assert torch.equal(alone, ours[4:6, 3:4])
 
 
 def test_the_exponential_of_the_kernels_is_exact_to_float32():
