@@ -69,6 +69,28 @@ def check_readable(path: Path, expected: str) -> None:
         )
 
 
+@contextmanager
+def memory_for(path: Path) -> Iterator[None]:
+    """Name the file in a MemoryError that its content causes.
+
+    Examples
+    --------
+    >>> with memory_for(Path("a.csv")):
+    ...     raise MemoryError
+    Traceback (most recent call last):
+    ...
+    MemoryError: a.csv: does not fit into memory, or states more than there is. Divide it.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        if path.name in str(error):
+            raise
+        raise MemoryError(
+            f"{path}: does not fit into memory, or states more than there is. Divide it."
+        ) from error
+
+
 def check_writable(path: Path) -> Path:
     """Return the file that a path names, links followed; refuse what cannot be written.
 

@@ -6,21 +6,18 @@ import hashlib
 import io
 import math
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: two writers are not detected there
-    fcntl = None
+from skaudeep._files import try_lock
+from skaudeep._texts import printable
 
 BLOCK = 2**20  # bytes read at once
 
@@ -61,7 +58,10 @@ class Journal:
     ValueError
         If the file belongs to another task, or is no journal.
     BlockingIOError
-        If another process is writing to it.
+        If another process is writing to it. Where the file system has no locks, that shows when
+        the next rows are appended.
+    OSError
+        If the path is that of a link, a folder, a pipe or a device.
 
     Examples
     --------
@@ -87,12 +87,8 @@ class Journal:
         self._head = self._MAGIC + hashlib.sha256(task.encode("utf-8", "surrogateescape")).digest()
 
     def __enter__(self) -> Self:
-        # Neither "w" nor "r+": the file may or may not exist, and its content must be kept.
-        # Unbuffered, so that appended rows survive this process.
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-        self._file = os.fdopen(handle, "r+b", buffering=0)
+        self._open_and_lock()
         try:
-            self._lock()
             self._read_or_create()
         except BaseException:
             self._file.close()
@@ -102,18 +98,33 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until closed, or killed
-        except BlockingIOError:
-            raise BlockingIOError(
-                f"{self.path}: another process is writing to it. Wait until it has ended, or "
-                "choose another path."
-            ) from None
-        except OSError:
-            return  # a network folder without locks
+    def _open_and_lock(self) -> None:
+        while True:
+            if os.path.lexists(self.path) and not stat.S_ISREG(os.lstat(self.path).st_mode):
+                raise OSError(
+                    f"{printable(self.path)}: is a link, a folder, a pipe or a device, expected "
+                    "the rows of "
+                    "an interrupted extraction, or nothing. Delete it, or choose another path."
+                )
+            # Neither "w" nor "r+": the file may or may not exist, and its content must be kept.
+            # Unbuffered, so that appended rows survive this process.
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            self._file = os.fdopen(handle, "r+b", buffering=0)
+            if try_lock(self._file) is False:
+                self._file.close()
+                raise self._in_use()
+            try:
+                if os.path.samestat(os.stat(self.path), os.fstat(handle)):
+                    return
+            except FileNotFoundError:
+                pass
+            self._file.close()  # another process has finished and deleted it before it was locked
+
+    def _in_use(self) -> BlockingIOError:
+        return BlockingIOError(
+            f"{printable(self.path)}: another process is writing to it. Wait until it has ended, "
+            "or choose another path."
+        )
 
     def _read_or_create(self) -> None:
         size = os.fstat(self._file.fileno()).st_size
@@ -125,8 +136,8 @@ class Journal:
             if not head.startswith(self._MAGIC):
                 kind = "is no journal of this version"
             raise ValueError(
-                f"{self.path}: {kind}, so that it cannot be continued. Delete it to start again, "
-                "or choose another path."
+                f"{printable(self.path)}: {kind}, so that it cannot be continued. Delete it to "
+                "start again, or choose another path."
             )
         if size < len(self._head):
             self._write(0, self._head)
@@ -140,7 +151,7 @@ class Journal:
             self._file.seek(self._end)
             head = self._file.read(_RECORD.size)
             row, _, _, *shape, checksum = _RECORD.unpack(head)
-            if not 0 <= row < len(self.done) or min(shape) < 0:
+            if not 0 <= row < len(self.done) or shape[0] < 0 or min(shape[1:]) < 1:
                 break
             n_bytes = 4 * math.prod(shape if shape[0] else shape[1:])
             if self._end + _RECORD.size + n_bytes > size:
@@ -167,9 +178,13 @@ class Journal:
 
         Raises
         ------
+        BlockingIOError
+            If another process has written to the file, where the file system has no locks.
         OSError
             If the disk is full. Rows that were written completely are kept.
         """
+        if os.fstat(self._file.fileno()).st_size != self._end:
+            raise self._in_use()
         try:
             self._write(self._end, b"".join(records))
         except OSError:  # write as many as fit

@@ -12,7 +12,9 @@ from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
 
 from skaudeep._padding import pad
-from skaudeep._warnings import find_stack_level, printable
+from skaudeep._parallel import parallel_threads
+from skaudeep._texts import printable
+from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import Signal, extract_clip_views
 from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
@@ -97,7 +99,7 @@ def _in_batches(clips: list[Clip], n_jobs: int | None) -> tuple[list[list[Clip]]
     batches = [clips[i : i + size] for i in range(0, len(clips), size)]
     # Decoding, FFT and matrix products release the GIL, so threads are enough; an outer
     # joblib.parallel_config may choose another backend.
-    return batches, Parallel(n_jobs=n_jobs, prefer="threads")
+    return batches, parallel_threads(n_jobs)
 
 
 def _read_headers(batches: list[list[Clip]], parallel: Parallel) -> list[float | AudioError]:

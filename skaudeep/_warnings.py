@@ -1,4 +1,4 @@
-"""What warnings and other messages share: the line they point at, and foreign text in them."""
+"""Where a warning points: at the line of the user's code that led to it."""
 
 from __future__ import annotations
 
@@ -42,32 +42,3 @@ def find_stack_level() -> int:
         frame = frame.f_back
         level += 1
     return level
-
-
-def printable(text: object) -> str:
-    """Return a text that somebody else wrote, in a form that a terminal only displays.
-
-    Names of files, cells of tables and messages of libraries may hold escape sequences, which
-    change what a terminal shows or does, line breaks, which forge lines of a report, or marks that
-    reverse the direction of writing. Every message and table shows such a text either by `repr`,
-    as in `f"{name!r}"`, or through this function.
-
-    Parameters
-    ----------
-    text : object
-        The text, or what its `str` is.
-
-    Returns
-    -------
-    str
-        The text as it is where all of it is printable, else as a literal of Python, in quotes.
-
-    Examples
-    --------
-    >>> printable("bark.wav")
-    'bark.wav'
-    >>> print(printable("bark\\a.wav"))
-    'bark\\x07.wav'
-    """
-    text = str(text)
-    return text if text.isprintable() else repr(text)

@@ -8,7 +8,6 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from skaudeep._files import check_compression, check_writable
 from skaudeep._journal import Journal, record
 from skaudeep._padding import pad
+from skaudeep._texts import SMALL_TEXT
 from skaudeep._version import __version__
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import extract_clip_views
@@ -55,7 +55,8 @@ def extract_to_netcdf(
     `<path>.partial`, next to the file: if the extraction is interrupted, at any moment and in any
     way, the same call continues where it stopped, with the same result as an uninterrupted call;
     clips whose files have changed since are extracted again. The file itself appears when it is
-    complete. Until then the disk holds the spectrograms at most twice.
+    complete. Until then the disk holds the spectrograms at most twice. An extraction that was
+    killed leaves `<path>.partial` for the next call; delete it if there will be none.
 
     Parameters
     ----------
@@ -88,12 +89,15 @@ def extract_to_netcdf(
     FileNotFoundError, IsADirectoryError
         If the folder of `path` does not exist, or `path` is a folder.
     OSError
-        If the disk is full. Finished clips are kept.
+        If the disk is full, or `path` or `<path>.partial` is a pipe or a device. Finished clips are
+        kept.
 
     Warns
     -----
     AudioWarning
         If clips cannot be read, and if clips are silent.
+    RuntimeWarning
+        If no worker processes can be started. This process extracts all clips then.
 
     See Also
     --------
@@ -118,10 +122,10 @@ def extract_to_netcdf(
     if not isinstance(extractor, SpectrogramExtractor):
         raise TypeError(f"Got extractor={extractor!r}, expected a SpectrogramExtractor.")
     extractor._check_as_fitted()
-    file = Path(path).expanduser()
     check_compression(compression)  # before hours of work
-    check_writable(file)
-    with _start_workers(effective_n_jobs(extractor.n_jobs) - 1) as workers:
+    file = check_writable(Path(path).expanduser())
+    workers = _start_workers(effective_n_jobs(extractor.n_jobs) - 1)
+    with workers.executor:
         from skaudeep.formats.layout import complete_bunch, dims_of_instances
         from skaudeep.formats.netcdf import count_frames, load_netcdf, write_rows
 
@@ -136,7 +140,10 @@ def extract_to_netcdf(
         with Journal(file.with_name(file.name + ".partial"), task, len(clips)) as journal:
             errors = _extract(clips, extractor, journal, workers)
             workers.executor.shutdown(wait=False)  # they end while this process writes
-            bunch.errors = np.array([str(errors.get(row, "")) for row in range(len(clips))])
+            # Cut, as a long one takes as much memory in each row.
+            bunch.errors = np.array(
+                [str(errors.get(row, ""))[:SMALL_TEXT] for row in range(len(clips))]
+            )
             item = tuple(journal.shapes.max(axis=0).tolist())
             chunked = item[0] > 0
             item = item if chunked else item[1:]
@@ -255,15 +262,34 @@ class Workers(NamedTuple):
     executor: Executor
 
 
-@contextmanager
-def _start_workers(n: int) -> Iterator[Workers]:
+def _start_workers(n: int) -> Workers:
     """Start processes, which import their modules while this one prepares the work."""
-    # Processes, not threads: short clips spend half their time in Python.
+    executor: Executor | None = None
+    if n:
+        try:
+            executor = _start_processes(n)
+        except OSError as error:  # a full or missing /dev/shm, too many processes or open files
+            warnings.warn(
+                f"No worker processes could be started ({error}), so that this process extracts "
+                "alone, which takes longer. Free space in /dev/shm, raise the limits of your "
+                "account, or set n_jobs=1.",
+                RuntimeWarning,
+                stacklevel=find_stack_level(),
+            )
     # Without workers, a thread pool that starts no thread.
-    with ProcessPoolExecutor(n, env=NO_THREADS) if n else ThreadPoolExecutor() as executor:
+    return Workers(n if executor else 0, executor or ThreadPoolExecutor())
+
+
+def _start_processes(n: int) -> Executor:
+    # Processes, not threads: short clips spend half their time in Python.
+    executor = ProcessPoolExecutor(n, env=NO_THREADS)
+    try:
         for _ in range(n):
             executor.submit(_extract_batch, [], [], {})
-        yield Workers(n, executor)
+    except BaseException:
+        executor.shutdown(wait=False, kill_workers=True)
+        raise
+    return executor
 
 
 def _run_tasks(tasks: Iterable[tuple[Any, ...]], workers: Workers) -> Iterator[Result]:

@@ -29,8 +29,9 @@ LAYERS = [
     ["training"],
     ["nn"],
     ["audio"],
-    ["_base", "_journal", "_files", "_padding"],
-    ["_version", "_warnings"],
+    ["_base", "_journal", "_padding", "_parallel"],
+    ["_files"],
+    ["_version", "_warnings", "_texts"],
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Never
 
 import netCDF4
 import numpy as np
@@ -351,6 +353,47 @@ def test_extraction_does_not_disturb_joblib_workers(tmp_path: Path, files: Bunch
     # To joblib its workers leak if a later test has them load torch; its warning of it, an error
     # here, would end the thread that all wait for.
     get_reusable_executor().shutdown()
+
+
+@pytest.mark.parametrize("moment", ["starting", "submitting"])
+def test_extraction_goes_on_alone_where_no_worker_can_be_started(
+    tmp_path: Path, sounds: Bunch, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, n: int, env: dict[str, str]):
+            if moment == "starting":
+                raise OSError(28, "No space left on device")  # as where /dev/shm is full
+            super().__init__(n)
+
+        def submit(self, *_: object) -> Never:
+            raise OSError(28, "No space left on device")
+
+        def shutdown(self, wait: bool = True, kill_workers: bool = False) -> None:
+            super().shutdown(wait)
+
+    monkeypatch.setattr(extraction, "ProcessPoolExecutor", Pool)
+    extractor = SpectrogramExtractor(n_mels=20, sampling_rate=16000, n_jobs=2)
+    with pytest.warns(RuntimeWarning, match="No space left.*/dev/shm") as caught:
+        stored = extract_to_netcdf(sounds, extractor, tmp_path / "a.nc")
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(np.asarray(stored.data), EXTRACTOR.transform(sounds.data))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and pipes")
+def test_extraction_refuses_pipes_and_follows_links(tmp_path: Path, sounds: Bunch):
+    os.mkfifo(tmp_path / "pipe.nc")
+    with pytest.raises(OSError, match=r"pipe\.nc', which is a named pipe"):
+        extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "pipe.nc")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "latest.nc").symlink_to("folder/a.nc")
+    partial = tmp_path / "folder" / "a.nc.partial"  # where the other name finds it as well
+    os.mkfifo(partial)
+    with pytest.raises(OSError, match=r"a\.nc\.partial: is a link, a folder, a pipe"):
+        extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "latest.nc")
+    partial.unlink()
+    extract_to_netcdf(sounds, EXTRACTOR, tmp_path / "latest.nc")
+    assert (tmp_path / "latest.nc").is_symlink()
+    assert names_in(tmp_path / "folder") == ["a.nc"]
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 import skaudeep
-from skaudeep import BandStatistics, SpectrogramExtractor
-from skaudeep._warnings import printable
+from skaudeep import BandStatistics, ReservoirFeatures, SpectrogramExtractor
+from skaudeep._texts import printable
 from skaudeep.audio.errors import AudioError
 from skaudeep.datasets import (
     add_folds,
@@ -41,7 +41,7 @@ from skaudeep.datasets import (
 )
 from skaudeep.datasets.archives import unpack
 from skaudeep.evaluation import evaluate
-from skaudeep.formats import load_arff, load_csv, save_arff, save_csv
+from skaudeep.formats import load_arff, load_csv
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="other systems refuse such names")
 
@@ -191,6 +191,65 @@ def test_readers_of_folders_show_names_escaped(tmp_path):
         )
 
 
+def test_tables_of_clips_show_cells_and_names_escaped(tmp_path):
+    name = f"{TEXT}.wav"
+    clips = ["a.wav", "b.wav", "c.wav"]
+    for clip in clips:
+        touch(tmp_path / clip)
+    quoted = '"' + TEXT + '"'
+    path = touch(tmp_path / f"table{NAME}.csv", f"file,{quoted},x\na.wav,1,1\nb.wav,{quoted},1\n")
+    lists = touch(tmp_path / f"lists{NAME}.csv", f'file,who\na.wav,x\n"{name}",y\n')
+    twice = touch(tmp_path / "twice.csv", f"file,fold\na.wav,{quoted}\nb.wav,{quoted}\n")
+    damaged = touch(tmp_path / f"damaged{NAME}.csv", 'file,who\n"a.wav,x\n\udcff')
+    ragged = touch(tmp_path / f"ragged{NAME}.csv", "file,who\na.wav,x,y,z\n")
+    check(
+        lambda: load_table(path, path="file", target=None, groups="x"),
+        lambda: load_table(path, path="file", target="nothing"),
+        lambda: load_table(path, path="file", target=TEXT, task="regression"),
+        lambda: load_table(path, path="file", partition=TEXT),
+        lambda: load_table(lists, path="file"),
+        lambda: load_table(twice, path="file", fold="fold"),
+        lambda: load_table(damaged, path="file"),
+        lambda: load_table(ragged, path="file"),
+        lambda: load_table(tmp_path / f"none{NAME}.csv", path="file"),
+        lambda: load_index(
+            pd.MultiIndex.from_tuples([(name, 1.0, 0.5)], names=["file", "start", "end"]),
+            root=tmp_path,
+        ),
+    )
+
+
+def test_readers_of_corpora_show_cells_and_names_escaped(tmp_path):
+    esc = tmp_path / f"esc{NAME}"
+    header = "filename,fold,target,category,esc10,src_file,take\n"
+    touch(esc / "meta/esc50.csv", f'{header}"{TEXT}.wav",1,0,dog,True,7,A\n')
+    urban = tmp_path / f"urban{NAME}"
+    header = "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
+    touch(urban / "metadata/UrbanSound8K.csv", f'{header}"{TEXT}",1,0,1,1,"{TEXT}",3,dog\n')
+    scenes = tmp_path / f"scenes{NAME}"
+    touch(scenes / "meta.txt", "audio/a.wav\tbeach\tb020\naudio/a.wav\tbeach\tb020\n")
+    (scenes / "evaluation_setup").mkdir()
+    events = tmp_path / f"events{NAME}"
+    touch(events / "metadata/train/weak.csv", "filename\tevent_labels\nYa.wav\tDog\n")
+    touch(events / f"metadata/{NAME}/{NAME}.csv", "filename\tevent_labels\nYa.wav\tDog\n")
+    (events / "audio/train").mkdir(parents=True)
+    bad = tmp_path / f"bad{NAME}"
+    touch(bad / "metadata/train/weak.csv", "filename\tevent_labels\nYa.wav\tDog\n")
+    touch(bad / f"metadata/train/{NAME}.csv", "filename\tevent_labels\n\x1b\udcff\tDog\t\t\n")
+    (bad / "audio/train").mkdir(parents=True)
+    compare = tmp_path / f"compare{NAME}"
+    touch(compare / "lab/labels.csv", f'file_name,label\n"train_{TEXT}.wav",x\ntest_1.wav,?\n')
+    (compare / "wav").mkdir()
+    check(
+        lambda: load_esc(esc),
+        lambda: load_urbansound8k(urban),
+        lambda: load_dcase(scenes),
+        lambda: load_dcase(events),
+        lambda: load_dcase(bad),
+        lambda: load_compare(compare),
+    )
+
+
 def test_printed_tables_show_names_and_classes_escaped(tmp_path):
     bunch = hostile_bunch()
     bunch.sampling_rate = RATE
@@ -231,6 +290,7 @@ def test_faults_of_data_sets_show_names_groups_and_classes_escaped():
         lambda: broken(target=np.full(12, 7)),
         lambda: broken(partition=np.array([TEXT] * 12)),
         lambda: broken(filenames=np.array([TEXT] * 12)),
+        lambda: hostile_bunch(folds=np.ones((12, 1)), fold_names=[TEXT]),
         lambda: hostile_bunch(partition=[TEXT] * 12),
         lambda: concatenate([hostile_bunch(), hostile_bunch()]),
         lambda: add_folds(hostile_bunch(target=[0] * 11 + [1])),
@@ -251,6 +311,43 @@ def test_evaluations_show_classes_groups_and_clips_escaped():
         lambda: evaluate(classifier, alone, cv=[(range(8), range(8, 12))], controls=False),
         printed=True,
     )
+
+
+def test_data_sets_and_models_show_the_names_of_files_escaped(tmp_path):
+    folder = tmp_path / NAME
+    folder.mkdir()
+    model = folder / "model.skaudeep"
+    skaudeep.save(StandardScaler().fit(np.eye(3)), model)
+    bunch = make_bunch(np.eye(3, dtype=np.float32), ["a", "b", "c"])
+    stored = tmp_path / "good.nc"
+    skaudeep.save_netcdf(bunch, stored)
+    for suffix, load in {
+        ".skaudeep": skaudeep.load,
+        ".nc": skaudeep.load_netcdf,
+        ".csv": load_csv,
+        ".arff": load_arff,
+    }.items():
+        for text in ("", "no data set\n1,2\n,,,,\n", "filename,chunk_nr,feature_0\na,7,x\n"):
+            touch(folder / f"x{suffix}", text)
+            check(lambda load=load, suffix=suffix: load(folder / f"x{suffix}"))
+        check(lambda load=load, suffix=suffix: load(folder / f"none{suffix}"))
+    os.truncate(model, model.stat().st_size - 1)
+    shutil.copy(stored, folder / "cut.nc")
+    os.truncate(folder / "cut.nc", stored.stat().st_size // 2)
+    missing = folder / "none" / "x"
+    check(
+        lambda: skaudeep.load(model),
+        lambda: skaudeep.load_netcdf(folder / "cut.nc"),
+        lambda: skaudeep.load_netcdf(folder / "cut.nc", verify=False),
+        lambda: skaudeep.save(StandardScaler(), missing),
+        lambda: skaudeep.save_netcdf(bunch, missing),
+        lambda: skaudeep.save(StandardScaler(), folder),
+        lambda: extract([write(tmp_path / "a.wav")], EXTRACTOR, missing),
+    )
+
+
+def test_words_of_torch_about_a_device_are_shown_escaped():
+    check(lambda: ReservoirFeatures(4, device=TEXT).fit(np.zeros((2, 5, 3), np.float32)))
 
 
 def test_archives_show_the_names_of_members_escaped(tmp_path):

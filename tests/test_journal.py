@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skaudeep import _journal
 from skaudeep._journal import Journal, record
+
+ROW = np.ones((2, 3), np.float32)
 
 
 @settings(deadline=None, max_examples=100)
@@ -101,3 +106,76 @@ def test_journal_returns_the_last_record_of_a_row(tmp_path: Path):
     with Journal(tmp_path / "journal", "task", 1) as journal:
         assert (journal.fingerprints[0], journal.rates[0]) == (-8, 16000)
         np.testing.assert_array_equal(journal.read([0])[0], second)
+
+
+def test_journal_has_one_writer_at_a_time(tmp_path: Path):
+    with Journal(tmp_path / "journal", "task", 1) as journal:
+        with (
+            pytest.raises(BlockingIOError, match="another process"),
+            Journal(tmp_path / "journal", "task", 1),
+        ):
+            pass
+        journal.append([record(0, ROW, 8000.0)])
+    with Journal(tmp_path / "journal", "task", 1) as journal:
+        assert journal.done.all()
+
+
+def test_journal_notices_a_second_writer_where_files_have_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_journal, "try_lock", lambda file: None)
+    with (
+        Journal(tmp_path / "journal", "task", 4) as first,
+        Journal(tmp_path / "journal", "task", 4) as second,
+    ):
+        first.append([record(0, ROW, 8000.0)])
+        with pytest.raises(BlockingIOError, match="another process"):
+            second.append([record(1, ROW, 8000.0)])
+        first.append([record(2, ROW, 8000.0)])
+    with Journal(tmp_path / "journal", "task", 4) as journal:
+        assert journal.done.tolist() == [True, False, True, False]
+
+
+def test_journal_that_was_deleted_before_it_was_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, lock, calls = tmp_path / "journal", _journal.try_lock, []
+
+    def late(file: object) -> bool | None:
+        if not calls:  # the process that had it finishes between open and lock
+            path.unlink()
+        calls.append(file)
+        return lock(file)
+
+    monkeypatch.setattr(_journal, "try_lock", late)
+    with Journal(path, "task", 1) as journal:
+        journal.append([record(0, ROW, 8000.0)])
+        assert path.exists()
+    assert len(calls) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and pipes")
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_journal_refuses_what_is_no_regular_file(tmp_path: Path, kind: str):
+    path = tmp_path / "journal"
+    (tmp_path / "theirs").touch()
+    {"link": lambda: path.symlink_to("theirs"), "folder": path.mkdir}.get(
+        kind, lambda: os.mkfifo(path)
+    )()
+    with pytest.raises(OSError, match="journal: is a link, a folder"), Journal(path, "task", 1):
+        pass
+    assert (tmp_path / "theirs").stat().st_size == 0
+
+
+@pytest.mark.parametrize("shape", [(2**40, 0, 3), (0, 2**40, 0)])
+def test_journal_drops_rows_of_shapes_that_the_file_does_not_hold(
+    tmp_path: Path, shape: tuple[int, ...]
+):
+    with Journal(tmp_path / "journal", "task", 1):
+        pass
+    head = _journal._RECORD.pack(0, 8000.0, 0, *shape, 0)[:-4]
+    with open(tmp_path / "journal", "ab") as file:
+        file.write(head + zlib.crc32(head).to_bytes(4, "little"))
+    with Journal(tmp_path / "journal", "task", 1) as journal:
+        assert not journal.done.any()
+        assert not journal.shapes.any()

@@ -1,5 +1,6 @@
 """The extractor with known answers: tones, levels, chunks, faults, and auDeep's own output."""
 
+import os
 import pickle
 import warnings
 from pathlib import Path
@@ -479,6 +480,63 @@ def test_extract_views_reports_a_clip_that_fails_for_one_extractor():
 
 
 # --- manners
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("duration", {"duration": 1e12}),
+        ("duration", {"duration": 1e300, "align": "center"}),
+        ("n_chunks", {"chunk_duration": 0.1, "n_chunks": 10**9}),
+        ("n_chunks", {"chunk_duration": 0.1, "n_chunks": 10**30}),
+        ("chunk_duration", {"chunk_duration": 1e12}),
+        ("window_duration", {"window_duration": 1e12, "hop_duration": 0.01}),
+        ("window_duration", {"window_duration": 1e300, "adapt": True}),
+        ("hop_duration", {"hop_duration": 1e12, "adapt": True}),
+    ],
+)
+def test_a_length_that_no_recording_has_is_refused_by_the_name_of_its_parameter(name, parameters):
+    extractor = SpectrogramExtractor(sampling_rate=RATE, n_mels=8, **parameters)
+    with pytest.raises(ValueError, match=f"{name}.* of 1e.* s is more than .* which no file holds"):
+        extractor.transform([noise()])
+
+
+def test_a_clip_that_does_not_fit_into_memory_is_named_with_the_parameters(monkeypatch):
+    def full(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(skaudeep.audio.chain, "pad_or_cut", full)
+    extractor = SpectrogramExtractor(sampling_rate=RATE, duration=1e5)
+    message = r"clip 0: does not fit into memory with duration=100000.0, align='start'\. Shorten"
+    with pytest.raises(AudioError, match=message):
+        extractor.transform([noise()])
+
+
+@pytest.mark.parametrize("align", ["start", "center"])
+@pytest.mark.parametrize("rate", [None, 16_000])
+def test_a_duration_decodes_no_more_of_a_long_recording(tmp_path, monkeypatch, align, rate):
+    path = tmp_path / "long.wav"
+    n_bytes = 600 * 10**6  # nearly two hours
+    soundfile.write(path, np.zeros(0, np.int16), 44_100, subtype="PCM_16")
+    header = bytearray(path.read_bytes())
+    header[4:8] = (len(header) - 8 + n_bytes).to_bytes(4, "little")
+    header[-4:] = n_bytes.to_bytes(4, "little")
+    path.write_bytes(header)
+    os.truncate(path, len(header) + n_bytes)  # sparse: all zeros, which take no space
+
+    n_decoded = []
+    read = AudioFile.read
+
+    def counted(self, n_samples):
+        samples = read(self, n_samples)
+        n_decoded.append(samples.shape[1])
+        return samples
+
+    monkeypatch.setattr(AudioFile, "read", counted)
+    extractor = SpectrogramExtractor(duration=5.0, align=align, sampling_rate=rate)
+    with pytest.warns(AudioWarning, match="silent"):
+        extractor.transform([path])
+    assert sum(n_decoded) <= 5 * 44_100 + 50_000  # of 300 million
 
 
 def test_the_extractor_clones_pickles_and_needs_no_fit(files):

@@ -18,6 +18,7 @@ from skaudeep.audio.decoding import (
     read_audio,
 )
 from skaudeep.audio.errors import AudioError
+from skaudeep.audio.files import check_length
 from skaudeep.audio.frames import frame_layout
 from skaudeep.audio.spectra import (
     MelNorm,
@@ -73,6 +74,7 @@ def _read_audio(
 def _pad_or_cut(signal: Signal, duration: float | None, align: Align) -> Signal:
     if duration is None:
         return signal
+    check_length("duration", duration, signal.sampling_rate)
     return signal._replace(values=pad_or_cut(*signal, duration, align))
 
 
@@ -176,12 +178,26 @@ def _rescale(
         return signal
     layout = frame_layout(signal.sampling_rate, window_duration, hop_duration, adapt=adapt)
     length = layout.chunk_length(chunk_duration)
+    check_length(
+        "n_chunks * chunk_duration", (n_chunks or 0) * chunk_duration, layout.sampling_rate
+    )
     chunks = split_chunks(signal.values, length, n_chunks)
     shape = (n_chunks or len(chunks), round(length), signal.values.shape[1])
     rows = np.full(shape, np.nan, np.float32)
     for row, chunk in zip(rows, chunks, strict=False):
         row[: len(chunk)] = rescale(chunk) if reference == "chunk" else chunk
     return signal._replace(values=rows)
+
+
+def _too_large(clip: str, parameters: Mapping[str, Any]) -> AudioError:
+    """Return the error about a clip of which a step's result does not fit into memory."""
+    given = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+    return AudioError(
+        clip,
+        f"does not fit into memory with {given}",
+        "Shorten what is extracted of it, or read it in pieces with a (file, start, end) index",
+        "settings",
+    )
 
 
 FRAME_PARAMETERS = ("window_duration", "hop_duration", "adapt")
@@ -251,6 +267,8 @@ def _extract_clip(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[S
                     done[key] = step(value, **parameters)
                 except AudioError as error:
                     done[key] = error.renamed(clip.name)
+                except MemoryError:
+                    done[key] = _too_large(clip.name, parameters)
             value = done[key]
             if isinstance(value, AudioError):
                 if extractor["on_error"] == "raise":

@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skaudeep._warnings import find_stack_level, printable
+from skaudeep._texts import printable
+from skaudeep._warnings import find_stack_level
 from skaudeep.audio.errors import AudioError, AudioWarning
 from skaudeep.audio.files import MAX_CHANNELS, READ, AudioFile, AudioInfo, OnFlaw
 from skaudeep.audio.formats import to_full_scale

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 
 Fault = Literal[
     "missing", "unreadable", "cut short", "wrong header", "not finite", "empty", "settings"

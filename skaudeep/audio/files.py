@@ -26,8 +26,12 @@ SAMPLING_RATES = (1, 10_000_000)
 MAX_CHANNELS = 64
 # The largest length that a FLAC header can hold. libsndfile reports more where it knows none.
 MAX_SAMPLES = 2**36
+# Samples: so many are lost before a fault of a FLAC file, whose own blocks are as large or larger.
+FLAC_BLOCK = 1024
 RESTORE = "Restore it from its source or leave it out"
 READ = 'Restore it from its source, read what is there with on_error="read", or leave it out'
+
+CONVERT = "It is damaged or no audio; convert it again or leave it out"
 
 OnFlaw = Literal["raise", "read"]
 
@@ -82,6 +86,8 @@ class AudioFile:
         check_regular_file(name)
         self.name = name
         self.flaw: Flaw | None = None
+        self._on_error = on_error
+        self._position = 0  # of the next sample; kept for FLAC alone
         self._content: RepairedFile | None = None
         with errors_about(name):
             self._file: soundfile.SoundFile | FfmpegFile
@@ -145,14 +151,40 @@ class AudioFile:
         ndarray of shape (n_channels, n_samples), float32
             The samples.
         """
-        with errors_about(self.name):
+        is_flac = self.info.format == "FLAC"
+        with errors_about(self.name, READ if is_flac else CONVERT):
+            if is_flac and self._on_error == "read":
+                return self._read_until_fault(n_samples)
             return self._file.read(n_samples, dtype="float32", always_2d=True).T
+
+    def _read_until_fault(self, n_samples: int) -> NDArray[np.float32]:
+        """Read in small blocks, up to the first that cannot be decoded, which is lost."""
+        import soundfile
+
+        blocks = [np.zeros((self.info.n_channels, 0), np.float32)]
+        n_read = 0
+        while n_read < n_samples:
+            # In step with the file's own blocks, from wherever the reading started.
+            n_wanted = min(n_samples - n_read, FLAC_BLOCK - self._position % FLAC_BLOCK)
+            try:
+                block = self._file.read(n_wanted, dtype="float32", always_2d=True).T
+            except soundfile.LibsndfileError as error:
+                reason = f"is cut short or damaged: {error.error_string.strip().rstrip('.')}"
+                self.flaw = Flaw(reason, "cut short")
+                break
+            if not block.shape[1]:
+                break
+            blocks.append(block)
+            n_read += block.shape[1]
+            self._position += block.shape[1]
+        return np.concatenate(blocks, axis=1)
 
     def read_range(self, first: int, last: int) -> NDArray[np.float32]:
         """Read the samples from `first` to `last`; `first` is 0 unless :attr:`seeks` holds."""
         with errors_about(self.name):
             if first and not isinstance(self._file, FfmpegFile):
                 self._file.seek(first)
+                self._position = first
         return self.read(last - first)
 
     def close(self) -> None:
@@ -181,7 +213,7 @@ def _open_libsndfile(source: str | bytes | RepairedFile) -> soundfile.SoundFile:
 
 
 @contextmanager
-def errors_about(name: str) -> Iterator[None]:
+def errors_about(name: str, remedy: str = CONVERT) -> Iterator[None]:
     """Turn whatever a decoder raises into an AudioError about the file."""
     import soundfile
 
@@ -191,11 +223,7 @@ def errors_about(name: str) -> Iterator[None]:
         reason = error.error_string.strip().rstrip(".")
         if reason.startswith("File does not exist"):  # of an MP3 without one good frame
             reason = "Format not recognised"
-        raise AudioError(
-            name,
-            f"cannot be decoded ({reason})",
-            "It is damaged or no audio; convert it again or leave it out",
-        ) from error
+        raise AudioError(name, f"cannot be decoded ({reason})", remedy) from error
     except MemoryError as error:
         raise AudioError(
             name,
@@ -242,6 +270,25 @@ def check_facts(name: str, sampling_rate: float, n_channels: int) -> None:
             name,
             f"its header states {n_channels} channels, more than {MAX_CHANNELS}",
             "The header is damaged, or the channels belong into several files: split the file",
+        )
+
+
+def check_length(parameter: str, seconds: float, sampling_rate: float) -> None:
+    """Raise a ValueError if a parameter asks for more samples than any file holds.
+
+    Parameters
+    ----------
+    parameter : str
+        Name of the parameter.
+    seconds : float
+        The length that it asks for.
+    sampling_rate : float
+        Sampling rate in Hz.
+    """
+    if seconds * sampling_rate > MAX_SAMPLES:
+        raise ValueError(
+            f"{parameter} of {seconds:g} s is more than {MAX_SAMPLES} samples at "
+            f"{sampling_rate:.10g} Hz, which no file holds. Give seconds, not samples; shorten it."
         )
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skaudeep.audio.files import check_length
 from skaudeep.audio.spectra import bins_between
 
 # Rate in Hz below which `adapt` lengthens windows, so that they hold as many samples as there: 32
@@ -56,8 +57,9 @@ class FrameLayout(NamedTuple):
         Raises
         ------
         ValueError
-            If a chunk is shorter than a window or a hop.
+            If a chunk is shorter than a window or a hop, or longer than any file.
         """
+        check_length("chunk_duration", chunk_duration, self.sampling_rate)
         longest = max(self.window, self.hop)
         if chunk_duration * self.sampling_rate < longest - 1:  # of `adapt`
             raise ValueError(
@@ -119,8 +121,9 @@ def frame_layout(
     Raises
     ------
     ValueError
-        If a window has fewer than two samples or FFT bins than bands, a hop has no sample, `fmin`
-        or `fmax` lies above half the rate, or no FFT bin between them.
+        If a window or hop is longer than any file, a window has fewer than two samples or FFT bins
+        than bands, a hop has no sample, `fmin` or `fmax` lies above half the rate, or no FFT bin
+        between them.
 
     Examples
     --------
@@ -130,8 +133,11 @@ def frame_layout(
     FrameLayout(sampling_rate=250, window=32, hop=13, n_mels=17, bins=range(0, 17))
     """
     stretch = max(1.0, SLOW_RATE / sampling_rate) if adapt else 1.0
+    hop_in_seconds = hop_seconds(window_duration, hop_duration)
+    check_length("window_duration", window_duration * stretch, sampling_rate)
+    check_length("hop_duration", hop_in_seconds * stretch, sampling_rate)
     window = round(window_duration * stretch * sampling_rate)
-    hop = round(hop_seconds(window_duration, hop_duration) * stretch * sampling_rate)
+    hop = round(hop_in_seconds * stretch * sampling_rate)
     if window < 2 or hop < 1:
         raise ValueError(
             f"window_duration={window_duration} and hop_duration={hop_duration} are {window} and "

@@ -18,7 +18,8 @@ from sklearn.callback import CallbackContext
 
 from skaudeep._base import COUNT, POSITIVE, validate_params
 from skaudeep._files import delete_leftovers
-from skaudeep._warnings import find_stack_level, printable
+from skaudeep._texts import printable
+from skaudeep._warnings import find_stack_level
 from skaudeep.persistence.archive import PersistenceError, load, save
 from skaudeep.training.loop import Training
 
@@ -217,7 +218,8 @@ class _Run:
                 self.training.restore(training, stored.network_.state_dict())
             except (RuntimeError, ValueError) as error:  # torch's, or that of a file made by hand
                 raise ValueError(
-                    f"{printable(path)}: is no state of this training ({error}). Delete it."
+                    f"{printable(path)}: is no state of this training ({printable(error)}). Delete "
+                    "it."
                 ) from error
             return
 

@@ -9,11 +9,9 @@ import io
 import lzma
 import os
 import re
-import shutil
 import stat
 import struct
 import tarfile
-import tempfile
 import unicodedata
 import zipfile
 import zlib
@@ -21,7 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from skaudeep._warnings import printable
+from skaudeep._files import check_readable, temporary_folder
+from skaudeep._texts import printable
 
 _BLOCK = 1 << 20  # bytes
 _MAX_NAME = 255  # bytes, of one part of a path: what file systems take
@@ -67,7 +66,8 @@ def unpack(
 
     An archive from the network is foreign data: its names may lead out of the folder, its links
     may point anywhere, and a few kilobytes may fill the disk. Only plain files and folders are
-    unpacked, into a temporary folder next to `folder` that is renamed at the end.
+    unpacked, into a temporary folder next to `folder` that is renamed at the end. What a killed
+    process leaves there is deleted by the next one that unpacks the same.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def unpack(
     ------
     FileExistsError
         If there is such a folder already.
-    FileNotFoundError
-        If there is no such archive.
+    FileNotFoundError, OSError
+        If there is no such archive, or it is no regular file.
     ArchiveError
         A ValueError: if an archive is damaged, encrypted or of another kind; if it holds more than
         `limits` allow; or if a member is absolute, leads out of the folder (`..`), starts with a
@@ -112,17 +112,14 @@ def unpack(
     if os.path.lexists(target):
         raise FileExistsError(f"Got folder {str(target)!r}, which exists, expected a new one.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
+    with temporary_folder(target) as temporary:
+        fresh = temporary / "new"
+        fresh.mkdir()
         seen: dict[str, bool] = {}
         n_bytes = 0
         for archive in archives:
             n_bytes = _unpack(Path(archive), fresh, seen, n_bytes, limits)
-        fresh.chmod(0o755)  # mkdtemp's is for the user alone
         fresh.rename(target)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
     return target
 
 
@@ -134,6 +131,7 @@ class _Member(NamedTuple):
 
 def _unpack(archive: Path, fresh: Path, seen: dict[str, bool], n_bytes: int, limits: Limits) -> int:
     """Unpack one archive; return the bytes unpacked so far. `seen` maps paths to "is a file"."""
+    check_readable(archive, "a zip or tar archive")
     packed = archive.stat().st_size
     start = n_bytes
     try:
@@ -171,8 +169,8 @@ def _unpack(archive: Path, fresh: Path, seen: dict[str, bool], n_bytes: int, lim
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise ArchiveError(
-            f"Got archive {str(archive)!r}, which is damaged or encrypted: {printable(error)}. Delete it and "
-            "download it again."
+            f"Got archive {str(archive)!r}, which is damaged or encrypted: {printable(error)}. "
+            "Delete it and download it again."
         ) from error
     return n_bytes
 
@@ -228,8 +226,8 @@ def _tar_members(archive: Path, stream: _Bounded) -> Iterator[_Member]:
         file = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115
     except tarfile.ReadError as error:
         raise ArchiveError(
-            f"Got archive {str(archive)!r}, which is neither zip nor tar ({printable(error)}), expected one "
-            "of them."
+            f"Got archive {str(archive)!r}, which is neither zip nor tar ({printable(error)}), "
+            "expected one of them."
         ) from error
     kinds = {tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "link"}
     with file:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.utils import Bunch
 
-from skaudeep._warnings import printable
+from skaudeep._parallel import parallel_threads
+from skaudeep._texts import printable
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
 
@@ -221,7 +222,7 @@ def _decode_all(
     first_row: dict[Any, int] = {}
     same_file = {row: first_row.setdefault(key, row) for row, key in _file_keys(clips, rows)}
     different = list(first_row.values())
-    decoded = Parallel(n_jobs=n_jobs, prefer="threads")(
+    decoded = parallel_threads(n_jobs)(
         delayed(_decode)(clips[row], sampling_rate) for row in different
     )
     by_row = dict(zip(different, decoded, strict=True))
@@ -406,9 +407,11 @@ def _on_both_sides(
 ) -> Iterator[_Finding]:
     """Find names that occur on both sides of a fold, or in two partitions."""
     rows = np.array(list(names), dtype=np.intp)
-    distinct, group = np.unique(list(names.values()), return_inverse=True)
+    distinct: dict[str, int] = {}
+    group = np.array([distinct.setdefault(name, len(distinct)) for name in names.values()], np.intp)
     if not len(rows):
         return
+    titles = list(distinct)
     for number, side in [
         *((k, np.where(fold == 1, "test", "train")) for k, fold in enumerate(bunch.folds.T, 1)),
         (math.nan, bunch.partition),
@@ -417,10 +420,21 @@ def _on_both_sides(
         here = side[rows]
         # The tested side comes first, so that a tested clip is named.
         values = [value for value in ("test", "devel", "train") if value in here]
-        counts = np.array([np.bincount(group[here == v], minlength=len(distinct)) for v in values])
-        for crossing in np.flatnonzero((counts > 0).sum(axis=0) > 1):
+        counts = np.array([np.bincount(group[here == v], minlength=len(titles)) for v in values])
+        first = {v: _first_positions(group, here == v, len(titles)) for v in values}
+        for crossing in np.flatnonzero((counts > 0).sum(axis=0) > 1).tolist():
             n_in = {v: n for v, n in zip(values, counts[:, crossing], strict=True) if n}
-            row = rows[(group == crossing) & (here == next(iter(n_in)))][0]
+            row = int(rows[first[next(iter(n_in))][crossing]])
             clips = " and ".join(f"{n} in {v}" for v, n in n_in.items())
-            name = description.format(str(distinct[crossing]))
+            name = description.format(titles[crossing])
             yield _Finding(row, finding, number, f"{name}: {clips} of {where}")
+
+
+def _first_positions(
+    group: npt.NDArray[np.intp], chosen: npt.NDArray[np.bool_], n_groups: int
+) -> npt.NDArray[np.intp]:
+    """Return the position of the first chosen member of each group."""
+    first = np.zeros(n_groups, np.intp)
+    backwards = np.flatnonzero(chosen)[::-1]
+    first[group[backwards]] = backwards  # the last assignment stays
+    return first

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
+from skaudeep._texts import list_names, printable, text_array
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.axes import (
     count_axes,
@@ -29,6 +30,9 @@ ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
 OPTIONAL_ROW_KEYS = ("copy_of", "errors")
 TEXT_KEYS = ("filenames", "partition", "groups", "copy_of", "errors")
 WHOLE_KEYS = ("target_names", "feature_names", "cv", "dims", "DESCR")
+# A table of folds has a cell for each clip and fold, and `cv` 8 bytes for each.
+MANY_FOLDS = 1000
+MAX_FOLD_CELLS = 2**26
 # Keys without which no function of `skaudeep.datasets` works.
 REQUIRED_KEYS = (*ROW_KEYS, "target_names")
 
@@ -137,12 +141,12 @@ def make_bunch(
         groups = [os.fspath(file) for file in getattr(data, "index", data).get_level_values("file")]
     bunch = Bunch(
         data=data,
-        filenames=np.array(filenames, dtype=str),
+        filenames=text_array(filenames, "filenames"),
         target=np.full(n_clips, -1) if target is None else np.asarray(target),
         target_names=[str(name) for name in target_names],
         folds=np.zeros((n_clips, 0), np.int8) if folds is None else np.asarray(folds),
-        partition=_texts([None] * n_clips if partition is None else partition),
-        groups=_texts([None] * n_clips if groups is None else groups),
+        partition=_texts([None] * n_clips if partition is None else partition, "partition"),
+        groups=_texts([None] * n_clips if groups is None else groups, "groups"),
         dims=default_dims(count_axes(data)) if dims is None else dims,
         DESCR=descr,
     )
@@ -161,13 +165,13 @@ def make_bunch(
 
 def _paths_as_array(data: Any) -> Any:
     if isinstance(data, list | tuple) and all(isinstance(x, str | os.PathLike) for x in data):
-        return np.array([os.fspath(x) for x in data], dtype=str)
+        return text_array([os.fspath(x) for x in data], "data")
     return data
 
 
-def _texts(values: Iterable[object]) -> npt.NDArray[np.str_]:
+def _texts(values: Iterable[object], key: str) -> npt.NDArray[np.str_]:
     """Return values as text, "" for None and for NaN."""
-    return np.array(["" if v is None or v != v else str(v) for v in values], dtype=str)
+    return text_array(["" if v is None or v != v else str(v) for v in values], key)
 
 
 # What makes a data set sound.
@@ -216,7 +220,7 @@ def normalized(bunch: Mapping[str, Any]) -> Bunch:
     new = Bunch(**bunch)
     for key in TEXT_KEYS:
         if key in new and getattr(new[key], "dtype", np.dtype(object)).kind != "U":
-            new[key] = _texts(new[key])
+            new[key] = _texts(new[key], key)
     for key in ("target", "folds"):
         if key in new:
             new[key] = np.asarray(new[key])
@@ -310,10 +314,10 @@ def _length_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
                 f"{'filenames' if reference == 'filenames' else 'clips'}, expected one entry per "
                 "clip."
             )
-        elif key in TEXT_KEYS and key in bunch and np.ndim(bunch[key]) != 1:
+        elif key in TEXT_KEYS and key in bunch and _objects(bunch[key]).ndim != 1:
             yield (
-                f"Got {key} of shape {np.shape(bunch[key])}, expected one text per clip: the shape "
-                f"({n_clips},)."
+                f"Got {key} of shape {_objects(bunch[key]).shape}, expected one text per clip: the "
+                f"shape ({n_clips},)."
             )
 
 
@@ -324,10 +328,15 @@ def _length(values: Any) -> int | None:
     return len(values) if count is None and hasattr(values, "__len__") else count
 
 
+def _objects(texts: Any) -> npt.NDArray[np.object_]:
+    # A list may hold one long text, which as an array of str would widen all others.
+    return np.asarray(texts, dtype=object)
+
+
 def _name_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
     if "chunk_nr" in bunch or "filenames" not in bunch:
         return
-    if len(twice := repeated(np.asarray(bunch["filenames"]).tolist())):
+    if len(twice := repeated(_objects(bunch["filenames"]).tolist())):
         yield (
             f"Got {len(twice)} file name(s) more than once, first {twice[0]!r}, expected each clip "
             "once. Drop the repetitions, or number the chunks of each clip in a key chunk_nr."
@@ -391,13 +400,13 @@ def _fold_faults(
         for value, part in ((0, "training"), (1, "test")):
             if not (fold == value).any():
                 yield (
-                    f"Got fold {name!s} without {part} clips, expected at least one. "
+                    f"Got fold {printable(name)} without {part} clips, expected at least one. "
                     "Give the fold clips of both kinds or leave it out."
                 )
 
 
 def _partition_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
-    for row, value in enumerate(np.asarray(bunch.get("partition", ())).tolist()):
+    for row, value in enumerate(_objects(bunch.get("partition", ())).tolist()):
         if value not in ("", *PARTITIONS):
             yield (
                 f"Got partition {value!r} for {_clip_name(bunch, row)}, "
@@ -443,7 +452,7 @@ def fold_indices(
     folds: npt.NDArray[np.int8], copy_of: npt.NDArray[np.str_] | None = None
 ) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
     """Return the positions of training and test clips of each fold; copies are never tested."""
-    original = True if copy_of is None else np.asarray(copy_of) == ""
+    original = True if copy_of is None else _objects(copy_of) == ""
     return [(np.flatnonzero(fold == 0), np.flatnonzero((fold == 1) & original)) for fold in folds.T]
 
 
@@ -469,6 +478,11 @@ def fold_columns(ids: Sequence[str]) -> tuple[npt.NDArray[np.int8], list[str]]:
     names : list of str, length n_folds
         The fold of each column, in :func:`natural_order`.
 
+    Raises
+    ------
+    ValueError
+        If there are so many folds that their columns would not fit into memory.
+
     Examples
     --------
     >>> from skaudeep.datasets.bunch import fold_columns
@@ -478,7 +492,16 @@ def fold_columns(ids: Sequence[str]) -> tuple[npt.NDArray[np.int8], list[str]]:
            [1, 0]], dtype=int8), ['2', '10'])
     """
     names = natural_order(ids)
-    return (np.asarray(ids)[:, None] == np.asarray(names)).astype(np.int8), names
+    if len(names) > MANY_FOLDS and len(names) * len(ids) > MAX_FOLD_CELLS:
+        raise ValueError(
+            f"Got {len(names)} folds for {len(ids)} clips, such as {list_names(names[:3])}, "
+            f"expected up to {MANY_FOLDS}. Is that what names the fold? Leave some clips out at a "
+            "time by groups and a splitter of scikit-learn."
+        )
+    position = {name: column for column, name in enumerate(names)}
+    folds = np.zeros((len(ids), len(names)), dtype=np.int8)
+    folds[np.arange(len(ids)), [position[fold] for fold in ids]] = 1
+    return folds, names
 
 
 def fold_columns_or_warn(
@@ -494,8 +517,8 @@ def fold_columns_or_warn(
     if len(set(ids)) > 1:
         return fold_columns(ids)
     warnings.warn(
-        f"All {len(ids)} clips below {str(root)!r} belong to fold {ids[0]}: without training "
-        "clips there are no folds. Is the corpus complete?",
+        f"All {len(ids)} clips below {str(root)!r} belong to fold {printable(ids[0])}: without "
+        "training clips there are no folds. Is the corpus complete?",
         stacklevel=find_stack_level(),
     )
     return None, None
@@ -535,13 +558,13 @@ def number_classes(
     for number, name, clip in zip(numbers, names, clips, strict=True):
         if not number.isdecimal():
             raise ValueError(
-                f"Got class number {number!r} for clip {clip!r} in {source}, expected a whole "
-                "number."
+                f"Got class number {number!r} for clip {clip!r} in {printable(source)}, expected a "
+                "whole number."
             )
         if classes.setdefault(int(number), name) != name:
             raise ValueError(
                 f"Got class {int(number)} as {classes[int(number)]!r} and as {name!r} (clip "
-                f"{clip!r}) in {source}, expected one name per class."
+                f"{clip!r}) in {printable(source)}, expected one name per class."
             )
     classes = dict(sorted(classes.items()))
     position = {number: index for index, number in enumerate(classes)}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
+from skaudeep._texts import list_names
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.datasets.corpora import COMPARE, SubChallenge
 from skaudeep.datasets.delimited import read_columns, read_header
@@ -159,8 +160,8 @@ def _columns(table: Path, target: str | None) -> tuple[str, str]:
     files = [name for name in header if name in _FILE_COLUMNS]
     if len(files) != 1:
         raise ValueError(
-            f"Got columns {', '.join(map(repr, header))} in {str(table)!r}, expected one of "
-            f"{', '.join(map(repr, _FILE_COLUMNS))} among them."
+            f"Got columns {list_names(header, _FILE_COLUMNS[0])} in {str(table)!r}, expected one "
+            f"of {', '.join(map(repr, _FILE_COLUMNS))} among them."
         )
     if target is None:
         targets = [name for name in header if name not in {*files, *_NOT_TARGETS}]
@@ -168,7 +169,7 @@ def _columns(table: Path, target: str | None) -> tuple[str, str]:
             targets = ["label"]
         if len(targets) != 1:
             raise ValueError(
-                f"Got columns {', '.join(map(repr, header))} in {str(table)!r}, expected one to "
+                f"Got columns {list_names(header, 'label')} in {str(table)!r}, expected one to "
                 "learn. Call load_compare with target= and the name of one."
             )
         target = targets[0]

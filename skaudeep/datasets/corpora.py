@@ -174,7 +174,7 @@ class Source(NamedTuple):
 
     archives: tuple[Archive, ...]
     folder: str
-    size: str
+    n_bytes: float  # of all archives together, about
 
 
 _ESC_REVISION = "33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6"
@@ -206,7 +206,7 @@ SOURCES = {
             ),
         ),
         folder=f"ESC-50-{_ESC_REVISION}",
-        size="650 MB",
+        n_bytes=650e6,
     ),
     "urbansound8k": Source(
         archives=(
@@ -217,7 +217,7 @@ SOURCES = {
             ),
         ),
         folder="UrbanSound8K",
-        size="6 GB",
+        n_bytes=6e9,
     ),
     "tut2017": Source(
         archives=tuple(
@@ -229,7 +229,7 @@ SOURCES = {
             for part, checksum in _TUT_CHECKSUMS.items()
         ),
         folder=_TUT,
-        size="11 GB",
+        n_bytes=11e9,
     ),
     "gtzan": Source(
         archives=(
@@ -246,6 +246,6 @@ SOURCES = {
             ),
         ),
         folder=".",
-        size="1.2 GB",
+        n_bytes=1.2e9,
     ),
 }

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
+from skaudeep._files import check_readable, memory_for
+from skaudeep._texts import list_names, printable
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import make_bunch, repeated
 from skaudeep.datasets.corpora import CORPORA
@@ -123,12 +125,13 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
     names = [row["filename"] for row in rows]
     if twice := repeated(names):
         raise ValueError(
-            f"Got clip {twice[0]!r} twice in {meta.name} of {str(root)!r}, expected it once."
+            f"Got clip {twice[0]!r} twice in {printable(meta.name)} of {str(root)!r}, expected it "
+            "once."
         )
     if "scene_label" not in rows[0]:
         raise ValueError(
-            f"Got columns {', '.join(map(repr, rows[0]))} in {meta.name} of {str(root)!r}, "
-            "expected 'filename' and 'scene_label' among them."
+            f"Got columns {list_names(rows[0], 'scene_label')} in {printable(meta.name)} of "
+            f"{str(root)!r}, expected 'filename' and 'scene_label' among them."
         )
     scenes = {row["filename"]: row["scene_label"] for row in rows}
     folds, fold_names = _read_folds(root, scenes)
@@ -153,11 +156,12 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
     check_files(root, names, meta.name)
     warn_unlisted(root, "audio", [*scenes], meta.name)
     classes = sorted({row["scene_label"] for row in rows})
+    position = {name: number for number, name in enumerate(classes)}
     corpus = CORPORA["tut" if meta.suffix == ".txt" else "dcase-scenes"]
     return make_bunch(
         join(root, names),
         names,
-        target=[classes.index(row["scene_label"]) for row in rows],
+        target=[position[row["scene_label"]] for row in rows],
         target_names=classes,
         folds=folds,
         fold_names=fold_names,
@@ -191,19 +195,21 @@ def _read_folds(
                 name = row["filename"]
                 if name not in scenes:
                     raise ValueError(
-                        f"Got clip {name!r} in {file.name}, which is not in the list of all clips "
+                        f"Got clip {name!r} in {printable(file.name)}, which is not in the list of "
+                        "all clips "
                         f"of {str(root)!r}, expected one of that list, with a tab behind its name."
                     )
                 if row.get("scene_label", scenes[name]) != scenes[name]:
                     raise ValueError(
-                        f"Got clip {name!r} as {row['scene_label']!r} in {file.name} and as "
+                        f"Got clip {name!r} as {row['scene_label']!r} in {printable(file.name)} "
+                        "and as "
                         f"{scenes[name]!r} in the list of all clips of {str(root)!r}, expected the "
                         "same."
                     )
                 if folds[row_of[name], column] not in (-1, value):
                     raise ValueError(
-                        f"Got clip {name!r} in {train.name} and in {file.name} of "
-                        f"{str(root)!r}, expected it in one of the two."
+                        f"Got clip {name!r} in {printable(train.name)} and in "
+                        f"{printable(file.name)} of {str(root)!r}, expected it in one of the two."
                     )
                 folds[row_of[name], column] = value
     return folds, fold_names
@@ -213,7 +219,7 @@ def _both_lists(fold: str, lists: dict[str, Path], root: Path) -> tuple[Path, Pa
     """Return the lists of the clips that train and that a fold tests, with labels if there are."""
     test = lists.get("evaluate", lists.get("test"))
     if "train" not in lists or test is None:
-        there = " and ".join(file.name for file in lists.values())
+        there = " and ".join(printable(file.name) for file in lists.values())
         raise FileNotFoundError(
             f"Found {there} without fold{fold}_{'train' if test else 'evaluate'} in "
             f"{str(root / 'evaluation_setup')!r}, expected both lists of a fold."
@@ -228,8 +234,8 @@ def _load_events(root: Path) -> Bunch:
         part = file.parent.name
         if part.lower() not in PARTITION_ALIASES:
             raise ValueError(
-                f"Got list {file.name} in metadata/{part} of {str(root)!r}, expected metadata/ to "
-                f"hold {', '.join(PARTITION_ALIASES)}."
+                f"Got list {printable(file.name)} in metadata/{printable(part)} of {str(root)!r}, "
+                f"expected metadata/ to hold {', '.join(PARTITION_ALIASES)}."
             )
         # audio/train/weak for train/weak.csv, but audio/test for test/test.csv
         folder = f"audio/{part}/{file.stem}"
@@ -269,12 +275,14 @@ def _load_events(root: Path) -> Bunch:
 def _read(file: Path, root: Path, folder: str = "") -> list[dict[str, str]]:
     """Read a list with tabs between its columns; `filename` comes back relative to `root`."""
     where = str(file.relative_to(root))
+    check_readable(file, "a list of clips")
     try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
+        with memory_for(file):
+            lines = file.read_bytes().decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"Got list {where} in {str(root)!r}, which is not UTF-8 text (byte {error.start}), "
-            "expected UTF-8."
+            f"Got list {printable(where)} in {str(root)!r}, which is not UTF-8 text (byte "
+            f"{error.start}), expected UTF-8."
         ) from error
     cells = [[cell.strip() for cell in line.split("\t")] for line in lines]
     header = [*_COLUMNS[: len(cells[0])]] if cells else []
@@ -287,11 +295,13 @@ def _read(file: Path, root: Path, folder: str = "") -> list[dict[str, str]]:
             continue
         if len(row) != len(header):
             raise ValueError(
-                f"Got {len(row)} columns in line {number} of {where} in {str(root)!r}, expected "
-                f"{len(header)} as in the first, with tabs between them."
+                f"Got {len(row)} columns in line {number} of {printable(where)} in {str(root)!r}, "
+                f"expected {len(header)} as in the first, with tabs between them."
             )
         entry = dict(zip(header, row, strict=True))
         rows.append(entry | {"filename": below(root, os.path.join(folder, entry["filename"]))})
     if not rows:
-        raise ValueError(f"Got list {where} in {str(root)!r} without clips, expected one a line.")
+        raise ValueError(
+            f"Got list {printable(where)} in {str(root)!r} without clips, expected one a line."
+        )
     return rows

@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from skaudeep._files import BLOCK, memory_for
+from skaudeep._texts import check_proportion, list_names, printable
+
 _DELIMITERS = ",;\t|"
 _SEPARATOR = re.compile(r"\s*sep=([^\r\n])(?=\r?\n)", re.IGNORECASE)  # a first line of Excel's
 # How files begin that are given as tables by mistake, what they are, and what to do with them.
@@ -106,12 +109,16 @@ def read_columns(
             rows.append([row[position].strip() for position in positions])
     except csv.Error as error:
         raise ValueError(
-            f"Got broken quoting in {str(table)!r} near line {reader.line_num}: {error}. "
+            f"Got broken quoting in {str(table)!r} near line {reader.line_num}: "
+            f"{printable(error)}. "
             'Close each quote, and double quotes within quotes ("").'
         ) from error
     if not rows:
         raise ValueError(f"Got table {str(table)!r} without rows, expected one per clip.")
-    return dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+    cells = dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+    for column in columns:
+        check_proportion(cells[column], f"column {column!r} of {str(table)!r}")
+    return cells
 
 
 def read_header(
@@ -163,7 +170,15 @@ def _read_text(table: str | os.PathLike[str]) -> tuple[str, str | None]:
             f"Got table {str(table)!r}, expected a file that exists. The current directory is "
             f"{os.getcwd()!r}."
         )
-    content = file.read_bytes()
+    with memory_for(file):
+        return _decode(file, table)
+
+
+def _decode(file: Path, table: str | os.PathLike[str]) -> tuple[str, str | None]:
+    with open(file, "rb") as binary:
+        content = binary.read(BLOCK)
+        if b"\0\0\0\0" not in content:  # of no text, but of a file with a hole of any size
+            content += binary.read()
     for start, (kind, remedy) in _OTHER_KINDS.items():
         # A header may begin with the letters of one, but holds no zeros.
         if content.startswith(start) and (b"\0" in content or not start.isalnum()):
@@ -232,6 +247,6 @@ def check_columns(header: Sequence[object], columns: Sequence[str], source: str)
         if count != 1:
             one = " Is it all one column? Then give delimiter=." if len(header) == 1 else ""
             raise ValueError(
-                f"Got column {column!r}, which occurs {count} times in {source}, expected once. "
-                f"Columns there: {', '.join(map(repr, header))}.{one}"
+                f"Got column {column!r}, which occurs {count} times in {printable(source)}, "
+                f"expected once. Columns there: {list_names(header, column)}.{one}"
             )

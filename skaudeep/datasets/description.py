@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.utils import Bunch
 
-from skaudeep._warnings import printable
+from skaudeep._parallel import parallel_threads
+from skaudeep._texts import printable
 from skaudeep.datasets.bunch import PARTITIONS, check_bunch
 from skaudeep.datasets.operations import is_labelled, take
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from skaudeep.audio.files import AudioInfo
 
 MAX_LINES = 5  # lines of one kind that a summary shows
+MAX_WIDTH = 80  # characters of the name of a class
 UNLABELLED = "unlabelled"
 ALL = "all"
 _SUMS = (UNLABELLED, ALL, "labelled")  # rows of the table that are no classes
@@ -208,7 +210,7 @@ def read_headers(
             return error
 
     paths = list(dict.fromkeys(os.fspath(c.source) for c in clips if is_file(c)))
-    found = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(read)(path) for path in paths)
+    found = parallel_threads(n_jobs)(delayed(read)(path) for path in paths)
     by_path = dict(zip(paths, found, strict=True))
     return [
         by_path[os.fspath(clip.source)] if is_file(clip) else _header(clip, sampling_rate)
@@ -250,17 +252,18 @@ def _count(bunch: Bunch, labelled: npt.NDArray[np.bool_]) -> dict[str, dict[str,
     columns = {"clips": np.ones(len(labelled), dtype=bool)}
     columns |= {name: bunch.partition == name for name in PARTITIONS if name in bunch.partition}
     columns |= {f"fold {k}": fold == 1 for k, fold in enumerate(bunch.folds.T, start=1)}
-    if bunch.target.dtype.kind == "f":
-        rows = {"labelled": labelled}
-    else:
-        rows = {name: bunch.target == label for label, name in enumerate(bunch.target_names)}
-    if not labelled.all():
-        rows[UNLABELLED] = ~labelled
-    rows[ALL] = columns["clips"]
-    return {
-        row: {column: int((inside & of).sum()) for column, of in columns.items()}
-        for row, inside in rows.items()
+    is_float = bunch.target.dtype.kind == "f"
+    names = ["labelled"] if is_float else bunch.target_names
+    # The row of each clip: one pass counts all classes, of which there may be as many as clips.
+    row_of = np.where(labelled, 0 if is_float else bunch.target, len(names))
+    counts = {
+        column: np.bincount(row_of[of], minlength=len(names) + 1).tolist()
+        for column, of in columns.items()
     }
+    rows = {name: {column: n[i] for column, n in counts.items()} for i, name in enumerate(names)}
+    if not labelled.all():
+        rows[UNLABELLED] = {column: n[-1] for column, n in counts.items()}
+    return rows | {ALL: {column: sum(n) for column, n in counts.items()}}
 
 
 def _frequent(values: Any) -> dict[Any, int]:
@@ -279,11 +282,16 @@ def _hours(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
 
+def _shown(name: str) -> str:
+    """Return the name of a class, cut: the table pads all names to the longest."""
+    return printable(name if len(name) <= MAX_WIDTH else f"{name[: MAX_WIDTH - 3]}...")
+
+
 def _table(counts: dict[str, dict[str, int]]) -> list[str]:
     columns = list(counts[ALL])
-    width = max(len(printable(row)) for row in counts)
+    width = max(len(_shown(row)) for row in counts)
     lines = [" " * width + "".join(f"  {name:>6}" for name in columns)]
     for row, cells in counts.items():
         figures = (f"  {count:>{max(6, len(name))}}" for name, count in cells.items())
-        lines.append(f"{printable(row):<{width}}" + "".join(figures))
+        lines.append(f"{_shown(row):<{width}}" + "".join(figures))
     return lines

@@ -9,13 +9,16 @@ from pathlib import Path
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
-from skaudeep._warnings import printable
+from skaudeep._files import delete_leftovers
 from skaudeep.datasets.archives import unpack
-from skaudeep.datasets.corpora import SOURCES, Archive
+from skaudeep.datasets.corpora import SOURCES
 from skaudeep.datasets.dcase import load_dcase
+from skaudeep.datasets.download import download
 from skaudeep.datasets.esc import load_esc
 from skaudeep.datasets.gtzan import load_gtzan
 from skaudeep.datasets.urbansound import load_urbansound8k
+
+MARGIN = 1.1  # stated sizes are rounded
 
 
 def fetch_esc10(
@@ -241,13 +244,15 @@ def _fetch(
     source = SOURCES[key]
     home = Path(get_data_home(data_home), "skaudeep")
     folder, downloads = home / key, home / f"{key}-archives"
+    delete_leftovers(home)  # of processes that were killed while they unpacked
     if not folder.is_dir():
         if not download_if_missing:
             raise OSError(
                 f"Got download_if_missing=False, and there is no {str(folder)!r}. Give True to "
-                f"download {source.size}, or data_home= where the corpus is."
+                f"download {_size(source.n_bytes)}, or data_home= where the corpus is."
             )
-        archives = [_download(archive, downloads, n_retries) for archive in source.archives]
+        limit = MARGIN * source.n_bytes
+        archives = [download(archive, downloads, n_retries, limit) for archive in source.archives]
         try:
             unpack(archives, folder)
         except OSError:
@@ -260,29 +265,5 @@ def _fetch(
     return folder / source.folder
 
 
-def _download(archive: Archive, folder: Path, n_retries: int) -> Path:
-    """Return the path of an archive whose checksum is right."""
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(
-            "Downloading corpora needs pooch. Install it with: pip install 'skaudeep[datasets]'"
-        ) from error
-
-    failures = []
-    for url in archive.urls:
-        registry = pooch.create(
-            path=folder,
-            base_url="",
-            registry={archive.name: archive.checksum},
-            urls={archive.name: url},
-            retry_if_failed=n_retries,
-        )
-        try:
-            return Path(registry.fetch(archive.name))
-        except (OSError, ValueError) as error:  # ValueError: another checksum
-            failures.append(f"{url} ({printable(error)})")
-    raise OSError(
-        f"Could not download {archive.name!r} from {' nor from '.join(failures)}. Check the "
-        f"connection and try again, or put the file into {str(folder)!r} yourself."
-    )
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:g} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:g} MB"

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from skaudeep._warnings import find_stack_level, printable
+from skaudeep._texts import printable
+from skaudeep._warnings import find_stack_level
 from skaudeep.audio.formats import AUDIO_SUFFIXES, FFMPEG_SUFFIXES, SNDFILE_SUFFIXES
 
 MAX_NAMES = 10  # folders that a message names
@@ -234,8 +235,8 @@ def check_files(root: str | os.PathLike[str], names: Sequence[str], source: str)
                 "their Unicode form (NFC or NFD) or in their separators. Write one as the other."
             )
         raise FileNotFoundError(
-            f"Found {len(missing)} of the {len(names)} files listed in {printable(source)} missing below "
-            f"{os.fspath(root)!r}, first {', '.join(map(repr, missing[:3]))}. {remedy}"
+            f"Found {len(missing)} of the {len(names)} files listed in {printable(source)} missing "
+            f"below {os.fspath(root)!r}, first {', '.join(map(repr, missing[:3]))}. {remedy}"
         )
 
 

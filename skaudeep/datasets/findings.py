@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas
 
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 
 _TEXTS = ("filename", "detail", "advice")  # columns with names of clips and classes in them
 
@@ -15,12 +15,6 @@ class Findings(pandas.DataFrame):
     """A data frame that shows names of clips so that a terminal only displays them.
 
     Its cells hold the names as they are, to select clips by.
-
-    Examples
-    --------
-    >>> Findings({"filename": ["bark\\x1b[2J.wav"], "finding": ["silent"]})
-                 filename finding
-    0  'bark\\x1b[2J.wav'  silent
     """
 
     @property

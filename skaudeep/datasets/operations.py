@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
 from skaudeep._padding import pad
+from skaudeep._texts import check_proportion, list_names, text_array
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import (
     ROW_KEYS,
@@ -79,7 +80,7 @@ def select(
         if unknown or not classes or len(set(classes)) != len(classes):
             raise ValueError(
                 f"Got classes={list(classes)!r}, expected distinct names, at least one, from "
-                f"target_names: {', '.join(map(repr, bunch.target_names))}."
+                f"target_names: {list_names(bunch.target_names, next(iter(unknown), None))}."
             )
         numbers = np.full(len(bunch.target_names) + 1, -1)  # the last one for unlabelled clips
         numbers[[bunch.target_names.index(name) for name in classes]] = range(len(classes))
@@ -97,9 +98,10 @@ def select(
         if not len(train) or not len(test)
     ]
     if one_sided:
+        some = ", ".join(one_sided[:10]) + ", ..." * (len(one_sided) > 10)
         warnings.warn(
-            f"Fold(s) {', '.join(one_sided)} of {new['folds'].shape[1]} have no clips left to "
-            "train or to test on and are dropped.",
+            f"Fold(s) {some} of {new['folds'].shape[1]} have no clips left to train or to test on "
+            "and are dropped.",
             stacklevel=find_stack_level(),
         )
         kept = [str(fold + 1) not in one_sided for fold in range(new["folds"].shape[1])]
@@ -155,7 +157,7 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     for number, bunch in enumerate(bunches):
         if different := bunch.keys() ^ bunches[0].keys():
             raise ValueError(
-                f"Got key(s) {', '.join(map(repr, sorted(different)))} in only one of data sets 0 "
+                f"Got key(s) {list_names(sorted(different))} in only one of data sets 0 "
                 f"and {number}, expected the same keys. Add or delete them."
             )
     keys = row_keys(bunches[0])
@@ -166,12 +168,13 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     }
     for key in ("filenames", "groups", "copy_of"):
         if key in new:
-            new[key] = np.array(
+            new[key] = text_array(
                 [
                     prefix + str(value) if value or key == "filenames" else ""
                     for prefix, bunch in zip(prefixes, bunches, strict=True)
                     for value in bunch[key]
-                ]
+                ],
+                key,
             )
     names, counts = np.unique(new["filenames"], return_counts=True)
     if (counts > 1).any():
@@ -261,7 +264,7 @@ def upsample(
         if name not in bunch.partition:
             raise ValueError(
                 f"Got no clips in partition {name!r}, expected some. Partitions there: "
-                f"{', '.join(repr(str(value)) for value in np.unique(bunch.partition))}."
+                f"{list_names(np.unique(bunch.partition))}."
             )
     chosen = np.isin(bunch.partition, partitions) & (bunch.target >= 0)
     if not chosen.any():
@@ -290,8 +293,8 @@ def upsample(
         taken.add(copy)
         names.append(copy)
     new = {key: take(bunch[key], rows) for key in row_keys(bunch)}
-    new["filenames"] = np.array(names)
-    new["copy_of"] = np.array([""] * n_clips + bunch.filenames[originals].tolist())
+    new["filenames"] = text_array(names, "filenames")
+    new["copy_of"] = text_array([""] * n_clips + bunch.filenames[originals].tolist(), "copy_of")
     return replace_keys(bunch, **new)
 
 
@@ -357,9 +360,9 @@ def _join(parts: list[Any], key: str, waveforms: bool) -> Any:
         return parts[0].append(parts[1:])
     columns = [list(getattr(part, "columns", ())) for part in parts]
     if columns.count(columns[0]) < len(columns):
+        found = " and ".join(f"[{list_names(names)}]" for names in columns[:10])
         raise ValueError(
-            f"Got {key} with columns {' and '.join(map(str, columns))}, expected the same ones. "
-            "Rename or reorder them."
+            f"Got {key} with columns {found}, expected the same ones. Rename or reorder them."
         )
     if all(hasattr(part, "iloc") for part in parts):
         import pandas
@@ -382,6 +385,8 @@ def _join(parts: list[Any], key: str, waveforms: bool) -> Any:
             "frames and of chunks may differ. Extract them alike, or join paths and extract then."
         )
     if len(set(shapes)) == 1:
+        if arrays[0].ndim == 1 and all(array.dtype.kind == "U" for array in arrays):
+            check_proportion([text for array in arrays for text in array.tolist()], key)
         return np.concatenate(arrays)
     rows = [row for array in arrays for row in array]
     return pad(rows, dtype=np.result_type(np.float32, *arrays))

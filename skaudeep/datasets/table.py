@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
+from skaudeep._texts import list_names, printable, shown
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import fold_columns, make_bunch, natural_order
 from skaudeep.datasets.delimited import check_columns, read_columns, read_header
@@ -152,7 +153,7 @@ def load_table(
         fold_names=fold_names,
         partition=None if partition is None else read_partition(columns[partition], names, missing),
         groups=None if groups is None else read_groups(columns[groups], missing),
-        descr=f"{len(names)} clips listed in {source}",
+        descr=f"{len(names)} clips listed in {printable(source)}",
     )
     warn_unlabelled(labels, target, task, source, [name for name in header if name not in wanted])
     return bunch
@@ -201,7 +202,9 @@ def read_labels(
     if target is not None:
         return read_target(columns[target], names, target, task, target_names, missing)
     if target_names is not None:
-        raise ValueError(f"Got target_names={target_names!r} without target=, expected both.")
+        raise ValueError(
+            f"Got target_names={list_names(target_names)} without target=, expected both."
+        )
     return None, []
 
 
@@ -227,8 +230,8 @@ def warn_unlabelled(
     """
     if labels is None and task != "unlabelled" and unused:
         warnings.warn(
-            f"No clip is labelled: target=None, while {source} has the unused column(s) "
-            f"{', '.join(map(repr, unused))}. Give target= the one with the labels, or "
+            f"No clip is labelled: target=None, while {printable(source)} has the unused column(s) "
+            f"{list_names(unused)}. Give target= the one with the labels, or "
             "task='unlabelled' where none is meant.",
             stacklevel=find_stack_level(),
         )
@@ -238,9 +241,10 @@ def warn_unlabelled(
         and not np.isfinite(labels[labels != -1]).any()
     ):
         warnings.warn(
-            f"No clip is labelled: all {len(labels)} cells of column {target!r} of {source} "
+            f"No clip is labelled: all {len(labels)} cells of column {target!r} of "
+            f"{printable(source)} "
             "are missing. Is it the column that you mean? Other columns there: "
-            f"{', '.join(map(repr, unused)) or 'none'}.",
+            f"{list_names(unused, target)}.",
             stacklevel=find_stack_level(),
         )
 
@@ -271,7 +275,8 @@ def read_target(
     if task == "regression":
         if target_names is not None:
             raise ValueError(
-                f"Got target_names={target_names!r} for regression, expected them for classes only."
+                f"Got target_names={list_names(target_names)} for regression, expected them for "
+                "classes only."
             )
         values = [
             math.nan if cell in unlabelled else _number(cell, name, column)
@@ -285,8 +290,8 @@ def read_target(
     for cell, name in zip(cells, names, strict=True):
         if cell not in position:
             raise ValueError(
-                f"Got class {cell!r} for clip {name!r}, expected one of target_names, "
-                f"{', '.join(map(repr, classes))}, or '?' where unlabelled."
+                f"Got class {shown(cell)} for clip {name!r}, expected one of target_names, "
+                f"{list_names(classes, cell)}, or '?' where unlabelled."
             )
     return np.array([position[cell] for cell in cells], dtype=np.int64), classes
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skaudeep._warnings import printable
+from skaudeep._texts import printable
 from skaudeep.datasets.bunch import find_faults, n_entries, normalized
 
 # Keys in which all chunks of a clip agree.
@@ -111,14 +111,20 @@ def _chunk_faults(bunch: Bunch) -> Iterator[str]:
         for key in SHARED_KEYS:
             different = _distinct(np.asarray(bunch[key])[rows])
             if len(different) > 1:
-                found = " and ".join(map(printable, different))
+                found = _some(different, " and ")
                 yield f"clip {name!r} has chunks that differ in {key}: {found}, expected one"
         if len(rows) != usual:
             yield f"clip {name!r} has {len(rows)} chunk(s), expected {usual} as in other clips"
         numbers = sorted(np.asarray(chunk_nr)[rows].tolist())
         if numbers != list(range(len(rows))):
-            found = ", ".join(map(str, numbers))
+            found = _some(numbers)
             yield f"clip {name!r} has chunks {found}, expected each from 0 to {len(rows) - 1} once"
+
+
+def _some(values: list[Any], separator: str = ", ") -> str:
+    """Name the first values for a message."""
+    more = [f"{len(values) - MAX_LINES} more"] if len(values) > MAX_LINES else []
+    return separator.join([*map(printable, values[:MAX_LINES]), *more])
 
 
 def _distinct(values: Any) -> list[Any]:

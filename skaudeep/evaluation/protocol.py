@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
 from skaudeep._base import LearningTags, learning_tags
+from skaudeep._texts import printable
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.operations import take
 from skaudeep.evaluation.controls import (
@@ -203,9 +204,10 @@ def evaluate(
             if not name:
                 raise
             # Hours may have gone into the pipeline itself, whose result stands without a control.
-            left_out[name] = f"it failed: {type(error).__name__}: {error}"
+            left_out[name] = f"it failed: {type(error).__name__}: {printable(error)}"
             warnings.warn(
-                f"The control {name!r} is left out, as it failed: {type(error).__name__}: {error} "
+                f"The control {name!r} is left out, as it failed: {type(error).__name__}: "
+                f"{printable(error)} "
                 "The result of the pipeline itself does not depend on it; pass controls=False to "
                 "run none.",
                 stacklevel=find_stack_level(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from skaudeep._files import BLOCK
+from skaudeep._texts import printable
 from skaudeep.formats.tables import Table, arrange_columns, load_tables, save_tables
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 # Cells that spreadsheets execute. Leading apostrophes count, so that only an added one is removed.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
+LONGEST_REASON = 300  # characters of a library's message, which may quote a whole row
+SMALL_TABLE = 2**20  # cells that a sparse table may expand to in any case
 _PLAIN = re.compile(r"[^\s,{}?'\"\\%]+")  # text that needs no quotes in ARFF
 
 # --- CSV -----------------------------------------------------------------------------------------
@@ -170,6 +174,7 @@ def load_csv(
         import pandas as pd
 
         try:
+            _check_rows_are_full(file)
             table = pd.read_csv(
                 file,
                 # Numbers to regress on as text: before pandas 3 the parser changes their last bit.
@@ -179,8 +184,8 @@ def load_csv(
                 encoding="utf-8-sig",
             )
         except ValueError as error:  # all of pandas' own errors and those of UTF-8 are
-            reason = str(error).strip()
-            raise ValueError(f"{file}: is no CSV table in UTF-8 ({reason}).") from error
+            reason = printable(str(error).strip()[:LONGEST_REASON])
+            raise ValueError(f"{printable(file)}: is no CSV table in UTF-8 ({reason}).") from error
         for column in {"filename", "label_nominal"} & set(table):
             cells = table[column].fillna("")
             if escape_formulas:
@@ -189,6 +194,45 @@ def load_csv(
         return table, None
 
     return load_tables(path, ".csv", name, read)
+
+
+def _check_rows_are_full(file: Path) -> None:
+    """Raise a ValueError if rows have fewer cells than the header by far: pandas would add them."""
+    import pandas as pd
+
+    size, n_lines = file.stat().st_size, _count_lines(file)
+    n_columns = pd.read_csv(file, nrows=0, encoding="utf-8-sig").shape[1]
+    if n_columns * n_lines <= size:  # a cell takes a byte at least
+        return
+    n_rows = len(pd.read_csv(file, usecols=[0], dtype=str, encoding="utf-8-sig"))  # breaks aside
+    if n_columns * n_rows > size:
+        raise ValueError(
+            f"it has {n_columns} columns and {n_rows} rows, for which its {size} bytes are too few"
+        )
+
+
+def _count_lines(file: Path) -> int:
+    """Return the number of lines, or raise a ValueError where zeros show that it is no text."""
+    n_lines = 1
+    with open(file, "rb") as content:
+        while block := content.read(BLOCK):
+            if b"\0" in block:  # as a file with a hole of any size, which would be one line
+                raise ValueError("it holds zero characters")
+            n_lines += block.count(b"\n") + block.count(b"\r")
+    return n_lines
+
+
+def _full_rows(lines: Iterable[str], size: int) -> Iterator[str]:
+    """Pass the lines of an ARFF file on; refuse rows that state far more cells than they have."""
+    n_columns, n_cells, in_data = 0, 0, False
+    for line in lines:
+        start = line[:20].lstrip().upper()
+        n_columns += start.startswith("@ATTRIBUTE") and not in_data
+        in_data |= start.startswith("@DATA")
+        n_cells += n_columns if in_data else 0
+        if n_cells > max(SMALL_TABLE, 2 * size):
+            raise ValueError("its rows are sparse, expected all cells of each")
+        yield line
 
 
 def _cells(column: pd.Series, quoted: Callable[[str], str], missing: str) -> list[str]:
@@ -358,11 +402,15 @@ def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch
         import pandas as pd
 
         try:
+            _count_lines(file)
             # Lines end in line feeds alone: those within quotes are escaped.
             with open(file, encoding="utf-8-sig", newline="\n") as lines:
-                content = arff.load(lines)
+                content = arff.load(_full_rows(lines, file.stat().st_size))
         except (arff.ArffException, ValueError) as error:
-            raise ValueError(f"{file}: is no ARFF relation in UTF-8 ({error}).") from error
+            reason = str(error)[:LONGEST_REASON]
+            raise ValueError(
+                f"{printable(file)}: is no ARFF relation in UTF-8 ({reason})."
+            ) from error
         kinds = dict(content["attributes"])
         classes = kinds.get("label_nominal")
         table = pd.DataFrame(content["data"], columns=list(kinds))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._padding import pad, row_lengths
+from skaudeep._texts import printable, text_array
 from skaudeep.datasets.axes import default_dims
 from skaudeep.datasets.bunch import (
     REQUIRED_KEYS,
@@ -17,6 +18,10 @@ from skaudeep.datasets.bunch import (
     make_bunch,
     replace_keys,
 )
+
+# Chunks per row that a data set may have, places of chunks that are missing included.
+MAX_PADDING = 1000
+SMALL_PADDING = 2**20  # places that are no matter in any case
 
 RowReader = Callable[[int, int], NDArray[np.float32]]
 
@@ -54,7 +59,7 @@ def complete_bunch(bunch: Bunch) -> Bunch:
     )
     whole.errors = np.full(len(whole.filenames), "")
     for key in {"errors", "copy_of"} & bunch.keys():
-        whole[key] = np.asarray(bunch[key], dtype=str)
+        whole[key] = text_array(bunch[key], key)
     whole = replace_keys(whole)  # with `copy_of`: copies are never tested
     for key in ("filenames", "target_names", "groups", "errors", "copy_of"):
         for text in whole.get(key, ()):
@@ -192,10 +197,11 @@ def group_by_clip(
     Raises
     ------
     ValueError
-        If there are no instances, or the chunk numbers of a clip are not 0, 1, 2, ..., each once.
+        If there are no instances, a clip has a chunk number twice, or chunk numbers are no integers
+        from 0 or out of proportion to the number of instances.
     """
     if not len(filenames):
-        raise ValueError(f"{path}: holds no clips, expected at least one.")
+        raise ValueError(f"{printable(path)}: holds no clips, expected at least one.")
     number: dict[str, int] = {}  # by first appearance, not by the alphabet
     clip = np.array([number.setdefault(name, len(number)) for name in filenames.tolist()])
     first = np.unique(clip, return_index=True)[1]
@@ -203,19 +209,46 @@ def group_by_clip(
         numbers = chunk_nr.astype(np.int64)
     if (numbers != chunk_nr).any() or numbers.min() < 0 or numbers.max() > len(filenames):
         raise ValueError(
-            f"{path}: has chunk numbers from {chunk_nr.min()} to {chunk_nr.max()} among "
+            f"{printable(path)}: has chunk numbers from {chunk_nr.min()} to {chunk_nr.max()} among "
             f"{len(filenames)} chunks, expected 0, 1, 2, ... for each clip."
         )
     there = int(numbers.max()) + 1
-    instances = np.full((len(first), max(n_chunks or 1, there)), -1, dtype=np.int64)
+    shape = (len(first), max(n_chunks or 1, there))
+    check_padding(shape, len(filenames), path)
+    instances = np.full(shape, -1, dtype=np.int64)
     instances[clip, numbers] = np.arange(len(filenames))
     if (instances >= 0).sum() < len(filenames):
         twice = np.argmax(instances[clip, numbers] != np.arange(len(filenames)))
         raise ValueError(
-            f"{path}: has chunk {numbers[twice]} of {str(filenames[twice])!r} twice, expected "
-            "each chunk once."
+            f"{printable(path)}: has chunk {numbers[twice]} of {str(filenames[twice])!r} twice, "
+            "expected each chunk once."
         )
     return clip, first, instances[:, 0] if n_chunks is None and there == 1 else instances
+
+
+def check_padding(shape: tuple[int, int], n_instances: int, path: str) -> None:
+    """Raise a ValueError if nearly all places of an array of chunks would be empty.
+
+    Each clip gets as many places as the clip with the most chunks, so that one wrong number of a
+    chunk would take the memory of millions.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of clips, and of chunks of each.
+    n_instances : int
+        Number of chunks that are there.
+    path : str
+        Path of the file, for the message.
+    """
+    n_clips, n_chunks = shape
+    if n_clips * n_chunks > max(SMALL_PADDING, MAX_PADDING * n_instances):
+        raise ValueError(
+            f"{printable(path)}: has {n_instances} chunks of {n_clips} clips, but states "
+            f"{n_chunks} chunks "
+            f"for each, expected at most {MAX_PADDING} times as many places as chunks. Correct "
+            "its chunk numbers, or divide the longest clips into several."
+        )
 
 
 def reduce_to_clips(
@@ -253,7 +286,9 @@ def reduce_to_clips(
         same = ((here == there) | ((here != here) & (there != there))).reshape(len(clip), -1)
         if not same.all():
             odd = str(columns["filename"][np.argmin(same.all(axis=1))])
-            raise ValueError(f"{path}: the chunks of {odd!r} differ in {name}, expected one value.")
+            raise ValueError(
+                f"{printable(path)}: the chunks of {odd!r} differ in {name}, expected one value."
+            )
     return reduced
 
 
@@ -306,7 +341,7 @@ def decode_target(
     for clip in np.flatnonzero(labelled | named):
         if by_number.get(numeric[clip]) != str(nominal[clip]):
             raise ValueError(
-                f"{path}: clip {str(columns['filename'][clip])!r} is labelled "
+                f"{printable(path)}: clip {str(columns['filename'][clip])!r} is labelled "
                 f"{str(nominal[clip])!r} and {numeric[clip]:g}, which are not one class."
             )
     numbers = sorted(by_number)

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -14,10 +15,17 @@ import netCDF4
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from skaudeep._files import fingerprint
+from skaudeep._files import check_readable, fingerprint
+from skaudeep._texts import printable
 
 # netCDF4 must not be called by two threads at once. xarray would lock most calls, but not all.
 LIBRARY = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    # A fork waits until no thread is inside the library: the child has a copy of its state, but not
+    # the thread that would complete it and release the lock.
+    os.register_at_fork(
+        before=LIBRARY.acquire, after_in_parent=LIBRARY.release, after_in_child=LIBRARY.release
+    )
 CACHE_BYTES = 2**21  # bytes of file chunks that netCDF4 caches
 
 
@@ -109,11 +117,16 @@ class StoredArray:
             return np.empty(self.shape, np.float32)
         adjacent = wanted[-1] - wanted[0] + 1 == len(wanted)
         key = slice(wanted[0], wanted[-1] + 1) if adjacent else wanted
-        try:
-            with LIBRARY:
-                return np.asarray(self._file.dataset()["features"][key], dtype=np.float32)
-        except RuntimeError as error:
-            raise damaged_file(self._file.path, error) from error
+        with LIBRARY:
+            while True:
+                try:
+                    values = np.asarray(self._file.dataset()["features"][key], dtype=np.float32)
+                except RuntimeError as error:
+                    if not self._file.has_changed():
+                        raise damaged_file(self._file.path, error) from error
+                else:
+                    if not self._file.has_changed():  # while it was read
+                        return values
 
 
 class ReplacedError(ValueError):
@@ -136,18 +149,34 @@ class StoredFile:
         self._fingerprint = expected
         self._dataset: netCDF4.Dataset | None = None
         self._closing: weakref.finalize | None = None
+        self._state: tuple[int, ...] = ()  # when the file was opened
+        self._process = 0  # that opened it
 
     def dataset(self) -> netCDF4.Dataset:
         """Return the open file. Call this, and use the result, while holding the lock `LIBRARY`.
+
+        A file that was changed in place since it was opened is compared with the one that was
+        loaded; so is one that a process inherits from another, with which it shares its position.
 
         Raises
         ------
         ValueError
             If the file is damaged.
         ReplacedError
-            If the file has been replaced by another one.
+            If the file has been replaced by another one, or changed in place.
         """
-        if self._dataset is None:
+        if self._process != os.getpid() or self.has_changed():
+            self.close()
+        while self._dataset is None:
+            check_readable(Path(self.path), "the file that was loaded")
+            with open(self.path, "rb") as content:
+                # Before netCDF4 parses it: it may crash on damaged files, or never return.
+                if fingerprint(content) != self._fingerprint:
+                    raise ReplacedError(
+                        f"{printable(self.path)}: has been replaced or changed since it was "
+                        "loaded. Load it again."
+                    )
+                self._state = _state(os.fstat(content.fileno()))
             try:
                 with plain_path(self.path) as path:
                     dataset = netCDF4.Dataset(path)
@@ -158,13 +187,20 @@ class StoredFile:
                 # The default of up to 64 MB is of no use to rows in random order.
                 dataset["features"].set_var_chunk_cache(CACHE_BYTES)
             self._closing = weakref.finalize(self, _close, dataset)
-            with open(self.path, "rb") as now:
-                if fingerprint(now) != self._fingerprint:
-                    raise ReplacedError(
-                        f"{self.path}: has been replaced since it was loaded. Load it again."
-                    )
-            self._dataset = dataset
+            self._dataset, self._process = dataset, os.getpid()
+            if _state(os.stat(self.path)) != self._state:  # replaced in between
+                self.close()
         return self._dataset
+
+    def has_changed(self) -> bool:
+        """Return whether the open file was changed in place; a new one of its name is another."""
+        if self._dataset is None:
+            return False
+        try:
+            state = _state(os.stat(self.path))
+        except OSError:  # deleted, but readable while it is open
+            return False
+        return state[:2] == self._state[:2] and state != self._state
 
     def close(self) -> None:
         """Close the file; it is opened again on the next use."""
@@ -176,11 +212,19 @@ class StoredFile:
         return self.__dict__ | {"_dataset": None, "_closing": None}
 
 
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 @contextmanager
 def plain_path(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Name a file so that the NetCDF library finds it: it takes a backslash for a slash."""
+    """Name a file so that the NetCDF library finds it.
+
+    The library takes a backslash for a slash, and its Python interface insists on UTF-8.
+    """
     name = os.path.abspath(path)
-    if os.sep == "\\" or "\\" not in name:
+    plain = name.encode("utf-8", "replace").decode() == name
+    if os.sep == "\\" or (plain and "\\" not in name):
         yield name
         return
     with TemporaryDirectory() as folder:
@@ -200,7 +244,8 @@ def damaged_file(path: str, error: Exception) -> ValueError:
         start = file.read(8)
     if start[:4] != b"\x89HDF" and start[:3] != b"CDF":
         kind = "is empty" if not start else "is no NetCDF file"
-        return ValueError(f"{path}: {kind}, expected one that skaudeep or auDeep wrote.")
+        return ValueError(f"{printable(path)}: {kind}, expected one that skaudeep or auDeep wrote.")
     return ValueError(
-        f"{path}: is damaged or cut short ({error}). Restore it from a copy, or write it again."
+        f"{printable(path)}: is damaged or cut short ({printable(error)}). Restore it from a copy, "
+        "or write it again."
     )

@@ -17,15 +17,19 @@ from sklearn.utils import Bunch
 from skaudeep._files import (
     append_checksum,
     check_compression,
+    check_readable,
     fingerprint,
     has_checksum,
+    memory_for,
     replacing,
     verify_checksum,
 )
+from skaudeep._texts import printable
 from skaudeep._version import __version__
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch, replace_keys
 from skaudeep.formats.layout import (
     RowReader,
+    check_padding,
     complete_bunch,
     decode_target,
     dims_of_instances,
@@ -44,24 +48,19 @@ from skaudeep.formats.lazy import (
     damaged_file,
     plain_path,
 )
+from skaudeep.formats.netcdf_contents import (
+    AUDEEP,
+    OURS,
+    check_variables,
+    parse_attributes,
+    read_column,
+)
 
 FORMAT = 1  # version of the layout; increased when older readers cannot read new files
 BLOCK_BYTES = 2**20  # approximate number of bytes held in memory at a time
 CHUNK_BYTES = 2**16  # smallest part that is compressed and checked at once; one row if larger
 MAX_CHUNK_BYTES = 2**20
-TEXTS = 2**10  # texts read at once
 PARTITION_NUMBER = {"": -1} | {name: number for number, name in enumerate(PARTITIONS)}
-AUDEEP = (
-    "features",
-    "filename",
-    "chunk_nr",
-    "cv_folds",
-    "partition",
-    "label_nominal",
-    "label_numeric",
-)
-# Variables that auDeep does not know. `lengths` is missing: NaN in the features states it as well.
-OURS = ("target", "groups", "copy_of", "error", "DESCR")
 
 # --- reading -------------------------------------------------------------------------------------
 
@@ -75,7 +74,9 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         Path of the file.
     lazy : bool, default=False
         True leaves the data on disk: `data` is a :class:`StoredArray`, which can be passed as X
-        and is read a batch at a time in `fit` and `transform`. All other keys are read at once.
+        and is read a batch at a time in `fit` and `transform`. All other keys are read at once. Where
+        the file is changed in place meanwhile, the next read is an error; where it is replaced by
+        another, as :func:`save_netcdf` does, an open one is read on as it was.
     verify : bool, default=True
         Whether to read the whole file once and compare it with its checksum, so that a single
         wrong bit is an error. False opens a large file faster, and opens a file that another
@@ -127,6 +128,11 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
     ['a.wav', 'b.wav']
     """
     file = Path(path).expanduser()
+    with memory_for(file):
+        return _load(file, lazy, verify)
+
+
+def _load(file: Path, lazy: bool, verify: bool) -> Bunch:
     try:
         stored, attributes, columns, shape = _read(file, verify)
         bunch = _build_bunch(columns, attributes, stored, shape, str(file))
@@ -134,8 +140,14 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         raise damaged_file(str(file), error) from error
     if lazy:
         stored.close()
-    else:
+        return bunch
+    try:
         bunch.data = np.asarray(bunch.data)
+    except MemoryError:
+        raise MemoryError(
+            f"{printable(file)}: its data of shape {bunch.data.shape} do not fit into memory. Load "
+            "it with lazy=True."
+        ) from None
     return bunch
 
 
@@ -143,53 +155,38 @@ def _read(
     path: Path, verify: bool
 ) -> tuple[StoredFile, dict[str, Any], dict[str, NDArray], tuple[int, ...]]:
     """Check and open a file; return its attributes, its columns, and the shape of a row."""
-    if not path.exists():
-        raise FileNotFoundError(
-            f"Got path={str(path)!r}, which does not exist, expected a NetCDF file. "
-            f"The current directory is {os.getcwd()!r}."
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"Got path={str(path)!r}, which is a folder, expected a file.")
+    check_readable(path, "a NetCDF file")
     # Before netCDF4 parses the file: it may crash on damaged ones, or never return.
     with open(path, "rb") as content:
         has_digest = has_checksum(content)
         if verify and has_digest and not verify_checksum(content):
             raise ValueError(
-                f"{path}: does not match its checksum; it was damaged, or changed after it was "
-                "written. Restore it or write it again; load a change made on purpose with "
+                f"{printable(path)}: does not match its checksum; it was damaged, or changed after "
+                "it was written. Restore it or write it again; load a change made on purpose with "
                 "verify=False."
             )
+        size = os.fstat(content.fileno()).st_size
         stored = StoredFile(str(path), fingerprint(content))
     try:
         with LIBRARY:
             dataset = stored.dataset()
             attributes = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
-            _check_layout(dataset, path)
+            check_variables(dataset, path, size)
             shape = dataset["features"].shape[1:]
             known = {*AUDEEP, *OURS} - {"features"}
-            columns = {name: _column(dataset[name]) for name in known & set(dataset.variables)}
+            columns = {
+                name: read_column(dataset[name], path, size)
+                for name in known & set(dataset.variables)
+            }
     except ReplacedError:
         return _read(path, verify)  # replaced by a writer in between
     if verify and "skaudeep" in attributes and not has_digest:
         raise ValueError(
-            f"{path}: has lost its checksum; it was cut short, or changed after it was written. "
+            f"{printable(path)}: has lost its checksum; it was cut short, or changed after it was "
+            "written. "
             "Restore it or write it again; load a change made on purpose with verify=False."
         )
     return stored, attributes, columns, shape
-
-
-def _check_layout(dataset: netCDF4.Dataset, path: Path) -> None:
-    for name in AUDEEP:
-        if name not in dataset.variables:
-            raise ValueError(
-                f"{path}: has no variable {name!r}, but {', '.join(sorted(dataset.variables))}; "
-                "expected a data set of skaudeep or auDeep."
-            )
-        if dataset[name].dimensions[:1] != ("instance",):
-            raise ValueError(
-                f"{path}: variable {name!r} has dimensions {dataset[name].dimensions}, expected "
-                "'instance' first, as in a data set of skaudeep or auDeep."
-            )
 
 
 def _build_bunch(
@@ -199,17 +196,17 @@ def _build_bunch(
     shape: tuple[int, ...],
     path: str,
 ) -> Bunch:
-    meta = json.loads(attributes.get("skaudeep", "{}"))
+    meta, label_map = parse_attributes(attributes, path)
     if meta.get("format", 0) > FORMAT:
         raise ValueError(
-            f"{path}: has format {meta['format']}, written by skaudeep {meta['version']}; this is "
-            f"{__version__}, which reads up to format {FORMAT}. Install a newer skaudeep."
+            f"{printable(path)}: has format {meta['format']}, written by skaudeep "
+            f"{meta.get('version', '?')}; "
+            f"this is {__version__}, which reads up to format {FORMAT}. Install a newer skaudeep."
         )
     clip, first, instances = group_by_clip(
         columns["filename"], columns["chunk_nr"], path, meta.get("n_chunks")
     )
     columns = reduce_to_clips(columns, clip, first, path)
-    label_map = json.loads(attributes.get("label_map", "null"))
     target, target_names = decode_target(columns, label_map, path)
     try:
         data = StoredArray(stored, shape, instances)
@@ -225,29 +222,19 @@ def _build_bunch(
             descr=str(columns["DESCR"]) if "DESCR" in columns else "",
         )
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{printable(path)}: {printable(error)}") from None
     bunch.errors = columns.get("error", np.full(len(first), "")).astype(str)
     if "copy_of" in columns:
         return replace_keys(bunch, copy_of=columns["copy_of"].astype(str))
     return bunch
 
 
-def _column(variable: netCDF4.Variable) -> NDArray:
-    if variable.dtype is not str or not variable.shape:
-        values = np.asarray(variable[...])
-        return values.astype(str) if values.dtype == np.dtype(object) else values
-    # Block by block: netCDF4 keeps a copy of each text.
-    texts: list[str] = []
-    for start in range(0, len(variable), TEXTS):
-        texts += variable[start : start + TEXTS].tolist()
-    return np.array(texts, dtype=str)
-
-
 def _decode_partition(values: NDArray, path: str) -> list[str]:
     numbers = np.where(np.isnan(values), -1, values).astype(int) if values.size else values
     if ((numbers < -1) | (numbers >= len(PARTITIONS))).any():
         raise ValueError(
-            f"{path}: has partition {numbers.max()}, expected 0 (train), 1 (devel) or 2 (test)."
+            f"{printable(path)}: has partition {numbers.max()}, expected 0 (train), 1 (devel) or 2 "
+            "(test)."
         )
     return [("", *PARTITIONS)[number + 1] for number in numbers]
 
@@ -410,6 +397,7 @@ def write_rows(
     there = lengths > 0
     there[:, 0] = True  # a clip that could not be read has a row as well
     clip, chunk_nr = there.nonzero()
+    check_padding((len(there), there.shape[1]), len(clip), str(path))  # or it cannot be loaded
 
     meta = {
         "format": FORMAT,
@@ -437,7 +425,8 @@ def write_rows(
                     del rows  # before the next ones are read
         except RuntimeError as error:  # netCDF4 raises it without errno
             raise OSError(
-                f"{path}: could not be written ({error}). Check that the disk has space left."
+                f"{printable(path)}: could not be written ({printable(error)}). Check that the "
+                "disk has space left."
             ) from error
         append_checksum(temporary)
 
@@ -473,10 +462,10 @@ def _create_variables(
         dataset.createDimension(name, length)
 
     def column(name: str, values: NDArray, *others: str) -> None:
-        kind = str if values.dtype.kind == "U" else values.dtype
-        variable = dataset.createVariable(name, kind, ("instance", *others))
-        values = values[clip]
-        variable[:] = values.astype(object) if kind is str else values
+        kind = str if values.dtype.kind in "UO" else values.dtype
+        if values.dtype.kind == "U":
+            values = values.astype(object)
+        dataset.createVariable(name, kind, ("instance", *others))[:] = values[clip]
 
     def numbers(values: NDArray) -> NDArray:
         # auDeep stores missing numbers as NaN, which only floats can hold.
@@ -484,7 +473,8 @@ def _create_variables(
 
     nothing = np.full(len(bunch.filenames), np.nan)
     labels, classes = bunch.target, bool(bunch.target_names)
-    names = np.array(["", *bunch.target_names])
+    # As objects: one long name would widen all labels of an array of str.
+    names = np.array(["", *bunch.target_names], dtype=object)
     column("filename", bunch.filenames)
     dataset.createVariable("chunk_nr", "i8", ("instance",))
     column("cv_folds", bunch.folds.astype(np.int64 if bunch.folds.size else np.float64), "fold")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from skaudeep._files import replacing
+from skaudeep._files import check_readable, memory_for, replacing
+from skaudeep._texts import list_names, printable, shown, text_array
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.formats.layout import (
     complete_bunch,
@@ -54,9 +55,10 @@ def _build_table(bunch: Bunch, chunked: bool) -> Table:
     there[:, 0] = True  # a clip that could not be read has a row as well
     clip, chunk_nr = there.nonzero()
     if bunch.target.dtype.kind == "f":
-        nominal, numeric = np.full(len(data), ""), bunch.target
+        nominal, numeric = np.full(len(data), "", dtype=object), bunch.target
     else:
-        nominal = np.array(["", *bunch.target_names])[bunch.target + 1]
+        # As objects: one long name would widen all cells of an array of str.
+        nominal = np.array(["", *bunch.target_names], dtype=object)[bunch.target + 1]
         numeric = pd.array(np.where(bunch.target < 0, pd.NA, bunch.target), dtype="Int64")
     text = pd.DataFrame({"filename": bunch.filenames[clip], "chunk_nr": chunk_nr})
     text[LABELS] = pd.DataFrame({"label_nominal": nominal[clip], "label_numeric": numeric[clip]})
@@ -232,14 +234,21 @@ def load_tables(
     ValueError
         If a file is no such table, or files contradict each other.
     """
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        check_readable(root, f"a {suffix} file or the folder of an export")
+    with memory_for(root):
+        return _load_tables(root, suffix, name, read)
+
+
+def _load_tables(
+    root: Path,
+    suffix: str,
+    name: str | None,
+    read: Callable[[Path], tuple[pd.DataFrame, list[str] | None]],
+) -> Bunch:
     import pandas as pd
 
-    root = Path(path).expanduser()
-    if not root.exists():
-        raise FileNotFoundError(
-            f"Got path={str(path)!r}, which does not exist, expected a {suffix} file or the folder "
-            f"of an export. The current directory is {os.getcwd()!r}."
-        )
     found = _found(root, suffix, name) if root.is_dir() else {root: ("", 0)}
     _check_found(found, root, suffix)
     tables, classes = [], []
@@ -250,17 +259,19 @@ def load_tables(
         classes.append(class_names)
         if list(table) != list(tables[0]) or class_names != classes[0]:
             raise ValueError(
-                f"{file}: has other columns or classes than {next(iter(found))}, expected the "
-                "files of one export."
+                f"{printable(file)}: has other columns or classes than "
+                f"{printable(next(iter(found)))}, expected the files of one export."
             )
     whole = pd.concat(tables, ignore_index=True)
     # A clip that several folds test is in several files, in which it must be the same.
     once = whole.drop(columns="/fold").drop_duplicates(ignore_index=True)
     source = str(root)
     columns = {
-        "filename": once["filename"].to_numpy(dtype=str),
+        "filename": text_array(once["filename"].tolist(), f"column 'filename' of {source!r}"),
         "chunk_nr": once["chunk_nr"].to_numpy(),
-        "label_nominal": once["label_nominal"].to_numpy(dtype=str),
+        "label_nominal": text_array(
+            once["label_nominal"].tolist(), f"column 'label_nominal' of {source!r}"
+        ),
         "label_numeric": once["label_numeric"].to_numpy(dtype=np.float64),
         "partition": once["/partition"].to_numpy(dtype=str),
     }
@@ -272,7 +283,7 @@ def load_tables(
         [features.to_numpy(dtype=np.float32), np.full((1, features.shape[1]), np.nan, np.float32)]
     )
     position = {filename: i for i, filename in enumerate(columns["filename"])}
-    folds = np.zeros((len(first), max(fold for _, fold in found.values())), dtype=np.int8)
+    folds = np.zeros((len(first), _count_folds(found, root)), dtype=np.int8)
     tested = whole[whole["/fold"] > 0]
     folds[tested["filename"].map(position), tested["/fold"] - 1] = 1
     try:
@@ -287,7 +298,7 @@ def load_tables(
             descr=f"{len(first)} clips of {root.name!r}",
         )
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+        raise ValueError(f"{printable(source)}: {printable(error)}") from None
 
 
 def _check_found(found: dict[Path, tuple[str, int]], root: Path, suffix: str) -> None:
@@ -298,29 +309,44 @@ def _check_found(found: dict[Path, tuple[str, int]], root: Path, suffix: str) ->
         )
     if len(names := sorted({file.name for file in found})) > 1:
         raise ValueError(
-            f"{root}: holds exports {', '.join(names)}. Choose one with name=, or give its path."
+            f"{printable(root)}: holds exports {list_names(names)}. Choose one with name=, or give "
+            "its path."
         )
     kinds = {(bool(partition), bool(fold)) for partition, fold in found.values()}
     if len(kinds) > 1:
         raise ValueError(
-            f"{root}: holds {names[0]} of several layouts, with and without folders of folds and "
-            "partitions, expected one. Give the path of a folder that holds one."
+            f"{printable(root)}: holds {names[0]!r} of several layouts, with and without folders "
+            "of folds and partitions, expected one. Give the path of a folder that holds one."
         )
+
+
+def _count_folds(found: dict[Path, tuple[str, int]], root: Path) -> int:
+    """Return the number of folds, which the names of their folders count from 1."""
+    numbers = {fold for _, fold in found.values()} - {0}
+    for number in range(1, len(numbers) + 1):
+        if number not in numbers:
+            raise ValueError(
+                f"{printable(root)}: holds fold_{max(numbers)}, but fold {number} without test "
+                f"clips, expected a folder fold_{number}. Restore it, or rename the others."
+            )
+    return len(numbers)
 
 
 def _check_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     """Return the table with all columns but features in auDeep's order, then the features."""
     if "filename" not in table:
         raise ValueError(
-            f"{file}: has no column 'filename', but {', '.join(map(str, table))}, expected one "
-            "that names the clip of each row."
+            f"{printable(file)}: has no column 'filename', but {list_names(table, 'filename')}, "
+            "expected one that names the clip of each row."
         )
     import pandas as pd
 
     nothing = {"chunk_nr": 0, "label_nominal": "", "label_numeric": np.nan}
     names = [name for name in table if name not in ("filename", *nothing)]
     if not names:
-        raise ValueError(f"{file}: has no features, expected columns feature_0, feature_1, ...")
+        raise ValueError(
+            f"{printable(file)}: has no features, expected columns feature_0, feature_1, ..."
+        )
     columns = {"filename": table["filename"].fillna("")}
     for name in (*nothing, *names):
         values = table[name] if name in table else pd.Series(nothing[name], table.index)
@@ -331,7 +357,8 @@ def _check_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
                 values = values.astype(np.float64)
             except (ValueError, TypeError) as error:
                 raise ValueError(
-                    f"{file}: column {name!r} is not numeric ({error}), expected a feature."
+                    f"{printable(file)}: column {shown(name)} is not numeric "
+                    f"({shown(error)}), expected a feature."
                 ) from None
         columns[name] = values
     return pd.DataFrame(columns)

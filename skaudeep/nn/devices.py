@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from skaudeep._warnings import find_stack_level, printable
+from skaudeep._texts import printable
+from skaudeep._warnings import find_stack_level
 
 
 def resolve_device(device: str) -> torch.device:
@@ -40,8 +41,8 @@ def resolve_device(device: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
-            f"device={device!r} cannot be used: {printable(error)}. Expected "
-            '"auto", "cpu", "cuda", "cuda:1".'
+            f"device={device!r} cannot be used: {printable(error)}. "
+            'Expected "auto", "cpu", "cuda", "cuda:1".'
         ) from error
     return torch.device(device)
 

@@ -38,8 +38,8 @@ from skaudeep._files import (
     replacing,
     verify_checksum,
 )
+from skaudeep._texts import printable
 from skaudeep._version import __version__
-from skaudeep._warnings import printable
 from skaudeep.persistence.serialize import Deserializer, Serializer
 from skaudeep.persistence.sklearn_objects import read_members
 
@@ -115,7 +115,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         tree = packer.encode(estimator, type(estimator).__name__)
     except ValueError as error:
         raise PersistenceError(
-            f"{printable(path)}: not written. {str(error).rstrip('.')}."
+            f"{printable(path)}: not written. {printable(str(error).rstrip('.'))}."
         ) from error
     members = {
         "estimator.json": _to_json(tree),

@@ -594,6 +594,36 @@ def test_what_is_left_of_a_cut_file_is_read_on_request(tmp_path, name, kwargs):
     np.testing.assert_array_equal(part[:, :same], whole[:, :same])
 
 
+@pytest.mark.parametrize("fault", ["cut", "damaged"])
+def test_a_flac_file_is_read_up_to_its_fault_on_request(tmp_path, fault):
+    path = written(tmp_path / "a.flac", noise(RATE * 6))
+    whole = read_audio(path)[0]
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 100] = bytes(100)
+    path.write_bytes(content if fault == "damaged" else content[:middle])
+    with pytest.raises(AudioError, match=r'cannot be decoded.*on_error="read"'):
+        read_audio(path)
+    with pytest.warns(AudioWarning, match=r"a\.flac: is cut short or damaged: .*decoder.*was read"):
+        part = read_audio(path, on_error="read")[0]
+    assert 0.4 * whole.shape[1] < part.shape[1] < 0.51 * whole.shape[1]
+    np.testing.assert_array_equal(part, whole[:, : part.shape[1]])
+    with pytest.warns(AudioWarning, match="cut short or damaged"):
+        piece = read_audio(path, start=2.5, end=5.0, on_error="read")[0]
+    np.testing.assert_array_equal(piece, part[:, round(2.5 * RATE) :])
+    if fault == "cut":
+        with pytest.raises(AudioError, match=r"a\.flac: "):
+            read_audio(path, start=5.0, on_error="read")
+    else:  # behind the fault all is well
+        rest = read_audio(path, start=5.0, on_error="read")[0]
+        np.testing.assert_array_equal(rest, whole[:, 5 * RATE :])
+
+
+def test_a_whole_flac_file_is_the_same_when_faults_are_allowed(tmp_path):
+    path = written(tmp_path / "a.flac")
+    np.testing.assert_array_equal(read_audio(path, on_error="read")[0], read_audio(path)[0])
+
+
 def test_what_lacks_a_piece_in_the_middle_is_never_read(tmp_path):
     path = tmp_path / "a.ogg"
     _without_page(path, 3)

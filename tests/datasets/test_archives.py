@@ -3,7 +3,10 @@
 import gzip
 import io
 import os
+import signal
 import stat
+import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -249,3 +252,54 @@ def test_unpack_refuses_a_damaged_archive_or_restores_all_files(
             assert set(content) <= set(FILES.values())
         if kind != "zip":
             assert len(found) == len(FILES)
+
+
+def hidden(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.fixture
+def unpacking(tmp_path):
+    """Start a process that is in the middle of unpacking to `tmp_path / "corpus"`."""
+    archive = make_zip(tmp_path / "a.zip", [(f"{i}.wav", b"x") for i in range(3)])
+    code = (
+        "import sys, time\n"
+        "from skaudeep.datasets import archives\n"
+        "def write(path, content, limit):\n"
+        "    path.touch()\n"
+        "    print('writing', flush=True)\n"
+        "    time.sleep(1000)\n"
+        "archives._write = write\n"
+        "archives.unpack([sys.argv[1]], sys.argv[2])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, archive, tmp_path / "corpus"], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"writing\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_unpack_deletes_what_a_killed_process_left(tmp_path, unpacking, end):
+    unpacking.send_signal(end)
+    unpacking.wait()
+    assert len(hidden(tmp_path)) == 1
+    unpack([tmp_path / "a.zip"], tmp_path / "corpus")
+    assert hidden(tmp_path) == []
+    assert len(list((tmp_path / "corpus").iterdir())) == 3
+
+
+def test_unpack_leaves_alone_what_a_living_process_unpacks(tmp_path, unpacking):
+    (other,) = hidden(tmp_path)
+    unpack([tmp_path / "a.zip"], tmp_path / "corpus")
+    assert hidden(tmp_path) == [other]
+    assert (tmp_path / other / "new/0.wav").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_unpack_refuses_a_named_pipe_rather_than_wait_for_it(tmp_path):
+    os.mkfifo(tmp_path / "a.zip")
+    with pytest.raises(OSError, match=r"a\.zip', which is a named pipe, expected a zip or tar"):
+        unpack([tmp_path / "a.zip"], tmp_path / "corpus")
+    assert hidden(tmp_path) == []

@@ -4,6 +4,7 @@ import itertools
 import pickle
 import shutil
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import get_args
 
@@ -111,6 +112,28 @@ def test_describe_prints_a_table(mixed):
 def test_describe_escapes_control_characters_in_names(tmp_path):
     bunch = corpus(tmp_path, "\x1b[2J.wav", target=[0], target_names=["\x1b[2J"])
     assert "\x1b" not in str(describe(bunch))
+
+
+def test_describe_takes_memory_of_clips_and_classes_and_not_of_their_product():
+    n = 20000  # each clip a class of its own: target= named the wrong column
+    names = [str(i) for i in range(n)]
+    bunch = make_bunch(np.zeros((n, 1)), names, target=np.arange(n), target_names=names)
+    tracemalloc.start()
+    summary = describe(bunch)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert summary.counts["19999"] == {"clips": 1}
+    assert summary.counts["all"] == {"clips": n}
+    assert peak < 50e6  # their product is 400 MB
+
+
+def test_describe_keeps_its_table_narrow_where_one_name_is_long():
+    names = ["owl" * 10000, "crow"]
+    target = [0, 0, 1, 1]
+    bunch = make_bunch(np.zeros((4, 1)), list("abcd"), target=target, target_names=names)
+    text = str(describe(bunch))
+    assert "owlowl" in text
+    assert max(map(len, text.splitlines())) < 120
 
 
 def test_describe_decodes_nothing_and_opens_each_file_once(mixed, monkeypatch):

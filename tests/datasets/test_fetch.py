@@ -2,14 +2,17 @@
 
 import hashlib
 import io
+import shutil
 import sys
 import tarfile
 import threading
 import zipfile
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from skaudeep._files import temporary_folder
 from skaudeep.datasets import (
     fetch_esc10,
     fetch_esc50,
@@ -51,12 +54,16 @@ class Server:
 
     def __init__(self):
         self.files, self.asked, self.failures = {}, [], 0
+        self.answer = None  # a function of the handler, in place of a file
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 name = self.path[1:]
                 outer.asked.append(name)
+                if outer.answer:
+                    outer.answer(self)
+                    return
                 if outer.failures or name not in outer.files:
                     outer.failures = max(0, outer.failures - 1)
                     self.send_error(503 if outer.failures else 404)
@@ -254,6 +261,78 @@ def test_fetch_says_how_to_install_pooch_where_it_is_missing(tmp_path, monkeypat
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(ImportError, match=r"pip install 'skaudeep\[datasets\]'"):
         fetch_esc50(data_home=tmp_path)
+
+
+def test_fetch_ends_at_a_server_that_sends_more_than_the_corpus_has(
+    esc, server, tmp_path, monkeypatch
+):
+    source = SOURCES["esc-50"]
+    monkeypatch.setitem(SOURCES, "esc-50", source._replace(n_bytes=1e6))
+    sent = []
+
+    def endless(handler):
+        handler.send_response(200)
+        handler.end_headers()  # without a length
+        with suppress(OSError):  # until the client hangs up
+            while True:
+                handler.wfile.write(bytes(10000))
+                sent.append(10000)
+
+    server.answer = endless
+    with pytest.raises(OSError, match=r"Could not .*the server sends more than the 1100000 bytes"):
+        fetch_esc50(data_home=tmp_path)
+    assert sum(sent) < 20e6  # with what the system's buffers hold
+    assert server.asked == ["esc.zip"]  # not repeated
+    assert not list((tmp_path / "skaudeep").rglob("*.zip"))
+
+
+def test_fetch_gives_up_a_server_that_sends_a_byte_now_and_then(esc, server, tmp_path, monkeypatch):
+    clock = iter(range(0, 10000, 10))  # ten seconds between two packets
+    monkeypatch.setattr("skaudeep.datasets.download.monotonic", lambda: next(clock))
+    done = threading.Event()
+
+    def drip(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        with suppress(OSError):
+            while not done.wait(0.001):
+                handler.wfile.write(b"x")
+
+    server.answer = drip
+    with pytest.raises(OSError, match=r"Could not .*the server sent \d+ bytes in 60 s"):
+        fetch_esc50(data_home=tmp_path)
+    done.set()
+    assert server.asked == ["esc.zip"]
+
+
+def test_fetch_gives_up_a_server_that_never_answers(esc, server, tmp_path, monkeypatch):
+    monkeypatch.setattr("skaudeep.datasets.download.TIMEOUT", 0.05)
+    done = threading.Event()
+    server.answer = lambda handler: done.wait()
+    with pytest.raises(OSError, match=r"Could not download 'esc.zip' from .*[Tt]imed out"):
+        fetch_esc50(data_home=tmp_path, n_retries=1)
+    done.set()
+    assert server.asked == ["esc.zip"] * 2
+
+
+def test_fetch_shows_the_words_of_a_server_escaped(esc, server, tmp_path):
+    server.answer = lambda handler: handler.send_error(404, "gone\x1b[2J")
+    with pytest.raises(OSError, match="Could not download") as caught:
+        fetch_esc50(data_home=tmp_path, n_retries=0)
+    assert "gone" in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_fetch_deletes_what_a_killed_download_left(esc, tmp_path):
+    folder = tmp_path / "skaudeep/esc-50-archives"
+    folder.mkdir(parents=True)
+    with temporary_folder(folder / "esc.zip") as left:
+        shutil.copytree(left, folder / "copy")
+    (folder / "copy").rename(left)  # as if its process had been killed: nobody holds the lock
+    (left / "tmp123").write_bytes(b"half")
+    fetch_esc50(data_home=tmp_path)
+    assert [path.name for path in (tmp_path / "skaudeep").iterdir()] == ["esc-50"]
 
 
 def test_every_source_has_distinct_archive_names_checksums_and_file_urls():

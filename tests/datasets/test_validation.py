@@ -195,3 +195,11 @@ def test_check_bunch_checks_the_keys_of_a_partial_bunch():
     ]:
         with pytest.raises(ValueError, match=message):
             check_bunch(bunch | changes, required=["data", "target"])
+
+
+def test_validate_names_a_few_of_many_chunks():
+    bunch = chunked(n_clips=2, n_chunks=500)
+    bunch.chunk_nr = bunch.chunk_nr + 1
+    assert violations(bunch)[0].endswith(
+        "has chunks 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 490 more, expected each from 0 to 499 once"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import subprocess
 import sys
@@ -186,7 +187,7 @@ def test_save_csv_and_save_arff_refuse_a_folder_with_another_layout(tmp_path: Pa
     with pytest.raises(ValueError, match=rf"fold_1.features\.{suffix}: exists from an export"):
         save(small_set(), tmp_path)
     save(small_set(), tmp_path, name="other")
-    with pytest.raises(ValueError, match=rf"features\.{suffix}, other\.{suffix}. Choose one"):
+    with pytest.raises(ValueError, match=rf"'features\.{suffix}', 'other\.{suffix}'. Choose one"):
         load(tmp_path)
     assert_same(load(tmp_path, name="other"), small_set())
     (tmp_path / f"features.{suffix}").write_text((tmp_path / f"other.{suffix}").read_text())
@@ -421,8 +422,8 @@ HEAD = "@RELATION x\n@ATTRIBUTE filename STRING\n@ATTRIBUTE f REAL\n"
         ("x.csv", "", r"x\.csv: is no CSV table"),
         ("x.csv", b"filename,f\n\xff,1\n", r"x\.csv: is no CSV table in UTF-8"),
         ("x.csv", "filename,f\na,1\nb,1,2,3\n", r"x\.csv: is no CSV table.*line 3"),
-        ("x.csv", "name,f\na,1\n", "no column 'filename', but name, f"),
-        ("x.csv", "filename;f\na;1\n", "no column 'filename', but filename;f"),
+        ("x.csv", "name,f\na,1\n", "no column 'filename', but 'name', 'f'"),
+        ("x.csv", "filename;f\na;1\n", "no column 'filename', but 'filename;f'"),
         ("x.csv", "filename,chunk_nr\na,1\n", "no features"),
         ("x.csv", "filename,f\na,loud\n", "column 'f' is not numeric"),
         ("x.csv", "filename,f\n", "holds no clips"),
@@ -539,3 +540,114 @@ def test_subpackages_are_attributes_of_the_package_and_load_lazily():
         "skaudeep.formats.load_netcdf; assert not {'torch', 'librosa'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- files that state more than they hold --------------------------------------------------------
+
+
+def write_long_name(folder: Path, column: str, suffix: str) -> Path:
+    cells = {"filename": "{}", "label_nominal": "a", "label_numeric": "0"}
+    rows = []
+    for number in range(10_000):
+        row = {name: cell.format(number) for name, cell in cells.items()}
+        if number == 7:
+            row[column] = "x" * 100_000
+        rows.append(",".join([*row.values(), "1"]) + "\n")
+    header = "filename,label_nominal,label_numeric,f\n"
+    if suffix == "arff":
+        kinds = ["filename STRING", "label_nominal STRING", "label_numeric INTEGER", "f REAL"]
+        header = "@RELATION r\n" + "".join(f"@ATTRIBUTE {kind}\n" for kind in kinds) + "@DATA\n"
+    path = folder / f"x.{suffix}"
+    path.write_text(header + "".join(rows))
+    return path
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("column", ["filename", "label_nominal"])
+def test_load_csv_and_load_arff_refuse_a_text_that_would_widen_all_others(
+    tmp_path: Path, suffix: str, column: str
+):
+    path = write_long_name(tmp_path, column, suffix)
+    with pytest.raises(
+        ValueError, match=rf"of 100000 characters in column '{column}' of '.*x\.{suffix}', 'xxx"
+    ):
+        FORMATS[suffix][1](path)
+
+
+def test_load_csv_refuses_a_chunk_number_that_nothing_else_bears_out(tmp_path: Path):
+    rows = "".join(f"{i},{11999 if i == 0 else 0},1\n" for i in range(12000))
+    (tmp_path / "x.csv").write_text("filename,chunk_nr,feature_0\n" + rows)
+    with pytest.raises(ValueError, match=r"x\.csv: has 12000 chunks of 12000 clips, but states"):
+        load_csv(tmp_path / "x.csv")
+
+
+def test_load_csv_refuses_rows_without_the_cells_that_the_header_announces(tmp_path: Path):
+    header = ",".join(["filename", *(f"f{i}" for i in range(3000))])
+    (tmp_path / "x.csv").write_text(header + "\n" + "a\n" * 3000)
+    with pytest.raises(ValueError, match=r"x\.csv.*3001 columns and 3000 rows, for which"):
+        load_csv(tmp_path / "x.csv")
+    (tmp_path / "x.csv").write_text('filename,f\n"' + "\n" * 3000 + '",1\n')  # lines, not rows
+    assert load_csv(tmp_path / "x.csv").data.shape == (1, 1)
+
+
+def test_load_arff_refuses_sparse_rows_that_are_nearly_empty(tmp_path: Path):
+    kinds = "".join(f"@ATTRIBUTE f{i} REAL\n" for i in range(3000))
+    start = "@RELATION r\n@ATTRIBUTE filename STRING\n" + kinds + "@DATA\n"
+    (tmp_path / "x.arff").write_text(start + "{0 a}\n" * 3000)
+    with pytest.raises(ValueError, match=r"x\.arff.*its rows are sparse"):
+        load_arff(tmp_path / "x.arff")
+    (tmp_path / "x.arff").write_text(start + "{0 a, 7 1}\n{0 b}\n")
+    assert load_arff(tmp_path / "x.arff").data[:, 6].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_load_csv_and_load_arff_take_no_number_of_a_folder_for_a_number_of_folds(
+    tmp_path: Path, suffix: str
+):
+    save, load = FORMATS[suffix]
+    save(small_set(folds=FOLDS), tmp_path)
+    (tmp_path / "fold_2").rename(tmp_path / "fold_1000000000000")
+    with pytest.raises(ValueError, match=r"fold_1000000000000, but fold 2 without test clips"):
+        load(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes and files with holes")
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_load_csv_and_load_arff_refuse_pipes_and_files_with_a_hole(tmp_path: Path, suffix: str):
+    load = FORMATS[suffix][1]
+    os.mkfifo(tmp_path / f"pipe.{suffix}")
+    with pytest.raises(OSError, match=rf"pipe\.{suffix}', which is a named pipe, expected"):
+        load(tmp_path / f"pipe.{suffix}")
+    (tmp_path / "export").mkdir()
+    os.mkfifo(tmp_path / "export" / f"pipe.{suffix}")
+    with pytest.raises(FileNotFoundError, match=f"Found no .{suffix} file"):
+        load(tmp_path / "export")
+    save_csv(small_set(), tmp_path, name="x")
+    with open(tmp_path / "x.csv", "r+b") as file:
+        file.truncate(20 * 10**9)
+    with pytest.raises(ValueError, match=r"x\.csv.*it holds zero characters"):
+        load(tmp_path / "x.csv")
+
+
+def test_load_csv_names_the_file_that_does_not_fit_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    save_csv(small_set(), tmp_path)
+    monkeypatch.setattr("skaudeep.formats.tables.make_bunch", full)
+    with pytest.raises(MemoryError, match=r"features\.csv: does not fit into memory"):
+        load_csv(tmp_path / "features.csv")
+
+
+def test_load_csv_does_not_quote_all_of_a_cell_or_of_a_header(tmp_path: Path):
+    (tmp_path / "x.csv").write_text("filename,f\na," + "x" * 100_000 + "\n")
+    with pytest.raises(ValueError, match="column 'f' is not numeric") as caught:
+        load_csv(tmp_path / "x.csv")
+    assert len(str(caught.value)) < 1000
+    names = ",".join(f"mfcc_{i}" for i in range(6373))
+    (tmp_path / "x.csv").write_text(f"name,file_name,{names}\n")
+    with pytest.raises(ValueError, match=r"no column 'filename', but 'file_name', ") as caught:
+        load_csv(tmp_path / "x.csv")
+    assert len(str(caught.value)) < 1000

@@ -65,6 +65,24 @@ def test_group_by_clip_refuses_invalid_chunk_numbers(names: list, numbers: list,
         group_by_clip(np.array(names), np.array(numbers), "a.nc")
 
 
+@pytest.mark.parametrize(
+    ("numbers", "n_chunks"), [([1999] + [0] * 1999, None), ([0] * 2000, 10**8)]
+)
+def test_group_by_clip_refuses_numbers_that_are_out_of_proportion(
+    numbers: list[int], n_chunks: int | None
+):
+    """A number in a file would take memory by the square of its rows, or of any size."""
+    names = np.array([f"{i}" for i in range(2000)])
+    with pytest.raises(ValueError, match=r"a\.nc: has 2000 chunks of 2000 clips, but states "):
+        group_by_clip(names, np.array(numbers), "a.nc", n_chunks)
+
+
+def test_group_by_clip_accepts_one_long_clip_among_short_ones():
+    names = np.array(["long"] * 900 + [f"{i}" for i in range(2000)])
+    numbers = np.array([*range(900), *[0] * 2000])
+    assert group_by_clip(names, numbers, "a.nc")[2].shape == (2001, 900)
+
+
 def test_reduce_to_clips_takes_missing_values_for_equal_and_refuses_other_differences():
     columns = {
         "filename": np.array(["a", "b", "a"]),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 
 from skaudeep import Seq2SeqAutoencoder
 from skaudeep.datasets import make_bunch
-from skaudeep.formats.lazy import StoredArray
+from skaudeep.formats.lazy import StoredArray, StoredFile
 from skaudeep.formats.netcdf import load_netcdf, save_netcdf
 
 
@@ -190,3 +194,125 @@ def test_a_stored_array_fills_missing_chunks_with_nan(tmp_path: Path):
     assert stored.shape == (3, 2, 2, 2)
     np.testing.assert_array_equal(np.asarray(stored[[2, 1]]), data[[2, 1]])
     np.testing.assert_array_equal(stored[1], data[1])
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def overwrite(path: Path) -> None:
+    save(path.with_name("other.nc"), -spectrograms())
+    shutil.copyfile(path.with_name("other.nc"), path)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("change", [truncate, overwrite, empty])
+@pytest.mark.parametrize("opened", [True, False], ids=["opened", "not opened"])
+def test_a_stored_array_refuses_a_file_that_was_changed_in_place(
+    tmp_path: Path, stored: StoredArray, change, opened: bool
+):
+    """It would read zeros, or rows of another file under the labels of this one."""
+    if opened:
+        stored[0]
+    change(tmp_path / "a.nc")
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"a\.nc: has been replaced or changed .* Load it aga"):
+            stored[4:5]._read()
+
+
+def test_a_stored_array_refuses_rows_of_a_file_that_changes_while_they_are_read(
+    tmp_path: Path, stored: StoredArray, monkeypatch: pytest.MonkeyPatch
+):
+    stored[0]
+    dataset = StoredFile.dataset
+
+    def changing(self: StoredFile) -> object:
+        opened = dataset(self)
+        monkeypatch.undo()
+        overwrite(tmp_path / "a.nc")
+        return opened
+
+    monkeypatch.setattr(StoredFile, "dataset", changing)
+    with pytest.raises(ValueError, match=r"a\.nc: has been replaced or changed"):
+        stored[4]
+
+
+def test_a_stored_array_reads_on_where_only_the_time_of_its_file_changed(
+    tmp_path: Path, stored: StoredArray
+):
+    stored[0]
+    os.utime(tmp_path / "a.nc", (1, 1))
+    np.testing.assert_array_equal(np.asarray(stored), spectrograms())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be deleted elsewhere")
+def test_an_open_stored_array_can_be_read_after_its_file_was_deleted(
+    tmp_path: Path, stored: StoredArray
+):
+    stored[0]
+    (tmp_path / "a.nc").unlink()
+    np.testing.assert_array_equal(np.asarray(stored), spectrograms())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes")
+def test_a_stored_array_does_not_wait_at_a_pipe_in_place_of_its_file(
+    tmp_path: Path, stored: StoredArray
+):
+    (tmp_path / "a.nc").unlink()
+    os.mkfifo(tmp_path / "a.nc")
+    with pytest.raises(OSError, match=r"a\.nc', which is a named pipe"):
+        stored[0]
+
+
+FORKS = """
+import os, sys, threading
+import numpy as np
+from skaudeep import load_netcdf
+
+stored = load_netcdf(sys.argv[1], lazy=True).data
+expected = np.asarray(stored)
+reading = threading.Event()
+
+def read():
+    while True:
+        assert (np.asarray(stored[[3, 1, 5]]) == expected[[3, 1, 5]]).all()
+        reading.set()
+
+threading.Thread(target=read, daemon=True).start()
+reading.wait()
+for _ in range(10):
+    if not (child := os.fork()):
+        right = (np.asarray(stored[1:4]) == expected[1:4]).all()
+        os._exit(0 if right and stored._file._process == os.getpid() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    reading.clear()
+    reading.wait()  # the parent reads on
+print("right", flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_a_process_that_forks_while_a_thread_reads_has_a_child_that_reads(
+    tmp_path: Path, stored: StoredArray
+):
+    """The child would wait for a lock that a thread holds which it does not have."""
+    run = [sys.executable, "-W", "ignore", "-c", FORKS, tmp_path / "a.nc"]
+    done = subprocess.run(run, timeout=300, capture_output=True, text=True)
+    assert done.stdout.strip() == "right", done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are Unicode")
+def test_paths_that_are_no_utf8_are_written_and_read(tmp_path: Path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xff"))
+    folder.mkdir()
+    path = folder / os.fsdecode(b"a\xfe\\.nc")
+    save(path, spectrograms())
+    assert os.listdir(folder) == [path.name]
+    stored = load_netcdf(path, lazy=True).data
+    np.testing.assert_array_equal(np.asarray(stored), spectrograms())
+    np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(stored))), spectrograms())

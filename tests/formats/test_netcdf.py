@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import netCDF4
@@ -344,7 +346,7 @@ def test_load_netcdf_refuses_foreign_files_with_a_reason(tmp_path: Path):
     xr.Dataset({"temperature": ("time", [1.0])}).to_netcdf(
         tmp_path / "weather.nc", engine="netcdf4"
     )
-    with pytest.raises(ValueError, match="no variable 'features', but temperature"):
+    with pytest.raises(ValueError, match="no variable 'features', but 'temperature'"):
         load_netcdf(tmp_path / "weather.nc")
     names = ["features", "filename", "chunk_nr", "cv_folds", "partition", "label_nominal"]
     columns = dict.fromkeys([*names, "label_numeric"], ("station", [1.0]))
@@ -355,6 +357,149 @@ def test_load_netcdf_refuses_foreign_files_with_a_reason(tmp_path: Path):
         load_netcdf(tmp_path / "nothing.nc")
     with pytest.raises(IsADirectoryError, match="is a folder"):
         load_netcdf(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"skaudeep": "[]"},
+        {"skaudeep": "5"},
+        {"skaudeep": "null"},
+        {"skaudeep": np.int64(5)},
+        {"skaudeep": '{"format": "x"}'},
+        {"skaudeep": '{"format": null}'},
+        {"skaudeep": '{"n_chunks": 1.5}'},
+        {"skaudeep": '{"n_chunks": "2"}'},
+        {"skaudeep": '{"n_chunks": 0}'},
+        {"skaudeep": '{"n_chunks": 100000000}'},
+        {"skaudeep": "[" * 100_000},
+        {"label_map": "5"},
+        {"label_map": '{"dog": 0}'},
+        {"label_map": '[["dog", 0, 1]]'},
+        {"label_map": '[["dog", "0"]]'},
+        {"label_map": np.array([1, 2])},
+    ],
+    ids=lambda changes: str(changes)[:40],
+)
+def test_load_netcdf_names_the_file_whose_attributes_are_wrong(
+    tmp_path: Path, changes: dict[str, object]
+):
+    save_netcdf(small_set(), tmp_path / "a.nc")
+    path = rewritten(tmp_path / "a.nc", **changes)
+    with pytest.raises(ValueError, match=r"^/.*a\.nc: "):
+        load_netcdf(path, verify=False, lazy=True)
+
+
+def hand_made(path: Path, n: int, *, item: tuple[int, ...] = (1,), kinds: dict | None = None):
+    """Make a file in auDeep's layout whose variables were declared and never written."""
+    kinds = kinds or {}
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.createDimension("instance", n)
+        dataset.createDimension("fold", 1)
+        for axis, length in enumerate(item):
+            dataset.createDimension(f"axis_{axis}", length)
+        axes = tuple(f"axis_{axis}" for axis in range(len(item)))
+        for name, kind, others in [
+            ("features", "f4", axes),
+            ("filename", str, ()),
+            ("chunk_nr", "i8", ()),
+            ("cv_folds", "i8", ("fold",)),
+            ("partition", "f8", ()),
+            ("label_nominal", str, ()),
+            ("label_numeric", "f8", ()),
+        ]:
+            dataset.createVariable(name, kinds.get(name, kind), ("instance", *others))
+    return path
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+@pytest.mark.parametrize(("n", "item"), [(10**8, (1,)), (3, (10**6, 10**6)), (3, (1, 10**9))])
+def test_load_netcdf_refuses_sizes_that_the_file_does_not_hold(
+    tmp_path: Path, n: int, item: tuple[int, ...], lazy: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """Declared and never written, values cost a file nothing, but its reader memory."""
+    monkeypatch.setattr("skaudeep.formats.netcdf.read_column", None)  # nothing is read before
+    hand_made(tmp_path / "a.nc", n, item=item)
+    with pytest.raises(ValueError, match=r"a\.nc: states \d+ bytes of 'features' by its"):
+        load_netcdf(tmp_path / "a.nc", lazy=lazy)
+
+
+def test_load_netcdf_refuses_names_that_were_never_written(tmp_path: Path):
+    hand_made(tmp_path / "a.nc", 10**6)
+    with pytest.raises(ValueError, match=r"a\.nc: states 16000000 bytes of 'filename'"):
+        load_netcdf(tmp_path / "a.nc", lazy=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("filename", "f8"), ("chunk_nr", str), ("label_numeric", "S1")]
+)
+def test_load_netcdf_refuses_variables_of_other_types(tmp_path: Path, name: str, kind: object):
+    hand_made(tmp_path / "a.nc", 3, kinds={name: kind})
+    with pytest.raises(ValueError, match=rf"a\.nc: variable '{name}' has dimensions .* and type"):
+        load_netcdf(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("name", ["filename", "label_nominal", "groups"])
+def test_load_netcdf_refuses_a_text_that_would_widen_all_others(tmp_path: Path, name: str):
+    n = 10_000
+    bunch = make_bunch(np.zeros((n, 1)), [str(i) for i in range(n)], groups=["g"] * n)
+    save_netcdf(bunch, tmp_path / "a.nc")
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as dataset:
+        if name == "label_nominal":
+            dataset.renameVariable("label_nominal", "other")
+            dataset.createVariable("label_nominal", str, ("instance",))
+        dataset[name][5] = "x" * 100_000
+    with pytest.raises(ValueError, match=rf"of 100000 characters in '{name}' of '.*a\.nc', 'xxx"):
+        load_netcdf(tmp_path / "a.nc", verify=False, lazy=True)
+
+
+def test_one_long_class_name_costs_no_room_in_each_row_of_a_file(tmp_path: Path):
+    n = 3000
+    names = ["short", "x" * 50_000]
+    bunch = make_bunch(
+        np.zeros((n, 1)),
+        [str(i) for i in range(n)],
+        target=np.zeros(n, int),
+        target_names=names,
+    )
+    tracemalloc.start()
+    save_netcdf(bunch, tmp_path / "a.nc")
+    loaded = load_netcdf(tmp_path / "a.nc")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert loaded.target_names == names
+    assert peak < 20e6  # 600 MB as an array of str
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes")
+def test_load_netcdf_refuses_a_pipe(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.nc")
+    with pytest.raises(OSError, match=r"a\.nc', which is a named pipe, expected a NetCDF file"):
+        load_netcdf(tmp_path / "a.nc")
+
+
+def test_load_netcdf_names_the_file_that_does_not_fit_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 4.0 TiB")
+
+    save_netcdf(small_set(), tmp_path / "a.nc")
+    monkeypatch.setattr(StoredArray, "_take", full)
+    with pytest.raises(MemoryError, match=r"a\.nc: its data of shape \(6, 9, 4\).*lazy=True"):
+        load_netcdf(tmp_path / "a.nc")
+    monkeypatch.setattr("skaudeep.formats.netcdf.make_bunch", full)
+    with pytest.raises(MemoryError, match=r"a\.nc: does not fit into memory"):
+        load_netcdf(tmp_path / "a.nc", lazy=True)
+
+
+def test_save_netcdf_refuses_chunks_that_load_netcdf_would_refuse(tmp_path: Path):
+    data = np.full((1100, 1100, 1), np.nan, np.float32)
+    data[:, 0] = 0
+    bunch = make_bunch(data, [str(i) for i in range(1100)])
+    with pytest.raises(ValueError, match="has 1100 chunks of 1100 clips, but states 1100"):
+        save_netcdf(bunch, tmp_path / "a.nc", chunked=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- writing -------------------------------------------------------------------------------------
