@@ -17,6 +17,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from torch import nn
 
 from skaudeep._base import SKLEARN_VOLATILE_ATTRIBUTES
+from skaudeep._texts import check_proportion, text_array
 from skaudeep.anomaly import AnomalyDetector
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
@@ -72,7 +73,6 @@ _RESULTS = {
     "out_activation_",
     "validation_loss_curve_",
 }
-MAX_TEXT_RATIO = 64  # of the longest of many texts to their mean
 _ATTRIBUTE = re.compile(r"_?[A-Za-z]\w*")
 
 
@@ -176,7 +176,7 @@ class Serializer:
             kind = "objects" if array.dtype.kind == "O" else "strings"
             items = self._pack_all(array.ravel().tolist(), place)
             if kind == "strings":
-                _check_lengths(items)
+                check_proportion(items, place)
             return {kind: [list(array.shape), items]}
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise ValueError(f"{place} is an array of {array.dtype}, which cannot be stored")
@@ -298,8 +298,7 @@ class Deserializer:
         shape, items = content
         if not all(isinstance(item, str) for item in items):
             raise ValueError("holds an array of strings with other things in it")
-        _check_lengths(items)
-        return np.array(items, dtype=str).reshape(shape)
+        return text_array(items, "an array").reshape(shape)
 
     def _unpack_random_state(self, content: list[Any]) -> np.random.RandomState:
         name, key, position, has_gauss, gauss = self.decode(content)
@@ -429,17 +428,6 @@ def _check_results(estimator: Any) -> None:
 def _check_keys(keys: list[Any]) -> None:
     small = (isinstance(key, str) or (type(key) is int and abs(key) < 2**60) for key in keys)
     check_n_keys(len(keys) - sum(small))
-
-
-def _check_lengths(texts: list[str]) -> None:
-    """Refuse an array of texts that is far larger than these are: each takes the longest's room."""
-    total, longest = sum(map(len, texts)), max(map(len, texts), default=0)
-    if len(texts) * longest > MAX_TEXT_RATIO * total + 2**20:
-        raise ValueError(
-            f"holds an array of {len(texts)} texts of {total / len(texts):.1f} characters on "
-            f"average, one of them of {longest}, for which all would take as much memory. Keep "
-            "such texts in an array of dtype=object"
-        )
 
 
 def _form(array: Any) -> str:
