@@ -1,5 +1,7 @@
 """What no fold changes is done once: decodes, extractions and passes of networks are counted."""
 
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -167,3 +169,30 @@ class _Centroids(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return self.classes_[((X[:, None] - self.means_) ** 2).sum(axis=2).argmin(axis=1)]
+
+
+EVALUATE_MANY = """
+import resource, sys
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.linear_model import RidgeClassifier
+from skaudeep import evaluate
+from skaudeep.datasets import load_folder, make_bunch
+from skaudeep.recipes import two_scales
+bunch = load_folder(sys.argv[1])
+pipeline = make_pipeline(two_scales(version=1, random_state=0), StandardScaler(), RidgeClassifier())
+print(evaluate(pipeline, bunch, cv=3, random_state=0, controls=False).uar)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)  # GiB
+"""
+
+
+@pytest.mark.slow
+def test_two_thousand_clips_are_evaluated_within_2_gb(tmp_path):
+    # States of one view lie in memory (0.2 GB), those of the other in a file (0.8 GB).
+    make_sounds(2000, duration=2.0, folder=tmp_path, random_state=0)
+    done = subprocess.run(
+        [sys.executable, "-c", EVALUATE_MANY, tmp_path], capture_output=True, text=True, check=True
+    )
+    uar, memory = map(float, done.stdout.split())
+    assert uar > 0.8
+    assert memory < 2
