@@ -446,7 +446,9 @@ class Seq2SeqAutoencoder(
         while training.epoch < last_epoch and training.epochs_since_best < patience:
             task = progress.subcontext(task_name="epoch")
             task.call_on_fit_task_begin(**hooks)
-            order = train_on[epoch_order(len(train_on), seed=training.seed, epoch=training.epoch)]
+            lengths = sequences.lengths[train_on]
+            chosen = epoch_order(lengths, self.batch_size, seed=training.seed, epoch=training.epoch)
+            order = train_on[chosen]
             to_do = order[training.batch * self.batch_size :]
             with closing(sequences.batches(to_do, self.batch_size, device, processes)) as batches:
                 training.run_epoch(batches)

@@ -106,7 +106,7 @@ def disk(arguments: argparse.Namespace, folder: Path) -> None:
             os.fsync(file.fileno())
         rates: list[list[float]] = [[], [], []]
         for repeat in range(arguments.repeats):
-            shuffled = epoch_order(n_rows, seed=0, epoch=repeat)
+            shuffled = epoch_order(np.ones(n_rows), BATCH, seed=0, epoch=repeat)
             for rate, order, sort in zip(
                 rates, (np.arange(n_rows), shuffled, shuffled), (False, True, False), strict=True
             ):

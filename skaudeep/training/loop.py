@@ -17,10 +17,11 @@ from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.devices import products_in
 from skaudeep.nn.parallel import parallel_map
 from skaudeep.nn.pooling import step_mask
-from skaudeep.training.batches import Batch, Shard, split_batch
+from skaudeep.training.batches import Batch, Shard, sort_by_length, split_batch
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 
 Schedule = float | dict[int, float]
+WINDOW_BATCHES = 16  # shuffled rows are sorted by length within so many batches
 
 
 def squared_error(
@@ -108,8 +109,20 @@ def derived_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
-def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:
+def epoch_order(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> np.ndarray:
     """Order the rows of an epoch by seed and epoch alone, so that training can resume.
+
+    Where rows differ in length, those of a batch are of like length, as a batch computes as many
+    frames of each row as its longest has: the shuffled rows are sorted within windows of 16
+    batches, and the batches of a window shuffled.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_rows,), int
+        True frames of each row.
+    batch_size : int
+        Rows of a batch; the last one may have fewer.
+    seed, epoch : int
 
     Returns
     -------
@@ -117,10 +130,26 @@ def epoch_order(n_rows: int, *, seed: int, epoch: int) -> np.ndarray:
 
     Examples
     --------
-    >>> sorted(epoch_order(4, seed=0, epoch=2).tolist())
+    >>> sorted(epoch_order(np.full(4, 7), 2, seed=0, epoch=2).tolist())
     [0, 1, 2, 3]
+    >>> lengths = np.array([9, 2, 9, 2])
+    >>> lengths[epoch_order(lengths, 2, seed=0, epoch=2)].reshape(2, 2).tolist()
+    [[9, 9], [2, 2]]
     """
-    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(n_rows)
+    rng = np.random.Generator(np.random.PCG64([seed, epoch]))
+    order = rng.permutation(len(lengths))
+    if not len(order) or lengths.min() == lengths.max():
+        return order
+    batches = []
+    for start in range(0, len(order), WINDOW_BATCHES * batch_size):
+        window = sort_by_length(order[start : start + WINDOW_BATCHES * batch_size], lengths)
+        # The one that is not full is the last of an epoch: of this length or that.
+        n_left = len(window) % batch_size
+        place = int(rng.integers(len(window) // batch_size + 1)) * batch_size
+        left = slice(place, place + n_left)
+        full = np.delete(window, left).reshape(-1, batch_size)
+        batches += [*rng.permutation(full), window[left]]
+    return np.concatenate(batches)
 
 
 def check_moments(moments: Any, network: nn.Module) -> None:

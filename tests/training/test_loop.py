@@ -188,12 +188,24 @@ def test_a_restored_training_ends_with_the_same_bits(stop_after):
 
 def test_an_epochs_order_depends_on_seed_and_epoch_only():
     np.random.seed(0)
-    order = epoch_order(50, seed=3, epoch=4)
-    np.random.seed(1)
-    assert np.array_equal(order, epoch_order(50, seed=3, epoch=4))
-    assert not np.array_equal(order, epoch_order(50, seed=3, epoch=5))
-    assert not np.array_equal(order, epoch_order(50, seed=4, epoch=4))
-    assert np.array_equal(np.sort(order), np.arange(50))
+    for lengths in (np.full(50, 7), np.arange(50)):
+        order = epoch_order(lengths, 8, seed=3, epoch=4)
+        np.random.seed(1)
+        assert np.array_equal(order, epoch_order(lengths, 8, seed=3, epoch=4))
+        assert not np.array_equal(order, epoch_order(lengths, 8, seed=3, epoch=5))
+        assert not np.array_equal(order, epoch_order(lengths, 8, seed=4, epoch=4))
+        assert np.array_equal(np.sort(order), np.arange(50))
+
+
+def test_batches_of_a_training_hold_little_padding_and_come_in_no_order_of_length():
+    lengths = np.exp(np.random.default_rng(0).uniform(np.log(100), np.log(2600), 2050)).astype(int)
+    order = epoch_order(lengths, 64, seed=0, epoch=0)
+    batches = [lengths[order[i : i + 64]] for i in range(0, len(order), 64)]
+    assert sum(len(batch) * batch.max() for batch in batches) < 1.2 * lengths.sum()
+    plain = np.random.default_rng(0).permutation(lengths)
+    assert sum(64 * plain[i : i + 64].max() for i in range(0, 2048, 64)) > 2.5 * lengths.sum()
+    means = [batch.mean() for batch in batches]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5
 
 
 def test_a_schedule_is_a_number_or_piecewise_linear():
