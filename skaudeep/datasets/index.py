@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,8 @@ def load_index(
         # where no level is there, the message names all of them
         header = read_header(file, wanted)
         levels = [name for name in header if name in _LEVELS] or _LEVELS
-        others = [name for name in header if name not in levels and header.count(name) == 1]
+        counts = Counter(header)
+        others = [name for name in header if name not in levels and counts[name] == 1]
         cells = read_columns(file, list(dict.fromkeys([*levels, *wanted, *others])))
         index = pd.DataFrame(cells, dtype=str).set_index(levels, drop=False)
         source, base = file.name, file.parent

@@ -74,9 +74,9 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         Path of the file.
     lazy : bool, default=False
         True leaves the data on disk: `data` is a :class:`StoredArray`, which can be passed as X
-        and is read a batch at a time in `fit` and `transform`. All other keys are read at once. Where
-        the file is changed in place meanwhile, the next read is an error; where it is replaced by
-        another, as :func:`save_netcdf` does, an open one is read on as it was.
+        and is read a batch at a time in `fit` and `transform`. All other keys are read at once.
+        Where the file is changed in place meanwhile, the next read is an error; where it is
+        replaced by another, as :func:`save_netcdf` does, an open one is read on as it was.
     verify : bool, default=True
         Whether to read the whole file once and compare it with its checksum, so that a single
         wrong bit is an error. False opens a large file faster, and opens a file that another

@@ -373,5 +373,6 @@ def _label_map(
     labelled = ~np.isnan(columns["label_numeric"])
     numbers = columns["label_numeric"][labelled].tolist()
     seen = dict(zip(columns["label_nominal"][labelled].tolist(), numbers, strict=True))
-    free = (number for number in range(len(class_names) + len(seen)) if number not in numbers)
+    taken = set(numbers)
+    free = (number for number in range(len(class_names) + len(taken)) if number not in taken)
     return [(name, seen[name] if name in seen else next(free)) for name in class_names]
