@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md describes the package as it is."""
+"""CONTRIBUTING.md and the page on robustness describe the package as it is."""
 
 from __future__ import annotations
 
@@ -43,3 +43,13 @@ def test_each_make_target_is_explained():
     targets = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for target in set(targets[1].split()) - {"clean", "demo"}:
         assert f"`make {target}`" in GUIDE
+
+
+def test_each_test_and_file_that_the_page_on_robustness_names_exists():
+    page = (ROOT / "docs/development/robustness.md").read_text("utf-8")
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = set(re.findall(r"`(test_\w+)`", page))
+    assert len(tests) > 30
+    assert not [name for name in tests if f"def {name}(" not in source]
+    files = set(re.findall(r"`((?:skaudeep|tests)/[\w./]+)`", page))
+    assert not [path for path in files if not (ROOT / path).exists()]

@@ -229,25 +229,34 @@ def _divide(
             "for each. Ask for fewer parts, or give groups=None to divide clip by clip."
         )
     strata = _strata(bunch, len(shares))
-    counts = np.zeros((n_groups, strata.max() + 2))
-    np.add.at(counts, (group_of, strata), 1)
-    counts[:, -1] = counts.sum(axis=1)  # the number of clips counts as one class more
-    totals = counts.sum(axis=0)
+    n_strata = strata.max() + 1
+    # The classes of each group and how many clips it has of each: few of all that there are.
+    pairs, counts = np.unique(group_of * n_strata + strata, return_counts=True)
+    groups_of_pairs, classes = np.divmod(pairs, n_strata)
+    begins = np.searchsorted(groups_of_pairs, np.arange(n_groups + 1))
+    sizes = np.bincount(group_of)
+    by_count = np.lexsort((classes, -counts, groups_of_pairs))
+    most_frequent = classes[by_count[begins[:-1]]]
+    # The number of clips counts as one class more.
+    totals = np.append(np.bincount(strata), len(strata))
 
     order = check_random_state(random_state).permutation(n_groups)
-    order = order[np.lexsort((counts[order, :-1].argmax(axis=1), -counts[order, -1]))]
+    order = order[np.lexsort((most_frequent[order], -sizes[order]))]
     part_of = np.empty(n_groups, dtype=np.intp)
     dealt = np.zeros((len(shares), len(totals)))
     empty = np.ones(len(shares), dtype=bool)
     for n_done, group in enumerate(order):
+        here = slice(begins[group], begins[group + 1])
+        columns = np.append(classes[here], n_strata)
+        count = np.append(counts[here], sizes[group])
         # How the sum of (dealt - share * total)**2 / (share * total) would grow, up to a constant.
-        cost = (2 * dealt + counts[group]) @ (counts[group] / totals) / shares
+        cost = (2 * dealt[:, columns] + count) @ (count / totals[columns]) / shares
         if n_groups - n_done == empty.sum():  # small shares get their group, too
             cost[~empty] = np.inf
         # Rounded: rounding errors must not decide between costs that are equal.
         part = np.argmin(cost.round(9))
         part_of[group] = part
-        dealt[part] += counts[group]
+        dealt[part, columns] += count
         empty[part] = False
     return part_of[group_of]
 
@@ -290,14 +299,17 @@ def _warn_about_rare_classes(
 ) -> None:
     if bunch.target.dtype.kind == "f":
         return
-    missing = [
-        f"{bunch.target_names[label]!r} ({', '.join(absent)})"
-        for label in np.unique(bunch.target[bunch.target >= 0])
-        if (absent := [n for k, n in enumerate(names) if k not in part_of[bunch.target == label]])
-    ]
-    if missing:
+    labelled = bunch.target >= 0
+    # Each class in each part where it occurs.
+    found = np.unique(bunch.target[labelled].astype(np.intp) * len(names) + part_of[labelled])
+    labels, n_parts = np.unique(found // len(names), return_counts=True)
+    missing = labels[n_parts < len(names)]
+    if len(missing):
+        here = set(part_of[bunch.target == missing[0]].tolist())
+        absent = [name for k, name in enumerate(names) if k not in here]
         warnings.warn(
             f"{len(missing)} class(es) occur in too few groups to be everywhere, first "
-            f"{missing[0]}. Ask for fewer parts, or leave the class(es) out.",
+            f"{bunch.target_names[missing[0]]!r} ({', '.join(absent)}). Ask for fewer parts, or "
+            "leave the class(es) out.",
             stacklevel=find_stack_level(),
         )

@@ -1,6 +1,7 @@
 """Folds and partitions: even shares of every class, groups whole, the same for the same seed."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -212,3 +213,16 @@ def test_drop_folds_and_drop_partitions_change_nothing_else():
 def test_add_folds_and_add_partitions_refuse_invalid_divisions(change, message):
     with pytest.raises(ValueError, match=message):
         change(named([0, 1] * 5))
+
+
+def test_add_folds_takes_memory_of_groups_and_classes_and_not_of_their_product():
+    n = 5000  # each clip a class and a group of its own
+    names = [str(i) for i in range(n)]
+    bunch = make_bunch(np.zeros((n, 1)), names, target=np.arange(n), target_names=names)
+    tracemalloc.start()
+    with pytest.warns(UserWarning, match=r"5000 class.* first '0' \((fold \d(, )?){4}\)"):
+        divided = add_folds(bunch, random_state=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert divided.folds.sum(axis=0).tolist() == [1000] * 5
+    assert peak < 20e6  # their product is 200 MB
