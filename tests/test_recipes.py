@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 from skaudeep import AudioWarning, BandStatistics, Seq2SeqAutoencoder, evaluate, load, save
 from skaudeep.datasets import load_esc, make_sounds
-from skaudeep.recipes import UNITS, two_scales
+from skaudeep.recipes import VERSIONS, two_scales
 
 RATE = 16000  # Hz
 FROZEN = Path(__file__).with_name("data") / "two_scales.py"
@@ -39,7 +39,7 @@ def test_features_are_named_by_their_scale(sounds):
     ]
 
 
-@pytest.mark.parametrize("version", UNITS)
+@pytest.mark.parametrize("version", VERSIONS)
 def test_features_of_a_version_are_those_of_when_it_was_made(version):
     frozen = runpy.run_path(str(FROZEN))
     with np.load(FROZEN.with_name(f"two_scales_{version}.npz")) as expected:
@@ -50,18 +50,19 @@ def test_features_of_a_version_are_those_of_when_it_was_made(version):
 
 
 def test_the_representation_and_a_saved_model_tell_versions_apart(sounds, tmp_path):
-    for version, n_units in UNITS.items():
+    for version, sizes in VERSIONS.items():
         views = two_scales(sampling_rate=RATE, random_state=0, version=version)
-        others = [two_scales(sampling_rate=RATE, random_state=0, version=v) for v in UNITS]
+        others = [two_scales(sampling_rate=RATE, random_state=0, version=v) for v in VERSIONS]
         assert [repr(other) for other in others].count(repr(views)) == 1
         save(views.fit(sounds.data[:4]), tmp_path / "views.skaudeep")
         kept = load(tmp_path / "views.skaudeep").get_params()
-        assert kept["80ms__reservoirfeatures__n_units"] == n_units
+        for name, value in sizes.items():
+            assert kept[f"80ms__reservoirfeatures__{name}"] == value
 
 
 @pytest.mark.parametrize("version", [0, 99, "1", None])
 def test_a_version_that_is_not_there_is_refused_by_the_names_of_those_that_are(version):
-    known = ", ".join(map(str, UNITS))
+    known = ", ".join(map(str, VERSIONS))
     with pytest.raises(ValueError, match=f"version={version!r}.* expected one of {known}"):
         two_scales(version=version)
 
@@ -78,12 +79,15 @@ def test_parameters_reach_both_networks():
             two_scales(**removed)
 
 
-def test_features_are_those_of_untrained_autoencoders_of_the_same_seed(sounds):
+@pytest.mark.parametrize("version", VERSIONS)
+def test_features_are_those_of_untrained_autoencoders_of_the_same_seed(sounds, version):
     """The recipe was made of autoencoders before it was made of reservoirs."""
-    views = two_scales(**SMALL)
+    views = two_scales(**SMALL, version=version)
     untrained = clone(views).set_params(
         **{
-            f"{scale}__reservoirfeatures": Seq2SeqAutoencoder(32, max_epochs=0, random_state=0)
+            f"{scale}__reservoirfeatures": Seq2SeqAutoencoder(
+                **VERSIONS[version] | {"n_units": 32}, max_epochs=0, random_state=0
+            )
             for scale in ("80ms", "25ms")
         }
     )

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
-from skaudeep.recipes import two_scales
+from skaudeep.recipes import VERSIONS, two_scales
 
 THRESHOLDS = (-30, -45, -60, -75)  # dB below each clip's maximum
 PAPER: dict[str, Any] = {
@@ -44,6 +44,7 @@ CONFIGURATIONS = {
     "statistics -60": lambda *of: networks(*of, [-60], representation="statistics"),
     "covariance -60": lambda *of: networks(*of, [-60]),
     "recipe": lambda *of: recipe(*of),
+    "recipe, version 1": lambda *of: recipe(*of, version=1),
     "recipe, 25 ms alone": lambda *of: recipe(*of, scales=["25ms"]),
     "recipe, trained": lambda *of: recipe(*of, trained={"max_epochs": 16, "precision": "bf16"}),
     "paper, sequences": lambda *of: sequence_network(*of, **PAPER),
@@ -75,12 +76,13 @@ def recipe(
     *,
     scales: Any = ("80ms", "25ms"),
     trained: dict[str, Any] | None = None,
+    version: int = 2,
 ):
     if facts.sequences:
         raise NotHere("no recordings")
-    views = two_scales(sampling_rate=facts.sampling_rate, random_state=seed)
+    views = two_scales(sampling_rate=facts.sampling_rate, random_state=seed, version=version)
     if trained:  # autoencoders that begin with the weights of the reservoirs
-        autoencoder = Seq2SeqAutoencoder(**trained, random_state=seed)
+        autoencoder = Seq2SeqAutoencoder(**VERSIONS[version], **trained, random_state=seed)
         views.set_params(**{f"{scale}__reservoirfeatures": autoencoder for scale in scales})
     views.transformer_list = [view for view in views.transformer_list if view[0] in scales]
     return [views], None
