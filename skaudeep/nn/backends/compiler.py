@@ -72,7 +72,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         )
         return dispatcher
     folder = Path(cache.cache_path)
-    unsafe = [path for path in (folder, *folder.glob("*.nb[ci]")) if others_can_write(path)]
+    own = folder.glob(f"{cache._impl.filename_base}.*nb[ci]")
+    unsafe = [path for path in (folder, *own) if others_can_write(path)]
     # Where others can write to the source as well, they need no cache to run their code.
     if unsafe and not others_can_write(Path(__file__).parent):
         _warn_once(
