@@ -1,7 +1,8 @@
 """What skaudeep's estimators share, and every private name of scikit-learn that skaudeep uses.
 
 scikit-learn may change its private names in any release, which is why `pyproject.toml` bounds its
-version; a new release is tried by looking at this file alone.
+version; a new release is tried by looking at this file, and at the attributes of its steps that
+`skaudeep.persistence.common_steps` lists.
 """
 
 from __future__ import annotations

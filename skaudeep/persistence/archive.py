@@ -9,7 +9,7 @@ estimator.json
 arrays.safetensors
     Their numbers: weights and arrays.
 steps/0.skops, ...
-    Steps of scikit-learn.
+    Steps of scikit-learn, but for those of `common_steps`.
 
 The archive's comment is a seal over the whole file (`skaudeep._files.append_checksum`).
 """
@@ -73,8 +73,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     ----------
     estimator : estimator
         Of skaudeep; a Pipeline, FeatureUnion, GridSearchCV or RandomizedSearchCV of skaudeep's and
-        scikit-learn's; or one of scikit-learn. scikit-learn's steps need
-        ``skaudeep[persistence]``. Callbacks and the ``memory`` of steps are not stored.
+        scikit-learn's; or one of scikit-learn. Of these all but the most common scalers and linear
+        models need ``skaudeep[persistence]``. Callbacks and the ``memory`` of steps are not stored.
     path : str or path
         In a folder that exists. What stands there is replaced once the new file is whole.
 
@@ -86,7 +86,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     TypeError
         If it is no estimator.
     ImportError
-        If it holds a step of scikit-learn, and skops is not installed.
+        If it holds a step of scikit-learn that skops stores, and skops is not installed.
 
     See Also
     --------
@@ -160,7 +160,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     OSError
         If there is no such file, or it is a folder, a named pipe or a device.
     ImportError
-        If it holds a step of scikit-learn, and skops is not installed.
+        If it holds a step of scikit-learn that skops stores, and skops is not installed.
 
     Warns
     -----
@@ -216,7 +216,7 @@ def _read(data: bytes) -> Any:
     tree = json.loads(members.pop("estimator.json"))
     arrays = safetensors.numpy.load(members.pop("arrays.safetensors"))
     steps = [members[f"steps/{number}.skops"] for number in range(len(members))]
-    unpacker = Deserializer(arrays, steps)
+    unpacker = Deserializer(arrays, steps, manifest["versions"]["sklearn"])
     estimator = unpacker.decode(tree)
     unpacker.finish()
     if not isinstance(estimator, BaseEstimator):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
+import sklearn
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -18,6 +21,7 @@ from torch import nn
 
 from skaudeep._base import SKLEARN_VOLATILE_ATTRIBUTES
 from skaudeep._texts import check_proportion, text_array
+from skaudeep._warnings import find_stack_level
 from skaudeep.anomaly import AnomalyDetector
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
@@ -26,9 +30,11 @@ from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
 from skaudeep.nn.autoencoders import NetworkSizes
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.weights import allocate
+from skaudeep.persistence.common_steps import find_class, set_results, take_results
 from skaudeep.persistence.sklearn_objects import (
     MT19937_WORDS,
     check_n_keys,
+    check_version,
     dump_step,
     is_position,
     load_step,
@@ -43,8 +49,9 @@ NETWORKS: dict[str, tuple[Any, Any]] = {
     **{network.__name__: (network, NetworkSizes) for network in AUTOENCODERS.values()},
     "Reservoir": (Reservoir, ReservoirSizes),
 }
-# All classes that `load` builds from what a file says. Of scikit-learn these are the containers
-# that skaudeep's estimators stand in; its other estimators are stored whole, by skops.
+# The classes that `load` builds from what a file says, beside those of `common_steps`. Of
+# scikit-learn these are the containers that skaudeep's estimators stand in; its other estimators
+# are stored whole, by skops.
 _OURS = (
     AnomalyDetector,
     BandStatistics,
@@ -74,6 +81,18 @@ _RESULTS = {
     "validation_loss_curve_",
 }
 _ATTRIBUTE = re.compile(r"_?[A-Za-z]\w*")
+# All that parameters and results of the common steps consist of.
+_PLAIN = {
+    "array",
+    "dict",
+    "float",
+    "objects",
+    "random_state",
+    "scalar",
+    "strings",
+    "transposed",
+    "tuple",
+}
 
 
 class Serializer:
@@ -154,6 +173,8 @@ class Serializer:
             return self._pack_network(value, place)
         if CLASSES.get(kind.__name__) is kind:
             return self._pack_estimator(value, place)
+        if find_class(kind.__name__) is kind and (tree := self._pack_common_step(value, place)):
+            return tree
         if kind.__module__.split(".")[0] in ("sklearn", "scipy"):
             try:
                 self.steps.append(dump_step(value))
@@ -181,9 +202,15 @@ class Serializer:
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise ValueError(f"{place} is an array of {array.dtype}, which cannot be stored")
         name = str(len(self.arrays))
-        native = array.dtype.newbyteorder("=")
+        array = np.array(array, dtype=array.dtype.newbyteorder("="), order="K")
+        if array.flags.c_contiguous:
+            self.arrays[name] = array
+            return {"array": name}
+        if array.T.flags.c_contiguous:  # products of matrices round by how these lie in memory
+            self.arrays[name] = array.T
+            return {"transposed": {"array": name}}
         # Without np.ascontiguousarray, which makes an axis where there is none.
-        self.arrays[name] = np.array(array, dtype=native, order="C")
+        self.arrays[name] = np.array(array, order="C")
         return {"array": name}
 
     def _pack_network(self, network: nn.Module, place: str) -> dict[str, Any]:
@@ -216,6 +243,23 @@ class Serializer:
         ]
         return {"estimator": [type(estimator).__name__, *packed]}
 
+    def _pack_common_step(self, step: Any, place: str) -> dict[str, Any] | None:
+        """Pack a step of `common_steps`; return None if it holds more than that can express."""
+        arrays, steps = dict(self.arrays), list(self.steps)
+        try:
+            results, params = take_results(step), step.get_params(deep=False)
+            _check(step)
+            packed = [
+                {name: self.encode(value, f"{place}.{name}") for name, value in values.items()}
+                for values in (params, results)
+            ]
+            for tree in packed:
+                _check_plain([*tree.values()])
+        except ValueError:
+            self.arrays, self.steps = arrays, steps
+            return None
+        return {"estimator": [type(step).__name__, *packed]}
+
 
 class Deserializer:
     """Puts together what a `Serializer` took apart; trusts nothing that it is given.
@@ -224,11 +268,20 @@ class Deserializer:
     ----------
     arrays : mapping of str to ndarray
     steps : list of bytes
+    sklearn_version : str, default=that of the scikit-learn at hand
+        That of the scikit-learn that the steps were made by.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray], steps: list[bytes]) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[str, NDArray],
+        steps: list[bytes],
+        sklearn_version: str = sklearn.__version__,
+    ) -> None:
         self._arrays = dict(arrays)
         self._steps = dict(enumerate(steps))
+        check_version(sklearn_version)
+        self._sklearn_version = sklearn_version
 
     def finish(self) -> None:
         """Raise ValueError if something was given that nothing refers to."""
@@ -277,6 +330,9 @@ class Deserializer:
         if name not in self._arrays:
             raise ValueError(f"lacks array {str(name)[:80]!r}, or uses it twice")
         return self._arrays.pop(name).copy()  # writable, at an address of numpy's choice
+
+    def _unpack_transposed(self, tree: Any) -> NDArray:
+        return self.decode(tree).T
 
     def _unpack_tensor(self, tree: Any) -> torch.Tensor:
         return torch.from_numpy(self.decode(tree))
@@ -353,7 +409,7 @@ class Deserializer:
     def _unpack_estimator(self, content: list[Any]) -> Any:
         name, params, attributes = content
         if (kind := CLASSES.get(name)) is None:
-            raise ValueError(f"holds {str(name)[:80]!r}, which is no estimator of skaudeep")
+            return self._unpack_common_step(content)
         params = {key: self.decode(value) for key, value in params.items()}
         if params.get("memory") is not None:
             raise ValueError(f"holds {name} with memory=, a folder that pickles are loaded from")
@@ -370,6 +426,25 @@ class Deserializer:
             estimator.scorer_ = _scorer(estimator)
         return estimator
 
+    def _unpack_common_step(self, content: list[Any]) -> Any:
+        name, params, results = content
+        if (kind := find_class(name)) is None:
+            raise ValueError(f"holds {str(name)[:80]!r}, which is no estimator of skaudeep")
+        if self._sklearn_version != sklearn.__version__:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=name,
+                    current_sklearn_version=sklearn.__version__,
+                    original_sklearn_version=self._sklearn_version,
+                ),
+                stacklevel=find_stack_level(),
+            )
+        _check_plain([*params.values(), *results.values()])
+        estimator = kind(**{key: self.decode(value) for key, value in params.items()})
+        _check(estimator)
+        set_results(estimator, {key: self.decode(value) for key, value in results.items()})
+        return estimator
+
 
 def _sizes(kind: Any, values: Any) -> Any:
     """Make the sizes of a network from what a file says, if each is of the type that it has."""
@@ -383,6 +458,18 @@ def _sizes(kind: Any, values: Any) -> Any:
         if not all(type(part) in types for part in (value if pair else (value,))):
             raise ValueError(f"holds a network with {field.name}={str(value)[:80]!r}")
     return kind(**values)
+
+
+def _check_plain(tree: Any) -> None:
+    """Raise ValueError if something in a tree is neither a number, a text nor made of these."""
+    for item in tree if isinstance(tree, list) else [tree]:
+        if isinstance(item, list):
+            _check_plain(item)
+        elif isinstance(item, dict):
+            [(kind, content)] = item.items()
+            if kind not in _PLAIN:
+                raise ValueError(f"holds a {kind[:80]} where numbers and texts belong")
+            _check_plain(content)
 
 
 def _check(estimator: Any) -> None:

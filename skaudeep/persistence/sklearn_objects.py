@@ -1,4 +1,4 @@
-"""scikit-learn's own steps as bytes and back: skops, with what it lets pass looked at once more."""
+"""scikit-learn's rarer steps as bytes and back: skops, and what it lets pass looked at again."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _skops() -> ModuleType:
         import skops.io
     except ImportError as error:
         raise ImportError(
-            "Steps of scikit-learn are stored with skops. Install it with: "
+            "This step of scikit-learn is stored with skops. Install it with: "
             "pip install 'skaudeep[persistence]'"
         ) from error
     return skops.io
@@ -262,9 +262,20 @@ def _audit_node(node: Any, seen: dict[Any, int], harmful: set[str]) -> int:
 
 
 def _audit_version(node: Any) -> None:
-    """Refuse a version that is none, which scikit-learn would print in a warning."""
     version = None if node is None else json.loads(node["content"])
-    if version is not None and not _VERSION.fullmatch(version):
+    if version is not None:
+        check_version(version)
+
+
+def check_version(version: str) -> None:
+    """Raise ValueError for a version that is none, and would be printed in a warning.
+
+    Parameters
+    ----------
+    version : str
+        That of the scikit-learn that made a step.
+    """
+    if not _VERSION.fullmatch(version):
         raise ValueError(f"holds a step of version {version[:80]!r} of scikit-learn")
 
 

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, StratifiedKFold
 from sklearn.neural_network import MLPClassifier
@@ -70,9 +71,9 @@ def path(tmp_path):
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
-    """Bytes of a fitted pipeline of both kinds of steps."""
+    """Bytes of a fitted pipeline of all kinds of steps: ours, common ones, and one by skops."""
     path = tmp_path_factory.mktemp("stored") / "model.skaudeep"
-    skaudeep.save(pipeline().fit(sequences(), labels()), path)
+    skaudeep.save(pipeline(SVC()).fit(sequences(), labels()), path)
     return path.read_bytes()
 
 
@@ -341,7 +342,7 @@ def test_a_loaded_random_state_draws_the_numbers_that_come_next(path):
 
 
 def test_the_manifest_has_size_and_checksum_of_each_member_and_all_versions(path):
-    skaudeep.save(pipeline().fit(sequences(), labels()), path)
+    skaudeep.save(pipeline(SVC()).fit(sequences(), labels()), path)
     with zipfile.ZipFile(path) as archive:
         manifest = json.loads(archive.read("manifest.json"))
         for name, member in manifest["members"].items():
@@ -448,9 +449,9 @@ def test_save_and_load_refuse_what_is_no_estimator_or_no_file(path, tmp_path):
 def test_save_and_load_without_skops_say_what_to_install(path, stored, monkeypatch):
     path.write_bytes(stored)
     monkeypatch.setitem(sys.modules, "skops.io", None)
-    skaudeep.save(Seq2SeqAutoencoder(), path.with_name("own"))  # needs none
+    through(pipeline().fit(sequences(), labels()), path.with_name("own"))  # needs none
     with pytest.raises(ImportError, match=r"skaudeep\[persistence\]"):
-        skaudeep.save(StandardScaler(), path.with_name("b"))
+        skaudeep.save(SVC(), path.with_name("b"))
     with pytest.raises(ImportError, match=r"skaudeep\[persistence\]"):
         skaudeep.load(path)
 
@@ -695,6 +696,32 @@ def test_load_refuses_members_whose_sizes_contradict_the_manifest(path, members)
     path.write_bytes(data)
     append_checksum(path)
     assert "announces more than it holds" in refusal(path)
+
+
+def test_load_names_the_file_of_a_common_step_whose_results_do_not_agree(path, members):
+    def change(tree):
+        _, scaler = tree["estimator"][1]["steps"][1]["tuple"]
+        scaler = scaler["estimator"]
+        assert scaler[0] == "StandardScaler"
+        scaler[2]["n_features_in_"] = 7
+
+    edit(members, change)
+    forge(path, members)
+    assert "StandardScaler whose mean_ is float64 of shape" in refusal(path)
+
+
+@pytest.mark.parametrize("version", ["1.0\x1b[2J", 1, None, ["1.9"]])
+def test_load_refuses_a_version_of_scikit_learn_that_is_none(path, members, version):
+    versions = json.loads(members["manifest.json"])["versions"]
+    forge(path, members, manifest={"versions": {**versions, "sklearn": version}})
+    assert refusal(path).isprintable()
+
+
+def test_load_warns_of_common_steps_of_another_scikit_learn(path, members):
+    versions = json.loads(members["manifest.json"])["versions"]
+    forge(path, members, manifest={"versions": {**versions, "sklearn": "1.8.7"}})
+    with pytest.warns(InconsistentVersionWarning, match=r"StandardScaler from version 1\.8\.7"):
+        skaudeep.load(path)
 
 
 def test_load_refuses_a_file_without_one_of_its_members(path, members):
@@ -985,7 +1012,7 @@ def test_load_refuses_a_step_whose_random_state_has_an_impossible_position(path,
 
 def saved_generator(folder):
     path = folder / "generator"
-    skaudeep.save(PCA(random_state=np.random.RandomState(0)), path)
+    skaudeep.save(SGDClassifier(random_state=np.random.RandomState(0)), path)
     return path.read_bytes()
 
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skaudeep import ReservoirFeatures, Seq2SeqAutoencoder, SpectrogramExtractor
@@ -49,16 +50,31 @@ def test_the_serializer_keeps_arrays_outside_the_tree_in_native_byte_order():
 
 
 def test_the_serializer_writes_an_estimator_as_name_parameters_and_learned_attributes():
-    scaler = StandardScaler().fit([[1.0], [3.0]])
     extractor = SpectrogramExtractor(n_mels=4)
-    extractor.found_ = scaler
+    extractor.common_ = StandardScaler().fit([[1.0], [3.0]])
+    extractor.rare_ = SGDClassifier().fit([[1.0], [3.0]], [0, 1])
     tree, packer = packed(extractor)
     name, parameters, learned = tree["estimator"]
     assert name == "SpectrogramExtractor"
     assert parameters["n_mels"] == 4
-    assert learned["found_"] == {"step": 0}  # a step of scikit-learn, in bytes of its own
+    name, parameters, numbers = learned["common_"]["estimator"]
+    assert name == "StandardScaler"
+    assert parameters == {"copy": True, "with_mean": True, "with_std": True}
+    assert packer.arrays[numbers["mean_"]["array"]] == [2]
+    assert learned["rare_"] == {"step": 0}  # a step of scikit-learn, in bytes of its own
     assert len(packer.steps) == 1
-    assert Deserializer(packer.arrays, packer.steps).decode(tree).found_.mean_.tolist() == [2]
+    back = Deserializer(packer.arrays, packer.steps).decode(tree)
+    assert back.common_.mean_.tolist() == [2]
+    assert back.rare_.classes_.tolist() == [0, 1]
+
+
+def test_an_array_lies_in_memory_as_before():
+    for array in (np.arange(6.0).reshape(2, 3), np.asfortranarray(np.ones((2, 3, 4)))):
+        tree, packer = packed(array)
+        back = Deserializer(packer.arrays, []).decode(tree)
+        assert back.flags.c_contiguous == array.flags.c_contiguous
+        assert back.flags.f_contiguous == array.flags.f_contiguous
+        np.testing.assert_array_equal(back, array)
 
 
 def test_the_serializer_writes_a_network_as_name_sizes_and_weights():

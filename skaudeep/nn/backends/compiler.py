@@ -1,8 +1,9 @@
 """How kernels are compiled: the width of vectors, and a cache on disk that may be damaged.
 
 Compiling takes about 15 s of processor time, so numba keeps the machine code: beside the source,
-else in the user's cache folder, or in ``NUMBA_CACHE_DIR``. Machine code is found by a key. All that
-changes it must be in that key, and numba does not put global variables there.
+else in the user's cache folder, or in ``NUMBA_CACHE_DIR``. Where none of these can be written to,
+what an earlier process has left there is read all the same. Machine code is found by a key. All
+that changes it must be in that key, and numba does not put global variables there.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         )
         return dispatcher
     folder = Path(cache.cache_path)
-    unsafe = [path for path in (folder, *folder.glob("*.nb[ci]")) if others_can_write(path)]
+    own = folder.glob(f"{cache._impl.filename_base}.*nb[ci]")
+    unsafe = [path for path in (folder, *own) if others_can_write(path)]
     # Where others can write to the source as well, they need no cache to run their code.
     if unsafe and not others_can_write(Path(__file__).parent):
         _warn_once(
@@ -87,8 +89,26 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return dispatcher
 
 
+class _ReadOnly:
+    """Makes a folder of numba's do that holds machine code, even if it cannot be written to."""
+
+    def ensure_cache_path(self) -> None:
+        if not any(Path(self.get_cache_path()).glob("*.nbi")):  # type: ignore[attr-defined]
+            raise FileNotFoundError
+
+
 class _Checked(CompileResultCacheImpl):
     """Machine code with a checksum: damage in the middle of a file shows in nothing else."""
+
+    # Later ones count if no folder of the first suits. Installed packages may be of another user,
+    # or all of a machine may be read-only.
+    _locator_classes: list[Any] = [  # noqa: RUF012
+        *CompileResultCacheImpl._locator_classes,
+        *(
+            type(f"ReadOnly{locator.__name__}", (_ReadOnly, locator), {})
+            for locator in CompileResultCacheImpl._locator_classes
+        ),
+    ]
 
     def reduce(self, cres: Any) -> tuple[bytes, bytes]:
         data = dumps(super().reduce(cres))

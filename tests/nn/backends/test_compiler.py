@@ -174,6 +174,24 @@ def test_a_function_without_a_folder_for_its_cache_warns_once_and_works(function
     assert compile_once(scope["twice"])[1] == []
 
 
+def test_kernels_that_were_compiled_ahead_are_read_where_nothing_can_be_written(
+    function, tmp_path, monkeypatch
+):
+    compile_once(function)
+
+    def read_only(**_):
+        raise PermissionError(13, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", read_only)  # numba's way to try a folder
+    compiled, found = compile_once(function)
+    assert found == []
+    assert sum(compiled.stats.cache_hits.values()) == 2
+    for path in (tmp_path / "__pycache__").glob("*.nb*"):
+        path.unlink()
+    (message,) = compile_once(function)[1]
+    assert "No folder can be written" in message
+
+
 @needs_posix
 def test_a_cache_that_others_can_write_to_is_neither_read_nor_written(function, tmp_path):
     private = tmp_path / "private"
