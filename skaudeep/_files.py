@@ -251,7 +251,8 @@ def delete_leftovers(folder: Path, name: str | None = None) -> None:
     """
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            match = _TEMPORARY.fullmatch(entry.name)
+            # First by the dot: a folder may hold many files, and each save looks at all of them.
+            match = entry.name[0] == "." and _TEMPORARY.fullmatch(entry.name)
             if not match or (name is not None and match[1] != _checksum(name)):
                 continue
             with suppress(OSError):
