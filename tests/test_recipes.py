@@ -198,9 +198,13 @@ def test_sounds_are_told_apart_better_than_by_statistics_of_their_bands(sounds):
 
 @pytest.mark.slow
 def test_the_figure_of_the_readme_is_reached_on_esc10(shared):
-    """Inductive accuracy of the README's pipeline at seed 0: 93.8 % when it was written."""
+    """Inductive accuracy of the README's pipeline at seed 0: 94.0 % in versions 1 and 2.
+
+    Over seeds version 1 has 93.65 ± 0.49, version 2 93.30 ± 0.33: others may miss the bound.
+    """
     esc10 = load_esc(shared / "esc-10")
     classifier = make_pipeline(StandardScaler(), Normalizer(), LinearSVC())
     pipeline = make_pipeline(two_scales(random_state=0), *(step for _, step in classifier.steps))
-    result = evaluate(pipeline, esc10, protocol="inductive", controls=False)
+    # `evaluate` draws its own seeds; without its `random_state` each run has others.
+    result = evaluate(pipeline, esc10, protocol="inductive", controls=False, random_state=0)
     assert result.accuracy >= 0.933
