@@ -64,6 +64,8 @@ def fit(path: str, n_train: int, model: str) -> None:
 
 def serve(arguments: argparse.Namespace) -> None:
     """Load the pipeline and predict."""
+    import sklearn.pipeline
+    import sklearn.svm  # noqa: F401
     import torch  # noqa: F401
 
     clips = sorted(map(str, Path(arguments.path).rglob("*.ogg")))
@@ -76,7 +78,7 @@ def serve(arguments: argparse.Namespace) -> None:
     now = time.perf_counter()
     print(
         f"load and first clip, beyond imports: {now - imported:.2f} s, "
-        f"{time.process_time() - cpu:.2f} s of the processor"
+        f"{time.process_time() - cpu:.2f} s of the processor, {memory() - at_first:.0f} MiB"
     )
 
     single = [[clip] for clip in clips[: arguments.clips]]
