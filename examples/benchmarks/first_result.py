@@ -34,11 +34,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=300)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--version", type=int, help="of two_scales; its default where not given")
     arguments = parser.parse_args()
+    version = {} if arguments.version is None else {"version": arguments.version}
     with tempfile.TemporaryDirectory() as folder:
         bunch = make_recordings(Path(folder), arguments.clips)
         pipeline = make_pipeline(
-            two_scales(random_state=0), StandardScaler(), Normalizer(), LinearSVC(random_state=0)
+            two_scales(**version, random_state=0),
+            StandardScaler(),
+            Normalizer(),
+            LinearSVC(random_state=0),
         )
         cpu, wall = time.process_time(), time.perf_counter()
         result = evaluate(pipeline, bunch, cv=arguments.folds, random_state=0)
