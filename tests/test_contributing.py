@@ -24,7 +24,7 @@ def test_each_file_that_the_guide_names_exists():
 
 
 def test_each_function_that_a_walk_names_is_in_a_file_of_the_package():
-    walks = GUIDE[GUIDE.index("## Three walks") : GUIDE.index("## Words")]
+    walks = GUIDE[GUIDE.index("## Walks") : GUIDE.index("## Words")]
     named = set(re.findall(r"`(?:\w+\.)?([a-zA-Z_]+)`", walks)) - {"data", "lazy"}
     source = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
     missing = [name for name in named if not re.search(rf"\b{name}\b", source)]
@@ -33,7 +33,7 @@ def test_each_function_that_a_walk_names_is_in_a_file_of_the_package():
 
 def test_the_guide_has_a_row_for_each_module_and_subpackage():
     present = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
-    table = GUIDE[GUIDE.index("## Architecture") : GUIDE.index("## Three walks")]
+    table = GUIDE[GUIDE.index("## Architecture") : GUIDE.index("## Walks")]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert present - {"__init__", "__pycache__"} <= named

@@ -169,21 +169,32 @@ def _run_reservoir(pipeline: Pipeline, data: Any, progress: Progress) -> tuple[P
 
 def _run_fixed_views(
     fusion: FeatureFusion, data: Any, keep_controls: bool, on_clips: OnClips
-) -> tuple[FeatureFusion, _ViewRows]:
+) -> tuple[FeatureFusion, Any]:
     """Run the heads of all views; what is left of each takes its own rows of what is returned."""
-    named = [(name, view) for name, view in fusion.transformer_list if view != "drop"]
-    views, rows = [], []
-    inputs = extract_for_views([view for _, view in named], data, on_clips)
-    for number, ((name, _), (rest, of_view)) in enumerate(zip(named, inputs, strict=True)):
+    kept = [view for _, view in fusion.transformer_list if not _is(view, "drop")]
+    if not kept:
+        return fusion, data
+    inputs = iter(extract_for_views(kept, data, on_clips))
+    views: list[tuple[str, Any]] = []
+    rows: list[Any] = []
+    for name, view in fusion.transformer_list:
+        if _is(view, "drop"):
+            views.append((name, view))
+            continue
+        rest, of_view = next(inputs)
         steps = _steps_of(name, rest)
         n = n_fixed_steps(Pipeline(steps), keep_controls=keep_controls) if steps else 0
+        views.append((name, Pipeline([(VIEW, _View(len(rows))), *steps[n:]])))
         rows.append(Pipeline(steps[:n]).fit_transform(of_view) if n else of_view)
-        views.append((name, Pipeline([(VIEW, _View(number)), *steps[n:]])))
     return _with_views(fusion, views), _ViewRows(rows)
 
 
+def _is(view: Any, word: str) -> bool:
+    return isinstance(view, str) and view == word
+
+
 def _steps_of(name: str, view: Any) -> list[tuple[str, Any]]:
-    if view is None or (isinstance(view, str) and view == "passthrough"):
+    if view is None or _is(view, "passthrough"):
         return []
     return [*view.steps] if isinstance(view, Pipeline) else [(name, view)]
 

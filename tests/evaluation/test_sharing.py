@@ -142,13 +142,15 @@ def test_views_without_an_extractor_and_dropped_views_keep_their_places(sounds):
             ("bare", ReservoirFeatures(2)),
             ("nothing", "drop"),
             ("pipeline", make_pipeline(ReservoirFeatures(3), StandardScaler())),
-        ]
+        ],
+        transformer_weights={"pipeline": 2.0, "nothing": 3.0},
     )
     evaluate(make_pipeline(fusion, _Classifier()), sounds, cv=3, random_state=0, controls=False)
     widths = [ReservoirFeatures(n).fit_transform(sounds.data).shape[1] for n in (2, 3)]
     assert seen[0].shape == (16, sum(widths))
     assert np.abs(seen[0][:, : widths[0]].mean(axis=0)).max() > 0.01  # not standardised
     np.testing.assert_allclose(seen[0][:, widths[0] :].mean(axis=0), 0, atol=1e-5)
+    assert seen[0][:, widths[0] :].std(axis=0).max() == pytest.approx(2, abs=1e-3)
 
 
 def test_processes_give_what_one_gives(sounds):
