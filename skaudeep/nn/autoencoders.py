@@ -97,8 +97,8 @@ class Autoencoder(nn.Module):
     Attributes
     ----------
     encoder : nn.Module
-        ``encoder(x, lengths)`` gives a `Code`, ``encoder.features(code, lengths, kind=...)`` what
-        is kept of its states.
+        ``encoder(x, lengths)`` gives a `Code`, ``encoder.statistics(code, lengths)`` those of its
+        states, and ``encoder.pool(x, lengths)`` their covariance.
     code_size : int
         Width of the code.
     """

@@ -140,11 +140,13 @@ class TimeEncoder(nn.Module):
         """Sum what `covariance` is fitted to, see :func:`~skaudeep.nn.pooling.moments`."""
         return moments(self.top_states(code), lengths)
 
-    def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
-        """Sum up the states over time, "covariance" or "statistics": (n_sequences, n_features)."""
-        if kind == "covariance":
-            return self.covariance(self.top_states(code), lengths)
+    def statistics(self, code: Code, lengths: Tensor | None = None) -> Tensor:
+        """Sum up the states of all layers over time: (n_sequences, n_features)."""
         return state_statistics(code.states, lengths)
+
+    def pool(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Compute the features "covariance", for which the top layer alone is kept."""
+        return self.covariance(self.recurrent.top_states(x, lengths), lengths)
 
 
 class FrequencyEncoder(nn.Module):
@@ -181,9 +183,14 @@ class FrequencyEncoder(nn.Module):
         """Sum what `covariance` is fitted to."""
         return self.frame.moments(code)
 
-    def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
-        """Sum up the states over bands: (n_frames, n_sequences, n_features)."""
-        return scatter_frames(self.frame.features(code, kind=kind), code.values, lengths)
+    def statistics(self, code: Code, lengths: Tensor | None = None) -> Tensor:
+        """Sum up the states of all layers over bands: (n_frames, n_sequences, n_features)."""
+        return scatter_frames(self.frame.statistics(code), code.values, lengths)
+
+    def pool(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Compute the features "covariance", for which the top layer alone is kept."""
+        windows = self.windows.split(gather_frames(x, lengths))  # (W, N, V)
+        return scatter_frames(self.frame.pool(windows), x, lengths)
 
 
 class FrequencyTimeEncoder(nn.Module):
@@ -226,9 +233,13 @@ class FrequencyTimeEncoder(nn.Module):
         """Sum what `covariance` is fitted to."""
         return self.time.moments(code, lengths)
 
-    def features(self, code: Code, lengths: Tensor | None = None, *, kind: str) -> Tensor:
-        """Sum up the states over time: (n_sequences, n_features)."""
-        return self.time.features(code, lengths, kind=kind)
+    def statistics(self, code: Code, lengths: Tensor | None = None) -> Tensor:
+        """Sum up the states of all layers over time: (n_sequences, n_features)."""
+        return self.time.statistics(code, lengths)
+
+    def pool(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Compute the features "covariance", for which the top layer over time alone is kept."""
+        return self.time.pool(self.read_frames(x, lengths, None), lengths)
 
 
 def represent(encoder: Any, x: Tensor, lengths: Tensor | None, representation: str) -> Tensor:
@@ -248,9 +259,11 @@ def represent(encoder: Any, x: Tensor, lengths: Tensor | None, representation: s
     Tensor of shape (n_sequences, n_features), or (n_frames, n_sequences, n_features) where each \
             frame has its own
     """
+    if representation == "covariance":
+        return encoder.pool(x, lengths)
     code = encoder(x, lengths)
     parts = [
-        code.values if kind == "code" else encoder.features(code, lengths, kind=kind)
+        code.values if kind == "code" else encoder.statistics(code, lengths)
         for kind in REPRESENTATIONS[representation]
     ]
     return torch.cat(parts, dim=-1)  # (B, N), or (T, B, N)

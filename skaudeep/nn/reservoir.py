@@ -54,7 +54,7 @@ class Reservoir(nn.Module):
     >>> reservoir = Reservoir(ReservoirSizes(n_bands=3, n_units=4))
     >>> reservoir.draw_weights(torch.Generator().manual_seed(0))
     >>> states = reservoir(torch.zeros(7, 2, 3))  # 7 frames of 2 sequences
-    >>> states.shape, reservoir.features(states, kind="covariance").shape
+    >>> states.shape, reservoir.pool(torch.zeros(7, 2, 3)).shape
     (torch.Size([7, 2, 8]), torch.Size([2, 116]))
     """
 
@@ -108,6 +108,6 @@ class Reservoir(nn.Module):
         """Sum what `covariance` is fitted to, see :func:`~skaudeep.nn.pooling.moments`."""
         return moments(states, lengths)
 
-    def features(self, states: Tensor, lengths: Tensor | None = None, *, kind: str) -> Tensor:
-        """Pool the states over time: (n_sequences, n_features); `kind` is "covariance"."""
-        return self.covariance(states, lengths)
+    def pool(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Run over sequences and pool the states over time: (n_sequences, n_features)."""
+        return self.covariance(self(x, lengths), lengths)

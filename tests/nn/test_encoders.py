@@ -75,16 +75,32 @@ def test_a_gaussian_code_has_the_divergence_of_its_distributions():
     torch.testing.assert_close(torch.stack(draws).std(0), std, atol=0.15, rtol=0)
 
 
-@pytest.mark.parametrize("representation", ["covariance", "statistics", "code", "both"])
-@pytest.mark.parametrize("axis", NETWORKS)
-def test_features_of_a_clip_do_not_depend_on_padding(axis, representation):
+def make_network(axis, **config):
     torch.manual_seed(0)
-    config = {"n_bands": 8, "n_units": 5, "bidirectional_encoder": True}
+    config = {"n_bands": 8, "n_units": 5, "bidirectional_encoder": True} | config
     if axis == "frequency-time":
         config |= {"n_units": (3, 5), "n_layers": (1, 2)}
     if axis != "time":
         config |= {"band_window": 4, "band_overlap": 2}
-    encoder = FeatureEncoder(NETWORKS[axis](NetworkSizes(**config)).encoder, representation)
+    return NETWORKS[axis](NetworkSizes(**config))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("axis", NETWORKS)
+def test_covariances_without_gradients_are_those_that_gradients_go_through(axis, cell):
+    encoder = FeatureEncoder(make_network(axis, cell=cell).encoder, "covariance")
+    lengths = torch.tensor([6, 3, 1])
+    x = draw(3, 6, 8) * (torch.arange(6) < lengths[:, None])[:, :, None]
+    through_all_layers = encoder(x, lengths)
+    assert through_all_layers.requires_grad
+    with torch.no_grad():  # the states of the top layer alone are kept
+        torch.testing.assert_close(encoder(x, lengths), through_all_layers, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("representation", ["covariance", "statistics", "code", "both"])
+@pytest.mark.parametrize("axis", NETWORKS)
+def test_features_of_a_clip_do_not_depend_on_padding(axis, representation):
+    encoder = FeatureEncoder(make_network(axis).encoder, representation)
     lengths = torch.tensor([6, 3, 1])
     x = draw(3, 6, 8) * (torch.arange(6) < lengths[:, None])[:, :, None]
     features = encoder(x, lengths)
