@@ -131,7 +131,8 @@ RESULTS: dict[str, tuple[str, dict[str, Result]]] = {
             "singular_": _result(Form("f", ("n_singular_values",)), optional=True),
         },
     ),
-    "LinearSVC": ("sklearn.svm", {**_CLASSIFIER, "n_iter_": _COUNT}),
+    # Of Crammer and Singer's method n_iter_ is a number that was never set.
+    "LinearSVC": ("sklearn.svm", {**_CLASSIFIER, "n_iter_": _result(Form("i"))}),
     "LogisticRegression": (
         "sklearn.linear_model",
         {**_CLASSIFIER, "n_iter_": _result(Form("i", ("1",)))},
