@@ -10,6 +10,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -100,7 +101,10 @@ class Journal:
 
     def _open_and_lock(self) -> None:
         while True:
-            if os.path.lexists(self.path) and not stat.S_ISREG(os.lstat(self.path).st_mode):
+            regular = True
+            with suppress(FileNotFoundError):  # another process may have just removed it
+                regular = stat.S_ISREG(os.lstat(self.path).st_mode)
+            if not regular:
                 raise OSError(
                     f"{printable(self.path)}: is a link, a folder, a pipe or a device, expected "
                     "the rows of "

@@ -179,3 +179,22 @@ def test_journal_drops_rows_of_shapes_that_the_file_does_not_hold(
     with Journal(tmp_path / "journal", "task", 1) as journal:
         assert not journal.done.any()
         assert not journal.shapes.any()
+
+
+def test_journal_that_another_process_removes_while_it_is_opened_is_made_anew(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "a.nc.partial"
+    path.touch()
+    lstat = os.lstat
+
+    def removed_meanwhile(name, **options):
+        path.unlink(missing_ok=True)
+        return lstat(name, **options)
+
+    monkeypatch.setattr("skaudeep._journal.os.path.lexists", lambda name: True)
+    monkeypatch.setattr("skaudeep._journal.os.lstat", removed_meanwhile)
+    with Journal(path, "task", 3) as journal:
+        monkeypatch.undo()
+        assert not journal.done.any()
+    assert path.is_file()
