@@ -1064,3 +1064,13 @@ def test_a_search_that_extracts_again_and_again_is_told_to_extract_once(tmp_path
         UserWarning, match=r"3 clips, .*0\.wav first, .* 4 times .*\.extract_to_netcdf"
     ):
         extractor.fit_transform(paths)
+
+
+def test_the_warning_of_repeated_extraction_shows_names_escaped(tmp_path, monkeypatch):
+    path = tmp_path / "a\x1b[31m.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(size=4000) / 10, 16000)
+    monkeypatch.setattr(_views, "REPETITIONS", 1)
+    monkeypatch.setattr(_views, "REPETITION_SECONDS", 0.0)
+    with pytest.warns(UserWarning, match=r"a\\x1b\[31m\.wav' first") as caught:
+        SpectrogramExtractor(n_mels=12).fit_transform([path])
+    assert "\x1b" not in str(caught[0].message)
