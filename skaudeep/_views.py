@@ -120,8 +120,8 @@ def _warn_of_repetition(
     times, total = times + 1, total + seconds
     if times >= REPETITIONS and total >= REPETITION_SECONDS:
         warnings.warn(
-            f"{len(clips)} clips, {printable(clips[0].name)} first, were extracted {times} times with the "
-            f"same parameters, which took {duration(total)}. In a search, extract once: data = "
+            f"{len(clips)} clips, {printable(clips[0].name)} first, were extracted {times} times "
+            f"with the same parameters, which took {duration(total)}. In a search, extract once: data = "
             "skaudeep.extract_to_netcdf(bunch, extractor, 'spectrograms.nc').data; then search "
             "over the steps behind the extractor on data.",
             stacklevel=find_stack_level(),

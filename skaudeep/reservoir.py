@@ -146,6 +146,7 @@ class ReservoirFeatures(
         self.random_state = random_state
         self.device = device
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> ReservoirFeatures:
         """Draw the weights, and find the principal components of the states.
 
@@ -171,6 +172,7 @@ class ReservoirFeatures(
         self._fit(X, y, keep_states=False)
         return self
 
+    @all_or_nothing
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit to sequences and represent each of them by one row of features.
 
@@ -197,7 +199,6 @@ class ReservoirFeatures(
         states = self._fit(X, y, keep_states=True)
         return self.transform(X) if states is None else states.pool(self.network_.covariance)
 
-    @all_or_nothing
     @with_callbacks
     def _fit(self, X: Any, y: Any, *, keep_states: bool) -> States | None:
         """Fit; return the states of all rows where they are to be kept and there is room."""
