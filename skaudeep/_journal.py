@@ -107,8 +107,8 @@ class Journal:
             if not regular:
                 raise OSError(
                     f"{printable(self.path)}: is a link, a folder, a pipe or a device, expected "
-                    "the rows of "
-                    "an interrupted extraction, or nothing. Delete it, or choose another path."
+                    "the rows of an interrupted extraction, or nothing. Delete it, or choose "
+                    "another path."
                 )
             # Neither "w" nor "r+": the file may or may not exist, and its content must be kept.
             # Unbuffered, so that appended rows survive this process.

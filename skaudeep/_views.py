@@ -121,9 +121,9 @@ def _warn_of_repetition(
     if times >= REPETITIONS and total >= REPETITION_SECONDS:
         warnings.warn(
             f"{len(clips)} clips, {printable(clips[0].name)} first, were extracted {times} times "
-            f"with the same parameters, which took {duration(total)}. In a search, extract once: data = "
-            "skaudeep.extract_to_netcdf(bunch, extractor, 'spectrograms.nc').data; then search "
-            "over the steps behind the extractor on data.",
+            f"with the same parameters, which took {duration(total)}. In a search, extract once: "
+            "data = skaudeep.extract_to_netcdf(bunch, extractor, 'spectrograms.nc').data; then "
+            "search over the steps behind the extractor on data.",
             stacklevel=find_stack_level(),
         )
         return  # and count anew

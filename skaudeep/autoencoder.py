@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import fields
 from functools import partial
 from numbers import Integral, Real
@@ -31,7 +31,6 @@ from skaudeep._base import (
     all_or_nothing,
     begin_fit,
 )
-from skaudeep._progress import duration
 from skaudeep.nn.autoencoders import NETWORKS, Autoencoder, NetworkSizes
 from skaudeep.nn.devices import multiplies_bf16, products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
@@ -46,7 +45,9 @@ from skaudeep.training.loop import (
     Schedule,
     Training,
     check_schedule,
+    epoch_line,
     epoch_order,
+    progress_noted,
     squared_error,
 )
 
@@ -340,7 +341,7 @@ class Seq2SeqAutoencoder(
         go_on = self.warm_start and hasattr(self, "network_")
         training, sequences = self._begin(X, go_on, self.validation_fraction)
         last = training.epoch + self.max_epochs
-        with _progress_noted(training, last):
+        with progress_noted(training, last):
             self._train(training, sequences, last, self.validation_fraction, not go_on, X, y)
         self.moments_ = training.moments() if self.warm_start else None
         return self
@@ -363,7 +364,7 @@ class Seq2SeqAutoencoder(
         """
         training, sequences = self._begin(X, hasattr(self, "network_"), 0.0)
         last = training.epoch + 1
-        with _progress_noted(training, last):
+        with progress_noted(training, last):
             self._train(training, sequences, last, 0.0, False, X, y)
         self.moments_ = training.moments()
         return self
@@ -392,9 +393,8 @@ class Seq2SeqAutoencoder(
             self.n_frames_ = 0
         else:
             self._check_same_sizes(self._sizes(sequences.n_bands))
-            self.__dict__.update(
-                self._snapshot()
-            )  # if this fails, the original has to be as it was
+            # Copies: if this fails, what is there has to be as it was.
+            self.__dict__.update(self._snapshot())
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
         training = Training(
@@ -468,7 +468,8 @@ class Seq2SeqAutoencoder(
             )
             if self.verbose and processes.rank == 0:
                 per_epoch = (time.monotonic() - began) / (training.epoch - first)
-                _print_epoch(training, last_epoch, per_epoch)
+                # On stdout, as scikit-learn's neural networks do.
+                print(epoch_line(training, last_epoch, per_epoch), flush=True)  # noqa: T201
             if processes.broadcast(stop):
                 break
         processes.broadcast_state(training)  # their processors may differ in the last bit
@@ -846,19 +847,6 @@ class Seq2SeqAutoencoder(
         return both[..., 0], both[..., 1]
 
 
-@contextmanager
-def _progress_noted(training: Training, last_epoch: int) -> Iterator[None]:
-    """Let an interruption by Ctrl-C say how far the training was."""
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        error.add_note(
-            f"The training ended after {training.epoch} of {last_epoch} epochs. Set the callback "
-            "skaudeep.callbacks.Checkpoint to keep what was trained."
-        )
-        raise
-
-
 def _n_held_out(n_rows: int, fraction: float) -> int:
     """Count the rows to validate on; raise ValueError where there would be none, or no other."""
     n_held_out = round(fraction * n_rows)
@@ -874,14 +862,3 @@ def _n_held_out(n_rows: int, fraction: float) -> int:
 def _pair(value: Any) -> tuple[int, int]:
     first, second = (value, value) if isinstance(value, Integral) else value
     return int(first), int(second)
-
-
-def _print_epoch(training: Training, last_epoch: int, seconds_per_epoch: float) -> None:
-    """Print a line on stdout, as scikit-learn's neural networks do."""
-    line = f"Epoch {training.epoch} of {last_epoch}: loss {training.loss_curve[-1]:.5f}"
-    if training.validation_loss_curve:
-        line += f", validation loss {training.validation_loss_curve[-1]:.5f}"
-    if training.epoch < last_epoch:
-        left = seconds_per_epoch * (last_epoch - training.epoch)
-        line += f", about {duration(left)} left"
-    print(line, flush=True)  # noqa: T201

@@ -217,8 +217,7 @@ class ReservoirFeatures(
     def _read(self, X: Any) -> Sequences:
         self._validate_params()
         sequences = read_input(self, X, reset=True)
-        if not sequences.lengths.any():
-            raise ValueError("Every row of X is NaN throughout: there is nothing to fit to.")
+        _check_frames(sequences.lengths)
         return sequences
 
     def _draw_network(self, n_bands: int) -> Reservoir:
@@ -384,8 +383,7 @@ class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
         ValueError
             If no row has any states.
         """
-        if not states.lengths.any():
-            raise ValueError("Every row of X is NaN throughout: there is nothing to fit to.")
+        _check_frames(states.lengths)
         covariance = StateCovariance(states.n_states, self.n_components)
         states.fit_components(covariance, seed=self.seed)
         self.covariance_ = covariance
@@ -409,3 +407,8 @@ class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
         """Name the features as `ReservoirFeatures` does."""
         check_is_fitted(self, "covariance_")
         return np.array(self.covariance_.feature_names(), dtype=object)
+
+
+def _check_frames(lengths: np.ndarray) -> None:
+    if not lengths.any():
+        raise ValueError("Every row of X is NaN throughout: there is nothing to fit to.")

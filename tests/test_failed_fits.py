@@ -297,21 +297,12 @@ def test_the_weights_of_a_warm_start_are_those_of_a_training_in_one_go():
 
 @pytest.mark.parametrize("method", ["fit", "fit_transform"])
 def test_an_interruption_names_the_method_that_the_user_called(method):
-    class Stop:
-        def setup(self, estimator, context):
-            pass
-
-        def on_fit_task_begin(self, estimator, context):
-            raise KeyboardInterrupt
-
-        teardown = on_fit_task_end = setup
-
     for estimator, X in (
         (ReservoirFeatures(4, random_state=0), frames(0)),
         (FeatureFusion([("one", ReservoirFeatures(4, random_state=0))]), frames(0)),
     ):
         with pytest.raises(KeyboardInterrupt) as caught:
-            getattr(estimator.set_callbacks(Stop()), method)(X)
+            getattr(estimator.set_callbacks(Interrupt(1)), method)(X)
         name = type(estimator).__name__
         expected = f"{method} was interrupted, so this {name} is not fitted."
         assert expected in caught.value.__notes__

@@ -256,9 +256,8 @@ def _variants(
     other controls are left out.
     """
     data = bunch["data"]
-    of_steps = bool(controls_of_steps(pipeline)) if controls else False
     progress.begin("Extracting clips", num_samples(data))
-    if of_steps or not controls:
+    if not controls or controls_of_steps(pipeline):
         shared, data = run_fixed_steps(
             pipeline, data, keep_controls=True, on_clips=progress.advance
         )

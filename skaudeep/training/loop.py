@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from numbers import Integral
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skaudeep._progress import duration
 from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.devices import products_in
 from skaudeep.nn.parallel import parallel_map
@@ -542,3 +544,40 @@ class Training:
         self.gradient_norm = state["gradient_norm"]
         self.loss_curve[:] = state["loss_curve"]
         self.validation_loss_curve[:] = state["validation_loss_curve"]
+
+
+def epoch_line(training: Training, last_epoch: int, seconds_per_epoch: float) -> str:
+    """Say in a line how far a training is, its errors, and how long the rest will take.
+
+    Parameters
+    ----------
+    training : Training
+        At the end of an epoch.
+    last_epoch : int
+        Number of the epoch that the training ends with.
+    seconds_per_epoch : float
+
+    Returns
+    -------
+    str
+    """
+    line = f"Epoch {training.epoch} of {last_epoch}: loss {training.loss_curve[-1]:.5f}"
+    if training.validation_loss_curve:
+        line += f", validation loss {training.validation_loss_curve[-1]:.5f}"
+    if training.epoch < last_epoch:
+        left = seconds_per_epoch * (last_epoch - training.epoch)
+        line += f", about {duration(left)} left"
+    return line
+
+
+@contextmanager
+def progress_noted(training: Training, last_epoch: int) -> Iterator[None]:
+    """Let an interruption by Ctrl-C say how far the training was."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(
+            f"The training ended after {training.epoch} of {last_epoch} epochs. Set the callback "
+            "skaudeep.callbacks.Checkpoint to keep what was trained."
+        )
+        raise
