@@ -462,20 +462,14 @@ def gru_top(x, lengths, w_ih, w_gates, w_new, biases, term_biases, backwards, ou
             _read(x, frames[:size], own, backwards, t, first)
             for layer in range(n_layers):
                 base = layer * (n_chunk + 1)
-                if layer == 0:
-                    inputs, w = frames[:size], w_ih[: 3 * n * depth]
-                else:
-                    inputs = states[base - n_chunk : base - n_chunk + size]
-                    w = w_ih[3 * n * (depth + (layer - 1) * n) :]
+                inputs, w = _inputs(layer, frames[:size], states, w_ih, 3 * n, n_chunk)
                 product(inputs, w, biases[layer], gates[:size], 0, rows)
                 to, left = states[base : base + size + 1], own - t
                 w, bias = w_gates[layer], term_biases[layer]
                 gru_forward(gates[:size], w, w_new[layer], bias, to, term, left, 0, rows)
             top = states[(n_layers - 1) * (n_chunk + 1) + 1 :]
             _write(top[:size], out, own, backwards, t, first, at)
-            for layer in range(n_layers):
-                base = layer * (n_chunk + 1)
-                states[base] = states[base + size]
+            _carry_on(states, n_layers, size)
         out[longest:, first : first + rows, at : at + n] = 0
 
 
@@ -498,21 +492,33 @@ def lstm_top(x, lengths, w_ih, w_hh, biases, backwards, out, at, start, stop):
             _read(x, frames[:size], own, backwards, t, first)
             for layer in range(n_layers):
                 base = layer * (n_chunk + 1)
-                if layer == 0:
-                    inputs, w = frames[:size], w_ih[: 4 * n * depth]
-                else:
-                    inputs = states[base - n_chunk : base - n_chunk + size]
-                    w = w_ih[4 * n * (depth + (layer - 1) * n) :]
+                inputs, w = _inputs(layer, frames[:size], states, w_ih, 4 * n, n_chunk)
                 product(inputs, w, biases[layer], gates[:size], 0, rows)
                 to, memory = states[base : base + size + 1], cells[base : base + size + 1]
                 lstm_forward(gates[:size], w_hh[layer], to, memory, own - t, 0, rows)
             top = states[(n_layers - 1) * (n_chunk + 1) + 1 :]
             _write(top[:size], out, own, backwards, t, first, at)
-            for layer in range(n_layers):
-                base = layer * (n_chunk + 1)
-                states[base] = states[base + size]
-                cells[base] = cells[base + size]
+            _carry_on(states, n_layers, size)
+            _carry_on(cells, n_layers, size)
         out[longest:, first : first + rows, at : at + n] = 0
+
+
+@compiled
+def _inputs(layer, frames, states, w_ih, n_gates, n_chunk):
+    """Return what a layer reads in a chunk of frames, and its packed weights for that."""
+    size, _, depth = frames.shape
+    if layer == 0:
+        return frames, w_ih[: n_gates * depth]
+    first = (layer - 1) * (n_chunk + 1) + 1
+    done = n_gates * (depth + (layer - 1) * states.shape[2])
+    return states[first : first + size], w_ih[done:]
+
+
+@compiled
+def _carry_on(states, n_layers, size):
+    """Make the last states of a chunk of frames the ones before the next chunk, layer by layer."""
+    for base in range(0, len(states), len(states) // n_layers):
+        states[base] = states[base + size]
 
 
 @compiled
