@@ -14,14 +14,15 @@ import skaudeep
 PACKAGE = Path(skaudeep.__file__).parent
 # A module imports from its own layer and from those after it, never from one before it.
 LAYERS = [
+    ["__main__"],
     ["cli"],
-    ["report"],
+    ["reporting"],
     ["plotting"],
     ["evaluation"],
     ["callbacks"],
     ["persistence"],
     ["recipes", "anomaly", "processor"],
-    ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction"],
+    ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"],
     ["spectrogram"],
     ["_views"],
     ["formats"],
