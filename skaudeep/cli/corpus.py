@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ def inspect(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Say what is in a folder, a table, a file or a model.
+    """Say what a folder, a table, a file or a model holds.
 
     Of recordings only the headers are read: lengths, sampling rates, formats, classes, groups and
     folds. Of a model (.skaudeep) its classes, sampling rate and steps are listed.
@@ -43,8 +42,10 @@ def inspect(
             write_json(facts)
         else:
             for name, fact in facts.items():
-                shown = ", ".join(map(str, fact)) if isinstance(fact, list) else fact
-                click.echo(f"{name.replace('_', ' '):<14} {one_line(str(shown))}")
+                if isinstance(fact, dict):
+                    fact = [f"{key} {value}" for key, value in fact.items()]
+                shown = ", ".join(fact) if isinstance(fact, list) else str(fact)
+                click.echo(f"{name.replace('_', ' '):<14} {one_line(shown)}")
         return
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     summary = _describe(source, jobs)
@@ -210,6 +211,8 @@ def _errors(stored: Any) -> dict[str, str]:
 
 def _model_facts(file: Path) -> dict[str, Any]:
     """Return what a model is, for people and programs."""
+    import zipfile
+
     from skaudeep.classification import model_rate
     from skaudeep.persistence import load
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from skaudeep._texts import list_names, printable
-from skaudeep.cli.errors import CommandError
+from skaudeep.cli.errors import CommandError, show
 from skaudeep.cli.output import note
 
 if TYPE_CHECKING:
@@ -118,6 +118,10 @@ def read_clips(inputs: Sequence[str], path: str | None) -> tuple[Any, list[str],
     """
     if (files := _given_files(inputs)) is not None:
         return files, files, _title(inputs, len(files))
+    if len(inputs) == 1 and os.path.isdir(inputs[0]):  # whatever its sub-folders stand for
+        names = _audio_below(inputs[0])
+        clips = [os.path.join(inputs[0], name) for name in names]
+        return clips, names, f"{printable(stem_of(inputs))}/"
     source = _read(inputs, path, None, False)
     return source.bunch.data, source.bunch.filenames.tolist(), source.title
 
@@ -136,9 +140,7 @@ def _read(inputs: Sequence[str], path: str | None, target: str | None, needs: bo
         file = Path(first).expanduser()
         suffix = file.suffix.lower()
         if file.is_dir():
-            from skaudeep.datasets import load_dataset
-
-            return Source(load_dataset(file), f"{printable(stem_of(inputs))}/")
+            return Source(_load_folder(file), f"{printable(stem_of(inputs))}/")
         title = printable(file.name)
         if suffix == ".skaudeep":
             raise CommandError(
@@ -168,6 +170,20 @@ def _read(inputs: Sequence[str], path: str | None, target: str | None, needs: bo
             for name in (_audio_below(given) if os.path.isdir(given) else [""])
         ]
     return Source(_bunch_of(files), _title(inputs, len(files)))
+
+
+def _load_folder(folder: Path) -> Bunch:
+    """Load a corpus; of a doubt about how, leave out what each reader did not find."""
+    from skaudeep.datasets import load_dataset
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        bunch = load_dataset(folder)
+    for warning in caught:
+        if issubclass(warning.category, UserWarning):
+            text = str(warning.message)
+            show("Warning", re.sub(r"; load_\w+ did not find .*?(?=\.( For |$))", "", text))
+    return bunch
 
 
 def _given_files(inputs: Sequence[str]) -> list[str] | None:
@@ -251,9 +267,14 @@ def _read_table(file: Path, path: str | None, target: str | None, needs: bool) -
                 f"{title}: it is not clear which column holds the classes. Give it by --target "
                 f"COLUMN. {columns}"
             )
-    bunch = load_table(file, path=path, target=target)
-    remark = f"paths in column {path!r}, "
-    remark += f"classes in column {target!r}" if target else "no column of classes"
+    remark = f"paths in column {path!r}, classes in column {target!r}"
+    if target is None:
+        others = [column for column in header if column != path]
+        remark = f"paths in column {path!r}, classes in none"
+        remark += f": --target COLUMN names one of {list_names(others)}" if others else ""
+    bunch = load_table(
+        file, path=path, target=target, task="unlabelled" if target is None else None
+    )
     return Source(bunch, title, remark)
 
 
@@ -340,6 +361,8 @@ def check_classes(bunch: Bunch) -> None:
 
 def count_units(bunch: Bunch) -> dict[str, int]:
     """Count what folds divide of each class that has labelled clips: its groups, or its clips."""
+    import numpy as np
+
     from skaudeep.datasets.groups import group_numbers
 
     numbers = group_numbers(bunch.groups)
@@ -371,9 +394,9 @@ def describe_source(source: Source, summary: Summary, *more: str) -> str:
             parts += [f"{n_labelled} labelled {classes}", f"{n_clips - n_labelled} unlabelled"]
     else:
         parts.append("unlabelled")
-    seconds = float(np.nansum(summary.durations))
+    seconds = sum(seconds for seconds in summary.durations.tolist() if seconds == seconds)
     if seconds:
-        parts.append(f"{seconds / 60:.1f} min")
+        parts.append(f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s")
     else:
         parts.append(summary.data)
     parts += [f"{rate} Hz" for rate in list(summary.sampling_rates)[:1]]
@@ -395,8 +418,8 @@ def leave_out_unreadable(source: Source, summary: Summary) -> Source:
         note(f"Left out: {name}: {reason}.")
     if len(unreadable) > SHOWN_CLIPS:
         note(f"{len(unreadable)} clips are left out in all; 'skaudeep audit' lists them.")
-    kept = [name not in unreadable for name in source.bunch.filenames.tolist()]
-    return replace(source, bunch=select(source.bunch, np.array(kept)))
+    kept = [name for name in source.bunch.filenames.tolist() if name not in unreadable]
+    return replace(source, bunch=select(source.bunch, kept))
 
 
 def _labelled(bunch: Bunch) -> Any:

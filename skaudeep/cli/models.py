@@ -49,7 +49,7 @@ def evaluate(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Measure how well a model tells classes of recordings it never heard.
+    """Measure how well a model names recordings it never heard.
 
     The default model is cross-validated, and controls that its score needs on the same folds.
     """
@@ -161,7 +161,7 @@ def predict(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Name the class of each recording, with the probability of each class.
+    """Name the class of each recording, with all probabilities.
 
     Columns are file, label, and a probability for each class. A recording that cannot be read has
     no label, and is named on standard error. An interrupted command that writes a file (-o) is

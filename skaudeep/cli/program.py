@@ -11,7 +11,7 @@ import click
 from skaudeep._version import __version__
 from skaudeep.cli import corpus, errors, models, report
 
-HELP = r"""
+HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
 file of skaudeep (.nc), recordings, or - for their names on standard input, one a line or divided
 by NUL. Results go to standard output, all else to standard error. Exit codes: 0 done, 1 something

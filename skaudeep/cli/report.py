@@ -59,7 +59,7 @@ def report(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Make one HTML page: faults, accuracy with controls, errors to listen to.
+    """Make one HTML page of faults, accuracy and errors to hear.
 
     The page holds all that it needs, sound included, and opens in any browser. Where recordings
     have no label, it helps to name them, in the order that helps most, and gives a table for
