@@ -57,6 +57,8 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         Weights of the features.
     intercept_ : ndarray of shape (n_classes,) or (1,)
         Intercepts.
+    n_iter_ : ndarray of shape (1,)
+        Number of iterations of the solver.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -146,7 +148,7 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         classes, numbers = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"Got clips of one class, {classes[0]!r}, expected at least two to tell apart; "
+                f"Got clips of 1 class, {str(classes[0])!r}, expected at least two to tell apart; "
                 "give clips of another class."
             )
         if groups is not None and num_samples(groups) != len(y):
@@ -178,7 +180,8 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_clips, n_classes), or (n_clips,) for two classes
         """
-        return self.classifier_.decision_function(self._checked(X))
+        X = self._checked(X)
+        return self.classifier_.decision_function(X)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the class of each clip.
@@ -191,7 +194,8 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_clips,)
         """
-        return self.classifier_.predict(self._checked(X))
+        X = self._checked(X)
+        return self.classifier_.predict(X)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of each class.
@@ -206,7 +210,8 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
             In the order of `classes_`. The weights of classes are balanced: so are the
             probabilities, as if all classes were equally frequent.
         """
-        return self.classifier_.predict_proba(self._checked(X))
+        X = self._checked(X)
+        return self.classifier_.predict_proba(X)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the logarithm of the probability of each class.
@@ -219,7 +224,8 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_clips, n_classes)
         """
-        return self.classifier_.predict_log_proba(self._checked(X))
+        X = self._checked(X)
+        return self.classifier_.predict_log_proba(X)
 
     @property
     def classes_(self) -> NDArray:
@@ -235,6 +241,11 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
     def intercept_(self) -> NDArray[np.float64]:
         """Intercepts."""
         return self._fitted().intercept_
+
+    @property
+    def n_iter_(self) -> NDArray[np.int32]:
+        """Number of iterations of the solver, shape (1,)."""
+        return self._fitted().n_iter_
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "classifier_")

@@ -6,24 +6,40 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.utils import check_random_state
 
 from skaudeep._base import num_samples
 
 __all__ = ["labelling_order"]
 
 N_DOUBTFUL = 3  # of four clips, once there is a classifier; the fourth keeps spreading
+FIRST_ROUND = 10  # clips that are chosen by the first clustering; each further one doubles that
+LAST_ROUND = 320  # clips that are chosen by the last one; the others follow, cluster by cluster
+N_COMPONENTS = 50
+N_NEIGHBOURS = 10
+MAX_COMPARED = 1000  # clips of a cluster that are compared with each other
 
 
 def labelling_order(
-    features: Any, target: Any = None, probabilities: Any = None, *, n: int | None = None
+    features: Any,
+    target: Any = None,
+    probabilities: Any = None,
+    *,
+    n: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
 ) -> np.ndarray:
     """Put unlabelled clips into the order in which naming them helps a classifier most.
 
-    Without probabilities, clips are spread over the features: each is the one that is farthest from
-    all clips that were named or chosen before it [1]_. With them, three of four are those that a
-    classifier is least sure of, by the difference of its two largest probabilities [2]_, and the
-    fourth is spread as before, which finds classes that the classifier does not know.
+    Without probabilities, clips are spread over the features: they are divided into as many
+    clusters as clips are named and asked for, and of each of the largest clusters without a named
+    clip comes the clip whose neighbours are nearest, which stands for many [1]_. With them, three
+    of four clips are those that a classifier is least sure of, by the difference of its two largest
+    probabilities [2]_; the fourth is spread as before, which finds classes that the classifier does
+    not know.
 
     Parameters
     ----------
@@ -36,6 +52,8 @@ def labelling_order(
         Those that a classifier gives each class. Only rows of unlabelled clips are read.
     n : int, default=None
         Number of clips wanted. None is all that are unlabelled.
+    random_state : int, RandomState instance or None, default=None
+        Where the clusters begin.
 
     Returns
     -------
@@ -49,16 +67,21 @@ def labelling_order(
 
     References
     ----------
-    .. [1] T. F. Gonzalez. Clustering to minimize the maximum intercluster distance. Theoretical
-       Computer Science 38, 293-306, 1985.
+    .. [1] G. Hacohen, A. Dekel and D. Weinshall. Active learning on a budget: opposite strategies
+       suit high and low budgets. ICML 2022.
     .. [2] T. Scheffer, C. Decomain and S. Wrobel. Active hidden Markov models for information
        extraction. Advances in Intelligent Data Analysis, 309-318, 2001.
 
     Examples
     --------
+    Of ten kinds of five clips each, the first ten named are one of each kind.
+
+    >>> import numpy as np
     >>> from skaudeep.evaluation import labelling_order
-    >>> labelling_order([[0.0, 1.0], [0.1, 1.0], [5.0, 0.0]], [0, -1, -1]).tolist()
-    [2, 1]
+    >>> features = np.repeat(np.eye(10), 5, axis=0)
+    >>> features += np.random.default_rng(0).normal(scale=0.01, size=features.shape)
+    >>> sorted((labelling_order(features, n=10, random_state=0) // 5).tolist())
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
     rows = np.asarray(features, dtype=np.float64)
     n_clips = len(rows)
@@ -74,28 +97,18 @@ def labelling_order(
             f"Got features with {int((~np.isfinite(rows).all(axis=1)).sum())} rows that are not "
             "finite, expected none; leave out clips that could not be read."
         )
-    open_ = labels < 0
-    wanted = int(open_.sum()) if n is None else min(_count(n), int(open_.sum()))
+    n_open = int((labels < 0).sum())
+    wanted = n_open if n is None else min(_count(n), n_open)
     if not wanted:
         return np.empty(0, dtype=np.intp)
-    points = Normalizer().fit_transform(StandardScaler().fit_transform(rows))
-    distance = _distance_to_named(points, ~open_)
-    margin = None
-    if probabilities is not None and np.shape(probabilities)[1] > 1:
-        largest = np.sort(np.asarray(probabilities, dtype=np.float64), axis=1)[:, -2:]
-        margin = np.where(open_, largest[:, 1] - largest[:, 0], np.inf)
-    order: list[int] = []
-    left = open_.copy()
-    while len(order) < wanted:
-        doubtful = margin is not None and len(order) % (N_DOUBTFUL + 1) != N_DOUBTFUL
-        if doubtful and margin is not None:
-            clip = int(np.argmin(np.where(left, margin, np.inf)))
-        else:
-            clip = int(np.argmax(np.where(left, distance, -np.inf)))
-        order.append(clip)
-        left[clip] = False
-        distance = np.minimum(distance, _distance(points, points[clip]))
-    return np.array(order)
+    rng = check_random_state(random_state)
+    if probabilities is None or np.shape(probabilities)[1] < 2:
+        return np.array(_spread(rows, labels >= 0, wanted, rng))
+    spread = _spread(rows, labels >= 0, wanted, rng)
+    largest = np.sort(np.asarray(probabilities, dtype=np.float64), axis=1)[:, -2:]
+    margin = np.where(labels < 0, largest[:, 1] - largest[:, 0], np.inf)
+    doubtful = np.argsort(margin, kind="stable")[:n_open].tolist()
+    return np.array(_interleave(doubtful, spread, wanted))
 
 
 def _count(n: Any) -> int:
@@ -104,20 +117,57 @@ def _count(n: Any) -> int:
     return int(n)
 
 
-def _distance(points: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """Return the squared distance of each point of length 1, or 0, to another one."""
-    squares = np.einsum("ij,ij->i", points, points)
-    return squares + point @ point - 2 * points @ point
+def _interleave(doubtful: list[int], spread: list[int], wanted: int) -> list[int]:
+    """Take three of one list, then one of the other, each clip once."""
+    sources = {True: iter(doubtful), False: iter(spread)}
+    order: dict[int, None] = {}
+    while len(order) < wanted:
+        first = len(order) % (N_DOUBTFUL + 1) != N_DOUBTFUL
+        for source in (sources[first], sources[not first]):
+            clip = next((clip for clip in source if clip not in order), None)
+            if clip is not None:
+                order[clip] = None
+                break
+    return list(order)
 
 
-def _distance_to_named(points: np.ndarray, named: np.ndarray) -> np.ndarray:
-    """Return the squared distance of each point to the nearest of those that are named.
+def _spread(
+    rows: np.ndarray, named: np.ndarray, wanted: int, rng: np.random.RandomState
+) -> list[int]:
+    """Choose typical clips of clusters in which none is named, the largest cluster first."""
+    points = Normalizer().fit_transform(StandardScaler().fit_transform(rows))
+    n_components = min(N_COMPONENTS, *points.shape)
+    if np.ptp(points, axis=0).any():
+        points = PCA(n_components, svd_solver="full").fit_transform(points)
+    covered = named.copy()
+    order: list[int] = []
+    size = FIRST_ROUND
+    while len(order) < wanted:
+        last = size >= LAST_ROUND
+        n_clusters = min(int(covered.sum()) + size, len(np.unique(points, axis=0)))
+        clusters = _clusters(points, n_clusters, rng)
+        typical = [_typical_first(points, np.flatnonzero(clusters == c)) for c in set(clusters)]
+        typical.sort(key=lambda clips: (covered[clips].sum(), -len(clips)))
+        queues = [[clip for clip in clips if not covered[clip]] for clips in typical]
+        if last:  # one of each cluster in turn
+            depth = max(map(len, queues))
+            chosen = [queue[i] for i in range(depth) for queue in queues if i < len(queue)]
+        else:
+            chosen = [queue[0] for queue in queues if queue][:size]
+        order += chosen
+        covered[chosen] = True
+        size *= 2
+    return order[:wanted]
 
-    Where none is, it is minus that to the mean, so that the first clip is a typical one.
-    """
-    if not named.any():
-        return -_distance(points, points.mean(axis=0)) + 100.0  # farther than any two points
-    distance = np.full(len(points), np.inf)
-    for clip in np.flatnonzero(named):
-        distance = np.minimum(distance, _distance(points, points[clip]))
-    return distance
+
+def _clusters(points: np.ndarray, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
+    seed = rng.randint(2**31 - 1)
+    return KMeans(n_clusters, n_init=1, random_state=seed).fit_predict(points)
+
+
+def _typical_first(points: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """Sort the clips of a cluster by the mean distance to their nearest neighbours in it."""
+    compared = clips[:MAX_COMPARED]
+    distance = np.sort(pairwise_distances(points[compared]), axis=1)
+    order = np.argsort(distance[:, 1 : N_NEIGHBOURS + 1].sum(axis=1), kind="stable")
+    return np.concatenate([compared[order], clips[MAX_COMPARED:]])
