@@ -20,6 +20,7 @@ from skaudeep.reporting.folds import Division, choose_folds, settle
 if TYPE_CHECKING:
     from skaudeep.audio.clips import Clip
 
+SHOWN_CLASS = 30  # characters of the name of a class in a line of others
 # Findings after which a clip may not be decodable.
 _DOUBTFUL = ("unreadable", "truncated", "wrong header", "non-finite")
 
@@ -260,12 +261,16 @@ def _without(
         )
     new_row = np.full(len(names), -1)
     new_row[kept] = np.arange(len(kept))
+
+    def among(side: np.ndarray) -> np.ndarray:
+        return new_row[side][new_row[side] >= 0]
+
     bunch = select(bunch, kept)
     division = settle(
         bunch,
         Division(
             division.target[kept],
-            [tuple(new_row[side][new_row[side] >= 0] for side in fold) for fold in division.folds],
+            [(among(train), among(test)) for train, test in division.folds],
             division.origin,
             division.notes,
         ),
@@ -283,7 +288,7 @@ def _alike(findings: Any, bunch: Bunch) -> dict[int, int]:
     """Return the first clip with the same samples, for each clip that the audit found twice."""
     rows = {name: row for row, name in enumerate(bunch.filenames.tolist())}
     first_of = {printable(name): row for name, row in rows.items()}
-    alike = {}
+    alike: dict[int, int] = {}
     for found in findings[findings.finding == "duplicate"].itertuples():
         name = found.detail.split(" as ", 1)[1]
         first = first_of.get(name, first_of.get(name.rsplit(", but of ", 1)[0]))
@@ -339,5 +344,9 @@ def describe_classes(bunch: Bunch, most: int = 4) -> str:
         return f"{n} classes of {sizes[0]} clips each"
     if n > most:
         return f"{n} classes of {sizes[0]} to {sizes[-1]} clips"
-    named = (f"{printable(bunch.target_names[label])} {k}" for label, k in counts.most_common())
+    named = [f"{_cut(bunch.target_names[label])} {k}" for label, k in counts.most_common()]
     return f"{n} classes ({', '.join(named)})"
+
+
+def _cut(name: str) -> str:
+    return printable(name if len(name) <= SHOWN_CLASS else f"{name[: SHOWN_CLASS - 1]}…")

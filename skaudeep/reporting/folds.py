@@ -98,18 +98,20 @@ def settle(bunch: Bunch, division: Division) -> Division:
     """
     target, notes = division.target, division.notes
     while True:
-        folds = [(train[target[train] >= 0], test[target[test] >= 0]) for train, test in
-                 division.folds]
+        folds = [
+            (train[target[train] >= 0], test[target[test] >= 0]) for train, test in division.folds
+        ]
         folds = [(train, test) for train, test in folds if len(train) and len(test)]
         untrained = {
-            int(label) for train, test in folds for label in np.setdiff1d(target[test], target[train])
+            int(label)
+            for train, test in folds
+            for label in np.setdiff1d(target[test], target[train])
         }
         if not untrained:
             break
         why = "no fold trains on them while it tests others of their class"
         target, notes = _without(bunch, target, sorted(untrained), why, notes)
-    tested = np.unique(target[np.concatenate([test for _, test in folds])]) if folds else []
-    if len(tested) < 2:
+    if len({label for _, test in folds for label in target[test].tolist()}) < 2:
         return Division(target, [], "", [*notes, _too_few(bunch, target)])
     return Division(target, folds, division.origin, notes)
 

@@ -53,8 +53,15 @@ def picture(
     )
     levels = extractor.transform(data)[0][:n_frames]
     file = io.BytesIO()
-    imsave(file, np.nan_to_num(levels, nan=-1.0).T, origin="lower", cmap="magma", vmin=-1, vmax=1,
-           format="png")
+    imsave(
+        file,
+        np.nan_to_num(levels, nan=-1.0).T,
+        origin="lower",
+        cmap="magma",
+        vmin=-1,
+        vmax=1,
+        format="png",
+    )
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
