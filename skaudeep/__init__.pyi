@@ -30,6 +30,8 @@ from .persistence import save as save
 from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
+from .reporting import Report as Report
+from .reporting import report as report
 from .reservoir import ReservoirFeatures as ReservoirFeatures
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics

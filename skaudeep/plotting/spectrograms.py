@@ -1,4 +1,4 @@
-"""Plots of spectrograms, reconstructions and losses, as scikit-learn's display classes."""
+"""Plots of spectrograms, and of their reconstructions by an autoencoder."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,9 @@ from skaudeep.audio.clips import list_clips
 from skaudeep.audio.decoding import audio_info
 from skaudeep.audio.frames import hop_seconds
 from skaudeep.audio.spectra import chunk_starts, mel_frequencies
+from skaudeep.plotting.pyplot import import_pyplot
 
-__all__ = ["LossCurveDisplay", "ReconstructionDisplay", "SpectrogramDisplay"]
+__all__ = ["ReconstructionDisplay", "SpectrogramDisplay"]
 
 
 class SpectrogramDisplay:
@@ -156,7 +157,7 @@ class SpectrogramDisplay:
         SpectrogramDisplay
             The display itself.
         """
-        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        plt = import_pyplot(f"{type(self).__name__}.plot")
         if ax is None:
             _, ax = plt.subplots(figsize=(6, 3), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
@@ -316,7 +317,7 @@ class ReconstructionDisplay:
         ReconstructionDisplay
             The display itself.
         """
-        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        plt = import_pyplot(f"{type(self).__name__}.plot")
         n_clips = len(self.originals)
         if axes is None:
             _, axes = plt.subplots(
@@ -358,123 +359,6 @@ class ReconstructionDisplay:
             self.images_[0, 2], ax=list(self.axes_[:, 2]), label="absolute error", **bars
         )
         return self
-
-
-class LossCurveDisplay:
-    """Plot of the training loss over epochs.
-
-    Parameters
-    ----------
-    loss_curve : array-like of shape (n_epochs,)
-        Root mean squared reconstruction error in each epoch.
-    name : str, default=None
-        Label of the line in the legend. None makes no legend.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes of the curve, set by `plot`.
-    figure_ : matplotlib Figure
-        Figure of the axes, set by `plot`.
-    line_ : matplotlib Line2D
-        Line of the curve, set by `plot`.
-
-    Raises
-    ------
-    ValueError
-        If `loss_curve` is no vector, or has no epoch.
-
-    Examples
-    --------
-    Two curves in one plot:
-
-    >>> from skaudeep.plotting import LossCurveDisplay
-    >>> gru = LossCurveDisplay([0.6, 0.4, 0.3], name="GRU").plot()
-    >>> lstm = LossCurveDisplay([0.7, 0.5, 0.4], name="LSTM").plot(ax=gru.ax_)
-    >>> [line.get_label() for line in lstm.ax_.lines]
-    ['GRU', 'LSTM']
-    """
-
-    def __init__(self, loss_curve: Any, *, name: str | None = None) -> None:
-        loss_curve = np.asarray(loss_curve, dtype=float)
-        if loss_curve.ndim != 1 or not len(loss_curve):
-            raise ValueError(
-                f"Got a loss curve of shape {loss_curve.shape}, expected one loss for each of at "
-                "least one epoch; an estimator with max_epochs=0 has no curve."
-            )
-        self.loss_curve = loss_curve
-        self.name = name
-
-    @classmethod
-    def from_estimator(
-        cls, estimator: Any, *, name: str | None = None, ax: Any = None, **kwargs: Any
-    ) -> Self:
-        """Plot the losses of a fitted estimator.
-
-        Parameters
-        ----------
-        estimator : Seq2SeqAutoencoder
-            A fitted autoencoder, or another fitted estimator with ``loss_curve_``.
-        name : str, default=None
-            Label of the line in the legend. None makes no legend.
-        ax : matplotlib Axes, default=None
-            Axes to plot on. None makes a new figure.
-        **kwargs : dict
-            Passed to ``ax.plot``.
-
-        Returns
-        -------
-        LossCurveDisplay
-            The display, plotted.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the estimator is not fitted.
-        """
-        check_is_fitted(estimator, "loss_curve_")
-        return cls(estimator.loss_curve_, name=name).plot(ax=ax, **kwargs)
-
-    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
-        """Draw the curve.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on. None makes a new figure.
-        **kwargs : dict
-            Passed to ``ax.plot``.
-
-        Returns
-        -------
-        LossCurveDisplay
-            The display itself.
-        """
-        plt = _import_pyplot(f"{type(self).__name__}.plot")
-        from matplotlib.ticker import MaxNLocator
-
-        if ax is None:
-            _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
-        options = {} if self.name is None else {"label": self.name}
-        epochs = np.arange(1, len(self.loss_curve) + 1)
-        (self.line_,) = ax.plot(epochs, self.loss_curve, **options | kwargs)
-        ax.set(xlabel="epoch", ylabel="training loss (RMSE)")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if self.name is not None:
-            ax.legend()
-        return self
-
-
-def _import_pyplot(caller: str) -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"{caller} needs matplotlib, which is not installed; get it with "
-            "pip install 'skaudeep[plot]'."
-        ) from error
-    return plt
 
 
 def _scales(

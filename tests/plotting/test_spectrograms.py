@@ -1,7 +1,6 @@
-"""The displays, by what is plotted on their axes."""
+"""Displays of spectrograms and reconstructions, by what is plotted on their axes."""
 
-import builtins
-
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy.io import wavfile
@@ -9,24 +8,15 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skaudeep.audio.spectra import mel_filters
-from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
+from skaudeep.plotting import ReconstructionDisplay, SpectrogramDisplay
 from skaudeep.spectrogram import SpectrogramExtractor
-
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def _no_window():
-    plt.switch_backend("agg")
-    yield
-    plt.close("all")
 
 
 class _HalfAutoencoder(BaseEstimator):
     """Reconstructs half of each value."""
 
     def fit(self, X, y=None):
-        self.loss_curve_ = [0.8, 0.5, 0.4]
+        self.fitted_ = True
         return self
 
     def reconstruct(self, X):
@@ -115,13 +105,10 @@ def test_colours_of_unscaled_levels_span_their_own_range():
 
 
 def test_displays_plot_on_given_axes():
-    figure, (left, right) = plt.subplots(1, 2)
+    figure, (left, _) = plt.subplots(1, 2)
     spectrogram = SpectrogramDisplay(np.zeros((4, 3))).plot(ax=left)
-    curve = LossCurveDisplay([1, 0.5]).plot(ax=right, color="red")
     assert spectrogram.ax_ is left
-    assert curve.ax_ is right
-    assert spectrogram.figure_ is curve.figure_ is figure
-    assert curve.line_.get_color() == "red"
+    assert spectrogram.figure_ is figure
 
 
 def test_reconstruction_display_shows_originals_reconstructions_and_errors():
@@ -163,13 +150,6 @@ def test_reconstruction_display_with_an_extractor_has_seconds_and_hertz():
     assert display.axes_[0, 0].get_ylabel() == "band"
 
 
-def test_loss_curve_counts_epochs_from_one():
-    display = LossCurveDisplay.from_estimator(_HalfAutoencoder().fit([]), name="GRU")
-    np.testing.assert_array_equal(display.line_.get_xydata(), [[1, 0.8], [2, 0.5], [3, 0.4]])
-    assert display.ax_.get_xlabel() == "epoch"
-    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["GRU"]
-
-
 def test_displays_can_be_saved_as_images(tmp_path):
     X = np.zeros((1, 6, 4), np.float32)
     estimator = _HalfAutoencoder().fit(X)
@@ -177,7 +157,6 @@ def test_displays_can_be_saved_as_images(tmp_path):
         [
             SpectrogramDisplay(X[0]).plot(),
             ReconstructionDisplay.from_estimator(estimator, X),
-            LossCurveDisplay.from_estimator(estimator),
         ]
     ):
         path = tmp_path / f"{i}.png"
@@ -202,7 +181,6 @@ X = np.zeros((2, 5, 3), np.float32)
             lambda: ReconstructionDisplay.from_estimator(_HalfAutoencoder().fit(X), X, n_clips=3),
             "n_clips=3, expected 1 to 2",
         ),
-        (lambda: LossCurveDisplay([]), "at least one epoch.*max_epochs=0"),
     ],
 )
 def test_displays_say_which_input_they_expected(make, message):
@@ -210,29 +188,13 @@ def test_displays_say_which_input_they_expected(make, message):
         make()
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: ReconstructionDisplay.from_estimator(_HalfAutoencoder(), X),
-        lambda: LossCurveDisplay.from_estimator(_HalfAutoencoder()),
-    ],
-)
-def test_displays_refuse_an_estimator_that_is_not_fitted(make):
+def test_reconstructions_by_an_estimator_that_is_not_fitted_are_refused():
     with pytest.raises(NotFittedError):
-        make()
+        ReconstructionDisplay.from_estimator(_HalfAutoencoder(), X)
 
 
-@pytest.mark.parametrize(
-    "display", [SpectrogramDisplay(X[0]), ReconstructionDisplay(X, X), LossCurveDisplay([1.0])]
-)
-def test_displays_without_matplotlib_say_what_to_install(display, monkeypatch):
-    real_import = builtins.__import__
-
-    def no_matplotlib(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", no_matplotlib)
+@pytest.mark.parametrize("display", [SpectrogramDisplay(X[0]), ReconstructionDisplay(X, X)])
+@pytest.mark.usefixtures("without_matplotlib")
+def test_displays_without_matplotlib_say_what_to_install(display):
     with pytest.raises(ImportError, match=r"Display.plot needs matplotlib.*skaudeep\[plot\]"):
         display.plot()
