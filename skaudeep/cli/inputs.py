@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaudeep._texts import list_names, printable
 from skaudeep.cli.errors import CommandError, show
@@ -104,26 +104,38 @@ def read_source(
     return replace(source, bunch=bunch)
 
 
-def read_clips(inputs: Sequence[str], path: str | None) -> tuple[Any, list[str], str]:
-    """Read clips to predict, which need no labels and may be many.
+class Clips(NamedTuple):
+    """Clips to predict.
 
-    Returns
-    -------
-    clips : sequence of n_clips clips
+    Parameters
+    ----------
+    data : sequence of n_clips clips
         What a model takes.
     names : list of n_clips str
         Their names: relative to a folder, or those of the files as they were given.
     title : str
         What messages call them.
+    dims : tuple of str
+        What the axes of `data` are.
     """
+
+    data: Any
+    names: list[str]
+    title: str
+    dims: tuple[str, ...] = ("clip",)
+
+
+def read_clips(inputs: Sequence[str], path: str | None) -> Clips:
+    """Read clips to predict, which need no labels and may be many."""
     if (files := _given_files(inputs)) is not None:
-        return files, files, _title(inputs, len(files))
+        return Clips(files, files, _title(inputs, len(files)))
     if len(inputs) == 1 and os.path.isdir(inputs[0]):  # whatever its sub-folders stand for
         names = _audio_below(inputs[0])
-        clips = [os.path.join(inputs[0], name) for name in names]
-        return clips, names, f"{printable(stem_of(inputs))}/"
+        files = [os.path.join(inputs[0], name) for name in names]
+        return Clips(files, names, f"{printable(stem_of(inputs))}/")
     source = _read(inputs, path, None, False)
-    return source.bunch.data, source.bunch.filenames.tolist(), source.title
+    bunch = source.bunch
+    return Clips(bunch.data, bunch.filenames.tolist(), source.title, bunch.dims)
 
 
 def stem_of(inputs: Sequence[str]) -> str:
@@ -181,8 +193,10 @@ def _load_folder(folder: Path) -> Bunch:
         bunch = load_dataset(folder)
     for warning in caught:
         if issubclass(warning.category, UserWarning):
-            text = str(warning.message)
-            show("Warning", re.sub(r"; load_\w+ did not find .*?(?=\.( For |$))", "", text))
+            text = re.sub(r"; load_\w+ did not find .*?(?=\.( For |$))", "", str(warning.message))
+            flat = not any("/" in name for name in bunch.filenames.tolist())
+            if not (flat and text.endswith("folders of classes.")):  # there are no folders
+                show("Warning", text)
     return bunch
 
 

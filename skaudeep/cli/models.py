@@ -23,7 +23,7 @@ from skaudeep.cli.inputs import (
     read_clips,
     read_source,
 )
-from skaudeep.cli.output import check_output, note, results, write_json
+from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
 
 
@@ -108,6 +108,7 @@ def fit(
     """
     from skaudeep.classification import classifier_for, fit_classifier
     from skaudeep.datasets import describe
+    from skaudeep.datasets.operations import is_labelled
     from skaudeep.persistence import save
 
     file = check_output(output, force)
@@ -118,10 +119,12 @@ def fit(
     source = leave_out_unreadable(source, summary)
     note(describe_source(source, summary))
     _check_two_classes(source.title, source.bunch)
+    n_labelled = int(is_labelled(source.bunch).sum())
     rate = choose_rate(summary, sampling_rate)
     pipeline = classifier_for(source.bunch, sampling_rate=rate, n_jobs=jobs, random_state=seed)
-    model = fit_classifier(source.bunch, pipeline)
-    save(model, file)
+    with waiting(f"Fitting the model to {n_labelled} clips"):
+        model = fit_classifier(source.bunch, pipeline)
+        save(model, file)
     classes = model.classes_.tolist()
     if as_json:
         write_json({"model": output, "classes": classes, "sampling_rate": rate})
@@ -167,11 +170,12 @@ def predict(
     no label, and is named on standard error. An interrupted command that writes a file (-o) is
     continued by the same command.
     """
-    from skaudeep.classification import predict_clips
+    from skaudeep.classification import check_kind, predict_clips
 
     file = None if output is None else check_output(output, force)
     fitted, title = _load(model, jobs)
-    clips, names, what = read_clips(inputs, path)
+    clips, names, what, dims = read_clips(inputs, path)
+    check_kind(fitted, dims)
     predict_clips(fitted, clips, min_confidence=min_confidence)  # refuses what is no classifier
     classes = [str(name) for name in fitted.classes_]
     note(f"{what}: {len(names)} clips; {title}: classes {list_names(classes)}.")
@@ -229,7 +233,9 @@ def predict(
     options.force,
     options.as_json,
 )
+@click.pass_obj
 def transform(
+    state: State,
     model: str,
     inputs: tuple[str, ...],
     output: str,
@@ -244,7 +250,8 @@ def transform(
     """Write the features of recordings, as a model computes them.
 
     These are the numbers before the classifier of the model. A recording that cannot be read has
-    no values in the file, and is named on standard error.
+    no values in the file, and is named on standard error. An interrupted command is continued by
+    the same command.
     """
     from skaudeep.classification import FEATURE_FILES, transform_to_file
     from skaudeep.datasets import describe
@@ -259,9 +266,18 @@ def transform(
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     summary = describe(source.bunch, n_jobs=jobs or -1)
     note(describe_source(source, summary))
+    state.after_interruption = (
+        f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+    )
     with Progress(show=True) as progress:
         progress.begin("Computing features", summary.n_clips)
-        features = transform_to_file(fitted, source.bunch, file, on_clips=progress.advance)
+        features = transform_to_file(
+            fitted,
+            source.bunch,
+            file,
+            resume=repr((_digest(model), _states(source.bunch.data))),
+            on_clips=progress.advance,
+        )
     failed = [error for error in features.errors if error]
     for error in failed:
         show("Error", error)

@@ -68,6 +68,7 @@ def report(
     need_extra("cli", "jinja2", "matplotlib")
     from skaudeep.classification import classifier_for
     from skaudeep.datasets import describe
+    from skaudeep.datasets.operations import is_labelled
     from skaudeep.reporting import report as make_report
 
     page = check_output(output or f"{stem_of(inputs)}.html", force)
@@ -99,3 +100,8 @@ def report(
         write_json({"page": str(made.path), "summary": made.summary, "model": model})
     else:
         click.echo(printable(page))
+    if not is_labelled(source.bunch).all():
+        note(
+            "In the page, clips can be heard and named. Download their labels, then run the same "
+            "command with --labels FILE --force."
+        )

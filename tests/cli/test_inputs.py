@@ -48,10 +48,9 @@ def test_recordings_and_folders_are_named_below_the_folder_that_holds_all(here):
 
 def test_clips_to_predict_keep_the_names_that_were_given(here):
     for given in (["a.wav", "sub/b.wav"], [str(here / "a.wav")]):
-        clips, shown, _ = read_clips(given, None)
-        assert clips == shown == given
-    clips, shown, title = read_clips(["sub"], None)
-    assert (clips, shown, title) == (["sub/b.wav"], ["b.wav"], "sub/")
+        clips = read_clips(given, None)
+        assert clips.data == clips.names == given
+    assert read_clips(["sub"], None) == (["sub/b.wav"], ["b.wav"], "sub/", ("clip",))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +135,7 @@ def test_missing_labels_are_refused_with_ways_to_give_them(here):
 
 
 def test_a_model_in_place_of_recordings_is_refused_with_what_reads_it():
-    with pytest.raises(CommandError, match="is a model.*skaudeep inspect"):
+    with pytest.raises(CommandError, match=r"is a model.*skaudeep inspect"):
         read_source(["birds.skaudeep"])
 
 

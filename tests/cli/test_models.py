@@ -196,10 +196,18 @@ def test_an_interrupted_predict_goes_on_where_it_stopped(run, model, new, tmp_pa
     assert done.exit_code == 130
     assert "finished clips are in out.tsv.partial" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.tsv.partial"]
+    assert len((tmp_path / "out.tsv.partial").read_text().splitlines()) == 6  # with two heads
     done = run("predict", model, new, "-o", "out.tsv")
     assert "4 clips are done" in done.stderr
     assert len(read) == 5
     assert (tmp_path / "out.tsv").read_text() == whole
+
+
+def test_predict_refuses_a_file_that_the_model_would_misread(run, model, birds, new):
+    assert run("extract", birds, "-o", "birds.nc", "--bands", 20, "--jobs", 1).exit_code == 0
+    done = run("predict", model, "birds.nc")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "for a model of recordings" in done.stderr
 
 
 def test_a_changed_clip_is_predicted_anew(run, model, new, tmp_path):
