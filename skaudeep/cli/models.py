@@ -126,11 +126,11 @@ def fit(
         model = fit_classifier(source.bunch, pipeline)
         save(model, file)
     classes = model.classes_.tolist()
+    note(f"Model of {len(classes)} classes: {list_names(classes)}.")
     if as_json:
         write_json({"model": output, "classes": classes, "sampling_rate": rate})
     else:
         click.echo(printable(output))
-    note(f"Model of {len(classes)} classes: {list_names(classes)}.")
 
 
 @click.command()

@@ -100,6 +100,8 @@ def report(
         write_json({"page": str(made.path), "summary": made.summary, "model": model})
     else:
         click.echo(printable(page))
+    if model is not None:
+        note(f"Model: {printable(model)}.")
     if not is_labelled(source.bunch).all():
         note(
             "In the page, clips can be heard and named. Download their labels, then run the same "

@@ -254,12 +254,6 @@ def test_transform_names_clips_that_cannot_be_read(run, model, new, tmp_path):
 # through the installed program
 
 
-def test_the_program_predicts(program, model, new):
-    done = subprocess.run([*program, "predict", model, new], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert len(read_table(done.stdout)) == 6
-
-
 @pytest.mark.slow
 def test_each_command_works_through_the_installed_program(program, birds, new, tmp_path):
     def start(*args):
