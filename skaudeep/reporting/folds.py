@@ -131,7 +131,10 @@ def _divide(
     """Return folds, in which a class may still be tested without training, and their origin."""
     if cv is not None and not isinstance(cv, Integral):
         origin = f"by the partitions ({cv})" if isinstance(cv, str) else "folds as given"
-        return check_folds(bunch, target, cv, rng), origin
+        with warnings.catch_warnings():
+            # Of groups on both sides `evaluate` warns, too, and the page tells.
+            warnings.filterwarnings("ignore", "Fold .* both of group", UserWarning)
+            return check_folds(bunch, target, cv, rng), origin
     if cv is None and bunch.folds.shape[1]:
         given = bunch.get("cv") or fold_indices(bunch.folds)
         return list(given), f"{len(given)} folds of the data set"

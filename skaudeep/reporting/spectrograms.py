@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skaudeep.audio.decoding import audio_info
+from skaudeep.audio.errors import AudioWarning
 from skaudeep.datasets.description import is_file
 from skaudeep.spectrogram import SpectrogramExtractor
 
@@ -51,7 +53,9 @@ def picture(
         sampling_rate=rate,
         adapt=True,
     )
-    levels = extractor.transform(data)[0][:n_frames]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AudioWarning)  # of silence: the audit tells of it
+        levels = extractor.transform(data)[0][:n_frames]
     file = io.BytesIO()
     imsave(
         file,

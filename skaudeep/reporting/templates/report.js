@@ -423,6 +423,9 @@
     watchPointer();
   }
   if (naming) {
+    const used = new Set(page.target);
+    byId("classes").append(...page.classes.filter((_, label) => used.has(label))
+      .map((name) => element("option", "", { value: name })));
     showRows();
     restore();
     downloaded = names.size === 0;
