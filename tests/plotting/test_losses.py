@@ -24,6 +24,33 @@ def test_loss_curve_counts_epochs_from_one():
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["GRU"]
 
 
+@pytest.mark.parametrize(
+    ("name", "labels"), [(None, ["training", "validation"]), ("GRU", ["GRU", "GRU, validation"])]
+)
+def test_validation_loss_is_a_dashed_line_of_the_same_colour(name, labels):
+    estimator = Trained().fit()
+    estimator.validation_loss_curve_ = [0.9, 0.7, 0.6]
+    display = LossCurveDisplay.from_estimator(estimator, name=name)
+    np.testing.assert_array_equal(display.validation_line_.get_ydata(), [0.9, 0.7, 0.6])
+    assert display.validation_line_.get_linestyle() == "--"
+    assert display.validation_line_.get_color() == display.line_.get_color()
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == labels
+
+
+def test_no_validation_loss_is_drawn_where_the_training_had_none():
+    estimator = Trained().fit()
+    estimator.validation_loss_curve_ = []
+    display = LossCurveDisplay.from_estimator(estimator)
+    assert display.validation_line_ is None
+    assert len(display.ax_.lines) == 1
+    assert display.ax_.get_legend() is None
+
+
+def test_validation_loss_of_another_length_is_refused():
+    with pytest.raises(ValueError, match=r"curve of shape \(1,\) for a loss curve of shape \(2,\)"):
+        LossCurveDisplay([1, 0.5], validation_loss_curve=[1])
+
+
 def test_loss_curve_is_drawn_on_given_axes():
     figure, ax = plt.subplots()
     display = LossCurveDisplay([1, 0.5]).plot(ax=ax, color="red")
