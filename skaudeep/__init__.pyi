@@ -19,6 +19,7 @@ from .extraction import extract_to_netcdf as extract_to_netcdf
 from .formats import load_netcdf as load_netcdf
 from .formats import save_netcdf as save_netcdf
 from .fusion import FeatureFusion as FeatureFusion
+from .linear import TunedLogisticRegression as TunedLogisticRegression
 from .persistence import PersistenceError as PersistenceError
 from .persistence import export_onnx as export_onnx
 from .persistence import load as load

@@ -15,15 +15,18 @@ from numbers import Integral, Real
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from sklearn import get_config
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils._set_output import _get_container_adapter as get_container_adapter
 from sklearn.utils._user_interface import _print_elapsed_time as print_elapsed_time
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skaudeep._version import __version__
 from skaudeep._warnings import find_stack_level
@@ -45,6 +48,7 @@ __all__ = [
     "begin_fit",
     "check_method_params",
     "check_sample_weight",
+    "fit_with_groups",
     "learning_tags",
     "num_samples",
     "print_elapsed_time",
@@ -326,6 +330,63 @@ def _state_after_interruption(estimator: Any, method: str) -> str:
     except NotFittedError:
         return f"{method} was interrupted, so this {name} is not fitted."
     return f"{method} was interrupted, so this {name} is as it was before."
+
+
+def fit_with_groups(estimator: Any, X: Any, y: Any, groups: Any) -> Any:
+    """Fit an estimator, and hand the groups of the clips to whatever in it asks for them.
+
+    That is the last step of a pipeline, at any depth, if its `fit` has a parameter `groups`, or if
+    it is a search whose folds keep groups together. Where metadata routing is enabled, requests
+    decide.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is fitted.
+    X : sequence of n_clips clips
+    y : array-like of shape (n_clips,)
+    groups : array-like of shape (n_clips,), or None
+        None: there are none.
+
+    Returns
+    -------
+    estimator
+        The estimator itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skaudeep import TunedLogisticRegression
+    >>> pipeline = make_pipeline(StandardScaler(), TunedLogisticRegression())
+    >>> X, y = np.eye(6), [0, 0, 0, 1, 1, 1]
+    >>> groups = ["ann", "ann", "bob", "bob", "cid", "cid"]  # too few to choose by
+    >>> fit_with_groups(pipeline, X, y, groups)[-1].C_
+    10.0
+    """
+    if groups is None:
+        return estimator.fit(X, y)
+    if get_config()["enable_metadata_routing"]:
+        asks = get_routing_for_object(estimator).consumes("fit", ["groups"])
+        return estimator.fit(X, y, **({"groups": groups} if asks else {}))
+    parameter = _groups_parameter(estimator)
+    return estimator.fit(X, y, **({} if parameter is None else {parameter: groups}))
+
+
+def _groups_parameter(estimator: Any) -> str | None:
+    from sklearn.model_selection._search import BaseSearchCV
+
+    if isinstance(estimator, Pipeline):
+        name, step = estimator.steps[-1]
+        inner = _groups_parameter(step)
+        return None if inner is None else f"{name}__{inner}"
+    if isinstance(estimator, BaseSearchCV):
+        if not hasattr(estimator.cv, "get_metadata_routing"):
+            return None
+        splits = estimator.cv.get_metadata_routing()
+        return "groups" if splits.consumes("split", ["groups"]) else None
+    return "groups" if has_fit_parameter(estimator, "groups") else None
 
 
 def begin_fit(estimator: Any, X: Any, y: Any, *, n_subtasks: int, **details: Any) -> Any:

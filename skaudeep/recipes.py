@@ -1,14 +1,16 @@
-"""Feature extractors that did best in our benchmarks; follow them by a scaler and a classifier."""
+"""The features that did best in our benchmarks, and the classifier behind them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 from skaudeep.audio.decoding import Channel
 from skaudeep.fusion import FeatureFusion
+from skaudeep.linear import TunedLogisticRegression
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
 
@@ -77,8 +79,12 @@ def two_scales(
     Returns
     -------
     FeatureFusion
-        Of 5128 features: each view gives 2564. Standardise them, then scale each row to length 1:
-        no clip outweighs others, and a LinearSVC, which regularises its intercept, can use it.
+        Of 5128 features: each view gives 2564. Standardise them, then scale each row to length 1,
+        as `linear_classifier` does: no clip outweighs others.
+
+    See Also
+    --------
+    audio_classifier : These features with a classifier behind them.
 
     Raises
     ------
@@ -87,17 +93,12 @@ def two_scales(
 
     Examples
     --------
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import Normalizer, StandardScaler
-    >>> from sklearn.svm import LinearSVC
     >>> from skaudeep.datasets import make_sounds
     >>> from skaudeep.recipes import two_scales
     >>> sounds = make_sounds(40, random_state=0)
-    >>> pipeline = make_pipeline(
-    ...     two_scales(sampling_rate=16000, random_state=0, n_units=32),
-    ...     StandardScaler(), Normalizer(), LinearSVC(random_state=0))
-    >>> pipeline.fit(sounds.data[:30], sounds.target[:30]).predict(sounds.data[30:]).shape
-    (10,)
+    >>> features = two_scales(sampling_rate=16000, random_state=0, n_units=32)
+    >>> features.fit_transform(sounds.data).shape
+    (40, 5128)
     """
     if version not in VERSIONS:
         known = ", ".join(map(str, VERSIONS))
@@ -127,3 +128,86 @@ def two_scales(
         reservoir = ReservoirFeatures(**sizes, random_state=random_state)
         views.append((name, make_pipeline(extractor, reservoir)))
     return FeatureFusion(views, n_jobs=n_jobs)
+
+
+def linear_classifier(*, random_state: int | np.random.RandomState | None = None) -> Pipeline:
+    """Make the classifier of the README, the commands and the report, for features of clips.
+
+    It standardises the features, scales each clip to length 1, and is a logistic regression with
+    balanced classes, whose regularisation is chosen by inner folds of whole groups
+    (:class:`~skaudeep.TunedLogisticRegression`). It gives probabilities.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the inner folds.
+
+    Returns
+    -------
+    Pipeline
+        `evaluate` and :func:`~skaudeep.fit_classifier` hand groups on to it. By hand it is
+        ``fit(X, y, tunedlogisticregression__groups=groups)``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skaudeep.recipes import linear_classifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> linear_classifier(random_state=0).fit(X, y).predict_proba(X[:2]).shape
+    (2, 3)
+    """
+    return make_pipeline(
+        StandardScaler(), Normalizer(), TunedLogisticRegression(random_state=random_state)
+    )
+
+
+def audio_classifier(
+    *,
+    sampling_rate: float | None = None,
+    n_units: int | None = None,
+    n_jobs: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    duration: float | None = None,
+    channel: Channel = "mean",
+    fmin: float = 0.0,
+    fmax: float | None = None,
+    on_error: str = "raise",
+    version: int = 2,
+) -> Pipeline:
+    """Make the default model, from recordings to classes: `two_scales`, then `linear_classifier`.
+
+    Parameters
+    ----------
+    sampling_rate, n_units, n_jobs, random_state, duration, channel, fmin, fmax, on_error, version
+        As those of :func:`two_scales`. `random_state` also shuffles the inner folds of the
+        classifier. A row of NaN, which ``on_error="nan"`` gives a clip that cannot be read, is
+        refused by the classifier: put a :class:`~sklearn.impute.SimpleImputer` before it.
+
+    Returns
+    -------
+    Pipeline
+        Not fitted.
+
+    Examples
+    --------
+    >>> from skaudeep.datasets import make_sounds
+    >>> from skaudeep.recipes import audio_classifier
+    >>> sounds = make_sounds(40, random_state=0)
+    >>> model = audio_classifier(sampling_rate=16000, n_units=32, random_state=0)
+    >>> model.fit(sounds.data[:30], sounds.target[:30]).predict(sounds.data[30:]).shape
+    (10,)
+    """
+    features = two_scales(
+        sampling_rate=sampling_rate,
+        n_units=n_units,
+        n_jobs=n_jobs,
+        random_state=random_state,
+        duration=duration,
+        channel=channel,
+        fmin=fmin,
+        fmax=fmax,
+        on_error=on_error,
+        version=version,
+    )
+    steps = [step for _, step in linear_classifier(random_state=random_state).steps]
+    return make_pipeline(features, *steps)

@@ -15,8 +15,10 @@ from skaudeep.datasets.fetch import (
     fetch_urbansound8k,
 )
 from skaudeep.datasets.folder import load_folder
+from skaudeep.datasets.groups import add_groups
 from skaudeep.datasets.gtzan import load_gtzan
 from skaudeep.datasets.index import load_index
+from skaudeep.datasets.labels import add_labels
 from skaudeep.datasets.operations import concatenate, select, upsample
 from skaudeep.datasets.sounds import make_sounds
 from skaudeep.datasets.split import add_folds, add_partitions, drop_folds, drop_partitions
@@ -26,6 +28,8 @@ from skaudeep.datasets.validation import validate
 
 __all__ = [
     "add_folds",
+    "add_groups",
+    "add_labels",
     "add_partitions",
     "audit",
     "concatenate",

@@ -1,8 +1,17 @@
 """How well features tell classes apart: the protocol, its results and their comparison."""
 
 from skaudeep._base import LearningTags
+from skaudeep.evaluation.labelling import labelling_order
 from skaudeep.evaluation.protocol import evaluate
 from skaudeep.evaluation.results import Comparison, Evaluation, compare
 from skaudeep.statistics import BandStatistics
 
-__all__ = ["BandStatistics", "Comparison", "Evaluation", "LearningTags", "compare", "evaluate"]
+__all__ = [
+    "BandStatistics",
+    "Comparison",
+    "Evaluation",
+    "LearningTags",
+    "compare",
+    "evaluate",
+    "labelling_order",
+]

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from skaudeep._warnings import find_stack_level
-from skaudeep.evaluation.intervals import group_numbers
+from skaudeep.datasets.groups import group_numbers
 
 __all__ = ["check_folds", "check_target"]
 

@@ -1,7 +1,6 @@
 """Intervals and p-values of weighted means over clips or groups: plain functions over arrays."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from scipy.stats import norm, t
@@ -9,7 +8,6 @@ from scipy.stats import norm, t
 __all__ = [
     "bootstrap_interval",
     "check_confidence_level",
-    "group_numbers",
     "score_interval",
     "sign_flip_p_value",
 ]
@@ -26,33 +24,6 @@ def check_confidence_level(confidence_level: float) -> None:
             f"Got confidence_level={confidence_level!r}, expected a number between 0 and 1 such as "
             "0.95."
         )
-
-
-def group_numbers(groups: Any) -> np.ndarray | None:
-    """Give each group of clips a number; None where no clip has one.
-
-    Parameters
-    ----------
-    groups : array-like of shape (n_clips,)
-        Name of each clip's group; "", None or NaN where unknown.
-
-    Returns
-    -------
-    ndarray of shape (n_clips,) of int, or None
-        Equal for clips of one group. A clip whose group is unknown has a number of its own.
-    """
-    # NumPy would turn NaN in a list of texts into a name.
-    names = groups if isinstance(groups, np.ndarray) else np.array(list(groups), dtype=object)
-    if names.dtype.kind == "O":
-        names = np.array(["" if name is None or name != name else str(name) for name in names])
-    unknown = np.isnan(names) if names.dtype.kind == "f" else np.zeros(len(names), dtype=bool)
-    if names.dtype.kind == "U":
-        unknown = names == ""
-    if unknown.all():
-        return None
-    numbers = np.unique(names, return_inverse=True)[1]
-    numbers[unknown] = len(names) + np.flatnonzero(unknown)
-    return numbers
 
 
 def score_interval(

@@ -1,23 +1,19 @@
 """The protocol: a pipeline is scored over the folds of a data set, and its controls as well."""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import product
-from numbers import Integral
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import clone, is_regressor
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils.parallel import Parallel, delayed
 
 from skaudeep._base import num_samples
 from skaudeep._progress import Progress
 from skaudeep._texts import printable
 from skaudeep._warnings import find_stack_level
-from skaudeep.datasets.operations import take
+from skaudeep.datasets.groups import group_numbers
 from skaudeep.evaluation.controls import (
     are_spectrograms,
     controls_left_out,
@@ -28,13 +24,8 @@ from skaudeep.evaluation.controls import (
 from skaudeep.evaluation.folds import check_folds, check_target
 from skaudeep.evaluation.intervals import check_confidence_level
 from skaudeep.evaluation.results import Evaluation
-from skaudeep.evaluation.sharing import (
-    fit_transform,
-    n_fixed_steps,
-    run_fixed_steps,
-    run_reservoirs,
-    tags_in,
-)
+from skaudeep.evaluation.runs import Folds, Prediction, Runs, count_unsupervised, leave_out
+from skaudeep.evaluation.sharing import fit_transform, n_fixed_steps, run_fixed_steps
 
 __all__ = ["evaluate"]
 
@@ -50,6 +41,8 @@ def evaluate(
     n_jobs: int | None = None,
     random_state: Any = None,
     confidence_level: float = 0.95,
+    train_sizes: Sequence[float] = (),
+    keep_features: bool = False,
     progress: bool = True,
 ) -> Evaluation:
     """Score a pipeline over the folds of a data set, with the controls that its score needs.
@@ -61,7 +54,8 @@ def evaluate(
 
     Intervals and comparisons take the ``groups`` of the bunch, such as speakers or recordings, for
     independent, and clips only where there are none: clips of one speaker or recording tend to be
-    right or wrong together.
+    right or wrong together. The last step of the pipeline is given the groups of its training clips
+    where its `fit` has a parameter ``groups``, as `TunedLogisticRegression` has.
 
     What no fold changes is done once. Steps that learn nothing (their tag ``requires_fit`` is
     False, as with `SpectrogramExtractor`) are run once where they stand at the head of the pipeline
@@ -113,6 +107,14 @@ def evaluate(
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals, which are over groups where the bunch has some, else
         over clips; see the notes of :class:`~skaudeep.evaluation.Evaluation`.
+    train_sizes : sequence of float in (0, 1), default=()
+        Shares of the training clips with which the folds are run once more, for a learning curve:
+        ``learning_curve`` of the result. Whole groups of each class are left out at random, those
+        of a smaller share being among those of a larger one.
+    keep_features : bool, default=False
+        Whether ``features`` of the result holds the features of all clips, from the unsupervised
+        steps fitted to all clips, for pictures of them. Where the pipeline has no such step, they
+        are the data of the bunch.
     progress : bool, default=True
         Whether to show on stderr, in one line, what runs and how long is left. Where stderr is no
         terminal, plain lines are at least 10 s apart.
@@ -195,11 +197,12 @@ def evaluate(
             f"Got a {type(pipeline).__name__} that predicts numbers (a regressor), expected a "
             "classifier or a Pipeline that ends in one; end it for example in LinearSVC()."
         )
+    train_sizes = _check_train_sizes(train_sizes)
     target = check_target(bunch)
     rng = check_random_state(random_state)
     seeds = rng.randint(2**31 - 1, size=n_repeats).tolist()
     folds = check_folds(bunch, target, cv, rng)
-    if protocol == "transductive" and not _n_unsupervised(pipeline):
+    if protocol == "transductive" and not count_unsupervised(pipeline):
         raise ValueError(
             "Got protocol='transductive' for a pipeline without a step to fit on all clips; "
             "expected a Pipeline with a Seq2SeqAutoencoder, or another transformer that is "
@@ -209,13 +212,30 @@ def evaluate(
 
     names = bunch.get("target_names")
     names = list(map(str, range(target.max() + 1) if names is None else names))
+    groups = None if bunch.get("groups") is None else group_numbers(bunch["groups"])
+    units = np.arange(len(target)) if groups is None else groups
+    place = rng.permutation(units.max() + 1)[units] if train_sizes else units
+    parts = [leave_out(folds, target, units, share, place) for share in train_sizes]
     with Progress(show=progress) as line:
         variants, left_out = _variants(pipeline, bunch, controls, line)
-        runs = _Runs(target, folds, seeds, protocol == "transductive", n_jobs, line)
-        predictions = {"": runs.predict(*variants.pop(""))}
+        runs = Runs(
+            target=target,
+            groups=groups,
+            n_classes=len(names),
+            seeds=seeds,
+            transductive=protocol == "transductive",
+            n_jobs=n_jobs,
+            progress=line,
+        )
+        (found, *of_parts), features = runs.run(
+            *variants.pop(""), [folds, *parts], keep_features=keep_features
+        )
+        of_controls = {}
         for name, (variant, data) in variants.items():
             try:
-                predictions[name] = runs.predict(variant, data, f" of the control {name!r}")
+                [of_controls[name]], _ = runs.run(
+                    variant, data, [folds], which=f" of the control {name!r}"
+                )
             except Exception as error:
                 # Hours may have gone into the pipeline itself, whose result stands without it.
                 left_out[name] = f"it failed: {type(error).__name__}: {printable(error)}"
@@ -225,23 +245,34 @@ def evaluate(
                     "pass controls=False to run none.",
                     stacklevel=find_stack_level(),
                 )
-    results = {
-        name: Evaluation(
+
+    def evaluation(folds: Folds, runs: list[list[Prediction]], **more: Any) -> Evaluation:
+        probabilities = [[fold.probabilities for fold in repeat] for repeat in runs]
+        known = all(fold is not None for repeat in probabilities for fold in repeat)
+        return Evaluation(
             target=target,
             target_names=names,
             test=[test for _, test in folds],
-            fold_predictions=_check_predictions(of_variant, len(names)),
+            fold_predictions=[[fold.classes for fold in repeat] for repeat in runs],
             protocol=protocol,
             seeds=seeds,
             confidence_level=confidence_level,
             groups=bunch.get("groups"),
+            filenames=None if bunch.get("filenames") is None else np.asarray(bunch["filenames"]),
+            fold_probabilities=probabilities if known else None,
+            n_train=float(np.mean([len(train) for train, _ in folds])),
+            **more,
         )
-        for name, of_variant in predictions.items()
-    }
-    result = results.pop("")
-    result.controls.update(results)
-    result.controls_left_out.update(left_out)
-    return result
+
+    curve = [evaluation(*part) for part in zip(parts, of_parts, strict=True)]
+    return evaluation(
+        folds,
+        found,
+        controls={name: evaluation(folds, control) for name, control in of_controls.items()},
+        controls_left_out=left_out,
+        features=features,
+        learning_curve={part.n_train: part for part in curve},
+    )
 
 
 # Parts and variants of a pipeline.
@@ -277,103 +308,10 @@ def _variants(
     return variants, controls_left_out(pipeline, variants) if controls else {}
 
 
-def _steps(pipeline: Any) -> list[Any]:
-    """Return the steps before the classifier."""
-    if not isinstance(pipeline, Pipeline):
-        return []
-    return [step for _, step in pipeline.steps[:-1]]
-
-
-def _n_unsupervised(pipeline: Any) -> int:
-    """Count the steps up to the last one that is or contains an unsupervised one."""
-    last = 0
-    for n, step in enumerate(_steps(pipeline), start=1):
-        if any(tags.unsupervised for tags in tags_in(step)):
-            last = n
-    return last
-
-
-def _seeded(pipeline: Any, seed: int) -> Any:
-    rng = np.random.RandomState(seed)
-    names = [
-        name
-        for name in sorted(pipeline.get_params(deep=True))
-        if name == "random_state" or name.endswith("__random_state")
-    ]
-    # Each has its own seed: networks of a fusion with equal weights would give the same features.
-    return clone(pipeline).set_params(**{name: rng.randint(2**31 - 1) for name in names})
-
-
-# Fitting.
-
-
-@dataclass(frozen=True)
-class _Runs:
-    """How each variant of a pipeline is run over the folds."""
-
-    target: np.ndarray
-    folds: list[tuple[np.ndarray, np.ndarray]]
-    seeds: list[int]
-    transductive: bool
-    n_jobs: int | None
-    progress: Progress
-
-    def predict(self, pipeline: Any, data: Any, which: str = "") -> list[list[np.ndarray]]:
-        """Return the predicted classes of each repeat and fold."""
-        pipeline, data = run_fixed_steps(pipeline, data, keep_controls=False)
-        repeats = [_seeded(pipeline, seed) for seed in self.seeds]
-        if self.transductive and (n := _n_unsupervised(pipeline)):
-            features = Parallel(n_jobs=self.n_jobs)(
-                delayed(_fit_transform)(repeat[:n], data) for repeat in repeats
-            )
-            fitted = zip((repeat[n:] for repeat in repeats), features, strict=True)
-            return self._predict_folds([*fitted], f"Folds{which}")
-        predictions = []
-        for number, repeat in enumerate(repeats, start=1):  # states take room: one at a time
-            of_repeat = f", repeat {number} of {len(repeats)}" if len(repeats) > 1 else ""
-            run = run_reservoirs(repeat, data, self.progress)
-            predictions += self._predict_folds([run], f"Folds{which}{of_repeat}")
-        return predictions
-
-    def _predict_folds(self, repeats: list[tuple[Any, Any]], what: str) -> list[list[np.ndarray]]:
-        self.progress.begin(what, len(repeats) * len(self.folds))
-        predictions = []
-        for predicted in Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(_fit_predict)(clone(repeat), X, self.target, train, test)
-            for (repeat, X), (train, test) in product(repeats, self.folds)
-        ):
-            predictions.append(predicted)
-            self.progress.advance()
-        n = len(self.folds)
-        return [predictions[i : i + n] for i in range(0, len(predictions), n)]
-
-
-def _fit_transform(steps: Any, data: Any) -> Any:
-    return steps.fit_transform(data)
-
-
-def _check_predictions(
-    predictions: list[list[np.ndarray]], n_classes: int
-) -> list[list[np.ndarray]]:
-    """Return predicted classes as integers; refuse what is none of the classes."""
-    for folds in predictions:
-        for predicted in folds:
-            known = np.isin(predicted, np.arange(n_classes))
-            if not known.all():
-                raise ValueError(
-                    f"The pipeline predicted {predicted[~known].tolist()[0]!r}, expected class "
-                    f"numbers from 0 to {n_classes - 1}; end it in a classifier that is fitted on "
-                    "the target."
-                )
-    return [[predicted.astype(np.intp) for predicted in folds] for folds in predictions]
-
-
-def _fit_predict(
-    pipeline: Any, X: Any, y: np.ndarray, train: np.ndarray, test: np.ndarray
-) -> np.ndarray:
-    with warnings.catch_warnings():
-        # Callbacks of the pipeline serve the steps that know them. A classifier that does not
-        # would say so in each fold.
-        warnings.filterwarnings("ignore", ".* does not support callbacks", UserWarning)
-        pipeline.fit(take(X, train), y[train])
-    return np.asarray(pipeline.predict(take(X, test)))
+def _check_train_sizes(train_sizes: Any) -> list[float]:
+    shares = list(train_sizes) if np.iterable(train_sizes) else [train_sizes]
+    if not all(isinstance(share, Real) and 0 < float(share) < 1 for share in shares):
+        raise ValueError(
+            f"Got train_sizes={train_sizes!r}, expected shares between 0 and 1 such as (0.25, 0.5)."
+        )
+    return sorted({float(share) for share in shares})

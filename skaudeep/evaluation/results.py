@@ -11,10 +11,10 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_random_state
 
+from skaudeep.datasets.groups import group_numbers
 from skaudeep.evaluation.intervals import (
     bootstrap_interval,
     check_confidence_level,
-    group_numbers,
     score_interval,
     sign_flip_p_value,
 )
@@ -59,6 +59,20 @@ class Evaluation:
         group of its own. None where no clip has one.
     controls_left_out : dict of str to str
         Why controls that other pipelines have are not among ``controls``.
+    filenames : ndarray of shape (n_clips,), str, default=None
+        Names of the clips. None where the data set has none.
+    fold_probabilities : list of n_repeats lists of n_folds arrays, default=None
+        Probabilities of the classes, (n_test, n_classes), of the clips of ``test``. None where the
+        classifier gives none.
+    features : ndarray of shape (n_clips, n_features), default=None
+        Features of all clips, unlabelled ones too, where ``evaluate`` was asked to keep them: of
+        the unsupervised steps, fitted to all clips with the first seed. They are for pictures and
+        neighbours; no score is of them.
+    n_train : float, default=nan
+        Mean number of training clips of a fold.
+    learning_curve : dict of float to Evaluation
+        By their mean number of training clips: evaluations of the same tests after training on
+        parts of the training clips. Empty where none were asked for.
 
     Notes
     -----
@@ -153,6 +167,11 @@ class Evaluation:
     controls: dict[str, "Evaluation"] = field(default_factory=dict)
     groups: ArrayLike | None = None
     controls_left_out: dict[str, str] = field(default_factory=dict)
+    filenames: np.ndarray | None = None
+    fold_probabilities: list[list[np.ndarray]] | None = None
+    features: np.ndarray | None = None
+    n_train: float = float("nan")
+    learning_curve: dict[float, "Evaluation"] = field(default_factory=dict)
 
     @cached_property
     def accuracy(self) -> float:
@@ -227,6 +246,22 @@ class Evaluation:
         return np.where(votes.any(axis=2), votes.argmax(axis=2), -1)
 
     @cached_property
+    def probabilities(self) -> np.ndarray | None:
+        """Mean probability of each class over the tests of each clip, shape (n_clips, n_classes).
+
+        NaN where a clip is in no test fold. None where the classifier gives no probabilities.
+        """
+        if self.fold_probabilities is None:
+            return None
+        total = np.zeros((len(self.target), len(self.target_names)))
+        n_tests = np.zeros((len(self.target), 1))
+        for folds in self.fold_probabilities:
+            for test, probabilities in zip(self.test, folds, strict=True):
+                total[test] += probabilities
+                n_tests[test] += 1
+        return np.divide(total, n_tests, out=np.full_like(total, np.nan), where=n_tests > 0)
+
+    @cached_property
     def _group_of(self) -> np.ndarray | None:
         return None if self.groups is None else group_numbers(self.groups)
 
@@ -266,6 +301,7 @@ class Evaluation:
             self,
             test=[self.test[fold]],
             fold_predictions=[[self.fold_predictions[repeat][fold]] for repeat in repeats],
+            fold_probabilities=None,
             seeds=[self.seeds[repeat] for repeat in repeats],
         )
 

@@ -14,6 +14,7 @@ import sklearn
 import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -26,6 +27,7 @@ from skaudeep.anomaly import AnomalyDetector
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
 from skaudeep.fusion import FeatureFusion
+from skaudeep.linear import TunedLogisticRegression
 from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
 from skaudeep.nn.autoencoders import NetworkSizes
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
@@ -61,6 +63,7 @@ _OURS = (
     ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,
+    TunedLogisticRegression,
 )
 _CONTAINERS = (FeatureUnion, GridSearchCV, Pipeline, RandomizedSearchCV)
 CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (*_OURS, *_CONTAINERS)}
@@ -478,7 +481,14 @@ def _check(estimator: Any) -> None:
 
 
 def _check_results(estimator: Any) -> None:
-    """Raise ValueError if results of fit are missing, or contradict the network among them."""
+    """Raise ValueError if results of fit are missing, or contradict each other."""
+    if isinstance(estimator, TunedLogisticRegression):
+        classifier = vars(estimator).get("classifier_")
+        if classifier is not None and type(classifier) is not LogisticRegression:
+            raise ValueError(
+                "holds a TunedLogisticRegression with a classifier_ of "
+                f"{type(classifier).__name__}, expected LogisticRegression"
+            )
     if not isinstance(estimator, Seq2SeqAutoencoder | ReservoirFeatures):
         return
     name, results = type(estimator).__name__, vars(estimator)

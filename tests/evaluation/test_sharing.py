@@ -117,7 +117,7 @@ def test_shared_features_are_those_of_the_plain_way(sounds, monkeypatch, room, f
     evaluate(make_pipeline(*head, _Classifier()), sounds, cv=3, random_state=0, controls=False)
     shared, seen[:] = list(seen), []
     # The same seeds, by the same means, for a pipeline that nothing is known of.
-    monkeypatch.setattr("skaudeep.evaluation.protocol.run_reservoirs", lambda *args: args[:2])
+    monkeypatch.setattr("skaudeep.evaluation.runs.run_reservoirs", lambda *args: args[:2])
     evaluate(make_pipeline(*head, _Classifier()), sounds, cv=3, random_state=0, controls=False)
     assert len(shared) == len(seen) == 6
     for one, other in zip(shared, seen, strict=True):

@@ -1,0 +1,108 @@
+"""Labels that somebody gave afterwards, joined to a data set by the names of its clips."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skaudeep._texts import list_names, printable
+from skaudeep.datasets.bunch import check_bunch, natural_order, replace_keys
+from skaudeep.datasets.delimited import read_columns
+from skaudeep.datasets.table import frame_columns
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def add_labels(
+    bunch: Bunch,
+    table: str | os.PathLike[str] | pandas.DataFrame,
+    *,
+    filename: str = "filename",
+    label: str = "label",
+) -> Bunch:
+    """Label clips by a table, such as the one that a report lets its reader download.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set, labelled or not.
+    table : str, Path or pandas.DataFrame
+        A text file with a row for each clip that is to be labelled, as `load_table` reads it. An
+        empty cell leaves the clip as it is.
+    filename : str, default="filename"
+        Column with the name of the clip, as in `bunch.filenames`.
+    label : str, default="label"
+        Column with the name of its class.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The data set with another `target`. New classes follow those there were in `target_names`,
+        in natural order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such table.
+    ValueError
+        If the table lacks a column, names a clip that the data set does not have, or names one
+        twice with different labels; or if the target of the data set are no classes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skaudeep.datasets import add_labels, make_bunch
+    >>> clips = make_bunch(["a.wav", "b.wav", "c.wav"], ["a.wav", "b.wav", "c.wav"])
+    >>> named = add_labels(clips, pd.DataFrame({"filename": ["c.wav"], "label": ["owl"]}))
+    >>> named.target.tolist(), named.target_names
+    ([-1, -1, 0], ['owl'])
+    """
+    bunch = check_bunch(bunch)
+    columns = [filename, label]
+    if hasattr(table, "iloc"):
+        cells, source = frame_columns(table, columns), "the DataFrame"
+    else:
+        file = Path(table).expanduser()
+        cells, source = read_columns(file, columns), printable(file.name)
+    target = np.asarray(bunch.target)
+    if target.ndim != 1 or (target.dtype.kind == "f" and not np.isnan(target).all()):
+        raise ValueError(
+            f"Got a data set whose target is {target.dtype} of shape {target.shape}, expected one "
+            "class per clip, to which labels can be added."
+        )
+    if target.dtype.kind == "f":
+        target = np.full(len(target), -1)
+    names = bunch.filenames.tolist()
+    row_of = {name: row for row, name in enumerate(names)}
+    given: dict[str, str] = {}
+    for name, text in zip(cells[filename], cells[label], strict=True):
+        if not text:
+            continue
+        if name not in row_of:
+            raise ValueError(
+                f"Got a label for {name!r} in {source}, which is no clip of the data set, expected "
+                f"one of its filenames: {list_names(names, name)}. Is it the table of another "
+                "folder?"
+            )
+        if given.setdefault(name, text) != text:
+            raise ValueError(
+                f"Got two labels for {name!r} in {source}, {given[name]!r} and {text!r}, expected "
+                "one. Delete one of the rows."
+            )
+    if not given:
+        raise ValueError(
+            f"Got {source} without a label in column {label!r}, expected at least one: name some "
+            "clips first."
+        )
+    classes = [str(name) for name in bunch.target_names or ()]
+    classes += [name for name in natural_order(set(given.values())) if name not in classes]
+    position = {name: number for number, name in enumerate(classes)}
+    target = target.astype(np.intp)
+    for name, text in given.items():
+        target[row_of[name]] = position[text]
+    return replace_keys(bunch, target=target, target_names=classes)

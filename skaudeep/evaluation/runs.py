@@ -1,0 +1,232 @@
+"""A pipeline run over folds and repeats: what folds share once, then a fit and a test for each."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
+
+from skaudeep._base import fit_with_groups
+from skaudeep._progress import Progress
+from skaudeep.datasets.operations import take
+from skaudeep.evaluation.sharing import run_fixed_steps, run_reservoirs, tags_in
+
+__all__ = ["Folds", "Prediction", "Runs", "count_unsupervised", "leave_out"]
+
+Folds = list[tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a pipeline says of the test clips of one fold.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_test,), int
+    probabilities : ndarray of shape (n_test, n_classes), or None
+        None where the classifier gives none.
+    """
+
+    classes: np.ndarray
+    probabilities: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Runs:
+    """How each variant of a pipeline is run.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_clips,), int
+    groups : ndarray of shape (n_clips,), int, or None
+        They are handed to the last step if it asks for them.
+    n_classes : int
+    seeds : list of int
+        One for each repeat.
+    transductive : bool
+        Whether the unsupervised steps are fitted to all clips.
+    n_jobs : int or None
+        Number of folds run in parallel.
+    progress : Progress
+    """
+
+    target: np.ndarray
+    groups: np.ndarray | None
+    n_classes: int
+    seeds: list[int]
+    transductive: bool
+    n_jobs: int | None
+    progress: Progress
+
+    def run(
+        self,
+        pipeline: Any,
+        data: Any,
+        divisions: list[Folds],
+        *,
+        which: str = "",
+        keep_features: bool = False,
+    ) -> tuple[list[list[list[Prediction]]], np.ndarray | None]:
+        """Fit and test a pipeline in each fold of several divisions of the same clips.
+
+        Parameters
+        ----------
+        pipeline : Pipeline or classifier
+            It is not changed.
+        data : sequence of n_clips clips
+        divisions : list of folds
+            What no fold changes is done once for all of them.
+        which : str, default=""
+            What progress says of the pipeline.
+        keep_features : bool, default=False
+            Whether to return features of all clips, of the first repeat.
+
+        Returns
+        -------
+        predictions : list of lists of lists of Prediction
+            By division, repeat and fold.
+        features : ndarray of shape (n_clips, ...), or None
+        """
+        pipeline, data = run_fixed_steps(pipeline, data, keep_controls=False)
+        folds = [fold for division in divisions for fold in division]
+        features = None
+        by_repeat = []
+        for number, seed in enumerate(self.seeds, start=1):  # states take room: one at a time
+            of_repeat = f", repeat {number} of {len(self.seeds)}" if len(self.seeds) > 1 else ""
+            steps, X = _seeded(pipeline, seed), data
+            n = count_unsupervised(steps)
+            if self.transductive and n:
+                steps, X = steps[n:], clone(steps[:n]).fit_transform(X)
+            else:
+                steps, X = run_reservoirs(steps, X, self.progress)
+            if keep_features and number == 1:
+                n = count_unsupervised(steps)
+                features = np.asarray(clone(steps[:n]).fit_transform(X) if n else X)
+            by_repeat.append(self._predict(steps, X, folds, f"Folds{which}{of_repeat}"))
+        ends = np.cumsum([len(division) for division in divisions])
+        return [
+            [row[end - len(division) : end] for row in by_repeat]
+            for division, end in zip(divisions, ends, strict=True)
+        ], features
+
+    def _predict(self, pipeline: Any, X: Any, folds: Folds, what: str) -> list[Prediction]:
+        self.progress.begin(what, len(folds))
+        predictions = []
+        for prediction in Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(_fit_predict)(clone(pipeline), X, self.target, self.groups, train, test)
+            for train, test in folds
+        ):
+            predictions.append(self._checked(*prediction))
+            self.progress.advance()
+        return predictions
+
+    def _checked(
+        self, predicted: np.ndarray, known: np.ndarray | None, probabilities: np.ndarray | None
+    ) -> Prediction:
+        """Refuse what is none of the classes; give each class its column of probabilities."""
+        wrong = ~np.isin(predicted, np.arange(self.n_classes))
+        if wrong.any():
+            raise ValueError(
+                f"The pipeline predicted {predicted[wrong].tolist()[0]!r}, expected class "
+                f"numbers from 0 to {self.n_classes - 1}; end it in a classifier that is fitted on "
+                "the target."
+            )
+        if probabilities is not None:
+            complete = np.zeros((len(predicted), self.n_classes))
+            complete[:, np.asarray(known, dtype=np.intp)] = probabilities
+            probabilities = complete
+        return Prediction(predicted.astype(np.intp), probabilities)
+
+
+def count_unsupervised(pipeline: Any) -> int:
+    """Count the steps up to the last one that is or contains an unsupervised one.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or classifier
+
+    Returns
+    -------
+    int
+        0 where the pipeline has none before its classifier.
+    """
+    steps = [step for _, step in pipeline.steps[:-1]] if isinstance(pipeline, Pipeline) else []
+    last = 0
+    for n, step in enumerate(steps, start=1):
+        if any(tags.unsupervised for tags in tags_in(step)):
+            last = n
+    return last
+
+
+def leave_out(
+    folds: Folds, target: np.ndarray, units: np.ndarray, share: float, place: np.ndarray
+) -> Folds:
+    """Leave training clips out: of each class all but the first groups, a share of them.
+
+    Parameters
+    ----------
+    folds : list of (train, test)
+    target : ndarray of shape (n_clips,), int
+    units : ndarray of shape (n_clips,), int
+        The group of each clip, which stays or goes as a whole.
+    share : float in (0, 1)
+        Share of the groups of each class that stay, rounded up.
+    place : ndarray of shape (n_clips,)
+        Orders the groups; equal for clips of one. With one order, a larger share holds all that a
+        smaller one does.
+
+    Returns
+    -------
+    list of (train, test)
+    """
+    reduced = []
+    for train, test in folds:
+        kept: set[int] = set()
+        for label in np.unique(target[train]):
+            of_class = train[target[train] == label]
+            groups, first = np.unique(units[of_class], return_index=True)
+            ordered = groups[np.argsort(place[of_class[first]], kind="stable")]
+            kept.update(ordered[: int(np.ceil(share * len(ordered)))].tolist())
+        reduced.append((train[np.isin(units[train], list(kept))], test))
+    return reduced
+
+
+def _seeded(pipeline: Any, seed: int) -> Any:
+    rng = np.random.RandomState(seed)
+    names = [
+        name
+        for name in sorted(pipeline.get_params(deep=True))
+        if name == "random_state" or name.endswith("__random_state")
+    ]
+    # Each has its own seed: networks of a fusion with equal weights would give the same features.
+    return clone(pipeline).set_params(**{name: rng.randint(2**31 - 1) for name in names})
+
+
+def _fit_predict(
+    pipeline: Any,
+    X: Any,
+    y: np.ndarray,
+    groups: np.ndarray | None,
+    train: np.ndarray,
+    test: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Return the predicted classes, the classes that were known, and their probabilities."""
+    with warnings.catch_warnings():
+        # Callbacks of the pipeline serve the steps that know them. A classifier that does not
+        # would say so in each fold.
+        warnings.filterwarnings("ignore", ".* does not support callbacks", UserWarning)
+        of_train = None if groups is None else groups[train]
+        fit_with_groups(pipeline, take(X, train), y[train], of_train)
+    rows, classifier = take(X, test), pipeline
+    if isinstance(pipeline, Pipeline):  # features are made once for classes and probabilities
+        classifier = pipeline.steps[-1][1]
+        rows = pipeline[:-1].transform(rows) if len(pipeline) > 1 else rows
+    predicted = np.asarray(classifier.predict(rows))
+    if not hasattr(classifier, "predict_proba"):
+        return predicted, None, None
+    return predicted, np.asarray(classifier.classes_), np.asarray(classifier.predict_proba(rows))
