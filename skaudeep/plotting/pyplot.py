@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
 from skaudeep._texts import printable
 
 NAME_WIDTH = 40  # characters of a name in a picture
+MARGIN = 0.06  # inches around what is drawn
 
 
 def import_pyplot(caller: str) -> Any:
@@ -63,10 +66,32 @@ def literal(name: object, width: int = NAME_WIDTH) -> str:
     return f"{text[:left]}…{text[left + 1 - width :]}"
 
 
+def axes_beside(ax: Any, gap: float, width: float) -> Any:
+    """Make axes at the right of axes, whose position stays as it is.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The axes at the left.
+    gap, width : float > 0
+        Room between the two, and the width of the new ones, in inches: layouts of figures converge,
+        as they would not if the room that is needed grew with the axes.
+
+    Returns
+    -------
+    matplotlib Axes
+        As high as `ax`.
+    """
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+    inches = ax.figure.dpi_scale_trans + ScaledTranslation(1, 0, ax.transAxes)
+    place = blended_transform_factory(inches, ax.transAxes)
+    return ax.inset_axes([gap, 0, width, 1], transform=place)
+
+
 def draw_colorbar(ax: Any, image: Any, label: str) -> Any:
     """Draw a colour bar beside axes, whose position stays as it is; return the bar."""
-    beside = ax.inset_axes([1.02, 0, 0.025, 1])
-    return ax.figure.colorbar(image, cax=beside, label=label)
+    return ax.figure.colorbar(image, cax=axes_beside(ax, 0.08, 0.12), label=label)
 
 
 def fit_figure(ax: Any, width: float, height: float) -> None:
@@ -75,14 +100,16 @@ def fit_figure(ax: Any, width: float, height: float) -> None:
     Parameters
     ----------
     ax : matplotlib Axes
-        Axes of a figure with constrained layout.
+        The axes, with all that belongs to them.
     width, height : float > 0
         Size of the axes in inches, without labels, legends and colour bars.
     """
     figure = ax.figure
-    for _ in range(2):  # Legends and ticks may change with the size.
-        figure.set_size_inches(width + 1, height + 1)
-        figure.draw_without_rendering()
-        inner, outer = ax.get_window_extent(), ax.get_tightbbox()
-        extra = (outer.size - inner.size) / figure.dpi
-        figure.set_size_inches(width + extra[0] + 0.15, height + extra[1] + 0.15)
+    size = np.array([width, height])
+    figure.set_size_inches(2 * size)
+    ax.set_position([0.25, 0.25, 0.5, 0.5])
+    inner, outer = ax.get_window_extent(), ax.get_tightbbox()
+    figure.set_size_inches(size + (outer.size - inner.size) / figure.dpi + 2 * MARGIN)
+    # What is added to the axes from now on makes its own room.
+    ax.set_in_layout(True)  # A position that was set keeps axes out of layouts.
+    figure.set_layout_engine("constrained", w_pad=MARGIN, h_pad=MARGIN)
