@@ -36,6 +36,8 @@ COLORS = (
 )
 MARKERS = "os^DvPX*<>phd"
 LEGEND_ROWS = 26
+WIDTH = 5.5  # inches of the axes of a new figure
+RATIOS = (0.6, 1.0)  # of their height to that: as the points want it, where they are not round
 
 N_COMPONENTS = 50  # Neighbours hardly change with more, and distances are found faster.
 PERPLEXITY = 30.0  # of t-SNE where clips are many: about the number of neighbours that count
@@ -309,7 +311,8 @@ class EmbeddingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on. None makes a new figure, large enough for the legend.
+            Axes to plot on. A figure with ``layout="constrained"`` makes room for the legend. None
+            makes a new figure, large enough.
         **kwargs : dict
             Passed to ``ax.scatter``.
 
@@ -361,7 +364,8 @@ class EmbeddingDisplay:
             for text, known in zip(legend.get_texts(), names, strict=True):
                 text.set(text=known, parse_math=False)
         if new:
-            fit_figure(ax, 5, 5)
+            width, height = np.ptp(self.positions, axis=0) if len(self.positions) else (0, 0)
+            fit_figure(ax, WIDTH, WIDTH * float(np.clip(height / (width or 1), *RATIOS)))
         return self
 
     def _nearest_clip(self, x: float, y: float) -> str:

@@ -126,7 +126,8 @@ class ErrorsDisplay:
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         n_clips = len(self.spectrograms)
-        if axes is None:
+        new = axes is None
+        if new:
             n_columns = min(COLUMNS, max(n_clips, 1))
             n_rows = -(-n_clips // n_columns) or 1
             size = (3.4 * n_columns, 2.5 * n_rows)
@@ -159,7 +160,16 @@ class ErrorsDisplay:
                 title.insert(0, literal(row.filename))
             ax.set_title("", loc="center")
             ax.set_title("\n".join(title), loc="left", fontsize="small", parse_math=False)
+        if new:
+            self._remove_inner_labels()
         return self
+
+    def _remove_inner_labels(self) -> None:
+        for i, ax in enumerate(self.axes_):
+            if i % COLUMNS:
+                ax.set_ylabel("")
+            if i + COLUMNS < len(self.axes_):
+                ax.set_xlabel("")
 
 
 def _check_same_clips(evaluation: Any, bunch: Any) -> None:

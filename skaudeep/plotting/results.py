@@ -127,8 +127,8 @@ class ConfusionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; texts become as small as they require. None makes a new figure, large
-            enough for all texts.
+            Axes to plot on; texts become as small as they require, and a figure with
+            ``layout="constrained"`` makes room for names. None makes a new figure, large enough.
         values : {"count", "percent"} or None, default="count"
             Numbers in the cells: of clips, or per cent of the clips of the true class. None writes
             none.
@@ -185,7 +185,7 @@ class ConfusionDisplay:
         numbers = {
             (i, j): f"{self.confusion_matrix[i, j]:.4g}"
             if values == "count"
-            else f"{100 * shares[i, j]:.0f}"
+            else f"{round(100 * shares[i, j], 1):g}"
             for i, j in np.argwhere(self.confusion_matrix)
         }
         longest = max(map(len, numbers.values()), default=1)
@@ -420,10 +420,11 @@ class ComparisonDisplay:
             for i, found in enumerate(self.comparisons, start=1):
                 low, high = found.interval
                 fill = {} if low > 0 or high < 0 else {"markerfacecolor": "white"}
-                text = f"{100 * found.difference:+.1f}"
+                text = f"{100 * found.difference:+.1f}".replace("-", "\N{MINUS SIGN}")
                 _draw_interval(beside, i, found.difference, found.interval, text, options | fill)
             beside.axvline(0, color="0.4", linewidth=1)
-            beside.set(ylim=ax.get_ylim(), yticks=[], xlabel="points above the first")
+            beside.set(ylim=ax.get_ylim(), yticks=[], xlabel="difference to the first (points)")
+            beside.margins(x=0.12)
             beside.grid(axis="x", alpha=0.3)
         if new:
             fit_figure(ax, SCORE_WIDTH, 0.5 * n + 0.3)

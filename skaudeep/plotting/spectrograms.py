@@ -21,6 +21,7 @@ __all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract"]
 Scale = Literal["scaled", "dB"]
 
 DECIBELS_SHOWN = 100.0  # Digital silence, at -200 dB, would leave the colours of sounds alike.
+LINE_HEIGHT = 11.0  # points
 ERROR_PERCENTILE = 99  # Colours of errors end here, so that one outlier does not darken the rest.
 
 
@@ -171,7 +172,7 @@ class SpectrogramDisplay:
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         colorbar : bool, default=True
-            Whether to draw a colour bar.
+            Whether to draw a colour bar. A figure with ``layout="constrained"`` makes room for it.
         **kwargs : dict
             Passed to ``ax.imshow``.
 
@@ -496,7 +497,13 @@ def _draw(
     ax.set(xlabel="frame" if times is None else "time (s)", ylabel="band")
     if frequencies is not None:
         ticks = np.array(list(_frequency_ticks(frequencies)))
-        ax.set_yticks(np.interp(ticks, frequencies, np.arange(n_bands)), [f"{f:g}" for f in ticks])
+        heights = np.interp(ticks, frequencies, np.arange(n_bands))
+        apart = LINE_HEIGHT * n_bands / (72 * ax.get_window_extent().height / ax.figure.dpi)
+        shown: list[int] = []
+        for i in reversed(range(len(ticks))):  # Octaves lie closest together at the lower end.
+            if not shown or heights[shown[0]] - heights[i] >= apart:
+                shown.insert(0, i)
+        ax.set_yticks(heights[shown], [f"{ticks[i]:g}" for i in shown])
         ax.set_ylabel("frequency (Hz)")
     return image
 

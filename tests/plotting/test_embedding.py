@@ -123,8 +123,8 @@ def test_the_legend_of_many_long_names_lies_outside_the_axes_and_inside_the_figu
     assert legend.x0 > display.ax_.get_window_extent().x1
     assert display.figure_.bbox.x0 <= legend.x0 <= legend.x1 <= display.figure_.bbox.x1
     assert display.figure_.bbox.y0 <= legend.y0 <= legend.y1 <= display.figure_.bbox.y1
-    size = display.ax_.get_window_extent().size / display.figure_.dpi
-    np.testing.assert_allclose(size, 5, atol=0.1)
+    width = display.ax_.get_window_extent().width / display.figure_.dpi
+    assert width == pytest.approx(5.5, abs=0.1)
 
 
 def test_names_that_matplotlib_would_hide_or_typeset_are_shown_as_they_are(tmp_path):

@@ -32,7 +32,7 @@ def test_confusions_have_truth_in_rows_numbers_of_clips_and_colours_by_share(mak
 
 def test_confusions_in_per_cent_are_of_the_true_class():
     display = ConfusionDisplay([[2, 1], [0, 5]]).plot(values="percent", colorbar=False)
-    assert texts_of(display) == [["67", "33"], ["", "100"]]
+    assert texts_of(display) == [["66.7", "33.3"], ["", "100"]]
     assert display.colorbar_ is None
 
 

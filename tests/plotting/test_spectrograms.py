@@ -149,6 +149,18 @@ def test_time_axes_below_a_spectrogram_with_a_colour_bar_line_up_with_it(layout)
     assert display.colorbar_.ax.get_position().x0 > upper.get_position().x1
 
 
+def test_labels_of_frequencies_do_not_overlap_on_low_axes():
+    extractor = SpectrogramExtractor(n_mels=40, sampling_rate=44100)
+    figure, ax = plt.subplots(figsize=(4, 1.2))
+    SpectrogramDisplay.from_extractor(extractor, make_tone(1000, rate=44100), ax=ax)
+    figure.draw_without_rendering()
+    boxes = sorted(
+        label.get_window_extent().extents[[1, 3]].tolist() for label in ax.get_yticklabels()
+    )
+    assert len(boxes) > 2
+    assert all(lower[1] <= upper[0] for lower, upper in zip(boxes, boxes[1:], strict=False))
+
+
 def test_spectrogram_without_a_colour_bar_has_none():
     display = SpectrogramDisplay(np.zeros((4, 3))).plot(colorbar=False)
     assert display.colorbar_ is None
