@@ -7,11 +7,10 @@ import pytest
 
 from skaudeep.evaluation.results import Evaluation
 
-plt = pytest.importorskip("matplotlib.pyplot")
-
 
 @pytest.fixture(autouse=True)
 def _no_window():
+    plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("agg")
     yield
     plt.close("all")

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from skaudeep.datasets import make_bunch, make_sounds
 from skaudeep.plotting import ErrorsDisplay, SpectrogramDisplay
 from skaudeep.spectrogram import SpectrogramExtractor
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 NAMES = ["a.wav", "b.wav", "c.wav", "$d_{.wav"]
 

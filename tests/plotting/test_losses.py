@@ -1,12 +1,13 @@
 """Curves of losses, by what is plotted on their axes."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skaudeep.plotting import LossCurveDisplay
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 class Trained(BaseEstimator):

@@ -1,11 +1,12 @@
 """Confusion matrices and comparisons, by what is plotted on their axes."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from skaudeep.evaluation import compare
 from skaudeep.plotting import ComparisonDisplay, ConfusionDisplay
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 def texts_of(display):

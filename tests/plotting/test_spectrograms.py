@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy.io import wavfile
@@ -12,6 +11,8 @@ from sklearn.exceptions import NotFittedError
 from skaudeep.audio.spectra import mel_filters
 from skaudeep.plotting import ReconstructionDisplay, SpectrogramDisplay
 from skaudeep.spectrogram import SpectrogramExtractor
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 class _HalfAutoencoder(BaseEstimator):
