@@ -1,8 +1,7 @@
 """Features as points in a plane, near one another where clips sound alike."""
 
+import warnings
 from collections.abc import Sequence
-from importlib import import_module
-from types import ModuleType
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -21,7 +20,7 @@ Method = Literal["tsne", "pca", "umap"]
 
 METHODS = {"tsne": "t-SNE", "pca": "principal components", "umap": "UMAP"}
 UNLABELLED = "#b0b0b0"
-# Ten colours and thirteen markers: 130 classes differ. Among ten neighbours both do.
+# Ten colours and twelve markers: 120 classes differ. Among ten neighbours both do.
 COLORS = (
     "#1f77b4",
     "#ff7f0e",
@@ -407,15 +406,18 @@ def _number_classes(
     return target.astype(np.intp), list(target_names)
 
 
-def _import_umap() -> ModuleType:
-    # By its name, since no extra of ours declares it.
+def _import_umap() -> Any:
     try:
-        return import_module("umap")
+        with warnings.catch_warnings():
+            # It says so where TensorFlow is missing, which nothing here needs.
+            warnings.simplefilter("ignore", ImportWarning)
+            import umap
     except ImportError as error:
         raise ImportError(
             "method='umap' needs umap-learn, which is not installed; get it with "
-            "pip install umap-learn, or take method='tsne'."
+            "pip install 'skaudeep[umap]', or take method='tsne'."
         ) from error
+    return umap
 
 
 def _check_features(features: ArrayLike) -> NDArray:

@@ -78,6 +78,16 @@ def test_umap_that_is_missing_is_asked_for_before_features_are_read(monkeypatch)
         project(None, method="umap")
 
 
+@pytest.mark.slow  # numba compiles umap-learn for half a minute
+def test_umap_keeps_two_kinds_apart():
+    pytest.importorskip("umap", reason="the extra `umap` is not installed", exc_type=ImportError)
+    X = two_kinds()
+    places = project(X, method="umap", random_state=0)
+    first, second = places[: len(X) // 2], places[len(X) // 2 :]
+    apart = np.linalg.norm(first.mean(axis=0) - second.mean(axis=0))
+    assert apart > 2 * max(first.std(), second.std())
+
+
 def shown_points(display):
     return [points.get_offsets().tolist() for points in display.points_]
 
