@@ -11,7 +11,7 @@ import click
 from skaudeep._texts import printable
 from skaudeep.cli import options
 from skaudeep.cli.errors import WRONG, State, one_line
-from skaudeep.cli.inputs import Source, choose_rate, describe_source, read_source
+from skaudeep.cli.inputs import Source, choose_rate, counted, describe_source, read_source
 from skaudeep.cli.output import check_output, note, results, write_json
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def audit(
         for row in findings.itertuples():
             text = f"{printable(row.filename)}: {row.finding}: {row.detail}. {row.advice}."
             stream.write(one_line(text) + "\n")
-    note(f"{len(findings)} finding{'s'[: len(findings) != 1]}.")
+    note(f"{counted(len(findings), 'finding')}.")
     return WRONG if strict and len(findings) else 0
 
 
@@ -114,21 +114,21 @@ def audit(
     options.output("NetCDF file of the spectrograms (.nc).", required=True),
     *options.LABELLED,
     options.sampling_rate,
-    click.option("--window", type=float, default=0.08, show_default=True, metavar="S",
+    click.option("--window", type=options.POSITIVE, default=0.08, show_default=True, metavar="S",
                  help="Length of a frame in seconds."),
-    click.option("--hop", type=float, metavar="S",
+    click.option("--hop", type=options.POSITIVE, metavar="S",
                  help="Time between two frames in seconds. By default half the window."),
-    click.option("--bands", type=int, default=128, show_default=True, metavar="N",
+    click.option("--bands", type=click.IntRange(0), default=128, show_default=True, metavar="N",
                  help="Number of mel bands; 0 keeps the bins of the FFT."),
-    click.option("--fmin", type=float, default=0.0, show_default=True, metavar="HZ",
+    click.option("--fmin", type=click.FloatRange(min=0), default=0, show_default=True, metavar="HZ",
                  help="Lowest frequency."),
-    click.option("--fmax", type=float, metavar="HZ",
+    click.option("--fmax", type=options.POSITIVE, metavar="HZ",
                  help="Highest frequency. By default half the sampling rate."),
-    click.option("--clip-below", type=float, metavar="DB",
+    click.option("--clip-below", type=click.FloatRange(-200, 0, max_open=True), metavar="DB",
                  help="Lowest level relative to the maximum of a clip, such as -60."),
-    click.option("--duration", type=float, metavar="S",
+    click.option("--duration", type=options.POSITIVE, metavar="S",
                  help="Length to which clips are cut or padded. By default they stay as they are."),
-    click.option("--chunk-duration", type=float, metavar="S",
+    click.option("--chunk-duration", type=options.POSITIVE, metavar="S",
                  help="Length of the chunks into which clips are divided. By default none."),
     options.jobs,
     options.force,

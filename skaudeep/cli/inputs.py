@@ -31,6 +31,7 @@ PATH_COLUMNS = {
 TARGET_COLUMNS = {"label", "class", "category", "target", "species", "labels", "class_name"}
 TRIED_ROWS = 20  # rows of a table in which names of files are looked for
 MOST_FOLDS = 5
+_NO_FOLDERS = "load_folder did not find folders of classes."
 SHOWN_CLASSES = 4
 SHOWN_CLIPS = 5
 
@@ -190,14 +191,21 @@ def _load_folder(folder: Path) -> Bunch:
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        bunch = load_dataset(folder)
+        try:
+            bunch = load_dataset(folder)
+        except FileNotFoundError as error:
+            raise CommandError(_without_readers(error)) from error
+    flat = not any("/" in name for name in bunch.filenames.tolist())
     for warning in caught:
-        if issubclass(warning.category, UserWarning):
-            text = re.sub(r"; load_\w+ did not find .*?(?=\.( For |$))", "", str(warning.message))
-            flat = not any("/" in name for name in bunch.filenames.tolist())
-            if not (flat and text.endswith("folders of classes.")):  # there are no folders
-                show("Warning", text)
+        text = _without_readers(warning.message)
+        # Where there are no folders, nobody expects labels by them.
+        if issubclass(warning.category, UserWarning) and not (flat and _NO_FOLDERS in text):
+            show("Warning", text)
     return bunch
+
+
+def _without_readers(message: object) -> str:
+    return re.sub(r"\.?; load_\w+ did not find .*?(?=\.( For |$))", "", str(message))
 
 
 def _given_files(inputs: Sequence[str]) -> list[str] | None:
@@ -349,11 +357,20 @@ def choose_folds(bunch: Bunch, folds: int | None) -> tuple[int | None, str]:
 
     Where the data set states none, there are five, or as few as a class has groups or clips. A
     class of a single one, which folds cannot divide, does not count.
+
+    Raises
+    ------
+    CommandError
+        If more folds are asked for than any class has groups or clips.
     """
     stated = f"{len(bunch.cv)} of the corpus" if bunch.cv else "none"
     if "train" in bunch.partition and not bunch.cv:
         stated = "partitions of the corpus"
     if folds is not None:
+        most = max(count_units(bunch).values(), default=folds)
+        if folds > most:
+            what = "groups" if bunch.groups.any() else "clips"
+            raise CommandError(f"--folds {folds}: no class has more than {most} {what}.")
         return folds, f"folds: {stated} -> {folds} folds"
     if stated != "none":
         return None, f"folds: {stated}"
@@ -391,7 +408,7 @@ def describe_source(source: Source, summary: Summary, *more: str) -> str:
     """Say in one line what a command understood of its input."""
     bunch = source.bunch
     n_clips = len(bunch.filenames)
-    parts = [f"{n_clips} clip{'s'[: n_clips != 1]}"]
+    parts = [counted(n_clips, "clip")]
     labelled = _labelled(bunch)
     n_labelled = int(labelled.sum())
     if bunch.target.dtype.kind == "f":
@@ -419,6 +436,11 @@ def describe_source(source: Source, summary: Summary, *more: str) -> str:
     parts.append(f"groups: {summary.n_groups or 'none'}")
     parts += [*more, *([source.remark] if source.remark else [])]
     return f"{source.title}: {', '.join(parts)}"
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number with its noun: "1 clip", "2 clips"."""
+    return f"{n} {what}{'s'[: n != 1]}"
 
 
 def leave_out_unreadable(source: Source, summary: Summary) -> Source:

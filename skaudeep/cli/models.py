@@ -18,6 +18,7 @@ from skaudeep.cli.inputs import (
     choose_folds,
     choose_rate,
     count_units,
+    counted,
     describe_source,
     leave_out_unreadable,
     read_clips,
@@ -178,7 +179,7 @@ def predict(
     check_kind(fitted, dims)
     predict_clips(fitted, clips, min_confidence=min_confidence)  # refuses what is no classifier
     classes = [str(name) for name in fitted.classes_]
-    note(f"{what}: {len(names)} clips; {title}: classes {list_names(classes)}.")
+    note(f"{what}: {counted(len(names), 'clip')}; {title}: classes {list_names(classes)}.")
     if not hasattr(fitted, "predict_proba"):
         classes = []
     form: Form = JsonLines(classes)

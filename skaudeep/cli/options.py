@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import click
 from skaudeep.cli.errors import State
 
 F = TypeVar("F", bound=Callable[..., Any])
+POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 def options(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
@@ -33,6 +35,15 @@ def output(text: str, *, required: bool = False) -> Callable[[Any], Any]:
 def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
     if isinstance(context.obj, State):
         context.obj.debug = value
+
+
+def _check_pattern(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise click.BadParameter(f"{value!r} is no regular expression: {error}.") from error
+    return value
 
 
 # Existence is checked later: click would end with 2, and a missing folder is no wrong command line.
@@ -61,6 +72,7 @@ labels = click.option(
 groups = click.option(
     "--groups",
     metavar="REGEX",
+    callback=_check_pattern,
     help="Regular expression that finds the group of a recording in its name: the speaker, site "
     "or session. Folds keep groups together. Example: --groups '^(\\w+?)_'.",
 )

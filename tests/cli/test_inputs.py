@@ -168,7 +168,18 @@ def test_folds_are_those_of_the_corpus_unless_a_number_is_given():
     assert choose_folds(plain, None) == (2, "folds: none -> 2 folds")
     assert choose_folds(plain, 4) == (4, "folds: none -> 4 folds")
     assert choose_folds(folded, None) == (None, "folds: 2 of the corpus")
+    with pytest.raises(CommandError, match="--folds 7: no class has more than 6 clips"):
+        choose_folds(plain, 7)
     assert choose_folds(folded, 3) == (3, "folds: 2 of the corpus -> 3 folds")
+
+
+def test_a_doubt_about_folders_is_said_unless_there_are_none(here, capsys):
+    read_source(["sub"])
+    assert capsys.readouterr().err == ""
+    read_source(["."])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Warning: 2 files below '.' are read as unlabelled")
+    assert "load_esc" not in line
 
 
 def test_the_most_frequent_sampling_rate_is_taken_and_said(write_sound, tmp_path, capsys):

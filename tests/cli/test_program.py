@@ -65,6 +65,8 @@ def test_the_module_and_the_script_are_one_program(program):
         (["fit", "birds", "-o", "m.skaudeep", "--folds", "1"], 2, "No such option"),
         (["evaluate", "birds", "--folds", "1"], 2, "1 is not in the range x>=2"),
         (["predict", "m.skaudeep", "a.wav", "--min-confidence", "2"], 2, "not in the range"),
+        (["audit", "birds", "--groups", "("], 2, "'(' is no regular expression"),
+        (["extract", "birds", "-o", "birds.nc", "--window", "0"], 2, "not in the range"),
         (["inspect", "birds"], 1, "birds: does not exist"),
         (["inspect", "birds.csv"], 1, "birds.csv"),
         (["inspect", "birds.nc"], 1, "birds.nc"),
@@ -136,6 +138,14 @@ def test_a_reader_that_ends_early_ends_the_program_without_a_word(program, birds
     os.close(writer)
     assert done.returncode == 141
     assert re.fullmatch(r"birds/: 16 clips .*\n", done.stderr)
+
+
+def test_a_folder_without_recordings_is_an_error_without_a_list_of_readers(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = run("inspect", "empty")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: Found no audio file below 'empty'")
+    assert "load_" not in done.stderr
 
 
 def test_the_shell_completes_commands_and_options(monkeypatch, run):
