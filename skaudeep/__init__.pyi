@@ -27,6 +27,10 @@ from .persistence import PersistenceError as PersistenceError
 from .persistence import export_onnx as export_onnx
 from .persistence import load as load
 from .persistence import save as save
+from .plotting import ComparisonDisplay as ComparisonDisplay
+from .plotting import ConfusionDisplay as ConfusionDisplay
+from .plotting import EmbeddingDisplay as EmbeddingDisplay
+from .plotting import ErrorsDisplay as ErrorsDisplay
 from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay

@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 from skaudeep import AudioWarning, BandStatistics, Seq2SeqAutoencoder, evaluate, load, save
 from skaudeep.datasets import load_esc, make_sounds
-from skaudeep.recipes import VERSIONS, two_scales
+from skaudeep.recipes import VERSIONS, audio_classifier, linear_classifier, two_scales
 
 RATE = 16000  # Hz
 FROZEN = Path(__file__).with_name("data") / "two_scales.py"
@@ -211,9 +211,9 @@ def test_the_figure_of_the_readme_is_reached_on_esc10(shared):
 
 
 def test_the_default_classifier_is_two_scales_and_the_linear_classifier():
-    model = recipes.audio_classifier(sampling_rate=8000, n_units=8, random_state=0)
-    linear = recipes.linear_classifier(random_state=0)
+    model = audio_classifier(sampling_rate=8000, n_units=8, random_state=0)
+    linear = linear_classifier(random_state=0)
     assert [type(step) for _, step in model.steps[1:]] == [type(step) for _, step in linear.steps]
-    features = recipes.two_scales(sampling_rate=8000, n_units=8, random_state=0)
+    features = two_scales(sampling_rate=8000, n_units=8, random_state=0)
     assert repr(model[0]) == repr(features)
     assert model[-1].random_state == linear[-1].random_state == 0

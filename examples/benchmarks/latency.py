@@ -1,6 +1,6 @@
-"""How long one clip takes: `predict` of a stored `two_scales` pipeline, on free and on busy cores.
+"""How long one clip takes: `predict` of a stored default model, on free and on busy cores.
 
-The pipeline (`two_scales`, StandardScaler, Normalizer, LinearSVC) is fitted on ESC-10, saved, and
+The model (`skaudeep.recipes.audio_classifier`) is fitted on ESC-10, saved, and
 loaded by another process, which is what serves clips. That process says how long loading and the
 first clip take beyond importing torch and scikit-learn; then it predicts clips of 5 s one at a
 time, first with the cores to itself, then beside a process that never rests; from one thread and
@@ -45,18 +45,13 @@ def main() -> None:
 def fit(path: str, n_train: int, model: str) -> None:
     """Fit the pipeline on some clips and save it."""
     import numpy as np
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import Normalizer, StandardScaler
-    from sklearn.svm import LinearSVC
 
     import skaudeep
     from skaudeep.datasets import load_esc
-    from skaudeep.recipes import two_scales
+    from skaudeep.recipes import audio_classifier
 
     clips = load_esc(path)
-    pipeline = make_pipeline(
-        two_scales(random_state=0), StandardScaler(), Normalizer(), LinearSVC(random_state=0)
-    )
+    pipeline = audio_classifier(random_state=0)
     train = np.random.default_rng(0).permutation(len(clips.data))[:n_train]
     pipeline.fit([clips.data[i] for i in train], clips.target[train])
     skaudeep.save(pipeline, model)

@@ -3,19 +3,26 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._padding import pad, row_lengths
+from skaudeep.audio.chain import STEPS
 from skaudeep.audio.clips import list_clips
 from skaudeep.audio.decoding import audio_info
 from skaudeep.audio.frames import hop_seconds
 from skaudeep.audio.spectra import chunk_starts, mel_frequencies
-from skaudeep.plotting.pyplot import import_pyplot
+from skaudeep.plotting.pyplot import draw_colorbar, import_pyplot, literal
 
-__all__ = ["ReconstructionDisplay", "SpectrogramDisplay"]
+__all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract"]
+
+Scale = Literal["scaled", "dB"]
+
+DECIBELS_SHOWN = 100.0  # Digital silence, at -200 dB, would leave the colours of sounds alike.
+LINE_HEIGHT = 11.0  # points
+ERROR_PERCENTILE = 99  # Colours of errors end here, so that one outlier does not darken the rest.
 
 
 class SpectrogramDisplay:
@@ -34,6 +41,9 @@ class SpectrogramDisplay:
         Centres of the bands in Hz, increasing. None labels the axis with band numbers.
     name : str, default=None
         Title of the plot. None gives it none.
+    scale : {"scaled", "dB"}, default="scaled"
+        What the values are: in [-1, 1] as extracted, or decibels. Of decibels the colours span the
+        upper 100.
 
     Attributes
     ----------
@@ -43,13 +53,14 @@ class SpectrogramDisplay:
         Figure of the axes, set by `plot`.
     im_ : matplotlib AxesImage
         Image of the spectrogram, set by `plot`.
-    colorbar_ : matplotlib Colorbar
-        Colour bar of the image, set by `plot`.
+    colorbar_ : matplotlib Colorbar or None
+        Colour bar of the image, set by `plot`; None with ``colorbar=False``.
 
     Raises
     ------
     ValueError
-        If the spectrogram has another number of axes, or times or frequencies another length.
+        If the spectrogram has another number of axes, times or frequencies another length, or
+        `scale` is unknown.
 
     Examples
     --------
@@ -68,8 +79,10 @@ class SpectrogramDisplay:
         times: Any = None,
         frequencies: Any = None,
         name: str | None = None,
+        scale: Scale = "scaled",
     ) -> None:
         spectrogram = np.asarray(spectrogram)
+        _check_scale(scale)
         if spectrogram.ndim != 2:
             raise ValueError(
                 f"Got a spectrogram of shape {spectrogram.shape}, expected (n_frames, n_bands); "
@@ -93,10 +106,19 @@ class SpectrogramDisplay:
         self.times = None if times is None else np.asarray(times)[:n_frames]
         self.frequencies = None if frequencies is None else np.asarray(frequencies)
         self.name = name
+        self.scale = scale
 
     @classmethod
     def from_extractor(
-        cls, extractor: Any, clip: Any, *, chunk: int = 0, ax: Any = None, **kwargs: Any
+        cls,
+        extractor: Any,
+        clip: Any,
+        *,
+        chunk: int = 0,
+        scale: Scale = "scaled",
+        ax: Any = None,
+        colorbar: bool = True,
+        **kwargs: Any,
     ) -> Self:
         """Extract one clip's spectrogram and plot it.
 
@@ -108,8 +130,15 @@ class SpectrogramDisplay:
             One row of what ``extractor.transform`` takes.
         chunk : int, default=0
             Number of the chunk to show, where the extractor makes chunks.
+        scale : {"scaled", "dB"}, default="scaled"
+            ``"scaled"`` shows what ``extractor.transform`` returns. ``"dB"`` shows the levels
+            before they are scaled, between `clip_below` and `clip_above` of the extractor:
+            relative to the clip's maximum, or to digital full scale with
+            ``reference="full_scale"``.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
+        colorbar : bool, default=True
+            Whether to draw a colour bar.
         **kwargs : dict
             Passed to ``ax.imshow``.
 
@@ -128,27 +157,22 @@ class SpectrogramDisplay:
         >>> SpectrogramDisplay.from_extractor(extractor, tone).ax_.get_ylabel()
         'frequency (Hz)'
         """
-        spectrogram = extractor.transform([clip])[0]
-        rate = extractor._rate()
-        if rate is None:
-            rate = audio_info(list_clips([clip])[0].source).sampling_rate
-        start = 0
-        if spectrogram.ndim == 3:
-            length = extractor._layout(rate).chunk_length(extractor.chunk_duration)
-            start = int(chunk_starts(math.ceil(len(spectrogram) * length), length)[chunk])
-            spectrogram = spectrogram[chunk]
-        times, frequencies = _scales(extractor, spectrogram.shape, rate, start)
         name = PurePath(clip).name if isinstance(clip, str | PurePath) else None
-        display = cls(spectrogram, times=times, frequencies=frequencies, name=name)
-        return display.plot(ax=ax, **kwargs)
+        display = cls(**extract(extractor, [clip], chunk=chunk, scale=scale), name=name)
+        return display.plot(ax=ax, colorbar=colorbar, **kwargs)
 
-    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+    def plot(self, ax: Any = None, *, colorbar: bool = True, **kwargs: Any) -> Self:
         """Draw the spectrogram, time to the right and frequency upwards.
+
+        The colour bar stands beside the axes and leaves their width as it is, so that time axes of
+        plots below one another line up.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
+        colorbar : bool, default=True
+            Whether to draw a colour bar. A figure with ``layout="constrained"`` makes room for it.
         **kwargs : dict
             Passed to ``ax.imshow``.
 
@@ -161,11 +185,11 @@ class SpectrogramDisplay:
         if ax is None:
             _, ax = plt.subplots(figsize=(6, 3), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        options = _color_range(self.spectrogram) | kwargs
+        options = _color_range(self.spectrogram, self.scale) | kwargs
         self.im_ = _draw(ax, self.spectrogram, self.times, self.frequencies, **options)
-        self.colorbar_ = self.figure_.colorbar(self.im_, ax=ax, label="level (scaled)", pad=0.02)
+        self.colorbar_ = draw_colorbar(ax, self.im_, f"level ({self.scale})") if colorbar else None
         if self.name is not None:
-            ax.set_title(self.name)
+            ax.set_title(literal(self.name), parse_math=False)
         return self
 
 
@@ -173,7 +197,8 @@ class ReconstructionDisplay:
     """Plot of spectrograms, their reconstructions by an autoencoder, and the errors.
 
     Each row shows one clip: the original and the reconstruction on one colour scale, and their
-    absolute difference on a scale of its own that starts at 0. All rows share both scales.
+    absolute difference on a scale of its own. It starts at 0 and ends at the 99th percentile of
+    all errors, so that a single outlier does not set it. All rows share both scales.
 
     Parameters
     ----------
@@ -340,7 +365,8 @@ class ReconstructionDisplay:
         self.images_ = np.empty((n_clips, 3), dtype=object)
         errors = np.abs(self.originals - self.reconstructions)
         levels = _color_range(np.stack([self.originals, self.reconstructions])) | kwargs
-        scales = (levels, levels, {"vmin": 0, "vmax": np.nanmax(errors), "cmap": "viridis"})
+        highest = np.nanpercentile(errors, ERROR_PERCENTILE)
+        scales = (levels, levels, {"vmin": 0, "vmax": highest or 1, "cmap": "viridis"})
         for i, row in enumerate(self.axes_):
             titles = (self.names[i], "reconstruction", f"error (RMSE {self.rmse[i]:.2f})")
             panels = (self.originals[i], self.reconstructions[i], errors[i])
@@ -349,16 +375,75 @@ class ReconstructionDisplay:
             ):
                 one = SpectrogramDisplay(panel, times=self.times, frequencies=self.frequencies)
                 self.images_[i, j] = _draw(ax, one.spectrogram, one.times, one.frequencies, **scale)
-                ax.set_title(title)
+                ax.set_title(literal(title), parse_math=False)
                 ax.label_outer()
-        bars = {"pad": 0.02, "aspect": 15 * n_clips}
+        # Below the columns: beside them a bar would tear columns apart.
+        bars = {"location": "bottom", "shrink": 0.8}
         self.figure_.colorbar(
-            self.images_[0, 1], ax=list(self.axes_[:, :2].flat), label="level (scaled)", **bars
+            self.images_[0, 1],
+            ax=list(self.axes_[:, :2].flat),
+            label="level (scaled)",
+            aspect=40,
+            **bars,
         )
         self.figure_.colorbar(
-            self.images_[0, 2], ax=list(self.axes_[:, 2]), label="absolute error", **bars
+            self.images_[0, 2],
+            ax=list(self.axes_[:, 2]),
+            label=f"absolute error, up to its {ERROR_PERCENTILE}th percentile",
+            aspect=20,
+            extend="max" if np.nanmax(errors) > highest else "neither",
+            **bars,
         )
         return self
+
+
+def extract(extractor: Any, X: Any, *, chunk: int = 0, scale: Scale = "scaled") -> dict[str, Any]:
+    """Extract one clip, or one chunk of it, with its axes.
+
+    Parameters
+    ----------
+    extractor : SpectrogramExtractor
+        Extractor of the spectrogram, fitted or not.
+    X : list or array of one clip
+        One row of what ``extractor.transform`` takes.
+    chunk : int, default=0
+        Number of the chunk, where the extractor makes chunks.
+    scale : {"scaled", "dB"}, default="scaled"
+        Which values to return, see `SpectrogramDisplay`.
+
+    Returns
+    -------
+    dict
+        Parameters of `SpectrogramDisplay`: spectrogram, times, frequencies and scale.
+    """
+    _check_scale(scale)
+    spectrogram = np.asarray(extractor.transform(X)[0])
+    (clip,) = list_clips(X)
+    rate = extractor._rate()
+    if rate is None:
+        rate = audio_info(clip.source).sampling_rate
+    start = 0
+    if spectrogram.ndim == 3:
+        length = extractor._layout(rate).chunk_length(extractor.chunk_duration)
+        start = int(chunk_starts(math.ceil(len(spectrogram) * length), length)[chunk])
+        spectrogram = spectrogram[chunk]
+    if scale == "dB":
+        levels: Any = clip
+        for step, names in STEPS[:-1]:  # The last one scales and splits into chunks.
+            levels = step(levels, **{name: getattr(extractor, name) for name in names})
+        spectrogram = levels.values[start : start + len(spectrogram)]
+    times, frequencies = _scales(extractor, spectrogram.shape, rate, start)
+    return {
+        "spectrogram": spectrogram,
+        "times": times,
+        "frequencies": frequencies,
+        "scale": scale,
+    }
+
+
+def _check_scale(scale: str) -> None:
+    if scale not in get_args(Scale):
+        raise ValueError(f"Got scale={scale!r}; choose 'scaled' or 'dB'.")
 
 
 def _scales(
@@ -380,9 +465,11 @@ def _scales(
     return times, mel_frequencies(rate, n_bands, extractor.fmin, extractor.fmax)[1:-1]
 
 
-def _color_range(spectrogram: np.ndarray) -> dict[str, Any]:
+def _color_range(spectrogram: np.ndarray, scale: Scale = "scaled") -> dict[str, Any]:
     # Scaled spectrograms share one range, so that two plots can be compared.
     low, high = np.nanmin(spectrogram), np.nanmax(spectrogram)
+    if scale == "dB":
+        return {"vmin": max(low, high - DECIBELS_SHOWN), "vmax": high, "cmap": "magma"}
     low, high = (-1, 1) if -1 <= low <= high <= 1 else (low, high)
     return {"vmin": low, "vmax": high, "cmap": "magma"}
 
@@ -410,7 +497,13 @@ def _draw(
     ax.set(xlabel="frame" if times is None else "time (s)", ylabel="band")
     if frequencies is not None:
         ticks = np.array(list(_frequency_ticks(frequencies)))
-        ax.set_yticks(np.interp(ticks, frequencies, np.arange(n_bands)), [f"{f:g}" for f in ticks])
+        heights = np.interp(ticks, frequencies, np.arange(n_bands))
+        apart = LINE_HEIGHT * n_bands / (72 * ax.get_window_extent().height / ax.figure.dpi)
+        shown: list[int] = []
+        for i in reversed(range(len(ticks))):  # Octaves lie closest together at the lower end.
+            if not shown or heights[shown[0]] - heights[i] >= apart:
+                shown.insert(0, i)
+        ax.set_yticks(heights[shown], [f"{ticks[i]:g}" for i in shown])
         ax.set_ylabel("frequency (Hz)")
     return image
 

@@ -1,12 +1,13 @@
 """Curves of losses, by what is plotted on their axes."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skaudeep.plotting import LossCurveDisplay
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 class Trained(BaseEstimator):
@@ -22,6 +23,33 @@ def test_loss_curve_counts_epochs_from_one():
     np.testing.assert_array_equal(display.line_.get_xydata(), [[1, 0.8], [2, 0.5], [3, 0.4]])
     assert display.ax_.get_xlabel() == "epoch"
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["GRU"]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"), [(None, ["training", "validation"]), ("GRU", ["GRU", "GRU, validation"])]
+)
+def test_validation_loss_is_a_dashed_line_of_the_same_colour(name, labels):
+    estimator = Trained().fit()
+    estimator.validation_loss_curve_ = [0.9, 0.7, 0.6]
+    display = LossCurveDisplay.from_estimator(estimator, name=name)
+    np.testing.assert_array_equal(display.validation_line_.get_ydata(), [0.9, 0.7, 0.6])
+    assert display.validation_line_.get_linestyle() == "--"
+    assert display.validation_line_.get_color() == display.line_.get_color()
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == labels
+
+
+def test_no_validation_loss_is_drawn_where_the_training_had_none():
+    estimator = Trained().fit()
+    estimator.validation_loss_curve_ = []
+    display = LossCurveDisplay.from_estimator(estimator)
+    assert display.validation_line_ is None
+    assert len(display.ax_.lines) == 1
+    assert display.ax_.get_legend() is None
+
+
+def test_validation_loss_of_another_length_is_refused():
+    with pytest.raises(ValueError, match=r"curve of shape \(1,\) for a loss curve of shape \(2,\)"):
+        LossCurveDisplay([1, 0.5], validation_loss_curve=[1])
 
 
 def test_loss_curve_is_drawn_on_given_axes():
