@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,13 @@ from sklearn.utils import Bunch
 
 from skaudeep._base import fit_with_groups
 from skaudeep._files import check_writable
-from skaudeep._texts import printable
+from skaudeep._journal import Journal, record
+from skaudeep._texts import printable, text_array
+from skaudeep._version import __version__
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.clips import list_clips
-from skaudeep.audio.errors import AudioError, AudioWarning
+from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
 from skaudeep.audio.rates import header_rates
-from skaudeep.datasets.axes import default_dims
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
 from skaudeep.datasets.operations import is_labelled, take
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "check_kind",
     "classifier_for",
     "find_extractors",
     "fit_classifier",
@@ -258,7 +261,7 @@ def predict_clips(
             raise ValueError(f"Got min_confidence={min_confidence}, expected a number in [0, 1].")
     if batch_size < 1:
         raise ValueError(f"Got batch_size={batch_size}, expected at least 1.")
-    X, names = _clips_and_names(clips)
+    X, names = _clips_and_names(model, clips)
     return _predictions(model, classes, X, names, min_confidence, has_probabilities, batch_size)
 
 
@@ -304,6 +307,7 @@ def transform_to_file(
     path: str | os.PathLike[str],
     *,
     batch_size: int = BATCH,
+    resume: str | None = None,
     on_clips: Callable[[int], object] | None = None,
 ) -> Bunch:
     """Write the features of clips, as a model computes them before its classifier.
@@ -320,6 +324,10 @@ def transform_to_file(
         `.csv` and `.arff` are tables, of all clips in one file.
     batch_size : int > 0, default=64
         Number of clips that are read together.
+    resume : str, default=None
+        What the features follow from, beside the names of the clips: the checksum of the model's
+        file, say. Finished clips are then kept in `<path>.partial`, and the same call goes on after
+        an interruption. None keeps nothing.
     on_clips : callable, default=None
         Called with the number of clips of each batch that is done.
 
@@ -334,7 +342,10 @@ def transform_to_file(
     AudioError
         If no clip can be read.
     ValueError
-        If the ending is another, or the model has no features before its classifier.
+        If the ending is another, the model has no features before its classifier, or
+        `<path>.partial` belongs to other clips or another `resume`.
+    BlockingIOError
+        If another process is writing to the same path with `resume`.
     OSError
         If the file cannot be written; seen before any clip is read.
 
@@ -373,38 +384,62 @@ def transform_to_file(
     check_writable(path)
     features = _features_of(model)
     bunch = check_bunch(bunch)
-    X, names = _clips_and_names(bunch)
+    check_kind(model, bunch.dims)
+    names = bunch.filenames.tolist()
     warn_once = _warner_of_low_rates(model)
-    data: NDArray[np.float32] | None = None
     errors: dict[int, AudioError] = {}
-    for start in range(0, len(names), batch_size):
-        batch = np.arange(start, min(start + batch_size, len(names)))
-        warn_once(X, batch)
-        for rows, output in _readable_parts(features, X, batch):
-            if isinstance(output, AudioError):
-                errors[int(rows[0])] = output
-                continue
-            if data is None:
-                data = np.full((len(names), *np.shape(output)[1:]), np.nan, dtype=np.float32)
-            data[rows] = output
+    task = repr((__version__, resume, names))
+    partial = path.with_name(f"{path.name}.partial")
+    with nullcontext() if resume is None else Journal(partial, task, len(names)) as journal:
+        done = np.zeros(len(names), bool) if journal is None else journal.done.copy()
+        todo = np.flatnonzero(~done)
+        data: NDArray[np.float32] | None = None
+        if journal is not None and done.any():
+            stored = np.concatenate(journal.read(np.flatnonzero(done).tolist()))
+            data = np.full((len(names), stored.shape[1]), np.nan, dtype=np.float32)
+            data[done] = stored
         if on_clips is not None:
-            on_clips(len(batch))
-    if data is None:
-        raise errors[0]
-    bunch = Bunch(
-        **bunch
-        | {
-            "data": data,
-            "dims": default_dims(data.ndim),
-            "errors": [str(errors.get(row, "")) for row in range(len(names))],
-        }
-    )
-    if suffix == ".nc":
-        save_netcdf(bunch, path)
-    else:
-        save = save_csv if suffix == ".csv" else save_arff
-        save(bunch, path.parent, name=path.stem, split=False)
-    return bunch
+            on_clips(int(done.sum()))
+        for start in range(0, len(todo), batch_size):
+            batch = todo[start : start + batch_size]
+            warn_once(bunch.data, batch)
+            for rows, output in _readable_parts(features, bunch.data, batch):
+                if isinstance(output, AudioError):
+                    errors[int(rows[0])] = output
+                    continue
+                output = _checked_features(output)
+                if data is None:
+                    data = np.full((len(names), output.shape[1]), np.nan, dtype=np.float32)
+                data[rows] = output
+                if journal is not None:
+                    pairs = zip(rows.tolist(), output, strict=True)
+                    journal.append([record(row, values[None], 0.0) for row, values in pairs])
+            if on_clips is not None:
+                on_clips(len(batch))
+        if data is None:
+            raise all_clips_failed(len(names), errors[0])
+        reasons = text_array([str(errors.get(row, "")) for row in range(len(names))], "errors")
+        changes = {"data": data, "dims": ("clip", "feature"), "errors": reasons}
+        whole = Bunch(**(dict(bunch) | changes))
+        if suffix == ".nc":
+            save_netcdf(whole, path)
+        else:
+            save = save_csv if suffix == ".csv" else save_arff
+            save(whole, path.parent, name=path.stem, split=False)
+        if journal is not None:
+            journal.remove()
+    return whole
+
+
+def _checked_features(output: Any) -> NDArray[np.float32]:
+    features = np.asarray(output, dtype=np.float32)
+    if features.ndim != 2:
+        raise ValueError(
+            f"Got values of shape {features.shape} before the classifier, expected features "
+            "(n_clips, n_features). Pool frames and chunks first; extract_to_netcdf writes "
+            "spectrograms."
+        )
+    return features
 
 
 # What a model is made of.
@@ -444,6 +479,27 @@ def model_rate(model: Any) -> float | None:
     return max((rate for rate in rates if rate is not None), default=None)
 
 
+def check_kind(model: Any, dims: Sequence[str]) -> None:
+    """Refuse spectrograms or features for a model that would misread them as recordings.
+
+    Parameters
+    ----------
+    model : estimator
+    dims : sequence of str
+        What the axes of the data are, see :func:`~skaudeep.datasets.make_bunch`.
+
+    Raises
+    ------
+    ValueError
+        If the model extracts spectrograms by itself, and the data are some or what follows them.
+    """
+    if find_extractors(model) and {"frame", "band", "feature"} & set(dims):
+        raise ValueError(
+            f"Got data with the axes {tuple(dims)} for a model of recordings, expected recordings: "
+            "the model computes spectrograms and features by itself."
+        )
+
+
 def _features_of(model: Any) -> Callable[[Any], Any]:
     if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
         model = model[:-1]
@@ -463,9 +519,10 @@ def _features_of(model: Any) -> Callable[[Any], Any]:
 # Clips, of which some cannot be read.
 
 
-def _clips_and_names(clips: Any) -> tuple[Any, list[str]]:
+def _clips_and_names(model: Any, clips: Any) -> tuple[Any, list[str]]:
     if isinstance(clips, Mapping):
         bunch = check_bunch(clips, required=("data", "filenames"))
+        check_kind(model, bunch.dims)
         return bunch.data, bunch.filenames.tolist()
     if getattr(clips, "ndim", 1) > 1 and not hasattr(clips, "index"):  # features, spectrograms ...
         return clips, [f"clip {row}" for row in range(len(clips))]

@@ -161,7 +161,7 @@ def test_features_go_into_a_file_of_the_kind_that_its_ending_says(corpus, model,
     )
     expected = model[:-1].transform(corpus.data)
     np.testing.assert_allclose(written.data, expected, atol=1e-5)
-    assert counted == [10, 10, 4]
+    assert counted == [0, 10, 10, 4]
     read = {".nc": skaudeep.load_netcdf, ".csv": load_csv, ".arff": load_arff}[suffix]
     stored = read(path if suffix == ".nc" else tmp_path)
     np.testing.assert_allclose(stored.data, expected, atol=1e-5)
@@ -180,6 +180,26 @@ def test_features_of_a_clip_that_cannot_be_read_are_missing_and_say_why(corpus, 
         skaudeep.transform_to_file(model, select(mixed, [3]), tmp_path / "other.nc")
 
 
+def test_an_interrupted_transform_goes_on_with_the_same_result(corpus, model, tmp_path):
+    path = tmp_path / "features.nc"
+    options = {"batch_size": 10, "resume": "model 1"}
+
+    def interrupt(n_clips):
+        if n_clips == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        skaudeep.transform_to_file(model, corpus, path, on_clips=interrupt, **options)
+    assert [file.name for file in tmp_path.iterdir()] == ["features.nc.partial"]
+    with pytest.raises(ValueError, match="belongs to other clips or parameters"):
+        skaudeep.transform_to_file(model, corpus, path, resume="model 2")
+    counted = []
+    written = skaudeep.transform_to_file(model, corpus, path, on_clips=counted.append, **options)
+    assert counted == [10, 10, 4]
+    np.testing.assert_allclose(written.data, model[:-1].transform(corpus.data), atol=1e-5)
+    assert [file.name for file in tmp_path.iterdir()] == ["features.nc"]
+
+
 def test_transform_to_file_refuses_an_unknown_ending_and_a_bare_classifier(corpus, tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.nc, \.csv, \.arff"):
         skaudeep.transform_to_file(statistics(), corpus, tmp_path / "features.xlsx")
@@ -188,8 +208,20 @@ def test_transform_to_file_refuses_an_unknown_ending_and_a_bare_classifier(corpu
     alone = make_pipeline(LogisticRegression())
     with pytest.raises(ValueError, match="a classifier alone"):
         skaudeep.transform_to_file(alone, corpus, tmp_path / "features.nc")
+    with pytest.raises(ValueError, match="Pool frames and chunks first"):
+        skaudeep.transform_to_file(SpectrogramExtractor(), corpus, tmp_path / "features.nc")
     with pytest.raises(FileNotFoundError, match="folder"):
         skaudeep.transform_to_file(statistics(), corpus, tmp_path / "none" / "features.nc")
+
+
+def test_what_a_model_would_misread_is_refused(model, tmp_path):
+    spectrograms = make_bunch(np.zeros((2, 9, 20)), ["a.wav", "b.wav"])
+    for function in (
+        lambda: skaudeep.predict_clips(model, spectrograms),
+        lambda: skaudeep.transform_to_file(model, spectrograms, tmp_path / "features.nc"),
+    ):
+        with pytest.raises(ValueError, match="for a model of recordings"):
+            function()
 
 
 def test_extractors_are_found_at_any_depth_and_keep_the_rate_that_they_saw(corpus):
