@@ -28,7 +28,7 @@ HOSTILE = [
     '=cmd|calc, "a".wav',
     "</script><img src=x onerror=alert(2)>.wav",
     "line\nbreak.wav",
-    "\u2028separator.wav",
+    "a\u2028separator.wav",
     "<!--<script>.wav",
 ]
 HOSTILE_CLASSES = ["<b>bold</b>", 'a "quoted", class', "\u202ertl", "\U0001f438 frog" + "y" * 210]
