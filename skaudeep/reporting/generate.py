@@ -277,8 +277,5 @@ def _sounds(sections: Contents, folder: Path, max_mb: float, line: Progress) -> 
     assert corpus.clips is not None
     to_name = [] if sections.naming is None else sections.naming.order
     order = list(dict.fromkeys([*_shown(sections), *to_name, *range(len(corpus.names))]))
-    line.begin("Adding sounds", len(order))
     rate = corpus.bunch.get("sampling_rate")
-    return make_sounds(
-        corpus.clips, rate, order, folder=folder, max_mb=max_mb, on_clip=line.advance
-    )
+    return make_sounds(corpus.clips, rate, order, folder=folder, max_mb=max_mb, progress=line)
