@@ -206,7 +206,7 @@ def report(
     if model_file is not None:
         fitted = fit_classifier(corpus.bunch, clone(pipeline), random_state=random_state)
         save(fitted, model_file)
-    return Report(Path(path), summary, evaluation)
+    return Report(Path(path).expanduser(), summary, evaluation)
 
 
 def _check_output(path: str | os.PathLike[str], overwrite: bool, what: str) -> Path:
