@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from skaudeep._progress import Progress
 from skaudeep.datasets.description import is_file
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 LOWEST_RATE, HIGHEST_RATE = 8000, 192000
 QUALITY = 0.9  # libsndfile's scale from 0, the best, to 1; 55 kbit/s at 44.1 kHz
 TYPES = {"FLAC": "audio/flac", "OGG": "audio/ogg"}
-OnClip = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def make_sounds(
     *,
     folder: Path,
     max_mb: float,
-    on_clip: OnClip = lambda: None,
+    progress: Progress,
 ) -> Sounds:
     """Encode as many clips as fit, in order, and link others.
 
@@ -87,18 +87,17 @@ def make_sounds(
         Folder of the page. Clips in or below it are linked where they do not fit.
     max_mb : float
         What the sounds may add to the page, in units of 10^6 bytes.
-    on_clip : callable
-        Called after each clip that is encoded.
+    progress : Progress
 
     Returns
     -------
     Sounds
     """
     budget = int(max_mb * 1e6)
-    embedded, whole = _encode_all(clips, sampling_rate, order, "FLAC", budget, on_clip)
+    embedded, whole = _encode_all(clips, sampling_rate, order, "FLAC", budget, progress)
     if whole:
         return Sounds(embedded, "FLAC")
-    embedded, _ = _encode_all(clips, sampling_rate, order, "OGG", budget, on_clip)
+    embedded, _ = _encode_all(clips, sampling_rate, order, "OGG", budget, progress)
     others = {row: link(clips[row], folder) for row in order if row not in embedded}
     return Sounds(embedded, "OGG", {row: address for row, address in others.items() if address})
 
@@ -109,17 +108,18 @@ def _encode_all(
     order: Sequence[int],
     kind: str,
     budget: int,
-    on_clip: OnClip,
+    progress: Progress,
 ) -> tuple[dict[int, str], bool]:
     """Encode clips until the next would exceed the budget; say whether all are encoded."""
     embedded: dict[int, str] = {}
+    progress.begin("Adding sounds" if kind == "FLAC" else "Adding compressed sounds", len(order))
     for row in order:
         text = base64.b64encode(encode(clips[row], sampling_rate, kind)).decode("ascii")
         budget -= len(text)
         if budget < 0:
             return embedded, False
         embedded[row] = text
-        on_clip()
+        progress.advance()
     return embedded, True
 
 

@@ -206,7 +206,7 @@ def report(
     if model_file is not None:
         fitted = fit_classifier(corpus.bunch, clone(pipeline), random_state=random_state)
         save(fitted, model_file)
-    return Report(Path(path), summary, evaluation)
+    return Report(Path(path).expanduser(), summary, evaluation)
 
 
 def _check_output(path: str | os.PathLike[str], overwrite: bool, what: str) -> Path:
@@ -277,8 +277,5 @@ def _sounds(sections: Contents, folder: Path, max_mb: float, line: Progress) -> 
     assert corpus.clips is not None
     to_name = [] if sections.naming is None else sections.naming.order
     order = list(dict.fromkeys([*_shown(sections), *to_name, *range(len(corpus.names))]))
-    line.begin("Adding sounds", len(order))
     rate = corpus.bunch.get("sampling_rate")
-    return make_sounds(
-        corpus.clips, rate, order, folder=folder, max_mb=max_mb, on_clip=line.advance
-    )
+    return make_sounds(corpus.clips, rate, order, folder=folder, max_mb=max_mb, progress=line)

@@ -190,7 +190,7 @@ def _percent(share: float) -> str:
 def _points(embedding: Embedding, sections: Contents) -> list[dict[str, Any]]:
     target = sections.corpus.bunch.target
     width, height = PLOT
-    return [
+    points = [
         {
             "row": row,
             "x": f"{MARGIN + x * (width - 2 * MARGIN):.1f}",
@@ -199,6 +199,7 @@ def _points(embedding: Embedding, sections: Contents) -> list[dict[str, Any]]:
         }
         for row, (x, y) in zip(embedding.rows.tolist(), embedding.places.tolist(), strict=True)
     ]
+    return sorted(points, key=lambda point: point["label"] >= 0)  # labels on top
 
 
 def _draw_curve(curve: Curve, sections: Contents) -> dict[str, Any]:

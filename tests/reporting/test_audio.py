@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from skaudeep._progress import Progress
 from skaudeep.audio.clips import Clip
-from skaudeep.reporting.audio import encode, link, make_sounds
+from skaudeep.reporting.audio import Sounds, encode, link, make_sounds
 
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 8000).astype(np.float32)
 
@@ -25,6 +27,10 @@ def files(folder: Path, n: int) -> list[Clip]:
     for path in paths:
         soundfile.write(path, NOISE, 8000)
     return [Clip(str(path), str(path)) for path in paths]
+
+
+def sounds(*arguments: Any, **options: Any) -> Sounds:
+    return make_sounds(*arguments, **options, progress=Progress(show=False))
 
 
 def test_two_channels_stay_as_they_are_and_more_become_their_mean():
@@ -63,19 +69,19 @@ def test_samples_beyond_full_scale_are_limited():
 def test_all_clips_are_lossless_where_they_fit_else_all_are_compressed(tmp_path):
     clips = files(tmp_path, 4)
     sizes = [len(base64.b64encode(encode(clips[0], None, kind))) / 1e6 for kind in ("FLAC", "OGG")]
-    whole = make_sounds(clips, None, range(4), folder=tmp_path, max_mb=4.01 * sizes[0])
+    whole = sounds(clips, None, range(4), folder=tmp_path, max_mb=4.01 * sizes[0])
     assert (whole.format, sorted(whole.embedded), whole.linked) == ("FLAC", [0, 1, 2, 3], {})
-    small = make_sounds(clips, None, range(4), folder=tmp_path, max_mb=4.2 * sizes[1])
+    small = sounds(clips, None, range(4), folder=tmp_path, max_mb=4.2 * sizes[1])
     assert (small.format, sorted(small.embedded), small.linked) == ("OGG", [0, 1, 2, 3], {})
 
 
 def test_what_does_not_fit_is_linked_below_the_page_and_silent_elsewhere(tmp_path):
     clips = files(tmp_path, 3)
     size = len(base64.b64encode(encode(clips[0], None, "OGG"))) / 1e6
-    beside = make_sounds(clips, None, [2, 0, 1], folder=tmp_path, max_mb=1.2 * size)
+    beside = sounds(clips, None, [2, 0, 1], folder=tmp_path, max_mb=1.2 * size)
     assert list(beside.embedded) == [2]
     assert beside.linked == {0: "0%20of%20%23.wav", 1: "1%20of%20%23.wav"}
-    elsewhere = make_sounds(clips, None, [2, 0, 1], folder=tmp_path / "x", max_mb=1.2 * size)
+    elsewhere = sounds(clips, None, [2, 0, 1], folder=tmp_path / "x", max_mb=1.2 * size)
     assert (list(elsewhere.embedded), elsewhere.linked) == ([2], {})
     assert elsewhere.describe(3).endswith("2 cannot, for the page would be too large.")
 

@@ -290,8 +290,13 @@
   let downloaded = true;
   let nRows = 0;
 
-  function setName(clip, text) {
-    const name = text.trim();
+  function setNames(pairs) { // of [clip, text]
+    for (const [clip, text] of pairs) setName(clip, text.trim());
+    showProgress();
+    keep();
+  }
+
+  function setName(clip, name) {
     if (name === (names.get(clip) ?? "")) return;
     if (name) names.set(clip, name); else names.delete(clip);
     if (name && !classes.includes(name)) addClass(name);
@@ -302,8 +307,6 @@
       row.classList.toggle("done", name !== "");
     }
     downloaded = false;
-    showProgress();
-    keep();
   }
 
   function addClass(name) {
@@ -350,10 +353,8 @@
     let kept = [];
     try { kept = JSON.parse(sessionStorage.getItem(key)) ?? []; } catch { return; }
     const clipOf = new Map(page.names.map((name, clip) => [name, clip]));
-    for (const [file, name] of kept) {
-      const clip = clipOf.get(file);
-      if (clip !== undefined && page.target[clip] < 0) setName(clip, String(name));
-    }
+    setNames(kept.map(([file, name]) => [clipOf.get(file), String(name)])
+      .filter(([clip]) => page.target[clip] < 0));
   }
 
   function table() {
@@ -382,11 +383,11 @@
       value: names.get(clip) ?? "", autocomplete: "off", "aria-label": `Name of ${shownName(clip)}`,
     });
     input.setAttribute("list", "classes");
-    input.addEventListener("change", () => setName(clip, input.value));
+    input.addEventListener("change", () => setNames([[clip, input.value]]));
     input.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.isComposing) return;
       event.preventDefault();
-      setName(clip, input.value);
+      setNames([[clip, input.value]]);
       if (!row.nextElementSibling) showRows();
       const next = row.nextElementSibling?.querySelector("input");
       if (!next) return;
@@ -400,7 +401,7 @@
         type: "button", className: "chip", "aria-label":
           `Name ${shownName(clip)} ${shownClasses[guess[0]]}, as suggested`,
       }) : element("span");
-    if (guess) suggestion.addEventListener("click", () => setName(clip, classes[guess[0]]));
+    if (guess) suggestion.addEventListener("click", () => setNames([[clip, classes[guess[0]]]]));
     row.append(element("span", `${number}`, { className: "n" }), listen,
       element("bdi", shownName(clip), { className: "clamp", title: shownName(clip) }), suggestion, input);
     row.classList.toggle("done", names.has(clip));
@@ -436,7 +437,7 @@
       const name = byId("selected-name").value;
       if (!name.trim()) return;
       const n = selected.size;
-      for (const clip of selected) setName(clip, name);
+      setNames([...selected].map((clip) => [clip, name]));
       select([], { only: true });
       byId("selected-name").value = "";
       plot.focus();
