@@ -79,6 +79,8 @@ def add_labels(
         target = np.full(len(target), -1)
     names = bunch.filenames.tolist()
     row_of = {name: row for row, name in enumerate(names)}
+    # Tables are read without the blanks around a cell; a name may begin or end with one.
+    row_of = {name.strip(): row for name, row in row_of.items()} | row_of
     given: dict[str, str] = {}
     for name, text in zip(cells[filename], cells[label], strict=True):
         if not text:

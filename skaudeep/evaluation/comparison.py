@@ -48,7 +48,8 @@ class Comparison(NamedTuple):
         metric = self.metric.replace("uar", "UAR")
         return (
             f"{100 * self.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points of "
-            f"{metric}, {self.n_better} clips better, {self.n_worse} worse, "
+            f"{metric}, {self.n_better} clip{'s'[: self.n_better != 1]} better, "
+            f"{self.n_worse} worse, "
             f"p = {self.p_value:.2g} ({self.test} over {self.n_units} {self.unit}s)"
         )
 
