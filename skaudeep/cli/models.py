@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ def predict(
             delimiter = "," if file.suffix.lower() == ".csv" else "\t"
             form = Table(["file", "label", *classes], delimiter=delimiter)
         made_of = (_digest(model), classes, min_confidence, as_json, file.suffix.lower())
-        sink = PredictionFile(file, repr((made_of, names, _states(clips))), form)
+        sink = PredictionFile(file, repr((made_of, names, _states(inputs, clips))), form)
         state.after_interruption = (
             f"The same command goes on; finished clips are in {printable(file.name)}.partial."
         )
@@ -207,7 +208,7 @@ def predict(
         if done < len(names):
             progress.begin("Predicting clips", len(names) - done)
             for frame in predict_clips(fitted, clips[done:], min_confidence=min_confidence):
-                frame["file"] = names[done : done + len(frame)]
+                frame.isetitem(0, names[done : done + len(frame)])  # a class may be called "file"
                 sink.write(frame)
                 for error in frame.attrs["errors"].values():
                     show("Error", str(error))
@@ -258,7 +259,7 @@ def transform(
     from skaudeep.datasets import describe
 
     file = check_output(output, force)
-    if file.suffix.lower() not in FEATURE_FILES:
+    if file.suffix not in FEATURE_FILES:
         raise CommandError(
             f"{printable(output)}: its ending says no format, expected one of "
             f"{', '.join(FEATURE_FILES)}. Give -o such a name."
@@ -276,7 +277,7 @@ def transform(
             fitted,
             source.bunch,
             file,
-            resume=repr((_digest(model), _states(source.bunch.data))),
+            resume=repr((_digest(model), _states(inputs, source.bunch.data))),
             on_clips=progress.advance,
         )
     failed = [error for error in features.errors if error]
@@ -317,12 +318,12 @@ def _digest(model: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _states(clips: Any) -> list[tuple[int, int]]:
-    """Return size and time of change of each clip that is a file."""
+def _states(inputs: Sequence[str], clips: Any) -> list[tuple[int, int]]:
+    """Return size and time of change of each clip that is a file, else of the file of them all."""
     states = []
-    for clip in clips if isinstance(clips, list) or getattr(clips, "ndim", 0) == 1 else []:
+    for clip in clips if isinstance(clips, list) or getattr(clips, "ndim", 0) == 1 else inputs:
         try:
-            status = os.stat(clip)
+            status = os.stat(os.path.expanduser(clip))
         except (OSError, TypeError, ValueError):
             states.append((-1, 0))
         else:
