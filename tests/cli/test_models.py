@@ -277,6 +277,9 @@ def test_transform_writes_the_features_of_the_model(run, model, birds, tmp_path,
     done = run("evaluate", f"features{suffix}", "--folds", 2, "--json")
     assert done.exit_code == 0, done.stderr
     assert np.sum(json.loads(done.stdout)["confusion_matrix"]) == 16
+    done = run("evaluate", f"features{suffix}", "--sampling-rate", 4000)
+    assert done.exit_code == 1
+    assert "the input holds array of shape (16, 60)" in done.stderr
 
 
 def test_transform_refuses_an_unknown_ending_before_it_reads_the_model(run, birds):
