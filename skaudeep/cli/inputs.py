@@ -344,9 +344,8 @@ def choose_rate(summary: Summary, sampling_rate: float | None) -> float | None:
             f"--sampling-rate {sampling_rate:g}: is for recordings, and the input holds "
             f"{summary.data}. Leave it out."
         )
-    if sampling_rate is not None or not rates:
+    if sampling_rate is not None or (chosen := summary.most_frequent_rate) is None:
         return sampling_rate
-    chosen = next(iter(rates))
     if len(rates) > 1:
         each = ", ".join(f"{rate} Hz ({count})" for rate, count in rates.items())
         note(

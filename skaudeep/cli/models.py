@@ -114,7 +114,7 @@ def fit(
     from skaudeep.datasets.operations import is_labelled
     from skaudeep.persistence import save
 
-    file = check_output(output, force)
+    file = check_output(output, force, (*inputs, labels or ""))
     source = read_source(
         inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
     )
@@ -175,7 +175,7 @@ def predict(
     """
     from skaudeep.classification import check_kind, predict_clips
 
-    file = None if output is None else check_output(output, force)
+    file = None if output is None else check_output(output, force, (model, *inputs))
     fitted, title = _load(model, jobs)
     clips, names, what, dims = read_clips(inputs, path)
     check_kind(fitted, dims)
@@ -259,7 +259,7 @@ def transform(
     from skaudeep.classification import FEATURE_FILES, transform_to_file
     from skaudeep.datasets import describe
 
-    file = check_output(output, force)
+    file = check_output(output, force, (model, *inputs, labels or ""))
     if file.suffix not in FEATURE_FILES:
         raise CommandError(
             f"{printable(output)}: its ending says no format, expected one of "

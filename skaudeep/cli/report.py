@@ -74,8 +74,8 @@ def report(
     from skaudeep.datasets.operations import is_labelled
     from skaudeep.reporting import report as make_report
 
-    page = check_output(output or f"{stem_of(inputs)}.html", force)
-    model_file = None if model is None else check_output(model, force)
+    page = check_output(output or f"{stem_of(inputs)}.html", force, (*inputs, labels or ""))
+    model_file = None if model is None else check_output(model, force, (*inputs, labels or ""))
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     summary = describe(source.bunch, n_jobs=jobs or -1)
     refuse_regression(source.title, source.bunch)
