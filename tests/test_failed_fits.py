@@ -26,7 +26,6 @@ from skaudeep import (
     ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,
-    TunedLogisticRegression,
 )
 from skaudeep._warnings import PACKAGE_FOLDER
 
@@ -94,11 +93,6 @@ CASES = {
         EXTRACTOR,
         waveforms,
         [{"fmax": 1e-3}, {"n_chunks": 2}, {"chunk_duration": 1e-3}, {"window_duration": 1e-9}],
-    ),
-    "TunedLogisticRegression": (
-        TunedLogisticRegression(random_state=0),
-        lambda seed: frames(seed)[:, :2].reshape(8, -1),
-        [{"default_C": 0.0}, {"n_folds": 1}, {"Cs": (1.0, -1.0)}],
     ),
 }
 each_estimator = pytest.mark.parametrize("name", CASES)
