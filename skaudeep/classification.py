@@ -65,8 +65,9 @@ def classifier_for(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set of recordings, of spectrograms or of features.
     sampling_rate : float, default=None
-        Sampling rate in Hz to which recordings are resampled. None is the key `sampling_rate` of
-        the data set, which waveforms have, else the one rate that all recordings share.
+        Sampling rate in Hz to which files are resampled; of waveforms it can only be their own.
+        None is the key `sampling_rate` of the data set, which waveforms have, else the one rate
+        that all recordings share.
     n_jobs : int or None, default=None
         Number of time scales that are computed at the same time.
     random_state : int, RandomState instance or None, default=None
@@ -82,7 +83,7 @@ def classifier_for(
     Raises
     ------
     ValueError
-        If the data are in chunks.
+        If the data are in chunks, or waveforms have another sampling rate.
 
     Examples
     --------
@@ -95,6 +96,7 @@ def classifier_for(
     """
     bunch = check_bunch(bunch, required=("data", "filenames"))
     if audio_clips(bunch) is not None:
+        _check_rate_of_waveforms(sampling_rate, bunch)
         rate = bunch.get("sampling_rate") if sampling_rate is None else sampling_rate
         return audio_classifier(sampling_rate=rate, n_jobs=n_jobs, random_state=random_state)
     if "chunk" in bunch.dims:
@@ -218,12 +220,13 @@ def predict_clips(
         A row for each clip of a batch, in their order. Columns are `file`, `label`, and the
         probability of each class under its name, where the model gives probabilities. A clip that
         cannot be read has an empty label and NaN; `attrs["errors"]` holds its
-        :class:`~skaudeep.audio.AudioError`, by the name of the clip.
+        :class:`~skaudeep.audio.AudioError`, by its row in the batch.
 
     Raises
     ------
     ValueError
-        If the model is no fitted classifier, or has no probabilities and `min_confidence` is given.
+        If the model is no fitted classifier, or has no probabilities and `min_confidence` is given;
+        or if a data set holds waveforms of another sampling rate than the model's.
 
     Warns
     -----
@@ -284,10 +287,10 @@ def _predictions(
         warn_once(X, batch)
         labels = np.full(len(batch), "", dtype=object)
         probabilities = np.full((len(batch), len(columns)), np.nan)
-        errors: dict[str, AudioError] = {}
+        errors: dict[int, AudioError] = {}
         for rows, output in _readable_parts(method, X, batch):
             if isinstance(output, AudioError):
-                errors[names[rows[0]]] = output
+                errors[int(rows[0]) - start] = output
             elif has_probabilities:
                 probabilities[rows - start] = output
                 best = output.argmax(axis=1)
@@ -342,8 +345,9 @@ def transform_to_file(
     AudioError
         If no clip can be read.
     ValueError
-        If the ending is another, the model has no features before its classifier, or
-        `<path>.partial` belongs to other clips or another `resume`.
+        If the ending is another, the model has no features before its classifier, waveforms have
+        another sampling rate than the model's, or `<path>.partial` belongs to other clips or
+        another `resume`.
     BlockingIOError
         If another process is writing to the same path with `resume`.
     OSError
@@ -375,7 +379,7 @@ def transform_to_file(
     from skaudeep.formats.netcdf import save_netcdf
 
     path = Path(path).expanduser()
-    suffix = path.suffix.lower()
+    suffix = path.suffix  # as it is: tables of features are written under these endings alone
     if suffix not in FEATURE_FILES:
         raise ValueError(
             f"Got path={str(path)!r}, expected a name that ends in {', '.join(FEATURE_FILES)}. "
@@ -385,6 +389,7 @@ def transform_to_file(
     features = _features_of(model)
     bunch = check_bunch(bunch)
     check_kind(model, bunch.dims)
+    _check_rate_of_waveforms(model_rate(model), bunch)
     names = bunch.filenames.tolist()
     warn_once = _warner_of_low_rates(model)
     errors: dict[int, AudioError] = {}
@@ -500,6 +505,19 @@ def check_kind(model: Any, dims: Sequence[str]) -> None:
         )
 
 
+def _check_rate_of_waveforms(rate: float | None, bunch: Bunch) -> None:
+    """Refuse waveforms of another rate: what reads them would take them for the rate it knows."""
+    own = bunch.get("sampling_rate")
+    if rate is None or own is None or rate == own:
+        return
+    if any(not is_file(clip) for clip in audio_clips(bunch) or ()):
+        raise ValueError(
+            f"Got waveforms of {own:.10g} Hz, expected {rate:.10g} Hz, the sampling rate that was "
+            "fitted or asked for. Resample them first, for example by librosa.resample, or give "
+            "files, which are resampled."
+        )
+
+
 def _features_of(model: Any) -> Callable[[Any], Any]:
     if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
         model = model[:-1]
@@ -523,6 +541,7 @@ def _clips_and_names(model: Any, clips: Any) -> tuple[Any, list[str]]:
     if isinstance(clips, Mapping):
         bunch = check_bunch(clips, required=("data", "filenames"))
         check_kind(model, bunch.dims)
+        _check_rate_of_waveforms(model_rate(model), bunch)
         return bunch.data, bunch.filenames.tolist()
     if getattr(clips, "ndim", 1) > 1 and not hasattr(clips, "index"):  # features, spectrograms ...
         return clips, [f"clip {row}" for row in range(len(clips))]

@@ -120,7 +120,8 @@ def test_a_clip_that_cannot_be_read_costs_no_other_clip_its_label(corpus, model,
     assert frame.label[[5, 9]].tolist() == ["", ""]
     assert frame.loc[[5, 9], model.classes_].isna().all(axis=None)
     errors = frame.attrs["errors"]
-    assert list(errors) == [str(bad), str(tmp_path / "none.wav")]
+    assert list(errors) == [5, 9]
+    assert [error.clip for error in errors.values()] == [str(bad), str(tmp_path / "none.wav")]
     assert all(isinstance(error, AudioError) for error in errors.values())
 
 
@@ -203,6 +204,9 @@ def test_an_interrupted_transform_goes_on_with_the_same_result(corpus, model, tm
 def test_transform_to_file_refuses_an_unknown_ending_and_a_bare_classifier(corpus, tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.nc, \.csv, \.arff"):
         skaudeep.transform_to_file(statistics(), corpus, tmp_path / "features.xlsx")
+    # A table would be written as features.csv, over what is there.
+    with pytest.raises(ValueError, match=r"ends in \.nc, \.csv, \.arff"):
+        skaudeep.transform_to_file(statistics(), corpus, tmp_path / "features.CSV")
     with pytest.raises(ValueError, match="LogisticRegression without transform"):
         skaudeep.transform_to_file(LogisticRegression(), corpus, tmp_path / "features.nc")
     alone = make_pipeline(LogisticRegression())
@@ -248,4 +252,15 @@ def test_the_default_classifier_suits_what_the_data_are(corpus):
 def test_the_default_classifier_of_waveforms_knows_their_rate():
     sounds = make_sounds(10, n_classes=2, duration=0.3, sampling_rate=RATE, random_state=0)
     assert model_rate(classifier_for(sounds)) == RATE
-    assert model_rate(classifier_for(sounds, sampling_rate=4000)) == 4000
+    with pytest.raises(ValueError, match="Got waveforms of 8000 Hz, expected 4000 Hz"):
+        classifier_for(sounds, sampling_rate=4000)
+
+
+def test_waveforms_of_another_rate_than_that_of_the_model_are_refused(model, tmp_path):
+    sounds = make_sounds(10, n_classes=2, duration=0.3, sampling_rate=2 * RATE, random_state=0)
+    for function in (
+        lambda: skaudeep.predict_clips(model, sounds),
+        lambda: skaudeep.transform_to_file(model, sounds, tmp_path / "features.nc"),
+    ):
+        with pytest.raises(ValueError, match="Got waveforms of 16000 Hz, expected 8000 Hz"):
+            function()

@@ -164,7 +164,7 @@ def extract(
     from skaudeep.extraction import extract_to_netcdf
     from skaudeep.spectrogram import SpectrogramExtractor
 
-    file = check_output(output, force)
+    file = check_output(output, force, (*inputs, labels or ""))
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     summary = _describe(source, jobs)
     note(describe_source(source, summary))

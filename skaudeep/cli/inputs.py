@@ -30,7 +30,6 @@ PATH_COLUMNS = {
 }
 TARGET_COLUMNS = {"label", "class", "category", "target", "species", "labels", "class_name"}
 TRIED_ROWS = 20  # rows of a table in which names of files are looked for
-MOST_FOLDS = 5
 _NO_FOLDERS = "load_folder did not find folders of classes."
 SHOWN_CLASSES = 4
 SHOWN_CLIPS = 5
@@ -309,7 +308,7 @@ def _find_path_column(file: Path, header: list[str], columns: str) -> str:
     naming = [
         column
         for column in once
-        if any(cell and (file.parent / cell).is_file() for cell in cells[column][:TRIED_ROWS])
+        if any(cell and os.path.isfile(file.parent / cell) for cell in cells[column][:TRIED_ROWS])
     ]
     called = [column for column in naming if column.lower() in PATH_COLUMNS]
     found = naming if len(naming) == 1 else called
@@ -340,9 +339,13 @@ def _add_labels(bunch: Bunch, labels: str) -> Bunch:
 def choose_rate(summary: Summary, sampling_rate: float | None) -> float | None:
     """Return the sampling rate of all clips in Hz: what the user says, else the most frequent."""
     rates = summary.sampling_rates
-    if sampling_rate is not None or not rates:
+    if sampling_rate is not None and not rates and not summary.unreadable:
+        raise CommandError(
+            f"--sampling-rate {sampling_rate:g}: is for recordings, and the input holds "
+            f"{summary.data}. Leave it out."
+        )
+    if sampling_rate is not None or (chosen := summary.most_frequent_rate) is None:
         return sampling_rate
-    chosen = next(iter(rates))
     if len(rates) > 1:
         each = ", ".join(f"{rate} Hz ({count})" for rate, count in rates.items())
         note(
@@ -374,7 +377,9 @@ def choose_folds(bunch: Bunch, folds: int | None) -> tuple[int | None, str]:
         return folds, f"folds: {stated} -> {folds} folds"
     if stated != "none":
         return None, f"folds: {stated}"
-    n_folds = max(2, min([MOST_FOLDS, *(n for n in count_units(bunch).values() if n > 1)]))
+    from skaudeep.evaluation.folds import default_n_folds
+
+    n_folds = default_n_folds(count_units(bunch).values())
     return n_folds, f"folds: none -> {n_folds} folds"
 
 
@@ -390,18 +395,26 @@ def check_classes(bunch: Bunch) -> None:
         )
 
 
+def refuse_regression(title: str, bunch: Bunch) -> None:
+    """Raise a CommandError if the target is to regress on."""
+    if bunch.target.dtype.kind == "f" and _labelled(bunch).any():
+        raise CommandError(
+            f"{title}: has values to regress on, expected classes. Choose a column of classes by "
+            "--target COLUMN."
+        )
+
+
 def count_units(bunch: Bunch) -> dict[str, int]:
-    """Count what folds divide of each class that has labelled clips: its groups, or its clips."""
-    import numpy as np
+    """Count what folds divide of each class that has labelled clips: its groups, or its clips.
 
-    from skaudeep.datasets.groups import group_numbers
+    Where the target is to regress on, there are no classes.
+    """
+    from skaudeep.datasets.groups import units_per_class
 
-    numbers = group_numbers(bunch.groups)
-    units = np.arange(len(bunch.target)) if numbers is None else numbers
-    return {
-        str(bunch.target_names[label]): len(np.unique(units[bunch.target == label]))
-        for label in np.unique(bunch.target[_labelled(bunch)]).astype(int)
-    }
+    if bunch.target.dtype.kind == "f":
+        return {}
+    n_units = units_per_class(bunch.target, bunch.groups)
+    return {str(bunch.target_names[label]): n for label, n in n_units.items()}
 
 
 def describe_source(source: Source, summary: Summary, *more: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from skaudeep.cli.inputs import (
     leave_out_unreadable,
     read_clips,
     read_source,
+    refuse_regression,
 )
 from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
@@ -112,7 +114,7 @@ def fit(
     from skaudeep.datasets.operations import is_labelled
     from skaudeep.persistence import save
 
-    file = check_output(output, force)
+    file = check_output(output, force, (*inputs, labels or ""))
     source = read_source(
         inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
     )
@@ -173,7 +175,7 @@ def predict(
     """
     from skaudeep.classification import check_kind, predict_clips
 
-    file = None if output is None else check_output(output, force)
+    file = None if output is None else check_output(output, force, (model, *inputs))
     fitted, title = _load(model, jobs)
     clips, names, what, dims = read_clips(inputs, path)
     check_kind(fitted, dims)
@@ -196,7 +198,7 @@ def predict(
             delimiter = "," if file.suffix.lower() == ".csv" else "\t"
             form = Table(["file", "label", *classes], delimiter=delimiter)
         made_of = (_digest(model), classes, min_confidence, as_json, file.suffix.lower())
-        sink = PredictionFile(file, repr((made_of, names, _states(clips))), form)
+        sink = PredictionFile(file, repr((made_of, names, _states(inputs, clips))), form)
         state.after_interruption = (
             f"The same command goes on; finished clips are in {printable(file.name)}.partial."
         )
@@ -207,7 +209,7 @@ def predict(
         if done < len(names):
             progress.begin("Predicting clips", len(names) - done)
             for frame in predict_clips(fitted, clips[done:], min_confidence=min_confidence):
-                frame["file"] = names[done : done + len(frame)]
+                frame.isetitem(0, names[done : done + len(frame)])  # a class may be called "file"
                 sink.write(frame)
                 for error in frame.attrs["errors"].values():
                     show("Error", str(error))
@@ -257,8 +259,8 @@ def transform(
     from skaudeep.classification import FEATURE_FILES, transform_to_file
     from skaudeep.datasets import describe
 
-    file = check_output(output, force)
-    if file.suffix.lower() not in FEATURE_FILES:
+    file = check_output(output, force, (model, *inputs, labels or ""))
+    if file.suffix not in FEATURE_FILES:
         raise CommandError(
             f"{printable(output)}: its ending says no format, expected one of "
             f"{', '.join(FEATURE_FILES)}. Give -o such a name."
@@ -276,7 +278,7 @@ def transform(
             fitted,
             source.bunch,
             file,
-            resume=repr((_digest(model), _states(source.bunch.data))),
+            resume=repr((_digest(model), _states(inputs, source.bunch.data))),
             on_clips=progress.advance,
         )
     failed = [error for error in features.errors if error]
@@ -303,7 +305,8 @@ def _load(model: str, jobs: int | None) -> tuple[Any, str]:
 
 
 def _check_two_classes(title: str, bunch: Any) -> None:
-    classes = list(count_units(bunch)) if bunch.target_names else []
+    refuse_regression(title, bunch)
+    classes = list(count_units(bunch))
     if len(classes) < 2:
         found = f"a single class, {classes[0]!r}" if classes else "no classes"
         raise CommandError(
@@ -317,12 +320,12 @@ def _digest(model: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _states(clips: Any) -> list[tuple[int, int]]:
-    """Return size and time of change of each clip that is a file."""
+def _states(inputs: Sequence[str], clips: Any) -> list[tuple[int, int]]:
+    """Return size and time of change of each clip that is a file, else of the file of them all."""
     states = []
-    for clip in clips if isinstance(clips, list) or getattr(clips, "ndim", 0) == 1 else []:
+    for clip in clips if isinstance(clips, list) or getattr(clips, "ndim", 0) == 1 else inputs:
         try:
-            status = os.stat(clip)
+            status = os.stat(os.path.expanduser(clip))
         except (OSError, TypeError, ValueError):
             states.append((-1, 0))
         else:

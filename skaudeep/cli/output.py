@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -61,8 +61,16 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def check_output(path: str | os.PathLike[str], force: bool) -> Path:
+def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] = ()) -> Path:
     """Return the file to write, before any work is done for it.
+
+    Parameters
+    ----------
+    path : str or Path
+    force : bool
+        Whether it may replace what is there.
+    read : sequence of str, default=()
+        What the command reads, which it never replaces.
 
     Raises
     ------
@@ -78,4 +86,11 @@ def check_output(path: str | os.PathLike[str], force: bool) -> Path:
             "--force."
         )
     check_writable(file)
+    if file.exists():
+        for other in read:
+            given = os.path.expanduser(other)
+            if os.path.exists(given) and os.path.samefile(file, given):
+                raise CommandError(
+                    f"{printable(path)}: is what the command reads. Choose another name by -o."
+                )
     return file

@@ -95,10 +95,14 @@ class Table:
         return Kept("".join(lines[:kept]), max(0, rows - 1), failed)
 
     def _lines(self, rows: list[list[str]]) -> str:
-        text = io.StringIO()
-        writer = csv.writer(text, delimiter=self._delimiter, lineterminator="\n")
-        writer.writerows([list(map(self._shown, row)) for row in rows])
-        return text.getvalue()
+        special = {self._delimiter, '"', "\r", "\n"}
+
+        def cell(text: str) -> str:
+            # The csv module does not quote a lone carriage return, which ends a line for readers.
+            text = self._shown(text)
+            return '"' + text.replace('"', '""') + '"' if special & set(text) else text
+
+        return "".join(self._delimiter.join(map(cell, row)) + "\n" for row in rows)
 
 
 class JsonLines:
@@ -119,12 +123,12 @@ class JsonLines:
 
     def rows(self, frame: pd.DataFrame) -> str:
         """Return a line for each clip."""
-        errors = iter(frame.attrs["errors"].values())
+        errors = frame.attrs["errors"]
         lines = []
-        for file, label, *values in frame.itertuples(index=False, name=None):
+        for number, (file, label, *values) in enumerate(frame.itertuples(index=False, name=None)):
             row = {"file": file, "label": label or None}
-            if any(value != value for value in values) or not (values or label):
-                row["error"] = str(next(errors))
+            if number in errors:
+                row["error"] = str(errors[number])
             else:
                 rounded = [round(value, 6) for value in values]
                 row["probabilities"] = dict(zip(self._classes, rounded, strict=True))
@@ -134,7 +138,7 @@ class JsonLines:
     def read(self, text: str) -> Kept:
         """Find the whole rows."""
         lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-        return Kept("".join(lines), len(lines), sum('"error": ' in line for line in lines))
+        return Kept("".join(lines), len(lines), sum("error" in json.loads(line) for line in lines))
 
 
 class PredictionStream:

@@ -6,13 +6,14 @@ import click
 
 from skaudeep._texts import printable
 from skaudeep.cli import options
-from skaudeep.cli.errors import harmless, need_extra
+from skaudeep.cli.errors import State, harmless, need_extra
 from skaudeep.cli.inputs import (
     choose_folds,
     choose_rate,
     count_units,
     describe_source,
     read_source,
+    refuse_regression,
     stem_of,
 )
 from skaudeep.cli.output import check_output, note, write_json
@@ -42,7 +43,9 @@ from skaudeep.cli.output import check_output, note, write_json
     options.force,
     options.as_json,
 )
+@click.pass_obj
 def report(
+    state: State,
     inputs: tuple[str, ...],
     output: str | None,
     model: str | None,
@@ -71,10 +74,11 @@ def report(
     from skaudeep.datasets.operations import is_labelled
     from skaudeep.reporting import report as make_report
 
-    page = check_output(output or f"{stem_of(inputs)}.html", force)
-    model_file = None if model is None else check_output(model, force)
+    page = check_output(output or f"{stem_of(inputs)}.html", force, (*inputs, labels or ""))
+    model_file = None if model is None else check_output(model, force, (*inputs, labels or ""))
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     summary = describe(source.bunch, n_jobs=jobs or -1)
+    refuse_regression(source.title, source.bunch)
     labelled = bool(count_units(source.bunch))
     more = [choose_folds(source.bunch, folds)[1]] if labelled else []
     note(describe_source(source, summary, *more))
@@ -84,18 +88,26 @@ def report(
         n_jobs=jobs,
         random_state=seed,
     )
-    made = make_report(
-        source.bunch,
-        page,
-        pipeline=pipeline,
-        cv=folds,
-        title=title or stem_of(inputs),
-        audio=not no_audio,
-        model=model_file,
-        overwrite=force,
-        random_state=seed,
-        on_summary=lambda text: click.echo(harmless(text), err=True),
-    )
+    before = page.stat() if page.exists() else None
+    try:
+        made = make_report(
+            source.bunch,
+            page,
+            pipeline=pipeline,
+            cv=folds,
+            title=title or stem_of(inputs),
+            audio=not no_audio,
+            model=model_file,
+            overwrite=force,
+            random_state=seed,
+            on_summary=lambda text: click.echo(harmless(text), err=True),
+        )
+    except KeyboardInterrupt:
+        if page.exists() and (before is None or page.stat().st_ino != before.st_ino):
+            state.after_interruption = (
+                f"{printable(page)} is whole, the model is not written: 'skaudeep fit' makes it."
+            )
+        raise
     if as_json:
         write_json({"page": str(made.path), "summary": made.summary, "model": model})
     else:

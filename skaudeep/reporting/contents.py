@@ -291,7 +291,13 @@ def contents(
     naming = None
     if (corpus.bunch.target < 0).any() and features is not None:
         probabilities, suggestions = suggest(corpus, features, rng.randint(2**31 - 1))
-        order = labelling_order(features, corpus.bunch.target, probabilities, n=N_TO_NAME)
+        order = labelling_order(
+            features,
+            corpus.bunch.target,
+            probabilities,
+            n=N_TO_NAME,
+            random_state=rng.randint(2**31 - 1),
+        )
         naming = Naming(order.tolist(), suggestions)
     return Contents(
         first=first,

@@ -91,8 +91,8 @@ class Corpus:
 
     @property
     def sampling_rate(self) -> float | None:
-        """Most frequent sampling rate in Hz; None where there is no sound."""
-        return next(iter(self.summary.sampling_rates), None)
+        """That of waveforms, or the most frequent one of files, in Hz; None without sound."""
+        return self.bunch.get("sampling_rate") or self.summary.most_frequent_rate
 
     def clean(self, text: object) -> str:
         """Return a text of a library without the folders that it may name."""

@@ -8,15 +8,12 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import Bunch, check_random_state
 
 from skaudeep._texts import list_names
 from skaudeep.datasets.bunch import fold_indices
-from skaudeep.datasets.groups import group_numbers
-from skaudeep.evaluation.folds import check_folds
-
-MOST_FOLDS = 5
+from skaudeep.datasets.groups import group_numbers, units_per_class
+from skaudeep.evaluation.folds import check_folds, default_n_folds, shuffled_splitter
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -57,7 +54,8 @@ def choose_folds(bunch: Bunch, cv: Any, random_state: Any) -> Division:
         None takes the folds or partitions of the data set; where it has none, up to five folds, and
         fewer where a class has fewer groups, or clips where there are no groups.
     random_state : int, RandomState instance or None
-        Shuffles the clips where new folds are made.
+        Shuffles the clips where new folds are made; an int to the folds that `evaluate` makes of
+        as many by it.
 
     Returns
     -------
@@ -73,14 +71,15 @@ def choose_folds(bunch: Bunch, cv: Any, random_state: Any) -> Division:
     if not (target >= 0).any():
         return Division(target, [], "", [])
     groups = group_numbers(bunch.groups)
-    units = np.arange(len(target)) if groups is None else groups
-    n_units = {label: len(np.unique(units[target == label])) for label in _classes(target)}
+    n_units = units_per_class(target, groups)
     alone = [label for label, n in n_units.items() if n == 1]
     target, notes = _without(bunch, target, alone, _why_alone(bunch, target, alone))
     if len(_classes(target)) < 2:
         return Division(target, [], "", [*notes, _too_few(bunch, target)])
-    fewest = min(n for label, n in n_units.items() if label not in alone)
-    folds, origin = _divide(bunch, target, groups, cv, fewest, check_random_state(random_state))
+    rng = check_random_state(random_state)
+    rng.randint(2**31 - 1, size=1)  # `evaluate` draws the seed of its repeat before its folds
+    n_folds = default_n_folds(n_units.values())
+    folds, origin = _divide(bunch, target, groups, cv, n_folds, rng)
     return settle(bunch, Division(target, folds, origin, notes))
 
 
@@ -125,7 +124,7 @@ def _divide(
     target: np.ndarray,
     groups: np.ndarray | None,
     cv: Any,
-    fewest: int,
+    n_folds: int,
     rng: np.random.RandomState,
 ) -> tuple[list[Fold], str]:
     """Return folds, in which a class may still be tested without training, and their origin."""
@@ -146,7 +145,7 @@ def _divide(
             f"trained on {' and '.join(trained)}, tested on {tested}, by the partitions of the "
             "data set"
         )
-    n_folds = max(2, min(MOST_FOLDS, fewest)) if cv is None else int(cv)
+    n_folds = n_folds if cv is None else int(cv)
     return _new_folds(target, groups, n_folds, rng), (
         f"{n_folds} new folds" + " of whole groups" * (groups is not None)
     )
@@ -163,8 +162,7 @@ def _new_folds(
             f"Got cv={n_folds}, expected 2 to {most} folds, the number of labelled "
             f"{'clips' if groups is None else 'groups'}; leave cv out, or pass another."
         )
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    splitter = kind(n_folds, shuffle=True, random_state=rng.randint(2**31 - 1))
+    splitter = shuffled_splitter(n_folds, rng, of_groups=groups is not None)
     with warnings.catch_warnings():
         # Some folds then test no clip of the class, which is no fault.
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)

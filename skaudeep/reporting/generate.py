@@ -165,6 +165,11 @@ def report(
     """
     page = _check_output(path, overwrite, "the report")
     model_file = None if model is None else _check_output(model, overwrite, "the model")
+    if model_file == page:
+        raise ValueError(
+            f"Got {str(path)!r} for the report and for the model, expected two names: one would "
+            "replace the other."
+        )
     _check_extras()
     if not isinstance(max_audio_mb, Real) or not 0 <= max_audio_mb < np.inf:
         raise ValueError(f"Got max_audio_mb={max_audio_mb!r}, expected a number of at least 0.")

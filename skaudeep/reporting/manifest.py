@@ -120,7 +120,9 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Number):
-        return value.item() if isinstance(value, np.generic) else value
+        value = value.item() if isinstance(value, np.generic) else value
+        finite = isinstance(value, int | float) and np.isfinite(value)
+        return value if finite else str(value)  # JSON has no NaN
     if isinstance(value, PurePath) or (isinstance(value, str) and os.path.isabs(value)):
         return "(a path)"
     if isinstance(value, str):

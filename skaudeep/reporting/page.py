@@ -33,6 +33,7 @@ PLOT = (700, 520)  # units of the map's drawing
 MARGIN = 14
 CURVE = (420, 240)
 MAX_FINDINGS = 200  # rows of the table of the audit
+MAX_CLASSES = 100  # of the confusion matrix: it has the square of that many cells
 # What ends a script, or a line of one, in HTML or JavaScript.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
@@ -85,6 +86,7 @@ def render(
         counts=Counter(corpus.bunch.target.tolist()),
         finding_counts=Counter(found.kind for found in corpus.findings),
         max_findings=MAX_FINDINGS,
+        max_classes=MAX_CLASSES,
         n_wrong=N_WRONG,
         sounds=sounds,
         pictures=pictures,

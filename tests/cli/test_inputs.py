@@ -77,6 +77,7 @@ def test_an_empty_standard_input_is_refused(here, monkeypatch):
     [
         "filename,label\na.wav,x\nsub/b.wav,y\n",
         "who\tsound\tspecies\nann\ta.wav\tx\nann\tsub/b.wav\ty\n",
+        f"filename,said,label\na.wav,{'word ' * 1000},x\nsub/b.wav,none,y\n",  # no name so long
     ],
 )
 def test_the_columns_of_a_table_are_recognised(here, table):

@@ -12,11 +12,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import skaudeep
 from skaudeep import classification
 from skaudeep.cli import models
-from skaudeep.datasets import load_folder
+from skaudeep.datasets import load_folder, make_bunch
 from skaudeep.recipes import audio_classifier
 
 SMALL = partial(audio_classifier, n_units=4)
@@ -212,12 +213,54 @@ def test_predict_refuses_a_file_that_the_model_would_misread(run, model, birds, 
 
 def test_a_changed_clip_is_predicted_anew(run, model, new, tmp_path):
     names = [str(new / "0.wav")]
-    states = models._states(names)
+    states = models._states([], names)
     copy = tmp_path / "0.wav"
     shutil.copy2(names[0], copy)
-    assert models._states([str(copy)]) == states
+    assert models._states([], [str(copy)]) == states
     os.utime(copy, ns=(0, 0))
-    assert models._states([str(copy)]) != states
+    assert models._states([], [str(copy)]) != states
+
+
+def test_predictions_of_a_file_that_has_changed_are_not_gone_on_with(run, tmp_path, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(6, 3))
+    names = [f"{i}.wav" for i in range(6)]
+    labels = {"target": (X[:, 0] > 0).astype(int), "target_names": ["low", "high"]}
+    fitted = skaudeep.fit_classifier(make_bunch(X, names, **labels), LogisticRegression())
+    skaudeep.save(fitted, tmp_path / "m.skaudeep")
+    predict = classification.predict_clips
+
+    def interrupted(fitted, clips, **options):
+        yield next(predict(fitted, clips, batch_size=3, **options))
+        raise KeyboardInterrupt
+
+    skaudeep.save_netcdf(make_bunch(X, names), tmp_path / "f.nc")
+    with monkeypatch.context() as patch:
+        patch.setattr(classification, "predict_clips", interrupted)
+        assert run("predict", "m.skaudeep", "f.nc", "-o", "out.tsv").exit_code == 130
+    skaudeep.save_netcdf(make_bunch(-X, names), tmp_path / "f.nc")
+    done = run("predict", "m.skaudeep", "f.nc", "-o", "out.tsv")
+    assert "starting anew" in done.stderr
+    table = pd.read_csv(tmp_path / "out.tsv", sep="\t")
+    assert table.label.tolist() == fitted.predict(-X).tolist()
+
+
+def test_classes_may_be_called_as_columns_are(run, birds, tmp_path):
+    for name, other in (("crow", "file"), ("owl", "error")):
+        shutil.copytree(birds / name, tmp_path / "odd" / other)
+    assert run("fit", "odd", "-o", "m.skaudeep").exit_code == 0
+    rows = read_table(run("predict", "m.skaudeep", "odd").stdout)
+    assert rows[0] == ["file", "label", "error", "file"]
+    assert {row[1] for row in rows[1:]} == {"error", "file"}
+    np.testing.assert_allclose([float(row[2]) + float(row[3]) for row in rows[1:]], 1, atol=2e-4)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_clip_that_is_named_twice_fails_twice(run, model, new, tmp_path, options):
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    done = run("predict", model, "bad.wav", "bad.wav", new / "0.wav", *options)
+    assert done.exit_code == 1
+    assert len(done.stdout.splitlines()) == (3 if options else 4)
+    assert "2 of 3 clips could not be read" in done.stderr
 
 
 # transform
@@ -234,6 +277,9 @@ def test_transform_writes_the_features_of_the_model(run, model, birds, tmp_path,
     done = run("evaluate", f"features{suffix}", "--folds", 2, "--json")
     assert done.exit_code == 0, done.stderr
     assert np.sum(json.loads(done.stdout)["confusion_matrix"]) == 16
+    done = run("evaluate", f"features{suffix}", "--sampling-rate", 4000)
+    assert done.exit_code == 1
+    assert "the input holds array of shape (16, 60)" in done.stderr
 
 
 def test_transform_refuses_an_unknown_ending_before_it_reads_the_model(run, birds):

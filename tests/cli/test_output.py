@@ -39,3 +39,20 @@ def test_a_log_has_a_line_for_what_takes_long(capsys):
     with waiting("Fitting"):
         pass
     assert capsys.readouterr().err == "Fitting ...\n"
+
+
+def test_what_a_command_reads_is_not_replaced_even_by_force(run, tmp_path):
+    (tmp_path / "clips.csv").write_text("mine")
+    for args in (
+        ("report", "clips.csv"),
+        ("fit", "birds", "--labels", "clips.csv"),
+        ("predict", "clips.csv", "birds"),
+        ("transform", "m.skaudeep", "clips.csv"),
+        ("extract", "clips.csv"),
+    ):
+        done = run(*args, "-o", "./clips.csv", "--force")
+        assert done.exit_code == 1
+        assert done.stderr.endswith(
+            "./clips.csv: is what the command reads. Choose another name by -o.\n"
+        )
+    assert (tmp_path / "clips.csv").read_text() == "mine"

@@ -11,7 +11,15 @@ import pytest
 from skaudeep.cli.errors import CommandError
 from skaudeep.cli.predictions import JsonLines, PredictionFile, Table
 
-HOSTILE = ["a.wav", 'say "hi".wav', "tab\there.wav", "line\nbreak.wav", "\udcff.wav", "ü\u2028.wav"]
+HOSTILE = [
+    "a.wav",
+    'say "hi".wav',
+    "tab\there.wav",
+    "line\nbreak.wav",
+    "return\r.wav",
+    "\udcff.wav",
+    "ü\u2028.wav",
+]
 
 
 def frame_of(names, failed=()):
@@ -19,7 +27,9 @@ def frame_of(names, failed=()):
     frame = pd.DataFrame({"file": names, "label": ["owl"] * len(names)})
     frame[["crow", "owl"]] = [[0.25, 0.75]] * len(names)
     frame.loc[frame.file.isin(failed), ["label", "crow", "owl"]] = ["", np.nan, np.nan]
-    frame.attrs["errors"] = {name: ValueError(f"{name}: broken") for name in failed}
+    frame.attrs["errors"] = {
+        row: ValueError(f"{name}: broken") for row, name in enumerate(names) if name in failed
+    }
     return frame
 
 
@@ -112,7 +122,7 @@ def test_two_commands_do_not_write_one_file(tmp_path, form):
 
 def test_a_model_without_probabilities_has_labels_alone():
     frame = frame_of(["a.wav", "b.wav"], failed=["b.wav"])[["file", "label"]]
-    frame.attrs["errors"] = {"b.wav": ValueError("broken")}
+    frame.attrs["errors"] = {1: ValueError("broken")}
     table = Table(["file", "label"])
     assert table.rows(frame) == "a.wav\towl\nb.wav\t\n"
     assert table.read(table.head() + table.rows(frame)).n_failed == 1
@@ -121,3 +131,9 @@ def test_a_model_without_probabilities_has_labels_alone():
         '{"file": "a.wav", "label": "owl", "probabilities": {}}',
         '{"file": "b.wav", "label": null, "error": "broken"}',
     ]
+
+
+def test_rows_of_a_class_that_is_called_error_are_no_failures():
+    form = JsonLines(["error", "owl"])
+    frame = frame_of(["a.wav"]).rename(columns={"crow": "error"})
+    assert form.read(form.rows(frame)).n_failed == 0

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,3 +86,34 @@ def test_a_missing_extra_is_said_before_any_work(run, calls, monkeypatch):
     assert done.stderr == (
         "Error: This command needs jinja2, not installed here: pip install 'skaudeep[cli]'.\n"
     )
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_an_interrupted_report_says_whether_the_page_is_whole(
+    run, birds, monkeypatch, tmp_path, written
+):
+    def report(bunch, path, **options):
+        if written:
+            (tmp_path / "new").write_text("page")
+            (tmp_path / "new").replace(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "skaudeep.reporting", SimpleNamespace(report=report))
+    (tmp_path / "birds.html").write_text("old page")
+    done = run("report", birds, "--model", "m.skaudeep", "--force")
+    assert done.exit_code == 130
+    expected = "birds.html is whole, the model is not" if written else "Nothing was written"
+    assert expected in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["report", "evaluate", "fit"])
+def test_values_to_regress_on_are_refused(run, birds, calls, tmp_path, command):
+    shutil.copytree(birds / "crow", tmp_path / "crow")
+    names = sorted(path.name for path in (tmp_path / "crow").iterdir())
+    rows = [f"crow/{name},{number / 7}" for number, name in enumerate(names)]
+    (tmp_path / "r.csv").write_text("\n".join(["filename,valence", *rows]))
+    output = ["-o", "m.skaudeep"] if command == "fit" else []
+    done = run(command, "r.csv", "--target", "valence", *output)
+    assert done.exit_code == 1
+    assert "r.csv: has values to regress on, expected classes" in done.stderr
+    assert not calls

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
@@ -40,3 +41,8 @@ def test_parameters_name_no_path_and_no_address_in_memory():
     assert "/" not in json.dumps(found)
     assert " at 0x" not in json.dumps(found)
     assert parameters(make_pipeline(LinearSVC(), memory=Path("x")))["memory"] == "(a path)"
+
+
+def test_parameters_that_are_no_finite_numbers_are_kept_as_text():
+    assert parameters(SimpleImputer())["missing_values"] == "nan"
+    assert json.dumps(parameters(LinearSVC(C=float("inf"))), allow_nan=False)

@@ -10,8 +10,10 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.svm import LinearSVC
 
 from skaudeep._texts import printable
+from skaudeep.datasets import make_bunch
 from skaudeep.reporting.page import script_json
 
 
@@ -100,3 +102,20 @@ def test_all_headings_and_controls_have_names(of_hostile):
     assert not re.findall(r"<img(?![^>]*\balt=)", of_hostile.text)
     assert re.findall(r"<h1\b", of_hostile.text) == ["<h1"]
     assert '<html lang="en">' in of_hostile.text
+
+
+def test_a_matrix_of_very_many_classes_is_left_out_for_its_worst_pairs(
+    tmp_path, monkeypatch, tools
+):
+    monkeypatch.setattr("skaudeep.reporting.page.MAX_CLASSES", 3)
+    target = np.arange(24) % 4
+    bunch = make_bunch(
+        np.eye(4)[np.roll(target, 1)],
+        [f"{row}.wav" for row in range(24)],
+        target=target,
+        target_names=list("abcd"),
+    )
+    page = tools.write(bunch, tmp_path / "page.html", pipeline=LinearSVC(), cv=2)
+    assert '<table class="matrix' not in page.text
+    assert "A matrix of 4 classes is too large" in page.text
+    assert 'class="pairs"' in page.text
