@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import sklearn
@@ -11,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFo
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import skaudeep
 from skaudeep import TunedLogisticRegression
@@ -62,6 +65,19 @@ def test_where_a_class_has_too_few_groups_nothing_is_chosen(groups):
     fitted = TunedLogisticRegression().fit(np.eye(6), y, groups=groups)
     assert fitted.C_ == 10.0
     assert np.isnan(fitted.scores_).all()
+
+
+def test_fits_in_several_threads_leave_the_number_of_threads_as_it_was():
+    X, y, groups = speakers()
+    with threadpool_limits(2, user_api="blas"):
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        with ThreadPoolExecutor(4) as threads:
+            fits = [
+                threads.submit(TunedLogisticRegression(random_state=0).fit, X, y, groups)
+                for _ in range(8)
+            ]
+            assert all(fit.result().C_ == fits[0].result().C_ for fit in fits)
+        assert [pool["num_threads"] for pool in threadpool_info()] == before
 
 
 def test_what_it_cannot_use_is_refused():
