@@ -95,6 +95,7 @@ def test_a_report_without_labels_orders_the_clips_and_scores_nothing(tmp_path, t
     assert "No clip has a label" in page.report.summary
     assert sorted(page.data["order"]) == list(range(40))
     assert page.data["suggested"] == {}
+    assert page.text.index('id="naming"') < page.text.index('id="map"')
     # Without audio nothing of the sound is in the page: neither samples nor spectrograms.
     assert page.json("sounds") == {}
     assert page.data["linked"] == {}
@@ -158,8 +159,11 @@ def test_clips_that_cannot_be_read_are_named_and_left_out(tmp_path, tools):
     )
     bad = next(folder.rglob("*.wav"))
     bad.write_bytes(b"no sound")
+    shown = bad.relative_to(folder).as_posix()
     page = tools.write(folder, tmp_path / "page.html", pipeline=tools.statistics())
-    assert "1 clip cannot be read" in page.report.summary
+    assert f"1 clip cannot be read and is left out: '{shown}'." in page.report.summary
+    assert "Of 20 clips, 1 cannot be read and is left out below." in page.text
+    assert page.data["unreadable"] == [[shown, bad.parent.name]]
     assert len(page.data["names"]) == 19
     assert bad.name in page.text
     assert str(tmp_path) not in page.text
