@@ -144,6 +144,7 @@ def _no_score(corpus: Corpus) -> str:
 def _against_controls(evaluation: Evaluation) -> list[tuple[str, bool]]:
     found = []
     n_clips = len(np.unique(np.concatenate(evaluation.test)))
+    told_apart = _main(evaluation).holds
     for name, control in evaluation.controls.items():
         paired, points = against(evaluation, control), "points of UAR"
         (low, high), few = paired.interval, _n_different(paired) < FEW_DIFFERENT
@@ -159,8 +160,9 @@ def _against_controls(evaluation: Evaluation) -> list[tuple[str, bool]]:
             else:
                 why = f"the difference may be anything from {100 * low:+.1f} to {100 * high:+.1f} "
                 why += points
-            text = f"It is not shown to be better than the control “{name}”: {why}. The score "
-            text += "above holds all the same; a simpler method may do as well."
+            text = f"It is not shown to be better than the control “{name}”: {why}."
+            if told_apart:
+                text += " The score above holds all the same; a simpler method may do as well."
         found.append((text, low > 0 and not few))
     for name, reason in evaluation.controls_left_out.items():
         if reason.startswith("it failed"):  # others do not suit the pipeline, which is no limit
@@ -179,7 +181,7 @@ def _few_differ(paired: Comparison, n_clips: int) -> str:
         return (
             f"the two scores are the same on these clips; {n_clips} clips are too few to say more"
         )
-    return f"the two differ on {n} of {n_clips} clips, which is too few to say more"
+    return f"the two results differ on {n} of {n_clips} clips, which is too few to say more"
 
 
 def _leaks(corpus: Corpus) -> list[str]:

@@ -133,7 +133,7 @@ def test_the_learning_curve_says_whether_more_labels_help(half, sentence):
     ("half", "why"),
     [
         (0.9, "the two scores are the same on these clips; 80 clips are too few to say more"),
-        (0.85, "the two differ on 4 of 80 clips, which is too few to say more"),
+        (0.85, "the two results differ on 4 of 80 clips, which is too few to say more"),
     ],
 )
 def test_few_clips_that_differ_are_no_certainty(half, why):
@@ -150,7 +150,10 @@ def test_nine_clips_alone_make_no_control_better_or_worse():
     better, worse = evaluation(1.0), evaluation(0.9)  # on eight clips, and on none the other way
     for one, other in ((better, worse), (worse, better)):
         text = sentences(corpus(), replace(one, controls={"mel": other}))
-        assert "It is not shown to be better than the control “mel”: the two differ on 8" in text
+        assert (
+            "It is not shown to be better than the control “mel”: the two results differ on 8"
+            in text
+        )
 
 
 def test_groups_of_one_clip_each_are_called_clips():

@@ -30,6 +30,7 @@ def test_the_summary_is_the_text_of_the_first_screen(of_files, of_hostile):
 
 
 def test_each_sound_decodes_to_the_samples_of_its_clip(of_files):
+    assert (of_files.report.n_to_name, of_files.report.n_audible) == (0, 20)
     stored = of_files.json("sounds")
     assert of_files.data["type"] == "audio/flac"
     assert len(stored) == len(of_files.bunch.data) == 20
@@ -91,6 +92,7 @@ def test_a_report_without_labels_orders_the_clips_and_scores_nothing(tmp_path, t
         on_summary=heard.append,
     )
     assert page.report.evaluation is None
+    assert (page.report.n_to_name, page.report.n_audible) == (40, 0)
     assert heard == [page.report.summary]
     assert "No clip has a label" in page.report.summary
     assert sorted(page.data["order"]) == list(range(40))

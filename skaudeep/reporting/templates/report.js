@@ -40,7 +40,7 @@
       if (!isIntersecting) continue;
       near.unobserve(target);
       if (target.src) continue;
-      target.preload = "metadata"; // the sound is in the page already: its length can be shown
+      target.preload = "auto"; // the sound is in the page already: its length can be shown
       target.src = address(Number(target.dataset.clip));
     }
   }, { rootMargin: "300px" });
