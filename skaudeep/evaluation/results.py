@@ -413,7 +413,13 @@ class Evaluation:
             notes.append(f"accuracy varies by {spread:.1f} points (std) over repeats")
         for name, control in self.controls.items():
             # The seed is fixed so that printing twice shows the same interval.
-            paired = compare(self, control, confidence_level=self.confidence_level, random_state=0)
+            paired = compare(
+                self,
+                control,
+                metric="uar",
+                confidence_level=self.confidence_level,
+                random_state=0,
+            )
             notes.append(f"against {name}: {paired}")
         for name, reason in self.controls_left_out.items():
             notes.append(f"control left out: {name}: {reason}")
