@@ -118,7 +118,7 @@ def _unreadable(corpus: Corpus) -> str:
     listed = ", ".join(map(shown, names[:SHOWN_UNREADABLE]))
     if n > SHOWN_UNREADABLE:
         listed += f" and {n - SHOWN_UNREADABLE} more"
-    where = "" if corpus.clips is None else " The audit says why."
+    where = "" if corpus.clips is None else " The audit on the page says why."
     return (
         f"{n} {'clip' if n == 1 else 'clips'} cannot be read and {'is' if n == 1 else 'are'} left "
         f"out: {listed}.{where}"
