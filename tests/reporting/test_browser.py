@@ -117,16 +117,20 @@ def drag_over_all(browser: Any) -> None:
     chain.release().perform()
 
 
-def download(browser: Any) -> Path:
-    """Download the labels and return the file when it is whole."""
-    path = browser.downloads / "labels.csv"
-    path.unlink(missing_ok=True)
-    button = by_id(browser, "download")
-    # The driver scrolls to the edge of the window, where the list of sections may cover a button.
+def press(browser: Any, name: str) -> None:
+    button = by_id(browser, name)
+    # The driver scrolls to the edge of the window, where sections and player may cover a button.
     browser.execute_script(
         "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", button
     )
     button.click()
+
+
+def download(browser: Any) -> Path:
+    """Download the labels and return the file when it is whole."""
+    path = browser.downloads / "labels.csv"
+    path.unlink(missing_ok=True)
+    press(browser, "download")
     from selenium.webdriver.support.ui import WebDriverWait
 
     WebDriverWait(browser, SECONDS, 0.05).until(lambda _: path.exists() and path.stat().st_size)
@@ -144,6 +148,19 @@ def test_the_page_fits_any_width_and_scrolls_only_down(of_hostile, opened, width
     )
     assert width - 20 <= room <= width  # a bar for scrolling down takes the rest
     assert wide <= room
+    # All sections can be reached: none is cut off.
+    assert browser.execute_script(
+        "return [...document.querySelectorAll('nav a')].every(link => {"
+        "const box = link.getBoundingClientRect();"
+        "return box.left >= 0 && box.right <= innerWidth})"
+    )
+    # Each score stays in front of its bar, or stands above it.
+    assert browser.execute_script(
+        "return [...document.querySelectorAll('.score')].every(score => {"
+        "const value = score.querySelector('.interval').getBoundingClientRect();"
+        "const bar = score.querySelector('.bar').getBoundingClientRect();"
+        "return value.right <= bar.left || value.bottom <= bar.top + 1})"
+    )
     colours = browser.execute_script(
         "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
     )
@@ -255,7 +272,15 @@ def test_a_rectangle_leaves_named_clips_and_naming_can_be_undone(of_hostile, ope
     by_id(browser, "selected-name").send_keys("crow\n")
     assert by_id(browser, "named-text").text == f"{n_open - 1} clips named crow."
     assert first.get_attribute("value") == "owl"
-    by_id(browser, "undo").click()
+    assert not browser.find_element("css selector", "#rows .chip").is_enabled()
+    later = browser.find_elements("css selector", "#rows input")[1]
+    later.clear()
+    later.send_keys("wren\n")
+    press(browser, "undo")  # of what was named together, and of nothing after it
+    assert later.get_attribute("value") == "wren"
+    assert by_id(browser, "progress").text == f"2 of {n_open} named"
+    later.clear()
+    later.send_keys("\n")
     assert by_id(browser, "progress").text == f"1 of {n_open} named"
     assert not by_id(browser, "named").is_displayed()
     # Whoever selects a named clip on purpose is told before and after.
@@ -269,7 +294,7 @@ def test_a_rectangle_leaves_named_clips_and_naming_can_be_undone(of_hostile, ope
     assert by_id(browser, "replaced").text.startswith(count)
     by_id(browser, "selected-name").send_keys("gull\n")
     assert f"{count} of which had another name" in by_id(browser, "named-text").text
-    by_id(browser, "undo").click()
+    press(browser, "undo")
     values = {
         row.get_attribute("value") for row in browser.find_elements("css selector", "#rows input")
     }

@@ -146,7 +146,7 @@ def test_few_clips_that_differ_are_no_certainty(half, why):
     assert "anything from" not in text
 
 
-def test_nine_clips_alone_make_no_control_better_or_worse():
+def test_fewer_than_ten_clips_make_no_control_better_or_worse():
     better, worse = evaluation(1.0), evaluation(0.9)  # on eight clips, and on none the other way
     for one, other in ((better, worse), (worse, better)):
         text = sentences(corpus(), replace(one, controls={"mel": other}))

@@ -334,9 +334,11 @@
 
   // Names many clips at once: says how many names it replaces, and can be undone.
   let before = [];
+  let given = "";
 
   function nameAll(clips, text) {
     const name = text.trim();
+    given = name;
     before = clips.map((clip) => [clip, names.get(clip) ?? ""]);
     const nReplaced = before.filter(([, old]) => old && old !== name).length;
     setNames(clips.map((clip) => [clip, name]));
@@ -351,8 +353,9 @@
   }
 
   function undo() {
-    const n = before.length;
-    setNames(before);
+    const same = before.filter(([clip]) => names.get(clip) === given); // not what came after
+    const n = same.length;
+    setNames(same);
     byId("named").hidden = true;
     plot.focus();
     say(`Undone: ${clipsCount(n)} ${n === 1 ? "is" : "are"} as before.`);
@@ -366,7 +369,7 @@
     const row = rowOf.get(clip);
     if (row) {
       row.querySelector("input").value = name;
-      row.classList.toggle("done", name !== "");
+      showDone(row, name !== "");
     }
     downloaded = false;
   }
@@ -470,9 +473,16 @@
     if (guess) suggestion.addEventListener("click", () => setNames([[clip, classes[guess[0]]]]));
     row.append(element("span", `${number}`, { className: "n" }), listen,
       element("bdi", shownName(clip), { className: "clamp", title: shownName(clip) }), suggestion, input);
-    row.classList.toggle("done", names.has(clip));
+    showDone(row, names.has(clip));
     rowOf.set(clip, row);
     return row;
+  }
+
+  // A suggestion never replaces a name: whoever wants it clears the name first.
+  function showDone(row, done) {
+    row.classList.toggle("done", done);
+    const suggestion = row.querySelector(".chip");
+    if (suggestion) suggestion.disabled = done;
   }
 
   function showRows() {
