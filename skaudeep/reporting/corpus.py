@@ -363,12 +363,16 @@ def describe_classes(bunch: Bunch, most: int = 4) -> str:
     counts = Counter(bunch.target[bunch.target >= 0].tolist())
     if not counts:
         return "no labels"
+
+    def clips(k: int) -> str:
+        return f"{k} {'clip' if k == 1 else 'clips'}"
+
     n = len(counts)
     sizes = sorted(counts.values())
     if n == 1:
-        return f"1 class of {sizes[0]} clips"
+        return f"1 class of {clips(sizes[0])}"
     if sizes[0] == sizes[-1]:
-        return f"{n} classes of {sizes[0]} clips each"
+        return f"{n} classes of {clips(sizes[0])} each"
     if n > most:
         return f"{n} classes of {sizes[0]} to {sizes[-1]} clips"
     named = [f"{_cut(bunch.target_names[label])} {k}" for label, k in counts.most_common()]

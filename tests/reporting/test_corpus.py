@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.utils import Bunch
 
 from skaudeep.datasets import load_index, make_bunch, select
 from skaudeep.reporting.contents import describe_corpus
-from skaudeep.reporting.corpus import understand, without_folders
+from skaudeep.reporting.corpus import describe_classes, understand, without_folders
 from skaudeep.reporting.folds import choose_folds
 
 
@@ -79,6 +80,18 @@ def test_what_is_left_of_unreadable_clips_is_divided_as_evaluate_does(tmp_path):
     folds = [(np.arange(6), np.arange(6, 15)), (np.arange(6, 15), np.arange(6))]
     tested = [test.tolist() for _, test in understand(bunch, folds, 0).division.folds]
     assert tested == [[5, 6, 7, 8, 9, 10, 11], [0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ([0], "1 class of 1 clip"),
+        ([0, 1], "2 classes of 1 clip each"),
+        ([1, 1], "1 class of 2 clips"),
+    ],
+)
+def test_one_clip_is_no_plural(target, said):
+    assert describe_classes(Bunch(target=np.array(target), target_names=["a", "b"])) == said
 
 
 def test_groups_of_one_clip_each_are_said_to_be_so():
