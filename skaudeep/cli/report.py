@@ -71,7 +71,6 @@ def report(
     need_extra("cli", "jinja2", "matplotlib")
     from skaudeep.classification import classifier_for
     from skaudeep.datasets import describe
-    from skaudeep.datasets.operations import is_labelled
     from skaudeep.reporting import report as make_report
 
     page = check_output(output or f"{stem_of(inputs)}.html", force, (*inputs, labels or ""))
@@ -79,7 +78,8 @@ def report(
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     summary = describe(source.bunch, n_jobs=jobs or -1)
     refuse_regression(source.title, source.bunch)
-    labelled = bool(count_units(source.bunch))
+    # Folds need two classes that can be both trained and tested.
+    labelled = sum(n > 1 for n in count_units(source.bunch).values()) > 1
     more = [choose_folds(source.bunch, folds)[1]] if labelled else []
     note(describe_source(source, summary, *more))
     pipeline = classifier_for(
@@ -114,8 +114,9 @@ def report(
         click.echo(printable(page))
     if model is not None:
         note(f"Model: {printable(model)}.")
-    if not is_labelled(source.bunch).all():
+    if made.n_to_name:
+        heard = "heard and named" if made.n_audible else "named"
         note(
-            "In the page, clips can be heard and named. Download their labels, then run the same "
-            "command with --labels FILE --force."
+            f"In the page, clips can be {heard}. Download their labels, then run the same command "
+            "with --labels FILE --force."
         )

@@ -24,6 +24,7 @@ from skaudeep.reporting.conclusions import (
     against,
     conclude,
     conclude_curve,
+    count_units,
     n_tested_classes,
 )
 from skaudeep.reporting.corpus import Corpus, describe_classes
@@ -61,8 +62,10 @@ class FirstScreen:
     corpus : str
     scores : list of Score
         The pipeline, then its controls. Empty where nothing was evaluated.
-    meaning : str
-        What the intervals are over.
+    plain : str
+        The main score in words that need no explanation.
+    meaning : list of str
+        What UAR, its interval and a control are.
     chance : float
         UAR of guessing.
     comparisons : list of str
@@ -73,7 +76,8 @@ class FirstScreen:
     title: str
     corpus: str
     scores: list[Score]
-    meaning: str
+    plain: str
+    meaning: list[str]
     chance: float
     comparisons: list[str]
     conclusions: list[Conclusion]
@@ -85,7 +89,8 @@ class FirstScreen:
             self.title,
             self.corpus,
             *scores,
-            *([self.meaning] if self.meaning else []),
+            *([self.plain] if self.plain else []),
+            *self.meaning,
             *self.comparisons,
             *(conclusion.text for conclusion in self.conclusions),
         ]
@@ -177,7 +182,10 @@ class Naming:
 
 @dataclass(frozen=True)
 class Contents:
-    """All sections of the page; a section is None where there is nothing to show."""
+    """All sections of the page; a section is None where there is nothing to show.
+
+    `typical_distance` is the median of all clips of what `unusual` shows of the largest.
+    """
 
     first: FirstScreen
     corpus: Corpus
@@ -187,6 +195,7 @@ class Contents:
     wrong: list[WrongClip]
     curve: Curve | None
     unusual: list[UnusualClip]
+    typical_distance: float = float("nan")
     predicted: dict[int, tuple[str, float]] = field(default_factory=dict)
 
 
@@ -206,27 +215,21 @@ def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> F
     -------
     FirstScreen
     """
-    scores, comparisons, meaning, chance = [], [], "", 0.0
+    scores, comparisons, plain, meaning, chance = [], [], "", [], 0.0
     if evaluation is not None:
-        scores = [_score("This pipeline", evaluation)]
+        chance = 1 / n_tested_classes(evaluation)
+        scores = [_score("This model", evaluation)]
         for name, control in evaluation.controls.items():
             scores.append(_score(f"Control “{name}”", control))
             found = against(evaluation, control)
-            comparisons.append(f"Pipeline against “{name}”: {found}")
-        unit = (
-            f"{evaluation.n_groups} groups"
-            if evaluation.n_groups > 1
-            else f"{len(np.unique(np.concatenate(evaluation.test)))} clips"
-        )
-        meaning = (
-            "UAR is the mean of the recalls of all classes; [ ] is its "
-            f"{100 * evaluation.confidence_level:g} % interval over {unit}."
-        )
-        chance = 1 / n_tested_classes(evaluation)
+            comparisons.append(f"This model against “{name}”: {found}")
+        plain = _plainly(evaluation, chance)
+        meaning = _explain(evaluation)
     return FirstScreen(
         title=printable(title),
         corpus=describe_corpus(corpus),
         scores=scores,
+        plain=plain,
         meaning=meaning,
         chance=chance,
         comparisons=comparisons,
@@ -237,11 +240,40 @@ def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> F
     )
 
 
+def _plainly(evaluation: Evaluation, chance: float) -> str:
+    guessing = f"by guessing it would be about {100 * chance:.0f}"
+    if evaluation.uar == 1:
+        n_clips = len(np.unique(np.concatenate(evaluation.test)))
+        return f"All {n_clips} tested clips are named right; {guessing} of 100."
+    right = f"about {100 * evaluation.uar:.0f} are named right"
+    return f"Of 100 clips of each class, {right}; {guessing}."
+
+
+def _explain(evaluation: Evaluation) -> list[str]:
+    n_units, unit = count_units(evaluation)
+    level = f"{100 * evaluation.confidence_level:g}"
+    found = [
+        "UAR (unweighted average recall) is the share of clips that are named right, taken for "
+        "each class and averaged, so that a rare class counts as much as a frequent one. In [ ] is "
+        f"its {level} % interval over {n_units} {unit}: in {level} of 100 such studies it holds "
+        "the true value."
+    ]
+    if evaluation.controls:
+        found.append(
+            "A control is a simpler method that was tested on the same clips, to see how much is "
+            "gained over it."
+        )
+    return found
+
+
 def describe_corpus(corpus: Corpus) -> str:
     """Say in one line what the data set is."""
     summary, bunch = corpus.summary, corpus.bunch
-    n_open = int((bunch.target < 0).sum())
-    parts = [f"{summary.n_clips} clips", describe_classes(bunch)]
+    n_open = corpus.n_open
+    n_clips = len(corpus.names)
+    parts = [f"{n_clips} {'clip' if n_clips == 1 else 'clips'}", describe_classes(bunch)]
+    if corpus.left_out:
+        parts.append(f"{len(corpus.left_out)} more cannot be read")
     if 0 < n_open < len(corpus.names):
         parts.append(f"{n_open} without a label")
     known = summary.durations[~np.isnan(summary.durations)]
@@ -252,10 +284,16 @@ def describe_corpus(corpus: Corpus) -> str:
         parts.append(rates[0] if len(rates) == 1 else f"mostly {rates[0]}")
     if corpus.clips is None:
         parts.append(f"stored {'features' if len(bunch.dims) == 2 else 'spectrograms'}")
-    parts.append(f"{summary.n_groups} groups" if summary.n_groups else "no groups")
+    parts.append(_describe_groups(summary.n_groups, n_clips))
     if corpus.division.origin:
         parts.append(corpus.division.origin)
     return ", ".join(parts)
+
+
+def _describe_groups(n_groups: int, n_clips: int) -> str:
+    if n_groups == n_clips > 1:
+        return "each clip a group of its own"
+    return f"{n_groups} {'group' if n_groups == 1 else 'groups'}" if n_groups else "no groups"
 
 
 def _score(name: str, evaluation: Evaluation) -> Score:
@@ -299,6 +337,7 @@ def contents(
             random_state=rng.randint(2**31 - 1),
         )
         naming = Naming(order.tolist(), suggestions)
+    unusual, typical = ([], float("nan")) if features is None else most_unusual(features)
     return Contents(
         first=first,
         corpus=corpus,
@@ -307,7 +346,8 @@ def contents(
         naming=naming,
         wrong=[] if evaluation is None else most_wrong(evaluation),
         curve=None if evaluation is None else curve(evaluation),
-        unusual=[] if features is None else most_unusual(features),
+        unusual=unusual,
+        typical_distance=typical,
         predicted={} if evaluation is None else predictions(evaluation),
     )
 
@@ -398,16 +438,23 @@ def curve(evaluation: Evaluation) -> Curve | None:
     )
 
 
-def most_unusual(features: NDArray) -> list[UnusualClip]:
-    """Return the clips with the largest mean distance to their nearest neighbours."""
+def most_unusual(features: NDArray) -> tuple[list[UnusualClip], float]:
+    """Return the clips with the largest mean distance to their nearest neighbours.
+
+    Returns
+    -------
+    list of UnusualClip
+    float
+        The median of the distances of all clips, from 0 to 2; NaN for a single clip.
+    """
     n_neighbours = min(N_NEIGHBOURS, len(features) - 1)
     if n_neighbours < 1:
-        return []
+        return [], float("nan")
     points = make_pipeline(StandardScaler(), Normalizer()).fit_transform(features)
     distances, _ = NearestNeighbors(n_neighbors=n_neighbours).fit(points).kneighbors()
     mean = distances.mean(axis=1)
     rows = np.argsort(-mean, kind="stable")[:N_UNUSUAL]
-    return [UnusualClip(int(row), float(mean[row])) for row in rows]
+    return [UnusualClip(int(row), float(mean[row])) for row in rows], float(np.median(mean))
 
 
 def embed(features: NDArray, naming: Naming | None, rng: np.random.RandomState) -> Embedding:

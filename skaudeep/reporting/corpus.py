@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class Corpus:
     division : Division
         Which of them train and which are tested.
     summary : Summary
-        Of all clips, those that cannot be read among them.
+        Of the clips that can be read.
     clips : list of Clip, or None
         Where the sound of each clip is. None where the data are spectrograms or features.
     names : list of str
@@ -75,6 +76,8 @@ class Corpus:
     crossings : list of Crossing
     left_out : dict of str to str
         Clips that cannot be read, and why.
+    labels_left_out : dict of str to str
+        Names of the classes of those of them that have one.
     folders : tuple of str
         Folders of the clips, which the page must not name.
     """
@@ -87,12 +90,18 @@ class Corpus:
     findings: list[Finding]
     crossings: list[Crossing]
     left_out: dict[str, str]
+    labels_left_out: dict[str, str]
     folders: tuple[str, ...]
 
     @property
     def sampling_rate(self) -> float | None:
         """That of waveforms, or the most frequent one of files, in Hz; None without sound."""
         return self.bunch.get("sampling_rate") or self.summary.most_frequent_rate
+
+    @property
+    def n_open(self) -> int:
+        """Number of clips without a label."""
+        return int((self.bunch.target < 0).sum())
 
     def clean(self, text: object) -> str:
         """Return a text of a library without the folders that it may name."""
@@ -125,15 +134,12 @@ def understand(bunch: Any, cv: Any, random_state: Any) -> Corpus:
     folders = _folders(clips)
     names = _names(bunch)
     division = choose_folds(bunch, cv, random_state)
+    whole = bunch
     # Without its folds: `crossings` tell what is on both sides of those that are in use.
-    bunch = replace_keys(
-        bunch,
-        folds=np.zeros((len(names), 0), np.int8),
-        partition=np.full(len(names), ""),
-    )
+    bunch = _undivided(bunch)
     findings: list[Finding] = []
     alike: dict[int, Any] = {}
-    left_out: dict[str, str] = {}
+    reasons: dict[int, str] = {}  # of clips that cannot be read
     if clips is not None:
         table = audit(bunch)
         alike = _alike(table, bunch)
@@ -148,21 +154,32 @@ def understand(bunch: Any, cv: Any, random_state: Any) -> Corpus:
             for row in table.itertuples()
         ]
         doubtful = table.filename[table.finding.isin(_DOUBTFUL)]
-        faults = _faults(clips, sorted({row_of[name] for name in doubtful}), folders)
-        left_out = {names[row]: reason for row, reason in faults.items()}
-        bunch, division, clips, names, alike = _without(
-            bunch, division, clips, names, alike, list(faults)
-        )
+        reasons = _faults(clips, sorted({row_of[name] for name in doubtful}), folders)
     elif summary.unreadable:
-        unreadable = [row for row, name in enumerate(bunch.filenames) if name in summary.unreadable]
-        reasons = map(summary.unreadable.__getitem__, bunch.filenames[unreadable].tolist())
-        left_out = {
-            names[row]: printable(without_folders(reason, folders))
-            for row, reason in zip(unreadable, reasons, strict=True)
+        reasons = {
+            row: printable(without_folders(summary.unreadable[name], folders))
+            for row, name in enumerate(bunch.filenames.tolist())
+            if name in summary.unreadable
         }
-        bunch, division, clips, names, alike = _without(
-            bunch, division, clips, names, alike, unreadable
-        )
+    left_out = {names[row]: reason for row, reason in reasons.items()}
+    labels_left_out = {
+        names[row]: bunch.target_names[bunch.target[row]]
+        for row in reasons
+        if bunch.target[row] >= 0
+    }
+    if reasons:
+        kept = np.setdiff1d(np.arange(len(names)), list(reasons))
+        if not len(kept):
+            raise ValueError(
+                f"None of the {len(names)} clips can be read, expected at least one. Look at "
+                "skaudeep.datasets.audit(bunch), which says why of each."
+            )
+        whole = select(whole, kept)
+        summary = describe(whole)
+        bunch, division, clips, names, alike = _only(bunch, division, clips, names, alike, kept)
+        if cv is None or isinstance(cv, str | Integral) or hasattr(cv, "split"):
+            # Divide what is left as `evaluate` does; other folds state their clips themselves.
+            division = choose_folds(whole, cv, random_state)
     groups = {row: str(group) for row, group in enumerate(bunch.groups) if group}
     crossings = [
         _crossing("group", groups, division),
@@ -178,6 +195,7 @@ def understand(bunch: Any, cv: Any, random_state: Any) -> Corpus:
         findings=findings,
         crossings=[crossing for crossing in crossings if crossing.n_shared],
         left_out=left_out,
+        labels_left_out=labels_left_out,
         folders=folders,
     )
 
@@ -206,6 +224,13 @@ def _with_classes(bunch: Bunch) -> Bunch:
             "floats use bunch.target.astype(int)."
         )
     return bunch
+
+
+def _undivided(bunch: Bunch) -> Bunch:
+    n_clips = len(bunch.target)
+    return replace_keys(
+        bunch, folds=np.zeros((n_clips, 0), np.int8), partition=np.full(n_clips, "")
+    )
 
 
 def _folders(clips: list[Clip] | None) -> tuple[str, ...]:
@@ -252,23 +277,15 @@ def _faults(clips: list[Clip], rows: list[int], folders: tuple[str, ...]) -> dic
     return faults
 
 
-def _without(
+def _only(
     bunch: Bunch,
     division: Division,
     clips: list[Clip] | None,
     names: list[str],
     alike: dict[int, Any],
-    rows: list[int],
+    kept: np.ndarray,
 ) -> tuple[Bunch, Division, list[Clip] | None, list[str], dict[int, Any]]:
-    """Leave clips out of all that there is about the clips."""
-    if not rows:
-        return bunch, division, clips, names, alike
-    kept = np.setdiff1d(np.arange(len(names)), rows)
-    if not len(kept):
-        raise ValueError(
-            f"None of the {len(names)} clips can be read, expected at least one. Look at "
-            "skaudeep.datasets.audit(bunch), which says why of each."
-        )
+    """Keep clips, in all that there is about the clips."""
     new_row = np.full(len(names), -1)
     new_row[kept] = np.arange(len(kept))
 
@@ -346,12 +363,16 @@ def describe_classes(bunch: Bunch, most: int = 4) -> str:
     counts = Counter(bunch.target[bunch.target >= 0].tolist())
     if not counts:
         return "no labels"
+
+    def clips(k: int) -> str:
+        return f"{k} {'clip' if k == 1 else 'clips'}"
+
     n = len(counts)
     sizes = sorted(counts.values())
     if n == 1:
-        return f"1 class of {sizes[0]} clips"
+        return f"1 class of {clips(sizes[0])}"
     if sizes[0] == sizes[-1]:
-        return f"{n} classes of {sizes[0]} clips each"
+        return f"{n} classes of {clips(sizes[0])} each"
     if n > most:
         return f"{n} classes of {sizes[0]} to {sizes[-1]} clips"
     named = [f"{_cut(bunch.target_names[label])} {k}" for label, k in counts.most_common()]

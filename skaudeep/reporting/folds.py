@@ -16,6 +16,7 @@ from skaudeep.datasets.groups import group_numbers, units_per_class
 from skaudeep.evaluation.folds import check_folds, default_n_folds, shuffled_splitter
 
 Fold = tuple[np.ndarray, np.ndarray]
+LEAST_UNITS = 2  # of a class: one to train on and one to test
 
 
 @dataclass(frozen=True)
@@ -200,9 +201,24 @@ def _why_alone(bunch: Bunch, target: np.ndarray, labels: list[int]) -> str:
 
 def _too_few(bunch: Bunch, target: np.ndarray) -> str:
     n = len(_classes(target))
-    return (
+    found = (
         f"{n or 'No'} {_plural(n, 'class', 'classes')} could be both trained and tested; an "
-        "evaluation needs two. Label more clips."
+        "evaluation needs two."
+    )
+    if (np.asarray(bunch.target) < 0).any():
+        return f"{found} Label more clips."
+    groups = group_numbers(bunch.groups)
+    n_units = units_per_class(np.asarray(bunch.target).astype(np.intp), groups)
+    few = [(bunch.target_names[label], n) for label, n in n_units.items() if n < LEAST_UNITS]
+    what = "group" if groups is not None else "clip"
+    if len(n_units) < 2 or not few:
+        return f"{found} Add recordings of another class."
+    listed = list_names([name for name, _ in few])
+    has = f"{_plural(len(few), 'has', 'have')} a single {what}" + " each" * (len(few) > 1)
+    other = "of other groups " if groups is not None else ""
+    return (
+        f"{found} All clips have labels, so what is missing is recordings: {listed} {has}. Add "
+        f"more {other}of {_plural(len(few), 'it', 'them')}."
     )
 
 

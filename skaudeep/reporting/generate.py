@@ -51,11 +51,17 @@ class Report:
         The text of its first screen.
     evaluation : Evaluation or None
         The scores in it; None where too few clips are labelled.
+    n_to_name : int
+        Number of clips that can be named in it; 0 where all have labels.
+    n_audible : int
+        Number of clips that can be heard in it.
     """
 
     path: Path
     summary: str
     evaluation: Evaluation | None
+    n_to_name: int = 0
+    n_audible: int = 0
 
     def __repr__(self) -> str:
         score = "" if self.evaluation is None else f", uar={self.evaluation.uar:.3f}"
@@ -128,8 +134,8 @@ def report(
     Returns
     -------
     Report
-        Its ``path``, its ``summary``, which is the text of the first screen, and its
-        ``evaluation``.
+        Its ``path``, its ``summary``, which is the text of the first screen, its ``evaluation``,
+        and how many clips can be named and heard in it.
 
     Raises
     ------
@@ -211,7 +217,13 @@ def report(
     if model_file is not None:
         fitted = fit_classifier(corpus.bunch, clone(pipeline), random_state=random_state)
         save(fitted, model_file)
-    return Report(Path(path).expanduser(), summary, evaluation)
+    return Report(
+        Path(path).expanduser(),
+        summary,
+        evaluation,
+        n_to_name=0 if sections.naming is None else len(sections.naming.order),
+        n_audible=len(sounds.embedded) + len(sounds.linked),
+    )
 
 
 def _check_output(path: str | os.PathLike[str], overwrite: bool, what: str) -> Path:

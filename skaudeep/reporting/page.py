@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from skaudeep._progress import duration
 from skaudeep._texts import printable
 from skaudeep.reporting.audio import TYPES, Sounds
-from skaudeep.reporting.contents import N_WRONG, Contents, Curve, Embedding
+from skaudeep.reporting.contents import N_NEIGHBOURS, N_WRONG, Contents, Curve, Embedding
 
 # Colours and shapes of classes; as their numbers have no common divisor, 56 classes differ.
 N_COLOURS = 8
@@ -73,7 +74,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": printable, "percent": _percent}
+    environment.filters |= {"shown": printable, "percent": _percent, "joined": _joined}
     style, script = _text("report.css"), _text("report.js")
     corpus = sections.corpus
     return environment.get_template("report.html.j2").render(
@@ -84,10 +85,12 @@ def render(
         lengths=_lengths(corpus.summary.durations),
         recalls=_recalls(sections),
         counts=Counter(corpus.bunch.target.tolist()),
+        colour=_colours(corpus.bunch.target_names),
         finding_counts=Counter(found.kind for found in corpus.findings),
         max_findings=MAX_FINDINGS,
         max_classes=MAX_CLASSES,
         n_wrong=N_WRONG,
+        n_neighbours=min(N_NEIGHBOURS, len(corpus.names) - 1),
         sounds=sounds,
         pictures=pictures,
         with_audio=with_audio,
@@ -153,6 +156,7 @@ def _data(sections: Contents, sounds: Sounds, facts: Mapping[str, Any]) -> dict[
         "classes": corpus.bunch.target_names,
         "shownClasses": [printable(name) for name in corpus.bunch.target_names],
         "target": corpus.bunch.target.tolist(),
+        "unreadable": sorted(corpus.labels_left_out.items()),
         "predicted": labels(sections.predicted),
         "suggested": {} if sections.naming is None else labels(sections.naming.suggestions),
         "order": [] if sections.naming is None else sections.naming.order,
@@ -163,6 +167,17 @@ def _data(sections: Contents, sounds: Sounds, facts: Mapping[str, Any]) -> dict[
         "nColours": N_COLOURS,
         "nShapes": len(SHAPES),
     }
+
+
+def _colours(classes: Sequence[str]) -> list[int]:
+    """Return the number of the colour and shape of each class: its place among sorted names.
+
+    So a class keeps its colour in the report that is made with the names given in this one, where
+    classes have another order. Names are compared by code units of UTF-16, as browsers compare.
+    """
+    order = sorted(classes, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
+    place = {name: number for number, name in enumerate(order)}
+    return [place[name] for name in classes]
 
 
 def _lengths(durations: NDArray[np.float64]) -> str:
@@ -183,7 +198,12 @@ def _recalls(sections: Contents) -> dict[int, str]:
 
 
 def _percent(share: float) -> str:
-    return "" if np.isnan(share) else f"{100 * share:.0f} %"
+    return "" if np.isnan(share) else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+
+
+def _joined(text: str) -> str:
+    """Keep each number in one line with its per cent sign."""
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
 
 
 # Drawings, in units of their own.
@@ -191,6 +211,7 @@ def _percent(share: float) -> str:
 
 def _points(embedding: Embedding, sections: Contents) -> list[dict[str, Any]]:
     target = sections.corpus.bunch.target
+    colours = _colours(sections.corpus.bunch.target_names)
     width, height = PLOT
     points = [
         {
@@ -198,6 +219,7 @@ def _points(embedding: Embedding, sections: Contents) -> list[dict[str, Any]]:
             "x": f"{MARGIN + x * (width - 2 * MARGIN):.1f}",
             "y": f"{height - MARGIN - y * (height - 2 * MARGIN):.1f}",
             "label": int(target[row]),
+            "colour": colours[target[row]] if target[row] >= 0 else -1,
         }
         for row, (x, y) in zip(embedding.rows.tolist(), embedding.places.tolist(), strict=True)
     ]
@@ -225,7 +247,7 @@ def _draw_curve(curve: Curve, sections: Contents) -> dict[str, Any]:
             "low": round(y(s.low), 1),
             "high": round(y(s.high), 1),
             "n": f"{n:.0f}",
-            "text": s.text,
+            "text": _joined(s.text),
         }
         for n, s in zip(curve.n_train, curve.scores, strict=True)
     ]
@@ -243,5 +265,5 @@ def _draw_curve(curve: Curve, sections: Contents) -> dict[str, Any]:
         "ticks": [{"y": round(y(t), 1), "text": f"{100 * t:.0f}"} for t in ticks if t <= 1.001],
         "line": " ".join(f"{p['x']},{p['y']}" for p in points),
         "band": " ".join(band),
-        "conclusion": curve.conclusion,
+        "conclusion": _joined(curve.conclusion),
     }

@@ -21,7 +21,13 @@ def calls(monkeypatch):
         made.append((bunch, path, options))
         options["on_summary"]("birds\nUAR 90.0 [80.0, 95.0]\x1b")
         Path(path).write_text("page")
-        return SimpleNamespace(path=path, summary="birds\nUAR 90.0", evaluation=None)
+        return SimpleNamespace(
+            path=path,
+            summary="birds\nUAR 90.0",
+            evaluation=None,
+            n_to_name=int((bunch.target < 0).sum()),
+            n_audible=len(bunch.target) if options["audio"] else 0,
+        )
 
     monkeypatch.setitem(sys.modules, "skaudeep.reporting", SimpleNamespace(report=report))
     return made
@@ -65,6 +71,20 @@ def test_unlabelled_recordings_get_a_report(run, new, calls):
     assert done.exit_code == 0
     assert "5 clips, unlabelled" in done.stderr
     assert "folds" not in done.stderr.splitlines()[-3]
+    assert "clips can be heard and named. Download" in done.stderr
+
+
+def test_the_last_line_fits_what_the_page_lets_its_reader_do(run, new, birds, calls):
+    assert "In the page, clips can be named." in run("report", new, "--no-audio").stderr
+    assert "named" not in run("report", birds).stderr
+
+
+def test_no_folds_are_promised_where_one_class_alone_can_be_divided(run, birds, calls, tmp_path):
+    folder = shutil.copytree(birds, tmp_path / "rare")
+    assert "5 folds" in run("report", folder).stderr
+    for path in sorted(next(folder.iterdir()).iterdir())[1:]:
+        path.unlink()
+    assert "folds" not in run("report", folder, "--force").stderr
 
 
 @pytest.mark.parametrize("name", ["birds.html", "m.skaudeep"])

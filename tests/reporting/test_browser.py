@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.utils import Bunch
 
 from skaudeep.datasets import add_labels, load_table
 
@@ -116,11 +117,20 @@ def drag_over_all(browser: Any) -> None:
     chain.release().perform()
 
 
+def press(browser: Any, name: str) -> None:
+    button = by_id(browser, name)
+    # The driver scrolls to the edge of the window, where sections and player may cover a button.
+    browser.execute_script(
+        "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", button
+    )
+    button.click()
+
+
 def download(browser: Any) -> Path:
     """Download the labels and return the file when it is whole."""
     path = browser.downloads / "labels.csv"
     path.unlink(missing_ok=True)
-    by_id(browser, "download").click()
+    press(browser, "download")
     from selenium.webdriver.support.ui import WebDriverWait
 
     WebDriverWait(browser, SECONDS, 0.05).until(lambda _: path.exists() and path.stat().st_size)
@@ -138,6 +148,19 @@ def test_the_page_fits_any_width_and_scrolls_only_down(of_hostile, opened, width
     )
     assert width - 20 <= room <= width  # a bar for scrolling down takes the rest
     assert wide <= room
+    # All sections can be reached: none is cut off.
+    assert browser.execute_script(
+        "return [...document.querySelectorAll('nav a')].every(link => {"
+        "const box = link.getBoundingClientRect();"
+        "return box.left >= 0 && box.right <= innerWidth})"
+    )
+    # Each score stays in front of its bar, or stands above it.
+    assert browser.execute_script(
+        "return [...document.querySelectorAll('.score')].every(score => {"
+        "const value = score.querySelector('.interval').getBoundingClientRect();"
+        "const bar = score.querySelector('.bar').getBoundingClientRect();"
+        "return value.right <= bar.left || value.bottom <= bar.top + 1})"
+    )
     colours = browser.execute_script(
         "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
     )
@@ -225,6 +248,7 @@ def test_names_given_in_the_map_and_the_list_come_back_as_labels(of_hostile, ope
     assert int(next_row.get_attribute("data-clip")) == of_hostile.data["order"][1]
     table = download(browser)
     assert table.read_bytes().startswith(b"filename,label\r\n")
+    all_open = of_hostile.bunch | {"target": np.full(len(of_hostile.bunch.target), -1)}
     named = add_labels(of_hostile.bunch, table)
     labels = np.array(named.target_names)[named.target]
     was_open = of_hostile.bunch.target < 0
@@ -232,6 +256,67 @@ def test_names_given_in_the_map_and_the_list_come_back_as_labels(of_hostile, ope
     was_open[clip] = False
     assert set(labels[was_open]) == {'=2+3, "new"'}
     assert (named.target >= 0).all()
+    # The table holds the labels that the report was made with as well.
+    alone = add_labels(Bunch(**all_open), table)
+    assert np.array_equal(np.array(alone.target_names)[alone.target], labels)
+
+
+def test_a_rectangle_leaves_named_clips_and_naming_can_be_undone(of_hostile, opened):
+    browser = opened(of_hostile.report.path)
+    n_open = int((of_hostile.bunch.target < 0).sum())
+    first = browser.find_element("css selector", "#rows input")
+    first.send_keys("owl\n")
+    drag_over_all(browser)
+    assert by_id(browser, "selected-count").text == f"{n_open - 1} clips"
+    assert not by_id(browser, "replaced").is_displayed()
+    by_id(browser, "selected-name").send_keys("crow\n")
+    assert by_id(browser, "named-text").text == f"{n_open - 1} clips named crow."
+    assert first.get_attribute("value") == "owl"
+    assert not browser.find_element("css selector", "#rows .chip").is_enabled()
+    later = browser.find_elements("css selector", "#rows input")[1]
+    later.clear()
+    later.send_keys("wren\n")
+    press(browser, "undo")  # of what was named together, and of nothing after it
+    assert later.get_attribute("value") == "wren"
+    assert by_id(browser, "progress").text == f"2 of {n_open} named"
+    later.clear()
+    later.send_keys("\n")
+    assert by_id(browser, "progress").text == f"1 of {n_open} named"
+    assert not by_id(browser, "named").is_displayed()
+    # Whoever selects a named clip on purpose is told before and after.
+    drag_over_all(browser)
+    by_id(browser, "selected-name").send_keys("crow\n")
+    browser.execute_script("document.getElementById('plot').focus()")
+    keys(browser, "ARROW_RIGHT", "SPACE")
+    while not by_id(browser, "selected").is_displayed():  # that one had a label from before
+        keys(browser, "ARROW_DOWN", "ARROW_RIGHT", "SPACE")
+    count = by_id(browser, "selected-count").text.split()[0]
+    assert by_id(browser, "replaced").text.startswith(count)
+    by_id(browser, "selected-name").send_keys("gull\n")
+    assert f"{count} of which had another name" in by_id(browser, "named-text").text
+    press(browser, "undo")
+    values = {
+        row.get_attribute("value") for row in browser.find_elements("css selector", "#rows input")
+    }
+    assert values == {"owl", "crow"}
+
+
+def test_a_finger_need_not_hit_the_middle_of_a_point_on_a_phone(of_hostile, opened):
+    browser = opened(of_hostile.report.path, 400)
+    playing = browser.execute_script(
+        """const point = document.querySelector(".point");
+        point.scrollIntoView({block: 'center', behavior: 'instant'});
+        const box = point.getBoundingClientRect();
+        const at = {clientX: box.x + box.width / 2 + arguments[0], clientY: box.y + box.height / 2,
+                    bubbles: true, button: 0, pointerId: 1, pointerType: "touch"};
+        point.dispatchEvent(new PointerEvent('pointerdown', at));
+        point.dispatchEvent(new PointerEvent('pointerup', at));
+        return [document.getElementById('player').hidden, box.width];""",
+        11.5,
+    )
+    hidden, drawn = playing
+    assert not hidden
+    assert drawn >= 8
 
 
 def test_names_survive_a_reload_of_the_page(of_hostile, opened):

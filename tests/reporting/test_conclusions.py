@@ -10,7 +10,7 @@ import pytest
 
 from skaudeep.datasets import make_bunch
 from skaudeep.evaluation import Evaluation
-from skaudeep.reporting.conclusions import conclude, conclude_curve
+from skaudeep.reporting.conclusions import conclude, conclude_curve, count_units
 from skaudeep.reporting.corpus import understand
 
 N = 80
@@ -110,7 +110,7 @@ def test_a_copy_without_a_label_is_no_leak():
     target[3] = -1
     text = sentences(corpus(target, data=data), evaluation(0.9))
     assert "at once" not in text
-    assert "1 clips have no label" in text
+    assert "1 clip has no label" in text
 
 
 def test_transductive_scores_and_rare_classes_are_limits():
@@ -121,9 +121,66 @@ def test_transductive_scores_and_rare_classes_are_limits():
 
 @pytest.mark.parametrize(
     ("half", "sentence"),
-    [(0.5, "are likely to help"), (0.9, "would hardly help"), (0.86, "is open")],
+    [(0.5, "are likely to help"), (0.9, "would hardly help"), (0.883, "is open")],
 )
 def test_the_learning_curve_says_whether_more_labels_help(half, sentence):
-    part = evaluation(half, n_train=30.0)
-    assert sentence in conclude_curve(evaluation(0.9, learning_curve={30.0: part}))
+    part = evaluation(half, 600, n_train=30.0)
+    assert sentence in conclude_curve(evaluation(0.9, 600, learning_curve={30.0: part}))
     assert conclude_curve(replace(evaluation(0.9), learning_curve={})) == ""
+
+
+@pytest.mark.parametrize(
+    ("half", "why"),
+    [
+        (0.9, "the two scores are the same on these clips; 80 clips are too few to say more"),
+        (0.85, "the two results differ on 4 of 80 clips, which is too few to say more"),
+    ],
+)
+def test_few_clips_that_differ_are_no_certainty(half, why):
+    part = evaluation(half, n_train=30.0)
+    assert f"is open: from 30 to 60 training clips, {why}." in conclude_curve(
+        evaluation(0.9, learning_curve={30.0: part})
+    )
+    text = sentences(corpus(), evaluation(0.9, controls={"mel": part}))
+    assert f"not shown to be better than the control “mel”: {why}." in text
+    assert "anything from" not in text
+
+
+def test_fewer_than_ten_clips_make_no_control_better_or_worse():
+    better, worse = evaluation(1.0), evaluation(0.9)  # on eight clips, and on none the other way
+    for one, other in ((better, worse), (worse, better)):
+        text = sentences(corpus(), replace(one, controls={"mel": other}))
+        assert (
+            "It is not shown to be better than the control “mel”: the two results differ on 8"
+            in text
+        )
+
+
+def test_groups_of_one_clip_each_are_called_clips():
+    found = evaluation(0.9, groups=[f"group {row}" for row in range(N)])
+    assert count_units(found) == (N, "clips")
+    assert count_units(evaluation(0.9)) == (N // 2, "groups")
+    assert "for new clips of this kind" in conclude(corpus(), found)[0].text
+    few = evaluation(0.9, 8, groups=[f"group {row}" for row in range(8)])
+    assert "groups are few" not in sentences(corpus(), few)
+
+
+def test_without_a_score_it_says_what_is_missing_labels_or_recordings():
+    one = np.where(np.arange(N) < N - 1, 0, 1)
+    text = sentences(corpus(one), None)
+    assert "what is missing is recordings: 'crow' has a single clip. Add more of it." in text
+    assert "label" not in text.replace("All clips have labels", "")
+    one[0] = -1
+    assert "Label more clips." in sentences(corpus(one), None)
+
+
+def test_at_most_five_clips_that_cannot_be_read_are_named():
+    whole = corpus()
+    left_out = {f"bad {row}.wav": "is empty" for row in range(7)}
+    some = replace(whole, left_out=dict(list(left_out.items())[:2]))
+    assert "2 clips cannot be read and are left out: 'bad 0.wav', 'bad 1.wav'. The audit" in (
+        sentences(some, evaluation(0.9))
+    )
+    text = sentences(replace(whole, left_out=left_out), None)
+    assert "'bad 4.wav' and 2 more." in text
+    assert "bad 5" not in text

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from skaudeep.datasets import make_bunch
 from skaudeep.evaluation import Evaluation
 from skaudeep.reporting import contents as contents_module
 from skaudeep.reporting.contents import (
@@ -12,10 +15,12 @@ from skaudeep.reporting.contents import (
     confusion,
     curve,
     embed,
+    first_screen,
     most_unusual,
     most_wrong,
     usable_features,
 )
+from skaudeep.reporting.corpus import understand
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +60,11 @@ def test_a_clip_apart_is_the_most_unusual():
     features = 0.1 * np.random.default_rng(0).normal(size=(40, 8))
     features[:, 0] += np.where(np.arange(40) % 2, 1, -1)  # two heaps, and one clip elsewhere
     features[7] = [0, 1, 0, 0, 0, 0, 0, 0]
-    assert most_unusual(features)[0].row == 7
-    assert most_unusual(features[:1]) == []
-    assert len(most_unusual(features[:2])) == 2
+    clips, typical = most_unusual(features)
+    assert clips[0].row == 7
+    assert 0 < typical < clips[-1].distance < clips[0].distance <= 2
+    assert most_unusual(features[:1])[0] == []
+    assert len(most_unusual(features[:2])[0]) == 2
 
 
 def test_features_of_chunks_are_averaged_and_those_that_are_none_left_out():
@@ -82,3 +89,21 @@ def test_a_sample_of_very_many_clips_holds_those_to_be_named_first(monkeypatch):
     rows = embed(features, Naming([29, 3], {}), np.random.RandomState(0)).rows
     assert len(set(rows.tolist())) == 10
     assert {3, 29} <= set(rows.tolist())
+
+
+def test_the_score_is_said_in_plain_words_and_its_terms_are_explained(evaluation):
+    data = np.random.default_rng(0).uniform(-0.5, 0.5, (6, 200))
+    bunch = make_bunch(data, list("abcdef"), target=evaluation.target, target_names=["o", "c", "g"])
+    bunch.sampling_rate = 8000
+    corpus = understand(bunch, None, 0)
+    first = first_screen(corpus, replace(evaluation, controls={"mel": evaluation}), "T")
+    assert first.plain == (
+        "Of 100 clips of each class, about 50 are named right; by guessing it would be about 50."
+    )
+    uar, control = first.meaning
+    assert uar.startswith("UAR (unweighted average recall) is the share of clips")
+    assert "95 % interval over 4 clips" in uar
+    assert control.startswith("A control is a simpler method")
+    assert first_screen(corpus, evaluation, "T").meaning == [uar]
+    right = replace(evaluation, fold_predictions=[[evaluation.target[:4]]])
+    assert first_screen(corpus, right, "T").plain.startswith("All 4 tested clips are named right")

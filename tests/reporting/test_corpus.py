@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.utils import Bunch
 
-from skaudeep.datasets import load_index, make_bunch
-from skaudeep.reporting.corpus import understand, without_folders
+from skaudeep.datasets import load_index, make_bunch, select
+from skaudeep.reporting.contents import describe_corpus
+from skaudeep.reporting.corpus import describe_classes, understand, without_folders
+from skaudeep.reporting.folds import choose_folds
 
 
 def noise(path: Path, seed: int) -> str:
@@ -53,3 +56,46 @@ def test_no_clip_that_can_be_read_is_an_error(tmp_path):
 def test_a_text_without_folders_keeps_names():
     folder = os.sep.join(["", "home", "ann", "birds"])
     assert without_folders(f"{folder}{os.sep}a.wav in {folder}", (folder,)) == "a.wav in ."
+
+
+def test_what_is_left_of_unreadable_clips_is_divided_as_evaluate_does(tmp_path):
+    paths = [noise(tmp_path / f"{row}.wav", row) for row in range(15)]
+    target = np.arange(15) % 2
+    for row in (3, 8, 9):
+        Path(paths[row]).write_bytes(b"RIFF")
+    bunch = make_bunch(paths, paths, target=target, target_names=["crow", "owl"])
+    corpus = understand(bunch, None, 0)
+    kept = select(bunch, [row for row in range(15) if row not in (3, 8, 9)])
+    expected = choose_folds(kept, 5, 0)
+    for (train, test), (other_train, other_test) in zip(
+        corpus.division.folds, expected.folds, strict=True
+    ):
+        assert (train.tolist(), test.tolist()) == (other_train.tolist(), other_test.tolist())
+    assert corpus.summary.n_clips == 12
+    assert corpus.labels_left_out == {"3.wav": "owl", "8.wav": "crow", "9.wav": "owl"}
+    assert describe_corpus(corpus).startswith(
+        "12 clips, 2 classes (crow 7, owl 5), 3 more cannot be read, "
+    )
+    # Folds that state their clips stay as they are, but for those clips.
+    folds = [(np.arange(6), np.arange(6, 15)), (np.arange(6, 15), np.arange(6))]
+    tested = [test.tolist() for _, test in understand(bunch, folds, 0).division.folds]
+    assert tested == [[5, 6, 7, 8, 9, 10, 11], [0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ([0], "1 class of 1 clip"),
+        ([0, 1], "2 classes of 1 clip each"),
+        ([1, 1], "1 class of 2 clips"),
+    ],
+)
+def test_one_clip_is_no_plural(target, said):
+    assert describe_classes(Bunch(target=np.array(target), target_names=["a", "b"])) == said
+
+
+def test_groups_of_one_clip_each_are_said_to_be_so():
+    data = np.random.default_rng(0).uniform(-0.5, 0.5, (3, 200))
+    bunch = make_bunch(data, list("abc"), groups=["x", "y", "z"])
+    bunch.sampling_rate = 8000
+    assert "each clip a group of its own" in describe_corpus(understand(bunch, None, 0))

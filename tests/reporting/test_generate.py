@@ -30,6 +30,7 @@ def test_the_summary_is_the_text_of_the_first_screen(of_files, of_hostile):
 
 
 def test_each_sound_decodes_to_the_samples_of_its_clip(of_files):
+    assert (of_files.report.n_to_name, of_files.report.n_audible) == (0, 20)
     stored = of_files.json("sounds")
     assert of_files.data["type"] == "audio/flac"
     assert len(stored) == len(of_files.bunch.data) == 20
@@ -91,10 +92,12 @@ def test_a_report_without_labels_orders_the_clips_and_scores_nothing(tmp_path, t
         on_summary=heard.append,
     )
     assert page.report.evaluation is None
+    assert (page.report.n_to_name, page.report.n_audible) == (40, 0)
     assert heard == [page.report.summary]
     assert "No clip has a label" in page.report.summary
     assert sorted(page.data["order"]) == list(range(40))
     assert page.data["suggested"] == {}
+    assert page.text.index('id="naming"') < page.text.index('id="map"')
     # Without audio nothing of the sound is in the page: neither samples nor spectrograms.
     assert page.json("sounds") == {}
     assert page.data["linked"] == {}
@@ -158,8 +161,11 @@ def test_clips_that_cannot_be_read_are_named_and_left_out(tmp_path, tools):
     )
     bad = next(folder.rglob("*.wav"))
     bad.write_bytes(b"no sound")
+    shown = bad.relative_to(folder).as_posix()
     page = tools.write(folder, tmp_path / "page.html", pipeline=tools.statistics())
-    assert "1 clip cannot be read" in page.report.summary
+    assert f"1 clip cannot be read and is left out: '{shown}'." in page.report.summary
+    assert "Of 20 clips, 1 cannot be read and is left out below." in page.text
+    assert page.data["unreadable"] == [[shown, bad.parent.name]]
     assert len(page.data["names"]) == 19
     assert bad.name in page.text
     assert str(tmp_path) not in page.text

@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 
 from skaudeep._texts import printable
 from skaudeep.datasets import make_bunch
-from skaudeep.reporting.page import script_json
+from skaudeep.reporting.page import _colours, script_json
 
 
 def test_cells_of_the_matrix_sum_to_the_tested_clips(of_files, of_hostile):
@@ -119,3 +119,31 @@ def test_a_matrix_of_very_many_classes_is_left_out_for_its_worst_pairs(
     assert '<table class="matrix' not in page.text
     assert "A matrix of 4 classes is too large" in page.text
     assert 'class="pairs"' in page.text
+
+
+def test_a_class_keeps_its_colour_in_the_report_made_with_the_names_of_another():
+    assert _colours(["rain", "dog"]) == [1, 0]
+    assert _colours(["dog", "rain"]) == [0, 1]
+    # Browsers compare code units of UTF-16, where this bird comes before this letter.
+    assert _colours(["\uff21", "\U0001f426"]) == [1, 0]
+
+
+def test_names_are_asked_for_in_words_and_before_the_map(of_files, of_hostile):
+    assert of_hostile.text.index('id="naming"') < of_hostile.text.index('id="map"')
+    assert "<span>Suggestion: press to take</span><span>Name</span>" in of_hostile.text
+    assert 'placeholder="name of a class"' in of_hostile.text
+    n_labelled = int((of_hostile.bunch.target >= 0).sum())
+    assert f"holds all labels: those of {n_labelled} clips that this report" in of_hostile.text
+    for page, named in ((of_files, False), (of_hostile, True)):
+        assert ("the names that you give stay on your computer" in page.text) == named
+
+
+def test_the_distance_of_an_unusual_clip_stands_beside_a_typical_one(of_files):
+    [typical] = set(re.findall(r"distance [\d.]+, typical is ([\d.]+)<", of_files.text))
+    assert f"for half of all clips it is below {typical}." in of_files.text
+
+
+def test_a_number_and_its_per_cent_sign_stay_in_one_line(of_files):
+    assert re.search(r"\d\u00a0%", of_files.text.split("<script")[0])
+    shown = " ".join(re.findall(r"<(?:p|span) [^>]*data-line>([^<]*)<", of_files.text))
+    assert not re.search(r"\d %", shown)

@@ -39,7 +39,9 @@
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       near.unobserve(target);
-      if (!target.src) target.src = address(Number(target.dataset.clip));
+      if (target.src) continue;
+      target.preload = "auto"; // the sound is in the page already: its length can be shown
+      target.src = address(Number(target.dataset.clip));
     }
   }, { rootMargin: "300px" });
   players.forEach((player) => near.observe(player));
@@ -74,7 +76,20 @@
   const classes = [...page.classes];
   const shownClasses = [...page.shownClasses];
   const names = new Map(); // what the reader named, by clip
-  const percent = (share) => (share === null ? "" : ` ${Math.round(100 * share)} %`);
+  const percent = (share) => (share === null ? "" : ` ${Math.round(100 * share)}\u00a0%`);
+
+  // Colours and shapes go by the place of a class among the sorted names, as in the page itself.
+  let colours = [];
+  function sortColours() {
+    const order = new Map([...classes].sort().map((name, place) => [name, place]));
+    colours = classes.map((name) => order.get(name));
+  }
+  sortColours();
+
+  function drawAs(label) {
+    return label < 0 ? ["#open", "open"]
+      : [`#s${colours[label] % page.nShapes}`, `c${colours[label] % page.nColours}`];
+  }
 
   function labelOf(clip) {
     return names.has(clip) ? classes.indexOf(names.get(clip)) : page.target[clip];
@@ -107,8 +122,8 @@
 
   function paint(point) {
     const label = labelOf(point.clip);
-    const kind = label < 0 ? "open" : `c${label % page.nColours}`;
-    point.drawn.setAttribute("href", label < 0 ? "#open" : `#s${label % page.nShapes}`);
+    const [shape, kind] = drawAs(label);
+    point.drawn.setAttribute("href", shape);
     const pressed = document.querySelector("#legend [aria-pressed='true']");
     const marks = [
       names.has(point.clip) && "named",
@@ -116,6 +131,15 @@
       pressed && Number(pressed.dataset.label) !== label && "dim",
     ].filter(Boolean);
     point.drawn.setAttribute("class", ["point", kind, ...marks].join(" "));
+  }
+
+  function paintLegend() {
+    for (const button of document.querySelectorAll("#legend button")) {
+      const [shape, kind] = drawAs(Number(button.dataset.label));
+      const use = button.querySelector("use");
+      use.setAttribute("href", shape);
+      use.setAttribute("class", kind);
+    }
   }
 
   function pressLegend(event) {
@@ -156,6 +180,12 @@
   function hideCursor() {
     byId("tip").hidden = true;
     byId("cursor").setAttribute("hidden", "");
+  }
+
+  // How far from a clip a press still means it: 24 pixels across at least, for a finger 44.
+  function reach(event) {
+    const pixels = event.pointerType === "touch" ? 22 : 12;
+    return Math.max(16, pixels * plot.viewBox.baseVal.width / plot.clientWidth);
   }
 
   function placeOf(event) {
@@ -227,7 +257,7 @@
         hideCursor();
         return;
       }
-      const point = nearest(at, 16);
+      const point = nearest(at, reach(event));
       if (point) goTo(point, { quiet: true }); else hideCursor();
     });
     plot.addEventListener("pointerup", (event) => {
@@ -237,10 +267,11 @@
         const inside = points.filter(({ x, y }) =>
           x >= Math.min(at.x, begun.x) && x <= Math.max(at.x, begun.x)
           && y >= Math.min(at.y, begun.y) && y <= Math.max(at.y, begun.y));
-        select(inside.map(({ clip }) => clip), { only: !event.shiftKey });
+        select(inside.map(({ clip }) => clip).filter((clip) => labelOf(clip) < 0),
+          { only: !event.shiftKey });
         lasso.setAttribute("hidden", "");
       } else {
-        const point = nearest(at, 16);
+        const point = nearest(at, reach(event));
         if (point) {
           goTo(point);
           if (naming && (event.ctrlKey || event.metaKey || event.shiftKey)) {
@@ -269,6 +300,11 @@
     for (const clip of new Set([...before, ...selected])) paint(pointOf.get(clip));
     byId("selected").hidden = selected.size === 0;
     byId("selected-count").textContent = clipsCount(selected.size);
+    const nNamed = [...selected].filter((clip) => names.has(clip)).length;
+    byId("replaced").hidden = nNamed === 0;
+    byId("replaced").textContent = nNamed === 1
+      ? "1 of them has a name, which would be replaced."
+      : `${nNamed} of them have a name, which would be replaced.`;
     const listed = [...selected].slice(0, 60).map((clip) => {
       const item = element("li");
       const button = element("button", `▶ ${shownName(clip)}`, { type: "button", className: "chip" });
@@ -296,6 +332,35 @@
     keep();
   }
 
+  // Names many clips at once: says how many names it replaces, and can be undone.
+  let before = [];
+  let given = "";
+
+  function nameAll(clips, text) {
+    const name = text.trim();
+    given = name;
+    before = clips.map((clip) => [clip, names.get(clip) ?? ""]);
+    const nReplaced = before.filter(([, old]) => old && old !== name).length;
+    setNames(clips.map((clip) => [clip, name]));
+    const replaced = nReplaced ? `, ${nReplaced} of which had another name` : "";
+    tellNamed(`${clipsCount(clips.length)} named ${name}${replaced}.`);
+  }
+
+  function tellNamed(text) {
+    byId("named-text").textContent = text;
+    byId("named").hidden = false;
+    say(text);
+  }
+
+  function undo() {
+    const same = before.filter(([clip]) => names.get(clip) === given); // not what came after
+    const n = same.length;
+    setNames(same);
+    byId("named").hidden = true;
+    plot.focus();
+    say(`Undone: ${clipsCount(n)} ${n === 1 ? "is" : "are"} as before.`);
+  }
+
   function setName(clip, name) {
     if (name === (names.get(clip) ?? "")) return;
     if (name) names.set(clip, name); else names.delete(clip);
@@ -304,7 +369,7 @@
     const row = rowOf.get(clip);
     if (row) {
       row.querySelector("input").value = name;
-      row.classList.toggle("done", name !== "");
+      showDone(row, name !== "");
     }
     downloaded = false;
   }
@@ -313,16 +378,14 @@
     classes.push(name);
     shownClasses.push(name);
     byId("classes").append(element("option", "", { value: name }));
+    sortColours();
     if (!plot) return;
     const label = classes.length - 1;
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("class", "symbol");
     svg.setAttribute("viewBox", "-8 -8 16 16");
     svg.setAttribute("aria-hidden", "true");
-    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-    use.setAttribute("href", `#s${label % page.nShapes}`);
-    use.setAttribute("class", `c${label % page.nColours}`);
-    svg.append(use);
+    svg.append(document.createElementNS("http://www.w3.org/2000/svg", "use"));
     const button = element("button", "", { type: "button", title: name, "aria-pressed": "false" });
     button.dataset.label = label;
     button.append(svg, element("bdi", name, { className: "cut" }),
@@ -330,6 +393,8 @@
     const item = element("li");
     item.append(button);
     byId("legend").append(item);
+    paintLegend();
+    points.forEach(paint);
   }
 
   function showProgress() {
@@ -359,7 +424,10 @@
 
   function table() {
     const cell = (text) => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-    const rows = [...names].map(([clip, name]) => `${cell(page.names[clip])},${cell(name)}`);
+    // All that is known, so that the table alone is enough the next time.
+    const known = page.names.map((file, clip) => [file, classes[labelOf(clip)]]);
+    const rows = [...known, ...page.unreadable].filter(([, name]) => name !== undefined)
+      .map(([file, name]) => `${cell(file)},${cell(name)}`);
     return `${["filename,label", ...rows].join("\r\n")}\r\n`;
   }
 
@@ -369,7 +437,7 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
     downloaded = true;
-    say(`${clipsCount(names.size)} with names downloaded as labels.csv`);
+    say(`${clipsCount(names.size)} named here, and all labels from before, are in labels.csv`);
   }
 
   function makeRow(clip, number) {
@@ -380,7 +448,8 @@
     });
     listen.addEventListener("click", () => play(clip));
     const input = element("input", "", {
-      value: names.get(clip) ?? "", autocomplete: "off", "aria-label": `Name of ${shownName(clip)}`,
+      value: names.get(clip) ?? "", autocomplete: "off", placeholder: "name of its class",
+      "aria-label": `Name of ${shownName(clip)}`,
     });
     input.setAttribute("list", "classes");
     input.addEventListener("change", () => setNames([[clip, input.value]]));
@@ -398,15 +467,22 @@
     const guess = page.suggested[clip];
     const suggestion = guess
       ? element("button", `${shownClasses[guess[0]]}${percent(guess[1])}`, {
-        type: "button", className: "chip", "aria-label":
-          `Name ${shownName(clip)} ${shownClasses[guess[0]]}, as suggested`,
+        type: "button", className: "chip", title: "Press to take this name",
+        "aria-label": `Name ${shownName(clip)} ${shownClasses[guess[0]]}, as suggested`,
       }) : element("span");
     if (guess) suggestion.addEventListener("click", () => setNames([[clip, classes[guess[0]]]]));
     row.append(element("span", `${number}`, { className: "n" }), listen,
       element("bdi", shownName(clip), { className: "clamp", title: shownName(clip) }), suggestion, input);
-    row.classList.toggle("done", names.has(clip));
+    showDone(row, names.has(clip));
     rowOf.set(clip, row);
     return row;
+  }
+
+  // A suggestion never replaces a name: whoever wants it clears the name first.
+  function showDone(row, done) {
+    row.classList.toggle("done", done);
+    const suggestion = row.querySelector(".chip");
+    if (suggestion) suggestion.disabled = done;
   }
 
   function showRows() {
@@ -436,13 +512,13 @@
       event.preventDefault();
       const name = byId("selected-name").value;
       if (!name.trim()) return;
-      const n = selected.size;
-      setNames([...selected].map((clip) => [clip, name]));
+      const clips = [...selected];
       select([], { only: true });
       byId("selected-name").value = "";
       plot.focus();
-      say(`${clipsCount(n)} named ${name.trim()}`);
+      nameAll(clips, name);
     });
+    byId("undo")?.addEventListener("click", undo);
     byId("clear")?.addEventListener("click", () => { select([], { only: true }); plot.focus(); });
     window.addEventListener("beforeunload", (event) => { if (!downloaded) event.preventDefault(); });
   }
