@@ -51,6 +51,28 @@ def missing_frames(values: NDArray) -> NDArray[np.bool_]:
     return missing
 
 
+def empty_rows(values: Any) -> NDArray[np.bool_]:
+    """Tell which rows of stored values hold nothing but NaN: clips that could not be read.
+
+    Parameters
+    ----------
+    values : sequence of n_rows
+        Where it is no array of floats with two axes or more, no row is empty.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), bool
+
+    Examples
+    --------
+    >>> empty_rows(np.array([[1.0, np.nan], [np.nan, np.nan]])).tolist()
+    [False, True]
+    """
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.ndim < 2:
+        return np.zeros(len(values), dtype=bool)
+    return np.asarray(np.isnan(values).all(axis=tuple(range(1, values.ndim))))
+
+
 def row_lengths(values: NDArray) -> NDArray[np.int64]:
     """Count the frames of each row up to the last one that is not padding.
 

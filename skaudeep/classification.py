@@ -29,7 +29,7 @@ from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
 from skaudeep.audio.rates import header_rates
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
-from skaudeep.datasets.operations import is_labelled, take
+from skaudeep.datasets.operations import is_labelled, readable_parts, take
 from skaudeep.recipes import audio_classifier, linear_classifier
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
@@ -288,9 +288,10 @@ def _predictions(
         labels = np.full(len(batch), "", dtype=object)
         probabilities = np.full((len(batch), len(columns)), np.nan)
         errors: dict[int, AudioError] = {}
-        for rows, output in _readable_parts(method, X, batch):
+        for rows, output in readable_parts(method, X, batch):
             if isinstance(output, AudioError):
-                errors[int(rows[0]) - start] = output
+                of_row = getattr(X, "ndim", 1) > 1  # and not of a file
+                errors[int(rows[0]) - start] = output.renamed(names[rows[0]]) if of_row else output
             elif has_probabilities:
                 probabilities[rows - start] = output
                 best = output.argmax(axis=1)
@@ -408,9 +409,10 @@ def transform_to_file(
         for start in range(0, len(todo), batch_size):
             batch = todo[start : start + batch_size]
             warn_once(bunch.data, batch)
-            for rows, output in _readable_parts(features, bunch.data, batch):
+            for rows, output in readable_parts(features, bunch.data, batch):
                 if isinstance(output, AudioError):
-                    errors[int(rows[0])] = output
+                    of_row = getattr(bunch.data, "ndim", 1) > 1  # and not of a file
+                    errors[int(rows[0])] = output.renamed(names[rows[0]]) if of_row else output
                     continue
                 output = _checked_features(output)
                 if data is None:
@@ -546,26 +548,6 @@ def _clips_and_names(model: Any, clips: Any) -> tuple[Any, list[str]]:
     if getattr(clips, "ndim", 1) > 1 and not hasattr(clips, "index"):  # features, spectrograms ...
         return clips, [f"clip {row}" for row in range(len(clips))]
     return clips, [clip.name for clip in list_clips(clips)]
-
-
-def _readable_parts(
-    function: Callable[[Any], Any], X: Any, rows: NDArray[np.intp]
-) -> Iterator[tuple[NDArray[np.intp], Any]]:
-    """Yield rows and what a function gives for them, or one row and why it cannot be read.
-
-    An error about one clip costs the others of its batch: they are tried again in two halves.
-    """
-    try:
-        output = function(take(X, rows))
-    except AudioError as error:
-        if len(rows) == 1:
-            yield rows, error
-            return
-        half = len(rows) // 2
-        yield from _readable_parts(function, X, rows[:half])
-        yield from _readable_parts(function, X, rows[half:])
-        return
-    yield rows, output
 
 
 def _warner_of_low_rates(model: Any) -> Callable[[Any, NDArray[np.intp]], None]:

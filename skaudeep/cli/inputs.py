@@ -464,7 +464,7 @@ def leave_out_unreadable(source: Source, summary: Summary) -> Source:
     from skaudeep.datasets import select
 
     for name, reason in list(unreadable.items())[:SHOWN_CLIPS]:
-        note(f"Left out: {name}: {reason}.")
+        note(f"Left out: {name}: {reason.rstrip('.')}.")
     if len(unreadable) > SHOWN_CLIPS:
         note(f"{len(unreadable)} clips are left out in all; 'skaudeep audit' lists them.")
     kept = [name for name in source.bunch.filenames.tolist() if name not in unreadable]

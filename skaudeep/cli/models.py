@@ -210,6 +210,11 @@ def predict(
             progress.begin("Predicting clips", len(names) - done)
             for frame in predict_clips(fitted, clips[done:], min_confidence=min_confidence):
                 frame.isetitem(0, names[done : done + len(frame)])  # a class may be called "file"
+                if len(dims) > 1:  # stored values, whose errors name a place among the rest
+                    frame.attrs["errors"] = {
+                        row: error.renamed(names[done + row])
+                        for row, error in frame.attrs["errors"].items()
+                    }
                 sink.write(frame)
                 for error in frame.attrs["errors"].values():
                     show("Error", str(error))

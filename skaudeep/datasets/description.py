@@ -12,10 +12,11 @@ import numpy.typing as npt
 from joblib import delayed
 from sklearn.utils import Bunch
 
+from skaudeep._padding import empty_rows
 from skaudeep._parallel import parallel_threads
 from skaudeep._texts import printable
 from skaudeep.datasets.bunch import PARTITIONS, check_bunch
-from skaudeep.datasets.operations import is_labelled, take
+from skaudeep.datasets.operations import NO_VALUES, is_labelled, take
 
 if TYPE_CHECKING:
     from skaudeep.audio.clips import Clip
@@ -166,7 +167,10 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
     readable = [header for header in headers if not isinstance(header, Exception)]
     labelled = is_labelled(bunch)
     values = bunch.target[labelled] if bunch.target.dtype.kind == "f" else []
-    stored = bunch.get("errors", [""] * n_clips)
+    stored = list(map(str, bunch.get("errors", [""] * n_clips)))
+    if clips is None and type(bunch.data) is np.ndarray:  # what is on disk is not read for it
+        empty = empty_rows(bunch.data).tolist()
+        stored = [fault or NO_VALUES * none for fault, none in zip(stored, empty, strict=True)]
     faults = [header.reason if isinstance(header, Exception) else "" for header in headers]
     return Summary(
         n_clips=n_clips,

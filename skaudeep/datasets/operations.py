@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch, check_random_state
 
-from skaudeep._padding import pad
+from skaudeep._padding import empty_rows, pad
 from skaudeep._texts import check_proportion, list_names, text_array
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import (
@@ -21,6 +21,9 @@ from skaudeep.datasets.bunch import (
     n_entries,
     replace_keys,
 )
+
+# Of stored spectrograms and features: why a row is all NaN.
+NO_VALUES = "has no values: it could not be read when they were computed"
 
 
 def select(
@@ -316,6 +319,51 @@ def take(values: Any, rows: npt.NDArray[np.intp]) -> Any:
     if hasattr(values, "iloc"):
         return values.iloc[rows]
     return values[rows] if hasattr(values, "shape") else [values[row] for row in rows]
+
+
+def readable_parts(
+    function: Callable[[Any], Any], X: Any, rows: npt.NDArray[np.intp]
+) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:
+    """Yield rows and what a function gives for them, or one row and why it cannot be read.
+
+    An error about one clip costs the others of its batch: they are tried again in two halves. A row
+    of stored values that are all NaN is a clip that could not be read when they were computed.
+
+    Parameters
+    ----------
+    function : callable
+        Called with some of the clips.
+    X : sequence of n_clips clips
+    rows : ndarray of int
+        Positions of the clips to read.
+
+    Yields
+    ------
+    rows : ndarray of int
+    output : object or AudioError
+    """
+    from skaudeep.audio.errors import AudioError
+
+    clips = take(X, rows)
+    if getattr(clips, "ndim", 1) > 1 and not hasattr(clips, "iloc") and not hasattr(clips, "dims"):
+        clips = np.asarray(clips)  # of a file, which is read here
+    if (empty := empty_rows(clips)).any():
+        for row in rows[empty]:
+            yield np.array([row]), AudioError(f"clip {row}", NO_VALUES, "Leave it out")
+        rows, clips = rows[~empty], take(X, rows[~empty])
+    if not len(rows):
+        return
+    try:
+        output = function(clips)
+    except AudioError as error:
+        if len(rows) == 1:
+            yield rows, error
+            return
+        half = len(rows) // 2
+        yield from readable_parts(function, X, rows[:half])
+        yield from readable_parts(function, X, rows[half:])
+        return
+    yield rows, output
 
 
 def _positions(bunch: Bunch, clips: npt.ArrayLike | slice) -> npt.NDArray[np.intp]:

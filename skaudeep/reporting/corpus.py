@@ -153,6 +153,16 @@ def understand(bunch: Any, cv: Any, random_state: Any) -> Corpus:
         bunch, division, clips, names, alike = _without(
             bunch, division, clips, names, alike, list(faults)
         )
+    elif summary.unreadable:
+        unreadable = [row for row, name in enumerate(bunch.filenames) if name in summary.unreadable]
+        reasons = map(summary.unreadable.__getitem__, bunch.filenames[unreadable].tolist())
+        left_out = {
+            names[row]: printable(without_folders(reason, folders))
+            for row, reason in zip(unreadable, reasons, strict=True)
+        }
+        bunch, division, clips, names, alike = _without(
+            bunch, division, clips, names, alike, unreadable
+        )
     groups = {row: str(group) for row, group in enumerate(bunch.groups) if group}
     crossings = [
         _crossing("group", groups, division),
@@ -245,11 +255,11 @@ def _faults(clips: list[Clip], rows: list[int], folders: tuple[str, ...]) -> dic
 def _without(
     bunch: Bunch,
     division: Division,
-    clips: list[Clip],
+    clips: list[Clip] | None,
     names: list[str],
     alike: dict[int, Any],
     rows: list[int],
-) -> tuple[Bunch, Division, list[Clip], list[str], dict[int, Any]]:
+) -> tuple[Bunch, Division, list[Clip] | None, list[str], dict[int, Any]]:
     """Leave clips out of all that there is about the clips."""
     if not rows:
         return bunch, division, clips, names, alike
@@ -278,7 +288,7 @@ def _without(
     return (
         bunch,
         division,
-        [clips[row] for row in kept],
+        None if clips is None else [clips[row] for row in kept],
         [names[row] for row in kept],
         {int(new_row[row]): key for row, key in alike.items() if new_row[row] >= 0},
     )

@@ -297,6 +297,31 @@ def test_transform_names_clips_that_cannot_be_read(run, model, new, tmp_path):
     assert "bad.wav" in done.stderr
 
 
+@pytest.mark.parametrize("suffix", [".nc", ".csv"])
+def test_a_clip_without_features_costs_no_other_command_on_them(
+    run, model, birds, tmp_path, suffix
+):
+    shutil.copytree(birds, tmp_path / "birds")
+    (tmp_path / "birds/owl/bad.wav").write_bytes(b"no sound")
+    features = f"features{suffix}"
+    assert run("transform", model, "birds", "-o", features).exit_code == 1
+    done = run("fit", features, "-o", "m.skaudeep")
+    assert done.exit_code == 0, done.stderr
+    assert "Left out: owl/bad.wav: " in done.stderr
+    done = run("predict", "m.skaudeep", features)
+    assert done.exit_code == 1
+    rows = {row[0]: row[1:] for row in read_table(done.stdout)}
+    assert rows.pop("owl/bad.wav") == ["", "", ""]
+    assert len(rows) == 17
+    assert all(all(cells) for cells in rows.values())
+    assert "owl/bad.wav: has no values" in done.stderr
+    done = run("report", features, "--folds", 2, "--no-audio")
+    assert done.exit_code == 0, done.stderr
+    assert "1 clip cannot be read" in done.stderr
+    page = (tmp_path / "features.html").read_text("utf-8")
+    assert str(tmp_path) not in page
+
+
 # through the installed program
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skaudeep.evaluation import labelling_order
@@ -37,6 +37,7 @@ def test_three_of_four_are_those_that_the_classifier_is_least_sure_of():
     assert order[3] not in doubtful
 
 
+@settings(max_examples=40)  # each clusters the clips several times
 @given(
     n_named=st.integers(0, 30), with_probabilities=st.booleans(), n=st.integers(1, 40) | st.none()
 )

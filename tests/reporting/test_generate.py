@@ -132,7 +132,12 @@ def test_stored_features_have_a_report_without_sound(tmp_path, tools):
     assert page.report.evaluation.uar > 0.9
     # `skaudeep evaluate` and `skaudeep report` tell the same of one data set.
     expected = skaudeep.evaluate(
-        classifier_for(bunch, random_state=0), bunch, cv=5, random_state=0, progress=False
+        classifier_for(bunch, random_state=0),
+        bunch,
+        cv=5,
+        controls=False,
+        random_state=0,
+        progress=False,
     )
     assert all(map(np.array_equal, page.report.evaluation.test, expected.test))
     np.testing.assert_array_equal(page.report.evaluation.predictions, expected.predictions)
