@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import warnings
 from collections import Counter
@@ -12,16 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from skaudeep._texts import list_names, printable
+from skaudeep._texts import list_names, printable, shown
+from skaudeep.cli.checks import TABLES, check_inputs, column_of_names
 from skaudeep.cli.errors import CommandError, show
 from skaudeep.cli.output import note
+from skaudeep.cli.wording import in_words
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
     from skaudeep.datasets.description import Summary
 
-TABLES = (".csv", ".tsv")
 FEATURE_COLUMNS = ("filename", "chunk_nr")  # how a table of features begins
 # Columns by the names that people give them, in lower case.
 PATH_COLUMNS = {
@@ -30,7 +30,7 @@ PATH_COLUMNS = {
 }
 TARGET_COLUMNS = {"label", "class", "category", "target", "species", "labels", "class_name"}
 TRIED_ROWS = 20  # rows of a table in which names of files are looked for
-_NO_FOLDERS = "load_folder did not find folders of classes."
+_NO_FOLDERS = "there are no folders of classes."
 SHOWN_CLASSES = 4
 SHOWN_CLIPS = 5
 
@@ -59,7 +59,7 @@ def read_source(
     *,
     path: str | None = None,
     target: str | None = None,
-    labels: str | None = None,
+    labels: Sequence[str] = (),
     groups: str | None = None,
     needs_labels: bool = False,
 ) -> Source:
@@ -71,8 +71,8 @@ def read_source(
         One folder, table or file of skaudeep, or recordings and folders of them, or "-".
     path, target : str, default=None
         Columns of a table.
-    labels : str, default=None
-        A table of labels, by file name.
+    labels : sequence of str, default=()
+        Tables of labels, by file name.
     groups : str, default=None
         Regular expression that finds the group of a clip in its name.
     needs_labels : bool, default=False
@@ -87,10 +87,9 @@ def read_source(
     CommandError, ValueError, OSError
         If there is nothing to read, or it is not what it should be.
     """
-    source = _read(inputs, path, target, needs_labels and labels is None)
-    bunch = source.bunch
-    if labels is not None:
-        bunch = _add_labels(bunch, labels)
+    check_inputs(inputs, labels)
+    source = _read(inputs, path, target, needs_labels and not labels)
+    bunch = _add_labels(source.bunch, labels)
     if groups is not None:
         from skaudeep.datasets import add_groups
 
@@ -127,6 +126,7 @@ class Clips(NamedTuple):
 
 def read_clips(inputs: Sequence[str], path: str | None) -> Clips:
     """Read clips to predict, which need no labels and may be many."""
+    check_inputs(inputs)
     if (files := _given_files(inputs)) is not None:
         return Clips(files, files, _title(inputs, len(files)))
     if len(inputs) == 1 and os.path.isdir(inputs[0]):  # whatever its sub-folders stand for
@@ -154,11 +154,6 @@ def _read(inputs: Sequence[str], path: str | None, target: str | None, needs: bo
         if file.is_dir():
             return Source(_load_folder(file), f"{printable(stem_of(inputs))}/")
         title = printable(file.name)
-        if suffix == ".skaudeep":
-            raise CommandError(
-                f"{title}: is a model, expected recordings. 'skaudeep inspect' describes it, "
-                "'skaudeep predict MODEL INPUT' uses it."
-            )
         if suffix == ".nc":
             from skaudeep.formats import load_netcdf
 
@@ -193,38 +188,23 @@ def _load_folder(folder: Path) -> Bunch:
         try:
             bunch = load_dataset(folder)
         except FileNotFoundError as error:
-            raise CommandError(_without_readers(error)) from error
+            raise CommandError(in_words(str(error))) from error
     flat = not any("/" in name for name in bunch.filenames.tolist())
     for warning in caught:
-        text = _without_readers(warning.message)
+        text = in_words(str(warning.message))
         # Where there are no folders, nobody expects labels by them.
         if issubclass(warning.category, UserWarning) and not (flat and _NO_FOLDERS in text):
             show("Warning", text)
     return bunch
 
 
-def _without_readers(message: object) -> str:
-    return re.sub(r"\.?; load_\w+ did not find .*?(?=\.( For |$))", "", str(message))
-
-
 def _given_files(inputs: Sequence[str]) -> list[str] | None:
     """Return the recordings that are named one by one, None where the inputs are anything else."""
     if "-" in inputs:
-        if len(inputs) > 1:
-            raise CommandError(
-                "- stands for names on standard input, and other inputs are given as well. Give "
-                "one kind."
-            )
         return _names_on_stdin()
-    readable = (".nc", ".arff", ".skaudeep", *TABLES)
+    readable = (".nc", ".arff", *TABLES)
     if len(inputs) == 1 and inputs[0].lower().endswith(readable):
         return None
-    missing = [given for given in inputs if not os.path.exists(given)]
-    if missing:
-        raise CommandError(
-            f"{printable(missing[0])}: does not exist, expected a folder, a table or recordings. "
-            f"The current directory is {os.getcwd()!r}."
-        )
     return None if any(map(os.path.isdir, inputs)) else list(inputs)
 
 
@@ -321,16 +301,27 @@ def _find_path_column(file: Path, header: list[str], columns: str) -> str:
     return found[0]
 
 
-def _add_labels(bunch: Bunch, labels: str) -> Bunch:
+def _add_labels(bunch: Bunch, tables: Sequence[str]) -> Bunch:
+    """Add the labels of tables in their order; refuse two names for one clip."""
     from skaudeep.datasets import add_labels
-    from skaudeep.datasets.delimited import read_header
+    from skaudeep.datasets.delimited import read_columns
 
-    file = Path(labels).expanduser()
-    # A file that `skaudeep predict` wrote serves as well.
-    filename = (
-        "file" if "filename" not in (header := read_header(file)) and "file" in header else ""
-    )
-    return add_labels(bunch, file, filename=filename or "filename")
+    given: dict[str, tuple[str, str]] = {}
+    for table in tables:
+        file, filename = Path(table).expanduser(), column_of_names(table)
+        cells = read_columns(file, [filename, "label"])
+        for name, label in zip(cells[filename], cells["label"], strict=True):
+            if not label:
+                continue
+            other, where = given.setdefault(name, (label, table))
+            if other != label and where != table:
+                raise CommandError(
+                    f"{shown(name)} is called {shown(other)} in {printable(where)} and "
+                    f"{shown(label)} in {printable(table)}, expected one name. Correct one of the "
+                    "tables, or leave one out."
+                )
+        bunch = add_labels(bunch, file, filename=filename)
+    return bunch
 
 
 # What a command understood, and what it goes by.
@@ -464,7 +455,7 @@ def leave_out_unreadable(source: Source, summary: Summary) -> Source:
     from skaudeep.datasets import select
 
     for name, reason in list(unreadable.items())[:SHOWN_CLIPS]:
-        note(f"Left out: {name}: {reason.rstrip('.')}.")
+        note(f"Left out: {name}: {in_words(reason).rstrip('.')}.")
     if len(unreadable) > SHOWN_CLIPS:
         note(f"{len(unreadable)} clips are left out in all; 'skaudeep audit' lists them.")
     kept = [name for name in source.bunch.filenames.tolist() if name not in unreadable]

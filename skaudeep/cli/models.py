@@ -13,6 +13,7 @@ import click
 from skaudeep._progress import Progress
 from skaudeep._texts import list_names, printable
 from skaudeep.cli import options
+from skaudeep.cli.checks import check_ending, check_model
 from skaudeep.cli.errors import WRONG, CommandError, State, show
 from skaudeep.cli.inputs import (
     check_classes,
@@ -28,6 +29,9 @@ from skaudeep.cli.inputs import (
 )
 from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
+from skaudeep.cli.wording import in_words
+
+FEATURE_FILES = (".nc", ".csv", ".arff")  # those of skaudeep.transform_to_file
 
 
 @click.command()
@@ -44,7 +48,7 @@ def evaluate(
     inputs: tuple[str, ...],
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     folds: int | None,
     sampling_rate: float | None,
@@ -56,13 +60,13 @@ def evaluate(
 
     The default model is cross-validated, and controls that its score needs on the same folds.
     """
+    source = read_source(
+        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
+    )
     from skaudeep.classification import classifier_for
     from skaudeep.datasets import describe
     from skaudeep.evaluation import evaluate as cross_validate
 
-    source = read_source(
-        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
-    )
     summary = describe(source.bunch, n_jobs=jobs or -1)
     source = leave_out_unreadable(source, summary)
     _check_two_classes(source.title, source.bunch)
@@ -96,7 +100,7 @@ def fit(
     output: str,
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     sampling_rate: float | None,
     jobs: int | None,
@@ -109,15 +113,16 @@ def fit(
     The file holds the names of the classes, the sampling rate and numbers, no code: it is safe to
     share. 'skaudeep evaluate' tells how good such a model is.
     """
+    check_ending(output)
+    file = check_output(output, force, (*inputs, *labels))
+    source = read_source(
+        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
+    )
     from skaudeep.classification import classifier_for, fit_classifier
     from skaudeep.datasets import describe
     from skaudeep.datasets.operations import is_labelled
     from skaudeep.persistence import save
 
-    file = check_output(output, force, (*inputs, labels or ""))
-    source = read_source(
-        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
-    )
     summary = describe(source.bunch, n_jobs=jobs or -1)
     source = leave_out_unreadable(source, summary)
     note(describe_source(source, summary))
@@ -173,11 +178,12 @@ def predict(
     no label, and is named on standard error. An interrupted command that writes a file (-o) is
     continued by the same command.
     """
+    file = None if output is None else check_output(output, force, (model, *inputs))
+    check_model(model)
+    clips, names, what, dims = read_clips(inputs, path)
     from skaudeep.classification import check_kind, predict_clips
 
-    file = None if output is None else check_output(output, force, (model, *inputs))
     fitted, title = _load(model, jobs)
-    clips, names, what, dims = read_clips(inputs, path)
     check_kind(fitted, dims)
     predict_clips(fitted, clips, min_confidence=min_confidence)  # refuses what is no classifier
     classes = [str(name) for name in fitted.classes_]
@@ -217,7 +223,7 @@ def predict(
                     }
                 sink.write(frame)
                 for error in frame.attrs["errors"].values():
-                    show("Error", str(error))
+                    show("Error", in_words(str(error)))
                 n_failed += len(frame.attrs["errors"])
                 done += len(frame)
                 progress.advance(len(frame))
@@ -249,7 +255,7 @@ def transform(
     output: str,
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     jobs: int | None,
     force: bool,
@@ -261,17 +267,18 @@ def transform(
     no values in the file, and is named on standard error. An interrupted command is continued by
     the same command.
     """
-    from skaudeep.classification import FEATURE_FILES, transform_to_file
-    from skaudeep.datasets import describe
-
-    file = check_output(output, force, (model, *inputs, labels or ""))
+    file = check_output(output, force, (model, *inputs, *labels))
     if file.suffix not in FEATURE_FILES:
         raise CommandError(
             f"{printable(output)}: its ending says no format, expected one of "
             f"{', '.join(FEATURE_FILES)}. Give -o such a name."
         )
-    fitted, _ = _load(model, jobs)
+    check_model(model)
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    from skaudeep.classification import transform_to_file
+    from skaudeep.datasets import describe
+
+    fitted, _ = _load(model, jobs)
     summary = describe(source.bunch, n_jobs=jobs or -1)
     note(describe_source(source, summary))
     state.after_interruption = (
@@ -288,7 +295,7 @@ def transform(
         )
     failed = [error for error in features.errors if error]
     for error in failed:
-        show("Error", error)
+        show("Error", in_words(error))
     if as_json:
         write_json({"file": output, "shape": features.data.shape, "n_failed": len(failed)})
     else:

@@ -126,8 +126,19 @@ def test_files_of_features_are_read_by_their_ending(here, suffix):
 @pytest.mark.parametrize("column", ["filename", "file"])
 def test_labels_come_from_a_table_of_a_report_or_of_predictions(here, column):
     (here / "labels.tsv").write_text(f"{column}\tlabel\tp\na.wav\towl\t1\nsub/b.wav\t\t\n")
-    bunch = read_source(["a.wav", "sub/b.wav"], labels="labels.tsv", needs_labels=True).bunch
+    bunch = read_source(["a.wav", "sub/b.wav"], labels=["labels.tsv"], needs_labels=True).bunch
     assert (bunch.target.tolist(), bunch.target_names) == ([0, -1], ["owl"])
+
+
+def test_several_tables_of_labels_are_joined(here):
+    for name, text in (("1/l.csv", "a.wav,owl"), ("2/l.csv", "sub/b.wav,crow\na.wav,owl")):
+        (here / name).parent.mkdir()
+        (here / name).write_text(f"filename,label\n{text}\n")
+    bunch = read_source(["a.wav", "sub/b.wav"], labels=["1/l.csv", "2/l.csv"]).bunch
+    assert [bunch.target_names[label] for label in bunch.target] == ["owl", "crow"]
+    (here / "2/l.csv").write_text("filename,label\na.wav,crow\n")
+    with pytest.raises(CommandError, match=r"'a.wav' is called 'owl' in 1/l.csv and 'crow' in 2/"):
+        read_source(["a.wav", "sub/b.wav"], labels=["1/l.csv", "2/l.csv"])
 
 
 def test_missing_labels_are_refused_with_ways_to_give_them(here):
