@@ -256,9 +256,13 @@ def _read_table(file: Path, path: str | None, target: str | None, needs: bool) -
 
         return Source(load_csv(file), title)
     columns = f"Its columns are {list_names(header)}."
+    once = [column for column in header if header.count(column) == 1]
+    twice = list(dict.fromkeys(column for column in header if column not in once))
+    if twice:
+        columns += f" Several are called {list_names(twice)}: rename them."
     path = path or _find_path_column(file, header, columns)
     if target is None:
-        others = [column for column in header if column != path]
+        others = [column for column in once if column != path]
         known = [column for column in others if column.lower() in TARGET_COLUMNS]
         found = others if len(others) == 1 else known
         if len(found) == 1:
@@ -270,9 +274,11 @@ def _read_table(file: Path, path: str | None, target: str | None, needs: bool) -
             )
     remark = f"paths in column {path!r}, classes in column {target!r}"
     if target is None:
-        others = [column for column in header if column != path]
+        others = [column for column in once if column != path]
         remark = f"paths in column {path!r}, classes in none"
         remark += f": --target COLUMN names one of {list_names(others)}" if others else ""
+        if twice:
+            remark += f"; several are called {list_names(twice)}: rename them"
     bunch = load_table(
         file, path=path, target=target, task="unlabelled" if target is None else None
     )

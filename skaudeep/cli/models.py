@@ -113,8 +113,8 @@ def fit(
     The file holds the names of the classes, the sampling rate and numbers, no code: it is safe to
     share. 'skaudeep evaluate' tells how good such a model is.
     """
-    check_ending(output)
     file = check_output(output, force, (*inputs, *labels))
+    check_ending(output)
     source = read_source(
         inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
     )

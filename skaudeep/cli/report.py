@@ -73,8 +73,8 @@ def report(
     page = check_output(output or f"{stem_of(inputs)}.html", force, (*inputs, *labels))
     model_file = None
     if model is not None:
-        check_ending(model)
         model_file = check_output(model, force, (*inputs, *labels))
+        check_ending(model)
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.classification import classifier_for
     from skaudeep.datasets import describe

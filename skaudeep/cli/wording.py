@@ -13,6 +13,10 @@ _TRANSLATIONS = [
         (_GOT + "whose folder ", r"\g<file>: its folder "),
         (_GOT + "in whose folder you may not write", r"\g<file>: you may not write in its folder"),
         (_GOT + "expected a file that exists", r"\g<file>: does not exist, expected a table"),
+        (r"Got column ('.*?'), which occurs 0 times in (.*?), expected once",
+         r"\2: has no column \1"),
+        (r"Got column ('.*?'), which occurs (\d+) times in (.*?), expected once",
+         r"\3: has \2 columns \1, expected one"),
         (r", read what is there with on_error=\"read\",", ""),
         (r"with duration= or adapt=True, shorten window_duration,", "with silence,"),
         (r"Give sampling_rate= to the extractor, which resamples", "--sampling-rate HZ resamples"),
@@ -33,6 +37,7 @@ _TRANSLATIONS = [
         (r"; load_\w+ did not find .*?(?=\.( For |$))", ""),
         (r" Name a layout to read them otherwise; layout=\"files\" reads them so without this "
          r"warning\.", ""),
+        (r" layout=\"classes\" reads the one, layout=.*? without this warning\.", ""),
         (r"layout=\"files\" reads all clips as unlabelled, load_table takes labels from a list of "
          r"them\.", "A table of recordings and classes, as INPUT, says it otherwise."),
         (r", or give layout='?\w*'? to read .*?(?=\.$)", ""),
