@@ -161,7 +161,7 @@ def extract(
     """Write the spectrograms of recordings into one file.
 
     An interrupted extraction is continued by the same command. A recording that cannot be read has
-    no values in the file, and is named on standard error.
+    no values in the file, and is named on standard error; the exit code is then 1.
     """
     file = check_output(output, force, (*inputs, *labels))
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)

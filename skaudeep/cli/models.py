@@ -59,6 +59,7 @@ def evaluate(
     """Measure how well a model names recordings it never heard.
 
     The default model is cross-validated, and controls that its score needs on the same folds.
+    Recordings that cannot be read are left out and named; the exit code is then still 0.
     """
     source = read_source(
         inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
@@ -111,7 +112,8 @@ def fit(
     """Fit a model to labelled recordings and write it to a file.
 
     The file holds the names of the classes, the sampling rate and numbers, no code: it is safe to
-    share. 'skaudeep evaluate' tells how good such a model is.
+    share. 'skaudeep evaluate' tells how good such a model is. Recordings that cannot be read are
+    left out and named; the exit code is then still 0.
     """
     file = check_output(output, force, (*inputs, *labels))
     check_ending(output)
@@ -174,9 +176,9 @@ def predict(
 ) -> int:
     """Name the class of each recording, with all probabilities.
 
-    Columns are file, label, and a probability for each class. A recording that cannot be read has
-    no label, and is named on standard error. An interrupted command that writes a file (-o) is
-    continued by the same command.
+    Columns are file, label, and a probability for each class. A recording that cannot be read, or
+    that holds nothing but silence, has neither and is named on standard error; the exit code is
+    then 1. An interrupted command that writes a file (-o) is continued by the same command.
     """
     file = None if output is None else check_output(output, force, (model, *inputs))
     check_model(model)
@@ -211,7 +213,7 @@ def predict(
     with sink, Progress(show=not on_terminal) as progress:
         done, n_failed = sink.n_rows, sink.n_failed
         if n_failed:
-            note(f"{n_failed} clips could not be read before the interruption.")
+            note(f"{counted(n_failed, 'clip')} got no label before the interruption.")
         if done < len(names):
             progress.begin("Predicting clips", len(names) - done)
             for frame in predict_clips(fitted, clips[done:], min_confidence=min_confidence):
@@ -230,7 +232,10 @@ def predict(
     if output is not None:
         click.echo(printable(output))
     if n_failed:
-        note(f"{n_failed} of {len(names)} clips could not be read and have no label.")
+        some = f"{n_failed} of {counted(len(names), 'clip')} could not be read"
+        note(
+            f"{some} or {'is silent, and has' if n_failed == 1 else 'are silent, and have'} no label."
+        )
     return WRONG if n_failed else 0
 
 
@@ -264,8 +269,8 @@ def transform(
     """Write the features of recordings, as a model computes them.
 
     These are the numbers before the classifier of the model. A recording that cannot be read has
-    no values in the file, and is named on standard error. An interrupted command is continued by
-    the same command.
+    no values in the file, and is named on standard error; the exit code is then 1. An interrupted
+    command is continued by the same command.
     """
     file = check_output(output, force, (model, *inputs, *labels))
     if file.suffix not in FEATURE_FILES:
@@ -300,7 +305,8 @@ def transform(
         write_json({"file": output, "shape": features.data.shape, "n_failed": len(failed)})
     else:
         click.echo(printable(output))
-    note(f"{features.data.shape[0]} clips, {features.data.shape[-1]} features.")
+    n_clips, n_features = features.data.shape
+    note(f"{counted(n_clips, 'clip')}, {counted(n_features, 'feature')}.")
     return WRONG if failed else 0
 
 
