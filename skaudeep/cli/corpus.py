@@ -184,7 +184,8 @@ def extract(
         n_jobs=jobs or -1,
     )
     state.after_interruption = (
-        f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+        "The same command goes on where this one stopped; what is done is in "
+        f"{printable(file.name)}.partial."
     )
     stored = extract_to_netcdf(source.bunch, extractor, file)
     n_failed = sum(map(bool, stored.errors.tolist()))

@@ -94,9 +94,10 @@ def read_source(
         from skaudeep.datasets import add_groups
 
         bunch = add_groups(bunch, groups)
-    if needs_labels and not (n_labelled := _labelled(bunch)).any():
+    if needs_labels and not (labelled := _labelled(bunch)).any():
+        which = "its clip has no label" if len(labelled) == 1 else "none of its clips has a label"
         raise CommandError(
-            f"{source.title}: none of its {len(n_labelled)} clips has a label. Put the recordings "
+            f"{source.title}: {which}. Put the recordings "
             "of each class into a folder of its own, or give their labels by --labels CSV; "
             "'skaudeep report' helps to name them."
         )
@@ -376,19 +377,32 @@ def choose_folds(bunch: Bunch, folds: int | None) -> tuple[int | None, str]:
         return None, f"folds: {stated}"
     from skaudeep.evaluation.folds import default_n_folds
 
-    n_folds = default_n_folds(count_units(bunch).values())
+    units = count_units(bunch)
+    n_folds = default_n_folds(units.values())
+    if sum(n_units > 1 for n_units in units.values()) < 2:
+        what = "groups" if bunch.groups.any() else "recordings"
+        return n_folds, f"folds: none, for which two classes need several {what} each"
     return n_folds, f"folds: none -> {n_folds} folds"
 
 
 def check_classes(bunch: Bunch) -> None:
     """Raise a CommandError if a class cannot both train and be tested."""
     units = count_units(bunch)
-    what = "group" if bunch.groups.any() else "clip"
-    if alone := [name for name, n_units in units.items() if n_units == 1]:
+    groups = set(bunch.groups[_labelled(bunch)].tolist())
+    if len(groups) == 1 and groups != {""}:
         raise CommandError(
-            f"{len(alone)} of {len(units)} classes have a single {what}, which cannot both train "
-            f"and be tested: {list_names(alone)}. Add recordings of them, or leave them out; "
-            "'skaudeep report' leaves them out by itself."
+            f"All recordings are of one group, {shown(*groups)}, which cannot both train and be "
+            "tested. Give --groups another pattern, one that finds the speaker, site or session "
+            "in each name, or leave it out."
+        )
+    what = "group" if groups != {""} else "clip"
+    if alone := [name for name, n_units in units.items() if n_units == 1]:
+        have = "has" if len(alone) == 1 else "have"
+        pattern = "" if groups == {""} else "give --groups another pattern, "
+        raise CommandError(
+            f"{len(alone)} of {len(units)} classes {have} a single {what}, which cannot both train "
+            f"and be tested: {list_names(alone)}. Add recordings of them, {pattern}or leave them "
+            "out; 'skaudeep report' leaves them out by itself."
         )
 
 
@@ -427,7 +441,7 @@ def describe_source(source: Source, summary: Summary, *more: str) -> str:
         names = [str(bunch.target_names[label]) for label in bunch.target[labelled].tolist()]
         counts = Counter(names).most_common()
         shown = [f"{printable(name)} {count}" for name, count in counts[:SHOWN_CLASSES]]
-        classes = f"in {len(counts)} classes ({', '.join(shown)}"
+        classes = f"in {counted(len(counts), 'class', 'classes')} ({', '.join(shown)}"
         classes += ", ...)" if len(counts) > SHOWN_CLASSES else ")"
         if n_labelled == n_clips:
             parts[0] += f" {classes}"
@@ -448,9 +462,9 @@ def describe_source(source: Source, summary: Summary, *more: str) -> str:
     return f"{source.title}: {', '.join(parts)}"
 
 
-def counted(n: int, what: str) -> str:
+def counted(n: int, what: str, several: str | None = None) -> str:
     """Return a number with its noun: "1 clip", "2 clips"."""
-    return f"{n} {what}{'s'[: n != 1]}"
+    return f"{n} {what if n == 1 else several or f'{what}s'}"
 
 
 def leave_out_unreadable(source: Source, summary: Summary) -> Source:
@@ -463,7 +477,7 @@ def leave_out_unreadable(source: Source, summary: Summary) -> Source:
     for name, reason in list(unreadable.items())[:SHOWN_CLIPS]:
         note(f"Left out: {name}: {in_words(reason).rstrip('.')}.")
     if len(unreadable) > SHOWN_CLIPS:
-        note(f"{len(unreadable)} clips are left out in all; 'skaudeep audit' lists them.")
+        note(f"{len(unreadable)} recordings are left out in all; 'skaudeep audit' lists them.")
     kept = [name for name in source.bunch.filenames.tolist() if name not in unreadable]
     return replace(source, bunch=select(source.bunch, kept))
 

@@ -72,9 +72,9 @@ def evaluate(
     source = leave_out_unreadable(source, summary)
     _check_two_classes(source.title, source.bunch)
     cv, folds_in_words = choose_folds(source.bunch, folds)
-    note(describe_source(source, summary, folds_in_words))
     if cv is not None:
         check_classes(source.bunch)
+    note(describe_source(source, summary, folds_in_words))
     pipeline = classifier_for(
         source.bunch, sampling_rate=choose_rate(summary, sampling_rate), random_state=seed
     )
@@ -120,6 +120,8 @@ def fit(
     source = read_source(
         inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
     )
+    import numpy as np
+
     from skaudeep.classification import classifier_for, fit_classifier
     from skaudeep.datasets import describe
     from skaudeep.datasets.operations import is_labelled
@@ -129,7 +131,14 @@ def fit(
     source = leave_out_unreadable(source, summary)
     note(describe_source(source, summary))
     _check_two_classes(source.title, source.bunch)
-    n_labelled = int(is_labelled(source.bunch).sum())
+    labelled = is_labelled(source.bunch)
+    n_labelled = int(labelled.sum())
+    n_clips = np.bincount(source.bunch.target[labelled])
+    if alone := [source.bunch.target_names[label] for label in np.flatnonzero(n_clips == 1)]:
+        note(
+            f"Of {list_names(alone)} there is a single recording, from which the model learns "
+            "next to nothing. Add others."
+        )
     rate = choose_rate(summary, sampling_rate)
     pipeline = classifier_for(source.bunch, sampling_rate=rate, n_jobs=jobs, random_state=seed)
     with waiting(f"Fitting the model to {n_labelled} clips"):
@@ -208,7 +217,8 @@ def predict(
         made_of = (_digest(model), classes, min_confidence, as_json, file.suffix.lower())
         sink = PredictionFile(file, repr((made_of, names, _states(inputs, clips))), form)
         state.after_interruption = (
-            f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+            "The same command goes on where this one stopped; what is done is in "
+            f"{printable(file.name)}.partial."
         )
     with sink, Progress(show=not on_terminal) as progress:
         done, n_failed = sink.n_rows, sink.n_failed
@@ -232,10 +242,9 @@ def predict(
     if output is not None:
         click.echo(printable(output))
     if n_failed:
-        some = f"{n_failed} of {counted(len(names), 'clip')} could not be read"
-        note(
-            f"{some} or {'is silent, and has' if n_failed == 1 else 'are silent, and have'} no label."
-        )
+        of_all = f"{n_failed} of {counted(len(names), 'clip')}"
+        rest = "is silent, and has" if n_failed == 1 else "are silent, and have"
+        note(f"{of_all} could not be read or {rest} no label.")
     return WRONG if n_failed else 0
 
 
@@ -287,7 +296,8 @@ def transform(
     summary = describe(source.bunch, n_jobs=jobs or -1)
     note(describe_source(source, summary))
     state.after_interruption = (
-        f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+        "The same command goes on where this one stopped; what is done is in "
+        f"{printable(file.name)}.partial."
     )
     with Progress(show=True) as progress:
         progress.begin("Computing features", summary.n_clips)

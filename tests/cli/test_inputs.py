@@ -142,7 +142,7 @@ def test_several_tables_of_labels_are_joined(here):
 
 
 def test_missing_labels_are_refused_with_ways_to_give_them(here):
-    with pytest.raises(CommandError, match=r"none of its 1 clips has a label.*folder.*--labels"):
+    with pytest.raises(CommandError, match=r"a.wav: its clip has no label.*folder.*--labels"):
         read_source(["a.wav"], needs_labels=True)
 
 
