@@ -124,6 +124,7 @@ def fit_classifier(
     """Fit a classifier to the labelled clips of a data set, on the names of their classes.
 
     The fitted model predicts names, and its `classes_` are names: nothing else is needed to use it.
+    Its `score` takes names as well: ``np.array(bunch.target_names)[bunch.target]``.
     Recordings of another sampling rate than those that it saw are resampled to theirs.
 
     Parameters

@@ -1,6 +1,8 @@
 """A classifier of recordings: class names and sampling rate travel in it; faults cost one clip."""
 
 import warnings
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -291,3 +293,16 @@ def test_clips_of_less_than_three_frames_are_predicted_with_a_warning(model, tmp
         (frame,) = skaudeep.predict_clips(model, clips)
     assert "long.wav" not in str(caught[0].message)
     assert frame.label.ne("").all()
+
+
+@pytest.mark.parametrize("path", ["birds", Path("birds")])
+@pytest.mark.parametrize(
+    "function", [skaudeep.fit_classifier, partial(skaudeep.evaluate, LogisticRegression())]
+)
+def test_a_folder_in_place_of_a_data_set_is_told_how_to_load_it(function, path):
+    with pytest.raises(ValueError, match=r"skaudeep\.datasets\.load_dataset\('birds'\)"):
+        function(path)
+
+
+def test_the_score_of_a_model_takes_names(model, corpus):
+    assert model.score(corpus.data, np.array(corpus.target_names)[corpus.target]) == 1

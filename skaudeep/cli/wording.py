@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_GOT = r"""^Got (?:path=|table )(?P<quote>['"])(?P<file>.+?)(?P=quote)(?:, a link to '.*?')?, """
+_GOT = r"""^Got (?:path=|table )?(?P<quote>['"])(?P<file>.+?)(?P=quote)(?:, a link to '.*?')?, """
 # Patterns, and what stands in the place of what they find. Tests of the messages hold both sides.
 _TRANSLATIONS = [
     (re.compile(pattern), text)
@@ -17,7 +17,7 @@ _TRANSLATIONS = [
          r"\2: has no column \1"),
         (r"Got column ('.*?'), which occurs (\d+) times in (.*?), expected once",
          r"\3: has \2 columns \1, expected one"),
-        (r", read what is there with on_error=\"read\",", ""),
+        (r", read what is there with on_error=\"read\", or leave", " or leave"),
         (r"with duration= or adapt=True, shorten window_duration,", "with silence,"),
         (r"Give sampling_rate= to the extractor, which resamples", "--sampling-rate HZ resamples"),
         (r"Set sampling_rate=\S*", "Give --sampling-rate HZ"),
@@ -44,6 +44,9 @@ _TRANSLATIONS = [
         (r"Load one of these folders; or several, and join them by concatenate\. "
          r"load_folder\(\.\.\., layout=\"files\"\) reads all clips as unlabelled\.",
          "Give one of these folders."),
+        (r"^Got (?=folders |clip )", "Found "),
+        (r"(\d+) readers know: ", r"looks like \1 corpora: "),
+        (r"load_\w+ found ", ""),
         (r"Call the reader you mean", "Move what belongs to one of them into a folder of its own"),
         (r" For the file ('.*?') in it see [\w.]+\.", r" The file \1 in it can be the INPUT."),
     )
