@@ -180,6 +180,56 @@ def try_lock(file: IO[bytes]) -> bool | None:
 
 
 @contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same path out, until the block ends.
+
+    Where there are no locks, nobody is kept out. A hidden file beside the path carries the lock;
+    one that a killed process left behind keeps nobody out and is used again.
+
+    Parameters
+    ----------
+    target : Path
+        A path in a folder that exists.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process is in such a block.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, alone(Path(folder, "a.txt")):
+    ...     with alone(Path(folder, "a.txt")):
+    ...         pass
+    Traceback (most recent call last):
+    ...
+    BlockingIOError: Got path=..., which another process is writing, expected to be the only ...
+    """
+    target = Path(os.path.realpath(target))
+    path = target.with_name(f".{_checksum(target.name)}.lock")
+    while True:
+        with open(path, "ab") as file:
+            if try_lock(file) is False:
+                raise BlockingIOError(
+                    f"Got path={str(target)!r}, which another process is writing, expected to be "
+                    "the only one. Wait until it has ended, or choose another name."
+                )
+            try:  # it may have been deleted, and made anew, between its opening and the lock
+                is_there = os.path.samestat(os.fstat(file.fileno()), path.stat())
+            except FileNotFoundError:
+                is_there = False
+            if not is_there:
+                continue
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows deletes no open file
+                    path.unlink()
+            return
+
+
+@contextmanager
 def temporary_folder(target: Path) -> Iterator[Path]:
     """Make a hidden folder beside a path, for this process alone, and delete it at the end.
 

@@ -6,33 +6,36 @@ These functions are what the commands `skaudeep fit`, `predict` and `transform` 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
 
 from skaudeep._base import fit_with_groups
 from skaudeep._files import check_writable
 from skaudeep._journal import Journal, record
-from skaudeep._texts import printable, text_array
+from skaudeep._model_inputs import (
+    check_kind,
+    check_rate_of_waveforms,
+    find_extractors,
+    model_rate,
+    set_apart_silence,
+    warner_of_low_rates,
+)
+from skaudeep._texts import text_array
 from skaudeep._version import __version__
-from skaudeep._warnings import find_stack_level
 from skaudeep.audio.clips import list_clips
-from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
-from skaudeep.audio.rates import header_rates
+from skaudeep.audio.errors import AudioError, all_clips_failed
 from skaudeep.datasets.bunch import check_bunch
-from skaudeep.datasets.description import audio_clips, is_file
+from skaudeep.datasets.description import audio_clips
 from skaudeep.datasets.operations import is_labelled, readable_parts, take
 from skaudeep.recipes import audio_classifier, linear_classifier
 from skaudeep.reservoir import ReservoirFeatures
-from skaudeep.spectrogram import SpectrogramExtractor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +99,7 @@ def classifier_for(
     """
     bunch = check_bunch(bunch, required=("data", "filenames"))
     if audio_clips(bunch) is not None:
-        _check_rate_of_waveforms(sampling_rate, bunch)
+        check_rate_of_waveforms(sampling_rate, bunch)
         rate = bunch.get("sampling_rate") if sampling_rate is None else sampling_rate
         return audio_classifier(sampling_rate=rate, n_jobs=n_jobs, random_state=random_state)
     if "chunk" in bunch.dims:
@@ -121,6 +124,7 @@ def fit_classifier(
     """Fit a classifier to the labelled clips of a data set, on the names of their classes.
 
     The fitted model predicts names, and its `classes_` are names: nothing else is needed to use it.
+    Its `score` takes names as well: ``np.array(bunch.target_names)[bunch.target]``.
     Recordings of another sampling rate than those that it saw are resampled to theirs.
 
     Parameters
@@ -219,7 +223,8 @@ def predict_clips(
     pandas.DataFrame
         A row for each clip of a batch, in their order. Columns are `file`, `label`, and the
         probability of each class under its name, where the model gives probabilities. A clip that
-        cannot be read has an empty label and NaN; `attrs["errors"]` holds its
+        cannot be read, or whose samples are all equal, has an empty label and NaN;
+        `attrs["errors"]` holds its
         :class:`~skaudeep.audio.AudioError`, by its row in the batch.
 
     Raises
@@ -231,7 +236,8 @@ def predict_clips(
     Warns
     -----
     AudioWarning
-        Once, if a recording has a lower sampling rate than those that the model was fitted to.
+        Once, if a recording has a lower sampling rate than those that the model was fitted to. In
+        each batch, of clips that are shorter than three frames of the model.
 
     Examples
     --------
@@ -281,14 +287,15 @@ def _predictions(
 
     columns = list(map(str, classes)) if has_probabilities else []
     method = model.predict_proba if has_probabilities else model.predict
-    warn_once = _warner_of_low_rates(model)
+    warn_once = warner_of_low_rates(model)
     for start in range(0, len(names), batch_size):
         batch = np.arange(start, min(start + batch_size, len(names)))
         warn_once(X, batch)
         labels = np.full(len(batch), "", dtype=object)
         probabilities = np.full((len(batch), len(columns)), np.nan)
-        errors: dict[int, AudioError] = {}
-        for rows, output in readable_parts(method, X, batch):
+        heard, silent = set_apart_silence(model, X, batch)
+        errors = {row - start: error for row, error in silent.items()}
+        for rows, output in readable_parts(method, X, heard) if len(heard) else ():
             if isinstance(output, AudioError):
                 of_row = getattr(X, "ndim", 1) > 1  # and not of a file
                 errors[int(rows[0]) - start] = output.renamed(names[rows[0]]) if of_row else output
@@ -390,9 +397,9 @@ def transform_to_file(
     features = _features_of(model)
     bunch = check_bunch(bunch)
     check_kind(model, bunch.dims)
-    _check_rate_of_waveforms(model_rate(model), bunch)
+    check_rate_of_waveforms(model_rate(model), bunch)
     names = bunch.filenames.tolist()
-    warn_once = _warner_of_low_rates(model)
+    warn_once = warner_of_low_rates(model)
     errors: dict[int, AudioError] = {}
     task = repr((__version__, resume, names))
     partial = path.with_name(f"{path.name}.partial")
@@ -449,77 +456,6 @@ def _checked_features(output: Any) -> NDArray[np.float32]:
     return features
 
 
-# What a model is made of.
-
-
-def find_extractors(model: Any) -> list[SpectrogramExtractor]:
-    """List the extractors in a model, fitted or not, at any depth.
-
-    Parameters
-    ----------
-    model : estimator
-
-    Returns
-    -------
-    list of SpectrogramExtractor
-        The objects themselves. Of a fitted `FeatureFusion` both its parameters and their fitted
-        copies are among them.
-    """
-    found, todo = [], [model]
-    while todo:
-        part = todo.pop()
-        if isinstance(part, SpectrogramExtractor):
-            found.append(part)
-        elif isinstance(part, list | tuple):
-            todo += part
-        elif isinstance(part, BaseEstimator):
-            todo += vars(part).values()
-    return found
-
-
-def model_rate(model: Any) -> float | None:
-    """Return the highest sampling rate in Hz that a model reads recordings at; None if unknown."""
-    rates = [
-        extractor.sampling_rate or getattr(extractor, "sampling_rate_", None)
-        for extractor in find_extractors(model)
-    ]
-    return max((rate for rate in rates if rate is not None), default=None)
-
-
-def check_kind(model: Any, dims: Sequence[str]) -> None:
-    """Refuse spectrograms or features for a model that would misread them as recordings.
-
-    Parameters
-    ----------
-    model : estimator
-    dims : sequence of str
-        What the axes of the data are, see :func:`~skaudeep.datasets.make_bunch`.
-
-    Raises
-    ------
-    ValueError
-        If the model extracts spectrograms by itself, and the data are some or what follows them.
-    """
-    if find_extractors(model) and {"frame", "band", "feature"} & set(dims):
-        raise ValueError(
-            f"Got data with the axes {tuple(dims)} for a model of recordings, expected recordings: "
-            "the model computes spectrograms and features by itself."
-        )
-
-
-def _check_rate_of_waveforms(rate: float | None, bunch: Bunch) -> None:
-    """Refuse waveforms of another rate: what reads them would take them for the rate it knows."""
-    own = bunch.get("sampling_rate")
-    if rate is None or own is None or rate == own:
-        return
-    if any(not is_file(clip) for clip in audio_clips(bunch) or ()):
-        raise ValueError(
-            f"Got waveforms of {own:.10g} Hz, expected {rate:.10g} Hz, the sampling rate that was "
-            "fitted or asked for. Resample them first, for example by librosa.resample, or give "
-            "files, which are resampled."
-        )
-
-
 def _features_of(model: Any) -> Callable[[Any], Any]:
     if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
         model = model[:-1]
@@ -543,34 +479,8 @@ def _clips_and_names(model: Any, clips: Any) -> tuple[Any, list[str]]:
     if isinstance(clips, Mapping):
         bunch = check_bunch(clips, required=("data", "filenames"))
         check_kind(model, bunch.dims)
-        _check_rate_of_waveforms(model_rate(model), bunch)
+        check_rate_of_waveforms(model_rate(model), bunch)
         return bunch.data, bunch.filenames.tolist()
     if getattr(clips, "ndim", 1) > 1 and not hasattr(clips, "index"):  # features, spectrograms ...
         return clips, [f"clip {row}" for row in range(len(clips))]
     return clips, [clip.name for clip in list_clips(clips)]
-
-
-def _warner_of_low_rates(model: Any) -> Callable[[Any, NDArray[np.intp]], None]:
-    """Return what warns, once, of recordings that lack frequencies which the model knows."""
-    rate = model_rate(model)
-    warned = False
-
-    def warn_once(X: Any, rows: NDArray[np.intp]) -> None:
-        nonlocal warned
-        if rate is None or warned:
-            return
-        clips = [clip for clip in list_clips(take(X, rows)) if is_file(clip)]
-        for clip, own in zip(clips, header_rates(clips), strict=True):
-            if not isinstance(own, AudioError) and own < rate:
-                warned = True
-                warnings.warn(
-                    f"{printable(clip.name)}: has a sampling rate of {own:.10g} Hz, but the model "
-                    f"was fitted to {rate:.10g} Hz: frequencies above {own / 2:.10g} Hz are "
-                    "missing, so that its labels may be wrong. Other clips of a lower rate are "
-                    "not reported. Fit a model with the sampling rate of the new recordings.",
-                    AudioWarning,
-                    stacklevel=find_stack_level(),
-                )
-                return
-
-    return warn_once

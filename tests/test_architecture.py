@@ -22,7 +22,7 @@ LAYERS = [
     ["callbacks"],
     ["persistence"],
     ["classification"],
-    ["recipes", "anomaly", "processor"],
+    ["recipes", "anomaly", "processor", "_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"],
     ["spectrogram"],
     ["_views"],

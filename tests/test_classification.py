@@ -1,6 +1,8 @@
 """A classifier of recordings: class names and sampling rate travel in it; faults cost one clip."""
 
 import warnings
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -264,3 +266,43 @@ def test_waveforms_of_another_rate_than_that_of_the_model_are_refused(model, tmp
     ):
         with pytest.raises(ValueError, match="Got waveforms of 16000 Hz, expected 8000 Hz"):
             function()
+
+
+def test_silence_has_no_label_and_costs_no_other_clip(model, corpus, tmp_path):
+    files = [str(tmp_path / name) for name in ("silent.wav", "late.wav")]
+    samples = np.zeros(3 * RATE)
+    soundfile.write(files[0], samples, RATE)
+    samples[-100:] = 0.5  # after the part that is looked at first
+    soundfile.write(files[1], samples, RATE)
+    (frame,) = skaudeep.predict_clips(model, [files[0], corpus.data[0], files[1]])
+    assert (frame.label != "").tolist() == [False, True, True]
+    assert frame.iloc[0, 2:].isna().all()
+    assert frame.iloc[1:, 2:].notna().all(axis=None)
+    assert frame.attrs["errors"].keys() == {0}
+    assert "silent.wav: holds nothing but silence" in str(frame.attrs["errors"][0])
+    (alone,) = skaudeep.predict_clips(model, files[:1])
+    assert alone.label.tolist() == [""]
+
+
+def test_clips_of_less_than_three_frames_are_predicted_with_a_warning(model, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE)
+    for name, seconds in (("long.wav", 0.2), ("short.wav", 0.1)):
+        soundfile.write(tmp_path / name, noise[: round(seconds * RATE)], RATE)
+    clips = [str(tmp_path / name) for name in ("long.wav", "short.wav")]
+    with pytest.warns(AudioWarning, match=r"short.wav \(0.1 s\): lasts less than 0.16 s") as caught:
+        (frame,) = skaudeep.predict_clips(model, clips)
+    assert "long.wav" not in str(caught[0].message)
+    assert frame.label.ne("").all()
+
+
+@pytest.mark.parametrize("path", ["birds", Path("birds")])
+@pytest.mark.parametrize(
+    "function", [skaudeep.fit_classifier, partial(skaudeep.evaluate, LogisticRegression())]
+)
+def test_a_folder_in_place_of_a_data_set_is_told_how_to_load_it(function, path):
+    with pytest.raises(ValueError, match=r"skaudeep\.datasets\.load_dataset\('birds'\)"):
+        function(path)
+
+
+def test_the_score_of_a_model_takes_names(model, corpus):
+    assert model.score(corpus.data, np.array(corpus.target_names)[corpus.target]) == 1

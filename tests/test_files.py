@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from skaudeep import _files
-from skaudeep._files import check_readable, check_writable, delete_leftovers, replacing
+from skaudeep._files import alone, check_readable, check_writable, delete_leftovers, replacing
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links, modes and locks as POSIX has them")
 
@@ -305,3 +305,20 @@ def test_a_folder_that_was_deleted_before_it_was_locked_is_made_anew(
         assert new.parent not in folders
         new.write_text("whole")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(_files.fcntl is None, reason="needs locks of files")
+def test_one_process_alone_works_for_a_path_and_a_lock_left_behind_keeps_nobody_out(tmp_path: Path):
+    target = tmp_path / "a.nc"
+    with alone(target):
+        (lock,) = tmp_path.iterdir()
+        refused = pytest.raises(BlockingIOError, match=r"a\.nc', which another process is writing")
+        with refused, alone(target):
+            pass
+        with alone(tmp_path / "b.nc"):  # another one
+            pass
+    assert list(tmp_path.iterdir()) == []
+    lock.touch()  # as a killed process leaves it
+    with alone(target):
+        pass
+    assert list(tmp_path.iterdir()) == []

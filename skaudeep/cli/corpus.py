@@ -10,14 +10,14 @@ import click
 
 from skaudeep._texts import printable
 from skaudeep.cli import options
+from skaudeep.cli.checks import MODEL, check_model
 from skaudeep.cli.errors import WRONG, State, one_line
 from skaudeep.cli.inputs import Source, choose_rate, counted, describe_source, read_source
 from skaudeep.cli.output import check_output, note, results, write_json
+from skaudeep.cli.wording import in_words
 
 if TYPE_CHECKING:
     from skaudeep.datasets.description import Summary
-
-MODEL = ".skaudeep"
 
 
 @click.command()
@@ -26,7 +26,7 @@ def inspect(
     inputs: tuple[str, ...],
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     jobs: int | None,
     as_json: bool,
@@ -37,6 +37,7 @@ def inspect(
     folds. Of a model (.skaudeep) its classes, sampling rate and steps are listed.
     """
     if len(inputs) == 1 and Path(inputs[0]).suffix.lower() == MODEL:
+        check_model(inputs[0])
         facts = _model_facts(Path(inputs[0]).expanduser())
         if as_json:
             write_json(facts)
@@ -81,7 +82,7 @@ def audit(
     inputs: tuple[str, ...],
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     strict: bool,
     jobs: int | None,
@@ -92,9 +93,9 @@ def audit(
     One line for each finding: recording, kind, detail, advice. Leaks are clips that are alike, or
     of one group, on both sides of a fold or partition that the corpus states.
     """
+    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.datasets import audit as find_faults
 
-    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     note(describe_source(source, _describe(source, jobs)))
     findings = find_faults(source.bunch, n_jobs=jobs or -1)
     if as_json:
@@ -102,7 +103,8 @@ def audit(
     else:
         stream = results()
         for row in findings.itertuples():
-            text = f"{printable(row.filename)}: {row.finding}: {row.detail}. {row.advice}."
+            text = f"{printable(row.filename)}: {row.finding}: {in_words(row.detail)}. "
+            text += f"{in_words(row.advice)}."
             stream.write(one_line(text) + "\n")
     note(f"{counted(len(findings), 'finding')}.")
     return WRONG if strict and len(findings) else 0
@@ -141,7 +143,7 @@ def extract(
     output: str,
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     sampling_rate: float | None,
     window: float,
@@ -159,13 +161,13 @@ def extract(
     """Write the spectrograms of recordings into one file.
 
     An interrupted extraction is continued by the same command. A recording that cannot be read has
-    no values in the file, and is named on standard error.
+    no values in the file, and is named on standard error; the exit code is then 1.
     """
+    file = check_output(output, force, (*inputs, *labels))
+    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.extraction import extract_to_netcdf
     from skaudeep.spectrogram import SpectrogramExtractor
 
-    file = check_output(output, force, (*inputs, labels or ""))
-    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     summary = _describe(source, jobs)
     note(describe_source(source, summary))
     extractor = SpectrogramExtractor(
@@ -182,7 +184,8 @@ def extract(
         n_jobs=jobs or -1,
     )
     state.after_interruption = (
-        f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+        "The same command goes on where this one stopped; what is done is in "
+        f"{printable(file.name)}.partial."
     )
     stored = extract_to_netcdf(source.bunch, extractor, file)
     n_failed = sum(map(bool, stored.errors.tolist()))

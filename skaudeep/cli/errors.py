@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from skaudeep.cli.wording import in_words
+
 WRONG, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141  # exit codes; the last two as shells do
 # What files, data and models can be the reason of. All else is a fault of the program.
 EXPECTED = (OSError, ValueError, ImportError, MemoryError)
@@ -83,7 +85,7 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}."
     if isinstance(error, EXPECTED):
-        return str(error) or type(error).__name__
+        return in_words(str(error)) or type(error).__name__
     return (
         f"{type(error).__name__}: {error}. This is a fault of skaudeep: please report it, with "
         "what --debug shows."
@@ -124,7 +126,7 @@ def need_extra(extra: str, *modules: str) -> None:
 
 def _show_warnings_as_lines() -> None:
     def show_line(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
-        show("Warning", str(message))
+        show("Warning", in_words(str(message)))
 
     warnings.resetwarnings()
     warnings.simplefilter("ignore")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import warnings
 from collections import Counter
@@ -12,16 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from skaudeep._texts import list_names, printable
+from skaudeep._texts import list_names, printable, shown
+from skaudeep.cli.checks import TABLES, check_inputs, column_of_names
 from skaudeep.cli.errors import CommandError, show
 from skaudeep.cli.output import note
+from skaudeep.cli.wording import in_words
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
     from skaudeep.datasets.description import Summary
 
-TABLES = (".csv", ".tsv")
 FEATURE_COLUMNS = ("filename", "chunk_nr")  # how a table of features begins
 # Columns by the names that people give them, in lower case.
 PATH_COLUMNS = {
@@ -30,7 +30,7 @@ PATH_COLUMNS = {
 }
 TARGET_COLUMNS = {"label", "class", "category", "target", "species", "labels", "class_name"}
 TRIED_ROWS = 20  # rows of a table in which names of files are looked for
-_NO_FOLDERS = "load_folder did not find folders of classes."
+_NO_FOLDERS = "there are no folders of classes."
 SHOWN_CLASSES = 4
 SHOWN_CLIPS = 5
 
@@ -59,7 +59,7 @@ def read_source(
     *,
     path: str | None = None,
     target: str | None = None,
-    labels: str | None = None,
+    labels: Sequence[str] = (),
     groups: str | None = None,
     needs_labels: bool = False,
 ) -> Source:
@@ -71,8 +71,8 @@ def read_source(
         One folder, table or file of skaudeep, or recordings and folders of them, or "-".
     path, target : str, default=None
         Columns of a table.
-    labels : str, default=None
-        A table of labels, by file name.
+    labels : sequence of str, default=()
+        Tables of labels, by file name.
     groups : str, default=None
         Regular expression that finds the group of a clip in its name.
     needs_labels : bool, default=False
@@ -87,17 +87,17 @@ def read_source(
     CommandError, ValueError, OSError
         If there is nothing to read, or it is not what it should be.
     """
-    source = _read(inputs, path, target, needs_labels and labels is None)
-    bunch = source.bunch
-    if labels is not None:
-        bunch = _add_labels(bunch, labels)
+    check_inputs(inputs, labels)
+    source = _read(inputs, path, target, needs_labels and not labels)
+    bunch = _add_labels(source.bunch, labels)
     if groups is not None:
         from skaudeep.datasets import add_groups
 
         bunch = add_groups(bunch, groups)
-    if needs_labels and not (n_labelled := _labelled(bunch)).any():
+    if needs_labels and not (labelled := _labelled(bunch)).any():
+        which = "its clip has no label" if len(labelled) == 1 else "none of its clips has a label"
         raise CommandError(
-            f"{source.title}: none of its {len(n_labelled)} clips has a label. Put the recordings "
+            f"{source.title}: {which}. Put the recordings "
             "of each class into a folder of its own, or give their labels by --labels CSV; "
             "'skaudeep report' helps to name them."
         )
@@ -127,6 +127,7 @@ class Clips(NamedTuple):
 
 def read_clips(inputs: Sequence[str], path: str | None) -> Clips:
     """Read clips to predict, which need no labels and may be many."""
+    check_inputs(inputs)
     if (files := _given_files(inputs)) is not None:
         return Clips(files, files, _title(inputs, len(files)))
     if len(inputs) == 1 and os.path.isdir(inputs[0]):  # whatever its sub-folders stand for
@@ -154,11 +155,6 @@ def _read(inputs: Sequence[str], path: str | None, target: str | None, needs: bo
         if file.is_dir():
             return Source(_load_folder(file), f"{printable(stem_of(inputs))}/")
         title = printable(file.name)
-        if suffix == ".skaudeep":
-            raise CommandError(
-                f"{title}: is a model, expected recordings. 'skaudeep inspect' describes it, "
-                "'skaudeep predict MODEL INPUT' uses it."
-            )
         if suffix == ".nc":
             from skaudeep.formats import load_netcdf
 
@@ -193,38 +189,23 @@ def _load_folder(folder: Path) -> Bunch:
         try:
             bunch = load_dataset(folder)
         except FileNotFoundError as error:
-            raise CommandError(_without_readers(error)) from error
+            raise CommandError(in_words(str(error))) from error
     flat = not any("/" in name for name in bunch.filenames.tolist())
     for warning in caught:
-        text = _without_readers(warning.message)
+        text = in_words(str(warning.message))
         # Where there are no folders, nobody expects labels by them.
         if issubclass(warning.category, UserWarning) and not (flat and _NO_FOLDERS in text):
             show("Warning", text)
     return bunch
 
 
-def _without_readers(message: object) -> str:
-    return re.sub(r"\.?; load_\w+ did not find .*?(?=\.( For |$))", "", str(message))
-
-
 def _given_files(inputs: Sequence[str]) -> list[str] | None:
     """Return the recordings that are named one by one, None where the inputs are anything else."""
     if "-" in inputs:
-        if len(inputs) > 1:
-            raise CommandError(
-                "- stands for names on standard input, and other inputs are given as well. Give "
-                "one kind."
-            )
         return _names_on_stdin()
-    readable = (".nc", ".arff", ".skaudeep", *TABLES)
+    readable = (".nc", ".arff", *TABLES)
     if len(inputs) == 1 and inputs[0].lower().endswith(readable):
         return None
-    missing = [given for given in inputs if not os.path.exists(given)]
-    if missing:
-        raise CommandError(
-            f"{printable(missing[0])}: does not exist, expected a folder, a table or recordings. "
-            f"The current directory is {os.getcwd()!r}."
-        )
     return None if any(map(os.path.isdir, inputs)) else list(inputs)
 
 
@@ -276,9 +257,13 @@ def _read_table(file: Path, path: str | None, target: str | None, needs: bool) -
 
         return Source(load_csv(file), title)
     columns = f"Its columns are {list_names(header)}."
+    once = [column for column in header if header.count(column) == 1]
+    twice = list(dict.fromkeys(column for column in header if column not in once))
+    if twice:
+        columns += f" Several are called {list_names(twice)}: rename them."
     path = path or _find_path_column(file, header, columns)
     if target is None:
-        others = [column for column in header if column != path]
+        others = [column for column in once if column != path]
         known = [column for column in others if column.lower() in TARGET_COLUMNS]
         found = others if len(others) == 1 else known
         if len(found) == 1:
@@ -290,9 +275,11 @@ def _read_table(file: Path, path: str | None, target: str | None, needs: bool) -
             )
     remark = f"paths in column {path!r}, classes in column {target!r}"
     if target is None:
-        others = [column for column in header if column != path]
+        others = [column for column in once if column != path]
         remark = f"paths in column {path!r}, classes in none"
         remark += f": --target COLUMN names one of {list_names(others)}" if others else ""
+        if twice:
+            remark += f"; several are called {list_names(twice)}: rename them"
     bunch = load_table(
         file, path=path, target=target, task="unlabelled" if target is None else None
     )
@@ -321,16 +308,27 @@ def _find_path_column(file: Path, header: list[str], columns: str) -> str:
     return found[0]
 
 
-def _add_labels(bunch: Bunch, labels: str) -> Bunch:
+def _add_labels(bunch: Bunch, tables: Sequence[str]) -> Bunch:
+    """Add the labels of tables in their order; refuse two names for one clip."""
     from skaudeep.datasets import add_labels
-    from skaudeep.datasets.delimited import read_header
+    from skaudeep.datasets.delimited import read_columns
 
-    file = Path(labels).expanduser()
-    # A file that `skaudeep predict` wrote serves as well.
-    filename = (
-        "file" if "filename" not in (header := read_header(file)) and "file" in header else ""
-    )
-    return add_labels(bunch, file, filename=filename or "filename")
+    given: dict[str, tuple[str, str]] = {}
+    for table in tables:
+        file, filename = Path(table).expanduser(), column_of_names(table)
+        cells = read_columns(file, [filename, "label"])
+        for name, label in zip(cells[filename], cells["label"], strict=True):
+            if not label:
+                continue
+            other, where = given.setdefault(name, (label, table))
+            if other != label and where != table:
+                raise CommandError(
+                    f"{shown(name)} is called {shown(other)} in {printable(where)} and "
+                    f"{shown(label)} in {printable(table)}, expected one name. Correct one of the "
+                    "tables, or leave one out."
+                )
+        bunch = add_labels(bunch, file, filename=filename)
+    return bunch
 
 
 # What a command understood, and what it goes by.
@@ -379,19 +377,32 @@ def choose_folds(bunch: Bunch, folds: int | None) -> tuple[int | None, str]:
         return None, f"folds: {stated}"
     from skaudeep.evaluation.folds import default_n_folds
 
-    n_folds = default_n_folds(count_units(bunch).values())
+    units = count_units(bunch)
+    n_folds = default_n_folds(units.values())
+    if sum(n_units > 1 for n_units in units.values()) < 2:
+        what = "groups" if bunch.groups.any() else "recordings"
+        return n_folds, f"folds: none, for which two classes need several {what} each"
     return n_folds, f"folds: none -> {n_folds} folds"
 
 
 def check_classes(bunch: Bunch) -> None:
     """Raise a CommandError if a class cannot both train and be tested."""
     units = count_units(bunch)
-    what = "group" if bunch.groups.any() else "clip"
-    if alone := [name for name, n_units in units.items() if n_units == 1]:
+    groups = set(bunch.groups[_labelled(bunch)].tolist())
+    if len(groups) == 1 and groups != {""}:
         raise CommandError(
-            f"{len(alone)} of {len(units)} classes have a single {what}, which cannot both train "
-            f"and be tested: {list_names(alone)}. Add recordings of them, or leave them out; "
-            "'skaudeep report' leaves them out by itself."
+            f"All recordings are of one group, {shown(*groups)}, which cannot both train and be "
+            "tested. Give --groups another pattern, one that finds the speaker, site or session "
+            "in each name, or leave it out."
+        )
+    what = "group" if groups != {""} else "clip"
+    if alone := [name for name, n_units in units.items() if n_units == 1]:
+        have = "has" if len(alone) == 1 else "have"
+        pattern = "" if groups == {""} else "give --groups another pattern, "
+        raise CommandError(
+            f"{len(alone)} of {len(units)} classes {have} a single {what}, which cannot both train "
+            f"and be tested: {list_names(alone)}. Add recordings of them, {pattern}or leave them "
+            "out; 'skaudeep report' leaves them out by itself."
         )
 
 
@@ -430,7 +441,7 @@ def describe_source(source: Source, summary: Summary, *more: str) -> str:
         names = [str(bunch.target_names[label]) for label in bunch.target[labelled].tolist()]
         counts = Counter(names).most_common()
         shown = [f"{printable(name)} {count}" for name, count in counts[:SHOWN_CLASSES]]
-        classes = f"in {len(counts)} classes ({', '.join(shown)}"
+        classes = f"in {counted(len(counts), 'class', 'classes')} ({', '.join(shown)}"
         classes += ", ...)" if len(counts) > SHOWN_CLASSES else ")"
         if n_labelled == n_clips:
             parts[0] += f" {classes}"
@@ -451,9 +462,9 @@ def describe_source(source: Source, summary: Summary, *more: str) -> str:
     return f"{source.title}: {', '.join(parts)}"
 
 
-def counted(n: int, what: str) -> str:
+def counted(n: int, what: str, several: str | None = None) -> str:
     """Return a number with its noun: "1 clip", "2 clips"."""
-    return f"{n} {what}{'s'[: n != 1]}"
+    return f"{n} {what if n == 1 else several or f'{what}s'}"
 
 
 def leave_out_unreadable(source: Source, summary: Summary) -> Source:
@@ -464,9 +475,9 @@ def leave_out_unreadable(source: Source, summary: Summary) -> Source:
     from skaudeep.datasets import select
 
     for name, reason in list(unreadable.items())[:SHOWN_CLIPS]:
-        note(f"Left out: {name}: {reason.rstrip('.')}.")
+        note(f"Left out: {name}: {in_words(reason).rstrip('.')}.")
     if len(unreadable) > SHOWN_CLIPS:
-        note(f"{len(unreadable)} clips are left out in all; 'skaudeep audit' lists them.")
+        note(f"{len(unreadable)} recordings are left out in all; 'skaudeep audit' lists them.")
     kept = [name for name in source.bunch.filenames.tolist() if name not in unreadable]
     return replace(source, bunch=select(source.bunch, kept))
 

@@ -13,6 +13,7 @@ import click
 from skaudeep._progress import Progress
 from skaudeep._texts import list_names, printable
 from skaudeep.cli import options
+from skaudeep.cli.checks import check_ending, check_model
 from skaudeep.cli.errors import WRONG, CommandError, State, show
 from skaudeep.cli.inputs import (
     check_classes,
@@ -28,6 +29,9 @@ from skaudeep.cli.inputs import (
 )
 from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
+from skaudeep.cli.wording import in_words
+
+FEATURE_FILES = (".nc", ".csv", ".arff")  # those of skaudeep.transform_to_file
 
 
 @click.command()
@@ -44,7 +48,7 @@ def evaluate(
     inputs: tuple[str, ...],
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     folds: int | None,
     sampling_rate: float | None,
@@ -55,21 +59,22 @@ def evaluate(
     """Measure how well a model names recordings it never heard.
 
     The default model is cross-validated, and controls that its score needs on the same folds.
+    Recordings that cannot be read are left out and named; the exit code is then still 0.
     """
+    source = read_source(
+        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
+    )
     from skaudeep.classification import classifier_for
     from skaudeep.datasets import describe
     from skaudeep.evaluation import evaluate as cross_validate
 
-    source = read_source(
-        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
-    )
     summary = describe(source.bunch, n_jobs=jobs or -1)
     source = leave_out_unreadable(source, summary)
     _check_two_classes(source.title, source.bunch)
     cv, folds_in_words = choose_folds(source.bunch, folds)
-    note(describe_source(source, summary, folds_in_words))
     if cv is not None:
         check_classes(source.bunch)
+    note(describe_source(source, summary, folds_in_words))
     pipeline = classifier_for(
         source.bunch, sampling_rate=choose_rate(summary, sampling_rate), random_state=seed
     )
@@ -96,7 +101,7 @@ def fit(
     output: str,
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     sampling_rate: float | None,
     jobs: int | None,
@@ -107,22 +112,33 @@ def fit(
     """Fit a model to labelled recordings and write it to a file.
 
     The file holds the names of the classes, the sampling rate and numbers, no code: it is safe to
-    share. 'skaudeep evaluate' tells how good such a model is.
+    share. 'skaudeep evaluate' tells how good such a model is. Recordings that cannot be read are
+    left out and named; the exit code is then still 0.
     """
+    file = check_output(output, force, (*inputs, *labels))
+    check_ending(output)
+    source = read_source(
+        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
+    )
+    import numpy as np
+
     from skaudeep.classification import classifier_for, fit_classifier
     from skaudeep.datasets import describe
     from skaudeep.datasets.operations import is_labelled
     from skaudeep.persistence import save
 
-    file = check_output(output, force, (*inputs, labels or ""))
-    source = read_source(
-        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
-    )
     summary = describe(source.bunch, n_jobs=jobs or -1)
     source = leave_out_unreadable(source, summary)
     note(describe_source(source, summary))
     _check_two_classes(source.title, source.bunch)
-    n_labelled = int(is_labelled(source.bunch).sum())
+    labelled = is_labelled(source.bunch)
+    n_labelled = int(labelled.sum())
+    n_clips = np.bincount(source.bunch.target[labelled])
+    if alone := [source.bunch.target_names[label] for label in np.flatnonzero(n_clips == 1)]:
+        note(
+            f"Of {list_names(alone)} there is a single recording, from which the model learns "
+            "next to nothing. Add others."
+        )
     rate = choose_rate(summary, sampling_rate)
     pipeline = classifier_for(source.bunch, sampling_rate=rate, n_jobs=jobs, random_state=seed)
     with waiting(f"Fitting the model to {n_labelled} clips"):
@@ -169,15 +185,16 @@ def predict(
 ) -> int:
     """Name the class of each recording, with all probabilities.
 
-    Columns are file, label, and a probability for each class. A recording that cannot be read has
-    no label, and is named on standard error. An interrupted command that writes a file (-o) is
-    continued by the same command.
+    Columns are file, label, and a probability for each class. A recording that cannot be read, or
+    that holds nothing but silence, has neither and is named on standard error; the exit code is
+    then 1. An interrupted command that writes a file (-o) is continued by the same command.
     """
+    file = None if output is None else check_output(output, force, (model, *inputs))
+    check_model(model)
+    clips, names, what, dims = read_clips(inputs, path)
     from skaudeep.classification import check_kind, predict_clips
 
-    file = None if output is None else check_output(output, force, (model, *inputs))
     fitted, title = _load(model, jobs)
-    clips, names, what, dims = read_clips(inputs, path)
     check_kind(fitted, dims)
     predict_clips(fitted, clips, min_confidence=min_confidence)  # refuses what is no classifier
     classes = [str(name) for name in fitted.classes_]
@@ -200,12 +217,13 @@ def predict(
         made_of = (_digest(model), classes, min_confidence, as_json, file.suffix.lower())
         sink = PredictionFile(file, repr((made_of, names, _states(inputs, clips))), form)
         state.after_interruption = (
-            f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+            "The same command goes on where this one stopped; what is done is in "
+            f"{printable(file.name)}.partial."
         )
     with sink, Progress(show=not on_terminal) as progress:
         done, n_failed = sink.n_rows, sink.n_failed
         if n_failed:
-            note(f"{n_failed} clips could not be read before the interruption.")
+            note(f"{counted(n_failed, 'clip')} got no label before the interruption.")
         if done < len(names):
             progress.begin("Predicting clips", len(names) - done)
             for frame in predict_clips(fitted, clips[done:], min_confidence=min_confidence):
@@ -217,14 +235,16 @@ def predict(
                     }
                 sink.write(frame)
                 for error in frame.attrs["errors"].values():
-                    show("Error", str(error))
+                    show("Error", in_words(str(error)))
                 n_failed += len(frame.attrs["errors"])
                 done += len(frame)
                 progress.advance(len(frame))
     if output is not None:
         click.echo(printable(output))
     if n_failed:
-        note(f"{n_failed} of {len(names)} clips could not be read and have no label.")
+        of_all = f"{n_failed} of {counted(len(names), 'clip')}"
+        rest = "is silent, and has" if n_failed == 1 else "are silent, and have"
+        note(f"{of_all} could not be read or {rest} no label.")
     return WRONG if n_failed else 0
 
 
@@ -249,7 +269,7 @@ def transform(
     output: str,
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     jobs: int | None,
     force: bool,
@@ -258,24 +278,26 @@ def transform(
     """Write the features of recordings, as a model computes them.
 
     These are the numbers before the classifier of the model. A recording that cannot be read has
-    no values in the file, and is named on standard error. An interrupted command is continued by
-    the same command.
+    no values in the file, and is named on standard error; the exit code is then 1. An interrupted
+    command is continued by the same command.
     """
-    from skaudeep.classification import FEATURE_FILES, transform_to_file
-    from skaudeep.datasets import describe
-
-    file = check_output(output, force, (model, *inputs, labels or ""))
+    file = check_output(output, force, (model, *inputs, *labels))
     if file.suffix not in FEATURE_FILES:
         raise CommandError(
             f"{printable(output)}: its ending says no format, expected one of "
             f"{', '.join(FEATURE_FILES)}. Give -o such a name."
         )
-    fitted, _ = _load(model, jobs)
+    check_model(model)
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    from skaudeep.classification import transform_to_file
+    from skaudeep.datasets import describe
+
+    fitted, _ = _load(model, jobs)
     summary = describe(source.bunch, n_jobs=jobs or -1)
     note(describe_source(source, summary))
     state.after_interruption = (
-        f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+        "The same command goes on where this one stopped; what is done is in "
+        f"{printable(file.name)}.partial."
     )
     with Progress(show=True) as progress:
         progress.begin("Computing features", summary.n_clips)
@@ -288,12 +310,13 @@ def transform(
         )
     failed = [error for error in features.errors if error]
     for error in failed:
-        show("Error", error)
+        show("Error", in_words(error))
     if as_json:
         write_json({"file": output, "shape": features.data.shape, "n_failed": len(failed)})
     else:
         click.echo(printable(output))
-    note(f"{features.data.shape[0]} clips, {features.data.shape[-1]} features.")
+    n_clips, n_features = features.data.shape
+    note(f"{counted(n_clips, 'clip')}, {counted(n_features, 'feature')}.")
     return WRONG if failed else 0
 
 

@@ -66,15 +66,18 @@ labels = click.option(
     "--labels",
     metavar="CSV",
     type=click.Path(),
+    multiple=True,
     help="Table with the columns filename and label, such as the one that a report lets you "
-    "download: it labels more clips, or corrects labels.",
+    "download: it labels more clips, or corrects labels. May be given several times.",
 )
 groups = click.option(
     "--groups",
     metavar="REGEX",
     callback=_check_pattern,
     help="Regular expression that finds the group of a recording in its name: the speaker, site "
-    "or session. Folds keep groups together. Example: --groups '^(\\w+?)_'.",
+    "or session. Folds keep groups together. Names are those within the INPUT, such as "
+    "crow/ann_01.wav; --groups '([^/_]+)_[^/]*$' finds ann in it: what stands before the first "
+    "underscore of the file's own name.",
 )
 folds = click.option(
     "--folds",

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import click
 
-from skaudeep._files import check_writable
+from skaudeep._files import alone, check_writable
 from skaudeep._texts import printable
 from skaudeep.cli.errors import CommandError, one_line
 
@@ -62,7 +62,10 @@ def _plain(value: Any) -> Any:
 
 
 def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] = ()) -> Path:
-    """Return the file to write, before any work is done for it.
+    """Return the file to write, before any work is done for it, and keep other commands from it.
+
+    That lasts until the command ends. Without it two commands would write one file, and the later
+    one replace what the other made.
 
     Parameters
     ----------
@@ -75,17 +78,24 @@ def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] 
     Raises
     ------
     CommandError
-        If it exists and may not be replaced.
+        If it exists and may not be replaced, or another command is writing it.
     OSError
         If it cannot be written.
     """
     file = Path(path).expanduser()
-    if os.path.lexists(file) and not force and not file.is_dir():
-        raise CommandError(
-            f"{printable(path)}: exists already. Choose another name by -o, or replace it by "
-            "--force."
-        )
+    _check_absent(path, file, force)
     check_writable(file)
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        try:
+            context.with_resource(alone(file))
+        except BlockingIOError as error:
+            if not force:
+                raise CommandError(
+                    f"{printable(path)}: another command is writing it. Wait until it has ended, "
+                    "or choose another name by -o."
+                ) from error
+        _check_absent(path, file, force)  # that command may just have ended
     if file.exists():
         for other in read:
             given = os.path.expanduser(other)
@@ -94,3 +104,11 @@ def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] 
                     f"{printable(path)}: is what the command reads. Choose another name by -o."
                 )
     return file
+
+
+def _check_absent(path: str | os.PathLike[str], file: Path, force: bool) -> None:
+    if os.path.lexists(file) and not force and not file.is_dir():
+        raise CommandError(
+            f"{printable(path)}: exists already. Choose another name by -o, or replace it by "
+            "--force."
+        )

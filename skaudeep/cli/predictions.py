@@ -216,7 +216,9 @@ class PredictionFile:
             kept = self._form.read(content[len(mark) :].decode(ENCODING, ERRORS))
             content = mark + kept.text.encode(ENCODING, ERRORS)
             self.n_rows, self.n_failed = kept.n_rows, kept.n_failed
-            note(f"{name}: {kept.n_rows} clips are done; going on behind them.")
+            if kept.n_rows:
+                done = "1 clip is" if kept.n_rows == 1 else f"{kept.n_rows} clips are"
+                note(f"{name}: {done} done; going on with the others.")
         elif content and not content.startswith(mark[:18]):
             raise CommandError(
                 f"{name}: was written by something else. Delete it, or choose another name by -o."

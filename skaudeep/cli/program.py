@@ -15,7 +15,9 @@ HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
 file of skaudeep (.nc), recordings, or - for their names on standard input, one a line or divided
 by NUL. Results go to standard output, all else to standard error. Exit codes: 0 done, 1 something
-about files, data or models, 2 the command line itself, 130 interrupted.
+about files, data or models, 2 the command line itself, 130 interrupted. A recording that cannot be
+read is named: predict, transform and extract, which have a result for each, then end with 1; fit,
+evaluate and report leave it out and end with 0.
 
 \b
 Example:

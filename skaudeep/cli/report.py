@@ -6,6 +6,7 @@ import click
 
 from skaudeep._texts import printable
 from skaudeep.cli import options
+from skaudeep.cli.checks import check_ending
 from skaudeep.cli.errors import State, harmless, need_extra
 from skaudeep.cli.inputs import (
     choose_folds,
@@ -51,7 +52,7 @@ def report(
     model: str | None,
     path: str | None,
     target: str | None,
-    labels: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     folds: int | None,
     title: str | None,
@@ -69,13 +70,16 @@ def report(
     --labels.
     """
     need_extra("cli", "jinja2", "matplotlib")
+    page = check_output(output or f"{stem_of(inputs)}.html", force, (*inputs, *labels))
+    model_file = None
+    if model is not None:
+        model_file = check_output(model, force, (*inputs, *labels))
+        check_ending(model)
+    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.classification import classifier_for
     from skaudeep.datasets import describe
     from skaudeep.reporting import report as make_report
 
-    page = check_output(output or f"{stem_of(inputs)}.html", force, (*inputs, labels or ""))
-    model_file = None if model is None else check_output(model, force, (*inputs, labels or ""))
-    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     summary = describe(source.bunch, n_jobs=jobs or -1)
     refuse_regression(source.title, source.bunch)
     # Folds need two classes that can be both trained and tested.

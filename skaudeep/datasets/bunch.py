@@ -21,6 +21,7 @@ from skaudeep.datasets.axes import (
     find_dims_faults,
     is_segment_index,
 )
+from skaudeep.datasets.files import load_by_name
 
 PARTITIONS = ("train", "devel", "test")
 
@@ -280,9 +281,10 @@ def find_faults(
     """
     if not isinstance(bunch, Mapping) or (missing := [key for key in required if key not in bunch]):
         lacks = f" without {', '.join(missing)}" if isinstance(bunch, Mapping) else ""
+        remedy = load_by_name(bunch) or "Assemble it with skaudeep.datasets.make_bunch."
         yield (
             f"Got a {type(bunch).__name__}{lacks}, expected a data set with the keys "
-            f"{', '.join(required)}. Assemble it with skaudeep.datasets.make_bunch."
+            f"{', '.join(required)}. {remedy}"
         )
     elif lengths := list(_length_faults(bunch)):
         yield from lengths

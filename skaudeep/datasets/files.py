@@ -54,6 +54,22 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
+def load_by_name(path: object) -> str:
+    """Say how to load a data set whose path was given in its place; "" for all but paths.
+
+    Examples
+    --------
+    >>> load_by_name("birds")
+    "Load it with skaudeep.datasets.load_dataset('birds')."
+    """
+    if not isinstance(path, str | os.PathLike):
+        return ""
+    suffix = os.path.splitext(path)[1].lower()
+    table = suffix in (".csv", ".tsv")
+    load = "load_netcdf" if suffix == ".nc" else f"datasets.load_{'table' if table else 'dataset'}"
+    return f"Load it with skaudeep.{load}({str(path)!r})."
+
+
 def list_audio(folder: str | os.PathLike[str]) -> list[str]:
     """List the audio files below a folder, without opening one.
 

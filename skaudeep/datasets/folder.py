@@ -214,6 +214,15 @@ def _doubt(names: list[str], parts: list[list[str]], layout: str, root: Path) ->
         deviant = [name for name in names if name.count("/") != 1][:1]
         as_with = f", as with {deviant[0]!r}" if deviant else ""
         inner, found = find_inner(parts)
+        top = sorted({folders[0] for folders in parts if folders})
+        if len(top) == 1 and not inner and all(len(folders) == 1 for folders in parts):
+            return (
+                f"{len(names)} files {where} are read as unlabelled clips: expected two or more "
+                f"sub-folders of classes, found one, {top[0]!r}. Add the recordings of another "
+                "class in a folder of their own. "
+                'layout="classes" reads the one, layout="files" reads them as unlabelled without '
+                "this warning."
+            )
         hint = (
             f" All lie in {inner!r}, which fits {_LAYOUTS[found]}: load that one?" if inner else ""
         )

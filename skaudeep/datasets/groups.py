@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Bunch
 
-from skaudeep._texts import list_names, printable
+from skaudeep._texts import printable, shown
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import check_bunch, replace_keys
 
@@ -69,22 +69,39 @@ def add_groups(bunch: Bunch, pattern: str | re.Pattern[str]) -> Bunch:
     names = bunch.filenames.tolist()
     if not found:
         raise ValueError(
-            f"Got the pattern {compiled.pattern!r}, which gives no clip a group, expected one that "
-            f"occurs in the names of the clips, such as {list_names(names)}."
+            f"Got the pattern {_typed(compiled)}, which gives no clip a group, expected one that "
+            f"occurs in the names of the clips, such as {_two(names)}.{_hint(compiled, names)}"
         )
     if missed := [name for name, group in zip(names, groups, strict=True) if not group]:
         warnings.warn(
-            f"The pattern {compiled.pattern!r} gives {len(missed)} of {len(names)} clips no group, "
+            f"The pattern {_typed(compiled)} gives {len(missed)} of {len(names)} clips no group, "
             f"first {missed[0]!r}: each of them counts as a group of its own.",
             stacklevel=find_stack_level(),
         )
     elif len(found) == 1:
         warnings.warn(
-            f"The pattern {compiled.pattern!r} gives all {len(names)} clips one group, "
-            f"{printable(found[0])}, expected several: nothing can be divided between them.",
+            f"The pattern {_typed(compiled)} gives all {len(names)} clips one group, "
+            f"{printable(found[0])}, expected several: nothing can be divided between them. Take "
+            f"one that tells names apart, such as {_two(names)}.",
             stacklevel=find_stack_level(),
         )
     return replace_keys(bunch, groups=np.array(groups))
+
+
+def _typed(pattern: re.Pattern[str]) -> str:
+    """Return a pattern as somebody types it: a literal of Python would double each backslash."""
+    text = pattern.pattern
+    return f"'{text}'" if text.isprintable() else repr(text)
+
+
+def _two(names: list[str]) -> str:
+    return " or ".join(map(shown, dict.fromkeys((names[0], names[-1]))))
+
+
+def _hint(pattern: re.Pattern[str], names: list[str]) -> str:
+    if pattern.pattern.startswith("^") and all("/" in name for name in names):
+        return " Names begin with their folder: put '/' in place of '^'."
+    return ""
 
 
 def units_per_class(target: Any, groups: Any = None) -> dict[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from skaudeep._warnings import find_stack_level
+from skaudeep.datasets.files import load_by_name
 from skaudeep.datasets.groups import group_numbers, units_per_class
 
 __all__ = ["check_folds", "check_target", "default_n_folds", "shuffled_splitter"]
@@ -19,9 +20,12 @@ MOST_FOLDS = 5
 def check_target(bunch: Mapping[str, Any]) -> np.ndarray:
     """Return the target of a data set as class numbers, -1 where unlabelled."""
     if not isinstance(bunch, Mapping) or not {"data", "target"} <= bunch.keys():
+        remedy = load_by_name(bunch) or (
+            "Load one with skaudeep.datasets or write sklearn.utils.Bunch(data=..., target=..., "
+            "cv=...)."
+        )
         raise ValueError(
-            f"Got a {type(bunch).__name__}, expected a Bunch with data and target; load one with "
-            "skaudeep.datasets or write sklearn.utils.Bunch(data=..., target=..., cv=...)."
+            f"Got a {type(bunch).__name__}, expected a Bunch with data and target. {remedy}"
         )
     n_clips = len(bunch["data"])
     if n_clips == 0:

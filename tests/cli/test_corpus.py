@@ -93,7 +93,8 @@ def test_extract_says_how_to_go_on_when_interrupted(run, birds, tmp_path, monkey
         done = run(*arguments)
     assert done.exit_code == 130
     assert done.stderr.splitlines()[-1] == (
-        "Interrupted: The same command goes on; finished clips are in birds.nc.partial."
+        "Interrupted: The same command goes on where this one stopped; what is done is in "
+        "birds.nc.partial."
     )
     assert [path.name for path in tmp_path.iterdir()] == ["birds.nc.partial"]
     assert run(*arguments).exit_code == 0

@@ -88,6 +88,14 @@ def test_the_columns_of_a_table_are_recognised(here, table):
     assert "paths in column" in source.remark
 
 
+def test_a_column_that_occurs_twice_is_not_offered_for_the_classes(here):
+    (here / "clips.csv").write_text("file,kind,kind,site,who\na.wav,x,y,1,ann\n")
+    remark = read_source(["clips.csv"]).remark
+    assert "--target COLUMN names one of 'site', 'who'; several are called 'kind'" in remark
+    with pytest.raises(CommandError, match="Several are called 'kind': rename them"):
+        read_source(["clips.csv"], needs_labels=True)
+
+
 def test_columns_can_be_named(here):
     (here / "clips.csv").write_text(
         "one,two,label,kind\na.wav,sub/b.wav,x,u\nsub/b.wav,a.wav,y,v\n"
@@ -126,12 +134,23 @@ def test_files_of_features_are_read_by_their_ending(here, suffix):
 @pytest.mark.parametrize("column", ["filename", "file"])
 def test_labels_come_from_a_table_of_a_report_or_of_predictions(here, column):
     (here / "labels.tsv").write_text(f"{column}\tlabel\tp\na.wav\towl\t1\nsub/b.wav\t\t\n")
-    bunch = read_source(["a.wav", "sub/b.wav"], labels="labels.tsv", needs_labels=True).bunch
+    bunch = read_source(["a.wav", "sub/b.wav"], labels=["labels.tsv"], needs_labels=True).bunch
     assert (bunch.target.tolist(), bunch.target_names) == ([0, -1], ["owl"])
 
 
+def test_several_tables_of_labels_are_joined(here):
+    for name, text in (("1/l.csv", "a.wav,owl"), ("2/l.csv", "sub/b.wav,crow\na.wav,owl")):
+        (here / name).parent.mkdir()
+        (here / name).write_text(f"filename,label\n{text}\n")
+    bunch = read_source(["a.wav", "sub/b.wav"], labels=["1/l.csv", "2/l.csv"]).bunch
+    assert [bunch.target_names[label] for label in bunch.target] == ["owl", "crow"]
+    (here / "2/l.csv").write_text("filename,label\na.wav,crow\n")
+    with pytest.raises(CommandError, match=r"'a.wav' is called 'owl' in 1/l.csv and 'crow' in 2/"):
+        read_source(["a.wav", "sub/b.wav"], labels=["1/l.csv", "2/l.csv"])
+
+
 def test_missing_labels_are_refused_with_ways_to_give_them(here):
-    with pytest.raises(CommandError, match=r"none of its 1 clips has a label.*folder.*--labels"):
+    with pytest.raises(CommandError, match=r"a.wav: its clip has no label.*folder.*--labels"):
         read_source(["a.wav"], needs_labels=True)
 
 
@@ -143,6 +162,13 @@ def test_a_model_in_place_of_recordings_is_refused_with_what_reads_it():
 def test_groups_are_found_in_names(birds):
     bunch = read_source([str(birds)], groups=r"site(\d)").bunch
     assert sorted(set(bunch.groups)) == ["0", "1", "2", "3"]
+
+
+def test_numbers_agree_with_their_nouns(birds):
+    source = read_source([str(birds)])
+    source.bunch.target[1:] = -1
+    line = describe_source(source, describe(source.bunch))
+    assert ", 1 labelled in 1 class (crow 1), 15 unlabelled, " in line
 
 
 def test_what_was_understood_is_one_line(birds):
@@ -169,6 +195,10 @@ def test_folds_are_those_of_the_corpus_unless_a_number_is_given():
     assert choose_folds(plain, None) == (2, "folds: none -> 2 folds")
     assert choose_folds(plain, 4) == (4, "folds: none -> 4 folds")
     assert choose_folds(folded, None) == (None, "folds: 2 of the corpus")
+    lone = make_bunch(clips, clips, target=[0] * 7 + [1], target_names=["x", "y"])
+    assert choose_folds(lone, None)[1] == (
+        "folds: none, for which two classes need several recordings each"
+    )
     with pytest.raises(CommandError, match="--folds 7: no class has more than 6 clips"):
         choose_folds(plain, 7)
     assert choose_folds(folded, 3) == (3, "folds: 2 of the corpus -> 3 folds")

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from sklearn.linear_model import LogisticRegression
 
 import skaudeep
@@ -58,11 +59,27 @@ def test_a_class_of_one_clip_is_refused_by_name(run, birds, tmp_path, write_soun
     write_sound(tmp_path / "birds/wren/a.wav")
     done = run("evaluate", "birds")
     assert done.exit_code == 1
-    assert "1 of 3 classes have a single clip" in done.stderr
+    assert "1 of 3 classes has a single clip" in done.stderr
     assert "'wren'" in done.stderr
 
 
+def test_groups_that_are_all_one_are_told_that_the_pattern_is_wrong(run, birds):
+    done = run("evaluate", birds, "--groups", "(site)")
+    assert done.exit_code == 1
+    assert "All recordings are of one group, 'site'" in done.stderr
+    assert "Give --groups another pattern" in done.stderr
+    assert "-> " not in done.stderr  # no folds are promised
+
+
 # fit
+
+
+def test_fit_names_a_class_of_a_single_recording(run, birds, tmp_path, write_sound):
+    shutil.copytree(birds, tmp_path / "birds")
+    write_sound(tmp_path / "birds/wren/a.wav")
+    done = run("fit", "birds", "-o", "m.skaudeep")
+    assert done.exit_code == 0
+    assert "Of 'wren' there is a single recording" in done.stderr
 
 
 def test_fit_writes_a_model_that_names_classes_at_any_rate(run, birds, tmp_path, write_sound):
@@ -158,6 +175,17 @@ def test_predict_names_clips_that_cannot_be_read_and_goes_on(run, model, new, tm
     assert "bad.wav" in errors[0]
 
 
+def test_predict_gives_silence_no_label(run, model, new, tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 8000)
+    done = run("predict", model, "silent.wav", new / "0.wav")
+    assert done.exit_code == 1
+    rows = read_table(done.stdout)
+    assert rows[1] == ["silent.wav", "", "", ""]
+    assert rows[2][1]
+    assert "Error: silent.wav: holds nothing but silence" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("1 of 2 clips could not be read or is silent")
+
+
 def test_predict_as_json_has_a_line_for_each_clip(run, model, new, tmp_path):
     (tmp_path / "bad.wav").write_bytes(b"no sound")
     lines = run("predict", model, new / "0.wav", "bad.wav", "--json").stdout.splitlines()
@@ -195,7 +223,7 @@ def test_an_interrupted_predict_goes_on_where_it_stopped(run, model, new, tmp_pa
     monkeypatch.setattr(classification, "predict_clips", interrupted)
     done = run("predict", model, new, "-o", "out.tsv")
     assert done.exit_code == 130
-    assert "finished clips are in out.tsv.partial" in done.stderr
+    assert "what is done is in out.tsv.partial" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.tsv.partial"]
     assert len((tmp_path / "out.tsv.partial").read_text().splitlines()) == 6  # with two heads
     done = run("predict", model, new, "-o", "out.tsv")

@@ -1,10 +1,12 @@
 """What commands write: JSON that any program reads, files that are never overwritten."""
 
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
+from skaudeep._files import alone
 from skaudeep.cli.errors import CommandError
 from skaudeep.cli.output import check_output, waiting, write_json
 
@@ -33,6 +35,29 @@ def test_a_folder_cannot_be_written_even_by_force(tmp_path):
     for force in (False, True):
         with pytest.raises(IsADirectoryError, match="is a folder"):
             check_output(tmp_path, force)
+
+
+def test_a_second_command_does_not_write_what_another_one_is_writing(run, tmp_path):
+    with alone(tmp_path / "m.skaudeep"):
+        for option in (["fit", "birds", "-o"], ["report", "birds", "--model"]):
+            done = run(*option, "m.skaudeep")
+            assert done.exit_code == 1
+            assert "m.skaudeep: another command is writing it. Wait" in done.stderr
+        assert "birds: does not exist" in run("fit", "birds", "-o", "m.skaudeep", "--force").stderr
+    assert "birds: does not exist" in run("fit", "birds", "-o", "m.skaudeep").stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_appears_while_a_command_waits_for_the_lock_is_refused(
+    run, tmp_path, monkeypatch
+):
+    @contextmanager
+    def last(file):
+        file.touch()
+        yield
+
+    monkeypatch.setattr("skaudeep.cli.output.alone", last)
+    assert "m.skaudeep: exists already" in run("fit", "birds", "-o", "m.skaudeep").stderr
 
 
 def test_a_log_has_a_line_for_what_takes_long(capsys):

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -93,6 +94,15 @@ def test_the_same_task_goes_on_behind_the_whole_rows(tmp_path, form):
     rows = "".join(form.rows(frame_of([name], ["a.wav"])) for name in HOSTILE)
     expected = (form.head() + rows).encode("utf-8", "surrogateescape")
     assert file.read_bytes() == expected
+
+
+def test_nothing_is_said_of_an_interruption_before_the_first_clip(tmp_path, form, capsys):
+    file = tmp_path / "out.tsv"
+    with suppress(KeyboardInterrupt), PredictionFile(file, "task", form):
+        raise KeyboardInterrupt
+    with PredictionFile(file, "task", form) as sink:
+        assert sink.n_rows == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_another_task_starts_anew_with_a_note(tmp_path, form, capsys):

@@ -49,6 +49,46 @@ def test_help_and_version_load_no_heavy_library():
     assert loaded == "[]"
 
 
+def test_what_is_wrong_at_first_sight_is_said_before_heavy_libraries_load(tmp_path):
+    (tmp_path / "birds").mkdir()
+    (tmp_path / "there.nc").touch()
+    (tmp_path / "there.skaudeep").touch()
+    (tmp_path / "page.html").touch()
+    (tmp_path / "wrong.csv").write_text("name,kind\na.wav,owl\n")
+    cases = {
+        "inspect none": "none: does not exist",
+        "evaluate birds none": "none: does not exist",
+        "report none": "none: does not exist",
+        "fit birds -o there.skaudeep": "there.skaudeep: exists already",
+        "extract birds -o there.nc": "there.nc: exists already",
+        "fit birds -o none/m.skaudeep": "none/m.skaudeep: its folder does not exist",
+        "predict birds birds": "birds: is a folder, expected a model",
+        "predict none.skaudeep birds": "none.skaudeep: does not exist, expected a model",
+        "predict page.html birds": "page.html: is a web page, expected a model",
+        "predict there.skaudeep none": "none: does not exist",
+        "transform birds birds -o f.nc": "birds: is a folder, expected a model",
+        "fit birds -o m.skaudeep --labels wrong.csv": "wrong.csv: has no column 'filename'",
+        "audit birds --labels none.csv": "none.csv: does not exist",
+        "inspect none.csv": "none.csv: does not exist",
+        "inspect page.html": "page.html: is a web page, expected recordings",
+    }
+    code = (
+        "import sys\nfrom skaudeep.cli import main\n"
+        f"for line in {list(cases)!r}:\n"
+        "    try:\n        main(line.split())\n    except SystemExit as end:\n"
+        "        assert end.code == 1, line\n"
+        "print(sorted({'torch', 'sklearn', 'librosa', 'pandas'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(cases), lines
+    for line, words in zip(lines, cases.values(), strict=True):
+        assert line.startswith(f"Error: {words}"), line
+    assert done.stdout == "[]\n"
+
+
 def test_the_module_and_the_script_are_one_program(program):
     for command in (program, [sys.executable, "-m", "skaudeep"]):
         done = subprocess.run([*command, "predict"], capture_output=True, text=True)
@@ -73,6 +113,8 @@ def test_the_module_and_the_script_are_one_program(program):
         (["inspect", "birds.skaudeep"], 1, "birds.skaudeep"),
         (["predict", "m.skaudeep", "birds"], 1, "m.skaudeep"),
         (["fit", "birds", "-o", "none/m.skaudeep"], 1, "none/m.skaudeep"),
+        (["fit", "birds", "-o", "m.pkl"], 1, "m.pkl: names of models end in .skaudeep"),
+        (["report", "birds", "--model", "m.pkl"], 1, "m.pkl: names of models end in .skaudeep"),
         (["audit", "-", "a.wav"], 1, "standard input"),
     ],
 )

@@ -46,6 +46,14 @@ def test_a_pattern_that_matches_nothing_is_refused_with_the_names():
         add_groups(clips(), "(")
 
 
+def test_a_pattern_for_the_beginning_is_shown_as_typed_and_told_what_names_begin_with():
+    with pytest.raises(ValueError, match="put '/' in place of") as caught:
+        add_groups(clips(), r"^(\w+?)_")
+    assert r"Got the pattern '^(\w+?)_', which" in str(caught.value)
+    assert str(caught.value).count(".wav'") == 2  # names, of four
+    assert set(add_groups(clips(), r"/(\w+?)_").groups) == {"ann", "bob"}
+
+
 def test_clips_without_a_group_have_numbers_of_their_own():
     numbers = group_numbers(np.array(["b", "a", "", "b", ""]))
     assert numbers[0] == numbers[3]

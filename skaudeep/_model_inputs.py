@@ -1,0 +1,223 @@
+"""What a model takes: the extractors in it, their rate, and clips that it can say nothing about."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
+
+from skaudeep._texts import printable
+from skaudeep._warnings import find_stack_level
+from skaudeep.audio.clips import Clip, list_clips
+from skaudeep.audio.decoding import read_audio
+from skaudeep.audio.errors import AudioError, AudioWarning
+from skaudeep.audio.rates import header_rates
+from skaudeep.datasets.description import audio_clips, is_file
+from skaudeep.datasets.operations import take
+from skaudeep.spectrogram import SpectrogramExtractor
+
+MAX_NAMED = 20  # clips that a warning names
+BEGINNING = 2.0  # seconds: what is not silent in them need not be decoded twice
+
+
+def find_extractors(model: Any) -> list[SpectrogramExtractor]:
+    """List the extractors in a model, fitted or not, at any depth.
+
+    Parameters
+    ----------
+    model : estimator
+
+    Returns
+    -------
+    list of SpectrogramExtractor
+        The objects themselves. Of a fitted `FeatureFusion` both its parameters and their fitted
+        copies are among them.
+    """
+    found, todo = [], [model]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, SpectrogramExtractor):
+            found.append(part)
+        elif isinstance(part, list | tuple):
+            todo += part
+        elif isinstance(part, BaseEstimator):
+            todo += vars(part).values()
+    return found
+
+
+def model_rate(model: Any) -> float | None:
+    """Return the highest sampling rate in Hz that a model reads recordings at; None if unknown."""
+    rates = [
+        extractor.sampling_rate or getattr(extractor, "sampling_rate_", None)
+        for extractor in find_extractors(model)
+    ]
+    return max((rate for rate in rates if rate is not None), default=None)
+
+
+def check_kind(model: Any, dims: Sequence[str]) -> None:
+    """Refuse spectrograms or features for a model that would misread them as recordings.
+
+    Parameters
+    ----------
+    model : estimator
+    dims : sequence of str
+        What the axes of the data are, see :func:`~skaudeep.datasets.make_bunch`.
+
+    Raises
+    ------
+    ValueError
+        If the model extracts spectrograms by itself, and the data are some or what follows them.
+    """
+    if find_extractors(model) and {"frame", "band", "feature"} & set(dims):
+        raise ValueError(
+            f"Got data with the axes {tuple(dims)} for a model of recordings, expected recordings: "
+            "the model computes spectrograms and features by itself."
+        )
+
+
+def check_rate_of_waveforms(rate: float | None, bunch: Bunch) -> None:
+    """Refuse waveforms of another rate: what reads them would take them for the rate it knows.
+
+    Parameters
+    ----------
+    rate : float or None
+        Sampling rate of the model in Hz.
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set; its key `sampling_rate` is the rate of its waveforms.
+
+    Raises
+    ------
+    ValueError
+        If both are known and differ.
+    """
+    own = bunch.get("sampling_rate")
+    if rate is None or own is None or rate == own:
+        return
+    if any(not is_file(clip) for clip in audio_clips(bunch) or ()):
+        raise ValueError(
+            f"Got waveforms of {own:.10g} Hz, expected {rate:.10g} Hz, the sampling rate that was "
+            "fitted or asked for. Resample them first, for example by librosa.resample, or give "
+            "files, which are resampled."
+        )
+
+
+def warner_of_low_rates(model: Any) -> Callable[[Any, NDArray[np.intp]], None]:
+    """Return what warns, once, of recordings that lack frequencies which the model knows.
+
+    Parameters
+    ----------
+    model : estimator
+
+    Returns
+    -------
+    callable
+        Takes clips, as a model does, and the rows of those to look at.
+    """
+    rate = model_rate(model)
+    warned = False
+
+    def warn_once(X: Any, rows: NDArray[np.intp]) -> None:
+        nonlocal warned
+        if rate is None or warned:
+            return
+        clips = [clip for clip in list_clips(take(X, rows)) if is_file(clip)]
+        for clip, own in zip(clips, header_rates(clips), strict=True):
+            if not isinstance(own, AudioError) and own < rate:
+                warned = True
+                others = " Other clips of a lower rate are not reported." * (len(X) > 1)
+                warnings.warn(
+                    f"{printable(clip.name)}: has a sampling rate of {own:.10g} Hz, but the model "
+                    f"was fitted to {rate:.10g} Hz: frequencies above {own / 2:.10g} Hz are "
+                    f"missing, so that its labels may be wrong.{others} Fit a model with the "
+                    "sampling rate of the new recordings.",
+                    AudioWarning,
+                    stacklevel=find_stack_level(),
+                )
+                return
+
+    return warn_once
+
+
+def set_apart_silence(
+    model: Any, X: Any, rows: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], dict[int, AudioError]]:
+    """Set clips apart that hold nothing but silence, of which a model would say something.
+
+    Parameters
+    ----------
+    model : estimator
+    X : sequence of clips
+        As the model takes them.
+    rows : ndarray of int
+        Those to look at.
+
+    Returns
+    -------
+    rows : ndarray of int
+        Those that are not silent, or cannot be read.
+    silent : dict of int to AudioError
+        The others, and what is wrong with them.
+
+    Warns
+    -----
+    AudioWarning
+        If clips are shorter than three frames of the model: its features describe changes over
+        time, of which they have next to none.
+    """
+    rate = model_rate(model)
+    if rate is None:  # it takes no recordings
+        return rows, {}
+    shortest = max(map(_three_frames, find_extractors(model)))
+    silent, short = {}, []
+    for row, clip in zip(rows.tolist(), list_clips(take(X, rows)), strict=True):
+        try:
+            seconds, is_silent = _listen(clip, rate)
+        except ValueError:  # whatever reads it for the model says what is wrong
+            continue
+        if is_silent:
+            silent[row] = AudioError(
+                clip.name,
+                "holds nothing but silence: all its samples are equal",
+                "Listen to it; record it again or leave it out",
+                "empty",
+            )
+        elif seconds < shortest:
+            short.append(f"{printable(clip.name)} ({seconds:.3g} s)")
+    if short:
+        which = "lasts" if len(short) == 1 else "last"
+        more = ", ..." if len(short) > MAX_NAMED else ""
+        warnings.warn(
+            f"{', '.join(short[:MAX_NAMED])}{more}: {which} less than {shortest:.3g} s, three "
+            "frames of the model, which is too short to tell classes apart: labels may be wrong. "
+            "Give longer recordings.",
+            AudioWarning,
+            stacklevel=find_stack_level(),
+        )
+    return rows[[row not in silent for row in rows.tolist()]], silent
+
+
+def _three_frames(extractor: SpectrogramExtractor) -> float:
+    """Return in seconds how long a clip lasts that has three whole frames."""
+    hop = extractor.hop_duration
+    return extractor.window_duration + 2 * (extractor.window_duration / 2 if hop is None else hop)
+
+
+def _listen(clip: Clip, rate: float) -> tuple[float, bool]:
+    """Return how long a clip lasts, as far as it was read, and whether it is silent throughout."""
+    for duration in (BEGINNING, None):
+        samples, own_rate = read_audio(
+            clip.source,
+            sampling_rate=None if is_file(clip) else rate,
+            start=clip.start,
+            end=clip.end,
+            duration=duration,
+            on_error="read",
+        )
+        if samples.size and np.ptp(samples, axis=-1).any():
+            return samples.shape[-1] / own_rate, False
+    return samples.shape[-1] / own_rate, True

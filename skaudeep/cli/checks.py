@@ -1,0 +1,142 @@
+"""What can be seen of a command line at once, before the libraries that do the work are loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from skaudeep._texts import list_names, printable
+from skaudeep.cli.errors import CommandError
+
+TABLES = (".csv", ".tsv")
+MODEL = ".skaudeep"
+PAGES = (".html", ".htm")
+
+
+def check_inputs(inputs: Sequence[str], labels: Sequence[str] = ()) -> None:
+    """Refuse inputs that do not exist or hold no recordings, and tables that cannot be read.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        As they are given on the command line; "-" is passed over.
+    labels : sequence of str, default=()
+        Tables of labels.
+
+    Raises
+    ------
+    CommandError, OSError, ValueError
+        About the first that is wrong.
+    """
+    if "-" in inputs and len(inputs) > 1:
+        raise CommandError(
+            "- stands for names on standard input, and other inputs are given as well. Give one "
+            "kind."
+        )
+    for given in inputs:
+        if given == "-":
+            continue
+        file = Path(given).expanduser()
+        suffix = file.suffix.lower()
+        if file.is_dir():
+            continue
+        if suffix == MODEL:
+            raise CommandError(
+                f"{printable(given)}: is a model, expected recordings. 'skaudeep inspect' "
+                "describes it, 'skaudeep predict MODEL INPUT' uses it."
+            )
+        if not file.exists():
+            raise CommandError(
+                f"{printable(given)}: does not exist, expected a folder, a table or recordings. "
+                f"The current directory is {os.getcwd()!r}."
+            )
+        if suffix in PAGES:
+            raise CommandError(
+                f"{printable(given)}: is a web page, expected recordings. Open it in a browser."
+            )
+        if suffix in TABLES:
+            from skaudeep.datasets.delimited import read_header
+
+            read_header(file)
+    for table in labels:
+        column_of_names(table)
+
+
+def column_of_names(table: str) -> str:
+    """Return the column of a table of labels that names the recordings.
+
+    Parameters
+    ----------
+    table : str
+        As it is given by --labels.
+
+    Returns
+    -------
+    {"filename", "file"}
+        The second is what `skaudeep predict` writes.
+
+    Raises
+    ------
+    CommandError, OSError, ValueError
+        If it is no such table.
+    """
+    from skaudeep.datasets.delimited import read_header
+
+    header = read_header(Path(table).expanduser(), ["filename", "label"])
+    filename = "file" if "filename" not in header and "file" in header else "filename"
+    for column in (filename, "label"):
+        if (count := header.count(column)) != 1:
+            has = f"has {count} columns {column!r}" if count else f"has no column {column!r}"
+            raise CommandError(
+                f"{printable(table)}: {has}, expected one each of 'filename' and 'label'. Its "
+                f"columns are {list_names(header)}."
+            )
+    return filename
+
+
+def check_model(model: str) -> None:
+    """Refuse what is no file of a model.
+
+    Parameters
+    ----------
+    model : str
+        As it is given on the command line.
+
+    Raises
+    ------
+    CommandError
+        If it does not exist, or is something else.
+    """
+    file = Path(model).expanduser()
+    expected = f"expected a model, a file that 'skaudeep fit' wrote ({MODEL})"
+    if not os.path.lexists(file):
+        raise CommandError(
+            f"{printable(model)}: does not exist, {expected}. The current directory is "
+            f"{os.getcwd()!r}."
+        )
+    if file.is_dir():
+        raise CommandError(f"{printable(model)}: is a folder, {expected}.")
+    if file.suffix.lower() in (*PAGES, *TABLES):
+        kind = "a table" if file.suffix.lower() in TABLES else "a web page"
+        raise CommandError(f"{printable(model)}: is {kind}, {expected}.")
+
+
+def check_ending(model: str) -> None:
+    """Refuse a name for a model under which people would take it for something else.
+
+    Parameters
+    ----------
+    model : str
+        The file to write.
+
+    Raises
+    ------
+    CommandError
+        If it does not end in .skaudeep.
+    """
+    if Path(model).suffix != MODEL:
+        better = os.path.splitext(model)[0] + MODEL
+        raise CommandError(
+            f"{printable(model)}: names of models end in {MODEL}, such as {printable(better)}."
+        )

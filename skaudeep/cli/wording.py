@@ -1,0 +1,75 @@
+"""Messages of the library in the words of the command line, which has no parameters of Python."""
+
+from __future__ import annotations
+
+import re
+
+_GOT = r"""^Got (?:path=|table )?(?P<quote>['"])(?P<file>.+?)(?P=quote)(?:, a link to '.*?')?, """
+# Patterns, and what stands in the place of what they find. Tests of the messages hold both sides.
+_TRANSLATIONS = [
+    (re.compile(pattern), text)
+    for pattern, text in (
+        (_GOT + "which ", r"\g<file>: "),
+        (_GOT + "whose folder ", r"\g<file>: its folder "),
+        (_GOT + "in whose folder you may not write", r"\g<file>: you may not write in its folder"),
+        (_GOT + "expected a file that exists", r"\g<file>: does not exist, expected a table"),
+        (r"Got column ('.*?'), which occurs 0 times in (.*?), expected once",
+         r"\2: has no column \1"),
+        (r"Got column ('.*?'), which occurs (\d+) times in (.*?), expected once",
+         r"\3: has \2 columns \1, expected one"),
+        (r", read what is there with on_error=\"read\", or leave", " or leave"),
+        (r"with duration= or adapt=True, shorten window_duration,", "with silence,"),
+        (r"Give sampling_rate= to the extractor, which resamples", "--sampling-rate HZ resamples"),
+        (r"Set sampling_rate=\S*", "Give --sampling-rate HZ"),
+        (r"are silent, or too soft for clip_below; their rows are -1 throughout",
+         "are silent or very soft, so that their features say nothing"),
+        (r"could not be read; their rows are NaN", "could not be read and have no values"),
+        (r"is in a format that libsndfile does not decode", "needs FFmpeg to be decoded"),
+        (r" Folders are read by load_dataset\.", ""),
+        (r"Read it with pandas\.read_\w+ and pass the DataFrame(, or unpack it first)?",
+         "Save it as CSV"),
+        (r",? or (?:read it with pandas and )?pass the DataFrame(?: that pandas.read_csv returns)?",
+         ""),
+        (r"Give the table that lists it, or make_bunch a list of paths", "Give the table itself"),
+        (r"Data sets in it are read by skaudeep\.load_netcdf", "Give it as an INPUT"),
+        (r" Is it all one column\? Then give delimiter=\.", ""),
+        (r"load_folder did not find", "there are no"),
+        (r"; load_\w+ did not find .*?(?=\.( For |$))", ""),
+        (r" Name a layout to read them otherwise; layout=\"files\" reads them so without this "
+         r"warning\.", ""),
+        (r" layout=\"classes\" reads the one, layout=.*? without this warning\.", ""),
+        (r"layout=\"files\" reads all clips as unlabelled, load_table takes labels from a list of "
+         r"them\.", "A table of recordings and classes, as INPUT, says it otherwise."),
+        (r", or give layout='?\w*'? to read .*?(?=\.$)", ""),
+        (r"Load one of these folders; or several, and join them by concatenate\. "
+         r"load_folder\(\.\.\., layout=\"files\"\) reads all clips as unlabelled\.",
+         "Give one of these folders."),
+        (r"^Got (?=folders |clip )", "Found "),
+        (r"(\d+) readers know: ", r"looks like \1 corpora: "),
+        (r"load_\w+ found ", ""),
+        (r"Call the reader you mean", "Move what belongs to one of them into a folder of its own"),
+        (r" For the file ('.*?') in it see [\w.]+\.", r" The file \1 in it can be the INPUT."),
+    )
+]  # fmt: skip
+
+
+def in_words(message: str) -> str:
+    r"""Return a message without the names of Python's parameters and functions.
+
+    Parameters
+    ----------
+    message : str
+        Of an error, a warning or a finding of the library.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> in_words("Got path='a/b.nc', whose folder does not exist. Create the folder first.")
+    'a/b.nc: its folder does not exist. Create the folder first.'
+    """
+    for pattern, text in _TRANSLATIONS:
+        message = pattern.sub(text, message)
+    return message

@@ -1,0 +1,56 @@
+from .auditing import audit
+from .bunch import make_bunch
+from .compare import load_compare
+from .dcase import load_dcase
+from .description import describe
+from .detect import load_dataset
+from .esc import load_esc
+from .fetch import (
+    fetch_esc10,
+    fetch_esc50,
+    fetch_gtzan,
+    fetch_tut2017,
+    fetch_urbansound8k,
+)
+from .folder import load_folder
+from .groups import add_groups
+from .gtzan import load_gtzan
+from .index import load_index
+from .labels import add_labels
+from .operations import concatenate, select, upsample
+from .sounds import make_sounds
+from .split import add_folds, add_partitions, drop_folds, drop_partitions
+from .table import load_table
+from .urbansound import load_urbansound8k
+from .validation import validate
+
+__all__ = [
+    "add_folds",
+    "add_groups",
+    "add_labels",
+    "add_partitions",
+    "audit",
+    "concatenate",
+    "describe",
+    "drop_folds",
+    "drop_partitions",
+    "fetch_esc10",
+    "fetch_esc50",
+    "fetch_gtzan",
+    "fetch_tut2017",
+    "fetch_urbansound8k",
+    "load_compare",
+    "load_dataset",
+    "load_dcase",
+    "load_esc",
+    "load_folder",
+    "load_gtzan",
+    "load_index",
+    "load_table",
+    "load_urbansound8k",
+    "make_bunch",
+    "make_sounds",
+    "select",
+    "upsample",
+    "validate",
+]

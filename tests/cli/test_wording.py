@@ -1,0 +1,87 @@
+"""Messages of the library in a terminal: no parameter or function of Python, and still a remedy."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+import soundfile
+
+from skaudeep import SpectrogramExtractor
+from skaudeep.audio import AudioError, read_audio
+from skaudeep.cli.wording import in_words
+from skaudeep.datasets import load_dataset
+from skaudeep.datasets.delimited import read_columns, read_header
+
+PYTHON = re.compile(r"\w=|load_\w|DataFrame|pandas|make_bunch|concatenate|NaN|clip_below|Got ")
+
+
+def said(function, *args, **options):
+    """Return what a call warns of, or the error that it ends in, in words."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            function(*args, **options)
+        except (ValueError, OSError) as error:
+            return in_words(str(error))
+    return " ".join(in_words(str(warning.message)) for warning in caught)
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (
+            ["crow/1.wav", "crow/2.wav"],
+            "sub-folders of classes, found one, 'crow'. Add",
+        ),
+        (["crow/a/1.wav", "owl/b/2.wav"], "there are no folders of folds or of partitions"),
+        (["crow/1.wav", "owl/2.wav", "3.wav"], "A table of recordings and classes, as INPUT"),
+        (["train/1.wav", "test/2.wav", "crow/3.wav"], "Move one kind away."),
+        (["fold_1/1.wav", "fold_2/2.wav", "crow/3.wav"], "Move the clip away."),
+        (["a/b/crow/1.wav", "a/b/owl/1.wav"], "holds some: 'a/b' (classes). Give one"),
+        (["genres/crow/1.wav", "UrbanSound8K.csv"], "Move what belongs to one of them"),
+        (["1.wav", "clips.csv"], "The file 'clips.csv' in it can be the INPUT."),
+        (["x/train/1.wav", "x/test/1.wav", "y/train/crow/1.wav", "y/test/crow/1.wav"], ""),
+        (["empty.txt"], "Found no audio file"),
+    ],
+)
+def test_doubts_about_folders_name_no_function_of_python(tmp_path, names, words):
+    text = said(load_dataset, touch(tmp_path / "birds", *names))
+    assert words in text
+    assert text
+    assert not PYTHON.search(text), text
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04\0", b"<html>", b"\x89HDF\0", b"a\xff", b"f\n1\n"])
+def test_faults_of_tables_name_no_function_of_python(tmp_path, content):
+    (tmp_path / "t.csv").write_bytes(content)
+    text = said(read_columns, tmp_path / "t.csv", ["label"])
+    assert text.startswith(f"{tmp_path}/t.csv: ")
+    assert not PYTHON.search(text), text
+
+
+def test_missing_tables_and_folders_in_their_place_are_named(tmp_path):
+    assert f"{tmp_path}/t.csv: does not exist, expected" in said(read_header, tmp_path / "t.csv")
+    assert said(read_header, tmp_path) == f"{tmp_path}: is a folder, expected a text file."
+
+
+def test_faults_of_recordings_name_no_function_of_python(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+    text = said(SpectrogramExtractor(clip_below=-60).transform, [str(tmp_path / "a.wav")])
+    assert "1 of 1 clips are silent or very soft" in text
+    assert not PYTHON.search(text), text
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:5000])
+    with pytest.raises(AudioError, match="on_error") as caught:
+        read_audio(tmp_path / "cut.wav")
+    text = in_words(str(caught.value))
+    assert text.endswith("Restore it from its source or leave it out.")
+    assert not PYTHON.search(text), text
+    text = said(SpectrogramExtractor(2.0).transform, [str(tmp_path / "a.wav")])
+    assert not PYTHON.search(text), text
