@@ -86,7 +86,7 @@ def drums(_: np.random.Generator) -> Iterator[Clip]:
 
 
 def instruments(rng: np.random.Generator) -> Iterator[Clip]:
-    """Notes of all dynamics; bands of four semitones are the groups."""
+    """Play notes of all dynamics; bands of four semitones are the groups."""
     for name, (program, lowest, highest) in INSTRUMENTS.items():
         for pitch in np.sort(rng.permutation(np.arange(lowest, highest + 1))[:24]):
             for velocity in rng.choice([30, 55, 80, 105, 125], 2, replace=False):
@@ -104,7 +104,21 @@ def render(program: int, pitch: int, velocity: int, seconds: float) -> tuple[NDA
     midi += b"MTrk" + len(events).to_bytes(4, "big") + events
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "note.mid").write_bytes(midi)
-        command = "fluidsynth -ni -q -R 0 -C 0 -g 0.6 -r 44100 -F note.wav".split()
+        command = [
+            "fluidsynth",
+            "-ni",
+            "-q",
+            "-R",
+            "0",
+            "-C",
+            "0",
+            "-g",
+            "0.6",
+            "-r",
+            "44100",
+            "-F",
+            "note.wav",
+        ]
         subprocess.run([*command, SOUNDFONT, "note.mid"], cwd=folder, check=True)
         samples, rate = soundfile.read(Path(folder, "note.wav"))
     samples = samples.mean(axis=1)[: round((seconds + 0.2) * rate)]
