@@ -13,6 +13,8 @@ from .audio import AudioWarning as AudioWarning
 from .autoencoder import Seq2SeqAutoencoder as Seq2SeqAutoencoder
 from .chunks import ChunkPooling as ChunkPooling
 from .chunks import ChunkVotingClassifier as ChunkVotingClassifier
+from .descriptors import CourseStatistics as CourseStatistics
+from .descriptors import FrameDescriptors as FrameDescriptors
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
 from .extraction import extract_to_netcdf as extract_to_netcdf

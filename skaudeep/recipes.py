@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from skaudeep.audio.decoding import Channel
+from skaudeep.descriptors import CourseStatistics, FrameDescriptors
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.reservoir import ReservoirFeatures
@@ -18,7 +20,10 @@ from skaudeep.spectrogram import SpectrogramExtractor
 VERSIONS: dict[int, dict[str, Any]] = {
     1: {"n_units": 256, "n_layers": 2},
     2: {"n_units": 192, "n_layers": 1},
+    3: {"n_units": 128, "n_layers": 1},
 }
+# Those with descriptors of frames beside the bands.
+WITH_DESCRIPTORS = {3}
 
 
 def two_scales(
@@ -127,6 +132,10 @@ def two_scales(
         )
         reservoir = ReservoirFeatures(**sizes, random_state=random_state)
         views.append((name, make_pipeline(extractor, reservoir)))
+    if version in WITH_DESCRIPTORS:  # of the frames of 25 ms, which are extracted once
+        for name, reader in (("descriptors", clone(reservoir)), ("course", CourseStatistics())):
+            steps = (clone(extractor), FrameDescriptors(step=2), reader)
+            views.append((name, make_pipeline(*steps)))
     return FeatureFusion(views, n_jobs=n_jobs)
 
 

@@ -22,7 +22,8 @@ LAYERS = [
     ["callbacks"],
     ["persistence"],
     ["recipes", "anomaly", "processor"],
-    ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"],
+    ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
+    + ["descriptors"],
     ["spectrogram"],
     ["_views"],
     ["formats"],
