@@ -137,7 +137,7 @@ class _OfSequences(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
             )
         x = x[: int(lengths[0])].astype(np.float64)
         if not np.isfinite(x).all():
-            raise ValueError(f"Clip {clip} holds NaN or infinity; repair or leave out the clip.")
+            raise ValueError(f"Clip {clip} holds infinity; repair or leave out the clip.")
         return x
 
     def _map(self, X: Any, describe: Callable[[NDArray[np.float64]], NDArray]) -> list[NDArray]:
