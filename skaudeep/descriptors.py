@@ -67,6 +67,7 @@ DESCRIPTORS: dict[str, tuple[float, float]] = {
 CENTRES, SCALES = np.array([*DESCRIPTORS.values()], dtype=float).T
 NEPERS = math.log(10) / 10  # of power, in a decibel
 TINY = 1e-12
+TOLERANCE = 1e-3  # of the range of values: a spectrogram may have been stored coarsely
 
 LAGS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91)  # frames
 PERCENTILES = (1, 25, 50, 75, 99)
@@ -252,10 +253,19 @@ class FrameDescriptors(_OfSequences):
         Raises
         ------
         ValueError
-            If a clip has NaN before its last frame, is no sequence of frames, or has another
-            number of bands than there were in `fit`.
+            If a clip has NaN before its last frame, is no sequence of frames, has values outside
+            [-1, 1], or has another number of bands than there were in `fit`.
         """
         return pad(self._map(X, self._describe))
+
+    def _frames(self, x: Any, clip: int) -> NDArray[np.float64]:
+        x = super()._frames(x, clip)
+        if x.size and not (-1 - TOLERANCE < x.min() and x.max() < 1 + TOLERANCE):
+            raise ValueError(
+                f"Clip {clip} has values from {x.min():g} to {x.max():g}, expected levels scaled "
+                "to [-1, 1], as SpectrogramExtractor gives them."
+            )
+        return x
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Return the names of the descriptors, which are the last axis of the output.

@@ -175,6 +175,11 @@ def test_the_bad_clip_is_named(reader, X, message):
         reader.fit(NOISE).transform(X)
 
 
+def test_levels_in_decibels_are_refused():
+    with pytest.raises(ValueError, match=r"Clip 1 has values from -60 to 0, expected .*\[-1, 1\]"):
+        FrameDescriptors().transform([NOISE[0], np.linspace(-60, 0, 2 * N_BANDS).reshape(2, -1)])
+
+
 @pytest.mark.parametrize("step", [0, 1.5, "2"])
 def test_a_step_that_is_no_count_is_refused(step):
     with pytest.raises(ValueError, match="step"):
