@@ -13,6 +13,9 @@ from .audio import AudioWarning as AudioWarning
 from .autoencoder import Seq2SeqAutoencoder as Seq2SeqAutoencoder
 from .chunks import ChunkPooling as ChunkPooling
 from .chunks import ChunkVotingClassifier as ChunkVotingClassifier
+from .classification import fit_classifier as fit_classifier
+from .classification import predict_clips as predict_clips
+from .classification import transform_to_file as transform_to_file
 from .descriptors import CourseStatistics as CourseStatistics
 from .descriptors import FrameDescriptors as FrameDescriptors
 from .evaluation import compare as compare
@@ -26,9 +29,15 @@ from .persistence import PersistenceError as PersistenceError
 from .persistence import export_onnx as export_onnx
 from .persistence import load as load
 from .persistence import save as save
+from .plotting import ComparisonDisplay as ComparisonDisplay
+from .plotting import ConfusionDisplay as ConfusionDisplay
+from .plotting import EmbeddingDisplay as EmbeddingDisplay
+from .plotting import ErrorsDisplay as ErrorsDisplay
 from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
+from .reporting import Report as Report
+from .reporting import report as report
 from .reservoir import ReservoirFeatures as ReservoirFeatures
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics

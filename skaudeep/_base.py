@@ -49,6 +49,7 @@ __all__ = [
     "check_method_params",
     "check_sample_weight",
     "fit_with_groups",
+    "groups_parameter",
     "learning_tags",
     "num_samples",
     "print_elapsed_time",
@@ -140,11 +141,15 @@ class LearningTags:
     untrained : dict or None, default=None
         Parameters of the same step without its training, as a control; None where nothing is
         trained.
+    passes_to : str, default=""
+        Parameter that holds the estimator whose `fit` is given what this one's is given beside X
+        and y, such as the groups of the clips; "" where there is none.
     """
 
     unsupervised: bool = False
     reads_spectrograms: bool = False
     untrained: Mapping[str, Any] | None = None
+    passes_to: str = ""
 
 
 def learning_tags(estimator: Any) -> LearningTags:
@@ -370,22 +375,25 @@ def fit_with_groups(estimator: Any, X: Any, y: Any, groups: Any) -> Any:
     if get_config()["enable_metadata_routing"]:
         asks = get_routing_for_object(estimator).consumes("fit", ["groups"])
         return estimator.fit(X, y, **({"groups": groups} if asks else {}))
-    parameter = _groups_parameter(estimator)
+    parameter = groups_parameter(estimator)
     return estimator.fit(X, y, **({} if parameter is None else {parameter: groups}))
 
 
-def _groups_parameter(estimator: Any) -> str | None:
+def groups_parameter(estimator: Any) -> str | None:
+    """Return the parameter of `fit` that takes the groups of the clips, None where none does."""
     from sklearn.model_selection._search import BaseSearchCV
 
     if isinstance(estimator, Pipeline):
         name, step = estimator.steps[-1]
-        inner = _groups_parameter(step)
+        inner = groups_parameter(step)
         return None if inner is None else f"{name}__{inner}"
     if isinstance(estimator, BaseSearchCV):
         if not hasattr(estimator.cv, "get_metadata_routing"):
             return None
         splits = estimator.cv.get_metadata_routing()
         return "groups" if splits.consumes("split", ["groups"]) else None
+    if passes_to := learning_tags(estimator).passes_to:
+        return groups_parameter(getattr(estimator, passes_to))
     return "groups" if has_fit_parameter(estimator, "groups") else None
 
 

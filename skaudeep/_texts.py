@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+# NumPy is imported where it is used: `skaudeep --help` does not need it.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # NumPy gives each text of an array the room of the longest, 4 bytes a character. An array is as
 # large as its texts are, within reason, where one of these holds.
@@ -44,6 +47,8 @@ def text_array(texts: Sequence[object], what: str) -> NDArray[np.str_]:
     >>> text_array(["a", "bc"], "groups")
     array(['a', 'bc'], dtype='<U2')
     """
+    import numpy as np
+
     check_proportion(texts, what)
     return np.array([str(text) for text in texts], dtype=str)
 

@@ -30,6 +30,7 @@ from sklearn.utils.validation import (
 
 from skaudeep._base import (
     HasMethods,
+    LearningTags,
     NamedRowsMixin,
     StrOptions,
     VersionMixin,
@@ -37,9 +38,11 @@ from skaudeep._base import (
     begin_fit,
     check_method_params,
     check_sample_weight,
+    groups_parameter,
     run_fit_without_subtasks,
 )
 from skaudeep._padding import is_ragged, missing_frames, pad
+from skaudeep.datasets.groups import group_numbers
 
 FLOATS = [np.float64, np.float32]  # any other type is converted to the first
 
@@ -271,7 +274,9 @@ class ChunkVotingClassifier(
 
     Search around this classifier, not inside it: ``GridSearchCV(ChunkVotingClassifier(LinearSVC()),
     {"classifier__C": [...]})``. A search inside, or early stopping with a validation set, would
-    split chunks, and those of one clip would be on both sides.
+    split chunks, and those of one clip would be on both sides. The exception is a classifier that
+    takes groups, such as :class:`~skaudeep.TunedLogisticRegression`, or a search over folds that
+    do: it is given those of the clips, and without any the chunks of a clip are a group.
 
     Examples
     --------
@@ -343,6 +348,10 @@ class ChunkVotingClassifier(
             params["sample_weight"] = check_sample_weight(sample_weight, X)
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, "fit", **params).classifier.fit
+        elif (name := groups_parameter(self.classifier)) is not None:
+            # Chunks of one clip belong together, whether or not its group is known.
+            groups = None if params.get(name) is None else group_numbers(params[name])
+            params[name] = np.arange(len(y)) if groups is None else groups
         params = check_method_params(X, params, indices=clip_of_chunk)
 
         progress = begin_fit(self, X_in, y, n_subtasks=1)
@@ -421,6 +430,9 @@ class ChunkVotingClassifier(
         """
         to_fit = MethodMapping().add(caller="fit", callee="fit")
         return MetadataRouter(owner=self).add(classifier=self.classifier, method_mapping=to_fit)
+
+    def __skaudeep_tags__(self) -> LearningTags:
+        return LearningTags(passes_to="classifier")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import warnings
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -302,12 +305,27 @@ def _start_processes(n: int) -> Executor:
     # Processes, not threads: short clips spend half their time in Python.
     executor = ProcessPoolExecutor(n, env=NO_THREADS)
     try:
-        for _ in range(n):
-            executor.submit(_extract_batch, [], [], {})
+        with _interrupts_for_this_process():
+            for _ in range(n):
+                executor.submit(_extract_batch, [], [], {})
     except BaseException:
         executor.shutdown(wait=False, kill_workers=True)
         raise
     return executor
+
+
+@contextmanager
+def _interrupts_for_this_process() -> Iterator[None]:
+    """Start processes that Ctrl-C in their terminal does not end: this one ends them."""
+    if threading.current_thread() is not threading.main_thread():  # others may set no handler
+        yield
+        return
+    # Processes inherit that a signal is ignored. Starting the resource tracker would undo a mask.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _run_tasks(tasks: Iterable[tuple[Any, ...]], workers: Workers) -> Iterator[Result]:

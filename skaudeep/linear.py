@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skaudeep._base import COUNT, POSITIVE, Interval, VersionMixin, all_or_nothing, num_samples
-from skaudeep.datasets.groups import group_numbers
+from skaudeep.datasets.groups import group_numbers, units_per_class
 
 
 class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
@@ -274,10 +274,8 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         self, y: NDArray[np.intp], groups: NDArray[np.intp] | None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Yield the inner folds; none where a class has too few groups, or clips, for them."""
-        units = np.arange(len(y)) if groups is None else groups
-        for label in range(y.max() + 1):
-            if len(np.unique(units[y == label])) < self.n_folds:
-                return
+        if min(units_per_class(y, groups).values()) < self.n_folds:
+            return
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         splitter = kind(self.n_folds, shuffle=True, random_state=self.random_state)
         for train, test in splitter.split(y, y, groups):

@@ -21,6 +21,7 @@ LAYERS = [
     ["evaluation"],
     ["callbacks"],
     ["persistence"],
+    ["classification"],
     ["recipes", "anomaly", "processor"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
     + ["descriptors"],

@@ -39,6 +39,7 @@ from skaudeep import (
     SpectrogramExtractor,
     evaluate,
 )
+from skaudeep._base import fit_with_groups
 from skaudeep.datasets import make_sounds
 from skaudeep.formats.netcdf import load_netcdf
 
@@ -397,6 +398,23 @@ def test_voting_gives_each_chunk_the_sample_weight_of_its_clip():
         pipeline.fit(X, LABELS, sample_weight=weights)
     with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\), expected \(9,\)"):
         voting.fit(X, LABELS, weights[:3])
+
+
+@pytest.mark.parametrize("of_clips", [None, ["ann", "ann", "", "bob", "", "bob", "cid", "", "ann"]])
+def test_voting_keeps_chunks_of_a_clip_and_of_a_group_together(of_clips):
+    seen = []
+
+    class Spy(LogisticRegression):
+        def fit(self, X, y, groups=None):
+            seen.append(groups)
+            return super().fit(X, y)
+
+    clip = np.repeat(np.arange(9), [len(clip) for clip in ragged()])
+    pipeline = make_pipeline(ChunkVotingClassifier(make_pipeline(StandardScaler(), Spy())))
+    fit_with_groups(pipeline, padded(), LABELS, of_clips)
+    expected = clip if of_clips is None else [of_clips[i] or str(i) for i in clip]
+    same = np.equal.outer(*[np.unique(expected, return_inverse=True)[1]] * 2)
+    np.testing.assert_array_equal(np.equal.outer(seen[0], seen[0]), same)
 
 
 def test_voting_routes_sample_weight_to_the_classifier_that_requests_it():

@@ -22,6 +22,7 @@ MODULES = {
     "liac-arff": "arff",
     "pytest-xdist": "xdist",
     "scikit-learn": "sklearn",
+    "umap-learn": "umap",
 }
 # Used without an import of ours: the file and the words in it that need the distribution.
 USED_BY = {

@@ -26,6 +26,7 @@ from skaudeep import (
     ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,
+    TunedLogisticRegression,
 )
 from skaudeep._warnings import PACKAGE_FOLDER
 
@@ -36,6 +37,10 @@ Y = np.arange(8) % 2
 
 def frames(seed):
     return np.random.default_rng(seed).uniform(-1, 1, (8, 6 + seed, 3)).astype(np.float32)
+
+
+def features(seed):
+    return np.random.default_rng(seed).uniform(-1, 1, (8, 6)).astype(np.float32)
 
 
 def waveforms(seed):
@@ -93,6 +98,11 @@ CASES = {
         EXTRACTOR,
         waveforms,
         [{"fmax": 1e-3}, {"n_chunks": 2}, {"chunk_duration": 1e-3}, {"window_duration": 1e-9}],
+    ),
+    "TunedLogisticRegression": (
+        TunedLogisticRegression(random_state=0),
+        features,
+        [{"n_folds": 1}, {"Cs": (1, -1)}, {"max_iter": 0}],
     ),
 }
 each_estimator = pytest.mark.parametrize("name", CASES)

@@ -72,6 +72,11 @@ class Summary:
     formats: dict[str, int]
     unreadable: dict[str, str]
 
+    @property
+    def most_frequent_rate(self) -> int | None:
+        """Sampling rate of most clips in Hz, to which others are resampled; None without sound."""
+        return next(iter(self.sampling_rates), None)
+
     def __str__(self) -> str:
         facts = {"clips": f"{self.n_clips}, {self.data}"}
         known = self.durations[~np.isnan(self.durations)]

@@ -87,6 +87,33 @@ def add_groups(bunch: Bunch, pattern: str | re.Pattern[str]) -> Bunch:
     return replace_keys(bunch, groups=np.array(groups))
 
 
+def units_per_class(target: Any, groups: Any = None) -> dict[int, int]:
+    """Count what folds can divide of each class: its groups, or its clips where there are none.
+
+    Parameters
+    ----------
+    target : array-like of shape (n_clips,), int
+        Class of each clip; -1 where unlabelled.
+    groups : array-like of shape (n_clips,), default=None
+        See `group_numbers`.
+
+    Returns
+    -------
+    dict of int to int
+        By class, of those that occur, in their order.
+
+    Examples
+    --------
+    >>> units_per_class([0, 0, 1, 1, -1], ["ann", "bob", "ann", "ann", "cid"])
+    {0: 2, 1: 1}
+    """
+    labels = np.asarray(target)
+    numbers = None if groups is None else group_numbers(groups)
+    units = np.arange(len(labels)) if numbers is None else numbers
+    known = np.unique(labels[labels >= 0]).tolist()
+    return {int(label): len(np.unique(units[labels == label])) for label in known}
+
+
 def group_numbers(groups: Any) -> npt.NDArray[np.intp] | None:
     """Give each group of clips a number; None where no clip has one.
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skaudeep._texts import list_names, printable
-from skaudeep.datasets.bunch import check_bunch, natural_order, replace_keys
+from skaudeep.datasets.bunch import check_bunch, natural_order, repeated, replace_keys
 from skaudeep.datasets.delimited import read_columns
 from skaudeep.datasets.table import frame_columns
 
@@ -50,8 +50,9 @@ def add_labels(
     FileNotFoundError
         If there is no such table.
     ValueError
-        If the table lacks a column, names a clip that the data set does not have, or names one
-        twice with different labels; or if the target of the data set are no classes.
+        If the table lacks a column, names a clip that the data set does not have, names one twice
+        with different labels, or names one of several clips whose names differ in blanks around
+        them; or if the target of the data set are no classes.
 
     Examples
     --------
@@ -79,10 +80,18 @@ def add_labels(
         target = np.full(len(target), -1)
     names = bunch.filenames.tolist()
     row_of = {name: row for row, name in enumerate(names)}
+    # Tables are read without the blanks around a cell; a name may begin or end with one.
+    row_of = {name.strip(): row for name, row in row_of.items()} | row_of
+    alike = set(repeated(name.strip() for name in names))
     given: dict[str, str] = {}
     for name, text in zip(cells[filename], cells[label], strict=True):
         if not text:
             continue
+        if name in alike:
+            raise ValueError(
+                f"Got a label for {name!r} in {source}, while the data set has several clips of "
+                "this name that differ in blanks around it, expected one. Rename them."
+            )
         if name not in row_of:
             raise ValueError(
                 f"Got a label for {name!r} in {source}, which is no clip of the data set, expected "

@@ -95,7 +95,7 @@ def controls_of_data(pipeline: Any, n_axes: int | None) -> dict[str, Any]:
 def controls_left_out(pipeline: Any, chosen: Mapping[str, Any]) -> dict[str, str]:
     """Say why the controls that learned features have are not among those chosen."""
     reasons = {
-        UNTRAINED: "nothing in the pipeline is trained without labels",
+        UNTRAINED: "no step is a network that is trained",
         MEL_STATISTICS: "no step is known to read spectrograms, and the data are none",
     }
     if _reads_statistics(pipeline):

@@ -1,7 +1,7 @@
 """Labels and folds of a data set: what `evaluate` checks before anything is fitted."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -9,9 +9,11 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from skaudeep._warnings import find_stack_level
-from skaudeep.datasets.groups import group_numbers
+from skaudeep.datasets.groups import group_numbers, units_per_class
 
-__all__ = ["check_folds", "check_target"]
+__all__ = ["check_folds", "check_target", "default_n_folds", "shuffled_splitter"]
+
+MOST_FOLDS = 5
 
 
 def check_target(bunch: Mapping[str, Any]) -> np.ndarray:
@@ -196,7 +198,7 @@ def _shuffled_folds(
     """Return a splitter into n_folds; see first that all classes can be trained and tested."""
     unit = "clips" if groups is None else "groups"
     units = np.arange(len(target)) if groups is None else groups
-    n_units = {label: len(np.unique(units[target == label])) for label in set(target[labelled])}
+    n_units = units_per_class(target, groups)
     if n_folds < 2:
         raise ValueError(f"Got cv={n_folds}, expected at least 2 folds, for example cv=5.")
     if alone := sorted(label for label, n in n_units.items() if n == 1):
@@ -207,8 +209,49 @@ def _shuffled_folds(
             f"Got cv={n_folds}, but no class has more than {n_most} {unit}, expected at most one "
             f"fold for each; pass cv={n_most}."
         )
-    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
-    return splitter(n_folds, shuffle=True, random_state=rng.randint(2**31 - 1))
+    return shuffled_splitter(n_folds, rng, of_groups=groups is not None)
+
+
+def shuffled_splitter(
+    n_folds: int, rng: np.random.RandomState, *, of_groups: bool
+) -> StratifiedKFold | StratifiedGroupKFold:
+    """Return what divides labelled clips into folds with the same share of each class.
+
+    Parameters
+    ----------
+    n_folds : int >= 2
+    rng : RandomState
+    of_groups : bool
+        Whether the clips have groups, which are kept together.
+
+    Returns
+    -------
+    StratifiedKFold or StratifiedGroupKFold
+    """
+    kind = StratifiedGroupKFold if of_groups else StratifiedKFold
+    return kind(n_folds, shuffle=True, random_state=rng.randint(2**31 - 1))
+
+
+def default_n_folds(n_units: Iterable[int]) -> int:
+    """Return the number of folds where nobody states one: five, or as few as a class allows.
+
+    Parameters
+    ----------
+    n_units : iterable of int
+        Number of groups, or clips, of each class. Classes of a single one, which folds cannot
+        divide, do not count.
+
+    Returns
+    -------
+    int
+        At least 2.
+
+    Examples
+    --------
+    >>> default_n_folds([20, 3, 1])
+    3
+    """
+    return max(2, min([MOST_FOLDS, *(n for n in n_units if n > 1)]))
 
 
 # Messages.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils import check_random_state
@@ -162,7 +164,10 @@ def _spread(
 
 def _clusters(points: np.ndarray, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
     seed = rng.randint(2**31 - 1)
-    return KMeans(n_clusters, n_init=1, random_state=seed).fit_predict(points)
+    with warnings.catch_warnings():
+        # Clips that are all but alike may give fewer clusters, which does as well.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return KMeans(n_clusters, n_init=1, random_state=seed).fit_predict(points)
 
 
 def _typical_first(points: np.ndarray, clips: np.ndarray) -> np.ndarray:

@@ -110,7 +110,8 @@ def evaluate(
     train_sizes : sequence of float in (0, 1), default=()
         Shares of the training clips with which the folds are run once more, for a learning curve:
         ``learning_curve`` of the result. Whole groups of each class are left out at random, those
-        of a smaller share being among those of a larger one.
+        of a smaller share being among those of a larger one. A share with which the pipeline
+        fails, such as one of fewer clips than it has neighbours, is left out with a warning.
     keep_features : bool, default=False
         Whether ``features`` of the result holds the features of all clips, from the unsupervised
         steps fitted to all clips, for pictures of them. Where the pipeline has no such step, they
@@ -136,7 +137,8 @@ def evaluate(
     Warns
     -----
     UserWarning
-        If a fold trains and tests on clips of one group, or a control fails.
+        If a fold trains and tests on clips of one group, or a control or a part of the learning
+        curve fails.
 
     See Also
     --------
@@ -230,12 +232,14 @@ def evaluate(
         (found, *of_parts), features = runs.run(
             *variants.pop(""), [folds, *parts], keep_features=keep_features
         )
+        assert not isinstance(found, Exception)
+        _warn_of_failed_parts(train_sizes, of_parts)
         of_controls = {}
         for name, (variant, data) in variants.items():
             try:
-                [of_controls[name]], _ = runs.run(
-                    variant, data, [folds], which=f" of the control {name!r}"
-                )
+                [control], _ = runs.run(variant, data, [folds], which=f" of the control {name!r}")
+                assert not isinstance(control, Exception)
+                of_controls[name] = control
             except Exception as error:
                 # Hours may have gone into the pipeline itself, whose result stands without it.
                 left_out[name] = f"it failed: {type(error).__name__}: {printable(error)}"
@@ -264,7 +268,11 @@ def evaluate(
             **more,
         )
 
-    curve = [evaluation(*part) for part in zip(parts, of_parts, strict=True)]
+    curve = [
+        evaluation(part, of_part)
+        for part, of_part in zip(parts, of_parts, strict=True)
+        if not isinstance(of_part, Exception)
+    ]
     return evaluation(
         folds,
         found,
@@ -276,6 +284,18 @@ def evaluate(
 
 
 # Parts and variants of a pipeline.
+
+
+def _warn_of_failed_parts(train_sizes: list[float], of_parts: Sequence[Any]) -> None:
+    """Say which shares of the training clips the learning curve has to do without."""
+    for share, error in zip(train_sizes, of_parts, strict=True):
+        if isinstance(error, Exception):
+            warnings.warn(
+                f"The learning curve lacks {share:g} of the training clips, with which the "
+                f"pipeline failed: {type(error).__name__}: {printable(error)} Other results do "
+                "not depend on it; pass larger train_sizes.",
+                stacklevel=find_stack_level(),
+            )
 
 
 def _variants(

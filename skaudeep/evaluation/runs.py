@@ -71,7 +71,7 @@ class Runs:
         *,
         which: str = "",
         keep_features: bool = False,
-    ) -> tuple[list[list[list[Prediction]]], np.ndarray | None]:
+    ) -> tuple[list[list[list[Prediction]] | Exception], np.ndarray | None]:
         """Fit and test a pipeline in each fold of several divisions of the same clips.
 
         Parameters
@@ -80,7 +80,8 @@ class Runs:
             It is not changed.
         data : sequence of n_clips clips
         divisions : list of folds
-            What no fold changes is done once for all of them.
+            What no fold changes is done once for all of them. An error in the first is raised;
+            one in another costs that one alone.
         which : str, default=""
             What progress says of the pipeline.
         keep_features : bool, default=False
@@ -88,14 +89,13 @@ class Runs:
 
         Returns
         -------
-        predictions : list of lists of lists of Prediction
-            By division, repeat and fold.
+        predictions : list of (lists of lists of Prediction, or Exception)
+            By division, repeat and fold; the error where a division failed.
         features : ndarray of shape (n_clips, ...), or None
         """
         pipeline, data = run_fixed_steps(pipeline, data, keep_controls=False)
-        folds = [fold for division in divisions for fold in division]
         features = None
-        by_repeat = []
+        found: list[list[list[Prediction]] | Exception] = [[] for _ in divisions]
         for number, seed in enumerate(self.seeds, start=1):  # states take room: one at a time
             of_repeat = f", repeat {number} of {len(self.seeds)}" if len(self.seeds) > 1 else ""
             steps, X = _seeded(pipeline, seed), data
@@ -107,15 +107,19 @@ class Runs:
             if keep_features and number == 1:
                 n = count_unsupervised(steps)
                 features = np.asarray(clone(steps[:n]).fit_transform(X) if n else X)
-            by_repeat.append(self._predict(steps, X, folds, f"Folds{which}{of_repeat}"))
-        ends = np.cumsum([len(division) for division in divisions])
-        return [
-            [row[end - len(division) : end] for row in by_repeat]
-            for division, end in zip(divisions, ends, strict=True)
-        ], features
+            self.progress.begin(f"Folds{which}{of_repeat}", sum(map(len, divisions)))
+            for i, (folds, repeats) in enumerate(zip(divisions, found, strict=True)):
+                if isinstance(repeats, Exception):
+                    continue
+                try:
+                    repeats.append(self._predict(steps, X, folds))
+                except Exception as error:
+                    if i == 0:
+                        raise
+                    found[i] = error
+        return found, features
 
-    def _predict(self, pipeline: Any, X: Any, folds: Folds, what: str) -> list[Prediction]:
-        self.progress.begin(what, len(folds))
+    def _predict(self, pipeline: Any, X: Any, folds: Folds) -> list[Prediction]:
         predictions = []
         for prediction in Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(_fit_predict)(clone(pipeline), X, self.target, self.groups, train, test)

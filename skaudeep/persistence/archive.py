@@ -205,7 +205,8 @@ def _read(data: bytes) -> Any:
     if manifest["format"] != FORMAT:
         raise ValueError(
             f"is of format {manifest['format']!r}, written by skaudeep "
-            f"{manifest['versions']['skaudeep']!r}; this version reads {FORMAT}. Update skaudeep"
+            f"{manifest['versions']['skaudeep']!r}; this is {__version__}, which reads format "
+            f"{FORMAT}. Update skaudeep"
         )
     if members.keys() != manifest["members"].keys():
         different = sorted(members.keys() ^ manifest["members"].keys())

@@ -33,6 +33,23 @@ def test_the_same_table_is_read_by_load_table(tmp_path):
     assert added.target.tolist() == bunch.target.tolist() == [0, -1]
 
 
+def test_blanks_around_a_file_name_are_no_hindrance(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text('filename,label\n" a.wav ",owl\n', "utf-8")
+    bunch = add_labels(make_bunch([" a.wav ", "b.wav"], [" a.wav ", "b.wav"]), table)
+    assert bunch.target.tolist() == [0, -1]
+
+
+def test_clips_whose_names_differ_in_blanks_alone_are_not_confused(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text('filename,label\n" a.wav",owl\n', "utf-8")
+    names = ["a.wav", " a.wav", "b.wav"]
+    with pytest.raises(ValueError, match=r"several clips of this name .* blanks"):
+        add_labels(make_bunch(names, names), table)
+    table.write_text("filename,label\nb.wav,owl\n", "utf-8")
+    assert add_labels(make_bunch(names, names), table).target.tolist() == [-1, -1, 0]
+
+
 def test_new_classes_follow_those_there_were_and_given_labels_replace_old_ones():
     bunch = make_bunch(NAMES, NAMES, target=[0, 1, -1, -1], target_names=["owl", "crow"])
     frame = pd.DataFrame({"filename": ["a.wav", "=f.wav"], "label": ["crow", "bat"]})

@@ -53,6 +53,12 @@ def test_equal_clips_are_all_in_the_order():
     assert sorted(labelling_order(np.zeros((25, 3)), random_state=0)) == list(range(25))
 
 
+def test_clips_that_are_all_but_alike_are_all_in_the_order():
+    features = np.repeat(np.eye(6), 2, axis=0)
+    features[::2] += 1e-9
+    assert sorted(labelling_order(features, random_state=0)) == list(range(12))
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="target of length 2 for 3 clips"):
         labelling_order(np.eye(3), [0, -1])

@@ -265,7 +265,7 @@ def test_stored_features_are_compared_with_the_most_frequent_class():
         assert set(result.controls) == {"most frequent class"}
         text = str(result)
         assert "against most frequent class: +" in text
-        assert "left out: untrained network: nothing in the pipeline is trained" in text
+        assert "left out: untrained network: no step is a network that is trained" in text
         assert "left out: mel statistics: no step is known to read spectrograms, and the" in text
 
 

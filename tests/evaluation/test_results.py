@@ -220,10 +220,10 @@ def test_compare_does_not_take_rounding_for_a_difference(n_repeats):
     assert found[:5] == (0.0, (0.0, 0.0), 0, 0, 1.0)
 
 
-def test_printed_comparison_has_the_confidence_level_of_the_evaluation():
+def test_printed_comparison_is_of_uar_at_the_confidence_level_of_the_evaluation():
     a, b = right(36, 40, confidence_level=0.5), right(30, 40)
-    wide = compare(a, b, random_state=0)
-    narrow = compare(a, b, confidence_level=0.5, random_state=0)
+    wide = compare(a, b, metric="uar", random_state=0)
+    narrow = compare(a, b, metric="uar", confidence_level=0.5, random_state=0)
     assert wide.interval[0] < narrow.interval[0] < narrow.interval[1] < wide.interval[1]
     assert str(narrow) in str(
         right(36, 40, confidence_level=0.5, controls={"untrained network": b})

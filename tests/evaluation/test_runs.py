@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -119,6 +120,18 @@ def test_a_learning_curve_tests_the_same_clips_after_training_on_fewer():
     assert set(seen[2]) < set(seen[4]) < set(seen[0])  # what few hold, more do, too
     for part in result.learning_curve.values():
         assert_array_equal(part.fold_predictions, result.fold_predictions)
+
+
+def test_a_part_of_the_learning_curve_that_fails_costs_nothing_else():
+    pipeline = make_pipeline(StandardScaler(), KNeighborsClassifier(9))
+    options = {"cv": 2, "random_state": 0, "controls": False}
+    bunch = features() | {"groups": None}
+    with pytest.warns(UserWarning, match=r"lacks 0\.25 of the training clips.*n_neighbors = 9"):
+        result = evaluate(pipeline, bunch, train_sizes=(0.25, 0.5), **options)
+    assert list(result.learning_curve) == [12]
+    assert_array_equal(result.predictions, evaluate(pipeline, bunch, **options).predictions)
+    with pytest.raises(ValueError, match="n_neighbors = 30"):
+        evaluate(make_pipeline(KNeighborsClassifier(30)), bunch, train_sizes=(0.5,), **options)
 
 
 def test_more_training_clips_help_a_classifier_that_can_learn():

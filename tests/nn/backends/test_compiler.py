@@ -55,7 +55,11 @@ print(compiler.VECTOR_BYTES, compiler.TILE_ROWS, worst)
 """
 
 
-@pytest.mark.parametrize("width", [16, 32, 64])
+# Of these, one is the width at which all other tests run; to compile for each takes ten seconds.
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("width", [pytest.param(16, marks=SLOW), 32, pytest.param(64, marks=SLOW)])
 def test_layers_of_every_vector_width_have_torchs_outputs_and_gradients(width, tmp_path):
     printed = python(LAYERS, tmp_path, SKAUDEEP_VECTOR_BYTES=str(width)).split()
     assert int(printed[0]) == width
@@ -81,7 +85,7 @@ print(compiler.VECTOR_BYTES, np.abs(out - x @ weight.T).max() < 1e-12)
     ("first", "second"),
     [
         ({}, {}),
-        ({"SKAUDEEP_VECTOR_BYTES": "64"}, {"SKAUDEEP_VECTOR_BYTES": "16"}),
+        pytest.param({"SKAUDEEP_VECTOR_BYTES": "64"}, {"SKAUDEEP_VECTOR_BYTES": "16"}, marks=SLOW),
     ],
 )
 def test_machines_of_two_vector_widths_can_share_a_cache(first, second, tmp_path):

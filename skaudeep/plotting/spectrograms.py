@@ -1,20 +1,28 @@
-"""Plots of spectrograms, reconstructions and losses, as scikit-learn's display classes."""
+"""Plots of spectrograms, and of their reconstructions by an autoencoder."""
 
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._padding import pad, row_lengths
+from skaudeep.audio.chain import STEPS
 from skaudeep.audio.clips import list_clips
 from skaudeep.audio.decoding import audio_info
 from skaudeep.audio.frames import hop_seconds
 from skaudeep.audio.spectra import chunk_starts, mel_frequencies
+from skaudeep.plotting.pyplot import draw_colorbar, import_pyplot, literal
 
-__all__ = ["LossCurveDisplay", "ReconstructionDisplay", "SpectrogramDisplay"]
+__all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract"]
+
+Scale = Literal["scaled", "dB"]
+
+DECIBELS_SHOWN = 100.0  # Digital silence, at -200 dB, would leave the colours of sounds alike.
+LINE_HEIGHT = 11.0  # points
+ERROR_PERCENTILE = 99  # Colours of errors end here, so that one outlier does not darken the rest.
 
 
 class SpectrogramDisplay:
@@ -33,6 +41,9 @@ class SpectrogramDisplay:
         Centres of the bands in Hz, increasing. None labels the axis with band numbers.
     name : str, default=None
         Title of the plot. None gives it none.
+    scale : {"scaled", "dB"}, default="scaled"
+        What the values are: in [-1, 1] as extracted, or decibels. Of decibels the colours span the
+        upper 100.
 
     Attributes
     ----------
@@ -42,13 +53,14 @@ class SpectrogramDisplay:
         Figure of the axes, set by `plot`.
     im_ : matplotlib AxesImage
         Image of the spectrogram, set by `plot`.
-    colorbar_ : matplotlib Colorbar
-        Colour bar of the image, set by `plot`.
+    colorbar_ : matplotlib Colorbar or None
+        Colour bar of the image, set by `plot`; None with ``colorbar=False``.
 
     Raises
     ------
     ValueError
-        If the spectrogram has another number of axes, or times or frequencies another length.
+        If the spectrogram has another number of axes, times or frequencies another length, or
+        `scale` is unknown.
 
     Examples
     --------
@@ -67,8 +79,10 @@ class SpectrogramDisplay:
         times: Any = None,
         frequencies: Any = None,
         name: str | None = None,
+        scale: Scale = "scaled",
     ) -> None:
         spectrogram = np.asarray(spectrogram)
+        _check_scale(scale)
         if spectrogram.ndim != 2:
             raise ValueError(
                 f"Got a spectrogram of shape {spectrogram.shape}, expected (n_frames, n_bands); "
@@ -92,10 +106,19 @@ class SpectrogramDisplay:
         self.times = None if times is None else np.asarray(times)[:n_frames]
         self.frequencies = None if frequencies is None else np.asarray(frequencies)
         self.name = name
+        self.scale = scale
 
     @classmethod
     def from_extractor(
-        cls, extractor: Any, clip: Any, *, chunk: int = 0, ax: Any = None, **kwargs: Any
+        cls,
+        extractor: Any,
+        clip: Any,
+        *,
+        chunk: int = 0,
+        scale: Scale = "scaled",
+        ax: Any = None,
+        colorbar: bool = True,
+        **kwargs: Any,
     ) -> Self:
         """Extract one clip's spectrogram and plot it.
 
@@ -107,8 +130,15 @@ class SpectrogramDisplay:
             One row of what ``extractor.transform`` takes.
         chunk : int, default=0
             Number of the chunk to show, where the extractor makes chunks.
+        scale : {"scaled", "dB"}, default="scaled"
+            ``"scaled"`` shows what ``extractor.transform`` returns. ``"dB"`` shows the levels
+            before they are scaled, between `clip_below` and `clip_above` of the extractor:
+            relative to the clip's maximum, or to digital full scale with
+            ``reference="full_scale"``.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
+        colorbar : bool, default=True
+            Whether to draw a colour bar.
         **kwargs : dict
             Passed to ``ax.imshow``.
 
@@ -127,27 +157,22 @@ class SpectrogramDisplay:
         >>> SpectrogramDisplay.from_extractor(extractor, tone).ax_.get_ylabel()
         'frequency (Hz)'
         """
-        spectrogram = extractor.transform([clip])[0]
-        rate = extractor._rate()
-        if rate is None:
-            rate = audio_info(list_clips([clip])[0].source).sampling_rate
-        start = 0
-        if spectrogram.ndim == 3:
-            length = extractor._layout(rate).chunk_length(extractor.chunk_duration)
-            start = int(chunk_starts(math.ceil(len(spectrogram) * length), length)[chunk])
-            spectrogram = spectrogram[chunk]
-        times, frequencies = _scales(extractor, spectrogram.shape, rate, start)
         name = PurePath(clip).name if isinstance(clip, str | PurePath) else None
-        display = cls(spectrogram, times=times, frequencies=frequencies, name=name)
-        return display.plot(ax=ax, **kwargs)
+        display = cls(**extract(extractor, [clip], chunk=chunk, scale=scale), name=name)
+        return display.plot(ax=ax, colorbar=colorbar, **kwargs)
 
-    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+    def plot(self, ax: Any = None, *, colorbar: bool = True, **kwargs: Any) -> Self:
         """Draw the spectrogram, time to the right and frequency upwards.
+
+        The colour bar stands beside the axes and leaves their width as it is, so that time axes of
+        plots below one another line up.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
+        colorbar : bool, default=True
+            Whether to draw a colour bar. A figure with ``layout="constrained"`` makes room for it.
         **kwargs : dict
             Passed to ``ax.imshow``.
 
@@ -156,15 +181,15 @@ class SpectrogramDisplay:
         SpectrogramDisplay
             The display itself.
         """
-        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        plt = import_pyplot(f"{type(self).__name__}.plot")
         if ax is None:
             _, ax = plt.subplots(figsize=(6, 3), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        options = _color_range(self.spectrogram) | kwargs
+        options = _color_range(self.spectrogram, self.scale) | kwargs
         self.im_ = _draw(ax, self.spectrogram, self.times, self.frequencies, **options)
-        self.colorbar_ = self.figure_.colorbar(self.im_, ax=ax, label="level (scaled)", pad=0.02)
+        self.colorbar_ = draw_colorbar(ax, self.im_, f"level ({self.scale})") if colorbar else None
         if self.name is not None:
-            ax.set_title(self.name)
+            ax.set_title(literal(self.name), parse_math=False)
         return self
 
 
@@ -172,7 +197,8 @@ class ReconstructionDisplay:
     """Plot of spectrograms, their reconstructions by an autoencoder, and the errors.
 
     Each row shows one clip: the original and the reconstruction on one colour scale, and their
-    absolute difference on a scale of its own that starts at 0. All rows share both scales.
+    absolute difference on a scale of its own. It starts at 0 and ends at the 99th percentile of
+    all errors, so that a single outlier does not set it. All rows share both scales.
 
     Parameters
     ----------
@@ -316,7 +342,7 @@ class ReconstructionDisplay:
         ReconstructionDisplay
             The display itself.
         """
-        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        plt = import_pyplot(f"{type(self).__name__}.plot")
         n_clips = len(self.originals)
         if axes is None:
             _, axes = plt.subplots(
@@ -339,7 +365,8 @@ class ReconstructionDisplay:
         self.images_ = np.empty((n_clips, 3), dtype=object)
         errors = np.abs(self.originals - self.reconstructions)
         levels = _color_range(np.stack([self.originals, self.reconstructions])) | kwargs
-        scales = (levels, levels, {"vmin": 0, "vmax": np.nanmax(errors), "cmap": "viridis"})
+        highest = np.nanpercentile(errors, ERROR_PERCENTILE)
+        scales = (levels, levels, {"vmin": 0, "vmax": highest or 1, "cmap": "viridis"})
         for i, row in enumerate(self.axes_):
             titles = (self.names[i], "reconstruction", f"error (RMSE {self.rmse[i]:.2f})")
             panels = (self.originals[i], self.reconstructions[i], errors[i])
@@ -348,133 +375,75 @@ class ReconstructionDisplay:
             ):
                 one = SpectrogramDisplay(panel, times=self.times, frequencies=self.frequencies)
                 self.images_[i, j] = _draw(ax, one.spectrogram, one.times, one.frequencies, **scale)
-                ax.set_title(title)
+                ax.set_title(literal(title), parse_math=False)
                 ax.label_outer()
-        bars = {"pad": 0.02, "aspect": 15 * n_clips}
+        # Below the columns: beside them a bar would tear columns apart.
+        bars = {"location": "bottom", "shrink": 0.8}
         self.figure_.colorbar(
-            self.images_[0, 1], ax=list(self.axes_[:, :2].flat), label="level (scaled)", **bars
+            self.images_[0, 1],
+            ax=list(self.axes_[:, :2].flat),
+            label="level (scaled)",
+            aspect=40,
+            **bars,
         )
         self.figure_.colorbar(
-            self.images_[0, 2], ax=list(self.axes_[:, 2]), label="absolute error", **bars
+            self.images_[0, 2],
+            ax=list(self.axes_[:, 2]),
+            label=f"absolute error, up to its {ERROR_PERCENTILE}th percentile",
+            aspect=20,
+            extend="max" if np.nanmax(errors) > highest else "neither",
+            **bars,
         )
         return self
 
 
-class LossCurveDisplay:
-    """Plot of the training loss over epochs.
+def extract(extractor: Any, X: Any, *, chunk: int = 0, scale: Scale = "scaled") -> dict[str, Any]:
+    """Extract one clip, or one chunk of it, with its axes.
 
     Parameters
     ----------
-    loss_curve : array-like of shape (n_epochs,)
-        Root mean squared reconstruction error in each epoch.
-    name : str, default=None
-        Label of the line in the legend. None makes no legend.
+    extractor : SpectrogramExtractor
+        Extractor of the spectrogram, fitted or not.
+    X : list or array of one clip
+        One row of what ``extractor.transform`` takes.
+    chunk : int, default=0
+        Number of the chunk, where the extractor makes chunks.
+    scale : {"scaled", "dB"}, default="scaled"
+        Which values to return, see `SpectrogramDisplay`.
 
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes of the curve, set by `plot`.
-    figure_ : matplotlib Figure
-        Figure of the axes, set by `plot`.
-    line_ : matplotlib Line2D
-        Line of the curve, set by `plot`.
-
-    Raises
-    ------
-    ValueError
-        If `loss_curve` is no vector, or has no epoch.
-
-    Examples
-    --------
-    Two curves in one plot:
-
-    >>> from skaudeep.plotting import LossCurveDisplay
-    >>> gru = LossCurveDisplay([0.6, 0.4, 0.3], name="GRU").plot()
-    >>> lstm = LossCurveDisplay([0.7, 0.5, 0.4], name="LSTM").plot(ax=gru.ax_)
-    >>> [line.get_label() for line in lstm.ax_.lines]
-    ['GRU', 'LSTM']
+    Returns
+    -------
+    dict
+        Parameters of `SpectrogramDisplay`: spectrogram, times, frequencies and scale.
     """
-
-    def __init__(self, loss_curve: Any, *, name: str | None = None) -> None:
-        loss_curve = np.asarray(loss_curve, dtype=float)
-        if loss_curve.ndim != 1 or not len(loss_curve):
-            raise ValueError(
-                f"Got a loss curve of shape {loss_curve.shape}, expected one loss for each of at "
-                "least one epoch; an estimator with max_epochs=0 has no curve."
-            )
-        self.loss_curve = loss_curve
-        self.name = name
-
-    @classmethod
-    def from_estimator(
-        cls, estimator: Any, *, name: str | None = None, ax: Any = None, **kwargs: Any
-    ) -> Self:
-        """Plot the losses of a fitted estimator.
-
-        Parameters
-        ----------
-        estimator : Seq2SeqAutoencoder
-            A fitted autoencoder, or another fitted estimator with ``loss_curve_``.
-        name : str, default=None
-            Label of the line in the legend. None makes no legend.
-        ax : matplotlib Axes, default=None
-            Axes to plot on. None makes a new figure.
-        **kwargs : dict
-            Passed to ``ax.plot``.
-
-        Returns
-        -------
-        LossCurveDisplay
-            The display, plotted.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the estimator is not fitted.
-        """
-        check_is_fitted(estimator, "loss_curve_")
-        return cls(estimator.loss_curve_, name=name).plot(ax=ax, **kwargs)
-
-    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
-        """Draw the curve.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on. None makes a new figure.
-        **kwargs : dict
-            Passed to ``ax.plot``.
-
-        Returns
-        -------
-        LossCurveDisplay
-            The display itself.
-        """
-        plt = _import_pyplot(f"{type(self).__name__}.plot")
-        from matplotlib.ticker import MaxNLocator
-
-        if ax is None:
-            _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
-        options = {} if self.name is None else {"label": self.name}
-        epochs = np.arange(1, len(self.loss_curve) + 1)
-        (self.line_,) = ax.plot(epochs, self.loss_curve, **options | kwargs)
-        ax.set(xlabel="epoch", ylabel="training loss (RMSE)")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if self.name is not None:
-            ax.legend()
-        return self
+    _check_scale(scale)
+    spectrogram = np.asarray(extractor.transform(X)[0])
+    (clip,) = list_clips(X)
+    rate = extractor._rate()
+    if rate is None:
+        rate = audio_info(clip.source).sampling_rate
+    start = 0
+    if spectrogram.ndim == 3:
+        length = extractor._layout(rate).chunk_length(extractor.chunk_duration)
+        start = int(chunk_starts(math.ceil(len(spectrogram) * length), length)[chunk])
+        spectrogram = spectrogram[chunk]
+    if scale == "dB":
+        levels: Any = clip
+        for step, names in STEPS[:-1]:  # The last one scales and splits into chunks.
+            levels = step(levels, **{name: getattr(extractor, name) for name in names})
+        spectrogram = levels.values[start : start + len(spectrogram)]
+    times, frequencies = _scales(extractor, spectrogram.shape, rate, start)
+    return {
+        "spectrogram": spectrogram,
+        "times": times,
+        "frequencies": frequencies,
+        "scale": scale,
+    }
 
 
-def _import_pyplot(caller: str) -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"{caller} needs matplotlib, which is not installed; get it with "
-            "pip install 'skaudeep[plot]'."
-        ) from error
-    return plt
+def _check_scale(scale: str) -> None:
+    if scale not in get_args(Scale):
+        raise ValueError(f"Got scale={scale!r}; choose 'scaled' or 'dB'.")
 
 
 def _scales(
@@ -496,9 +465,11 @@ def _scales(
     return times, mel_frequencies(rate, n_bands, extractor.fmin, extractor.fmax)[1:-1]
 
 
-def _color_range(spectrogram: np.ndarray) -> dict[str, Any]:
+def _color_range(spectrogram: np.ndarray, scale: Scale = "scaled") -> dict[str, Any]:
     # Scaled spectrograms share one range, so that two plots can be compared.
     low, high = np.nanmin(spectrogram), np.nanmax(spectrogram)
+    if scale == "dB":
+        return {"vmin": max(low, high - DECIBELS_SHOWN), "vmax": high, "cmap": "magma"}
     low, high = (-1, 1) if -1 <= low <= high <= 1 else (low, high)
     return {"vmin": low, "vmax": high, "cmap": "magma"}
 
@@ -526,7 +497,13 @@ def _draw(
     ax.set(xlabel="frame" if times is None else "time (s)", ylabel="band")
     if frequencies is not None:
         ticks = np.array(list(_frequency_ticks(frequencies)))
-        ax.set_yticks(np.interp(ticks, frequencies, np.arange(n_bands)), [f"{f:g}" for f in ticks])
+        heights = np.interp(ticks, frequencies, np.arange(n_bands))
+        apart = LINE_HEIGHT * n_bands / (72 * ax.get_window_extent().height / ax.figure.dpi)
+        shown: list[int] = []
+        for i in reversed(range(len(ticks))):  # Octaves lie closest together at the lower end.
+            if not shown or heights[shown[0]] - heights[i] >= apart:
+                shown.insert(0, i)
+        ax.set_yticks(heights[shown], [f"{ticks[i]:g}" for i in shown])
         ax.set_ylabel("frequency (Hz)")
     return image
 

@@ -1,6 +1,6 @@
-"""The displays, by what is plotted on their axes."""
+"""Displays of spectrograms and reconstructions, by what is plotted on their axes."""
 
-import builtins
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,24 +9,17 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skaudeep.audio.spectra import mel_filters
-from skaudeep.plotting import LossCurveDisplay, ReconstructionDisplay, SpectrogramDisplay
+from skaudeep.plotting import ReconstructionDisplay, SpectrogramDisplay
 from skaudeep.spectrogram import SpectrogramExtractor
 
 plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def _no_window():
-    plt.switch_backend("agg")
-    yield
-    plt.close("all")
 
 
 class _HalfAutoencoder(BaseEstimator):
     """Reconstructs half of each value."""
 
     def fit(self, X, y=None):
-        self.loss_curve_ = [0.8, 0.5, 0.4]
+        self.fitted_ = True
         return self
 
     def reconstruct(self, X):
@@ -114,14 +107,79 @@ def test_colours_of_unscaled_levels_span_their_own_range():
     assert SpectrogramDisplay([[-80.0], [0.0]]).plot().im_.get_clim() == (-80, 0)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"clip_below": -60}, {}, {"clip_below": -60, "clip_above": -10}, {"reference": "full_scale"}],
+)
+def test_decibels_of_an_extractor_are_the_levels_before_scaling(options):
+    """A tone of amplitude 0.5 that falls by 20 dB, with noise below both."""
+    samples = 0.5 * make_tone(1000) + np.random.default_rng(0).normal(0, 1e-4, 32000)
+    samples[16000:] /= 10
+    extractor = SpectrogramExtractor(n_mels=None, sampling_rate=16000, **options)
+    display = SpectrogramDisplay.from_extractor(extractor, samples, scale="dB")
+    loud, soft = display.spectrogram[[5, -5]].max(axis=1)
+    full_scale = 20 * np.log10(0.5) if "reference" in options else 0
+    assert loud == pytest.approx(options.get("clip_above", full_scale), abs=0.1)
+    assert soft == pytest.approx(full_scale - 20, abs=0.1)
+    assert display.spectrogram.min() >= options.get("clip_below", -200)
+    assert display.colorbar_.ax.get_ylabel() == "level (dB)"
+
+
+def test_decibels_of_a_chunk_are_those_of_its_seconds():
+    samples = make_tone(1000)
+    samples[16000:] /= 10
+    whole = SpectrogramExtractor(n_mels=20, sampling_rate=16000)
+    chunks = SpectrogramExtractor(n_mels=20, sampling_rate=16000, chunk_duration=1.0)
+    expected = SpectrogramDisplay.from_extractor(whole, samples, scale="dB").spectrogram
+    display = SpectrogramDisplay.from_extractor(chunks, samples, chunk=1, scale="dB")
+    np.testing.assert_array_equal(display.spectrogram, expected[25:])
+    assert display.spectrogram[5:].max() == pytest.approx(-20, abs=0.1)
+
+
+def test_colours_of_decibels_do_not_reach_down_to_digital_silence():
+    display = SpectrogramDisplay([[-200.0, -30.0]], scale="dB").plot()
+    assert display.im_.get_clim() == (-130, -30)
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_time_axes_below_a_spectrogram_with_a_colour_bar_line_up_with_it(layout):
+    figure, (upper, lower) = plt.subplots(2, 1, sharex=True, layout=layout)
+    display = SpectrogramDisplay(np.zeros((4, 3))).plot(ax=upper)
+    lower.plot([0, 3], [0, 1000])
+    figure.draw_without_rendering()
+    assert upper.get_position().x0 == pytest.approx(lower.get_position().x0)
+    assert upper.get_position().x1 == pytest.approx(lower.get_position().x1)
+    assert display.colorbar_.ax.get_position().x0 > upper.get_position().x1
+
+
+def test_labels_of_frequencies_do_not_overlap_on_low_axes():
+    extractor = SpectrogramExtractor(n_mels=40, sampling_rate=44100)
+    figure, ax = plt.subplots(figsize=(4, 1.2))
+    SpectrogramDisplay.from_extractor(extractor, make_tone(1000, rate=44100), ax=ax)
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert len(boxes) > 2
+    assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(boxes))
+
+
+def test_spectrogram_without_a_colour_bar_has_none():
+    display = SpectrogramDisplay(np.zeros((4, 3))).plot(colorbar=False)
+    assert display.colorbar_ is None
+    assert display.figure_.axes == [display.ax_]
+    assert not display.ax_.child_axes
+
+
+def test_names_with_formulas_and_control_characters_are_shown_as_they_are(tmp_path):
+    display = SpectrogramDisplay(np.zeros((4, 3)), name="$x_1^{$\x1b[0m").plot()
+    display.figure_.savefig(tmp_path / "name.png")
+    assert display.ax_.get_title() == r"'$x_1^{$\x1b[0m'"
+
+
 def test_displays_plot_on_given_axes():
-    figure, (left, right) = plt.subplots(1, 2)
+    figure, (left, _) = plt.subplots(1, 2)
     spectrogram = SpectrogramDisplay(np.zeros((4, 3))).plot(ax=left)
-    curve = LossCurveDisplay([1, 0.5]).plot(ax=right, color="red")
     assert spectrogram.ax_ is left
-    assert curve.ax_ is right
-    assert spectrogram.figure_ is curve.figure_ is figure
-    assert curve.line_.get_color() == "red"
+    assert spectrogram.figure_ is figure
 
 
 def test_reconstruction_display_shows_originals_reconstructions_and_errors():
@@ -136,6 +194,36 @@ def test_reconstruction_display_shows_originals_reconstructions_and_errors():
     limits = {image.get_clim() for image in display.images_[:, :2].flat}
     assert limits == {(-1, 1)}
     assert {image.get_clim() for image in display.images_[:, 2]} == {(0, 0.5)}
+
+
+def test_one_outlier_does_not_set_the_scale_of_errors():
+    X = np.random.default_rng(0).uniform(0, 0.2, (2, 30, 20))
+    reconstructions = X + 0.1
+    reconstructions[0, 3, 4] += 5
+    display = ReconstructionDisplay(X, reconstructions).plot()
+    assert display.images_[0, 2].get_clim() == pytest.approx((0, 0.1))
+    bar = display.images_[0, 2].colorbar
+    assert "99th percentile" in bar.ax.get_xlabel()
+    assert bar.extend == "max"
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+def test_columns_of_reconstructions_are_equally_far_apart(layout):
+    figure, axes = plt.subplots(2, 3, sharex=True, sharey=True, layout=layout)
+    X = np.zeros((2, 6, 4))
+    ReconstructionDisplay(X, X + 0.1).plot(axes)
+    figure.draw_without_rendering()
+    for row in axes:
+        first, second, third = (ax.get_position() for ax in row)
+        assert second.x0 - first.x1 == pytest.approx(third.x0 - second.x1, abs=1e-3)
+        assert first.y0 == pytest.approx(third.y0, abs=0.01)
+    heights = [ax.get_position().height for ax in axes.flat]
+    assert max(heights) == pytest.approx(min(heights), rel=0.02)
+
+
+def test_reconstruction_without_any_error_has_a_scale():
+    X = np.zeros((1, 6, 4))
+    assert ReconstructionDisplay(X, X).plot().images_[0, 2].get_clim() == (0, 1)
 
 
 def test_reconstruction_display_cuts_each_row_to_its_clip():
@@ -163,13 +251,6 @@ def test_reconstruction_display_with_an_extractor_has_seconds_and_hertz():
     assert display.axes_[0, 0].get_ylabel() == "band"
 
 
-def test_loss_curve_counts_epochs_from_one():
-    display = LossCurveDisplay.from_estimator(_HalfAutoencoder().fit([]), name="GRU")
-    np.testing.assert_array_equal(display.line_.get_xydata(), [[1, 0.8], [2, 0.5], [3, 0.4]])
-    assert display.ax_.get_xlabel() == "epoch"
-    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["GRU"]
-
-
 def test_displays_can_be_saved_as_images(tmp_path):
     X = np.zeros((1, 6, 4), np.float32)
     estimator = _HalfAutoencoder().fit(X)
@@ -177,7 +258,6 @@ def test_displays_can_be_saved_as_images(tmp_path):
         [
             SpectrogramDisplay(X[0]).plot(),
             ReconstructionDisplay.from_estimator(estimator, X),
-            LossCurveDisplay.from_estimator(estimator),
         ]
     ):
         path = tmp_path / f"{i}.png"
@@ -194,6 +274,7 @@ X = np.zeros((2, 5, 3), np.float32)
         (lambda: SpectrogramDisplay(X), r"shape \(2, 5, 3\), expected \(n_frames, n_bands\)"),
         (lambda: SpectrogramDisplay(X[0], times=[0, 1]), r"times of shape \(2,\).*expected \(5,\)"),
         (lambda: SpectrogramDisplay(X[0], frequencies=[0, 1]), r"frequencies .*expected \(3,\)"),
+        (lambda: SpectrogramDisplay(X[0], scale="db"), "scale='db'; choose 'scaled' or 'dB'"),
         (lambda: SpectrogramDisplay(X[0] * np.nan), "all NaN.*at least one frame"),
         (lambda: ReconstructionDisplay(X, X[:1]), r"shape \(1, 5, 3\), expected"),
         (lambda: ReconstructionDisplay(X, X, names=["a"]), "Got 1 names for 2 clips"),
@@ -202,7 +283,6 @@ X = np.zeros((2, 5, 3), np.float32)
             lambda: ReconstructionDisplay.from_estimator(_HalfAutoencoder().fit(X), X, n_clips=3),
             "n_clips=3, expected 1 to 2",
         ),
-        (lambda: LossCurveDisplay([]), "at least one epoch.*max_epochs=0"),
     ],
 )
 def test_displays_say_which_input_they_expected(make, message):
@@ -210,29 +290,13 @@ def test_displays_say_which_input_they_expected(make, message):
         make()
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: ReconstructionDisplay.from_estimator(_HalfAutoencoder(), X),
-        lambda: LossCurveDisplay.from_estimator(_HalfAutoencoder()),
-    ],
-)
-def test_displays_refuse_an_estimator_that_is_not_fitted(make):
+def test_reconstructions_by_an_estimator_that_is_not_fitted_are_refused():
     with pytest.raises(NotFittedError):
-        make()
+        ReconstructionDisplay.from_estimator(_HalfAutoencoder(), X)
 
 
-@pytest.mark.parametrize(
-    "display", [SpectrogramDisplay(X[0]), ReconstructionDisplay(X, X), LossCurveDisplay([1.0])]
-)
-def test_displays_without_matplotlib_say_what_to_install(display, monkeypatch):
-    real_import = builtins.__import__
-
-    def no_matplotlib(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", no_matplotlib)
+@pytest.mark.parametrize("display", [SpectrogramDisplay(X[0]), ReconstructionDisplay(X, X)])
+@pytest.mark.usefixtures("without_matplotlib")
+def test_displays_without_matplotlib_say_what_to_install(display):
     with pytest.raises(ImportError, match=r"Display.plot needs matplotlib.*skaudeep\[plot\]"):
         display.plot()

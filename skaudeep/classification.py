@@ -1,0 +1,594 @@
+"""A classifier of recordings, from a labelled data set to a file of predictions or features.
+
+These functions are what the commands `skaudeep fit`, `predict` and `transform` call.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import Bunch
+
+from skaudeep._base import fit_with_groups
+from skaudeep._files import check_writable
+from skaudeep._journal import Journal, record
+from skaudeep._texts import printable, text_array
+from skaudeep._version import __version__
+from skaudeep._warnings import find_stack_level
+from skaudeep.audio.clips import list_clips
+from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
+from skaudeep.audio.rates import header_rates
+from skaudeep.datasets.bunch import check_bunch
+from skaudeep.datasets.description import audio_clips, is_file
+from skaudeep.datasets.operations import is_labelled, take
+from skaudeep.recipes import audio_classifier, linear_classifier
+from skaudeep.reservoir import ReservoirFeatures
+from skaudeep.spectrogram import SpectrogramExtractor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "check_kind",
+    "classifier_for",
+    "find_extractors",
+    "fit_classifier",
+    "model_rate",
+    "predict_clips",
+    "transform_to_file",
+]
+
+BATCH = 64  # clips that are predicted together
+FEATURE_FILES = (".nc", ".csv", ".arff")
+
+
+def classifier_for(
+    bunch: Bunch,
+    *,
+    sampling_rate: float | None = None,
+    n_jobs: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Pipeline:
+    """Return the default classifier for what a data set holds, not fitted.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set of recordings, of spectrograms or of features.
+    sampling_rate : float, default=None
+        Sampling rate in Hz to which files are resampled; of waveforms it can only be their own.
+        None is the key `sampling_rate` of the data set, which waveforms have, else the one rate
+        that all recordings share.
+    n_jobs : int or None, default=None
+        Number of time scales that are computed at the same time.
+    random_state : int, RandomState instance or None, default=None
+        Determines the weights of the networks and the folds in which `C` is chosen.
+
+    Returns
+    -------
+    Pipeline
+        :func:`skaudeep.recipes.audio_classifier` for recordings,
+        :func:`skaudeep.recipes.linear_classifier` for features, and the latter behind
+        :class:`~skaudeep.ReservoirFeatures` for spectrograms.
+
+    Raises
+    ------
+    ValueError
+        If the data are in chunks, or waveforms have another sampling rate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.classification import classifier_for
+    >>> from skaudeep.datasets import make_bunch
+    >>> features = make_bunch(np.zeros((2, 8)), ["a.wav", "b.wav"])
+    >>> list(classifier_for(features).named_steps)[:2]
+    ['standardscaler', 'normalizer']
+    """
+    bunch = check_bunch(bunch, required=("data", "filenames"))
+    if audio_clips(bunch) is not None:
+        _check_rate_of_waveforms(sampling_rate, bunch)
+        rate = bunch.get("sampling_rate") if sampling_rate is None else sampling_rate
+        return audio_classifier(sampling_rate=rate, n_jobs=n_jobs, random_state=random_state)
+    if "chunk" in bunch.dims:
+        raise ValueError(
+            f"Got data with the axes {bunch.dims}, expected recordings, or spectrograms or "
+            "features with one row per clip. Pool the chunks first, by skaudeep.ChunkPooling, or "
+            "extract without chunks."
+        )
+    classifier = linear_classifier(random_state=random_state)
+    if len(bunch.dims) == 2:
+        return classifier
+    reservoir = ReservoirFeatures(n_units=192, n_layers=1, random_state=random_state)
+    return make_pipeline(reservoir, *(step for _, step in classifier.steps))
+
+
+def fit_classifier(
+    bunch: Bunch,
+    pipeline: Any = None,
+    *,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
+    """Fit a classifier to the labelled clips of a data set, on the names of their classes.
+
+    The fitted model predicts names, and its `classes_` are names: nothing else is needed to use it.
+    Recordings of another sampling rate than those that it saw are resampled to theirs.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`. Unlabelled clips are left
+        out. `groups` reach the steps that can use them, such as
+        :class:`~skaudeep.TunedLogisticRegression`.
+    pipeline : estimator, default=None
+        A classifier, or a pipeline that ends in one, which is fitted itself. None takes
+        :func:`skaudeep.recipes.audio_classifier` where the data set holds recordings.
+    random_state : int, RandomState instance or None, default=None
+        Determines the default pipeline; a given one has its own.
+
+    Returns
+    -------
+    estimator
+        The pipeline, fitted.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have labelled clips, or the target is to regress on.
+    AudioError
+        If a clip cannot be read, or recordings have several sampling rates and the pipeline states
+        none.
+
+    See Also
+    --------
+    predict_clips : Predict other clips.
+    skaudeep.save : Store the model.
+    skaudeep.evaluate : Tell how good it is.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> import skaudeep
+    >>> from skaudeep.datasets import make_sounds
+    >>> sounds = make_sounds(20, n_classes=2, sampling_rate=8000, random_state=0)
+    >>> extractor = skaudeep.SpectrogramExtractor(n_mels=40, sampling_rate=8000)
+    >>> model = skaudeep.fit_classifier(
+    ...     sounds, make_pipeline(extractor, skaudeep.BandStatistics(), LogisticRegression()))
+    >>> model.classes_.tolist()
+    ['falling sweep', 'rising sweep']
+    """
+    bunch = check_bunch(bunch)
+    if bunch.target.dtype.kind == "f":
+        raise ValueError(
+            "Got a target to regress on, expected classes: a classifier predicts one of several. "
+            "Fit a regressor of scikit-learn to bunch.data and bunch.target."
+        )
+    rows = np.flatnonzero(is_labelled(bunch))
+    names = np.array(bunch.target_names)[bunch.target[rows]]
+    classes = sorted(set(names.tolist()))
+    if len(classes) < 2:
+        found = f"clips of the class {classes[0]!r} alone" if classes else "no labelled clip"
+        raise ValueError(
+            f"Got {found} among {len(bunch.filenames)} clips, expected labelled clips of at least "
+            "two classes. Put the clips of each class into a folder of its own, or give labels by "
+            "skaudeep.datasets.add_labels."
+        )
+    if pipeline is None:
+        pipeline = classifier_for(bunch, random_state=random_state)
+    groups = bunch.groups[rows] if bunch.groups[rows].any() else None
+    fit_with_groups(pipeline, take(bunch.data, rows), names, groups)
+    for extractor in find_extractors(pipeline):
+        if extractor.sampling_rate is None and hasattr(extractor, "sampling_rate_"):
+            extractor.sampling_rate = extractor.sampling_rate_  # so that it takes any other rate
+    return pipeline
+
+
+def predict_clips(
+    model: Any,
+    clips: Any,
+    *,
+    min_confidence: float | None = None,
+    batch_size: int = BATCH,
+) -> Iterator[pd.DataFrame]:
+    """Predict the classes of clips, a batch at a time.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted classifier, as :func:`fit_classifier` returns or :func:`skaudeep.load` reads it.
+    clips : sequence of n_clips clips, or :class:`~sklearn.utils.Bunch`
+        Whatever the model takes, such as paths; or a data set, whose `filenames` then name the
+        clips.
+    min_confidence : float in [0, 1], default=None
+        Probability below which a clip gets no label. None labels each.
+    batch_size : int > 0, default=64
+        Number of clips that are read and predicted together.
+
+    Yields
+    ------
+    pandas.DataFrame
+        A row for each clip of a batch, in their order. Columns are `file`, `label`, and the
+        probability of each class under its name, where the model gives probabilities. A clip that
+        cannot be read has an empty label and NaN; `attrs["errors"]` holds its
+        :class:`~skaudeep.audio.AudioError`, by its row in the batch.
+
+    Raises
+    ------
+    ValueError
+        If the model is no fitted classifier, or has no probabilities and `min_confidence` is given;
+        or if a data set holds waveforms of another sampling rate than the model's.
+
+    Warns
+    -----
+    AudioWarning
+        Once, if a recording has a lower sampling rate than those that the model was fitted to.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> import skaudeep
+    >>> from skaudeep.datasets import make_sounds
+    >>> sounds = make_sounds(20, n_classes=2, sampling_rate=8000, random_state=0)
+    >>> extractor = skaudeep.SpectrogramExtractor(n_mels=40, sampling_rate=8000)
+    >>> model = skaudeep.fit_classifier(
+    ...     sounds, make_pipeline(extractor, skaudeep.BandStatistics(), LogisticRegression()))
+    >>> pd.concat(skaudeep.predict_clips(model, sounds)).columns.tolist()
+    ['file', 'label', 'falling sweep', 'rising sweep']
+    """
+    classes = getattr(model, "classes_", None)
+    if classes is None:
+        raise ValueError(
+            f"Got a {type(model).__name__} without classes_, expected a fitted classifier, or a "
+            "pipeline that ends in one. Fit one by skaudeep.fit_classifier."
+        )
+    has_probabilities = hasattr(model, "predict_proba")
+    if min_confidence is not None:
+        if not has_probabilities:
+            raise ValueError(
+                f"Got min_confidence={min_confidence} for a model without probabilities, expected "
+                "none. Fit one that has predict_proba, such as the default of fit_classifier."
+            )
+        if not 0 <= min_confidence <= 1:
+            raise ValueError(f"Got min_confidence={min_confidence}, expected a number in [0, 1].")
+    if batch_size < 1:
+        raise ValueError(f"Got batch_size={batch_size}, expected at least 1.")
+    X, names = _clips_and_names(model, clips)
+    return _predictions(model, classes, X, names, min_confidence, has_probabilities, batch_size)
+
+
+def _predictions(
+    model: Any,
+    classes: NDArray,
+    X: Any,
+    names: list[str],
+    min_confidence: float | None,
+    has_probabilities: bool,
+    batch_size: int,
+) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+
+    columns = list(map(str, classes)) if has_probabilities else []
+    method = model.predict_proba if has_probabilities else model.predict
+    warn_once = _warner_of_low_rates(model)
+    for start in range(0, len(names), batch_size):
+        batch = np.arange(start, min(start + batch_size, len(names)))
+        warn_once(X, batch)
+        labels = np.full(len(batch), "", dtype=object)
+        probabilities = np.full((len(batch), len(columns)), np.nan)
+        errors: dict[int, AudioError] = {}
+        for rows, output in _readable_parts(method, X, batch):
+            if isinstance(output, AudioError):
+                errors[int(rows[0]) - start] = output
+            elif has_probabilities:
+                probabilities[rows - start] = output
+                best = output.argmax(axis=1)
+                sure = min_confidence is None or output.max(axis=1) >= min_confidence
+                labels[rows - start] = np.where(sure, classes[best].astype(str), "")
+            else:
+                labels[rows - start] = np.asarray(output).astype(str)
+        frame = pd.DataFrame({"file": [names[row] for row in batch], "label": labels})
+        frame = pd.concat([frame, pd.DataFrame(probabilities, columns=columns)], axis=1)
+        frame.attrs["errors"] = errors
+        yield frame
+
+
+def transform_to_file(
+    model: Any,
+    bunch: Bunch,
+    path: str | os.PathLike[str],
+    *,
+    batch_size: int = BATCH,
+    resume: str | None = None,
+    on_clips: Callable[[int], object] | None = None,
+) -> Bunch:
+    """Write the features of clips, as a model computes them before its classifier.
+
+    Parameters
+    ----------
+    model : Pipeline or transformer
+        A fitted pipeline, whose last step is left out where it is no transformer; or a transformer.
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`; its labels, groups and
+        folds go into the file as far as the format holds them.
+    path : str or Path
+        The file to write, which is replaced if it exists. Its ending says how: `.nc` is NetCDF,
+        `.csv` and `.arff` are tables, of all clips in one file.
+    batch_size : int > 0, default=64
+        Number of clips that are read together.
+    resume : str, default=None
+        What the features follow from, beside the names of the clips: the checksum of the model's
+        file, say. Finished clips are then kept in `<path>.partial`, and the same call goes on after
+        an interruption. None keeps nothing.
+    on_clips : callable, default=None
+        Called with the number of clips of each batch that is done.
+
+    Returns
+    -------
+    :class:`~sklearn.utils.Bunch`
+        The data set that was written: `data` of shape (n_clips, n_features). A clip that cannot be
+        read has NaN, and its reason in `errors`.
+
+    Raises
+    ------
+    AudioError
+        If no clip can be read.
+    ValueError
+        If the ending is another, the model has no features before its classifier, waveforms have
+        another sampling rate than the model's, or `<path>.partial` belongs to other clips or
+        another `resume`.
+    BlockingIOError
+        If another process is writing to the same path with `resume`.
+    OSError
+        If the file cannot be written; seen before any clip is read.
+
+    Warns
+    -----
+    AudioWarning
+        Once, if a recording has a lower sampling rate than those that the model was fitted to.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> import skaudeep
+    >>> from skaudeep.datasets import make_sounds
+    >>> sounds = make_sounds(20, n_classes=2, sampling_rate=8000, random_state=0)
+    >>> extractor = skaudeep.SpectrogramExtractor(n_mels=40, sampling_rate=8000)
+    >>> model = skaudeep.fit_classifier(
+    ...     sounds, make_pipeline(extractor, skaudeep.BandStatistics(), LogisticRegression()))
+    >>> with TemporaryDirectory() as folder:
+    ...     features = skaudeep.transform_to_file(model, sounds, Path(folder, "features.csv"))
+    >>> features.data.shape
+    (20, 120)
+    """
+    from skaudeep.formats.csv_arff import save_arff, save_csv
+    from skaudeep.formats.netcdf import save_netcdf
+
+    path = Path(path).expanduser()
+    suffix = path.suffix  # as it is: tables of features are written under these endings alone
+    if suffix not in FEATURE_FILES:
+        raise ValueError(
+            f"Got path={str(path)!r}, expected a name that ends in {', '.join(FEATURE_FILES)}. "
+            "Give it one: it says how the features are written."
+        )
+    check_writable(path)
+    features = _features_of(model)
+    bunch = check_bunch(bunch)
+    check_kind(model, bunch.dims)
+    _check_rate_of_waveforms(model_rate(model), bunch)
+    names = bunch.filenames.tolist()
+    warn_once = _warner_of_low_rates(model)
+    errors: dict[int, AudioError] = {}
+    task = repr((__version__, resume, names))
+    partial = path.with_name(f"{path.name}.partial")
+    with nullcontext() if resume is None else Journal(partial, task, len(names)) as journal:
+        done = np.zeros(len(names), bool) if journal is None else journal.done.copy()
+        todo = np.flatnonzero(~done)
+        data: NDArray[np.float32] | None = None
+        if journal is not None and done.any():
+            stored = np.concatenate(journal.read(np.flatnonzero(done).tolist()))
+            data = np.full((len(names), stored.shape[1]), np.nan, dtype=np.float32)
+            data[done] = stored
+        if on_clips is not None:
+            on_clips(int(done.sum()))
+        for start in range(0, len(todo), batch_size):
+            batch = todo[start : start + batch_size]
+            warn_once(bunch.data, batch)
+            for rows, output in _readable_parts(features, bunch.data, batch):
+                if isinstance(output, AudioError):
+                    errors[int(rows[0])] = output
+                    continue
+                output = _checked_features(output)
+                if data is None:
+                    data = np.full((len(names), output.shape[1]), np.nan, dtype=np.float32)
+                data[rows] = output
+                if journal is not None:
+                    pairs = zip(rows.tolist(), output, strict=True)
+                    journal.append([record(row, values[None], 0.0) for row, values in pairs])
+            if on_clips is not None:
+                on_clips(len(batch))
+        if data is None:
+            raise all_clips_failed(len(names), errors[0])
+        reasons = text_array([str(errors.get(row, "")) for row in range(len(names))], "errors")
+        changes = {"data": data, "dims": ("clip", "feature"), "errors": reasons}
+        whole = Bunch(**(dict(bunch) | changes))
+        if suffix == ".nc":
+            save_netcdf(whole, path)
+        else:
+            save = save_csv if suffix == ".csv" else save_arff
+            save(whole, path.parent, name=path.stem, split=False)
+        if journal is not None:
+            journal.remove()
+    return whole
+
+
+def _checked_features(output: Any) -> NDArray[np.float32]:
+    features = np.asarray(output, dtype=np.float32)
+    if features.ndim != 2:
+        raise ValueError(
+            f"Got values of shape {features.shape} before the classifier, expected features "
+            "(n_clips, n_features). Pool frames and chunks first; extract_to_netcdf writes "
+            "spectrograms."
+        )
+    return features
+
+
+# What a model is made of.
+
+
+def find_extractors(model: Any) -> list[SpectrogramExtractor]:
+    """List the extractors in a model, fitted or not, at any depth.
+
+    Parameters
+    ----------
+    model : estimator
+
+    Returns
+    -------
+    list of SpectrogramExtractor
+        The objects themselves. Of a fitted `FeatureFusion` both its parameters and their fitted
+        copies are among them.
+    """
+    found, todo = [], [model]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, SpectrogramExtractor):
+            found.append(part)
+        elif isinstance(part, list | tuple):
+            todo += part
+        elif isinstance(part, BaseEstimator):
+            todo += vars(part).values()
+    return found
+
+
+def model_rate(model: Any) -> float | None:
+    """Return the highest sampling rate in Hz that a model reads recordings at; None if unknown."""
+    rates = [
+        extractor.sampling_rate or getattr(extractor, "sampling_rate_", None)
+        for extractor in find_extractors(model)
+    ]
+    return max((rate for rate in rates if rate is not None), default=None)
+
+
+def check_kind(model: Any, dims: Sequence[str]) -> None:
+    """Refuse spectrograms or features for a model that would misread them as recordings.
+
+    Parameters
+    ----------
+    model : estimator
+    dims : sequence of str
+        What the axes of the data are, see :func:`~skaudeep.datasets.make_bunch`.
+
+    Raises
+    ------
+    ValueError
+        If the model extracts spectrograms by itself, and the data are some or what follows them.
+    """
+    if find_extractors(model) and {"frame", "band", "feature"} & set(dims):
+        raise ValueError(
+            f"Got data with the axes {tuple(dims)} for a model of recordings, expected recordings: "
+            "the model computes spectrograms and features by itself."
+        )
+
+
+def _check_rate_of_waveforms(rate: float | None, bunch: Bunch) -> None:
+    """Refuse waveforms of another rate: what reads them would take them for the rate it knows."""
+    own = bunch.get("sampling_rate")
+    if rate is None or own is None or rate == own:
+        return
+    if any(not is_file(clip) for clip in audio_clips(bunch) or ()):
+        raise ValueError(
+            f"Got waveforms of {own:.10g} Hz, expected {rate:.10g} Hz, the sampling rate that was "
+            "fitted or asked for. Resample them first, for example by librosa.resample, or give "
+            "files, which are resampled."
+        )
+
+
+def _features_of(model: Any) -> Callable[[Any], Any]:
+    if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
+        model = model[:-1]
+        if not len(model):
+            raise ValueError(
+                "Got a pipeline of a classifier alone, expected steps before it that compute "
+                "features. Fit one by skaudeep.fit_classifier to recordings."
+            )
+    if not hasattr(model, "transform"):
+        raise ValueError(
+            f"Got a {type(model).__name__} without transform, expected a pipeline or a transformer."
+        )
+    transform: Callable[[Any], Any] = model.transform
+    return transform
+
+
+# Clips, of which some cannot be read.
+
+
+def _clips_and_names(model: Any, clips: Any) -> tuple[Any, list[str]]:
+    if isinstance(clips, Mapping):
+        bunch = check_bunch(clips, required=("data", "filenames"))
+        check_kind(model, bunch.dims)
+        _check_rate_of_waveforms(model_rate(model), bunch)
+        return bunch.data, bunch.filenames.tolist()
+    if getattr(clips, "ndim", 1) > 1 and not hasattr(clips, "index"):  # features, spectrograms ...
+        return clips, [f"clip {row}" for row in range(len(clips))]
+    return clips, [clip.name for clip in list_clips(clips)]
+
+
+def _readable_parts(
+    function: Callable[[Any], Any], X: Any, rows: NDArray[np.intp]
+) -> Iterator[tuple[NDArray[np.intp], Any]]:
+    """Yield rows and what a function gives for them, or one row and why it cannot be read.
+
+    An error about one clip costs the others of its batch: they are tried again in two halves.
+    """
+    try:
+        output = function(take(X, rows))
+    except AudioError as error:
+        if len(rows) == 1:
+            yield rows, error
+            return
+        half = len(rows) // 2
+        yield from _readable_parts(function, X, rows[:half])
+        yield from _readable_parts(function, X, rows[half:])
+        return
+    yield rows, output
+
+
+def _warner_of_low_rates(model: Any) -> Callable[[Any, NDArray[np.intp]], None]:
+    """Return what warns, once, of recordings that lack frequencies which the model knows."""
+    rate = model_rate(model)
+    warned = False
+
+    def warn_once(X: Any, rows: NDArray[np.intp]) -> None:
+        nonlocal warned
+        if rate is None or warned:
+            return
+        clips = [clip for clip in list_clips(take(X, rows)) if is_file(clip)]
+        for clip, own in zip(clips, header_rates(clips), strict=True):
+            if not isinstance(own, AudioError) and own < rate:
+                warned = True
+                warnings.warn(
+                    f"{printable(clip.name)}: has a sampling rate of {own:.10g} Hz, but the model "
+                    f"was fitted to {rate:.10g} Hz: frequencies above {own / 2:.10g} Hz are "
+                    "missing, so that its labels may be wrong. Other clips of a lower rate are "
+                    "not reported. Fit a model with the sampling rate of the new recordings.",
+                    AudioWarning,
+                    stacklevel=find_stack_level(),
+                )
+                return
+
+    return warn_once

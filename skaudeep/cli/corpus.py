@@ -1,0 +1,231 @@
+"""Commands about recordings: what is there, what is wrong with it, and their spectrograms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skaudeep._texts import printable
+from skaudeep.cli import options
+from skaudeep.cli.errors import WRONG, State, one_line
+from skaudeep.cli.inputs import Source, choose_rate, counted, describe_source, read_source
+from skaudeep.cli.output import check_output, note, results, write_json
+
+if TYPE_CHECKING:
+    from skaudeep.datasets.description import Summary
+
+MODEL = ".skaudeep"
+
+
+@click.command()
+@options.options(options.inputs, *options.LABELLED, options.jobs, options.as_json)
+def inspect(
+    inputs: tuple[str, ...],
+    path: str | None,
+    target: str | None,
+    labels: str | None,
+    groups: str | None,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Say what a folder, a table, a file or a model holds.
+
+    Of recordings only the headers are read: lengths, sampling rates, formats, classes, groups and
+    folds. Of a model (.skaudeep) its classes, sampling rate and steps are listed.
+    """
+    if len(inputs) == 1 and Path(inputs[0]).suffix.lower() == MODEL:
+        facts = _model_facts(Path(inputs[0]).expanduser())
+        if as_json:
+            write_json(facts)
+        else:
+            for name, fact in facts.items():
+                if isinstance(fact, dict):
+                    fact = [f"{key} {value}" for key, value in fact.items()]
+                shown = ", ".join(fact) if isinstance(fact, list) else str(fact)
+                click.echo(f"{name.replace('_', ' '):<14} {one_line(shown)}")
+        return
+    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    summary = _describe(source, jobs)
+    note(describe_source(source, summary, f"folds: {len(source.bunch.cv) or 'none'}"))
+    if not as_json:
+        click.echo(str(summary))
+        return
+    write_json(
+        {
+            "n_clips": summary.n_clips,
+            "counts": summary.counts,
+            "n_groups": summary.n_groups,
+            "value_range": summary.value_range,
+            "data": summary.data,
+            "seconds": summary.durations,
+            "sampling_rates": summary.sampling_rates,
+            "channels": summary.channels,
+            "formats": summary.formats,
+            "unreadable": summary.unreadable,
+        }
+    )
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    *options.LABELLED,
+    click.option("--strict", is_flag=True, help="Exit with 1 where something is found."),
+    options.jobs,
+    options.as_json,
+)
+def audit(
+    inputs: tuple[str, ...],
+    path: str | None,
+    target: str | None,
+    labels: str | None,
+    groups: str | None,
+    strict: bool,
+    jobs: int | None,
+    as_json: bool,
+) -> int:
+    """Decode every recording and list faults, duplicates and leaks.
+
+    One line for each finding: recording, kind, detail, advice. Leaks are clips that are alike, or
+    of one group, on both sides of a fold or partition that the corpus states.
+    """
+    from skaudeep.datasets import audit as find_faults
+
+    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    note(describe_source(source, _describe(source, jobs)))
+    findings = find_faults(source.bunch, n_jobs=jobs or -1)
+    if as_json:
+        write_json(findings.to_dict("records"))
+    else:
+        stream = results()
+        for row in findings.itertuples():
+            text = f"{printable(row.filename)}: {row.finding}: {row.detail}. {row.advice}."
+            stream.write(one_line(text) + "\n")
+    note(f"{counted(len(findings), 'finding')}.")
+    return WRONG if strict and len(findings) else 0
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    options.output("NetCDF file of the spectrograms (.nc).", required=True),
+    *options.LABELLED,
+    options.sampling_rate,
+    click.option("--window", type=options.POSITIVE, default=0.08, show_default=True, metavar="S",
+                 help="Length of a frame in seconds."),
+    click.option("--hop", type=options.POSITIVE, metavar="S",
+                 help="Time between two frames in seconds. By default half the window."),
+    click.option("--bands", type=click.IntRange(0), default=128, show_default=True, metavar="N",
+                 help="Number of mel bands; 0 keeps the bins of the FFT."),
+    click.option("--fmin", type=click.FloatRange(min=0), default=0, show_default=True, metavar="HZ",
+                 help="Lowest frequency."),
+    click.option("--fmax", type=options.POSITIVE, metavar="HZ",
+                 help="Highest frequency. By default half the sampling rate."),
+    click.option("--clip-below", type=click.FloatRange(-200, 0, max_open=True), metavar="DB",
+                 help="Lowest level relative to the maximum of a clip, such as -60."),
+    click.option("--duration", type=options.POSITIVE, metavar="S",
+                 help="Length to which clips are cut or padded. By default they stay as they are."),
+    click.option("--chunk-duration", type=options.POSITIVE, metavar="S",
+                 help="Length of the chunks into which clips are divided. By default none."),
+    options.jobs,
+    options.force,
+    options.as_json,
+)  # fmt: skip
+@click.pass_obj
+def extract(
+    state: State,
+    inputs: tuple[str, ...],
+    output: str,
+    path: str | None,
+    target: str | None,
+    labels: str | None,
+    groups: str | None,
+    sampling_rate: float | None,
+    window: float,
+    hop: float | None,
+    bands: int,
+    fmin: float,
+    fmax: float | None,
+    clip_below: float | None,
+    duration: float | None,
+    chunk_duration: float | None,
+    jobs: int | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Write the spectrograms of recordings into one file.
+
+    An interrupted extraction is continued by the same command. A recording that cannot be read has
+    no values in the file, and is named on standard error.
+    """
+    from skaudeep.extraction import extract_to_netcdf
+    from skaudeep.spectrogram import SpectrogramExtractor
+
+    file = check_output(output, force, (*inputs, labels or ""))
+    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    summary = _describe(source, jobs)
+    note(describe_source(source, summary))
+    extractor = SpectrogramExtractor(
+        window,
+        hop_duration=hop,
+        n_mels=bands or None,
+        fmin=fmin,
+        fmax=fmax,
+        clip_below=clip_below,
+        duration=duration,
+        chunk_duration=chunk_duration,
+        sampling_rate=choose_rate(summary, sampling_rate),
+        on_error="nan",
+        n_jobs=jobs or -1,
+    )
+    state.after_interruption = (
+        f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+    )
+    stored = extract_to_netcdf(source.bunch, extractor, file)
+    n_failed = sum(map(bool, stored.errors.tolist()))
+    if as_json:
+        write_json({"file": output, "shape": stored.data.shape, "errors": _errors(stored)})
+    else:
+        click.echo(printable(output))
+    note(f"Spectrograms (clips, frames, bands): {stored.data.shape}.")
+    return WRONG if n_failed else 0
+
+
+def _describe(source: Source, jobs: int | None) -> Summary:
+    from skaudeep.datasets import describe
+
+    return describe(source.bunch, n_jobs=jobs or -1)
+
+
+def _errors(stored: Any) -> dict[str, str]:
+    """Return why clips of a stored data set could not be read, by their names."""
+    return {
+        name: reason
+        for name, reason in zip(stored.filenames.tolist(), stored.errors.tolist(), strict=True)
+        if reason
+    }
+
+
+def _model_facts(file: Path) -> dict[str, Any]:
+    """Return what a model is, for people and programs."""
+    import zipfile
+
+    from skaudeep.classification import model_rate
+    from skaudeep.persistence import load
+
+    model = load(file)
+    steps = getattr(model, "steps", [("", model)])
+    with zipfile.ZipFile(file) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    classes = getattr(model, "classes_", None)
+    return {
+        "model": file.name,
+        "classes": None if classes is None else [str(name) for name in classes],
+        "sampling_rate": model_rate(model),
+        "steps": [type(step).__name__ for _, step in steps],
+        "n_features": getattr(steps[-1][1], "n_features_in_", None),
+        "written_by": {name: str(version) for name, version in manifest["versions"].items()},
+    }

@@ -1,0 +1,477 @@
+"""What an INPUT is: a folder, a table, a file of skaudeep, recordings, or names on stdin."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from skaudeep._texts import list_names, printable
+from skaudeep.cli.errors import CommandError, show
+from skaudeep.cli.output import note
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+    from skaudeep.datasets.description import Summary
+
+TABLES = (".csv", ".tsv")
+FEATURE_COLUMNS = ("filename", "chunk_nr")  # how a table of features begins
+# Columns by the names that people give them, in lower case.
+PATH_COLUMNS = {
+    *("filename", "file", "path", "file_name", "file_path", "filepath", "fname", "filenames"),
+    *("clip", "audio", "recording", "wav", "name"),
+}
+TARGET_COLUMNS = {"label", "class", "category", "target", "species", "labels", "class_name"}
+TRIED_ROWS = 20  # rows of a table in which names of files are looked for
+_NO_FOLDERS = "load_folder did not find folders of classes."
+SHOWN_CLASSES = 4
+SHOWN_CLIPS = 5
+
+
+@dataclass(frozen=True)
+class Source:
+    """The clips that a command works on.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The data set.
+    title : str
+        What messages call it, such as "birds/".
+    remark : str, default=""
+        How it was read, where that could have been otherwise.
+    """
+
+    bunch: Bunch
+    title: str
+    remark: str = ""
+
+
+def read_source(
+    inputs: Sequence[str],
+    *,
+    path: str | None = None,
+    target: str | None = None,
+    labels: str | None = None,
+    groups: str | None = None,
+    needs_labels: bool = False,
+) -> Source:
+    """Read what the arguments INPUT and the options about labels and groups name.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        One folder, table or file of skaudeep, or recordings and folders of them, or "-".
+    path, target : str, default=None
+        Columns of a table.
+    labels : str, default=None
+        A table of labels, by file name.
+    groups : str, default=None
+        Regular expression that finds the group of a clip in its name.
+    needs_labels : bool, default=False
+        Whether to refuse a data set without labels.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    CommandError, ValueError, OSError
+        If there is nothing to read, or it is not what it should be.
+    """
+    source = _read(inputs, path, target, needs_labels and labels is None)
+    bunch = source.bunch
+    if labels is not None:
+        bunch = _add_labels(bunch, labels)
+    if groups is not None:
+        from skaudeep.datasets import add_groups
+
+        bunch = add_groups(bunch, groups)
+    if needs_labels and not (n_labelled := _labelled(bunch)).any():
+        raise CommandError(
+            f"{source.title}: none of its {len(n_labelled)} clips has a label. Put the recordings "
+            "of each class into a folder of its own, or give their labels by --labels CSV; "
+            "'skaudeep report' helps to name them."
+        )
+    return replace(source, bunch=bunch)
+
+
+class Clips(NamedTuple):
+    """Clips to predict.
+
+    Parameters
+    ----------
+    data : sequence of n_clips clips
+        What a model takes.
+    names : list of n_clips str
+        Their names: relative to a folder, or those of the files as they were given.
+    title : str
+        What messages call them.
+    dims : tuple of str
+        What the axes of `data` are.
+    """
+
+    data: Any
+    names: list[str]
+    title: str
+    dims: tuple[str, ...] = ("clip",)
+
+
+def read_clips(inputs: Sequence[str], path: str | None) -> Clips:
+    """Read clips to predict, which need no labels and may be many."""
+    if (files := _given_files(inputs)) is not None:
+        return Clips(files, files, _title(inputs, len(files)))
+    if len(inputs) == 1 and os.path.isdir(inputs[0]):  # whatever its sub-folders stand for
+        names = _audio_below(inputs[0])
+        files = [os.path.join(inputs[0], name) for name in names]
+        return Clips(files, names, f"{printable(stem_of(inputs))}/")
+    source = _read(inputs, path, None, False)
+    bunch = source.bunch
+    return Clips(bunch.data, bunch.filenames.tolist(), source.title, bunch.dims)
+
+
+def stem_of(inputs: Sequence[str]) -> str:
+    """Return how files that are made from the inputs are called by default, such as "birds"."""
+    if len(inputs) > 1 or inputs[0] == "-":
+        return "recordings"
+    file = Path(inputs[0]).expanduser()
+    return (file.resolve().name if file.is_dir() else file.stem) or "recordings"
+
+
+def _read(inputs: Sequence[str], path: str | None, target: str | None, needs: bool) -> Source:
+    (first, *others) = inputs
+    if not others and first != "-":
+        file = Path(first).expanduser()
+        suffix = file.suffix.lower()
+        if file.is_dir():
+            return Source(_load_folder(file), f"{printable(stem_of(inputs))}/")
+        title = printable(file.name)
+        if suffix == ".skaudeep":
+            raise CommandError(
+                f"{title}: is a model, expected recordings. 'skaudeep inspect' describes it, "
+                "'skaudeep predict MODEL INPUT' uses it."
+            )
+        if suffix == ".nc":
+            from skaudeep.formats import load_netcdf
+
+            return Source(load_netcdf(file, lazy=True), title)
+        if suffix == ".arff":
+            from skaudeep.formats import load_arff
+
+            return Source(load_arff(file), title)
+        if suffix in TABLES:
+            return _read_table(file, path, target, needs)
+    files = _given_files(inputs)
+    if path is not None or target is not None:
+        raise CommandError(
+            "--path and --target name columns of a table, and no table is given. Give a file that "
+            f"ends in {' or '.join(TABLES)}."
+        )
+    if files is None:
+        files = [
+            os.path.join(given, name) if name else given
+            for given in inputs
+            for name in (_audio_below(given) if os.path.isdir(given) else [""])
+        ]
+    return Source(_bunch_of(files), _title(inputs, len(files)))
+
+
+def _load_folder(folder: Path) -> Bunch:
+    """Load a corpus; of a doubt about how, leave out what each reader did not find."""
+    from skaudeep.datasets import load_dataset
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            bunch = load_dataset(folder)
+        except FileNotFoundError as error:
+            raise CommandError(_without_readers(error)) from error
+    flat = not any("/" in name for name in bunch.filenames.tolist())
+    for warning in caught:
+        text = _without_readers(warning.message)
+        # Where there are no folders, nobody expects labels by them.
+        if issubclass(warning.category, UserWarning) and not (flat and _NO_FOLDERS in text):
+            show("Warning", text)
+    return bunch
+
+
+def _without_readers(message: object) -> str:
+    return re.sub(r"\.?; load_\w+ did not find .*?(?=\.( For |$))", "", str(message))
+
+
+def _given_files(inputs: Sequence[str]) -> list[str] | None:
+    """Return the recordings that are named one by one, None where the inputs are anything else."""
+    if "-" in inputs:
+        if len(inputs) > 1:
+            raise CommandError(
+                "- stands for names on standard input, and other inputs are given as well. Give "
+                "one kind."
+            )
+        return _names_on_stdin()
+    readable = (".nc", ".arff", ".skaudeep", *TABLES)
+    if len(inputs) == 1 and inputs[0].lower().endswith(readable):
+        return None
+    missing = [given for given in inputs if not os.path.exists(given)]
+    if missing:
+        raise CommandError(
+            f"{printable(missing[0])}: does not exist, expected a folder, a table or recordings. "
+            f"The current directory is {os.getcwd()!r}."
+        )
+    return None if any(map(os.path.isdir, inputs)) else list(inputs)
+
+
+def _names_on_stdin() -> list[str]:
+    content = sys.stdin.buffer.read()
+    divider = b"\0" if b"\0" in content else b"\n"
+    names = [os.fsdecode(name.rstrip(b"\r")) for name in content.split(divider)]
+    names = [name for name in names if name.strip()]
+    if not names:
+        raise CommandError(
+            "-: standard input holds no name, expected the path of a recording on each line."
+        )
+    return names
+
+
+def _audio_below(folder: str) -> list[str]:
+    from skaudeep.datasets.files import list_audio
+
+    return list_audio(folder)
+
+
+def _bunch_of(files: list[str]) -> Bunch:
+    """Make a data set of recordings whose names are relative to the folder that holds all."""
+    from skaudeep.datasets import make_bunch
+
+    whole = [os.path.abspath(file) for file in files]
+    folder = os.path.commonpath([os.path.dirname(file) for file in whole])
+    names = [Path(os.path.relpath(file, folder)).as_posix() for file in whole]
+    return make_bunch(files, names, descr=f"{len(files)} recordings")
+
+
+def _title(inputs: Sequence[str], n_files: int) -> str:
+    if list(inputs) == ["-"]:
+        return "standard input"
+    return printable(os.path.basename(inputs[0])) if n_files == 1 else f"{n_files} files"
+
+
+# Tables.
+
+
+def _read_table(file: Path, path: str | None, target: str | None, needs: bool) -> Source:
+    from skaudeep.datasets import load_table
+    from skaudeep.datasets.delimited import read_header
+
+    header = read_header(file, [column for column in (path, target) if column])
+    title = printable(file.name)
+    if tuple(header[:2]) == FEATURE_COLUMNS and path is None:
+        from skaudeep.formats import load_csv
+
+        return Source(load_csv(file), title)
+    columns = f"Its columns are {list_names(header)}."
+    path = path or _find_path_column(file, header, columns)
+    if target is None:
+        others = [column for column in header if column != path]
+        known = [column for column in others if column.lower() in TARGET_COLUMNS]
+        found = others if len(others) == 1 else known
+        if len(found) == 1:
+            target = found[0]
+        elif needs:
+            raise CommandError(
+                f"{title}: it is not clear which column holds the classes. Give it by --target "
+                f"COLUMN. {columns}"
+            )
+    remark = f"paths in column {path!r}, classes in column {target!r}"
+    if target is None:
+        others = [column for column in header if column != path]
+        remark = f"paths in column {path!r}, classes in none"
+        remark += f": --target COLUMN names one of {list_names(others)}" if others else ""
+    bunch = load_table(
+        file, path=path, target=target, task="unlabelled" if target is None else None
+    )
+    return Source(bunch, title, remark)
+
+
+def _find_path_column(file: Path, header: list[str], columns: str) -> str:
+    """Return the column that names files which exist; of several, the one that is called so."""
+    from skaudeep.datasets.delimited import read_columns
+
+    once = [column for column in header if header.count(column) == 1]
+    cells = read_columns(file, once)
+    naming = [
+        column
+        for column in once
+        if any(cell and os.path.isfile(file.parent / cell) for cell in cells[column][:TRIED_ROWS])
+    ]
+    called = [column for column in naming if column.lower() in PATH_COLUMNS]
+    found = naming if len(naming) == 1 else called
+    if len(found) != 1:
+        which = f"{len(naming)} columns name" if naming else "no column names"
+        raise CommandError(
+            f"{printable(file.name)}: {which} files that exist, relative to the table's folder. "
+            f"Give the column of paths by --path COLUMN, or correct the paths. {columns}"
+        )
+    return found[0]
+
+
+def _add_labels(bunch: Bunch, labels: str) -> Bunch:
+    from skaudeep.datasets import add_labels
+    from skaudeep.datasets.delimited import read_header
+
+    file = Path(labels).expanduser()
+    # A file that `skaudeep predict` wrote serves as well.
+    filename = (
+        "file" if "filename" not in (header := read_header(file)) and "file" in header else ""
+    )
+    return add_labels(bunch, file, filename=filename or "filename")
+
+
+# What a command understood, and what it goes by.
+
+
+def choose_rate(summary: Summary, sampling_rate: float | None) -> float | None:
+    """Return the sampling rate of all clips in Hz: what the user says, else the most frequent."""
+    rates = summary.sampling_rates
+    if sampling_rate is not None and not rates and not summary.unreadable:
+        raise CommandError(
+            f"--sampling-rate {sampling_rate:g}: is for recordings, and the input holds "
+            f"{summary.data}. Leave it out."
+        )
+    if sampling_rate is not None or (chosen := summary.most_frequent_rate) is None:
+        return sampling_rate
+    if len(rates) > 1:
+        each = ", ".join(f"{rate} Hz ({count})" for rate, count in rates.items())
+        note(
+            f"Recordings have several sampling rates: {each}. All are resampled to {chosen} Hz; "
+            "--sampling-rate HZ takes another."
+        )
+    return float(chosen)
+
+
+def choose_folds(bunch: Bunch, folds: int | None) -> tuple[int | None, str]:
+    """Return the number of folds, None for those that the data set states, and both in words.
+
+    Where the data set states none, there are five, or as few as a class has groups or clips. A
+    class of a single one, which folds cannot divide, does not count.
+
+    Raises
+    ------
+    CommandError
+        If more folds are asked for than any class has groups or clips.
+    """
+    stated = f"{len(bunch.cv)} of the corpus" if bunch.cv else "none"
+    if "train" in bunch.partition and not bunch.cv:
+        stated = "partitions of the corpus"
+    if folds is not None:
+        most = max(count_units(bunch).values(), default=folds)
+        if folds > most:
+            what = "groups" if bunch.groups.any() else "clips"
+            raise CommandError(f"--folds {folds}: no class has more than {most} {what}.")
+        return folds, f"folds: {stated} -> {folds} folds"
+    if stated != "none":
+        return None, f"folds: {stated}"
+    from skaudeep.evaluation.folds import default_n_folds
+
+    n_folds = default_n_folds(count_units(bunch).values())
+    return n_folds, f"folds: none -> {n_folds} folds"
+
+
+def check_classes(bunch: Bunch) -> None:
+    """Raise a CommandError if a class cannot both train and be tested."""
+    units = count_units(bunch)
+    what = "group" if bunch.groups.any() else "clip"
+    if alone := [name for name, n_units in units.items() if n_units == 1]:
+        raise CommandError(
+            f"{len(alone)} of {len(units)} classes have a single {what}, which cannot both train "
+            f"and be tested: {list_names(alone)}. Add recordings of them, or leave them out; "
+            "'skaudeep report' leaves them out by itself."
+        )
+
+
+def refuse_regression(title: str, bunch: Bunch) -> None:
+    """Raise a CommandError if the target is to regress on."""
+    if bunch.target.dtype.kind == "f" and _labelled(bunch).any():
+        raise CommandError(
+            f"{title}: has values to regress on, expected classes. Choose a column of classes by "
+            "--target COLUMN."
+        )
+
+
+def count_units(bunch: Bunch) -> dict[str, int]:
+    """Count what folds divide of each class that has labelled clips: its groups, or its clips.
+
+    Where the target is to regress on, there are no classes.
+    """
+    from skaudeep.datasets.groups import units_per_class
+
+    if bunch.target.dtype.kind == "f":
+        return {}
+    n_units = units_per_class(bunch.target, bunch.groups)
+    return {str(bunch.target_names[label]): n for label, n in n_units.items()}
+
+
+def describe_source(source: Source, summary: Summary, *more: str) -> str:
+    """Say in one line what a command understood of its input."""
+    bunch = source.bunch
+    n_clips = len(bunch.filenames)
+    parts = [counted(n_clips, "clip")]
+    labelled = _labelled(bunch)
+    n_labelled = int(labelled.sum())
+    if bunch.target.dtype.kind == "f":
+        parts.append(f"{n_labelled} with a value to regress on")
+    elif n_labelled:
+        names = [str(bunch.target_names[label]) for label in bunch.target[labelled].tolist()]
+        counts = Counter(names).most_common()
+        shown = [f"{printable(name)} {count}" for name, count in counts[:SHOWN_CLASSES]]
+        classes = f"in {len(counts)} classes ({', '.join(shown)}"
+        classes += ", ...)" if len(counts) > SHOWN_CLASSES else ")"
+        if n_labelled == n_clips:
+            parts[0] += f" {classes}"
+        else:
+            parts += [f"{n_labelled} labelled {classes}", f"{n_clips - n_labelled} unlabelled"]
+    else:
+        parts.append("unlabelled")
+    seconds = sum(seconds for seconds in summary.durations.tolist() if seconds == seconds)
+    if seconds:
+        parts.append(f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s")
+    else:
+        parts.append(summary.data)
+    parts += [f"{rate} Hz" for rate in list(summary.sampling_rates)[:1]]
+    if len(summary.sampling_rates) > 1:
+        parts[-1] = "several sampling rates"
+    parts.append(f"groups: {summary.n_groups or 'none'}")
+    parts += [*more, *([source.remark] if source.remark else [])]
+    return f"{source.title}: {', '.join(parts)}"
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number with its noun: "1 clip", "2 clips"."""
+    return f"{n} {what}{'s'[: n != 1]}"
+
+
+def leave_out_unreadable(source: Source, summary: Summary) -> Source:
+    """Leave out clips whose header cannot be read, and say which and why."""
+    unreadable = summary.unreadable
+    if not unreadable or len(unreadable) == summary.n_clips:  # all of them: the work will say why
+        return source
+    from skaudeep.datasets import select
+
+    for name, reason in list(unreadable.items())[:SHOWN_CLIPS]:
+        note(f"Left out: {name}: {reason}.")
+    if len(unreadable) > SHOWN_CLIPS:
+        note(f"{len(unreadable)} clips are left out in all; 'skaudeep audit' lists them.")
+    kept = [name for name in source.bunch.filenames.tolist() if name not in unreadable]
+    return replace(source, bunch=select(source.bunch, kept))
+
+
+def _labelled(bunch: Bunch) -> Any:
+    from skaudeep.datasets.operations import is_labelled
+
+    return is_labelled(bunch)

@@ -1,0 +1,351 @@
+"""Commands about models: how good one would be, its fit, its predictions and its features."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from skaudeep._progress import Progress
+from skaudeep._texts import list_names, printable
+from skaudeep.cli import options
+from skaudeep.cli.errors import WRONG, CommandError, State, show
+from skaudeep.cli.inputs import (
+    check_classes,
+    choose_folds,
+    choose_rate,
+    count_units,
+    counted,
+    describe_source,
+    leave_out_unreadable,
+    read_clips,
+    read_source,
+    refuse_regression,
+)
+from skaudeep.cli.output import check_output, note, results, waiting, write_json
+from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    *options.LABELLED,
+    options.folds,
+    options.sampling_rate,
+    options.jobs,
+    options.seed,
+    options.as_json,
+)
+def evaluate(
+    inputs: tuple[str, ...],
+    path: str | None,
+    target: str | None,
+    labels: str | None,
+    groups: str | None,
+    folds: int | None,
+    sampling_rate: float | None,
+    jobs: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Measure how well a model names recordings it never heard.
+
+    The default model is cross-validated, and controls that its score needs on the same folds.
+    """
+    from skaudeep.classification import classifier_for
+    from skaudeep.datasets import describe
+    from skaudeep.evaluation import evaluate as cross_validate
+
+    source = read_source(
+        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
+    )
+    summary = describe(source.bunch, n_jobs=jobs or -1)
+    source = leave_out_unreadable(source, summary)
+    _check_two_classes(source.title, source.bunch)
+    cv, folds_in_words = choose_folds(source.bunch, folds)
+    note(describe_source(source, summary, folds_in_words))
+    if cv is not None:
+        check_classes(source.bunch)
+    pipeline = classifier_for(
+        source.bunch, sampling_rate=choose_rate(summary, sampling_rate), random_state=seed
+    )
+    result = cross_validate(pipeline, source.bunch, cv=cv, n_jobs=jobs, random_state=seed)
+    if as_json:
+        write_json(_scores(result) | _details(result))
+    else:
+        click.echo(str(result))
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    options.output("File of the model (.skaudeep).", required=True),
+    *options.LABELLED,
+    options.sampling_rate,
+    options.jobs,
+    options.seed,
+    options.force,
+    options.as_json,
+)
+def fit(
+    inputs: tuple[str, ...],
+    output: str,
+    path: str | None,
+    target: str | None,
+    labels: str | None,
+    groups: str | None,
+    sampling_rate: float | None,
+    jobs: int | None,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Fit a model to labelled recordings and write it to a file.
+
+    The file holds the names of the classes, the sampling rate and numbers, no code: it is safe to
+    share. 'skaudeep evaluate' tells how good such a model is.
+    """
+    from skaudeep.classification import classifier_for, fit_classifier
+    from skaudeep.datasets import describe
+    from skaudeep.datasets.operations import is_labelled
+    from skaudeep.persistence import save
+
+    file = check_output(output, force, (*inputs, labels or ""))
+    source = read_source(
+        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
+    )
+    summary = describe(source.bunch, n_jobs=jobs or -1)
+    source = leave_out_unreadable(source, summary)
+    note(describe_source(source, summary))
+    _check_two_classes(source.title, source.bunch)
+    n_labelled = int(is_labelled(source.bunch).sum())
+    rate = choose_rate(summary, sampling_rate)
+    pipeline = classifier_for(source.bunch, sampling_rate=rate, n_jobs=jobs, random_state=seed)
+    with waiting(f"Fitting the model to {n_labelled} clips"):
+        model = fit_classifier(source.bunch, pipeline)
+        save(model, file)
+    classes = model.classes_.tolist()
+    note(f"Model of {len(classes)} classes: {list_names(classes)}.")
+    if as_json:
+        write_json({"model": output, "classes": classes, "sampling_rate": rate})
+    else:
+        click.echo(printable(output))
+
+
+@click.command()
+@options.options(
+    options.model,
+    options.inputs,
+    options.output(
+        "File to write, tab-separated, or by commas where it ends in .csv. By default standard "
+        "output."
+    ),
+    click.option(
+        "--min-confidence",
+        metavar="P",
+        type=click.FloatRange(0, 1),
+        help="Leave the label empty where no class has this probability.",
+    ),
+    options.path,
+    options.jobs,
+    options.force,
+    click.option("--json", "as_json", is_flag=True, help="Write a JSON object for each recording."),
+)
+@click.pass_obj
+def predict(
+    state: State,
+    model: str,
+    inputs: tuple[str, ...],
+    output: str | None,
+    min_confidence: float | None,
+    path: str | None,
+    jobs: int | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Name the class of each recording, with all probabilities.
+
+    Columns are file, label, and a probability for each class. A recording that cannot be read has
+    no label, and is named on standard error. An interrupted command that writes a file (-o) is
+    continued by the same command.
+    """
+    from skaudeep.classification import check_kind, predict_clips
+
+    file = None if output is None else check_output(output, force, (model, *inputs))
+    fitted, title = _load(model, jobs)
+    clips, names, what, dims = read_clips(inputs, path)
+    check_kind(fitted, dims)
+    predict_clips(fitted, clips, min_confidence=min_confidence)  # refuses what is no classifier
+    classes = [str(name) for name in fitted.classes_]
+    note(f"{what}: {counted(len(names), 'clip')}; {title}: classes {list_names(classes)}.")
+    if not hasattr(fitted, "predict_proba"):
+        classes = []
+    form: Form = JsonLines(classes)
+    stream = results()
+    sink: PredictionStream | PredictionFile
+    if file is None:
+        on_terminal = stream.isatty()
+        if not as_json:
+            form = Table(["file", "label", *classes], for_terminal=on_terminal)
+        sink = PredictionStream(stream, form)
+    else:
+        on_terminal = False
+        if not as_json:
+            delimiter = "," if file.suffix.lower() == ".csv" else "\t"
+            form = Table(["file", "label", *classes], delimiter=delimiter)
+        made_of = (_digest(model), classes, min_confidence, as_json, file.suffix.lower())
+        sink = PredictionFile(file, repr((made_of, names, _states(inputs, clips))), form)
+        state.after_interruption = (
+            f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+        )
+    with sink, Progress(show=not on_terminal) as progress:
+        done, n_failed = sink.n_rows, sink.n_failed
+        if n_failed:
+            note(f"{n_failed} clips could not be read before the interruption.")
+        if done < len(names):
+            progress.begin("Predicting clips", len(names) - done)
+            for frame in predict_clips(fitted, clips[done:], min_confidence=min_confidence):
+                frame.isetitem(0, names[done : done + len(frame)])  # a class may be called "file"
+                sink.write(frame)
+                for error in frame.attrs["errors"].values():
+                    show("Error", str(error))
+                n_failed += len(frame.attrs["errors"])
+                done += len(frame)
+                progress.advance(len(frame))
+    if output is not None:
+        click.echo(printable(output))
+    if n_failed:
+        note(f"{n_failed} of {len(names)} clips could not be read and have no label.")
+    return WRONG if n_failed else 0
+
+
+@click.command()
+@options.options(
+    options.model,
+    options.inputs,
+    options.output(
+        "File of the features: NetCDF, CSV or ARFF by its ending (.nc, .csv, .arff).",
+        required=True,
+    ),
+    *options.LABELLED,
+    options.jobs,
+    options.force,
+    options.as_json,
+)
+@click.pass_obj
+def transform(
+    state: State,
+    model: str,
+    inputs: tuple[str, ...],
+    output: str,
+    path: str | None,
+    target: str | None,
+    labels: str | None,
+    groups: str | None,
+    jobs: int | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Write the features of recordings, as a model computes them.
+
+    These are the numbers before the classifier of the model. A recording that cannot be read has
+    no values in the file, and is named on standard error. An interrupted command is continued by
+    the same command.
+    """
+    from skaudeep.classification import FEATURE_FILES, transform_to_file
+    from skaudeep.datasets import describe
+
+    file = check_output(output, force, (model, *inputs, labels or ""))
+    if file.suffix not in FEATURE_FILES:
+        raise CommandError(
+            f"{printable(output)}: its ending says no format, expected one of "
+            f"{', '.join(FEATURE_FILES)}. Give -o such a name."
+        )
+    fitted, _ = _load(model, jobs)
+    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    summary = describe(source.bunch, n_jobs=jobs or -1)
+    note(describe_source(source, summary))
+    state.after_interruption = (
+        f"The same command goes on; finished clips are in {printable(file.name)}.partial."
+    )
+    with Progress(show=True) as progress:
+        progress.begin("Computing features", summary.n_clips)
+        features = transform_to_file(
+            fitted,
+            source.bunch,
+            file,
+            resume=repr((_digest(model), _states(inputs, source.bunch.data))),
+            on_clips=progress.advance,
+        )
+    failed = [error for error in features.errors if error]
+    for error in failed:
+        show("Error", error)
+    if as_json:
+        write_json({"file": output, "shape": features.data.shape, "n_failed": len(failed)})
+    else:
+        click.echo(printable(output))
+    note(f"{features.data.shape[0]} clips, {features.data.shape[-1]} features.")
+    return WRONG if failed else 0
+
+
+def _load(model: str, jobs: int | None) -> tuple[Any, str]:
+    """Return a model, and what messages call it."""
+    from skaudeep.classification import find_extractors
+    from skaudeep.persistence import load
+
+    file = Path(model).expanduser()
+    fitted = load(file)
+    for extractor in find_extractors(fitted):
+        extractor.n_jobs = jobs
+    return fitted, printable(file.name)
+
+
+def _check_two_classes(title: str, bunch: Any) -> None:
+    refuse_regression(title, bunch)
+    classes = list(count_units(bunch))
+    if len(classes) < 2:
+        found = f"a single class, {classes[0]!r}" if classes else "no classes"
+        raise CommandError(
+            f"{title}: has {found}, expected at least two to tell apart. Put the recordings of "
+            "each class into a folder of its own, or give labels by --labels CSV."
+        )
+
+
+def _digest(model: str) -> str:
+    with open(Path(model).expanduser(), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _states(inputs: Sequence[str], clips: Any) -> list[tuple[int, int]]:
+    """Return size and time of change of each clip that is a file, else of the file of them all."""
+    states = []
+    for clip in clips if isinstance(clips, list) or getattr(clips, "ndim", 0) == 1 else inputs:
+        try:
+            status = os.stat(os.path.expanduser(clip))
+        except (OSError, TypeError, ValueError):
+            states.append((-1, 0))
+        else:
+            states.append((status.st_size, status.st_mtime_ns))
+    return states
+
+
+def _scores(result: Any) -> dict[str, Any]:
+    return {
+        name: getattr(result, name)
+        for name in ("uar", "uar_interval", "accuracy", "accuracy_interval")
+    }
+
+
+def _details(result: Any) -> dict[str, Any]:
+    return {
+        "confidence_level": result.confidence_level,
+        "n_groups": result.n_groups,
+        "fold_uar": result.fold_uar[0],
+        "classes": result.target_names,
+        "confusion_matrix": result.confusion_matrix,
+        "controls": {name: _scores(control) for name, control in result.controls.items()},
+    }

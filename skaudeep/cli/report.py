@@ -1,0 +1,121 @@
+"""The command that makes one page of all that is known about a folder of recordings."""
+
+from __future__ import annotations
+
+import click
+
+from skaudeep._texts import printable
+from skaudeep.cli import options
+from skaudeep.cli.errors import State, harmless, need_extra
+from skaudeep.cli.inputs import (
+    choose_folds,
+    choose_rate,
+    count_units,
+    describe_source,
+    read_source,
+    refuse_regression,
+    stem_of,
+)
+from skaudeep.cli.output import check_output, note, write_json
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    options.output("Page to write. By default the name of the input with .html, here."),
+    click.option(
+        "--model",
+        metavar="FILE",
+        type=click.Path(),
+        help="Also fit a model to all labelled recordings and write it here (.skaudeep).",
+    ),
+    *options.LABELLED,
+    options.folds,
+    click.option("--title", metavar="TEXT", help="Title of the page."),
+    click.option(
+        "--no-audio",
+        is_flag=True,
+        help="Leave out the sound, such as that of patients, and every link to it.",
+    ),
+    options.sampling_rate,
+    options.jobs,
+    options.seed,
+    options.force,
+    options.as_json,
+)
+@click.pass_obj
+def report(
+    state: State,
+    inputs: tuple[str, ...],
+    output: str | None,
+    model: str | None,
+    path: str | None,
+    target: str | None,
+    labels: str | None,
+    groups: str | None,
+    folds: int | None,
+    title: str | None,
+    no_audio: bool,
+    sampling_rate: float | None,
+    jobs: int | None,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make one HTML page of faults, accuracy and errors to hear.
+
+    The page holds all that it needs, sound included, and opens in any browser. Where recordings
+    have no label, it helps to name them, in the order that helps most, and gives a table for
+    --labels.
+    """
+    need_extra("cli", "jinja2", "matplotlib")
+    from skaudeep.classification import classifier_for
+    from skaudeep.datasets import describe
+    from skaudeep.datasets.operations import is_labelled
+    from skaudeep.reporting import report as make_report
+
+    page = check_output(output or f"{stem_of(inputs)}.html", force, (*inputs, labels or ""))
+    model_file = None if model is None else check_output(model, force, (*inputs, labels or ""))
+    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    summary = describe(source.bunch, n_jobs=jobs or -1)
+    refuse_regression(source.title, source.bunch)
+    labelled = bool(count_units(source.bunch))
+    more = [choose_folds(source.bunch, folds)[1]] if labelled else []
+    note(describe_source(source, summary, *more))
+    pipeline = classifier_for(
+        source.bunch,
+        sampling_rate=choose_rate(summary, sampling_rate),
+        n_jobs=jobs,
+        random_state=seed,
+    )
+    before = page.stat() if page.exists() else None
+    try:
+        made = make_report(
+            source.bunch,
+            page,
+            pipeline=pipeline,
+            cv=folds,
+            title=title or stem_of(inputs),
+            audio=not no_audio,
+            model=model_file,
+            overwrite=force,
+            random_state=seed,
+            on_summary=lambda text: click.echo(harmless(text), err=True),
+        )
+    except KeyboardInterrupt:
+        if page.exists() and (before is None or page.stat().st_ino != before.st_ino):
+            state.after_interruption = (
+                f"{printable(page)} is whole, the model is not written: 'skaudeep fit' makes it."
+            )
+        raise
+    if as_json:
+        write_json({"page": str(made.path), "summary": made.summary, "model": model})
+    else:
+        click.echo(printable(page))
+    if model is not None:
+        note(f"Model: {printable(model)}.")
+    if not is_labelled(source.bunch).all():
+        note(
+            "In the page, clips can be heard and named. Download their labels, then run the same "
+            "command with --labels FILE --force."
+        )

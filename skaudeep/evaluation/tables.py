@@ -1,0 +1,62 @@
+"""Results of an evaluation as tables: a row for each clip, and HTML for notebooks."""
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from skaudeep.evaluation.results import Evaluation
+
+
+def list_clips(evaluation: "Evaluation") -> pd.DataFrame:
+    """Return a row for each tested clip; see ``Evaluation.to_frame``."""
+    clips, votes = _count_votes(evaluation)
+    return _table(evaluation, clips, votes, votes.argmax(axis=1))
+
+
+def list_errors(evaluation: "Evaluation") -> pd.DataFrame:
+    """Return a row for each clip that was wrong at least once; see ``Evaluation.errors``."""
+    clips, votes = _count_votes(evaluation)
+    mistakes = votes.copy()
+    mistakes[np.arange(len(clips)), evaluation.target[clips]] = 0
+    wrong = mistakes.any(axis=1)
+    table = _table(evaluation, clips[wrong], votes[wrong], mistakes[wrong].argmax(axis=1))
+    if "probability" not in table:
+        return table.sort_values("correct", kind="stable")
+    return table.sort_values(["correct", "probability"], ascending=[True, False], kind="stable")
+
+
+def as_html(evaluation: "Evaluation") -> str:
+    """Return what ``print`` shows as HTML, for notebooks."""
+    return f"<pre>{escape(str(evaluation))}</pre>"
+
+
+def _count_votes(evaluation: "Evaluation") -> tuple[np.ndarray, np.ndarray]:
+    """Return the tested clips, and how many tests of each predicted each class."""
+    n_classes = len(evaluation.target_names)
+    votes = np.zeros((len(evaluation.target), n_classes), dtype=np.int32)
+    for folds in evaluation.fold_predictions:
+        for test, predicted in zip(evaluation.test, folds, strict=True):
+            votes[test, predicted] += 1
+    clips = np.flatnonzero(votes.any(axis=1))
+    return clips, votes[clips]
+
+
+def _table(
+    evaluation: "Evaluation", clips: np.ndarray, votes: np.ndarray, predicted: np.ndarray
+) -> pd.DataFrame:
+    names = np.array(evaluation.target_names, dtype=object)
+    truth = evaluation.target[clips]
+    columns = {}
+    if evaluation.filenames is not None:
+        columns["filename"] = np.asarray(evaluation.filenames)[clips]
+    if evaluation.groups is not None:
+        columns["group"] = np.asarray(evaluation.groups)[clips]
+    columns["target"] = names[truth]
+    columns["predicted"] = names[predicted]
+    columns["correct"] = votes[np.arange(len(clips)), truth] / votes.sum(axis=1)
+    if evaluation.probabilities is not None:
+        columns["probability"] = evaluation.probabilities[clips, predicted]
+    return pd.DataFrame(columns, index=pd.Index(clips, name="clip"))

@@ -1,0 +1,206 @@
+"""Plots of the clips that a classifier got wrong."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from skaudeep._base import safe_indexing
+from skaudeep.datasets.axes import count_axes, default_dims
+from skaudeep.plotting.pyplot import import_pyplot, literal
+from skaudeep.plotting.spectrograms import SpectrogramDisplay, extract
+from skaudeep.spectrogram import SpectrogramExtractor
+
+__all__ = ["ErrorsDisplay"]
+
+COLUMNS = 3  # of spectrograms in a row
+
+
+class ErrorsDisplay:
+    """Plot of the spectrograms of the clips that were most often wrong.
+
+    Above each spectrogram stand the clip's name where it is known, its true class, and the class
+    it was mistaken for, with that class's probability where the classifier gives one.
+
+    Parameters
+    ----------
+    spectrograms : sequence of n_clips SpectrogramDisplay
+        Spectrogram of each clip.
+    errors : pandas.DataFrame of n_clips rows
+        What is known of these clips, with columns as ``Evaluation.errors`` has them.
+
+    Attributes
+    ----------
+    axes_ : ndarray of n_clips matplotlib Axes
+        Axes of the spectrograms, set by `plot`; one without a spectrogram where no clip was wrong.
+    figure_ : matplotlib Figure
+        Figure of the axes, set by `plot`.
+
+    Raises
+    ------
+    ValueError
+        If there is not one row for each spectrogram.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skaudeep.plotting import ErrorsDisplay, SpectrogramDisplay
+    >>> errors = pd.DataFrame({"target": ["dog"], "predicted": ["rain"], "probability": [0.8]})
+    >>> display = ErrorsDisplay([SpectrogramDisplay(np.zeros((20, 8)))], errors).plot()
+    >>> print(display.axes_[0].get_title(loc="left"))
+    true: dog
+    predicted: rain, 80 %
+    """
+
+    def __init__(self, spectrograms: Sequence[SpectrogramDisplay], errors: Any) -> None:
+        if len(spectrograms) != len(errors):
+            raise ValueError(
+                f"Got {len(spectrograms)} spectrograms and {len(errors)} rows of errors, expected "
+                "one row for each spectrogram."
+            )
+        self.spectrograms = list(spectrograms)
+        self.errors = errors
+
+    @classmethod
+    def from_evaluation(
+        cls,
+        evaluation: Any,
+        bunch: Any,
+        *,
+        n: int = 6,
+        extractor: Any = None,
+        axes: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the first clips of ``evaluation.errors()``.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+            What `evaluate` returned.
+        bunch : Bunch
+            The data set that was evaluated: clips or spectrograms.
+        n : int > 0, default=6
+            Largest number of clips to show.
+        extractor : SpectrogramExtractor, default=None
+            Extractor of the spectrograms. None extracts 64 mel bands in windows of 40 ms, down to
+            -60 dB. Of clips in chunks the first chunk is shown.
+        axes : array of matplotlib Axes, default=None
+            Axes to plot on, one for each clip. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.imshow``.
+
+        Returns
+        -------
+        ErrorsDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        ValueError
+            If the bunch has other clips than the evaluation, or neither clips nor spectrograms.
+        """
+        import_pyplot(f"{cls.__name__}.from_evaluation")
+        if n < 1:
+            raise ValueError(f"Got n={n!r}, expected the number of clips to show, at least 1.")
+        _check_same_clips(evaluation, bunch)
+        errors = evaluation.errors()[:n]
+        display = cls([_spectrogram(bunch, clip, extractor) for clip in errors.index], errors)
+        return display.plot(axes=axes, **kwargs)
+
+    def plot(self, axes: Any = None, **kwargs: Any) -> Self:
+        """Draw the spectrograms, three in a row.
+
+        Parameters
+        ----------
+        axes : array of matplotlib Axes, default=None
+            Axes to plot on, one for each clip. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.imshow``.
+
+        Returns
+        -------
+        ErrorsDisplay
+            The display itself.
+        """
+        plt = import_pyplot(f"{type(self).__name__}.plot")
+        n_clips = len(self.spectrograms)
+        new = axes is None
+        if new:
+            n_columns = min(COLUMNS, max(n_clips, 1))
+            n_rows = -(-n_clips // n_columns) or 1
+            size = (3.4 * n_columns, 2.5 * n_rows)
+            _, axes = plt.subplots(
+                n_rows, n_columns, figsize=size, squeeze=False, layout="constrained"
+            )
+            for ax in axes.flat[max(n_clips, 1) :]:
+                ax.remove()
+            axes = axes.flat[: max(n_clips, 1)]
+        self.axes_ = np.asarray(axes, dtype=object).ravel()
+        if len(self.axes_) != max(n_clips, 1):
+            raise ValueError(
+                f"Got {len(self.axes_)} axes for {n_clips} clips, expected one for each; make "
+                "them with plt.subplots."
+            )
+        self.figure_ = self.axes_[0].figure
+        if not n_clips:
+            self.axes_[0].set_axis_off()
+            self.axes_[0].text(0.5, 0.5, "no clip was wrong", ha="center", va="center")
+        for ax, one, row in zip(
+            self.axes_, self.spectrograms, self.errors.itertuples(), strict=False
+        ):
+            one.plot(ax=ax, colorbar=False, **kwargs)
+            predicted = f"predicted: {literal(row.predicted, 28)}"
+            probability = getattr(row, "probability", np.nan)
+            if not np.isnan(probability):
+                predicted += f", {100 * probability:.0f} %"
+            title = [f"true: {literal(row.target, 34)}", predicted]
+            if hasattr(row, "filename"):
+                title.insert(0, literal(row.filename))
+            ax.set_title("", loc="center")
+            ax.set_title("\n".join(title), loc="left", fontsize="small", parse_math=False)
+        if new:
+            self._remove_inner_labels()
+        return self
+
+    def _remove_inner_labels(self) -> None:
+        for i, ax in enumerate(self.axes_):
+            if i % COLUMNS:
+                ax.set_ylabel("")
+            if i + COLUMNS < len(self.axes_):
+                ax.set_xlabel("")
+
+
+def _check_same_clips(evaluation: Any, bunch: Any) -> None:
+    filenames = bunch.get("filenames")
+    same = len(bunch["data"]) == len(evaluation.target)
+    if same and evaluation.filenames is not None and filenames is not None:
+        same = np.array_equal(evaluation.filenames, filenames)
+    if not same:
+        raise ValueError(
+            f"Got a bunch of {len(bunch['data'])} clips that are not the {len(evaluation.target)} "
+            "clips of the evaluation, expected the bunch that was evaluated, in its order."
+        )
+
+
+def _spectrogram(bunch: Any, clip: int, extractor: Any) -> SpectrogramDisplay:
+    data = bunch["data"]
+    dims = tuple(bunch.get("dims") or default_dims(count_axes(data)))
+    if dims[-1] == "band":
+        row = np.asarray(safe_indexing(data, [clip])[0])
+        return SpectrogramDisplay(row if row.ndim == 2 else row[0])
+    if dims[-1] == "feature":
+        raise ValueError(
+            "Got a bunch of features, expected clips or spectrograms; take the bunch from which "
+            "the features were extracted."
+        )
+    if extractor is None:
+        extractor = SpectrogramExtractor(
+            window_duration=0.04,
+            n_mels=64,
+            clip_below=-60,
+            sampling_rate=bunch.get("sampling_rate"),
+            adapt=True,
+        )
+    return SpectrogramDisplay(**extract(extractor, safe_indexing(data, [clip])))

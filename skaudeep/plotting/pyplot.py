@@ -1,0 +1,115 @@
+"""matplotlib, which is optional and loads when something is drawn, and what all plots share."""
+
+from typing import Any
+
+import numpy as np
+
+from skaudeep._texts import printable
+
+NAME_WIDTH = 40  # characters of a name in a picture
+MARGIN = 0.06  # inches around what is drawn
+
+
+def import_pyplot(caller: str) -> Any:
+    """Return ``matplotlib.pyplot``, or say in whose name it is missing.
+
+    Parameters
+    ----------
+    caller : str
+        Function or method that draws, such as "SpectrogramDisplay.plot".
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed. The message tells how to get it.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} needs matplotlib, which is not installed; get it with "
+            "pip install 'skaudeep[plot]'."
+        ) from error
+    return plt
+
+
+def literal(name: object, width: int = NAME_WIDTH) -> str:
+    """Return a name that somebody else gave, as a picture shows it.
+
+    Set it with ``parse_math=False``: matplotlib takes dollar signs for formulas.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    width : int > 2, default=40
+        Largest number of characters. A longer name loses its middle: the ends of names tell most.
+
+    Returns
+    -------
+    str
+        One line of printable characters.
+
+    Examples
+    --------
+    >>> literal("fold_1/dog/00001-a-dog-that-barks-at-night.wav", 24)
+    'fold_1/dog/0…t-night.wav'
+    """
+    text = printable(name)
+    if len(text) <= width:
+        return text
+    left = width // 2
+    return f"{text[:left]}…{text[left + 1 - width :]}"
+
+
+def axes_beside(ax: Any, gap: float, width: float) -> Any:
+    """Make axes at the right of axes, whose position stays as it is.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The axes at the left.
+    gap, width : float > 0
+        Room between the two, and the width of the new ones, in inches: layouts of figures converge,
+        as they would not if the room that is needed grew with the axes.
+
+    Returns
+    -------
+    matplotlib Axes
+        As high as `ax`.
+    """
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+    inches = ax.figure.dpi_scale_trans + ScaledTranslation(1, 0, ax.transAxes)
+    place = blended_transform_factory(inches, ax.transAxes)
+    return ax.inset_axes([gap, 0, width, 1], transform=place)
+
+
+def draw_colorbar(ax: Any, image: Any, label: str) -> Any:
+    """Draw a colour bar beside axes, whose position stays as it is; return the bar."""
+    return ax.figure.colorbar(image, cax=axes_beside(ax, 0.08, 0.12), label=label)
+
+
+def fit_figure(ax: Any, width: float, height: float) -> None:
+    """Size a figure so that its only axes have this size in inches, and their texts have room.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The axes, with all that belongs to them.
+    width, height : float > 0
+        Size of the axes in inches, without labels, legends and colour bars.
+    """
+    figure = ax.figure
+    size = np.array([width, height])
+    figure.set_size_inches(2 * size)
+    ax.set_position([0.25, 0.25, 0.5, 0.5])
+    inner, outer = ax.get_window_extent(), ax.get_tightbbox()
+    figure.set_size_inches(size + (outer.size - inner.size) / figure.dpi + 2 * MARGIN)
+    # What is added to the axes from now on makes its own room.
+    ax.set_in_layout(True)  # A position that was set keeps axes out of layouts.
+    figure.set_layout_engine("constrained", w_pad=MARGIN, h_pad=MARGIN)

@@ -1,0 +1,448 @@
+"""Plots of what an evaluation found: confusions, and scores in comparison."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skaudeep.evaluation.comparison import Comparison, Metric, compare
+from skaudeep.plotting.pyplot import axes_beside, draw_colorbar, fit_figure, import_pyplot, literal
+
+__all__ = ["ComparisonDisplay", "ConfusionDisplay"]
+
+Values = Literal["count", "percent"]
+
+POINTS = 72  # of an inch
+LARGEST_CELL, SMALLEST_CELL = 0.7, 0.22  # inches; the smallest holds a line of text
+SCORE_WIDTH, DIFFERENCE_WIDTH = 3.6, 2.2  # inches
+SCORES = {"accuracy": "accuracy", "uar": "UAR"}
+
+
+class ConfusionDisplay:
+    """Plot of a confusion matrix, readable with many classes and long names.
+
+    Colours show the share of each true class, so that rows can be compared. Cells without a clip
+    have no number.
+
+    Parameters
+    ----------
+    confusion_matrix : array-like of shape (n_classes, n_classes)
+        Number of clips of each true class (row) and predicted class (column).
+    target_names : sequence of n_classes str, default=None
+        Class names. None numbers the classes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the matrix, set by `plot`.
+    figure_ : matplotlib Figure
+        Figure of the axes, set by `plot`.
+    im_ : matplotlib AxesImage
+        Image of the shares, set by `plot`.
+    text_ : ndarray of shape (n_classes, n_classes) of matplotlib Text or None
+        Number in each cell, set by `plot`; None in cells without one.
+    colorbar_ : matplotlib Colorbar or None
+        Colour bar of the shares, set by `plot`; None with ``colorbar=False``.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, has no class, negative or missing values, or another number of
+        classes than there are names.
+
+    Examples
+    --------
+    >>> from skaudeep.plotting import ConfusionDisplay
+    >>> display = ConfusionDisplay([[8, 2], [0, 5]], target_names=["dog", "rain"]).plot()
+    >>> display.text_[0, 1].get_text(), display.text_[1, 0]
+    ('2', None)
+    """
+
+    def __init__(
+        self, confusion_matrix: ArrayLike, *, target_names: Sequence[str] | None = None
+    ) -> None:
+        matrix = np.asarray(confusion_matrix)
+        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
+            raise ValueError(
+                f"Got a confusion matrix of shape {matrix.shape}, expected (n_classes, n_classes)."
+            )
+        if not (matrix >= 0).all():
+            raise ValueError(
+                "Got a confusion matrix with negative or missing values, expected numbers of clips."
+            )
+        if target_names is not None and len(target_names) != len(matrix):
+            raise ValueError(
+                f"Got {len(target_names)} target_names for {len(matrix)} classes, expected one for "
+                "each."
+            )
+        self.confusion_matrix = matrix
+        self.target_names = (
+            [str(i) for i in range(len(matrix))] if target_names is None else list(target_names)
+        )
+
+    @classmethod
+    def from_evaluation(
+        cls,
+        evaluation: Any,
+        *,
+        values: Values | None = "count",
+        colorbar: bool = True,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot the confusion matrix of an evaluation.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+            What `evaluate` returned. A clip counts once for each of its tests.
+        values : {"count", "percent"} or None, default="count"
+            Numbers in the cells, see `plot`.
+        colorbar : bool, default=True
+            Whether to draw a colour bar.
+        ax : matplotlib Axes, default=None
+            Axes to plot on. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.imshow``.
+
+        Returns
+        -------
+        ConfusionDisplay
+            The display, plotted.
+        """
+        display = cls(evaluation.confusion_matrix, target_names=evaluation.target_names)
+        return display.plot(ax=ax, values=values, colorbar=colorbar, **kwargs)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        values: Values | None = "count",
+        colorbar: bool = True,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the matrix.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; texts become as small as they require, and a figure with
+            ``layout="constrained"`` makes room for names. None makes a new figure, large enough.
+        values : {"count", "percent"} or None, default="count"
+            Numbers in the cells: of clips, or per cent of the clips of the true class. None writes
+            none.
+        colorbar : bool, default=True
+            Whether to draw a colour bar.
+        **kwargs : dict
+            Passed to ``ax.imshow``.
+
+        Returns
+        -------
+        ConfusionDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `values` is unknown.
+        """
+        if values is not None and values not in get_args(Values):
+            raise ValueError(f"Got values={values!r}; choose 'count', 'percent' or None.")
+        plt = import_pyplot(f"{type(self).__name__}.plot")
+        n_classes = len(self.target_names)
+        new = ax is None
+        if new:
+            _, ax = plt.subplots()
+            cell = float(np.clip(4 / n_classes, SMALLEST_CELL, LARGEST_CELL))
+        else:
+            box = ax.get_window_extent()
+            cell = min(box.width, box.height) / ax.figure.dpi / n_classes
+        self.ax_, self.figure_ = ax, ax.figure
+        totals = self.confusion_matrix.sum(axis=1, keepdims=True)
+        shares = self.confusion_matrix / np.maximum(totals, 1)
+        options = {"cmap": "Blues", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
+        self.im_ = ax.imshow(shares, **options | kwargs)
+        names = [literal(name) for name in self.target_names]
+        size = min(10, 0.75 * cell * POINTS)
+        fits = max(map(len, names)) * 0.62 * size < cell * POINTS
+        labels = {"ticks": range(n_classes), "labels": names, "fontsize": size, "parse_math": False}
+        ax.set_yticks(**labels)
+        ax.set_xticks(**labels, rotation=0 if fits else 90)
+        ax.set(xlabel="predicted class", ylabel="true class")
+        self.text_ = np.full(shares.shape, None, dtype=object)
+        if values is not None:
+            self._write_numbers(shares, values, cell)
+        self.colorbar_ = (
+            draw_colorbar(ax, self.im_, "share of the true class") if colorbar else None
+        )
+        if new:
+            fit_figure(ax, cell * n_classes, cell * n_classes)
+        return self
+
+    def _write_numbers(self, shares: np.ndarray, values: Values, cell: float) -> None:
+        # Numbers of clips are whole, unless somebody gives means over repeats.
+        numbers = {
+            (i, j): f"{self.confusion_matrix[i, j]:.4g}"
+            if values == "count"
+            else f"{round(100 * shares[i, j], 1):g}"
+            for i, j in np.argwhere(self.confusion_matrix)
+        }
+        longest = max(map(len, numbers.values()), default=1)
+        size = min(9, 0.6 * cell * POINTS, 0.9 * cell * POINTS / (0.65 * longest))
+        for (i, j), number in numbers.items():
+            red, green, blue, _ = self.im_.cmap(self.im_.norm(shares[i, j]))
+            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+            self.text_[i, j] = self.ax_.text(
+                j,
+                i,
+                number,
+                color="white" if dark else "black",
+                fontsize=size,
+                ha="center",
+                va="center_baseline",
+                in_layout=False,  # It lies inside the axes, and thousands take time.
+            )
+
+
+class ComparisonDisplay:
+    """Plot of the scores of configurations or controls, and how they differ from the first.
+
+    At the left stand scores with their intervals, at the right paired differences to the first
+    with theirs. Scores whose intervals overlap may still differ, because all were measured on the
+    same clips: it is the differences that tell. Those whose interval excludes 0 are filled.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_evaluations,)
+        Mean score of each, in [0, 1].
+    intervals : array-like of shape (n_evaluations, 2)
+        Interval of each score.
+    comparisons : sequence of n_evaluations - 1 Comparison
+        What `compare` found for each other than the first, against the first.
+    names : sequence of n_evaluations str
+        What was evaluated.
+    metric : {"accuracy", "uar"}, default="uar"
+        Which score it is.
+    confidence_level : float in (0, 1), default=0.95
+        Confidence level of the intervals.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the scores, set by `plot`.
+    difference_ax_ : matplotlib Axes or None
+        Axes of the differences, set by `plot`. None where there is a single evaluation.
+    figure_ : matplotlib Figure
+        Figure of the axes, set by `plot`.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of scores, intervals, names and comparisons do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.evaluation.results import Evaluation
+    >>> from skaudeep.plotting import ComparisonDisplay
+    >>> def right(n_right):
+    ...     return Evaluation(
+    ...         target=np.zeros(10, dtype=int), target_names=["dog", "rain"],
+    ...         test=[np.arange(10)], fold_predictions=[[(np.arange(10) >= n_right).astype(int)]],
+    ...         protocol="inductive", seeds=[0],
+    ...     )
+    >>> display = ComparisonDisplay.from_evaluations({"network": right(8), "control": right(3)})
+    >>> [f"{100 * found.difference:+.0f}" for found in display.comparisons]
+    ['-50']
+    """
+
+    def __init__(
+        self,
+        scores: ArrayLike,
+        intervals: ArrayLike,
+        comparisons: Sequence[Comparison],
+        *,
+        names: Sequence[str],
+        metric: Metric = "uar",
+        confidence_level: float = 0.95,
+    ) -> None:
+        self.scores = np.asarray(scores, dtype=float)
+        self.intervals = np.asarray(intervals, dtype=float)
+        n = len(names)
+        if (
+            not n
+            or self.scores.shape != (n,)
+            or self.intervals.shape != (n, 2)
+            or len(comparisons) != n - 1
+        ):
+            raise ValueError(
+                f"Got scores of shape {self.scores.shape}, intervals of shape "
+                f"{self.intervals.shape} and {len(comparisons)} comparisons for {n} names, "
+                "expected a score and two bounds for each name, and a comparison for each but the "
+                "first."
+            )
+        self.comparisons = list(comparisons)
+        self.names = list(names)
+        self.metric = metric
+        self.confidence_level = confidence_level
+
+    @classmethod
+    def from_evaluations(
+        cls,
+        evaluations: Mapping[str, Any],
+        *,
+        metric: Metric = "uar",
+        random_state: Any = 0,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Compare evaluations of the same clips and folds with the first of them, and plot that.
+
+        Parameters
+        ----------
+        evaluations : dict of str to Evaluation
+            Evaluations by the names of what was evaluated.
+        metric : {"accuracy", "uar"}, default="uar"
+            Score to compare.
+        random_state : int, RandomState instance or None, default=0
+            Seed of the bootstrap samples of the paired differences.
+        ax : matplotlib Axes, default=None
+            Axes to plot on. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.errorbar``.
+
+        Returns
+        -------
+        ComparisonDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        ValueError
+            If there is no evaluation, or they differ in clips, folds, groups or confidence level.
+        """
+        import_pyplot(f"{cls.__name__}.from_evaluations")
+        if metric not in SCORES:
+            raise ValueError(f"Got metric={metric!r}; choose 'accuracy' or 'uar'.")
+        levels = {evaluation.confidence_level for evaluation in evaluations.values()}
+        if len(levels) != 1:
+            raise ValueError(
+                f"Got {len(evaluations)} evaluations with confidence levels {sorted(levels)}, "
+                "expected one level for all of at least one."
+            )
+        first, *others = evaluations.values()
+        (level,) = levels
+        comparisons = [
+            compare(other, first, metric=metric, confidence_level=level, random_state=random_state)
+            for other in others
+        ]
+        display = cls(
+            [getattr(evaluation, metric) for evaluation in evaluations.values()],
+            [getattr(evaluation, f"{metric}_interval") for evaluation in evaluations.values()],
+            comparisons,
+            names=list(evaluations),
+            metric=metric,
+            confidence_level=level,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    @classmethod
+    def from_evaluation(
+        cls,
+        evaluation: Any,
+        *,
+        metric: Metric = "uar",
+        random_state: Any = 0,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Plot an evaluation against its controls.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+            What `evaluate` returned.
+        metric : {"accuracy", "uar"}, default="uar"
+            Score to compare.
+        random_state : int, RandomState instance or None, default=0
+            Seed of the bootstrap samples of the paired differences.
+        ax : matplotlib Axes, default=None
+            Axes to plot on. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.errorbar``.
+
+        Returns
+        -------
+        ComparisonDisplay
+            The display, plotted.
+        """
+        return cls.from_evaluations(
+            {"pipeline": evaluation} | evaluation.controls,
+            metric=metric,
+            random_state=random_state,
+            ax=ax,
+            **kwargs,
+        )
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw the scores, and the differences beside them.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes of the scores. Those of the differences stand at their right, for which a figure
+            with ``layout="constrained"`` makes room. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.errorbar``.
+
+        Returns
+        -------
+        ComparisonDisplay
+            The display itself.
+        """
+        plt = import_pyplot(f"{type(self).__name__}.plot")
+        n = len(self.names)
+        new = ax is None
+        if new:
+            _, ax = plt.subplots()
+        self.ax_, self.figure_ = ax, ax.figure
+        options = {"fmt": "o", "color": "#1f77b4", "capsize": 3} | kwargs
+        for i, (score, bounds) in enumerate(zip(self.scores, self.intervals, strict=True)):
+            _draw_interval(ax, i, score, bounds, f"{100 * score:.1f}", options)
+        level = f"{100 * self.confidence_level:g} % interval"
+        ax.set_yticks(range(n), [literal(name) for name in self.names], parse_math=False)
+        ax.set(ylim=(n - 0.5, -0.6), xlabel=f"{SCORES[self.metric]} in %, {level}")
+        ax.grid(axis="x", alpha=0.3)
+        self.difference_ax_ = None
+        if self.comparisons:
+            self.difference_ax_ = beside = axes_beside(ax, 0.15, DIFFERENCE_WIDTH)
+            for i, found in enumerate(self.comparisons, start=1):
+                low, high = found.interval
+                fill = {} if low > 0 or high < 0 else {"markerfacecolor": "white"}
+                text = f"{100 * found.difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+                _draw_interval(beside, i, found.difference, found.interval, text, options | fill)
+            beside.axvline(0, color="0.4", linewidth=1)
+            beside.set(ylim=ax.get_ylim(), yticks=[], xlabel="difference to the first (points)")
+            beside.margins(x=0.12)
+            beside.grid(axis="x", alpha=0.3)
+        if new:
+            fit_figure(ax, SCORE_WIDTH, 0.5 * n + 0.3)
+        return self
+
+
+def _draw_interval(
+    ax: Any, place: int, value: float, bounds: Any, text: str, options: Mapping[str, Any]
+) -> None:
+    low, high = bounds
+    # The bootstrap's percentiles need not hold the value itself.
+    errors = [[100 * max(value - low, 0)], [100 * max(high - value, 0)]]
+    ax.errorbar(100 * value, place, xerr=errors, **options)
+    ax.annotate(
+        text,
+        (100 * value, place),
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="center",
+        fontsize="small",
+    )

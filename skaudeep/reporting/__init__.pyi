@@ -1,0 +1,2 @@
+from .generate import Report as Report
+from .generate import report as report

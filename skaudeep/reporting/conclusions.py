@@ -1,0 +1,208 @@
+"""What may be concluded from an evaluation and what not, in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skaudeep._texts import list_names
+from skaudeep.evaluation.results import FEW_GROUPS, Comparison, Evaluation, compare
+from skaudeep.reporting.corpus import Corpus
+
+FEW_CLIPS = 10  # of a class; its recall then changes by more than 10 points with each clip
+MUCH_BETTER = 0.02  # a gain in UAR that is worth labelling for
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A sentence, and whether it says what holds or where that ends."""
+
+    text: str
+    holds: bool
+
+
+def conclude(corpus: Corpus, evaluation: Evaluation | None) -> list[Conclusion]:
+    """Say what may be concluded, the main sentence first, then what may not.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    evaluation : Evaluation or None
+        None where too few clips are labelled for one.
+
+    Returns
+    -------
+    list of Conclusion
+    """
+    notes = [Conclusion(note, holds=False) for note in corpus.division.notes]
+    if corpus.left_out:
+        n = len(corpus.left_out)
+        notes.append(
+            Conclusion(
+                f"{n} {'clip' if n == 1 else 'clips'} cannot be read and "
+                f"{'is' if n == 1 else 'are'} in nothing that follows but the audit.",
+                holds=False,
+            )
+        )
+    n_open = int((corpus.bunch.target < 0).sum())
+    if evaluation is None:
+        what = "No clip has a label" if n_open == len(corpus.names) else "Too few have labels"
+        return [
+            Conclusion(
+                f"{what}: nothing is said here about how well classes are told apart. The pictures "
+                "show which clips sound alike; name some of them, and make the report again.",
+                holds=False,
+            ),
+            *notes,
+        ]
+    found = [_main(evaluation)]
+    found += [Conclusion(text, holds) for text, holds in _against_controls(evaluation)]
+    found += [Conclusion(text, holds=False) for text in _leaks(corpus)]
+    found += [Conclusion(text, holds=False) for text in _units(evaluation)]
+    if evaluation.protocol == "transductive":
+        found.append(
+            Conclusion(
+                "The unsupervised steps saw the test clips, without labels (transductive): the "
+                "score does not estimate that of recordings from elsewhere.",
+                holds=False,
+            )
+        )
+    if n_open:
+        found.append(
+            Conclusion(
+                f"{n_open} clips have no label. The score holds for them as far as they are of the "
+                "same classes and kind.",
+                holds=False,
+            )
+        )
+    return found + notes
+
+
+def against(evaluation: Evaluation, control: Evaluation) -> Comparison:
+    """Compare the UAR of an evaluation with that of a control, with the same interval each time."""
+    return compare(
+        evaluation,
+        control,
+        metric="uar",
+        confidence_level=evaluation.confidence_level,
+        random_state=0,
+    )
+
+
+def n_tested_classes(evaluation: Evaluation) -> int:
+    """Count the classes that occur in a test."""
+    return len(np.unique(evaluation.target[np.concatenate(evaluation.test)]))
+
+
+def _main(evaluation: Evaluation) -> Conclusion:
+    low, high = evaluation.uar_interval
+    n_classes = n_tested_classes(evaluation)
+    chance = 1 / n_classes
+    unit = "of other groups of this kind" if evaluation.n_groups > 1 else "of this kind"
+    if low > chance:
+        return Conclusion(
+            f"The {n_classes} classes can be told apart: for new clips {unit} expect a UAR of "
+            f"{100 * low:.0f} to {100 * high:.0f} %, where guessing gives {100 * chance:.0f} %.",
+            holds=True,
+        )
+    return Conclusion(
+        f"It is not shown that the {n_classes} classes can be told apart: the interval reaches "
+        f"down to {100 * low:.0f} %, and guessing gives {100 * chance:.0f} %.",
+        holds=False,
+    )
+
+
+def _against_controls(evaluation: Evaluation) -> list[tuple[str, bool]]:
+    found = []
+    for name, control in evaluation.controls.items():
+        (low, high), points = against(evaluation, control).interval, "points of UAR"
+        if low > 0:
+            text = f"That is better than the control “{name}”, by {100 * low:.1f} to "
+            text += f"{100 * high:.1f} {points}."
+        elif high < 0:
+            text = f"The control “{name}” is better, by {-100 * high:.1f} to {-100 * low:.1f} "
+            text += f"{points}: these features are not what to use here."
+        else:
+            text = f"It is not shown to be better than the control “{name}”: the difference may be "
+            text += f"anything from {100 * low:+.1f} to {100 * high:+.1f} {points}."
+        found.append((text, low > 0))
+    for name, reason in evaluation.controls_left_out.items():
+        if reason.startswith("it failed"):  # others do not suit the pipeline, which is no limit
+            found.append((f"The control “{name}” is left out: {reason.rstrip('.')}.", False))
+    return found
+
+
+def _leaks(corpus: Corpus) -> list[str]:
+    n_folds = len(corpus.division.folds)
+    said = {
+        "group": ("group is", "groups are", "new groups"),
+        "recording": ("recording is", "recordings are", "new recordings"),
+        "duplicate": ("clip occurs", "clips occur", "new clips"),
+    }
+    found = []
+    for crossing in corpus.crossings:
+        one, many, new = said[crossing.kind]
+        n = crossing.n_shared
+        also = "more than once and " if crossing.kind == "duplicate" else ""
+        found.append(
+            f"{n} {one if n == 1 else many} {also}in training and test at once (in "
+            f"{crossing.n_folds} of {n_folds} folds): the score is too high for {new}."
+        )
+    return found
+
+
+def _units(evaluation: Evaluation) -> list[str]:
+    found = []
+    if evaluation.n_groups == 0:
+        found.append(
+            "No groups are known. If several clips are of one speaker, recording or site, the "
+            "score is too high for new ones: state the groups."
+        )
+    elif evaluation.n_groups == 1:
+        found.append("All tested clips are of one group: nothing is said about other groups.")
+    elif evaluation.n_groups < FEW_GROUPS:
+        found.append(
+            f"{evaluation.n_groups} groups are few: how groups differ, and with it the interval, "
+            "is known only roughly."
+        )
+    truth = evaluation.target[np.unique(np.concatenate(evaluation.test))]
+    counts = np.bincount(truth, minlength=len(evaluation.target_names))
+    rare = np.flatnonzero((counts > 0) & (counts < FEW_CLIPS))
+    if len(rare):
+        names = list_names([evaluation.target_names[label] for label in rare])
+        found.append(
+            f"{len(rare)} {'class has' if len(rare) == 1 else 'classes have'} fewer than "
+            f"{FEW_CLIPS} tested clips ({names}): how well each of them is recognised is known "
+            "only roughly."
+        )
+    return found
+
+
+def conclude_curve(evaluation: Evaluation) -> str:
+    """Say whether more labels would help, by the last part of the learning curve.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        With a learning curve.
+
+    Returns
+    -------
+    str
+        A sentence; "" where there is no learning curve.
+    """
+    sizes = [size for size in evaluation.learning_curve if size < 0.99 * evaluation.n_train]
+    if not sizes:
+        return ""
+    # Half of the clips, or what is next to it: more clips that are worth naming are many.
+    size = min(sizes, key=lambda size: abs(size / evaluation.n_train - 0.5))
+    gained = against(evaluation, evaluation.learning_curve[size])
+    low, high = gained.interval
+    step = f"from {size:.0f} to {evaluation.n_train:.0f} training clips UAR changed by "
+    step += f"{100 * gained.difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+    if low > 0 and gained.difference >= MUCH_BETTER:
+        return f"More labelled clips are likely to help: {step}."
+    if high < MUCH_BETTER:
+        return f"More labelled clips of the same kind would hardly help: {step}."
+    return f"Whether more labelled clips would help is open: {step}."

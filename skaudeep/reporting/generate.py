@@ -1,0 +1,286 @@
+"""The function `report`: a recipe whose steps are in the modules beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import Bunch
+
+from skaudeep._files import check_writable, replacing
+from skaudeep._progress import Progress
+from skaudeep.classification import classifier_for, fit_classifier
+from skaudeep.datasets.detect import load_dataset
+from skaudeep.evaluation.protocol import evaluate
+from skaudeep.evaluation.results import Evaluation
+from skaudeep.evaluation.runs import count_unsupervised
+from skaudeep.evaluation.sharing import run_fixed_steps
+from skaudeep.persistence import save
+from skaudeep.reporting.audio import Sounds, make_sounds
+from skaudeep.reporting.contents import (
+    N_WRONG,
+    Contents,
+    contents,
+    first_screen,
+    usable_features,
+)
+from skaudeep.reporting.corpus import Corpus, understand
+from skaudeep.reporting.manifest import manifest
+from skaudeep.reporting.page import render
+from skaudeep.reporting.spectrograms import picture
+
+TRAIN_SIZES = (0.25, 0.5, 0.75)  # of the learning curve
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What `report` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The page.
+    summary : str
+        The text of its first screen.
+    evaluation : Evaluation or None
+        The scores in it; None where too few clips are labelled.
+    """
+
+    path: Path
+    summary: str
+    evaluation: Evaluation | None
+
+    def __repr__(self) -> str:
+        score = "" if self.evaluation is None else f", uar={self.evaluation.uar:.3f}"
+        return f"Report({str(self.path)!r}{score})"
+
+    def __str__(self) -> str:
+        return self.summary
+
+
+def report(
+    bunch: Bunch | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    pipeline: Any = None,
+    cv: Any = None,
+    title: str | None = None,
+    audio: bool = True,
+    max_audio_mb: float = 20.0,
+    model: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    random_state: Any = 0,
+    progress: bool = True,
+    on_summary: Callable[[str], object] | None = None,
+) -> Report:
+    """Write a page about a data set and about how well its classes are told apart.
+
+    The page is one HTML file that needs nothing else and connects to nowhere: faults of the
+    recordings, a score over folds with its controls and what may be concluded from it, the
+    confusion matrix, a map of the clips, those most often wrong and those most unusual, a learning
+    curve, and all that is needed to make it again. Where labels are missing, clips can be heard and
+    named in it, in the order in which naming them helps most. The names are downloaded as a table
+    that :func:`skaudeep.datasets.add_labels` reads.
+
+    Parameters
+    ----------
+    bunch : Bunch, str or Path
+        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`, labelled, partly labelled
+        or not; or the folder of one, as :func:`~skaudeep.datasets.load_dataset` reads it.
+    path : str or Path
+        The file to write.
+    pipeline : Pipeline or classifier, default=None
+        What is evaluated. None takes :func:`skaudeep.recipes.audio_classifier` at the most frequent
+        sampling rate, or for stored features :func:`skaudeep.recipes.linear_classifier`.
+    cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
+        As for :func:`~skaudeep.evaluate`. None takes the folds or partitions of the data set; where
+        it has none, five folds of whole groups, or fewer where a class has fewer groups. Classes of
+        a single group, or clip, are left out of the evaluation.
+    title : str, default=None
+        Title of the page. None is the name of the folder, or the number of clips.
+    audio : bool, default=True
+        False neither embeds nor links any sound, nor spectrograms, from which speech could be made
+        again, as for recordings of patients. Names of clips are shown in any case.
+    max_audio_mb : float >= 0, default=20.0
+        What sounds may add to the page, in units of 10^6 bytes. They are FLAC of 16 bit where all
+        clips fit, else Ogg Vorbis. Of those that do not fit, files in or below the folder of the
+        page are linked.
+    model : str or Path, default=None
+        File for the pipeline, fitted to all labelled clips, that :func:`skaudeep.load` and
+        ``skaudeep predict`` read. None writes none.
+    overwrite : bool, default=False
+        Whether files of these names may be replaced.
+    random_state : int, RandomState instance or None, default=0
+        Determines folds, networks and the map of the clips.
+    progress : bool, default=True
+        Whether to show on stderr, in one line, what runs and how long is left.
+    on_summary : callable, default=None
+        Called with the text of the first screen as soon as it is known, before pictures and sounds
+        are made.
+
+    Returns
+    -------
+    Report
+        Its ``path``, its ``summary``, which is the text of the first screen, and its
+        ``evaluation``.
+
+    Raises
+    ------
+    FileExistsError
+        If a file exists and `overwrite` is False. Like all errors about parameters it comes before
+        any work.
+    ImportError
+        If jinja2 or matplotlib is not installed.
+    ValueError
+        If the data set is unsound or its target is no class, no clip can be read, a parameter is
+        out of its range, or a model is wanted of fewer than two classes.
+
+    See Also
+    --------
+    skaudeep.evaluate : The scores alone.
+    skaudeep.datasets.add_labels : Join the names that were given in the page to the data set.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skaudeep import BandStatistics, SpectrogramExtractor, report
+    >>> from skaudeep.datasets import make_sounds
+    >>> sounds = make_sounds(20, n_classes=2, sampling_rate=8000, random_state=0)
+    >>> extractor = SpectrogramExtractor(n_mels=40, sampling_rate=8000)
+    >>> pipeline = make_pipeline(extractor, BandStatistics(), LogisticRegression())
+    >>> with TemporaryDirectory() as folder:
+    ...     made = report(sounds, Path(folder, "sounds.html"), pipeline=pipeline, title="Sounds")
+    >>> print(made.summary.splitlines()[1])
+    20 clips, 2 classes of 10 clips each, 20 s in all, 8000 Hz, 5 groups, 5 folds of the data set
+    """
+    page = _check_output(path, overwrite, "the report")
+    model_file = None if model is None else _check_output(model, overwrite, "the model")
+    if model_file == page:
+        raise ValueError(
+            f"Got {str(path)!r} for the report and for the model, expected two names: one would "
+            "replace the other."
+        )
+    _check_extras()
+    if not isinstance(max_audio_mb, Real) or not 0 <= max_audio_mb < np.inf:
+        raise ValueError(f"Got max_audio_mb={max_audio_mb!r}, expected a number of at least 0.")
+    if isinstance(bunch, str | os.PathLike):
+        title = Path(os.path.abspath(bunch)).name if title is None else title
+        bunch = load_dataset(bunch)
+    with Progress(show=progress) as line:
+        line.begin("Reading headers, decoding each clip", 1)
+        corpus = understand(bunch, cv, random_state)
+    if model_file is not None and len(set(corpus.bunch.target.tolist()) - {-1}) < 2:
+        raise ValueError(
+            f"Got model={str(model)!r} for clips of fewer than two classes, expected labelled "
+            "clips of two or more; label some first, or leave model out."
+        )
+    if pipeline is None:
+        rate = corpus.sampling_rate
+        pipeline = classifier_for(corpus.bunch, sampling_rate=rate, random_state=random_state)
+
+    evaluation = _evaluate(pipeline, corpus, random_state, progress)
+    title = f"{corpus.summary.n_clips} clips" if title is None else title
+    first = first_screen(corpus, evaluation, title)
+    summary = "\n".join(first.lines())
+    if on_summary is not None:
+        on_summary(summary)
+
+    found = _features(pipeline, corpus, progress) if evaluation is None else evaluation.features
+    features = usable_features(found)
+    with Progress(show=progress) as line:
+        line.begin("Mapping the clips", 1)
+        sections = contents(corpus, evaluation, features, first, random_state)
+        sounds, pictures = Sounds(), {}
+        if audio and corpus.clips is not None:
+            pictures = _pictures(sections, line)
+            sounds = _sounds(sections, page.parent, float(max_audio_mb), line)
+    facts = manifest(corpus, evaluation, pipeline, random_state)
+    text = render(sections, sounds, pictures, facts, with_audio=audio)
+    with replacing(page) as new:
+        new.write_text(text, "utf-8")
+    if model_file is not None:
+        fitted = fit_classifier(corpus.bunch, clone(pipeline), random_state=random_state)
+        save(fitted, model_file)
+    return Report(Path(path).expanduser(), summary, evaluation)
+
+
+def _check_output(path: str | os.PathLike[str], overwrite: bool, what: str) -> Path:
+    file = check_writable(Path(path).expanduser())
+    if file.exists() and not overwrite:
+        raise FileExistsError(
+            f"Got {str(path)!r} for {what}, which exists, expected a new name. Choose another, or "
+            "pass overwrite=True (--force)."
+        )
+    return file
+
+
+def _check_extras() -> None:
+    missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"A report needs {' and '.join(missing)}, not installed here. Install what it needs "
+            "by pip install 'skaudeep[cli]'."
+        )
+
+
+def _evaluate(
+    pipeline: Any, corpus: Corpus, random_state: Any, progress: bool
+) -> Evaluation | None:
+    if not corpus.division.folds:
+        return None
+    return evaluate(
+        pipeline,
+        corpus.bunch | {"target": corpus.division.target},
+        cv=corpus.division.folds,
+        random_state=random_state,
+        train_sizes=TRAIN_SIZES,
+        keep_features=True,
+        progress=progress,
+    )
+
+
+def _features(pipeline: Any, corpus: Corpus, progress: bool) -> Any:
+    """Return the features of clips without labels, as `evaluate` keeps them of others."""
+    with Progress(show=progress) as line:
+        line.begin("Extracting clips", len(corpus.names))
+        steps, data = run_fixed_steps(
+            clone(pipeline), corpus.bunch.data, keep_controls=False, on_clips=line.advance
+        )
+        n_steps = count_unsupervised(steps)
+        return clone(steps[:n_steps]).fit_transform(data) if n_steps else data
+
+
+def _shown(sections: Contents) -> list[int]:
+    """Return the clips that have a picture, in the order of the page."""
+    wrong = [clip.row for clip in sections.wrong[:N_WRONG]]
+    return list(dict.fromkeys([*wrong, *(clip.row for clip in sections.unusual)]))
+
+
+def _pictures(sections: Contents, line: Progress) -> dict[int, str]:
+    corpus, shown = sections.corpus, _shown(sections)
+    assert corpus.clips is not None
+    line.begin("Drawing spectrograms", len(shown))
+    pictures = {}
+    for row in shown:
+        pictures[row] = picture(corpus.clips[row], corpus.bunch.get("sampling_rate"))
+        line.advance()
+    return pictures
+
+
+def _sounds(sections: Contents, folder: Path, max_mb: float, line: Progress) -> Sounds:
+    corpus = sections.corpus
+    assert corpus.clips is not None
+    to_name = [] if sections.naming is None else sections.naming.order
+    order = list(dict.fromkeys([*_shown(sections), *to_name, *range(len(corpus.names))]))
+    rate = corpus.bunch.get("sampling_rate")
+    return make_sounds(corpus.clips, rate, order, folder=folder, max_mb=max_mb, progress=line)

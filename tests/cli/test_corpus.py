@@ -1,0 +1,116 @@
+"""Commands about recordings: inspect, audit and extract."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import skaudeep
+from skaudeep import extraction
+from skaudeep.datasets import audit, load_folder
+
+
+def test_inspect_prints_the_summary_and_says_what_it_understood(run, birds):
+    done = run("inspect", birds)
+    assert done.exit_code == 0
+    assert "rate      8000 Hz" in done.stdout
+    assert done.stderr.startswith("birds/: 16 clips in 2 classes (crow 8, owl 8), 5 s, 8000 Hz")
+    facts = json.loads(run("inspect", birds, "--json").stdout)
+    assert facts["n_clips"] == 16
+    assert facts["counts"]["crow"] == {"clips": 8}
+    assert facts["sampling_rates"] == {"8000": 16}
+
+
+def test_inspect_describes_a_model(run, model):
+    text = run("inspect", model).stdout
+    assert "classes        crow, owl" in text
+    assert "sampling rate  8000" in text
+    facts = json.loads(run("inspect", model, "--json").stdout)
+    assert facts["steps"][0] == "SpectrogramExtractor"
+    assert facts["written_by"]["skaudeep"] == skaudeep.__version__
+
+
+def test_audit_lists_findings_a_line_each_and_is_content_unless_strict(run, birds, tmp_path):
+    shutil.copytree(birds, tmp_path / "birds")
+    (tmp_path / "birds/owl/none.wav").touch()
+    shutil.copy(next(birds.glob("crow/*.wav")), tmp_path / "birds/owl/copy.wav")
+    done = run("audit", "birds")
+    expected = audit(load_folder(tmp_path / "birds"))
+    lines = done.stdout.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == expected[
+        ["filename", "finding"]
+    ].to_numpy().tolist()
+    assert {line.split(": ")[1] for line in lines} == {"unreadable", "duplicate"}
+    assert done.exit_code == 0
+    assert run("audit", "birds", "--strict").exit_code == 1
+    assert run("audit", birds, "--strict").exit_code == 0
+    found = json.loads(run("audit", "birds", "--json").stdout)
+    assert [row["finding"] for row in found] == expected.finding.tolist()
+
+
+def test_extract_writes_what_the_extractor_gives(run, birds, tmp_path):
+    options = ["--window", 0.04, "--bands", 20, "--clip-below", -60, "--jobs", 1]
+    done = run("extract", birds, "-o", "birds.nc", *options)
+    assert (done.exit_code, done.stdout) == (0, "birds.nc\n")
+    stored = skaudeep.load_netcdf(tmp_path / "birds.nc")
+    bunch = load_folder(birds)
+    extractor = skaudeep.SpectrogramExtractor(0.04, n_mels=20, clip_below=-60)
+    np.testing.assert_array_equal(stored.data, extractor.transform(bunch.data))
+    assert stored.target_names == ["crow", "owl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["birds.nc"]
+    assert str(birds.parent) not in (tmp_path / "birds.nc").read_bytes().decode("latin-1")
+
+
+def test_extract_names_clips_that_cannot_be_read_and_writes_the_others(run, birds, tmp_path):
+    shutil.copytree(birds, tmp_path / "birds")
+    (tmp_path / "birds/owl/none.wav").write_bytes(b"no sound")
+    done = run("extract", "birds", "-o", "birds.nc", "--bands", 20, "--jobs", 1, "--json")
+    assert done.exit_code == 1
+    result = json.loads(done.stdout)
+    assert result["shape"][0] == 17
+    assert list(result["errors"]) == ["owl/none.wav"]
+    assert "none.wav" in done.stderr
+
+
+def test_extract_never_overwrites_without_force(run, birds, tmp_path, monkeypatch):
+    (tmp_path / "birds.nc").write_text("mine")
+    monkeypatch.setattr(extraction, "extract_to_netcdf", None)  # it is not reached
+    done = run("extract", birds, "-o", "birds.nc")
+    assert done.exit_code == 1
+    assert "birds.nc: exists already" in done.stderr
+    assert "--force" in done.stderr
+    assert (tmp_path / "birds.nc").read_text() == "mine"
+
+
+def test_extract_says_how_to_go_on_when_interrupted(run, birds, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    arguments = ["extract", birds, "-o", "birds.nc", "--bands", 20, "--jobs", 1]
+    with monkeypatch.context() as patch:
+        patch.setattr(extraction, "_check_rates", interrupt)
+        done = run(*arguments)
+    assert done.exit_code == 130
+    assert done.stderr.splitlines()[-1] == (
+        "Interrupted: The same command goes on; finished clips are in birds.nc.partial."
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["birds.nc.partial"]
+    assert run(*arguments).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["birds.nc"]
+
+
+def test_several_sampling_rates_are_brought_to_the_most_frequent(run, write_sound, tmp_path):
+    for name, rate in (("a", 8000), ("b", 4000), ("c", 8000)):
+        write_sound(tmp_path / "mixed" / f"{name}.wav", rate=rate)
+    done = run("extract", "mixed", "-o", "mixed.nc", "--bands", 20, "--jobs", 1)
+    assert done.exit_code == 0
+    assert "8000 Hz (2), 4000 Hz (1). All are resampled to 8000 Hz" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["inspect", "audit"])
+def test_commands_of_recordings_take_names_on_standard_input(run, birds, command):
+    names = "\n".join(map(str, sorted(birds.rglob("*.wav"))))
+    done = run(command, "-", stdin=names)
+    assert done.exit_code == 0
+    assert done.stderr.startswith("standard input: 16 clips, unlabelled")

@@ -1,0 +1,58 @@
+"""What commands write: JSON that any program reads, files that are never overwritten."""
+
+import json
+
+import numpy as np
+import pytest
+
+from skaudeep.cli.errors import CommandError
+from skaudeep.cli.output import check_output, waiting, write_json
+
+
+def test_json_has_null_for_nan_and_lists_for_arrays(capsys):
+    write_json({"a": np.array([1.5, np.nan]), 2: (np.int64(3), None), "c": np.float32("nan")})
+    assert json.loads(capsys.readouterr().out) == {"a": [1.5, None], "2": [3, None], "c": None}
+
+
+def test_a_file_that_exists_is_refused_unless_it_may_be_replaced(tmp_path):
+    file = tmp_path / "a.nc"
+    assert check_output(file, False) == file
+    file.touch()
+    with pytest.raises(CommandError, match=r"a\.nc: exists already.*-o.*--force"):
+        check_output(file, False)
+    assert check_output(file, True) == file
+
+
+def test_a_link_that_leads_nowhere_is_not_written_through(tmp_path):
+    (tmp_path / "a.nc").symlink_to(tmp_path / "elsewhere.nc")
+    with pytest.raises(CommandError, match="exists already"):
+        check_output(tmp_path / "a.nc", False)
+
+
+def test_a_folder_cannot_be_written_even_by_force(tmp_path):
+    for force in (False, True):
+        with pytest.raises(IsADirectoryError, match="is a folder"):
+            check_output(tmp_path, force)
+
+
+def test_a_log_has_a_line_for_what_takes_long(capsys):
+    with waiting("Fitting"):
+        pass
+    assert capsys.readouterr().err == "Fitting ...\n"
+
+
+def test_what_a_command_reads_is_not_replaced_even_by_force(run, tmp_path):
+    (tmp_path / "clips.csv").write_text("mine")
+    for args in (
+        ("report", "clips.csv"),
+        ("fit", "birds", "--labels", "clips.csv"),
+        ("predict", "clips.csv", "birds"),
+        ("transform", "m.skaudeep", "clips.csv"),
+        ("extract", "clips.csv"),
+    ):
+        done = run(*args, "-o", "./clips.csv", "--force")
+        assert done.exit_code == 1
+        assert done.stderr.endswith(
+            "./clips.csv: is what the command reads. Choose another name by -o.\n"
+        )
+    assert (tmp_path / "clips.csv").read_text() == "mine"

@@ -1,0 +1,119 @@
+"""The command report: what it hands to `skaudeep.report`, and what it says meanwhile."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from skaudeep.classification import model_rate
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Stand in for the report, and keep what it is called with."""
+    made = []
+
+    def report(bunch, path, **options):
+        made.append((bunch, path, options))
+        options["on_summary"]("birds\nUAR 90.0 [80.0, 95.0]\x1b")
+        Path(path).write_text("page")
+        return SimpleNamespace(path=path, summary="birds\nUAR 90.0", evaluation=None)
+
+    monkeypatch.setitem(sys.modules, "skaudeep.reporting", SimpleNamespace(report=report))
+    return made
+
+
+def test_report_says_what_it_understood_then_the_first_screen_then_the_page(run, birds, calls):
+    done = run("report", birds, "--groups", r"site(\d)")
+    assert (done.exit_code, done.stdout) == (0, "birds.html\n")
+    understood, *screen = done.stderr.splitlines()
+    assert understood.endswith("groups: 4, folds: none -> 4 folds")
+    assert screen == ["birds", r"UAR 90.0 [80.0, 95.0]\x1b"]
+    bunch, path, options = calls[0]
+    assert path == Path("birds.html")
+    assert bunch.groups[0] == "0"
+    assert model_rate(options["pipeline"]) == 8000
+    assert options["cv"] is None
+    assert options["audio"] is True
+    assert options["overwrite"] is False
+    assert options["title"] == "birds"
+
+
+def test_options_of_the_report_reach_it(run, birds, calls):
+    arguments = ["--no-audio", "--folds", 3, "--model", "m.skaudeep", "--title", "Owls", "--json"]
+    done = run("report", birds, "-o", "page.html", "--seed", 7, "--force", *arguments)
+    assert json.loads(done.stdout)["page"] == "page.html"
+    _, path, options = calls[0]
+    assert path == Path("page.html")
+    wanted = {
+        "audio": False,
+        "cv": 3,
+        "model": Path("m.skaudeep"),
+        "title": "Owls",
+        "overwrite": True,
+        "random_state": 7,
+    }
+    assert {name: options[name] for name in wanted} == wanted
+
+
+def test_unlabelled_recordings_get_a_report(run, new, calls):
+    done = run("report", new)
+    assert done.exit_code == 0
+    assert "5 clips, unlabelled" in done.stderr
+    assert "folds" not in done.stderr.splitlines()[-3]
+
+
+@pytest.mark.parametrize("name", ["birds.html", "m.skaudeep"])
+def test_report_never_overwrites_without_force(run, birds, calls, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    done = run("report", birds, "--model", "m.skaudeep")
+    assert done.exit_code == 1
+    assert f"{name}: exists already" in done.stderr
+    assert not calls
+
+
+def test_a_missing_extra_is_said_before_any_work(run, calls, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "skaudeep.cli.errors.find_spec", lambda name: None if name == "jinja2" else find(name)
+    )
+    done = run("report", "nowhere")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "Error: This command needs jinja2, not installed here: pip install 'skaudeep[cli]'.\n"
+    )
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_an_interrupted_report_says_whether_the_page_is_whole(
+    run, birds, monkeypatch, tmp_path, written
+):
+    def report(bunch, path, **options):
+        if written:
+            (tmp_path / "new").write_text("page")
+            (tmp_path / "new").replace(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "skaudeep.reporting", SimpleNamespace(report=report))
+    (tmp_path / "birds.html").write_text("old page")
+    done = run("report", birds, "--model", "m.skaudeep", "--force")
+    assert done.exit_code == 130
+    expected = "birds.html is whole, the model is not" if written else "Nothing was written"
+    assert expected in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["report", "evaluate", "fit"])
+def test_values_to_regress_on_are_refused(run, birds, calls, tmp_path, command):
+    shutil.copytree(birds / "crow", tmp_path / "crow")
+    names = sorted(path.name for path in (tmp_path / "crow").iterdir())
+    rows = [f"crow/{name},{number / 7}" for number, name in enumerate(names)]
+    (tmp_path / "r.csv").write_text("\n".join(["filename,valence", *rows]))
+    output = ["-o", "m.skaudeep"] if command == "fit" else []
+    done = run(command, "r.csv", "--target", "valence", *output)
+    assert done.exit_code == 1
+    assert "r.csv: has values to regress on, expected classes" in done.stderr
+    assert not calls

@@ -1,0 +1,121 @@
+"""The page as text: what is escaped, what it may connect to, and whether its numbers add up."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+
+import numpy as np
+import pytest
+from sklearn.svm import LinearSVC
+
+from skaudeep._texts import printable
+from skaudeep.datasets import make_bunch
+from skaudeep.reporting.page import script_json
+
+
+def test_cells_of_the_matrix_sum_to_the_tested_clips(of_files, of_hostile):
+    for page in (of_files, of_hostile):
+        table = re.search(r'<table class="matrix.*?</table>', page.text, re.DOTALL)[0]
+        cells = re.findall(r'<td class="q\d+[^>]*>(\d*)</td>', table)
+        evaluation = page.report.evaluation
+        n_tested = sum(len(test) for test in evaluation.test)
+        assert (
+            sum(int(cell or 0) for cell in cells) == n_tested == evaluation.confusion_matrix.sum()
+        )
+
+
+def test_names_that_look_like_markup_are_only_shown(of_hostile, tools):
+    outside = re.sub(r"<script\b.*?</script>", "", of_hostile.text, flags=re.DOTALL)
+    for name in (*tools.names, *tools.classes):
+        if printable(name) != name:
+            assert name not in of_hostile.text  # neither raw nor in the data of the script
+    for forbidden in ("<script>alert", "<img src=x", "<b>bold", "<i>Hostile", "\u202e", "\u2028"):
+        assert forbidden not in of_hostile.text
+    assert html.escape("<script>alert(1)</script>.wav") in outside
+    assert of_hostile.data["names"][: len(tools.names)] == list(tools.names)
+    assert of_hostile.text.count("<script") == of_hostile.text.count("</script>") == 3
+
+
+def test_the_page_connects_to_nowhere_and_runs_its_own_script_alone(of_files):
+    policy = html.unescape(
+        re.search(r'Content-Security-Policy" content="([^"]*)"', of_files.text)[1]
+    )
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "connect-src" not in policy
+    for kind, tag in (("script-src", "<script>"), ("style-src", "<style>")):
+        text = re.search(rf"{tag}(.*?)</{tag[1:-1]}>", of_files.text, re.DOTALL)[1]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    body = re.sub(r"<(script|style)\b.*?</\1>", "", of_files.text, flags=re.DOTALL)
+    body = re.sub(r'"data:image/png;base64,[\w+/=]*"', '"data:image/png;base64,"', body)
+    assert not re.findall(r"https?:|//[a-z]| on[a-z]+=|style=", body)
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', body)
+    assert all(address.startswith(("#", "data:image/png;base64,")) for address in addresses)
+
+
+def test_the_script_sets_texts_and_never_markup(of_files):
+    script = re.search(r"<script>(.*?)</script>", of_files.text, re.DOTALL)[1]
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|fetch\(", script
+    )
+
+
+@pytest.mark.parametrize("text", ["</script>", "<!--", "a\u2028b\u2029", "&amp;", "\ud800"])
+def test_json_for_a_script_keeps_any_text_and_ends_no_script(text):
+    shown = script_json({"text": text})
+    assert json.loads(shown)["text"] == text
+    assert not set(shown) & set("<>&\u2028\u2029\ud800")
+
+
+def test_json_for_a_script_refuses_what_is_no_json():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        script_json(float("nan"))
+
+
+def test_each_tested_clip_has_the_class_and_probability_of_the_evaluation(of_files):
+    evaluation, shown = of_files.report.evaluation, of_files.data["predicted"]
+    for row, (label, probability) in shown.items():
+        assert label == evaluation.predictions[0, int(row)]
+        assert probability == pytest.approx(evaluation.probabilities[int(row), label], abs=1e-3)
+    assert len(shown) == 20
+
+
+def test_each_clip_is_a_point_of_the_map_within_its_frame(of_files):
+    found = re.findall(
+        r'<use href="#s\d" x="([\d.]+)" y="([\d.]+)" class="point c\d" data-clip="(\d+)"',
+        of_files.text,
+    )
+    places = np.array(found, dtype=float)
+    assert sorted(places[:, 2]) == list(range(20))
+    assert places[:, :2].min() > 0
+    assert (places[:, :2].max(axis=0) < (700, 520)).all()
+
+
+def test_all_headings_and_controls_have_names(of_hostile):
+    for tag in re.findall(r"<(?:audio|section|nav|aside)\b[^>]*>", of_hostile.text):
+        assert "aria-label" in tag
+    assert not re.findall(r"<img(?![^>]*\balt=)", of_hostile.text)
+    assert re.findall(r"<h1\b", of_hostile.text) == ["<h1"]
+    assert '<html lang="en">' in of_hostile.text
+
+
+def test_a_matrix_of_very_many_classes_is_left_out_for_its_worst_pairs(
+    tmp_path, monkeypatch, tools
+):
+    monkeypatch.setattr("skaudeep.reporting.page.MAX_CLASSES", 3)
+    target = np.arange(24) % 4
+    bunch = make_bunch(
+        np.eye(4)[np.roll(target, 1)],
+        [f"{row}.wav" for row in range(24)],
+        target=target,
+        target_names=list("abcd"),
+    )
+    page = tools.write(bunch, tmp_path / "page.html", pipeline=LinearSVC(), cv=2)
+    assert '<table class="matrix' not in page.text
+    assert "A matrix of 4 classes is too large" in page.text
+    assert 'class="pairs"' in page.text
