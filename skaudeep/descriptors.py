@@ -260,7 +260,7 @@ class FrameDescriptors(_OfSequences):
 
     def _frames(self, x: Any, clip: int) -> NDArray[np.float64]:
         x = super()._frames(x, clip)
-        if x.size and not (-1 - TOLERANCE < x.min() and x.max() < 1 + TOLERANCE):
+        if x.size and (x.min() < -1 - TOLERANCE or x.max() > 1 + TOLERANCE):
             raise ValueError(
                 f"Clip {clip} has values from {x.min():g} to {x.max():g}, expected levels scaled "
                 "to [-1, 1], as SpectrogramExtractor gives them."
