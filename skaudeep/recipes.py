@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from skaudeep.audio.decoding import Channel
+from skaudeep.descriptors import CourseStatistics, FrameDescriptors
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.reservoir import ReservoirFeatures
@@ -18,7 +20,10 @@ from skaudeep.spectrogram import SpectrogramExtractor
 VERSIONS: dict[int, dict[str, Any]] = {
     1: {"n_units": 256, "n_layers": 2},
     2: {"n_units": 192, "n_layers": 1},
+    3: {"n_units": 128, "n_layers": 1},
 }
+# Those with descriptors of frames beside the bands.
+WITH_DESCRIPTORS = {3}
 
 
 def two_scales(
@@ -39,7 +44,9 @@ def two_scales(
     Windows of 80 ms resolve frequency, windows of 25 ms resolve time. Each view is a mel
     spectrogram, read by a bidirectional recurrent network with random weights
     (:class:`~skaudeep.ReservoirFeatures`), whose states' covariances are the features. Nothing is
-    trained by gradients.
+    trained by gradients. Version 3 also reads descriptors of the frames of 25 ms
+    (:class:`~skaudeep.FrameDescriptors`): a third network, and statistics of their course
+    (:class:`~skaudeep.CourseStatistics`).
 
     Clips may differ in length; those shorter than a window are padded. The rate may be any: 128 and
     64 bands need 5 kHz, below which there are as many as the FFT of a window has bins, and below
@@ -69,19 +76,23 @@ def two_scales(
     on_error : {"raise", "nan"}, default="raise"
         What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`, or
         give a row of NaN, which needs a :class:`~sklearn.impute.SimpleImputer` behind it.
-    version : {1, 2}, default=2
+    version : {1, 2, 3}, default=2
         Which features. Those of a version never change, while a later release may have another
         default: state the version where its features are to be compared with yours. Version 1 has
         two layers of 256 units. Version 2 has one of 192 and takes 0.6 times the time; with
         `linear_classifier` it is a point behind version 1 on ESC-10, 0.7 on spoken words
-        (docs/benchmarks.md). The parameters of the
-        views, which `repr` shows and a saved model keeps, are all that a version consists of.
+        (docs/benchmarks.md). Version 3 has 128 units and two more views, of descriptors that say
+        the same of sounds of different pitch: it is ahead of version 2 by 2.8 points on the mean of
+        eight corpora, and behind by 1.8 on spoken words (docs/development/features-log.md). The
+        parameters of the views, which `repr` shows and a saved model keeps, are all that a version
+        consists of.
 
     Returns
     -------
     FeatureFusion
-        Of 5128 features: each view gives 2564. Standardise them, then scale each row to length 1,
-        as `linear_classifier` does: no clip outweighs others.
+        Of 5128 features: each view of a network gives 2564; of 9222 in version 3, whose descriptors
+        give 2564 and their course 1530. Standardise them, then scale each row to length 1, as
+        `linear_classifier` does: no clip outweighs others.
 
     See Also
     --------
@@ -128,6 +139,10 @@ def two_scales(
         )
         reservoir = ReservoirFeatures(**sizes, random_state=random_state)
         views.append((name, make_pipeline(extractor, reservoir)))
+    if version in WITH_DESCRIPTORS:  # of the frames of 25 ms, which are extracted once
+        for name, reader in (("descriptors", clone(reservoir)), ("course", CourseStatistics())):
+            steps = (clone(extractor), FrameDescriptors(step=2), reader)
+            views.append((name, make_pipeline(*steps)))
     return FeatureFusion(views, n_jobs=n_jobs)
 
 

@@ -23,7 +23,8 @@ LAYERS = [
     ["persistence"],
     ["classification"],
     ["recipes", "anomaly", "processor", "_model_inputs"],
-    ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"],
+    ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
+    + ["descriptors"],
     ["spectrogram"],
     ["_views"],
     ["formats"],

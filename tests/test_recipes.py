@@ -39,6 +39,17 @@ def test_features_are_named_by_their_scale(sounds):
     ]
 
 
+def test_version_3_adds_a_network_over_descriptors_and_statistics_of_their_course(sounds):
+    views = two_scales(**SMALL, version=3).fit(sounds.data[:8])
+    names = views.get_feature_names_out()
+    assert views.transform(sounds.data[:2]).shape == (2, len(names)) == (2, 3 * 2564 + 45 * 34)
+    assert names[[5128, 7692, 9221]].tolist() == [
+        "descriptors__mean_0",
+        "course__mean_0",
+        "course__high_peak_rate_33",
+    ]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_features_of_a_version_are_those_of_when_it_was_made(version):
     frozen = runpy.run_path(str(FROZEN))
@@ -99,10 +110,11 @@ def test_features_are_those_of_untrained_autoencoders_of_the_same_seed(sounds, v
     )
 
 
-def test_short_clips_of_a_low_rate_have_features_and_padding_changes_none():
+@pytest.mark.parametrize("version", [2, 3])
+def test_short_clips_of_a_low_rate_have_features_and_padding_changes_none(version):
     rng = np.random.default_rng(0)
     clips = [rng.normal(size=n).astype(np.float32) for n in (800, 4000, 1600)]  # 0.1 to 0.5 s
-    views = two_scales(**SMALL | {"sampling_rate": 8000}).fit(clips)
+    views = two_scales(**SMALL | {"sampling_rate": 8000}, version=version).fit(clips)
     features = views.transform(clips)
     assert np.isfinite(features).all()
     for clip, of_clip in zip(clips, features, strict=True):
@@ -112,13 +124,14 @@ def test_short_clips_of_a_low_rate_have_features_and_padding_changes_none():
 @given(
     rate=st.sampled_from([1, 50, 100, 250, 1000, 2000, 4000, 8000, 96_000, 1_000_000]),
     lengths=st.lists(st.integers(2, 3000), min_size=1, max_size=3),
+    version=st.sampled_from([2, 3]),
 )
-@settings(deadline=None, max_examples=20)
-def test_any_recording_that_holds_a_sound_has_features(rate, lengths):
+@settings(deadline=None, max_examples=30)
+def test_any_recording_that_holds_a_sound_has_features(rate, lengths, version):
     clips = [np.random.default_rng(n).normal(size=n) for n in lengths]
-    views = two_scales(sampling_rate=rate, n_units=8, random_state=0)
+    views = two_scales(sampling_rate=rate, n_units=8, random_state=0, version=version)
     features = views.fit_transform(clips)
-    assert features.shape == (len(clips), 848)
+    assert features.shape == (len(clips), {2: 848, 3: 3 * 424 + 45 * 34}[version])
     assert np.isfinite(features).all()
     for clip, of_clip in zip(clips, features, strict=True):
         np.testing.assert_allclose(views.transform([clip])[0], of_clip, atol=1e-4)
@@ -176,11 +189,12 @@ def test_a_recipe_takes_what_recordings_need():
         )
         changes.append(np.abs(with_hum - without).mean())
     assert changes[1] < 0.2 * changes[0]
-    views = two_scales(**SMALL, on_error="nan")
-    with pytest.warns(AudioWarning, match="missing.wav"):
-        features = views.fit_transform([right, "missing.wav"])
-    assert np.isnan(features[1]).all()
-    assert np.isfinite(features[0]).all()
+    for version in (2, 3):
+        views = two_scales(**SMALL, on_error="nan", version=version)
+        with pytest.warns(AudioWarning, match="missing.wav"):
+            features = views.fit_transform([right, "missing.wav"])
+        assert np.isnan(features[1]).all()
+        assert np.isfinite(features[0]).all()
 
 
 def test_sounds_are_told_apart_better_than_by_statistics_of_their_bands(sounds):

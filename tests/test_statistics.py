@@ -17,6 +17,27 @@ def test_band_statistics_recover_mean_deviation_and_change():
     assert found.dtype == np.float32
 
 
+def test_extended_band_statistics_add_ten_to_the_three():
+    x = np.array([0.0, 1, 2, 3, 4, 10])
+    deviation, variance = x - x.mean(), x.var() + 1e-4
+    added = [
+        *(10, 0, 1.25, 2.5, 3.75),
+        *(np.dot(deviation[k:], deviation[:-k]) / 6 / variance for k in (1, 2, 4)),
+        0,  # the lag of 8 frames is longer than the clip
+        np.mean(deviation**3) / variance**1.5,
+    ]
+    extended = BandStatistics(extended=True).fit(x[None, :, None])
+    expected = [*BandStatistics().transform(x[None, :, None])[0], *added]
+    np.testing.assert_allclose(extended.transform(x[None, :, None]), [expected], rtol=1e-6)
+    names = extended.get_feature_names_out().tolist()
+    assert len(names) == 13
+    assert names[3:5] + names[-2:] == ["max_0", "min_0", "autocorrelation_8_0", "skewness_0"]
+    padded = np.append(x, [np.nan, np.nan])[None, :, None]
+    np.testing.assert_array_equal(extended.transform(padded), extended.transform(x[None, :, None]))
+    assert np.isnan(extended.transform(np.full((1, 4, 1), np.nan))).all()
+    assert np.isfinite(extended.transform([[[3.0]]])).all()
+
+
 def test_band_statistics_ignore_padding_and_keep_chunks():
     rng = np.random.default_rng(0)
     clip = rng.normal(size=(6, 3))

@@ -26,6 +26,7 @@ from skaudeep._warnings import find_stack_level
 from skaudeep.anomaly import AnomalyDetector
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
+from skaudeep.descriptors import CourseStatistics, FrameDescriptors
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
@@ -59,7 +60,9 @@ _OURS = (
     BandStatistics,
     ChunkPooling,
     ChunkVotingClassifier,
+    CourseStatistics,
     FeatureFusion,
+    FrameDescriptors,
     ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,

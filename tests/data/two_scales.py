@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skaudeep import FeatureFusion
+from skaudeep import FeatureFusion, ReservoirFeatures
 from skaudeep.datasets import make_sounds
 from skaudeep.recipes import two_scales
 
@@ -34,8 +34,9 @@ def features(version: int, n_units: int | None, n_components: int | None) -> np.
     sounds = make_sounds(20, n_classes=4, sampling_rate=16000, random_state=0)
     views = two_scales(sampling_rate=16000, n_units=n_units, random_state=0, version=version)
     if n_components is not None:
-        for scale in ("80ms", "25ms"):
-            views.set_params(**{f"{scale}__reservoirfeatures__n_components": n_components})
+        for scale, view in views.transformer_list:
+            if "reservoirfeatures" in view.named_steps:
+                views.set_params(**{f"{scale}__reservoirfeatures__n_components": n_components})
     views.fit(sounds.data)
     if n_components is None:
         draw_components(views)
@@ -45,6 +46,8 @@ def features(version: int, n_units: int | None, n_components: int | None) -> np.
 def draw_components(views: FeatureFusion) -> None:
     """Put random numbers in place of the components, so that each has a variance of about 1."""
     for _, view in views.transformers_:
+        if not isinstance(view[-1], ReservoirFeatures):
+            continue
         covariance = view[-1].network_.covariance
         drawn = np.random.default_rng(0).normal(size=covariance.components.shape)
         covariance.components.copy_(torch.from_numpy(drawn * 3 / len(drawn) ** 0.5))
