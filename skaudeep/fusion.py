@@ -240,7 +240,9 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
             tags.input_tags = views[0].input_tags
             tags.input_tags.sparse = all(view.input_tags.sparse for view in views)
             # Side by side, features keep only a dtype that every view keeps.
-            kept = [set(view.transformer_tags.preserves_dtype) for view in views]
+            # A pipeline that ends in "passthrough" does not say that it transforms.
+            of_views = [view.transformer_tags for view in views]
+            kept = [set(of_view.preserves_dtype if of_view else ()) for of_view in of_views]
             tags.transformer_tags.preserves_dtype = sorted(set.intersection(*kept))
         return tags
 

@@ -50,6 +50,14 @@ def test_version_3_adds_a_network_over_descriptors_and_statistics_of_their_cours
     ]
 
 
+def test_version_3_is_scored_beside_the_statistics_of_its_bands():
+    sounds = make_sounds(30, n_classes=2, sampling_rate=8000, random_state=0)
+    model = audio_classifier(sampling_rate=8000, n_units=4, version=3, random_state=0)
+    result = evaluate(model, sounds, progress=False, random_state=0)
+    assert "mel statistics" in result.controls
+    assert result.accuracy > 0.7
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_features_of_a_version_are_those_of_when_it_was_made(version):
     frozen = runpy.run_path(str(FROZEN))
