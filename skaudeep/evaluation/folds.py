@@ -328,4 +328,5 @@ def _warn_about_torn_groups(
 
 
 def _has_folds(bunch: Mapping[str, Any]) -> bool:
-    return any(bunch.get(key) is not None and np.size(bunch[key]) > 0 for key in ("cv", "folds"))
+    cv, folds = bunch.get("cv"), bunch.get("folds")
+    return (cv is not None and len(cv) > 0) or (folds is not None and np.size(folds) > 0)

@@ -763,6 +763,9 @@ def test_folds_that_tear_groups_apart_warn_and_name_a_clip_on_either_side():
         )
     with pytest.warns(UserWarning, match=r"add_folds\(drop_folds\(bunch\)\)"):
         evaluate(DummyClassifier(), bunch | {"cv": torn}, controls=False)
+    unequal = [([1, 2, 4, 5, 6], [0, 3, 7]), ([0, 3, 7], [1, 2, 4, 5, 6])]
+    with pytest.warns(UserWarning, match=r"add_folds\(drop_folds\(bunch\)\)"):
+        evaluate(DummyClassifier(), bunch | {"cv": unequal}, controls=False)
     with pytest.warns(UserWarning, match=r"add_partitions\(drop_partitions\(bunch\)\)"):
         evaluate(
             DummyClassifier(),
