@@ -132,6 +132,56 @@ def find_gap(values: NDArray, lengths: NDArray[np.int64]) -> tuple[int, int] | N
     return (int(gaps[0][0]), int(gaps[0][1])) if len(gaps) else None
 
 
+def true_frames(x: NDArray, *, clip: int, n_bands: int | None, reader: str) -> NDArray:
+    """Return one sequence without its padding, for an estimator that reads clip by clip.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_frames, n_bands)
+    clip : int
+        Number of the clip in messages.
+    n_bands : int or None
+        Bands that the estimator was fitted on; None before `fit`.
+    reader : str
+        Name of the estimator in messages.
+
+    Returns
+    -------
+    ndarray of shape (n_true_frames, n_bands)
+        Without any frame where all are padding.
+
+    Raises
+    ------
+    ValueError
+        If it is no sequence, has no frame, other bands, or NaN before its last frame.
+
+    Examples
+    --------
+    >>> nan = np.nan
+    >>> true_frames(np.array([[1.0], [nan]]), clip=0, n_bands=1, reader="BandStatistics")
+    array([[1.]])
+    """
+    if x.ndim != 2 or len(x) == 0:
+        raise ValueError(
+            f"Clip {clip} has shape {x.shape}, expected at least one frame in "
+            "(n_frames, n_bands) or (n_chunks, n_frames, n_bands)."
+        )
+    if n_bands is not None and x.shape[1] != n_bands:
+        raise ValueError(
+            f"Clip {clip} has {x.shape[1]} bands, but {reader} was fitted on {n_bands}. Extract "
+            "both with the same n_mels and sampling rate."
+        )
+    if not np.isnan(x).any():
+        return x
+    lengths = row_lengths(x[None])
+    if find_gap(x[None], lengths) is not None:
+        raise ValueError(
+            f"Clip {clip} has NaN before its last frame, expected NaN only as padding "
+            "at the end; repair or leave out the clip."
+        )
+    return x[: int(lengths[0])]
+
+
 def pad(
     rows: Sequence[NDArray | None],
     shape: Sequence[int] | None = None,

@@ -23,7 +23,7 @@ from skaudeep._base import (
     all_or_nothing,
     rows,
 )
-from skaudeep._padding import find_gap, pad, row_lengths
+from skaudeep._padding import pad, true_frames
 
 DYNAMIC_RANGE = 60.0  # dB from -1 to 1, as of a spectrogram with clip_below=-60
 LOUDNESS = 0.23  # exponent from power to loudness
@@ -120,27 +120,9 @@ class _OfSequences(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
 
     def _frames(self, x: Any, clip: int) -> NDArray[np.float64]:
         """Return the true frames of one sequence, checked."""
-        x = np.asarray(x)
-        if x.ndim != 2 or len(x) == 0:
-            raise ValueError(
-                f"Clip {clip} has shape {x.shape}, expected at least one frame in "
-                "(n_frames, n_bands) or (n_chunks, n_frames, n_bands)."
-            )
-        n_bands = getattr(self, "n_features_in_", x.shape[1])
-        if x.shape[1] != n_bands:
-            raise ValueError(
-                f"Clip {clip} has {x.shape[1]} bands, but {type(self).__name__} was fitted on "
-                f"{n_bands}. Extract both with the same n_mels and sampling rate."
-            )
-        if np.isfinite(x).all():  # the usual case: no padding
-            return x.astype(np.float64)
-        lengths = row_lengths(x[None])
-        if find_gap(x[None], lengths) is not None:
-            raise ValueError(
-                f"Clip {clip} has NaN before its last frame, expected NaN only as padding "
-                "at the end; repair or leave out the clip."
-            )
-        x = x[: int(lengths[0])].astype(np.float64)
+        n_bands = getattr(self, "n_features_in_", None)
+        x = true_frames(np.asarray(x), clip=clip, n_bands=n_bands, reader=type(self).__name__)
+        x = x.astype(np.float64)
         if not np.isfinite(x).all():
             raise ValueError(f"Clip {clip} holds infinity; repair or leave out the clip.")
         return x

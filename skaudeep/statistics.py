@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._base import NamedRowsMixin, VersionMixin, rows
-from skaudeep._padding import find_gap, row_lengths
+from skaudeep._padding import true_frames
 
 THREE = ("mean", "std", "change")
 LAGS = (1, 2, 4, 8)  # frames
@@ -129,28 +129,13 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
     def _statistics(self, x: NDArray, clip: int) -> NDArray[np.float32]:
         if x.ndim == 3:
             return np.stack([self._statistics(chunk, clip) for chunk in x])
-        if x.ndim != 2 or len(x) == 0:
-            raise ValueError(
-                f"Clip {clip} has shape {x.shape}, expected at least one frame in "
-                "(n_frames, n_bands) or (n_chunks, n_frames, n_bands)."
-            )
-        n_bands = getattr(self, "n_features_in_", x.shape[1])
-        if x.shape[1] != n_bands:
-            raise ValueError(
-                f"Clip {clip} has {x.shape[1]} bands, but BandStatistics was fitted on {n_bands}. "
-                "Extract both with the same n_mels and sampling rate."
-            )
-        lengths = row_lengths(x[None])
-        n_frames = int(lengths[0])
+        n_bands = getattr(self, "n_features_in_", None)
+        x = true_frames(x, clip=clip, n_bands=n_bands, reader=type(self).__name__)
+        n_frames = len(x)
         if not n_frames:
             n_statistics = len(THREE) + len(MORE) * self.extended
-            return np.full(n_statistics * n_bands, np.nan, dtype=np.float32)
-        if find_gap(x[None], lengths) is not None:
-            raise ValueError(
-                f"Clip {clip} has NaN before its last frame, expected NaN only as padding "
-                "at the end; repair or leave out the clip."
-            )
-        x = x[:n_frames].astype(np.float64)
+            return np.full(n_statistics * x.shape[1], np.nan, dtype=np.float32)
+        x = x.astype(np.float64)
         change = np.abs(np.diff(x, axis=0)).sum(axis=0) / max(n_frames - 1, 1)
         found = [x.mean(axis=0), x.std(axis=0), change]
         if self.extended:
