@@ -34,7 +34,7 @@ from skaudeep.audio.errors import AudioError, all_clips_failed
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips
 from skaudeep.datasets.operations import is_labelled, readable_parts, take
-from skaudeep.recipes import audio_classifier, linear_classifier
+from skaudeep.recipes import DEFAULT_VERSION, VERSIONS, audio_classifier, linear_classifier
 from skaudeep.reservoir import ReservoirFeatures
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def classifier_for(
     classifier = linear_classifier(random_state=random_state)
     if len(bunch.dims) == 2:
         return classifier
-    reservoir = ReservoirFeatures(n_units=192, n_layers=1, random_state=random_state)
+    reservoir = ReservoirFeatures(**VERSIONS[DEFAULT_VERSION], random_state=random_state)
     return make_pipeline(reservoir, *(step for _, step in classifier.steps))
 
 

@@ -24,6 +24,7 @@ VERSIONS: dict[int, dict[str, Any]] = {
 }
 # Those with descriptors of frames beside the bands.
 WITH_DESCRIPTORS = {3}
+DEFAULT_VERSION = 2
 
 
 def two_scales(
@@ -37,7 +38,7 @@ def two_scales(
     fmin: float = 0.0,
     fmax: float | None = None,
     on_error: str = "raise",
-    version: int = 2,
+    version: int = DEFAULT_VERSION,
 ) -> FeatureFusion:
     """Make the best features known: two reservoirs that read recordings at two time scales.
 
@@ -188,7 +189,7 @@ def audio_classifier(
     fmin: float = 0.0,
     fmax: float | None = None,
     on_error: str = "raise",
-    version: int = 2,
+    version: int = DEFAULT_VERSION,
 ) -> Pipeline:
     """Make the default model, from recordings to classes: `two_scales`, then `linear_classifier`.
 
