@@ -31,7 +31,8 @@ from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
 from skaudeep.cli.wording import in_words
 
-FEATURE_FILES = (".nc", ".csv", ".arff")  # those of skaudeep.transform_to_file
+# Those of `classification`, whose import loads torch; a test holds that both are the same.
+FEATURE_FILES = (".nc", ".csv", ".arff")
 
 
 @click.command()

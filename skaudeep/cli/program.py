@@ -47,6 +47,7 @@ class Program(click.Group):
         self.format_help_text(ctx, formatter)
         click.Command.format_options(self, ctx, formatter)
 
+    # click's own `main` returns what a command does; this one always exits.
     def main(  # type: ignore[override]
         self, args: list[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> None:

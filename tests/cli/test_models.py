@@ -420,3 +420,7 @@ def test_ctrl_c_leaves_what_is_done_and_the_same_command_goes_on(
     assert not part.exists()
     if command == "predict":
         assert len(output.read_text().splitlines()) == 2001
+
+
+def test_the_endings_of_files_of_features_are_those_that_are_written():
+    assert models.FEATURE_FILES == classification.FEATURE_FILES
