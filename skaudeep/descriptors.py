@@ -19,6 +19,7 @@ from skaudeep._base import (
     COUNT,
     LearningTags,
     NamedRowsMixin,
+    StrOptions,
     VersionMixin,
     all_or_nothing,
     rows,
@@ -73,6 +74,7 @@ LAGS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91)  # frames
 PERCENTILES = (1, 25, 50, 75, 99)
 CHANGE_PERCENTILES = (1, 25, 75, 99)
 HEIGHTS = (25, 50, 75, 90)  # per cent of the way from the minimum to the maximum
+RHYTHM = (*(f"autocorrelation_{lag}" for lag in LAGS), "peak_rate", "high_peak_rate")
 COURSE = (
     "mean",
     "std",
@@ -93,10 +95,8 @@ COURSE = (
     "rising_time",
     "change_skewness",
     *(f"change_percentile_{p}" for p in CHANGE_PERCENTILES),
-    *(f"autocorrelation_{lag}" for lag in LAGS),
-    "peak_rate",
     "peak_mean",
-    "high_peak_rate",
+    *RHYTHM,
 )
 MIN_VARIANCE = 1e-4  # added to variances that others are divided by; descriptors have about 0.06
 
@@ -339,12 +339,19 @@ def _descriptors(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class CourseStatistics(_OfSequences):
-    """Compute 45 statistics of the course of each descriptor, or band, over time.
+    """Compute statistics of the course of each descriptor, or band, over time.
 
     These are functionals as acoustic feature sets such as ComParE have: moments, percentiles,
     a line and a parabola through the course, the share of time above heights, where the extremes
     lie, moments and percentiles of the change from frame to frame, autocorrelations at 13 lags,
     which tell rhythms, and how many peaks there are and how high. Nothing is learned.
+
+    Parameters
+    ----------
+    statistics : {"all", "rhythm"}, default="all"
+        Which statistics: all 45, or the 15 that tell rhythms, which are the autocorrelations, the
+        number of peaks a frame, and that of peaks above the mean. What the other 30 tell, networks
+        that read the same descriptors tell better (docs/development/features-log.md).
 
     Attributes
     ----------
@@ -372,6 +379,14 @@ class CourseStatistics(_OfSequences):
     (45, np.float32(0.5), np.float32(0.25))
     """
 
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "statistics": [StrOptions({"all", "rhythm"})]
+    }
+
+    def __init__(self, statistics: str = "all"):
+        self.statistics = statistics
+
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the number of descriptors.
 
@@ -387,7 +402,13 @@ class CourseStatistics(_OfSequences):
         -------
         CourseStatistics
             The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If `statistics` is neither "all" nor "rhythm".
         """
+        self._validate_params()
         self.n_features_in_ = np.shape(X[0])[-1]
         return self
 
@@ -401,8 +422,8 @@ class CourseStatistics(_OfSequences):
 
         Returns
         -------
-        ndarray of shape (n_clips, 45 * n_descriptors) or \
-                (n_clips, n_chunks, 45 * n_descriptors), float32
+        ndarray of shape (n_clips, n_statistics * n_descriptors) or \
+                (n_clips, n_chunks, n_statistics * n_descriptors), float32
             One statistic of all descriptors after the other. NaN where a clip or chunk is nothing
             but padding.
 
@@ -424,20 +445,24 @@ class CourseStatistics(_OfSequences):
 
         Returns
         -------
-        ndarray of shape (45 * n_descriptors,), object
+        ndarray of shape (n_statistics * n_descriptors,), object
         """
         check_is_fitted(self, "n_features_in_")
-        names = product(COURSE, range(self.n_features_in_))
+        names = product(self._names(), range(self.n_features_in_))
         return np.array([f"{name}_{i}" for name, i in names], dtype=object)
+
+    def _names(self) -> tuple[str, ...]:
+        return COURSE if self.statistics == "all" else RHYTHM
 
     def _statistics(self, x: NDArray[np.float64]) -> NDArray[np.float32]:
         if not len(x):
-            return np.full(len(COURSE) * x.shape[1], np.nan, np.float32)
-        return np.concatenate(list(_course(x))).astype(np.float32)
+            return np.full(len(self._names()) * x.shape[1], np.nan, np.float32)
+        found = [*_shape(x), *_rhythm(x)] if self.statistics == "all" else [*_rhythm(x)]
+        return np.concatenate(found).astype(np.float32)
 
 
-def _course(x: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Yield the statistics in `COURSE` of each column."""
+def _shape(x: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Yield the statistics in `COURSE` of each column but those in `RHYTHM`."""
     n_frames = len(x)
     mean = x.mean(axis=0)
     deviation = x - mean
@@ -473,16 +498,29 @@ def _course(x: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
     yield (change_square * change).mean(axis=0) / (change_variance + 1e-5) ** 1.5
     yield from _percentiles(np.sort(change, axis=0), CHANGE_PERCENTILES)
 
-    for lag in LAGS:
-        products = np.einsum("tk,tk->k", deviation[lag:], deviation[: max(0, n_frames - lag)])
-        yield products / n_frames / width**2
-
-    peaks = (x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:])
+    peaks = _peaks(x)
     n_peaks = peaks.sum(axis=0)
-    yield n_peaks / n_frames
     heights = (x[1:-1] * peaks).sum(axis=0)
     yield np.where(n_peaks > 0, heights / np.maximum(n_peaks, 1), mean)
+
+
+def _rhythm(x: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Yield the statistics in `RHYTHM` of each column."""
+    n_frames = len(x)
+    mean = x.mean(axis=0)
+    deviation = x - mean
+    variance = (deviation**2).mean(axis=0) + MIN_VARIANCE
+    for lag in LAGS:
+        products = np.einsum("tk,tk->k", deviation[lag:], deviation[: max(0, n_frames - lag)])
+        yield products / n_frames / variance
+    peaks = _peaks(x)
+    yield peaks.sum(axis=0) / n_frames
     yield (peaks & (x[1:-1] > mean)).sum(axis=0) / n_frames
+
+
+def _peaks(x: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell of each value but the first and the last whether it is a peak."""
+    return (x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:])
 
 
 def _percentiles(ordered: NDArray[np.float64], per_cent: tuple[int, ...]) -> NDArray[np.float64]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any, Self
 
+import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
@@ -23,6 +25,8 @@ from skaudeep._base import (
     VersionMixin,
     all_or_nothing,
     begin_fit,
+    get_container_adapter,
+    learning_tags,
     num_samples,
     print_elapsed_time,
 )
@@ -35,9 +39,9 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
 
     This is scikit-learn's :class:`~sklearn.pipeline.FeatureUnion` with four differences:
 
-    - Views that begin with a `SpectrogramExtractor` share what their extractors have in common:
-      four clipping thresholds of the same clips decode each clip once and compute its spectrum
-      once.
+    - Views that begin with a `SpectrogramExtractor` share what they have in common: four clipping
+      thresholds of the same clips decode each clip once and compute its spectrum once, and a
+      `FrameDescriptors` that follows the same extractor in several views runs once.
     - Features may have more than two axes, such as those of the chunks of a clip. The views are
       joined along the last axis.
     - Callbacks see the progress of every view.
@@ -185,7 +189,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
             )
         routed = process_routing(self, "transform", **params)
         views = list(self._iter())
-        tasks = _share_extraction([view for _, view, _ in views], X)
+        tasks = _share_heads([view for _, view, _ in views], X)
         features = Parallel(n_jobs=self.n_jobs)(
             delayed(_transform_view)(rest, (view_input,), weight, routed[name]["transform"])
             for (name, _, weight), (_, rest, view_input) in zip(views, tasks, strict=True)
@@ -291,7 +295,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
             extractor, rest = _split(view)
             if extractor is not None:
                 extractor.fit(X, y, **(routed[name]["fit"] if rest is None else {}))
-        tasks = _share_extraction([view for _, view, _ in views], X)
+        tasks = _share_heads([view for _, view, _ in views], X, fit=True)
         results = Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_view)(
                 method,
@@ -309,10 +313,8 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         )
         # A worker process returns a copy: what it fitted goes back behind its extractor.
         fitted = {
-            name: rest if extractor is None else _behind(extractor, view, rest)
-            for (name, view, _), (extractor, _, _), (rest, _) in zip(
-                views, tasks, results, strict=True
-            )
+            name: _behind(head, view, rest) if head else rest
+            for (name, view, _), (head, _, _), (rest, _) in zip(views, tasks, results, strict=True)
         }
         self.transformers_ = [(name, fitted.get(name, "drop")) for name, _ in self.transformer_list]
         progress.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -384,24 +386,62 @@ def extract_for_views(
         extractor, _ = _split(view)
         if extractor is not None:
             extractor.fit(X)
-    return [(rest, rows) for _, rest, rows in _share_extraction(copies, X, on_clips)]
+    return [(rest, rows) for _, rest, rows in _share_heads(copies, X, on_clips, fit=True)]
 
 
-def _share_extraction(
-    views: list[Any], X: Any, on_clips: Callable[[int], object] | None = None
-) -> list[tuple[SpectrogramExtractor | None, Any, Any]]:
-    """Split each view into its extractor, the rest of it and the input of that rest.
+def _share_heads(
+    views: list[Any],
+    X: Any,
+    on_clips: Callable[[int], object] | None = None,
+    *,
+    fit: bool = False,
+) -> list[tuple[list[Any], Any, Any]]:
+    """Split each view into its head, the rest of it, and the input of that rest.
 
-    The extractors of all views run over the clips together. A view that begins otherwise has no
-    extractor and takes X itself; one that is nothing but an extractor has no rest.
+    The head is an extractor, and what learns nothing and follows the same extractor in several
+    views: that runs once for all of them. A view that begins otherwise has no head and takes X
+    itself; one that is nothing but an extractor has no rest. With `fit`, what follows the
+    extractors in the heads is fitted.
     """
     split = [_split(view) for view in views]
     extractors = [extractor for extractor, _ in split if extractor is not None]
     spectrograms = iter(extract_views(extractors, X, on_clips=on_clips) if extractors else [])
-    return [
-        (extractor, rest, X if extractor is None else next(spectrograms))
-        for extractor, rest in split
-    ]
+    fixed = [_fixed_steps(extractor, rest) for extractor, rest in split]
+    n_views = Counter(key for steps in fixed for key, _ in steps)
+    results: dict[str, Any] = {}
+    parts: list[tuple[list[Any], Any, Any]] = []
+    for (extractor, rest), steps in zip(split, fixed, strict=True):
+        if extractor is None:
+            parts.append(([], rest, X))
+            continue
+        head, rows = [extractor], next(spectrograms)
+        for key, step in steps:
+            if n_views[key] == 1:
+                break
+            if fit:
+                step.fit(rows)
+            if key not in results:
+                results[key] = step.transform(rows)
+            rows = results[key]
+            head.append(step)
+        parts.append((head, rest[len(head) - 1 :] if len(head) > 1 else rest, rows))
+    return parts
+
+
+def _fixed_steps(extractor: Any, rest: Any) -> list[tuple[str, Any]]:
+    """List the steps behind an extractor that learn nothing, but the last step of the view.
+
+    Each comes with what tells it, and all before it, from others.
+    """
+    found: list[tuple[str, Any]] = []
+    key: Any = [type(extractor), extractor and extractor.get_params()]
+    for _, step in rest.steps[:-1] if isinstance(rest, Pipeline) else []:
+        learns = get_tags(step).requires_fit or not learning_tags(step).reads_spectrograms
+        if learns or get_container_adapter("transform", step) is not None:
+            break
+        key = joblib.hash([key, type(step), step.get_params()])
+        found.append((key, step))
+    return found
 
 
 def _split(view: Any) -> tuple[SpectrogramExtractor | None, Any]:
@@ -413,11 +453,11 @@ def _split(view: Any) -> tuple[SpectrogramExtractor | None, Any]:
     return None, view
 
 
-def _behind(extractor: SpectrogramExtractor, view: Any, rest: Any) -> Any:
-    """Put the fitted rest of a view back behind its extractor."""
+def _behind(head: list[Any], view: Any, rest: Any) -> Any:
+    """Put the fitted rest of a view back behind its head."""
     if rest is None:
         return view
-    view.steps = [view.steps[0], *rest.steps]
+    view.steps = [*view.steps[: len(head)], *rest.steps]
     return view
 
 

@@ -135,25 +135,36 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
         if not n_frames:
             n_statistics = len(THREE) + len(MORE) * self.extended
             return np.full(n_statistics * x.shape[1], np.nan, dtype=np.float32)
+        ordered = np.sort(np.ascontiguousarray(x.T)) if self.extended else None  # as float32
         x = x.astype(np.float64)
         change = np.abs(np.diff(x, axis=0)).sum(axis=0) / max(n_frames - 1, 1)
         found = [x.mean(axis=0), x.std(axis=0), change]
-        if self.extended:
-            found += _more(x)
+        if ordered is not None:
+            found += _more(x, ordered)
         return np.concatenate(found).astype(np.float32)
 
 
-def _more(x: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Compute the statistics in `MORE` of each column."""
+def _more(x: NDArray[np.float64], ordered: NDArray) -> list[NDArray[np.float64]]:
+    """Compute the statistics in `MORE` of each column, whose values are also given in order."""
+    n_frames = len(x)
     deviation = x - x.mean(axis=0)
     variance = x.var(axis=0) + MIN_VARIANCE
     return [
-        x.max(axis=0),
-        x.min(axis=0),
-        *np.quantile(x, (0.25, 0.5, 0.75), axis=0),
+        ordered[:, -1],
+        ordered[:, 0],
+        *(_quantile(ordered, share) for share in (0.25, 0.5, 0.75)),
         *(
-            (deviation[lag:] * deviation[: max(0, len(x) - lag)]).sum(axis=0) / len(x) / variance
+            np.einsum("tb,tb->b", deviation[lag:], deviation[: max(0, n_frames - lag)])
+            / (n_frames * variance)
             for lag in LAGS
         ),
-        (deviation**3).mean(axis=0) / variance**1.5,
+        (deviation * deviation * deviation).mean(axis=0) / variance**1.5,
     ]
+
+
+def _quantile(ordered: NDArray, share: float) -> NDArray[np.float64]:
+    """Interpolate between the values of each row on both sides of a place, as `numpy.quantile`."""
+    below, part = divmod(share * (ordered.shape[1] - 1), 1)
+    low = ordered[:, int(below)].astype(np.float64)
+    high = ordered[:, min(int(below) + 1, ordered.shape[1] - 1)]
+    return low + part * (high - low)

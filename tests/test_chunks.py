@@ -624,7 +624,9 @@ def test_evaluate_runs_the_controls_of_a_pipeline_over_chunks(clips, protocol, e
     result = evaluate(pipeline, clips, protocol=protocol, random_state=0)
     assert set(result.controls) == {"untrained network", "mel statistics"}
     # The control is what its name says, clip by clip.
-    statistics = make_pipeline(extractor(n_chunks=3), BandStatistics(), *map(clone, steps))
+    statistics = make_pipeline(
+        extractor(n_chunks=3), BandStatistics(extended=True), *map(clone, steps)
+    )
     predictions = result.controls["mel statistics"].fold_predictions[0]
     for (train, test), predicted in zip(clips.cv, predictions, strict=True):
         statistics.fit([clips.data[i] for i in train], clips.target[train])

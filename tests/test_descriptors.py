@@ -147,6 +147,16 @@ def test_padding_changes_nothing_and_chunks_are_read_alone(reader):
         np.testing.assert_array_equal(reader.transform([row])[0], of_list)
 
 
+def test_statistics_of_rhythm_are_the_last_of_all():
+    x = NOISE[:2]
+    every, rhythm = CourseStatistics(), CourseStatistics("rhythm")
+    n = 15 * x.shape[-1]
+    np.testing.assert_array_equal(rhythm.fit_transform(x), every.fit_transform(x)[:, -n:])
+    assert rhythm.get_feature_names_out().tolist() == every.get_feature_names_out()[-n:].tolist()
+    with pytest.raises(ValueError, match="'statistics' parameter of CourseStatistics"):
+        CourseStatistics("tempo").fit(x)
+
+
 def test_features_are_named_by_statistic_and_descriptor():
     names = FrameDescriptors().get_feature_names_out()
     assert names[[0, 22]].tolist() == ["level", "cepstrum_1"]

@@ -18,7 +18,14 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.svm import LinearSVC
 from sklearn.utils import estimator_html_repr
 
-from skaudeep import ChunkPooling, FeatureFusion, Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep import (
+    ChunkPooling,
+    CourseStatistics,
+    FeatureFusion,
+    FrameDescriptors,
+    Seq2SeqAutoencoder,
+    SpectrogramExtractor,
+)
 from skaudeep.datasets import make_sounds
 
 RATE = 8000  # Hz
@@ -99,6 +106,26 @@ def test_fusion_decodes_each_clip_once_for_all_views(sounds, n_jobs, monkeypatch
         decoded.clear()
         method(sounds.data)
         assert sorted(decoded) == sorted(sounds.data)
+
+
+def test_what_views_have_in_common_behind_their_extractor_runs_once(sounds, monkeypatch):
+    clips = sounds.data[:6]
+    steps = extractor(), FrameDescriptors(step=2)
+    readers = {"mean": CourseStatistics(), "rhythm": CourseStatistics("rhythm")}
+    views = [(name, make_pipeline(*map(clone, steps), of)) for name, of in readers.items()]
+    other = make_pipeline(extractor(), FrameDescriptors(), CourseStatistics("rhythm"))
+    expected = [clone(view).fit_transform(clips) for _, view in [*views, ("other", other)]]
+    runs = []
+    transform = FrameDescriptors.transform
+    monkeypatch.setattr(
+        FrameDescriptors, "transform", lambda self, X: runs.append(self.step) or transform(self, X)
+    )
+    fusion = FeatureFusion([*views, ("other", other)])
+    np.testing.assert_array_equal(fusion.fit_transform(clips), np.hstack(expected))
+    np.testing.assert_array_equal(fusion.transform(clips), np.hstack(expected))
+    assert sorted(runs) == [1, 1, 2, 2]
+    for (_, view), features in zip(fusion.transformers_, expected, strict=True):
+        np.testing.assert_array_equal(view.transform(clips), features)
 
 
 def test_fusion_transform_fits_no_extractor(sounds, monkeypatch):

@@ -15,6 +15,7 @@ from sklearn.svm import LinearSVC
 
 from skaudeep import AudioWarning, BandStatistics, Seq2SeqAutoencoder, evaluate, load, save
 from skaudeep.datasets import load_esc, make_sounds
+from skaudeep.evaluation.controls import controls_of_steps
 from skaudeep.recipes import VERSIONS, audio_classifier, linear_classifier, two_scales
 
 RATE = 16000  # Hz
@@ -28,7 +29,7 @@ def sounds():
 
 
 def test_features_are_named_by_their_scale(sounds):
-    views = two_scales(**SMALL).fit(sounds.data)
+    views = two_scales(**SMALL, version=2).fit(sounds.data[:8])
     names = views.get_feature_names_out()
     assert views.transform(sounds.data[:2]).shape == (2, len(names)) == (2, 5128)
     assert names[[0, 2563, 2564, 5127]].tolist() == [
@@ -39,20 +40,29 @@ def test_features_are_named_by_their_scale(sounds):
     ]
 
 
-def test_version_3_adds_a_network_over_descriptors_and_statistics_of_their_course(sounds):
+def test_version_3_adds_a_network_over_descriptors_and_statistics_of_their_rhythm(sounds):
     views = two_scales(**SMALL, version=3).fit(sounds.data[:8])
     names = views.get_feature_names_out()
-    assert views.transform(sounds.data[:2]).shape == (2, len(names)) == (2, 3 * 2564 + 45 * 34)
-    assert names[[5128, 7692, 9221]].tolist() == [
+    n_features = 1500 + 2 * 2564 + 15 * 34
+    assert views.transform(sounds.data[:2]).shape == (2, len(names)) == (2, n_features)
+    assert names[[0, 1500, 4064, 6628, 7137]].tolist() == [
+        "80ms__mean_0",
+        "25ms__mean_0",
         "descriptors__mean_0",
-        "course__mean_0",
-        "course__high_peak_rate_33",
+        "rhythm__autocorrelation_1_0",
+        "rhythm__high_peak_rate_33",
     ]
 
 
-def test_version_3_is_scored_beside_the_statistics_of_its_bands():
+def test_version_3_is_scored_beside_the_statistics_of_its_bands_each_view_once():
     sounds = make_sounds(30, n_classes=2, sampling_rate=8000, random_state=0)
     model = audio_classifier(sampling_rate=8000, n_units=4, version=3, random_state=0)
+    (control,) = controls_of_steps(model).values()
+    views = dict(control[0].transformer_list)
+    assert views["descriptors"] == views["rhythm"] == "drop"
+    assert [repr(views[scale][-1]) for scale in ("80ms", "25ms")] == [
+        "BandStatistics(extended=True)"
+    ] * 2
     result = evaluate(model, sounds, progress=False, random_state=0)
     assert "mel statistics" in result.controls
     assert result.accuracy > 0.7
@@ -86,10 +96,10 @@ def test_a_version_that_is_not_there_is_refused_by_the_names_of_those_that_are(v
         two_scales(version=version)
 
 
-def test_parameters_reach_both_networks():
+def test_parameters_reach_all_networks():
     parameters = two_scales(n_units=12, random_state=3, sampling_rate=8000, n_jobs=2).get_params()
     assert parameters["n_jobs"] == 2
-    for scale in ("80ms", "25ms"):
+    for scale in ("80ms", "25ms", "descriptors"):
         assert parameters[f"{scale}__reservoirfeatures__n_units"] == 12
         assert parameters[f"{scale}__reservoirfeatures__random_state"] == 3
         assert parameters[f"{scale}__spectrogramextractor__sampling_rate"] == 8000
@@ -102,6 +112,7 @@ def test_parameters_reach_both_networks():
 def test_features_are_those_of_untrained_autoencoders_of_the_same_seed(sounds, version):
     """The recipe was made of autoencoders before it was made of reservoirs."""
     views = two_scales(**SMALL, version=version)
+    views.set_params(**{"80ms__reservoirfeatures__n_components": 64})  # as autoencoders have
     untrained = clone(views).set_params(
         **{
             f"{scale}__reservoirfeatures": Seq2SeqAutoencoder(
@@ -139,7 +150,7 @@ def test_any_recording_that_holds_a_sound_has_features(rate, lengths, version):
     clips = [np.random.default_rng(n).normal(size=n) for n in lengths]
     views = two_scales(sampling_rate=rate, n_units=8, random_state=0, version=version)
     features = views.fit_transform(clips)
-    assert features.shape == (len(clips), {2: 848, 3: 3 * 424 + 45 * 34}[version])
+    assert features.shape == (len(clips), {2: 848, 3: 3 * 424 + 15 * 34}[version])
     assert np.isfinite(features).all()
     for clip, of_clip in zip(clips, features, strict=True):
         np.testing.assert_allclose(views.transform([clip])[0], of_clip, atol=1e-4)
@@ -171,7 +182,7 @@ def test_recordings_of_usual_rates_and_lengths_have_their_former_features(rate):
     clips = [np.random.default_rng(n).normal(size=n) for n in (rate, rate // 2)]
     views = two_scales(sampling_rate=rate, n_units=8, random_state=0)
     former = clone(views).set_params(
-        **{f"{scale}__spectrogramextractor__adapt": False for scale in ("80ms", "25ms")}
+        **{f"{name}__spectrogramextractor__adapt": False for name, _ in views.transformer_list}
     )
     np.testing.assert_array_equal(views.fit_transform(clips), former.fit_transform(clips))
 
@@ -208,7 +219,9 @@ def test_a_recipe_takes_what_recordings_need():
 def test_sounds_are_told_apart_better_than_by_statistics_of_their_bands(sounds):
     views = two_scales(**SMALL)
     statistics = clone(views).set_params(
-        **{f"{scale}__reservoirfeatures": BandStatistics() for scale in ("80ms", "25ms")}
+        **{f"{scale}__reservoirfeatures": BandStatistics() for scale in ("80ms", "25ms")},
+        descriptors="drop",
+        rhythm="drop",
     )
     classifier = make_pipeline(StandardScaler(), Normalizer(), LinearSVC(random_state=0))
     accuracy, control = (

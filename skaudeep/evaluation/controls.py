@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skaudeep._base import learning_tags
@@ -57,12 +58,44 @@ def controls_of_steps(pipeline: Any) -> dict[str, Any]:
         # Of several steps in a row, such as one network over the states of another, only the first
         # is given spectrograms.
         follows = owner in owners and isinstance(params.get(owner, pipeline), Pipeline)
-        statistics[name] = "passthrough" if follows else BandStatistics()
+        statistics[name] = "passthrough" if follows else BandStatistics(extended=True)
         owners.add(owner)
-    changes = {UNTRAINED: untrained, MEL_STATISTICS: statistics}
-    return {
-        name: clone(pipeline).set_params(**change) for name, change in changes.items() if change
-    }
+    controls = {}
+    if untrained:
+        controls[UNTRAINED] = clone(pipeline).set_params(**untrained)
+    if statistics:
+        control = clone(pipeline).set_params(**statistics)
+        controls[MEL_STATISTICS] = control.set_params(**_repeated_views(control))
+    return controls
+
+
+def _repeated_views(pipeline: Any) -> dict[str, str]:
+    """Find views that are like an earlier one of the same union; return what drops them.
+
+    Two networks over the same spectrogram leave two views with the same statistics, which would
+    count twice.
+    """
+    changes = {}
+    for name, value in {"": pipeline, **pipeline.get_params(deep=True)}.items():
+        seen = set()
+        for view_name, view in value.transformer_list if isinstance(value, FeatureUnion) else ():
+            if isinstance(view, str):
+                continue
+            key = joblib.hash(_without_passthrough(view))
+            if key in seen:
+                changes[f"{name}__{view_name}".removeprefix("__")] = "drop"
+            seen.add(key)
+    return changes
+
+
+def _without_passthrough(view: Any) -> list[Any]:
+    """List the steps of a view by class and parameters, but those that do nothing."""
+    steps = [step for _, step in view.steps] if isinstance(view, Pipeline) else [view]
+    return [
+        (type(step), step.get_params())
+        for step in steps
+        if step is not None and not isinstance(step, str)
+    ]
 
 
 def controls_of_data(pipeline: Any, n_axes: int | None) -> dict[str, Any]:
@@ -84,7 +117,7 @@ def controls_of_data(pipeline: Any, n_axes: int | None) -> dict[str, Any]:
     if n_axes is None or _reads_statistics(pipeline):
         return {MOST_FREQUENT: DummyClassifier(strategy="most_frequent")}
     classifier = pipeline.steps[-1][1] if isinstance(pipeline, Pipeline) else pipeline
-    steps: list[Any] = [BandStatistics()]
+    steps: list[Any] = [BandStatistics(extended=True)]
     if n_axes == 3:
         steps += [StandardScaler()]
     elif not isinstance(classifier, ChunkVotingClassifier):

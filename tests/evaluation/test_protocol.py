@@ -104,7 +104,7 @@ def test_evaluate_scores_perfect_features_one_and_untrained_ones_chance():
 def test_control_of_mel_statistics_is_the_pipeline_with_band_statistics():
     result = evaluate(make_fake_pipeline(), make_bunch(n_clips=40, n_folds=2))
     means_alone = evaluate(
-        make_pipeline(BandStatistics(), StandardScaler(), KNeighborsClassifier(1)),
+        make_pipeline(BandStatistics(extended=True), StandardScaler(), KNeighborsClassifier(1)),
         make_bunch(n_clips=40, n_folds=2),
         controls=False,
     )
@@ -291,7 +291,7 @@ def test_stored_spectrograms_are_compared_with_their_statistics():
     rng = np.random.default_rng(0)
     bunch.data[...] = rng.normal(bunch.target[:, None, None], 2, (40, 3, 2))
     by_hand = evaluate(
-        make_pipeline(BandStatistics(), StandardScaler(), KNeighborsClassifier(1)),
+        make_pipeline(BandStatistics(extended=True), StandardScaler(), KNeighborsClassifier(1)),
         bunch,
         controls=False,
     )
@@ -320,7 +320,9 @@ def test_spectrograms_that_a_step_makes_are_compared_with_their_statistics():
     )
     result = evaluate(pipeline, bunch)
     stored = bunch | {"data": extractor.fit_transform(bunch.data)}
-    by_hand = make_pipeline(BandStatistics(), StandardScaler(), KNeighborsClassifier(1))
+    by_hand = make_pipeline(
+        BandStatistics(extended=True), StandardScaler(), KNeighborsClassifier(1)
+    )
     np.testing.assert_array_equal(
         result.controls["mel statistics"].predictions,
         evaluate(by_hand, stored, controls=False).predictions,
