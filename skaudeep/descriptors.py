@@ -361,7 +361,7 @@ class CourseStatistics(_OfSequences):
     See Also
     --------
     FrameDescriptors : Descriptors of frames.
-    BandStatistics : The baseline: three statistics of each band.
+    BandStatistics : The baseline: 3 or 13 statistics of each band.
 
     Notes
     -----

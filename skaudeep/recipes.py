@@ -42,14 +42,14 @@ def two_scales(
     on_error: str = "raise",
     version: int = DEFAULT_VERSION,
 ) -> FeatureFusion:
-    """Make the best features known: two reservoirs that read recordings at two time scales.
+    """Make the best features known: random recurrent networks that read recordings at two scales.
 
     Windows of 80 ms resolve frequency, windows of 25 ms resolve time. Each view is a mel
     spectrogram, read by a bidirectional recurrent network with random weights
-    (:class:`~skaudeep.ReservoirFeatures`), whose states' covariances are the features. Nothing is
-    trained by gradients. Version 3 also reads descriptors of the frames of 25 ms
-    (:class:`~skaudeep.FrameDescriptors`): a third network, and statistics of their course
-    (:class:`~skaudeep.CourseStatistics`).
+    (:class:`~skaudeep.ReservoirFeatures`), whose states' covariances are the features. A third
+    network reads descriptors of the frames of 25 ms (:class:`~skaudeep.FrameDescriptors`), which
+    say the same of sounds of different pitch, and statistics of their rhythm stand beside it
+    (:class:`~skaudeep.CourseStatistics`). Nothing is trained by gradients.
 
     Clips may differ in length; those shorter than a window are padded. The rate may be any: 128 and
     64 bands need 5 kHz, below which there are as many as the FFT of a window has bins, and below
@@ -66,7 +66,7 @@ def two_scales(
     n_jobs : int, default=None
         Number of views at the same time, see `FeatureFusion`.
     random_state : int, RandomState instance or None, default=None
-        Determines the weights of both networks.
+        Determines the weights of the networks.
     duration : float > 0, default=None
         Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
         are.
@@ -79,23 +79,21 @@ def two_scales(
     on_error : {"raise", "nan"}, default="raise"
         What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`, or
         give a row of NaN, which needs a :class:`~sklearn.impute.SimpleImputer` behind it.
-    version : {1, 2, 3}, default=2
+    version : {1, 2, 3}, default=3
         Which features. Those of a version never change, while a later release may have another
-        default: state the version where its features are to be compared with yours. Version 1 has
-        two layers of 256 units. Version 2 has one of 192 and takes 0.6 times the time; with
-        `linear_classifier` it is a point behind version 1 on ESC-10, 0.7 on spoken words
-        (docs/benchmarks.md). Version 3 has 128 units and two more views, of descriptors that say
-        the same of sounds of different pitch: it is ahead of version 2 by 2.8 points on the mean of
-        eight corpora, and behind by 1.8 on spoken words (docs/development/features-log.md). The
-        parameters of the views, which `repr` shows and a saved model keeps, are all that a version
-        consists of.
+        default: state the version where its features are to be compared with yours. Versions 1 and
+        2 have the two views of bands alone: 1 with two layers of 256 units, 2 with one of 192, in
+        0.6 times the time. Version 3 has networks of 128 units and takes as long as version 2. On
+        the mean of eight corpora it is ahead of version 2 by 3.1 points of UAR, and on none behind
+        it by more than chance (docs/features.md). The parameters of the views, which `repr` shows
+        and a saved model keeps, are all that a version consists of.
 
     Returns
     -------
     FeatureFusion
-        Of 5128 features: each view of a network gives 2564; of 9222 in version 3, whose descriptors
-        give 2564 and their course 1530. Standardise them, then scale each row to length 1, as
-        `linear_classifier` does: no clip outweighs others.
+        Of 7138 features, 5128 in versions 1 and 2: 1500 of the bands of 80 ms (2564 before), 2564
+        of those of 25 ms, 2564 of the descriptors and 510 of their rhythm. Standardise them, then
+        scale each row to length 1, as `linear_classifier` does: no clip outweighs others.
 
     See Also
     --------
@@ -113,7 +111,7 @@ def two_scales(
     >>> sounds = make_sounds(40, random_state=0)
     >>> features = two_scales(sampling_rate=16000, random_state=0, n_units=32)
     >>> features.fit_transform(sounds.data).shape
-    (40, 5128)
+    (40, 7138)
     """
     if version not in VERSIONS:
         known = ", ".join(map(str, VERSIONS))

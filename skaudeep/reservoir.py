@@ -85,7 +85,7 @@ class ReservoirFeatures(
 
     See Also
     --------
-    skaudeep.recipes.two_scales : Two reservoirs that read recordings at two time scales.
+    skaudeep.recipes.two_scales : Reservoirs that read recordings at two time scales.
     Seq2SeqAutoencoder : The same encoder, trained to rebuild the sequences.
 
     Notes

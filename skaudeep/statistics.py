@@ -27,8 +27,8 @@ MIN_VARIANCE = 1e-4  # added to variances that others are divided by
 class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator):
     """Mean, standard deviation and mean absolute change over time of each band.
 
-    This is the baseline that a learned representation has to beat, and the control "mel statistics"
-    of :func:`~skaudeep.evaluate`. Nothing is learned.
+    This is the baseline that a learned representation has to beat; `extended`, it is the control
+    "mel statistics" of :func:`~skaudeep.evaluate`. Nothing is learned.
 
     Parameters
     ----------
