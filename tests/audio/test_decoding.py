@@ -539,13 +539,25 @@ def read_counted(monkeypatch, *args, **kwargs):
         return read_audio(*args, **kwargs)[0], sum(n_decoded)
 
 
+@pytest.fixture(scope="module")
+def long_file(tmp_path_factory):
+    """Return a function that writes a minute of noise, each name once."""
+    folder = tmp_path_factory.mktemp("long")
+
+    def write(name):
+        path = folder / name
+        return path if path.exists() else written(path, noise(RATE * 60))
+
+    return write
+
+
 @pytest.mark.parametrize("align", ["start", "center"])
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.ogg", "a.mp3"])
 @pytest.mark.parametrize("new_rate", [None, RATE, 8000, 11_025, 44_100, 16_000.5])
 def test_a_duration_of_a_long_file_is_what_the_whole_has_there(
-    tmp_path, monkeypatch, name, align, new_rate
+    long_file, monkeypatch, name, align, new_rate
 ):
-    path = written(tmp_path / name, noise(RATE * 60))
+    path = long_file(name)
     whole, rate = read_audio(path, sampling_rate=new_rate)
     part, n_decoded = read_counted(
         monkeypatch, path, sampling_rate=new_rate, duration=1.5, align=align
