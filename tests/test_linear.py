@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
@@ -69,13 +70,11 @@ def test_where_a_class_has_too_few_groups_nothing_is_chosen(groups):
 
 def test_fits_in_several_threads_leave_the_number_of_threads_as_it_was():
     X, y, groups = speakers()
+    few = TunedLogisticRegression(Cs=(1.0, 10.0), random_state=0)
     with threadpool_limits(2, user_api="blas"):
         before = [pool["num_threads"] for pool in threadpool_info()]
         with ThreadPoolExecutor(4) as threads:
-            fits = [
-                threads.submit(TunedLogisticRegression(random_state=0).fit, X, y, groups)
-                for _ in range(8)
-            ]
+            fits = [threads.submit(clone(few).fit, X, y, groups) for _ in range(4)]
             assert all(fit.result().C_ == fits[0].result().C_ for fit in fits)
         assert [pool["num_threads"] for pool in threadpool_info()] == before
 

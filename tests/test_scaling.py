@@ -1,4 +1,4 @@
-"""On a real cluster of two worker processes: the same results, also when a worker is killed."""
+"""On a cluster of two workers: the same results, also when a worker process is killed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -63,8 +64,8 @@ class Deadly(TransformerMixin, BaseEstimator):
         return True
 
 
-@pytest.fixture(scope="module")
-def client():
+@contextmanager
+def two_workers(**options):
     """Start two workers of one thread, on the loopback interface alone."""
     settings = {
         "distributed.worker.http.routes": [],
@@ -76,7 +77,7 @@ def client():
         LocalCluster(
             n_workers=2,
             threads_per_worker=1,
-            processes=True,
+            **options,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",  # any free port: 8787 may be another run's
             worker_dashboard_address=None,
@@ -84,6 +85,12 @@ def client():
         ) as cluster,
         Client(cluster) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client():
+    with two_workers(processes=True) as client:
         yield client
 
 
@@ -138,20 +145,35 @@ def searched(grid, sounds):
         return grid.fit(sounds.data, sounds.target).cv_results_["mean_test_score"]
 
 
-def test_extraction_fusion_and_search_give_the_same_on_a_cluster_as_in_one_process(
-    workers, sounds, tmp_path
-):
+def assert_same_on_cluster(sounds, folder):
+    """Extract, fuse and search on the cluster and without it."""
     extractor = SpectrogramExtractor(0.04, n_mels=10)
     with joblib.parallel_config("dask"):
         spectrograms = extractor.fit_transform(sounds.data)
         features = fusion().fit(sounds.data).transform(sounds.data)
-        stored = extract_to_netcdf(sounds, extractor, tmp_path / "spectrograms.nc").data
+        stored = extract_to_netcdf(sounds, extractor, folder / "spectrograms.nc").data
     np.testing.assert_array_equal(spectrograms, extractor.fit_transform(sounds.data))
     np.testing.assert_array_equal(stored, spectrograms)
     np.testing.assert_allclose(features, fusion().fit_transform(sounds.data), atol=1e-6)
     grid = search(sounds)
     alone = search(sounds).fit(sounds.data, sounds.target).cv_results_["mean_test_score"]
     np.testing.assert_array_equal(searched(grid, sounds), alone)
+
+
+def test_extraction_fusion_and_search_give_the_same_on_a_cluster_as_alone(sounds, tmp_path):
+    """Workers of this process: starting others takes 20 s. Tasks are pickled all the same."""
+    with two_workers(processes=False, protocol="tcp://") as client:
+        assert_same_on_cluster(sounds, tmp_path)
+        n_tasks = client.run(lambda dask_worker: dask_worker.state.executed_count)
+    assert len(n_tasks) == 2
+    assert all(n_tasks.values())
+
+
+@pytest.mark.slow
+def test_extraction_fusion_and_search_give_the_same_on_a_cluster_as_in_one_process(
+    workers, sounds, tmp_path
+):
+    assert_same_on_cluster(sounds, tmp_path)
     assert workers.run(lambda: "skaudeep" in sys.modules) == dict.fromkeys(workers.nthreads(), True)
 
 

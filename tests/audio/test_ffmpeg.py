@@ -74,11 +74,13 @@ def test_what_was_written_is_read(tmp_path, name, codec, layout, is_exact):
         np.testing.assert_array_equal(samples, expected.astype(np.float32))
         return
     assert samples.shape[1] == pytest.approx(6 * RATE, abs=3000)
-    lags = range(2600)
+    # The lag of the codec is where a tenth of a second fits best; there, four seconds agree.
+    n = RATE // 10
+    middle = samples[:, RATE // 2 :]
+    before = [expected[:, RATE // 2 - lag :] for lag in range(2600)]
+    lag = np.argmin([np.abs(middle[:, :n] - x[:, :n]).mean() for x in before])
     n = 4 * RATE
-    middle = samples[:, RATE // 2 : RATE // 2 + n]
-    errors = [np.abs(middle - expected[:, RATE // 2 - lag :][:, :n]).mean() for lag in lags]
-    assert min(errors) < 0.01
+    assert np.abs(middle[:, :n] - before[lag][:, :n]).mean() < 0.01
 
 
 @pytest.mark.parametrize("name", NAMES)

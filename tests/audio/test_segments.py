@@ -68,7 +68,8 @@ def n_decoded(monkeypatch):
 def test_a_segment_is_what_the_whole_file_has_there(tmp_path, container, subtype, rate):
     if subtype == "OPUS" and rate == 44_100:
         rate = 48_000
-    path = written(tmp_path / "a", container, subtype, rate)
+    # More than one block of `segments.BLOCK` samples at either rate.
+    path = written(tmp_path / "a", container, subtype, rate, 12 if rate == 8000 else 4)
     whole, rate = read_audio(path)
     rng = np.random.default_rng(1)
     starts = rng.uniform(0, whole.shape[1] / rate - 0.7, 20)

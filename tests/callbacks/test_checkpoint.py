@@ -101,9 +101,13 @@ def kill_and_resume(folder, cell, dropout, rng, expected):
     return [path.name for path in newest]
 
 
-def test_a_killed_training_resumes_to_the_same_bits(tmp_path):
-    expected = train(tmp_path / "whole")
-    kill_and_resume(tmp_path / "killed", "gru", 0.2, np.random.default_rng(0), expected)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("whole"))
+
+
+def test_a_killed_training_resumes_to_the_same_bits(tmp_path, whole):
+    kill_and_resume(tmp_path / "killed", "gru", 0.2, np.random.default_rng(0), whole)
 
 
 @pytest.mark.slow
@@ -121,14 +125,14 @@ def test_trainings_killed_at_twenty_moments_resume_to_the_same_bits(tmp_path, ce
     assert any(not name.endswith("batch-000000000.skaudeep") for name in moments)
 
 
-def test_an_interrupted_training_leaves_a_checkpoint_and_continues_from_it(tmp_path):
+def test_an_interrupted_training_leaves_a_checkpoint_and_continues_from_it(tmp_path, whole):
     process = train_elsewhere(tmp_path / "folder", "gru", 0.2, 0.05, n_steps=7)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode != 0
     newest = max((tmp_path / "folder").glob("*/epoch-*"))
     assert load(newest).transform(np.zeros((2, 4, 5))).shape == (2, 246)
-    assert_same(train(tmp_path / "folder"), train(tmp_path / "whole"))
+    assert_same(train(tmp_path / "folder"), whole)
 
 
 def checkpointed(folder, X, **parameters):

@@ -45,54 +45,65 @@ def test_torchs_layers_train_to_the_loss_of_the_kernels(cell, parameters, monkey
     np.testing.assert_allclose(found[0][1], found[1][1], atol=2e-6)
 
 
-def test_torchs_layers_do_not_load_numba():
-    code = (
-        "import sys, numpy, skaudeep; X = numpy.zeros((2, 5, 3), numpy.float32); "
-        "skaudeep.Seq2SeqAutoencoder(4, max_epochs=1).fit(X); sys.exit('numba' in sys.modules)"
-    )
-    environment = os.environ | {"SKAUDEEP_BACKEND": "torch"}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
-
-
 def test_a_backend_that_does_not_exist_is_refused(monkeypatch):
     monkeypatch.setenv("SKAUDEEP_BACKEND", "cuda")
     with pytest.raises(ValueError, match="SKAUDEEP_BACKEND='cuda', expected \"auto\""):
         backends.uses_kernels()
 
 
-MISSING = """
-import sys, warnings
-{missing}
+WITHOUT_NUMBA = """
+import os, sys, warnings
 import numpy
 from skaudeep import Seq2SeqAutoencoder
+from skaudeep.nn import backends
 X = numpy.random.default_rng(0).uniform(-1, 1, (70, 5, 3)).astype(numpy.float32)
-with warnings.catch_warnings(record=True) as found:
-    warnings.simplefilter("always")
-    for _ in range(2):
-        Seq2SeqAutoencoder(4, max_epochs=1, batch_size=70, random_state=0).fit_transform(X)
-print([str(w.message) for w in found])
+def warnings_of_two_fits():
+    backends._can_compile = None  # as in a new process
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            Seq2SeqAutoencoder(4, max_epochs=1, batch_size=70, random_state=0).fit_transform(X)
+    return [str(w.message) for w in found]
+os.environ["SKAUDEEP_BACKEND"] = "torch"
+found = {"chosen": warnings_of_two_fits(), "loaded": "numba" in sys.modules}
+del os.environ["SKAUDEEP_BACKEND"]
+sys.modules["numba"] = None
+found["missing"] = warnings_of_two_fits()
+del sys.modules["numba"]
+os.environ["NUMBA_DISABLE_JIT"] = "1"
+found["switched off"] = warnings_of_two_fits()
+print(found)
 """
 
 
-@pytest.mark.parametrize(
-    ("missing", "environment", "reason"),
-    [
-        ("sys.modules['numba'] = None", {}, "numba"),
-        ("", {"NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT switches numba's compiler off"),
-    ],
-)
-def test_torchs_layers_run_with_one_warning_where_numba_cannot_compile(
-    missing, environment, reason
-):
-    inherited = {name: v for name, v in os.environ.items() if name != "SKAUDEEP_BACKEND"}
+@pytest.fixture(scope="module")
+def without_numba():
+    """Train with torch's layers by choice, without numba, and with its compiler switched off."""
+    taken = ("SKAUDEEP_BACKEND", "NUMBA_DISABLE_JIT")
     done = subprocess.run(
-        [sys.executable, "-c", MISSING.format(missing=missing)],
+        [sys.executable, "-c", WITHOUT_NUMBA],
         capture_output=True,
         text=True,
-        env=inherited | environment,
+        env={name: value for name, value in os.environ.items() if name not in taken},
     )
     assert done.returncode == 0, done.stderr
-    (message,) = eval(done.stdout)
+    return eval(done.stdout)
+
+
+def test_torchs_layers_do_not_load_numba(without_numba):
+    assert without_numba["chosen"] == []
+    assert not without_numba["loaded"]
+
+
+@pytest.mark.parametrize(
+    ("why", "reason"),
+    [
+        ("missing", "numba"),
+        ("switched off", "NUMBA_DISABLE_JIT switches numba's compiler off"),
+    ],
+)
+def test_torchs_layers_run_with_one_warning_where_numba_cannot_compile(without_numba, why, reason):
+    (message,) = without_numba[why]
     assert reason in message
     assert "SKAUDEEP_BACKEND=torch" in message
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -267,9 +264,3 @@ def test_drop_gives_its_gradient_where_it_keeps_values():
     assert torch.equal(kept, again)
     both = ((kept > 0) & (other > 0)).float().mean()
     assert float(both) == pytest.approx(0.49, abs=0.01)
-
-
-def test_numba_is_loaded_by_the_first_batch_only():
-    imports = "import sys, skaudeep.training.loop, skaudeep.nn.autoencoders"
-    code = f"{imports}; sys.exit('numba' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)

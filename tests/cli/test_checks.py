@@ -1,0 +1,44 @@
+"""What is wrong at first sight is said at once."""
+
+import subprocess
+import sys
+
+
+def test_what_is_wrong_at_first_sight_is_said_before_heavy_libraries_load(tmp_path):
+    (tmp_path / "birds").mkdir()
+    (tmp_path / "there.nc").touch()
+    (tmp_path / "there.skaudeep").touch()
+    (tmp_path / "page.html").touch()
+    (tmp_path / "wrong.csv").write_text("name,kind\na.wav,owl\n")
+    cases = {
+        "inspect none": "none: does not exist",
+        "evaluate birds none": "none: does not exist",
+        "report none": "none: does not exist",
+        "fit birds -o there.skaudeep": "there.skaudeep: exists already",
+        "extract birds -o there.nc": "there.nc: exists already",
+        "fit birds -o none/m.skaudeep": "none/m.skaudeep: its folder does not exist",
+        "predict birds birds": "birds: is a folder, expected a model",
+        "predict none.skaudeep birds": "none.skaudeep: does not exist, expected a model",
+        "predict page.html birds": "page.html: is a web page, expected a model",
+        "predict there.skaudeep none": "none: does not exist",
+        "transform birds birds -o f.nc": "birds: is a folder, expected a model",
+        "fit birds -o m.skaudeep --labels wrong.csv": "wrong.csv: has no column 'filename'",
+        "audit birds --labels none.csv": "none.csv: does not exist",
+        "inspect none.csv": "none.csv: does not exist",
+        "inspect page.html": "page.html: is a web page, expected recordings",
+    }
+    code = (
+        "import sys\nfrom skaudeep.cli import main\n"
+        f"for line in {list(cases)!r}:\n"
+        "    try:\n        main(line.split())\n    except SystemExit as end:\n"
+        "        assert end.code == 1, line\n"
+        "print(sorted({'torch', 'sklearn', 'librosa', 'pandas'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(cases), lines
+    for line, words in zip(lines, cases.values(), strict=True):
+        assert line.startswith(f"Error: {words}"), line
+    assert done.stdout == "[]\n"
