@@ -1,0 +1,165 @@
+"""What a conditional code leaves out: a recording's channel, read from its code by a linear probe.
+
+Each recording (ESC-10) or speaker (spoken words) is sent through one of six channels, which are
+drawn by seed: an equaliser, a codec, noise and a gain. Half of the recordings or speakers train an
+autoencoder, with `condition=` the channel and without, and train two linear probes on its codes:
+one for the channel, one for the class. Both read the codes of the other half.
+
+    python examples/benchmarks/condition.py esc10 PATH_OF_ESC10
+    python examples/benchmarks/condition.py words PATH_OF_WORDS
+
+Balanced accuracy in per cent; by chance it is 16.7 for the channel. "Drawn" are codes as the
+decoder is given them in training: mean and noise of the normal distribution; "mean" is what
+`transform` gives. "Nats" is the divergence per clip, what a clip's code tells at most. "Share" is
+the part of the variance of all numbers of the codes that lies between channels, without scaling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+import torch
+from corpora import channel, given
+from joblib import Memory
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep.nn.counter_rng import CounterRNG
+
+N_CHANNELS = 6
+RATE = 16000
+GROUPS = {"esc10": r"^\d-(\d+)-", "words": r"^([^_]+)_"}
+SECONDS = {"esc10": 5.0, "words": 1.0}
+COLUMNS = ["seed", "code", "condition", "channel, mean", "drawn", "class, mean", "drawn"]
+COLUMNS += ["nats", "share", "rmse", "seconds"]
+FREE = {"feed_previous_prob": 1.0}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "untrained": {"max_epochs": 0},
+    "tanh code": {"code": "tanh"},
+    "kl_weight=0.1": {},
+    "kl_weight=1": {"kl_weight": 1.0},
+    "kl_weight=0.1, free-running": FREE,
+    "kl_weight=1, free-running": FREE | {"kl_weight": 1.0},
+}
+
+
+def through_drawn_channels(
+    corpus: str, path: Path, seed: int
+) -> tuple[NDArray[np.float32], NDArray, NDArray, NDArray]:
+    """Return spectrograms, classes, channels and groups of all clips."""
+    rng = np.random.default_rng(seed)
+    channels = [channel(np.random.default_rng(rng.integers(2**32))) for _ in range(N_CHANNELS)]
+    clips = list(given(path, GROUPS[corpus]))
+    names = np.array([group for group, *_ in clips])
+    found, group = np.unique(names, return_inverse=True)
+    drawn = rng.permutation(np.arange(len(found)) % N_CHANNELS)[group]
+    sent = [
+        channels[number](soxr.resample(samples, rate, RATE)).astype(np.float32)
+        for number, (*_, samples, rate) in zip(drawn, clips, strict=True)
+    ]
+    extractor = SpectrogramExtractor(
+        0.08,
+        hop_duration=0.04,
+        n_mels=64,
+        clip_below=-60,
+        duration=SECONDS[corpus],
+        sampling_rate=RATE,
+    )
+    X = extractor.fit_transform(sent)
+    return X, np.array([label for _, label, *_ in clips]), drawn, group
+
+
+@torch.inference_mode()
+def read_codes(autoencoder: Seq2SeqAutoencoder, X: NDArray) -> dict[str, NDArray]:
+    """Return the codes, drawn codes where there is a distribution, and its mean divergence."""
+    mean = autoencoder.transform(X)
+    x = torch.from_numpy(np.ascontiguousarray(X.swapaxes(0, 1)))
+    code: Any = autoencoder.network_.encoder
+    _, final = code.recurrent(x)
+    values, _ = code.code(final, CounterRNG(0, torch.arange(len(X))))
+    _, divergence = code.code(final)
+    nats = np.nan if divergence is None else float(divergence) / len(X)
+    return {"mean": mean, "drawn": values.numpy(), "nats": np.array(nats)}
+
+
+def probe(train: NDArray, y: NDArray, test: NDArray, y_test: NDArray) -> float:
+    """Return the balanced accuracy of a linear probe."""
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    return 100 * balanced_accuracy_score(y_test, classifier.fit(train, y).predict(test))
+
+
+def share_between(codes: NDArray, groups: NDArray) -> float:
+    """Return the part of the variance of all numbers that lies between groups, in per cent."""
+    centred = codes - codes.mean(axis=0)
+    counts = np.bincount(groups)
+    means = np.array([centred[groups == g].mean(axis=0) for g in range(len(counts))])
+    return 100 * float((counts @ means**2).sum() / (centred**2).sum())
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", choices=list(GROUPS))
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=64)
+    parser.add_argument("--units", type=int, default=32)
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--cache", help="folder that keeps the spectrograms for another run")
+    options = parser.parse_args()
+    make = Memory(options.cache, verbose=0).cache(through_drawn_channels)
+    torch.set_num_threads(1)
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
+    for seed, name in itertools.product(options.seeds, options.variants):
+        X, label, drawn, group = make(options.corpus, options.path, seed)
+        folds = StratifiedGroupKFold(2, shuffle=True, random_state=seed)
+        train, test = next(folds.split(X, label, group))
+        for conditional in (False, True) if name != "untrained" else (False,):
+            parameters: dict[str, Any] = {
+                "n_units": options.units,
+                "code": "gaussian",
+                "representation": "code",
+                "max_epochs": options.epochs,
+                "batch_size": 16,
+                "learning_rate": 2e-3,
+                "random_state": seed,
+            }
+            autoencoder = Seq2SeqAutoencoder(**parameters | VARIANTS[name])
+            start = time.perf_counter()
+            autoencoder.fit(X[train], condition=drawn[train] if conditional else None)
+            seconds = time.perf_counter() - start
+            known, new = read_codes(autoencoder, X[train]), read_codes(autoencoder, X[test])
+            figures = [
+                probe(known[kind], of[train], new[kind], of[test])
+                for of in (drawn, label)
+                for kind in ("mean", "drawn")
+            ]
+            share = share_between(new["mean"], drawn[test])
+            told = {"condition": drawn[test]} if conditional else {}
+            error = -autoencoder.score(X[test], **told)
+            row = [
+                str(seed),
+                name,
+                "yes" if conditional else "no",
+                *(f"{figure:.1f}" for figure in figures),
+                f"{float(new['nats']):.1f}",
+                f"{share:.1f}",
+                f"{error:.4f}",
+                f"{seconds:.0f}",
+            ]
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
