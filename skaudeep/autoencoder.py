@@ -396,7 +396,12 @@ class Seq2SeqAutoencoder(
             raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
         _n_held_out(int(np.count_nonzero(sequences.lengths)), validation_fraction)
         processes = ProcessGroup.join()
-        processes.check_same(lambda: self.get_params(deep=False) | {"X": sequences.summary()})
+        processes.check_same(
+            lambda: (
+                self.get_params(deep=False)
+                | {"X": sequences.summary(), "conditions": vars(self).get("conditions_")}
+            )
+        )
         if not go_on:
             self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
             sizes = self._sizes(sequences.n_bands)
