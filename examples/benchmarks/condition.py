@@ -8,11 +8,12 @@ one for the channel, one for the class. Both read the codes of the other half.
     python examples/benchmarks/condition.py esc10 PATH_OF_ESC10
     python examples/benchmarks/condition.py words PATH_OF_WORDS
 
-Balanced accuracy in per cent; by chance it is 16.7 for the channel. "Mean" is the code as
-`transform` gives it; "active" the same without the numbers whose variance over the clips is below
-0.01, which the decoder cannot tell from noise; "drawn" the code as the decoder is given it in
-training, mean and noise. "Nats" is the divergence per clip, an upper bound of what the decoder can
-learn of a clip from its code; "n" the active numbers. "Rmse" is the error of reconstructions.
+Of ESC-10 it is the loudest second of each clip. Balanced accuracy in per cent; by chance it is 16.7
+for the channel, 10 for the class of ESC-10 and 33.3 for a word. "Mean" is the code as `transform`
+gives it, each number standardised; "unscaled" the same as it is, for a probe that prefers numbers
+that vary much; "drawn" the code as the decoder is given it in training, with its noise. "Nats" is
+the divergence per clip, an upper bound of what the decoder can learn of a clip from its code;
+"rmse" the error of reconstructions of the other half.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 import soxr
 import torch
-from corpora import channel, given
+from corpora import channel, given, loudest_second
 from joblib import Memory
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -41,27 +42,23 @@ from skaudeep.nn.counter_rng import CounterRNG
 N_CHANNELS = 6
 RATE = 16000
 GROUPS = {"esc10": r"^\d-(\d+)-", "words": r"^([^_]+)_"}
-SECONDS = {"esc10": 5.0, "words": 1.0}
-KINDS = ("mean", "active", "drawn")
+KINDS = ("mean", "unscaled", "drawn")
 COLUMNS = [
     "seed",
     "code",
     "condition",
     *(f"{of}, {kind}" for of in ("channel", "class") for kind in KINDS),
     "nats",
-    "n",
     "rmse",
     "seconds",
 ]
-ACTIVE = 0.01  # Burda, Grosse & Salakhutdinov (2016). Importance weighted autoencoders. ICLR.
 FREE = {"feed_previous_prob": 1.0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "untrained": {"max_epochs": 0},
-    "tanh code": {"code": "tanh"},
+    "kl_weight=4, free-running": FREE | {"kl_weight": 4.0},
     "kl_weight=0.1": {},
-    "kl_weight=1": {"kl_weight": 1.0},
     "kl_weight=0.1, free-running": FREE,
-    "kl_weight=1, free-running": FREE | {"kl_weight": 1.0},
+    "tanh": {"code": "tanh"},
 }
 
 
@@ -72,6 +69,8 @@ def through_drawn_channels(
     rng = np.random.default_rng(seed)
     channels = [channel(np.random.default_rng(rng.integers(2**32))) for _ in range(N_CHANNELS)]
     clips = list(given(path, GROUPS[corpus]))
+    if corpus == "esc10":
+        clips = list(loudest_second(iter(clips)))
     names = np.array([group for group, *_ in clips])
     found, group = np.unique(names, return_inverse=True)
     drawn = rng.permutation(np.arange(len(found)) % N_CHANNELS)[group]
@@ -84,7 +83,7 @@ def through_drawn_channels(
         hop_duration=0.04,
         n_mels=64,
         clip_below=-60,
-        duration=SECONDS[corpus],
+        duration=1.0,
         sampling_rate=RATE,
     )
     X = extractor.fit_transform(sent)
@@ -92,22 +91,23 @@ def through_drawn_channels(
 
 
 @torch.inference_mode()
-def read_codes(autoencoder: Seq2SeqAutoencoder, X: NDArray) -> dict[str, NDArray]:
+def read_codes(autoencoder: Seq2SeqAutoencoder, X: NDArray, seed: int) -> dict[str, NDArray]:
     """Return the codes, drawn codes where there is a distribution, and its mean divergence."""
     mean = autoencoder.transform(X)
     x = torch.from_numpy(np.ascontiguousarray(X.swapaxes(0, 1)))
     code: Any = autoencoder.network_.encoder
     _, final = code.recurrent(x)
-    values, _ = code.code(final, CounterRNG(0, torch.arange(len(X))))
+    values, _ = code.code(final, CounterRNG(seed, torch.arange(len(X))))
     _, divergence = code.code(final)
     nats = np.nan if divergence is None else float(divergence) / len(X)
-    return {"mean": mean, "active": mean, "drawn": values.numpy(), "nats": np.array(nats)}
+    return {"mean": mean, "unscaled": mean, "drawn": values.numpy(), "nats": np.array(nats)}
 
 
-def probe(train: NDArray, y: NDArray, test: NDArray, y_test: NDArray) -> float:
+def probe(train: NDArray, y: NDArray, test: NDArray, y_test: NDArray, *, scaled: bool) -> float:
     """Return the balanced accuracy of a linear probe."""
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-    return 100 * balanced_accuracy_score(y_test, classifier.fit(train, y).predict(test))
+    classifier = LogisticRegression(C=0.1, max_iter=5000)
+    pipeline = make_pipeline(StandardScaler() if scaled else "passthrough", classifier)
+    return 100 * balanced_accuracy_score(y_test, pipeline.fit(train, y).predict(test))
 
 
 def main() -> None:
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("corpus", choices=list(GROUPS))
     parser.add_argument("path", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--units", type=int, default=32)
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--cache", help="folder that keeps the spectrograms for another run")
@@ -131,25 +131,23 @@ def main() -> None:
         for conditional in (False, True) if name != "untrained" else (False,):
             parameters: dict[str, Any] = {
                 "n_units": options.units,
+                "n_layers": 1,
                 "code": "gaussian",
                 "representation": "code",
                 "max_epochs": options.epochs,
                 "batch_size": 16,
-                "learning_rate": 2e-3,
+                "learning_rate": {0: 2e-3, options.epochs: 1e-4},  # free-running needs it
                 "random_state": seed,
             }
             autoencoder = Seq2SeqAutoencoder(**parameters | VARIANTS[name])
             start = time.perf_counter()
             autoencoder.fit(X[train], condition=drawn[train] if conditional else None)
             seconds = time.perf_counter() - start
-            known, new = read_codes(autoencoder, X[train]), read_codes(autoencoder, X[test])
-            active = known["mean"].var(axis=0) > ACTIVE
-            for codes in (known, new):
-                codes["active"] = (
-                    codes["mean"][:, active] if active.any() else codes["mean"][:, :1] * 0
-                )
+            known, new = (
+                read_codes(autoencoder, X[rows], n) for n, rows in enumerate((train, test))
+            )
             figures = [
-                probe(known[kind], of[train], new[kind], of[test])
+                probe(known[kind], of[train], new[kind], of[test], scaled=kind != "unscaled")
                 for of in (drawn, label)
                 for kind in KINDS
             ]
@@ -161,7 +159,6 @@ def main() -> None:
                 "yes" if conditional else "no",
                 *(f"{figure:.1f}" for figure in figures),
                 f"{float(new['nats']):.1f}",
-                str(active.sum()),
                 f"{error:.4f}",
                 f"{seconds:.0f}",
             ]
