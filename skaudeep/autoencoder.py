@@ -39,6 +39,7 @@ from skaudeep.nn.stack import CELLS
 from skaudeep.nn.weights import build
 from skaudeep.training.batches import Sequences, read_input
 from skaudeep.training.components import fit_components
+from skaudeep.training.conditions import read_condition
 from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
 from skaudeep.training.loop import (
     Loss,
@@ -174,6 +175,8 @@ class Seq2SeqAutoencoder(
         What Adam remembers, to go on; kept by `partial_fit` and with ``warm_start=True``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only where X is a data frame.
+    conditions_ : ndarray of shape (n_conditions,), int or str
+        The conditions that `fit` was given, sorted. Only where it was given any.
 
     See Also
     --------
@@ -304,7 +307,7 @@ class Seq2SeqAutoencoder(
 
     @all_or_nothing
     @with_callbacks
-    def fit(self, X: Any, y: Any = None) -> Seq2SeqAutoencoder:
+    def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Seq2SeqAutoencoder:
         """Train the network to rebuild sequences.
 
         Under ``torchrun``, or in a process group of `torch.distributed`, each process takes its
@@ -318,6 +321,12 @@ class Seq2SeqAutoencoder(
             Trailing NaN is padding. Anything with a shape that rows can be taken from is read a
             batch at a time: ndarray, memmap, netCDF variable, xarray or dask array.
         y : ignored
+        condition : array-like of shape (n_clips,), default=None
+            What the code need not hold, as an integer or a string per clip: its site, speaker,
+            device or class. The decoder is told it at each step, the encoder never, so `transform`
+            needs none. None, NaN and "" mark clips whose condition is not known; their decoder is
+            told the mean of all conditions. With ``code="gaussian"`` the code has a reason to leave
+            the condition out; with "tanh" it merely can.
 
         Returns
         -------
@@ -327,7 +336,8 @@ class Seq2SeqAutoencoder(
         ------
         ValueError
             If X holds infinity, NaN before the end of a row, or no frame at all, or parameters
-            contradict X or each other, or other processes have others.
+            contradict X or each other, `condition` is none for these clips, or other processes
+            have others.
         FloatingPointError
             If training diverges.
         ConnectionError
@@ -339,7 +349,7 @@ class Seq2SeqAutoencoder(
         with what it had learned, or not fitted.
         """
         go_on = self.warm_start and hasattr(self, "network_")
-        training, sequences = self._begin(X, go_on, self.validation_fraction)
+        training, sequences = self._begin(X, condition, go_on, self.validation_fraction)
         last = training.epoch + self.max_epochs
         with progress_noted(training, last):
             self._train(training, sequences, last, self.validation_fraction, not go_on, X, y)
@@ -348,7 +358,7 @@ class Seq2SeqAutoencoder(
 
     @all_or_nothing
     @with_callbacks
-    def partial_fit(self, X: Any, y: Any = None) -> Seq2SeqAutoencoder:
+    def partial_fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Seq2SeqAutoencoder:
         """Train for one epoch more, on these or other data, with the same bands.
 
         On the same data, n calls give what `fit` with ``max_epochs=n`` gives, but for validation
@@ -356,31 +366,42 @@ class Seq2SeqAutoencoder(
 
         Parameters
         ----------
-        X, y : as in `fit`
+        X, y, condition : as in `fit`
+            A network that was trained with conditions needs those of the new clips. What the first
+            call has not seen is refused: the network has no place for it.
 
         Returns
         -------
         self
         """
-        training, sequences = self._begin(X, hasattr(self, "network_"), 0.0)
+        training, sequences = self._begin(X, condition, hasattr(self, "network_"), 0.0)
         last = training.epoch + 1
         with progress_noted(training, last):
             self._train(training, sequences, last, 0.0, False, X, y)
         self.moments_ = training.moments()
         return self
 
-    def _begin(self, X: Any, go_on: bool, validation_fraction: float) -> tuple[Training, Sequences]:
+    def _begin(
+        self, X: Any, condition: Any, go_on: bool, validation_fraction: float
+    ) -> tuple[Training, Sequences]:
         """Check everything; make a network, or a copy of the one that is there."""
         self._check_parameters()
         device = resolve_device(self.device)
         fitted: Any = vars(self).get("network_") if go_on else None
         n_bands = None if fitted is None else fitted.sizes.n_bands
         sequences = read_input(self, X, reset=not go_on, n_bands=n_bands)
+        shape = sequences.shape
+        sequences.condition = read_condition(self, condition, shape, reset=not go_on)
         if not sequences.lengths.any():
             raise ValueError("Every row of X is NaN throughout: there is nothing to train on.")
         _n_held_out(int(np.count_nonzero(sequences.lengths)), validation_fraction)
         processes = ProcessGroup.join()
-        processes.check_same(lambda: self.get_params(deep=False) | {"X": sequences.summary()})
+        processes.check_same(
+            lambda: (
+                self.get_params(deep=False)
+                | {"X": sequences.summary(), "conditions": vars(self).get("conditions_")}
+            )
+        )
         if not go_on:
             self.out_activation_ = "tanh" if sequences.largest <= 1 else "identity"
             sizes = self._sizes(sequences.n_bands)
@@ -505,6 +526,7 @@ class Seq2SeqAutoencoder(
             del sizes["band_window"], sizes["band_overlap"]
         if self.axis == "frequency-time":
             sizes |= {name: _pair(sizes[name]) for name in ("n_units", "n_layers")}
+        sizes["n_conditions"] = len(vars(self).get("conditions_", ()))
         return NetworkSizes(n_bands=n_bands, out_activation=self.out_activation_, **sizes)
 
     def _check_same_sizes(self, sizes: NetworkSizes) -> None:
@@ -581,12 +603,15 @@ class Seq2SeqAutoencoder(
         )
 
     @torch.inference_mode()
-    def reconstruct(self, X: Any) -> np.ndarray:
+    def reconstruct(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Rebuild sequences from their codes with teacher forcing.
 
         Parameters
         ----------
         X : as in `fit`
+        condition : array-like of shape (n_clips,), default=None
+            Of those that `fit` was given, as there; another one than the clip's own asks how it
+            would sound there. None: the mean of all conditions.
 
         Returns
         -------
@@ -601,13 +626,16 @@ class Seq2SeqAutoencoder(
         check_is_fitted(self, "network_")
         return self._map(
             X,
-            lambda network, x, lengths: network(x, lengths).frames,
+            lambda network, x, lengths, *given: network(x, lengths, None, 0.0, *given).frames,
             self.network_.sizes.n_bands,
             per_frame=True,
+            condition=condition,
         )
 
     @torch.inference_mode()
-    def inverse_transform(self, X: Any, n_frames: int | None = None) -> np.ndarray:
+    def inverse_transform(
+        self, X: Any, n_frames: int | None = None, *, condition: Any = None
+    ) -> np.ndarray:
         """Turn codes into sequences: the decoder knows nothing but the code and what it wrote.
 
         A bidirectional decoder, and one over frequency and time, starts from zeros and writes again
@@ -620,6 +648,8 @@ class Seq2SeqAutoencoder(
             With ``axis="frequency"`` there is an axis of frames before the last.
         n_frames : int >= 1, default=None
             Length of the sequences; None is the longest seen in `fit`.
+        condition : array-like of shape (n_clips,), default=None
+            As in `reconstruct`.
 
         Returns
         -------
@@ -646,10 +676,13 @@ class Seq2SeqAutoencoder(
         device = resolve_device(self.device)
         network = self._network_on(device)
         flat = codes.reshape(-1, *codes.shape[-1 - per_frame :])  # (B, C) or (B, T, C)
+        shape = codes.shape[: -1 - per_frame]
+        given = read_condition(self, condition, shape, reset=False, training=False)
+        known = None if given is None else torch.from_numpy(given).to(device)
         missing = np.isnan(flat).any(axis=-1)
-        shape = (n_frames, network.sizes.n_bands)
+        n_bands = network.sizes.n_bands
         try:
-            result = np.empty((len(flat), *shape), dtype=np.float32)
+            result = np.empty((len(flat), n_frames, n_bands), dtype=np.float32)
         except MemoryError as error:
             raise MemoryError(
                 f"Got n_frames={n_frames}: {len(flat)} sequences of so many frames do not fit into "
@@ -661,17 +694,19 @@ class Seq2SeqAutoencoder(
             if per_frame:
                 batch = batch.transpose(0, 1).contiguous()  # (T, B, C)
             with products_in("ieee", device):
-                written = network.generate(batch, n_frames)  # (T, B, F)
+                own = None if known is None else known[start : start + self.batch_size]
+                written = network.generate(batch, n_frames, own)  # (T, B, F)
             result[start : start + self.batch_size] = written.transpose(0, 1).cpu().numpy()
         result[missing] = np.nan
-        return result.reshape(*codes.shape[: -1 - per_frame], *shape)
+        return result.reshape(*shape, n_frames, n_bands)
 
-    def score_frames(self, X: Any) -> np.ndarray:
+    def score_frames(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Return how usual each frame is: minus the error of its reconstruction.
 
         Parameters
         ----------
         X : as in `fit`
+        condition : as in `reconstruct`
 
         Returns
         -------
@@ -679,10 +714,10 @@ class Seq2SeqAutoencoder(
             Minus the root of the mean squared error over bands, otherwise as in `score_samples`.
             NaN at padding.
         """
-        error, n_values = self._squared_errors(X)
+        error, n_values = self._squared_errors(X, condition)
         return -np.sqrt(error / np.maximum(n_values, 1))
 
-    def score_samples(self, X: Any) -> np.ndarray:
+    def score_samples(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Return how usual each row is: minus the error of its reconstruction.
 
         The reconstruction is teacher-forced. If the ``feed_previous_prob`` schedule ends at 1, the
@@ -693,6 +728,7 @@ class Seq2SeqAutoencoder(
         Parameters
         ----------
         X : as in `fit`
+        condition : as in `reconstruct`
 
         Returns
         -------
@@ -700,12 +736,12 @@ class Seq2SeqAutoencoder(
             Minus the root of the mean squared error over frames and bands. Rows of nothing but
             NaN give NaN.
         """
-        error, n_values = self._squared_errors(X)
+        error, n_values = self._squared_errors(X, condition)
         missing = np.isnan(error).all(axis=-1)
         error, n_values = np.nansum(error, axis=-1), np.nansum(n_values, axis=-1)
         return np.where(missing, np.nan, -np.sqrt(error / np.maximum(n_values, 1)))
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, *, condition: Any = None) -> float:
         """Return minus the root of the mean squared error of the reconstruction, dropout off.
 
         With teacher forcing or free-running, as in `score_samples`.
@@ -714,13 +750,14 @@ class Seq2SeqAutoencoder(
         ----------
         X : as in `fit`
         y : ignored
+        condition : as in `reconstruct`
 
         Returns
         -------
         float
             At most 0; higher is better.
         """
-        error, n_values = self._squared_errors(X)
+        error, n_values = self._squared_errors(X, condition)
         if np.isnan(error).all():
             raise ValueError("Every row of X is NaN throughout: there is nothing to score.")
         total, count = (np.nansum(part) for part in (error, n_values))
@@ -815,14 +852,18 @@ class Seq2SeqAutoencoder(
     def _map(
         self,
         X: Any,
-        function: Callable[[Autoencoder, Tensor, Tensor | None], Tensor],
+        function: Callable[..., Tensor],
         width: int,
         *,
         per_frame: bool,
+        condition: Any = None,
     ) -> np.ndarray:
         """Call a function with the network and each batch of X, see `Sequences.map`."""
         device = resolve_device(self.device)
         sequences = read_input(self, X, reset=False, n_bands=self.network_.sizes.n_bands)
+        sequences.condition = read_condition(
+            self, condition, sequences.shape, reset=False, training=False
+        )
         return sequences.map(
             partial(function, self._network_on(device)),
             width,
@@ -832,18 +873,21 @@ class Seq2SeqAutoencoder(
         )
 
     @torch.inference_mode()
-    def _squared_errors(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _squared_errors(self, X: Any, condition: Any) -> tuple[np.ndarray, np.ndarray]:
         """Squared errors of each frame and their numbers: (..., n_frames), NaN at padding."""
         check_is_fitted(self, "network_")
         feed = self._loss().feed(max(len(self.loss_curve_) - 1, 0), training=False)
 
-        def errors(network: Autoencoder, x: Tensor, lengths: Tensor | None) -> Tensor:
-            rebuilt = network(x, lengths, None, feed).frames
+        def errors(
+            network: Autoencoder, x: Tensor, lengths: Tensor | None, *given: Tensor
+        ) -> Tensor:
+            rebuilt = network(x, lengths, None, feed, *given).frames
             return torch.stack(
                 squared_error(rebuilt, x, lengths, mask_silence=self.mask_silence), dim=2
             )
 
-        both = self._map(X, errors, 2, per_frame=True).astype(np.float64)  # as scores have to be
+        both = self._map(X, errors, 2, per_frame=True, condition=condition)
+        both = both.astype(np.float64)  # as scores have to be
         return both[..., 0], both[..., 1]
 
 

@@ -63,6 +63,8 @@ class NetworkSizes:
         Bands of a window, for the networks that read the bands of a frame.
     band_overlap : int, default=24
         Bands that a window shares with the next.
+    n_conditions : int, default=0
+        Conditions, such as sites or speakers, that the decoder is told; 0 where it is told none.
     """
 
     n_bands: int
@@ -77,6 +79,7 @@ class NetworkSizes:
     out_activation: str = "tanh"
     band_window: int = 32
     band_overlap: int = 24
+    n_conditions: int = 0
 
 
 class Reconstruction(NamedTuple):
@@ -126,6 +129,7 @@ class Autoencoder(nn.Module):
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
+        condition: Tensor | None = None,
     ) -> Reconstruction:
         """Reconstruct sequences.
 
@@ -140,6 +144,9 @@ class Autoencoder(nn.Module):
         feed_previous_prob : float in [0, 1], default=0.0
             Probability of each step that the decoder is fed its own output of the step before
             in place of the true frame (scheduled sampling).
+        condition : Tensor of shape (n_sequences,), int64, default=None
+            Number of the condition of each sequence, which the decoder alone is told; -1 where it
+            is not known. None: it is not known of any.
 
         Returns
         -------
@@ -147,7 +154,7 @@ class Autoencoder(nn.Module):
             Its frames in the time order of `x`; meaningless at padding.
         """
         code = self.encoder(x, lengths, rng)
-        frames = self.decode(code.values, x, lengths, rng, feed_previous_prob)
+        frames = self.decode(code.values, x, lengths, rng, feed_previous_prob, condition)
         return Reconstruction(frames, code.divergence)
 
     def decode(
@@ -157,6 +164,7 @@ class Autoencoder(nn.Module):
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Rebuild sequences from their codes with teacher forcing.
 
@@ -164,7 +172,7 @@ class Autoencoder(nn.Module):
         ----------
         code : Tensor of shape (n_sequences, code_size), or (n_frames, n_sequences, code_size) \
                 where each frame has its own
-        x, lengths, rng, feed_previous_prob : as in `forward`
+        x, lengths, rng, feed_previous_prob, condition : as in `forward`
 
         Returns
         -------
@@ -172,13 +180,14 @@ class Autoencoder(nn.Module):
         """
         raise NotImplementedError
 
-    def generate(self, code: Tensor, n_frames: int) -> Tensor:
+    def generate(self, code: Tensor, n_frames: int, condition: Tensor | None = None) -> Tensor:
         """Rebuild sequences from nothing but their codes: the decoder runs free.
 
         Parameters
         ----------
         code : as in `decode`
         n_frames : int
+        condition : as in `forward`
 
         Returns
         -------
@@ -223,6 +232,7 @@ class TimeAutoencoder(Autoencoder):
             n_outputs=sizes.n_bands,
             activation=sizes.out_activation,
             bidirectional=sizes.bidirectional_decoder,
+            n_conditions=sizes.n_conditions,
             **layers,
         )
         self.code_size = self.decoder.state_size
@@ -243,18 +253,24 @@ class TimeAutoencoder(Autoencoder):
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
+        condition: Tensor | None = None,
     ) -> Tensor:
         state = self.encoder.code.initial_state(code)  # (B, D*S)
         teacher = reverse_time(x, lengths)  # (T, B, F)
-        teacher = self.decoder.scheduled_sampling(state, teacher, lengths, rng, feed_previous_prob)
-        return reverse_time(self.decoder(state, teacher, lengths, rng), lengths)
+        teacher = self.decoder.scheduled_sampling(
+            state, teacher, lengths, rng, feed_previous_prob, condition
+        )
+        return reverse_time(self.decoder(state, teacher, lengths, rng, condition), lengths)
 
     @torch.no_grad()
-    def generate(self, code: Tensor, n_frames: int) -> Tensor:  # noqa: D102
+    def generate(  # noqa: D102
+        self, code: Tensor, n_frames: int, condition: Tensor | None = None
+    ) -> Tensor:
         state = self.encoder.code.initial_state(code)  # (B, D*S)
         nothing = code.new_zeros(n_frames, len(code), self.sizes.n_bands)
         use_prediction = torch.ones(nothing.shape[:2], dtype=torch.bool, device=code.device)
-        return self.decoder.decode_free_running(state, nothing, use_prediction).flip(0)  # (T, B, F)
+        written = self.decoder.decode_free_running(state, nothing, use_prediction, condition)
+        return written.flip(0)  # (T, B, F)
 
 
 class FrequencyAutoencoder(Autoencoder):
@@ -294,17 +310,25 @@ class FrequencyAutoencoder(Autoencoder):
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
+        condition: Tensor | None = None,
     ) -> Tensor:
         windows = self.windows.split(gather_frames(x, lengths))  # (W, N, V)
         codes = gather_frames(code, lengths)  # (N, C)
+        if condition is not None:
+            condition = gather_frames(condition.expand(x.shape[:2])[:, :, None], lengths)[:, 0]
         rebuilt = self.frame.decode(
-            codes, windows, None, frame_rng(rng, x, lengths), feed_previous_prob
+            codes, windows, None, frame_rng(rng, x, lengths), feed_previous_prob, condition
         )
         return scatter_frames(self.windows.join(rebuilt), x, lengths)  # (T, B, F)
 
     @torch.no_grad()
-    def generate(self, code: Tensor, n_frames: int) -> Tensor:  # noqa: D102
-        windows = self.frame.generate(code.flatten(0, 1), len(self.windows.starts))  # (W, N, V)
+    def generate(  # noqa: D102
+        self, code: Tensor, n_frames: int, condition: Tensor | None = None
+    ) -> Tensor:
+        if condition is not None:
+            condition = condition.expand(code.shape[:2]).flatten()  # (N,)
+        codes, n_windows = code.flatten(0, 1), len(self.windows.starts)
+        windows = self.frame.generate(codes, n_windows, condition)  # (W, N, V)
         return self.windows.join(windows).unflatten(0, code.shape[:2])  # (T, B, F)
 
 
@@ -358,6 +382,7 @@ class FrequencyTimeAutoencoder(Autoencoder):
             n_outputs=self.frame_decoder.state_size,
             activation="tanh",
             bidirectional=sizes.bidirectional_decoder,
+            n_conditions=sizes.n_conditions,
             **over_time,
         )
         self.code_size = self.time_decoder.state_size
@@ -378,12 +403,13 @@ class FrequencyTimeAutoencoder(Autoencoder):
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
+        condition: Tensor | None = None,
     ) -> Reconstruction:
         if feed_previous_prob > 0:
-            return super().forward(x, lengths, rng, feed_previous_prob)
+            return super().forward(x, lengths, rng, feed_previous_prob, condition)
         read = self.encoder.read_frames(x, lengths, rng)  # once for both: (T, B, S)
         code = self.encoder.time(read, lengths, rng)
-        frames = self._decode(code.values, x, read, lengths, rng)
+        frames = self._decode(code.values, x, read, lengths, rng, condition)
         return Reconstruction(frames, code.divergence)
 
     def decode(  # noqa: D102
@@ -393,13 +419,15 @@ class FrequencyTimeAutoencoder(Autoencoder):
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
         feed_previous_prob: float = 0.0,
+        condition: Tensor | None = None,
     ) -> Tensor:
         if feed_previous_prob > 0:  # as in `DecoderStack.scheduled_sampling`, by a first pass
             use_prediction = bernoulli_mask(x, feed_previous_prob, rng)
             with torch.no_grad():
-                x = torch.where(use_prediction[:, :, None], self.decode(code, x, lengths), x)
+                written = self.decode(code, x, lengths, condition=condition)
+                x = torch.where(use_prediction[:, :, None], written, x)
         read = self.encoder.read_frames(x, lengths, rng)
-        return self._decode(code, x, read, lengths, rng)
+        return self._decode(code, x, read, lengths, rng, condition)
 
     def _decode(
         self,
@@ -408,10 +436,12 @@ class FrequencyTimeAutoencoder(Autoencoder):
         read: Tensor,
         lengths: Tensor | None,
         rng: CounterRNG | None,
+        condition: Tensor | None,
     ) -> Tensor:
         state = self.encoder.time.code.initial_state(code)  # (B, D*S)
         teacher = reverse_time(read, lengths)  # (T, B, S)
-        starts = reverse_time(self.time_decoder(state, teacher, lengths, rng), lengths)
+        starts = self.time_decoder(state, teacher, lengths, rng, condition)
+        starts = reverse_time(starts, lengths)  # (T, B, S)
         windows = self.windows.split(gather_frames(x, lengths)).flip(0)  # (W, N, V), highest first
         rebuilt = self.frame_decoder(
             gather_frames(starts, lengths), windows, None, frame_rng(rng, x, lengths)
@@ -419,10 +449,14 @@ class FrequencyTimeAutoencoder(Autoencoder):
         return scatter_frames(self.windows.join(rebuilt.flip(0)), x, lengths)  # (T, B, F)
 
     @torch.no_grad()
-    def generate(self, code: Tensor, n_frames: int) -> Tensor:  # noqa: D102
+    def generate(  # noqa: D102
+        self, code: Tensor, n_frames: int, condition: Tensor | None = None
+    ) -> Tensor:
         nothing = code.new_zeros(n_frames, len(code), self.sizes.n_bands)
         everywhere = torch.ones(nothing.shape[:2], dtype=torch.bool, device=code.device)
-        return fixed_point(lambda frames: self.decode(code, frames), nothing, everywhere)
+        return fixed_point(
+            lambda frames: self.decode(code, frames, condition=condition), nothing, everywhere
+        )
 
 
 NETWORKS: dict[str, type[Autoencoder]] = {

@@ -22,6 +22,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "identity": lambda x: x,
 }
+CONDITION_WIDTH = 16  # numbers of the embedding of a condition, at most
 MAX_PASSES = 50  # of the fixed-point iteration of a bidirectional decoder
 TOLERANCE = 1e-3  # largest change of a value in the pass that ends it
 
@@ -136,12 +137,24 @@ class DecoderStack(BidirectionalStack):
         Outputs per frame.
     activation : {"tanh", "identity"}
         Activation function of the outputs.
+    n_conditions : int, default=0
+        Conditions of which each sequence has one, see `ConditionEmbedding`. Each step of the first
+        layers is given the embedding beside its frame, so that the state need not carry it.
     """
 
     def __init__(
-        self, n_inputs: int, n_units: int, *, n_outputs: int, activation: str, **sizes: Any
+        self,
+        n_inputs: int,
+        n_units: int,
+        *,
+        n_outputs: int,
+        activation: str,
+        n_conditions: int = 0,
+        **sizes: Any,
     ):
-        super().__init__(n_inputs, n_units, **sizes)
+        width = min(n_conditions, CONDITION_WIDTH)
+        super().__init__(n_inputs + width, n_units, **sizes)
+        self.condition = ConditionEmbedding(n_conditions, width) if n_conditions else None
         self.project = nn.Linear(len(self.stacks) * n_units, n_outputs)
         self.activation = activation
 
@@ -151,6 +164,7 @@ class DecoderStack(BidirectionalStack):
         teacher: Tensor,
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Decode each frame from the initial state and the true frames before it (teacher forcing).
 
@@ -161,20 +175,26 @@ class DecoderStack(BidirectionalStack):
             The frame of step t is the input of step t + 1, of step t - 1 in the backward stack.
         lengths : Tensor of shape (n_sequences,), default=None
         rng : CounterRNG, default=None
+        condition : Tensor of shape (n_sequences,), int64, default=None
+            As in `ConditionEmbedding`.
 
         Returns
         -------
         Tensor of shape (n_frames, n_sequences, n_outputs)
         """
+        context = self._context(condition, len(state))  # (B, K)
         initial = state.chunk(len(self.stacks), dim=1)  # D x (B, S)
         outputs = []
         for direction, stack in enumerate(self.stacks):
             backward = direction == 1
             frames = reverse_time(teacher, lengths) if backward else teacher  # (T, B, F)
             before = torch.cat([torch.zeros_like(frames[:1]), frames[:-1]])  # (T, B, F)
-            (*_, top), _ = stack(before, initial[direction], lengths, rng)  # (T, B, H)
+            (*_, top), _ = stack(before, initial[direction], lengths, rng, context)  # (T, B, H)
             outputs.append(reverse_time(top, lengths) if backward else top)
         return self._frames(torch.cat(outputs, dim=2))  # (T, B, D*H) -> (T, B, F)
+
+    def _context(self, condition: Tensor | None, n_sequences: int) -> Tensor | None:
+        return None if self.condition is None else self.condition(condition, n_sequences)
 
     def _frames(self, outputs: Tensor) -> Tensor:
         return ACTIVATIONS[self.activation](self.project(outputs))
@@ -187,6 +207,7 @@ class DecoderStack(BidirectionalStack):
         lengths: Tensor | None,
         rng: CounterRNG | None,
         probability: float,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Replace some teacher-forced frames by the decoder's own (scheduled sampling [1]_).
 
@@ -195,7 +216,7 @@ class DecoderStack(BidirectionalStack):
 
         Parameters
         ----------
-        state, teacher, lengths : as in `forward`
+        state, teacher, lengths, condition : as in `forward`
         rng : CounterRNG or None
         probability : float in [0, 1]
             Probability, for each frame of each sequence, that it is replaced.
@@ -216,11 +237,18 @@ class DecoderStack(BidirectionalStack):
             return teacher
         use_prediction = bernoulli_mask(teacher, probability, rng)
         if len(self.stacks) == 2:
-            return torch.where(use_prediction[:, :, None], self(state, teacher, lengths), teacher)
-        return self.decode_free_running(state, teacher, use_prediction)
+            written = self(state, teacher, lengths, None, condition)
+            return torch.where(use_prediction[:, :, None], written, teacher)
+        return self.decode_free_running(state, teacher, use_prediction, condition)
 
     @torch.no_grad()
-    def decode_free_running(self, state: Tensor, teacher: Tensor, use_prediction: Tensor) -> Tensor:
+    def decode_free_running(
+        self,
+        state: Tensor,
+        teacher: Tensor,
+        use_prediction: Tensor,
+        condition: Tensor | None = None,
+    ) -> Tensor:
         """Replace the masked teacher-forced frames by the decoder's own output.
 
         A unidirectional decoder runs autoregressively. A bidirectional one iterates from zeros to a
@@ -232,6 +260,8 @@ class DecoderStack(BidirectionalStack):
         teacher : Tensor of shape (n_frames, n_sequences, n_inputs)
         use_prediction : Tensor of shape (n_frames, n_sequences), bool
             Where the decoder's own frame replaces that of `teacher`.
+        condition : Tensor of shape (n_sequences,), int64, default=None
+            As in `forward`.
 
         Returns
         -------
@@ -240,15 +270,62 @@ class DecoderStack(BidirectionalStack):
         """
         if len(self.stacks) == 2:
             start = teacher.masked_fill(use_prediction[:, :, None], 0)
-            return fixed_point(lambda frames: self(state, frames), start, use_prediction)
+            return fixed_point(
+                lambda frames: self(state, frames, condition=condition), start, use_prediction
+            )
         stack: Any = self.stacks[0]
+        context = self._context(condition, len(state))  # (B, K)
         frames = torch.empty_like(teacher)
         before = torch.zeros_like(teacher[0])  # (B, F)
         for step in range(len(teacher)):
-            output, state = stack.step(before, state)  # (B, H), (B, S)
+            inputs = before if context is None else torch.cat([before, context], dim=1)
+            output, state = stack.step(inputs, state)  # (B, H), (B, S)
             before = torch.where(use_prediction[step, :, None], self._frames(output), teacher[step])
             frames[step] = before
         return frames
+
+
+class ConditionEmbedding(nn.Embedding):
+    """What a decoder is told of the condition of each sequence: its site, speaker or device.
+
+    Parameters
+    ----------
+    n_conditions : int
+    width : int
+        Numbers of the embedding of each condition.
+
+    Examples
+    --------
+    >>> import torch
+    >>> embedding = ConditionEmbedding(3, 2)
+    >>> known, missing = embedding(torch.tensor([1, -1]), 2)
+    >>> torch.equal(known, embedding.weight[1])
+    True
+    >>> torch.allclose(missing, embedding.weight.mean(dim=0))
+    True
+    """
+
+    def forward(  # type: ignore[override]
+        self, condition: Tensor | None, n_sequences: int
+    ) -> Tensor:
+        """Embed conditions.
+
+        Parameters
+        ----------
+        condition : Tensor of shape (n_sequences,), int64, or None
+            Number of the condition of each sequence; -1 where it is not known, which counts as the
+            mean of all. None: it is not known of any.
+        n_sequences : int
+
+        Returns
+        -------
+        Tensor of shape (n_sequences, width)
+        """
+        if condition is None:
+            condition = torch.full((n_sequences,), -1, device=self.weight.device)
+        table = torch.cat([self.weight, self.weight.mean(dim=0, keepdim=True)])
+        last = torch.full_like(condition, len(self.weight))
+        return nn.functional.embedding(torch.where(condition < 0, last, condition), table)
 
 
 def top_layers(states: list[Tensor], n_directions: int) -> Tensor:

@@ -110,6 +110,7 @@ class RecurrentStack(nn.Module):
         state: Tensor | None = None,
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
+        context: Tensor | None = None,
     ) -> tuple[list[Tensor], Tensor]:
         """Run over a batch.
 
@@ -121,6 +122,9 @@ class RecurrentStack(nn.Module):
         lengths : Tensor of shape (n_sequences,), default=None
         rng : CounterRNG, default=None
             Source of dropout; None switches it off.
+        context : Tensor of shape (n_sequences, n_context), default=None
+            The last of the `n_inputs` features, where they are the same for all frames of a
+            sequence. Dropout does not apply to them.
 
         Returns
         -------
@@ -136,6 +140,8 @@ class RecurrentStack(nn.Module):
         outputs, finals = [], []
         for layer, initial in zip(self.layers, per_layer, strict=True):
             x = dropout(x, self.dropout, rng)  # (T, B, F or H)
+            if layer is self.layers[0] and context is not None:
+                x = torch.cat([x, context.expand(len(x), -1, -1)], dim=2)
             x, final = self._run_layer(layer, x, initial, lengths)  # (T, B, H), (B, H or 2H)
             x = dropout(x, self.dropout, rng)
             outputs.append(x)

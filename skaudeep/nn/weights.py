@@ -82,12 +82,12 @@ def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
     nor grows on its way through time. Those of the inputs are normal with variance ``1 / n_inputs``
     [2]_, so that a layer receives as much of its input whatever its width. All others are uniform
     within ``1 / sqrt(n_units)`` in recurrent layers and ``1 / sqrt(n_inputs)`` in linear ones, as
-    in torch.
+    in torch. Embeddings are standard normal.
 
     Parameters
     ----------
     network : nn.Module
-        Of recurrent and linear layers, on the CPU.
+        Of recurrent and linear layers and embeddings, on the CPU.
     generator : torch.Generator
         Modules draw in the order in which they are registered.
 
@@ -114,6 +114,8 @@ def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
             bound = module.in_features**-0.5
             for parameter in module.parameters():
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, generator=generator)
         elif isinstance(module, StateCovariance):
             module.reset()
 

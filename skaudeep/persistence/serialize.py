@@ -454,6 +454,8 @@ class Deserializer:
 
 def _sizes(kind: Any, values: Any) -> Any:
     """Make the sizes of a network from what a file says, if each is of the type that it has."""
+    if isinstance(values, dict) and kind is NetworkSizes:
+        values = {"n_conditions": 0} | values  # which older files do not tell
     if not isinstance(values, dict) or values.keys() != {field.name for field in fields(kind)}:
         raise ValueError(f"holds no sizes of a network: {str(values)[:80]!r}")
     for field in fields(kind):
@@ -523,6 +525,20 @@ def _check_results(estimator: Any) -> None:
                 raise ValueError(f"holds a {name} whose {key} is no list of numbers")
         if results["moments_"] is not None:
             check_moments(results["moments_"], network)
+        _check_conditions(results.get("conditions_"), network.sizes.n_conditions)
+
+
+def _check_conditions(conditions: Any, n_conditions: int) -> None:
+    if conditions is None and n_conditions == 0:
+        return
+    form = (getattr(conditions, "ndim", 0), getattr(getattr(conditions, "dtype", None), "kind", ""))
+    if form not in ((1, "i"), (1, "U")) or conditions.tolist() != sorted(set(conditions.tolist())):
+        raise ValueError("holds an autoencoder whose conditions_ are no sorted integers or texts")
+    if len(conditions) != n_conditions:
+        raise ValueError(
+            f"holds an autoencoder with {len(conditions)} conditions_, but its network was told "
+            f"{n_conditions}"
+        )
 
 
 def _check_keys(keys: list[Any]) -> None:

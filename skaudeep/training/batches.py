@@ -21,7 +21,8 @@ from skaudeep.nn.devices import products_in
 from skaudeep.nn.parallel import torch_threads
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 
-Batch = tuple[Tensor, Tensor | None]
+# x, lengths and, where sequences have one, condition, see `Sequences.batch`.
+Batch = tuple[Any, ...]
 Shard = tuple[Tensor, Tensor | None, Tensor]
 SHARD = 32  # sequences: the states of so many fit a core's cache
 MAP_BYTES = 2**26  # `map` reads rows that are not in memory in blocks of about 64 MiB
@@ -54,10 +55,14 @@ class Sequences:
         True frames of each sequence; 0 where a row holds nothing but padding. Set by `read`.
     largest : float
         Largest absolute value. Set by `read`.
+    condition : ndarray of shape (n_sequences,), int64, or None
+        Number of the condition of each sequence, -1 where it is not known. None where there are no
+        conditions. Set by `read_condition`.
     """
 
     lengths: np.ndarray
     largest: float
+    condition: np.ndarray | None = None
 
     def __init__(
         self, source: Any, shape: tuple[int, ...], n_frames: int, n_bands: int, first_row: int = 0
@@ -206,8 +211,10 @@ class Sequences:
         return block[position * n_chunks + rows % n_chunks]
 
     def checksum(self) -> int:
-        """Compute a CRC-32 over all true frames, to tell these sequences from others."""
+        """Compute a CRC-32 over all true frames and conditions, to tell these from others."""
         checksum = zlib.crc32(self.lengths.tobytes())
+        if self.condition is not None:
+            checksum = zlib.crc32(self.condition.tobytes(), checksum)
         for rows in self._blocks():
             listed = isinstance(self._source, list)
             block = [self._source[row] for row in rows] if listed else self._read(rows)
@@ -221,7 +228,10 @@ class Sequences:
         rows = np.flatnonzero(self.lengths)
         rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 64)).astype(int)]
         sample = zlib.crc32(self.batch(rows, torch.device("cpu"))[0].numpy().data)
-        return f"{self.shape} x {self.n_bands}, {self.lengths.sum()} frames, sample {sample:08x}"
+        summary = f"{self.shape} x {self.n_bands}, {self.lengths.sum()} frames, sample {sample:08x}"
+        if self.condition is None:
+            return summary
+        return f"{summary}, conditions {zlib.crc32(self.condition.tobytes()):08x}"
 
     def n_steps(self) -> int:
         """Count the true frames of all sequences."""
@@ -243,9 +253,17 @@ class Sequences:
         x : Tensor of shape (max(lengths), n_rows, n_bands), float32
             Zero at padding.
         lengths : Tensor of shape (n_rows,), or None where all are equal
+        condition : Tensor of shape (n_rows,), int64
+            Only where sequences have conditions.
         """
+        x, lengths = self._frames_of(rows)
+        if self.condition is None:
+            return x.to(device), lengths
+        return x.to(device), lengths, torch.from_numpy(self.condition[rows]).to(device)
+
+    def _frames_of(self, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:
         if not len(rows):
-            return torch.empty(0, 0, self.n_bands, device=device), None
+            return torch.empty(0, 0, self.n_bands), None
         lengths = self.lengths[rows]
         longest = int(lengths.max())
         if isinstance(self._source, list):
@@ -258,7 +276,7 @@ class Sequences:
                 block[~frame_mask(lengths, longest)] = 0
         # By numpy: torch would start a second team of threads where another thread calls this.
         x = torch.from_numpy(np.ascontiguousarray(block.swapaxes(0, 1)))  # (T, B, F)
-        return x.to(device), (None if lengths.min() == longest else torch.from_numpy(lengths))
+        return x, (None if lengths.min() == longest else torch.from_numpy(lengths))
 
     def batches(
         self,
@@ -280,15 +298,16 @@ class Sequences:
                 yield self.batch(part, device)
             return
         with closing(self._ahead(parts, pinned=device.type == "cuda")) as ahead:
-            for x, lengths in ahead:
-                yield x.to(device, non_blocking=True), lengths
+            for x, lengths, *condition in ahead:
+                moved = (values.to(device, non_blocking=True) for values in condition)
+                yield x.to(device, non_blocking=True), lengths, *moved
 
     def _ahead(self, parts: Iterable[np.ndarray], *, pinned: bool) -> Generator[Batch]:
         """Yield batches on the CPU, read by another thread, which may pin them for a GPU."""
 
         def read(part: np.ndarray) -> Batch:
-            x, lengths = self.batch(part, torch.device("cpu"))
-            return (x.pin_memory() if pinned else x), lengths
+            x, *others = self.batch(part, torch.device("cpu"))
+            return (x.pin_memory() if pinned else x), *others
 
         ahead: deque[Future] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="skaudeep-reader") as reader:
@@ -302,7 +321,7 @@ class Sequences:
 
     def map(
         self,
-        function: Callable[[Tensor, Tensor | None], Tensor],
+        function: Callable[..., Tensor],
         width: int,
         *,
         per_frame: bool,
@@ -316,7 +335,7 @@ class Sequences:
         Parameters
         ----------
         function : callable
-            ``function(x, lengths)`` of a `batch` gives a Tensor of shape (n_sequences, width), or
+            ``function(*batch)``, of a `batch`, gives a Tensor of shape (n_sequences, width), or
             (n_frames, n_sequences, width) where `per_frame`.
         width : int
         per_frame : bool
@@ -332,10 +351,11 @@ class Sequences:
         """
         frames = (self.n_frames,) if per_frame else ()
         result = np.full((len(self), *frames, width), np.nan, dtype=np.float32)
-        for rows, x, lengths in self.like_batches(batch_size, device):
+        for rows, *batch in self.like_batches(batch_size, device):
             with threads_for(len(rows)), products_in("ieee", device):
-                values = function(x, lengths).cpu().numpy()
+                values = function(*batch).cpu().numpy()
             if per_frame:
+                x, lengths, *_ = batch
                 n_frames = [len(x)] * len(rows) if lengths is None else lengths.tolist()
                 for row, n, of_row in zip(rows, n_frames, values.swapaxes(0, 1), strict=True):
                     result[row, :n] = of_row[:n]
@@ -343,9 +363,7 @@ class Sequences:
                 result[rows] = values
         return result.reshape(*self.shape, *frames, width)
 
-    def like_batches(
-        self, batch_size: int, device: torch.device
-    ) -> Iterator[tuple[np.ndarray, Tensor, Tensor | None]]:
+    def like_batches(self, batch_size: int, device: torch.device) -> Iterator[tuple[Any, ...]]:
         """Yield batches of sequences of like length: all sequences but the empty ones, once each.
 
         What is not in memory is read in blocks of rows, each of them once.
@@ -360,7 +378,7 @@ class Sequences:
         ------
         rows : ndarray of int
             Which sequences they are.
-        x, lengths
+        x, lengths, condition
             As in `batch`.
         """
         start = 0
@@ -388,6 +406,9 @@ class Sequences:
                 block, shape, self.n_frames, self.n_bands, start * int(np.prod(n_chunks))
             )
             sequences._check_values()
+            if self.condition is not None:
+                first = sequences._first_row
+                sequences.condition = self.condition[first : first + len(sequences)]
             yield sequences
 
 

@@ -209,6 +209,7 @@ class Loss:
         lengths: Tensor | None,
         rng: CounterRNG | None,
         epoch: int,
+        condition: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Run a part of a batch through the network.
 
@@ -219,6 +220,8 @@ class Loss:
         rng : CounterRNG or None
             Source of random numbers in training; None evaluates.
         epoch : int
+        condition : Tensor of shape (n_sequences,), int64, default=None
+            Number of the condition of each sequence, for a network that is told it.
 
         Returns
         -------
@@ -230,7 +233,8 @@ class Loss:
         """
         feed = self.feed(epoch, training=rng is not None)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            frames, divergence = network(x, lengths, rng, feed)
+            known = () if condition is None else (condition,)
+            frames, divergence = network(x, lengths, rng, feed, *known)
         by_frame = squared_error(frames.float(), x, lengths, mask_silence=self.mask_silence)
         error, n_values = (values.sum(dtype=torch.float64) for values in by_frame)
         return error, n_values, divergence
@@ -273,7 +277,8 @@ class Training:
     Parameters
     ----------
     network : nn.Module
-        ``network(x, lengths, rng, feed_previous_prob)`` returns frames and divergence.
+        ``network(x, lengths, rng, feed_previous_prob)`` returns frames and divergence. Where
+        sequences have conditions, these follow.
     optimizer : torch.optim.Optimizer
     loss : Loss
     seed : int
@@ -344,9 +349,9 @@ class Training:
 
         Parameters
         ----------
-        batches : iterable of (x, lengths)
+        batches : iterable of (x, lengths) or (x, lengths, condition)
             Batches that are not done yet: ``x`` of shape (n_frames, n_sequences, n_bands), lengths
-            as in `squared_error`.
+            as in `squared_error`, condition as in `Loss.sums`.
 
         Raises
         ------
@@ -355,8 +360,8 @@ class Training:
         """
         self.begin_epoch()
         with products_in("tf32", self.device):
-            for x, lengths in batches:
-                self.sums += self.step(x, lengths)
+            for batch in batches:
+                self.sums += self.step(*batch)
                 self.batch += 1
                 for call in self.after_batch:
                     call()
@@ -390,7 +395,7 @@ class Training:
         self.sums.zero_()
         self.loss_curve.append(loss)
 
-    def step(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+    def step(self, x: Tensor, lengths: Tensor | None, condition: Tensor | None = None) -> Tensor:
         """Take one optimiser step; return squared errors, their number, norm of the gradient."""
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         # Forward and backward, each shard on its core, then added up in order.
@@ -398,7 +403,7 @@ class Training:
         by_sum: list[Tensor] = []
         shards = split_batch(x, lengths)
         with parallel_map(len(shards)) as each:
-            for own, by_own in each(partial(self._shard, parameters), shards):
+            for own, by_own in each(partial(self._shard, parameters, condition), shards):
                 sums += own
                 by_sum = list(map(torch.add, by_sum, by_own)) if by_sum else by_own
         # The loss is one root over the sums of all shards and ranks. Its gradient follows from it.
@@ -425,11 +430,14 @@ class Training:
         self.optimizer.step()
         return norm
 
-    def _shard(self, parameters: list[nn.Parameter], shard: Shard) -> tuple[Tensor, list[Tensor]]:
+    def _shard(
+        self, parameters: list[nn.Parameter], condition: Tensor | None, shard: Shard
+    ) -> tuple[Tensor, list[Tensor]]:
         """Sum over a shard, with the flat gradients of its error and, if any, divergence."""
         x, lengths, rows = shard
         rng = CounterRNG(self.batch_seed, self.processes.global_index(rows))
-        error, n_values, divergence = self.loss.sums(self.network, x, lengths, rng, self.epoch)
+        own = None if condition is None else condition[rows]
+        error, n_values, divergence = self.loss.sums(self.network, x, lengths, rng, self.epoch, own)
         roots = [error] if divergence is None else [error, divergence]
         gradients = [
             torch.autograd.grad(
@@ -449,17 +457,20 @@ class Training:
         """Record the loss of validation data, and the weights if they are the best so far."""
         self.network.eval()
 
-        def evaluate(shard: Shard) -> Tensor:
-            x, lengths, _ = shard
+        def evaluate(condition: Tensor | None, shard: Shard) -> Tensor:
+            x, lengths, rows = shard
+            own = None if condition is None else condition[rows]
             with torch.no_grad():  # in this thread
-                return torch.stack(self.loss.sums(self.network, x, lengths, None, self.epoch)[:2])
+                sums = self.loss.sums(self.network, x, lengths, None, self.epoch, own)
+                return torch.stack(sums[:2])
 
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         with products_in("ieee", self.device):
-            for x, lengths in batches:
+            for x, lengths, *given in batches:
                 shards = split_batch(x, lengths)
+                condition = given[0] if given else None
                 with parallel_map(len(shards)) as each:
-                    for own in each(evaluate, shards):
+                    for own in each(partial(evaluate, condition), shards):
                         sums += own
         error, n_values = self.processes.all_reduce_sum(sums).tolist()
         self.validation_loss_curve.append((error / n_values) ** 0.5)

@@ -51,6 +51,7 @@ CASES = {
     "frequency": {"axis": "frequency", **WINDOWS},
     "frequency-time": {"axis": "frequency-time", "cell": "lstm", **WINDOWS},
     "by chance": {**CHANCE, "code": "gaussian", "bidirectional_decoder": True},
+    "told": {"code": "gaussian", "condition": list("abcabcab") + ["", "c"] * 4},
     "frequency by chance": {**CHANCE, "axis": "frequency", **WINDOWS},
     "frequency-time by chance": {**CHANCE, "axis": "frequency-time", **WINDOWS},
 }
@@ -85,9 +86,9 @@ def outcome(autoencoder, X):
     }
 
 
-def train(**parameters):
+def train(condition=None, **parameters):
     X = data()
-    return outcome(Seq2SeqAutoencoder(**SETTINGS | parameters).fit(X), X)
+    return outcome(Seq2SeqAutoencoder(**SETTINGS | parameters).fit(X, condition=condition), X)
 
 
 def gradient_of_a_variational_loss(ranks=SINGLE_PROCESS):
@@ -123,6 +124,10 @@ def what_a_rank_does(folder):
     with pytest.raises(ValueError, match="rank 0 has") as refused:
         Seq2SeqAutoencoder(**SETTINGS).fit(np.ascontiguousarray(X[ranks.rank * 8 :][:8]))
     found["other data"] = str(refused.value)
+    for name, condition in {"names": [0, 1 + ranks.rank], "order": [ranks.rank, 0, 1, 1]}.items():
+        with pytest.raises(ValueError, match="rank 0 has") as refused:
+            Seq2SeqAutoencoder(**SETTINGS).fit(X, condition=np.resize(condition, 16))
+        found[f"other {name} of conditions"] = str(refused.value)
     with pytest.raises(ValueError, match="rank 0 has") as refused:
         Seq2SeqAutoencoder(**SETTINGS | {"n_units": 4 + ranks.rank}).fit(X)
     found["other parameters"] = str(refused.value)
@@ -213,6 +218,8 @@ def test_processes_with_other_data_or_parameters_are_refused(ranks):
     for found in results:
         assert "Rank 1 of 2 has X=" in found["other data"]
         assert "the same X" in found["other data"]
+        assert "Rank 1 of 2 has conditions=array([0, 2])" in found["other names of conditions"]
+        assert "Rank 1 of 2 has X=" in found["other order of conditions"]
         assert "Rank 1 of 2 has n_units=5, but rank 0 has n_units=4" in found["other parameters"]
 
 
