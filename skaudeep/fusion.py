@@ -26,8 +26,7 @@ from skaudeep._base import (
     num_samples,
     print_elapsed_time,
 )
-from skaudeep._views import clip_index, extract_views
-from skaudeep.spectrogram import SpectrogramExtractor
+from skaudeep._views import ClipExtractor, clip_index, extract_views
 
 
 class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureUnion):
@@ -35,9 +34,9 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
 
     This is scikit-learn's :class:`~sklearn.pipeline.FeatureUnion` with four differences:
 
-    - Views that begin with a `SpectrogramExtractor` share what their extractors have in common:
-      four clipping thresholds of the same clips decode each clip once and compute its spectrum
-      once.
+    - Views that begin with a `SpectrogramExtractor` or a `FunctionExtractor` share what their
+      extractors have in common: four clipping thresholds of the same clips decode each clip once
+      and compute its spectrum once.
     - Features may have more than two axes, such as those of the chunks of a clip. The views are
       joined along the last axis.
     - Callbacks see the progress of every view.
@@ -199,9 +198,8 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         ----------
         transform : {"default", "pandas", "polars"}, default=None
             "default" gives arrays. "pandas" gives data frames, or an :class:`xarray.DataArray` of
-            more than two axes; where a view begins with a `SpectrogramExtractor`, their index names
-            the clips. "polars" gives data frames, or arrays of more than two axes. None changes
-            nothing.
+            more than two axes; where a view begins with an extractor, their index names the clips.
+            "polars" gives data frames, or arrays of more than two axes. None changes nothing.
 
         Returns
         -------
@@ -389,7 +387,7 @@ def extract_for_views(
 
 def _share_extraction(
     views: list[Any], X: Any, on_clips: Callable[[int], object] | None = None
-) -> list[tuple[SpectrogramExtractor | None, Any, Any]]:
+) -> list[tuple[ClipExtractor | None, Any, Any]]:
     """Split each view into its extractor, the rest of it and the input of that rest.
 
     The extractors of all views run over the clips together. A view that begins otherwise has no
@@ -404,16 +402,16 @@ def _share_extraction(
     ]
 
 
-def _split(view: Any) -> tuple[SpectrogramExtractor | None, Any]:
+def _split(view: Any) -> tuple[ClipExtractor | None, Any]:
     """Return the extractor that a view begins with, or None, and the rest of the view."""
-    if isinstance(view, SpectrogramExtractor):
+    if isinstance(view, ClipExtractor):
         return view, None
-    if isinstance(view, Pipeline) and isinstance(view.steps[0][1], SpectrogramExtractor):
+    if isinstance(view, Pipeline) and isinstance(view.steps[0][1], ClipExtractor):
         return view.steps[0][1], view[1:] if len(view.steps) > 1 else None
     return None, view
 
 
-def _behind(extractor: SpectrogramExtractor, view: Any, rest: Any) -> Any:
+def _behind(extractor: ClipExtractor, view: Any, rest: Any) -> Any:
     """Put the fitted rest of a view back behind its extractor."""
     if rest is None:
         return view
