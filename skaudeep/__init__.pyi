@@ -23,6 +23,7 @@ from .evaluation import evaluate as evaluate
 from .extraction import extract_to_netcdf as extract_to_netcdf
 from .formats import load_netcdf as load_netcdf
 from .formats import save_netcdf as save_netcdf
+from .function_extractor import FunctionExtractor as FunctionExtractor
 from .fusion import FeatureFusion as FeatureFusion
 from .linear import TunedLogisticRegression as TunedLogisticRegression
 from .persistence import PersistenceError as PersistenceError

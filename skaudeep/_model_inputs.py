@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from skaudeep._texts import printable
+from skaudeep._views import ClipExtractor
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.decoding import read_audio
@@ -19,13 +20,12 @@ from skaudeep.audio.errors import AudioError, AudioWarning
 from skaudeep.audio.rates import header_rates
 from skaudeep.datasets.description import audio_clips, is_file
 from skaudeep.datasets.operations import take
-from skaudeep.spectrogram import SpectrogramExtractor
 
 MAX_NAMED = 20  # clips that a warning names
 BEGINNING = 2.0  # seconds: what is not silent in them need not be decoded twice
 
 
-def find_extractors(model: Any) -> list[SpectrogramExtractor]:
+def find_extractors(model: Any) -> list[ClipExtractor]:
     """List the extractors in a model, fitted or not, at any depth.
 
     Parameters
@@ -34,14 +34,14 @@ def find_extractors(model: Any) -> list[SpectrogramExtractor]:
 
     Returns
     -------
-    list of SpectrogramExtractor
+    list of ClipExtractor
         The objects themselves. Of a fitted `FeatureFusion` both its parameters and their fitted
         copies are among them.
     """
     found, todo = [], [model]
     while todo:
         part = todo.pop()
-        if isinstance(part, SpectrogramExtractor):
+        if isinstance(part, ClipExtractor):
             found.append(part)
         elif isinstance(part, list | tuple):
             todo += part
@@ -172,7 +172,7 @@ def set_apart_silence(
     rate = model_rate(model)
     if rate is None:  # it takes no recordings
         return rows, {}
-    shortest = max(map(_three_frames, find_extractors(model)))
+    shortest = max(extractor._shortest_clip() for extractor in find_extractors(model))
     silent, short = {}, []
     for row, clip in zip(rows.tolist(), list_clips(take(X, rows)), strict=True):
         try:
@@ -199,12 +199,6 @@ def set_apart_silence(
             stacklevel=find_stack_level(),
         )
     return rows[[row not in silent for row in rows.tolist()]], silent
-
-
-def _three_frames(extractor: SpectrogramExtractor) -> float:
-    """Return in seconds how long a clip lasts that has three whole frames."""
-    hop = extractor.hop_duration
-    return extractor.window_duration + 2 * (extractor.window_duration / 2 if hop is None else hop)
 
 
 def _listen(clip: Clip, rate: float) -> tuple[float, bool]:

@@ -1,4 +1,4 @@
-"""Several spectrograms of the same clips with shared work: what runs the steps over many clips."""
+"""What extractors share: their base class, and several of them over the same clips at once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import Tags
 
+from skaudeep._base import NamedRowsMixin, VersionMixin
 from skaudeep._padding import pad
 from skaudeep._parallel import parallel_threads
 from skaudeep._progress import duration
@@ -20,6 +24,7 @@ from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import Signal, extract_clip_views
 from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
+from skaudeep.audio.functions import check_widths
 from skaudeep.audio.rates import common_rate, header_rates
 
 if TYPE_CHECKING:
@@ -34,8 +39,92 @@ MAX_NAMED = 20  # clips that a warning names
 _extracted: dict[int, tuple[int, float]] = {}
 
 
+class ClipExtractor(
+    VersionMixin, NamedRowsMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
+):
+    """Base of transformers from clips to frames that need no `fit`, and treat each clip by itself.
+
+    Subclasses have the parameters below, and `fit` sets `sampling_rate_`, `channel_` and
+    `n_bands_`, the size of the last axis of the output.
+    """
+
+    sampling_rate: float | None
+    hop_duration: float | None
+    chunk_duration: float | None
+    n_chunks: int | None
+    channel: Any
+    n_jobs: int | None
+    on_error: str
+    n_bands_: int
+    channel_: Any
+    # All values of a clip without sound; None where there is no such value.
+    _silence: ClassVar[float | None] = None
+
+    def _shortest_clip(self) -> float:
+        """Return in seconds how long a clip lasts that has three whole frames; 0 if unknown."""
+        raise NotImplementedError
+
+    def _chain_parameters(self) -> dict[str, Any]:
+        """Return what :func:`~skaudeep.audio.extract_clip_views` takes for this extractor."""
+        return self.get_params(deep=False)
+
+    def _row_names(self, X: Any) -> Any:
+        return clip_index(X)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.requires_fit = False
+        return tags
+
+    def _rate(self) -> float | None:
+        """Return the sampling rate of the frames in Hz, None where it hangs on the clips."""
+        return fitted_rate(self) if self.sampling_rate is None else self.sampling_rate
+
+    def _check_parameters(self) -> None:
+        raise NotImplementedError
+
+    def _now_and_in_fit(self, fitted_rate: float) -> dict[str, tuple[Any, Any]]:
+        """Return what must not depart from `fit`, by name: as it is, and as it was there."""
+        return {
+            "sampling_rate": (self._rate(), fitted_rate),
+            "channel": (self.channel, self.channel_),
+        }
+
+    def _check_as_fitted(self) -> None:
+        """Check the parameters, and that they have not departed from what `fit` saw."""
+        self._check_parameters()
+        rate = fitted_rate(self)
+        if rate is None:
+            return
+        for name, (value, fitted) in self._now_and_in_fit(rate).items():
+            if value != fitted:
+                raise ValueError(
+                    f"The {name} is {value!r}, but was {fitted!r} in fit, and steps that were "
+                    f"fitted to these spectrograms would misread others. Set it back to "
+                    f"{fitted!r}, or call fit again."
+                )
+
+    def _check_chunks(self, shortest: float, what: str) -> None:
+        """Refuse chunks that are shorter than `what`, which lasts so many seconds."""
+        if self.n_chunks is not None and self.chunk_duration is None:
+            raise ValueError(
+                f"n_chunks={self.n_chunks} without a chunk_duration. Set chunk_duration=."
+            )
+        if self.chunk_duration is not None and self.chunk_duration < shortest:
+            raise ValueError(
+                f"chunk_duration={self.chunk_duration} is shorter than {what} "
+                f"({shortest:g} s). Lengthen the chunks."
+            )
+
+
 def extract_views(
-    extractors: Sequence[Any], X: Any, *, on_clips: Callable[[int], object] | None = None
+    extractors: Sequence[ClipExtractor], X: Any, *, on_clips: Callable[[int], object] | None = None
 ) -> list[NDArray[np.float32]]:
     """Extract several spectrograms of the same clips, sharing the work that they have in common.
 
@@ -45,7 +134,7 @@ def extract_views(
 
     Parameters
     ----------
-    extractors : sequence of SpectrogramExtractor
+    extractors : sequence of SpectrogramExtractor or FunctionExtractor
         The extractors. The first one's `n_jobs` is used.
     X : sequence of n_clips clips
         Paths, waveforms or a `(file, start, end)` index, see
@@ -62,7 +151,8 @@ def extract_views(
     ------
     AudioError
         If a clip cannot be read and an extractor has `on_error="raise"`, if no clip can be read, or
-        if sampling rates differ; see :meth:`SpectrogramExtractor.transform`.
+        if sampling rates, or the dimensions of a function's frames, differ; see
+        :meth:`SpectrogramExtractor.transform`.
     ValueError
         If a parameter is out of its range, or `X` is empty or no sequence of clips.
 
@@ -84,7 +174,7 @@ def extract_views(
         return []
     began = time.monotonic()
     batches, parallel = _in_batches(clips, extractors[0].n_jobs)
-    parameters = [extractor.get_params() for extractor in extractors]
+    parameters = [extractor._chain_parameters() for extractor in extractors]
     with parallel:
         _check_headers(extractors, clips, batches, parallel)  # minutes before the last is decoded
         rows = []
@@ -93,16 +183,16 @@ def extract_views(
             if on_clips is not None:
                 on_clips(len(batch))
     gathered = [
-        _stack_rows(clips, view, fitted_rate(extractor))
+        _stack_rows(clips, view, extractor)
         for extractor, view in zip(extractors, zip(*rows, strict=True), strict=True)
     ]
     # A clip that fails for several extractors is reported once.
     failed, silent = {}, {}
     for i, views in enumerate(rows):
-        for view in views:
+        for extractor, view in zip(extractors, views, strict=True):
             if isinstance(view, AudioError):
                 failed[i] = str(view)
-            elif not (view.values > -1).any():
+            elif extractor._silence is not None and not (view.values > extractor._silence).any():
                 silent[i] = clips[i].name
     warn_about_clips(list(failed.values()), list(silent.values()), len(clips))
     _warn_of_repetition(clips, parameters, time.monotonic() - began)
@@ -176,7 +266,7 @@ def find_rate(clips: list[Clip], n_jobs: int | None) -> float:
 
 
 def _check_headers(
-    extractors: Sequence[Any],
+    extractors: Sequence[ClipExtractor],
     clips: list[Clip],
     batches: list[list[Clip]],
     parallel: Parallel,
@@ -194,7 +284,7 @@ def fitted_rate(extractor: Any) -> float | None:
 
 
 def _stack_rows(
-    clips: list[Clip], rows: Sequence[Signal | AudioError], fitted_rate: float | None
+    clips: list[Clip], rows: Sequence[Signal | AudioError], extractor: ClipExtractor
 ) -> NDArray[np.float32]:
     """Stack the rows of one view, NaN where a clip is shorter or failed."""
     signals = {i: row for i, row in enumerate(rows) if not isinstance(row, AudioError)}
@@ -203,7 +293,9 @@ def _stack_rows(
         raise all_clips_failed(len(rows), first_error)
     # Once more, for a file that was written to after its header was read.
     rates = [row if isinstance(row, AudioError) else row.sampling_rate for row in rows]
-    common_rate(clips, rates, fitted_rate)
+    common_rate(clips, rates, fitted_rate(extractor))
+    widths = [signals[i].values.shape[-1] if i in signals else None for i in range(len(rows))]
+    check_widths(clips, widths, getattr(extractor, "n_bands_", None))
     return pad([signals[i].values if i in signals else None for i in range(len(rows))])
 
 

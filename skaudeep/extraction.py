@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import threading
@@ -10,7 +11,8 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +20,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from joblib import hash as digest
 from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.backend.reduction import dumps, loads
 from numpy.typing import NDArray
 
 from skaudeep._files import check_compression, check_writable
@@ -30,6 +33,7 @@ from skaudeep._warnings import find_stack_level
 from skaudeep.audio.chain import extract_clip_views
 from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
+from skaudeep.audio.functions import check_widths, function_name
 from skaudeep.audio.rates import common_rate
 
 # Every worker process imports this module. What only the caller needs, such as scikit-learn and
@@ -37,7 +41,7 @@ from skaudeep.audio.rates import common_rate
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
-    from skaudeep.spectrogram import SpectrogramExtractor
+    from skaudeep._views import ClipExtractor
 
 BATCH_BYTES = 2**20  # approximate size of the spectrograms that a task returns
 MAX_BATCH = 256  # clips per task
@@ -47,13 +51,13 @@ NO_THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_
 
 def extract_to_netcdf(
     bunch: Bunch,
-    extractor: SpectrogramExtractor,
+    extractor: ClipExtractor,
     path: str | os.PathLike[str],
     *,
     compression: int = 0,
     progress: bool = True,
 ) -> Bunch:
-    """Extract the spectrograms of a data set into a NetCDF file, whatever its size.
+    """Extract the frames of a data set into a NetCDF file, whatever its size.
 
     The clips are decoded a few at a time, by as many processes as the extractor's `n_jobs` says,
     including this one, and memory does not grow with their number. Finished clips are kept in
@@ -67,7 +71,7 @@ def extract_to_netcdf(
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set whose `data` are clips, as every reader of :mod:`skaudeep.datasets` returns it.
-    extractor : SpectrogramExtractor
+    extractor : SpectrogramExtractor or FunctionExtractor
         The extractor with its parameters. With `on_error="nan"` or "read", a clip that cannot be
         read gets a row of NaN, the reason is stored in the variable `error`, and one warning names
         all such clips. They are tried again when an interrupted extraction is continued.
@@ -88,7 +92,8 @@ def extract_to_netcdf(
     ------
     AudioError
         If a clip cannot be read and `on_error="raise"`, if no clip can be read, or if clips have
-        different sampling rates and `sampling_rate` is None. Finished clips are kept.
+        different sampling rates and `sampling_rate` is None, or frames with different numbers of
+        dimensions. Finished clips are kept.
     ValueError
         If a parameter is out of its range, or `<path>.partial` belongs to other clips or
         parameters.
@@ -124,22 +129,27 @@ def extract_to_netcdf(
     ...     stored.data.shape, stored.data[0].shape  # a row is read when it is asked for
     ((40, 11, 40), (11, 40))
     """
-    from skaudeep._views import warn_about_clips
-    from skaudeep.spectrogram import SpectrogramExtractor
+    from skaudeep._views import ClipExtractor, warn_about_clips
 
-    if not isinstance(extractor, SpectrogramExtractor):
-        raise TypeError(f"Got extractor={extractor!r}, expected a SpectrogramExtractor.")
+    if not isinstance(extractor, ClipExtractor):
+        raise TypeError(
+            f"Got extractor={extractor!r}, expected a SpectrogramExtractor or FunctionExtractor."
+        )
     extractor._check_as_fitted()
     check_compression(compression)  # before hours of work
     file = check_writable(Path(path).expanduser())
-    workers = _start_workers(effective_n_jobs(extractor.n_jobs) - 1)
+    n_workers = effective_n_jobs(extractor.n_jobs) - 1
+    sent = _task_parameters(extractor, n_workers)
+    workers = _start_workers(n_workers, sent)
     with workers.executor:
         from skaudeep.formats.layout import complete_bunch, dims_of_instances
         from skaudeep.formats.netcdf import count_frames, load_netcdf, write_rows
 
         bunch = complete_bunch(bunch)
         clips = list_clips(bunch.data)
-        parameters = extractor.get_params()
+        parameters = extractor._chain_parameters()
+        if "func" in parameters:
+            parameters["func"] = _identity(parameters["func"])
         # Neither changes a spectrogram, but for "read".
         del parameters["n_jobs"]
         if parameters["on_error"] != "read":
@@ -147,7 +157,7 @@ def extract_to_netcdf(
         task = repr((__version__, parameters, bunch.filenames.tolist(), digest(bunch.data)))
         partial = file.with_name(file.name + ".partial")
         with Journal(partial, task, len(clips)) as journal, Progress(show=progress) as line:
-            errors = _extract(clips, extractor, journal, workers, line)
+            errors = _extract(clips, extractor, sent, journal, workers, line)
             workers.executor.shutdown(wait=False)  # they end while this process writes
             # Cut, as a long one takes as much memory in each row.
             bunch.errors = np.array(
@@ -162,8 +172,9 @@ def extract_to_netcdf(
 
             def read(start: int, stop: int) -> NDArray[np.float32]:
                 values = pad(journal.read(range(start, stop)), item)
-                sound = (values > -1).any(axis=tuple(range(1, values.ndim)))
-                silent[start:stop] = journal.done[start:stop] & ~sound
+                if extractor._silence is not None:
+                    sound = (values > extractor._silence).any(axis=tuple(range(1, values.ndim)))
+                    silent[start:stop] = journal.done[start:stop] & ~sound
                 return values
 
             lengths = count_frames(shape, read, chunked) if chunked else journal.shapes[:, 1]
@@ -185,17 +196,14 @@ def extract_to_netcdf(
 
 def _extract(
     clips: list[Clip],
-    extractor: SpectrogramExtractor,
+    extractor: ClipExtractor,
+    parameters: dict[str, Any],
     journal: Journal,
     workers: Workers,
     progress: Progress,
 ) -> dict[int, AudioError]:
     """Extract the clips that the journal lacks; return the errors of clips that failed, by row."""
     errors: dict[int, AudioError] = {}
-    # With "nan" the workers return errors; they are raised here, once finished clips are stored.
-    parameters = extractor.get_params()
-    if extractor.on_error == "raise":
-        parameters["on_error"] = "nan"
     n_clips, n_bytes = 0, 1
 
     def tasks() -> Iterator[tuple[list[int], list[Clip], dict[str, Any]]]:
@@ -209,7 +217,7 @@ def _extract(
 
     for row in np.flatnonzero(journal.done).tolist():
         journal.done[row] = journal.fingerprints[row] == _fingerprint(clips[row])
-    _check_rates(clips, np.flatnonzero(journal.done).tolist(), journal, extractor)
+    _check_alike(clips, np.flatnonzero(journal.done).tolist(), journal, extractor)
     todo = deque(np.flatnonzero(~journal.done).tolist())
     progress.begin("Extracting clips", len(todo))  # those that an earlier call has left
     while todo:  # again, because a task may return before its last clips
@@ -220,7 +228,7 @@ def _extract(
             rows = rows[: len(views)]
             records = [view for view in views if isinstance(view, bytes)]
             journal.append(records)
-            _check_rates(clips, rows, journal, extractor)
+            _check_alike(clips, rows, journal, extractor)
             progress.advance(len(views))
             n_clips, n_bytes = n_clips + len(views), n_bytes + sum(map(len, records))
             for row, view in zip(rows, views, strict=True):
@@ -233,12 +241,67 @@ def _extract(
     return errors
 
 
-def _check_rates(
-    clips: list[Clip], rows: Sequence[int], journal: Journal, extractor: SpectrogramExtractor
+def _check_alike(
+    clips: list[Clip], rows: Sequence[int], journal: Journal, extractor: ClipExtractor
 ) -> None:
+    """Refuse rows of another sampling rate, or with other dimensions, than the first."""
     done = [row for row in (int(journal.done.argmax()), *rows) if journal.done[row]]
     rates = [float(journal.rates[row]) for row in done]
-    common_rate([clips[row] for row in done], rates, getattr(extractor, "sampling_rate_", None))
+    of_rows = [clips[row] for row in done]
+    common_rate(of_rows, rates, getattr(extractor, "sampling_rate_", None))
+    widths = journal.shapes[done, -1].tolist()
+    check_widths(of_rows, widths, getattr(extractor, "n_bands_", None))
+
+
+def _task_parameters(extractor: ClipExtractor, n_workers: int) -> dict[str, Any]:
+    """Return the parameters of the extractor that each task is given."""
+    parameters = extractor._chain_parameters()
+    # With "nan" the workers return errors; they are raised here, once finished clips are stored.
+    if extractor.on_error == "raise":
+        parameters["on_error"] = "nan"
+    func = parameters.get("func")
+    if n_workers and callable(func):
+        # As bytes, which the task turns back and not the pool: a worker that cannot import what the
+        # function needs says so, and one that can turns it back, and lets it load weights, once.
+        try:
+            parameters["func"] = bytes(dumps(func))
+        except Exception as error:
+            raise _not_sent(function_name(func), error) from error
+    return parameters
+
+
+@lru_cache(maxsize=1)
+def _receive(sent: bytes) -> Any:
+    try:
+        return loads(sent)
+    except Exception as error:
+        raise _not_sent("the function", error) from error
+
+
+def _not_sent(name: str, error: Exception) -> ValueError:
+    return ValueError(
+        f"Got n_jobs for more than one process, but {name} cannot be sent to another "
+        f"({type(error).__name__}: {error}). Define it in a module that can be imported, or set "
+        "n_jobs=1."
+    )
+
+
+def _identity(func: Any) -> Any:
+    """Return what tells a function from another also in a process that continues the work."""
+    if not callable(func):
+        return None  # the checksum tells a model
+    held = None
+    with suppress(Exception):  # a lambda or what is defined in a function: as it is sent to workers
+        held = digest(bytes(dumps(func)))
+    with suppress(Exception):  # else by its name and what it holds
+        held = digest(func)
+    while isinstance(func, partial):
+        func = func.func
+    try:
+        source = inspect.getsource(func if inspect.isroutine(func) else type(func))
+    except (OSError, TypeError):  # of compiled code
+        source = ""
+    return function_name(func), held, source
 
 
 def _fingerprint(clip: Clip) -> int:
@@ -260,6 +323,8 @@ def _extract_batch(rows: list[int], clips: list[Clip], parameters: dict[str, Any
     """Extract clips until their spectrograms exceed `BATCH_BYTES`."""
     views: list[bytes | AudioError] = []
     n_bytes = 0
+    if isinstance(parameters.get("func"), bytes):
+        parameters = parameters | {"func": _receive(parameters["func"])}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AudioWarning)
         for row, clip in zip(rows, clips, strict=True):
@@ -283,12 +348,12 @@ class Workers(NamedTuple):
     executor: Executor
 
 
-def _start_workers(n: int) -> Workers:
+def _start_workers(n: int, parameters: dict[str, Any]) -> Workers:
     """Start processes, which import their modules while this one prepares the work."""
     executor: Executor | None = None
     if n:
         try:
-            executor = _start_processes(n)
+            executor = _start_processes(n, parameters)
         except OSError as error:  # a full or missing /dev/shm, too many processes or open files
             warnings.warn(
                 f"No worker processes could be started ({error}), so that this process extracts "
@@ -301,13 +366,15 @@ def _start_workers(n: int) -> Workers:
     return Workers(n if executor else 0, executor or ThreadPoolExecutor())
 
 
-def _start_processes(n: int) -> Executor:
+def _start_processes(n: int, parameters: dict[str, Any]) -> Executor:
     # Processes, not threads: short clips spend half their time in Python.
     executor = ProcessPoolExecutor(n, env=NO_THREADS)
     try:
         with _interrupts_for_this_process():
             for _ in range(n):
-                executor.submit(_extract_batch, [], [], {})
+                # With the modules of a function, too: loaded in a later task, they look like a leak
+                # of memory, for which the pool stops a process.
+                executor.submit(_extract_batch, [], [], parameters)
     except BaseException:
         executor.shutdown(wait=False, kill_workers=True)
         raise

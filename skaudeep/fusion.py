@@ -30,8 +30,7 @@ from skaudeep._base import (
     num_samples,
     print_elapsed_time,
 )
-from skaudeep._views import clip_index, extract_views
-from skaudeep.spectrogram import SpectrogramExtractor
+from skaudeep._views import ClipExtractor, clip_index, extract_views
 
 
 class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureUnion):
@@ -39,9 +38,10 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
 
     This is scikit-learn's :class:`~sklearn.pipeline.FeatureUnion` with four differences:
 
-    - Views that begin with a `SpectrogramExtractor` share what they have in common: four clipping
-      thresholds of the same clips decode each clip once and compute its spectrum once, and a
-      `FrameDescriptors` that follows the same extractor in several views runs once.
+    - Views that begin with a `SpectrogramExtractor` or a `FunctionExtractor` share what they have
+      in common: four clipping thresholds of the same clips decode each clip once and compute its
+      spectrum once, and a `FrameDescriptors` that follows the same extractor in several views runs
+      once.
     - Features may have more than two axes, such as those of the chunks of a clip. The views are
       joined along the last axis.
     - Callbacks see the progress of every view.
@@ -203,9 +203,8 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         ----------
         transform : {"default", "pandas", "polars"}, default=None
             "default" gives arrays. "pandas" gives data frames, or an :class:`xarray.DataArray` of
-            more than two axes; where a view begins with a `SpectrogramExtractor`, their index names
-            the clips. "polars" gives data frames, or arrays of more than two axes. None changes
-            nothing.
+            more than two axes; where a view begins with an extractor, their index names the clips.
+            "polars" gives data frames, or arrays of more than two axes. None changes nothing.
 
         Returns
         -------
@@ -434,7 +433,7 @@ def _fixed_steps(extractor: Any, rest: Any) -> list[tuple[str, Any]]:
     Each comes with what tells it, and all before it, from others.
     """
     found: list[tuple[str, Any]] = []
-    key: Any = [type(extractor), extractor and extractor.get_params()]
+    key = f"{type(extractor)} {extractor and extractor.get_params()}"
     for _, step in rest.steps[:-1] if isinstance(rest, Pipeline) else []:
         learns = get_tags(step).requires_fit or not learning_tags(step).reads_spectrograms
         if learns or get_container_adapter("transform", step) is not None:
@@ -444,11 +443,11 @@ def _fixed_steps(extractor: Any, rest: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def _split(view: Any) -> tuple[SpectrogramExtractor | None, Any]:
+def _split(view: Any) -> tuple[ClipExtractor | None, Any]:
     """Return the extractor that a view begins with, or None, and the rest of the view."""
-    if isinstance(view, SpectrogramExtractor):
+    if isinstance(view, ClipExtractor):
         return view, None
-    if isinstance(view, Pipeline) and isinstance(view.steps[0][1], SpectrogramExtractor):
+    if isinstance(view, Pipeline) and isinstance(view.steps[0][1], ClipExtractor):
         return view.steps[0][1], view[1:] if len(view.steps) > 1 else None
     return None, view
 

@@ -1,13 +1,12 @@
 """SpectrogramExtractor: clips to spectrograms scaled to [-1, 1], and back to sound."""
 
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_random_state
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length
 
 from skaudeep._base import (
@@ -15,15 +14,13 @@ from skaudeep._base import (
     POSITIVE,
     PROBABILITY,
     Interval,
-    NamedRowsMixin,
     StrOptions,
-    VersionMixin,
     all_or_nothing,
     rows,
     run_fit_without_subtasks,
 )
 from skaudeep._padding import frame_mask, row_lengths
-from skaudeep._views import clip_index, extract_views, find_rate, fitted_rate
+from skaudeep._views import ClipExtractor, extract_views, find_rate
 from skaudeep.audio.chain import DYNAMIC_RANGE, Reference
 from skaudeep.audio.clips import list_clips
 from skaudeep.audio.decoding import Align, Channel
@@ -41,9 +38,7 @@ from skaudeep.audio.spectra import (
 )
 
 
-class SpectrogramExtractor(
-    VersionMixin, NamedRowsMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
-):
+class SpectrogramExtractor(ClipExtractor):
     """Turn clips into spectrograms scaled to [-1, 1].
 
     The steps, in this order: decode and resample, pad or cut to `duration`, mix channels,
@@ -173,6 +168,8 @@ class SpectrogramExtractor(
     >>> bool(np.isnan(spectrograms[1, 24:]).all())  # the second tone is shorter
     True
     """
+
+    _silence: ClassVar[float | None] = -1.0
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
         "window_duration": [POSITIVE],
@@ -444,24 +441,6 @@ class SpectrogramExtractor(
             names = [f"mel{i}" for i in range(layout.n_mels)]
         return np.array(names, dtype=object)
 
-    def _row_names(self, X: Any) -> Any:
-        return clip_index(X)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.requires_fit = False
-        return tags
-
-    def _rate(self) -> float | None:
-        """Return the sampling rate of the spectrograms in Hz, None where it hangs on the clips."""
-        return fitted_rate(self) if self.sampling_rate is None else self.sampling_rate
-
     def _layout(self, sampling_rate: float) -> FrameLayout:
         return frame_layout(
             sampling_rate,
@@ -473,24 +452,13 @@ class SpectrogramExtractor(
             bool(self.adapt),
         )
 
-    def _check_as_fitted(self) -> None:
-        """Check the parameters, and that they have not departed from what `fit` saw."""
-        self._check_parameters()
-        rate = fitted_rate(self)
-        if rate is None:
-            return
-        now = {
-            "sampling_rate": (self._rate(), rate),
-            "channel": (self.channel, self.channel_),
-            "number of bands": (self._layout(rate).n_bands, self.n_bands_),
-        }
-        for name, (value, fitted) in now.items():
-            if value != fitted:
-                raise ValueError(
-                    f"The {name} is {value!r}, but was {fitted!r} in fit, and steps that were "
-                    f"fitted to these spectrograms would misread others. Set it back to "
-                    f"{fitted!r}, or call fit again."
-                )
+    def _shortest_clip(self) -> float:
+        """Return in seconds how long a clip lasts that has three whole frames."""
+        return self.window_duration + 2 * hop_seconds(self.window_duration, self.hop_duration)
+
+    def _now_and_in_fit(self, fitted_rate: float) -> dict[str, tuple[Any, Any]]:
+        bands = {"number of bands": (self._layout(fitted_rate).n_bands, self.n_bands_)}
+        return super()._now_and_in_fit(fitted_rate) | bands
 
     def _check_parameters(self) -> None:
         self._validate_params()
@@ -505,16 +473,8 @@ class SpectrogramExtractor(
                 f"fmax={self.fmax} leaves no frequency above fmin={self.fmin} (Hz). Raise fmax, or "
                 "lower fmin."
             )
-        if self.n_chunks is not None and self.chunk_duration is None:
-            raise ValueError(
-                f"n_chunks={self.n_chunks} without a chunk_duration. Set chunk_duration=."
-            )
         shortest = max(self.window_duration, hop_seconds(self.window_duration, self.hop_duration))
-        if self.chunk_duration is not None and self.chunk_duration < shortest:
-            raise ValueError(
-                f"chunk_duration={self.chunk_duration} is shorter than a window or a hop "
-                f"({shortest:g} s). Lengthen the chunks."
-            )
+        self._check_chunks(shortest, "a window or a hop")
 
     def _unpadded_frames(self, clip: NDArray, layout: FrameLayout, row: int) -> NDArray:
         """Return the frames of a spectrogram without padding, those of its chunks joined."""

@@ -25,7 +25,7 @@ LAYERS = [
     ["recipes", "anomaly", "processor", "_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
     + ["descriptors"],
-    ["spectrogram"],
+    ["spectrogram", "function_extractor"],
     ["_views"],
     ["formats"],
     ["datasets"],

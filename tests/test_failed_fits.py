@@ -25,6 +25,7 @@ from skaudeep import (
     CourseStatistics,
     FeatureFusion,
     FrameDescriptors,
+    FunctionExtractor,
     ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,
@@ -47,6 +48,10 @@ def features(seed):
 
 def waveforms(seed):
     return np.random.default_rng(seed).uniform(-1, 1, (8, 2000)).astype(np.float32)
+
+
+def two_columns(samples):
+    return samples.reshape(-1, 2)
 
 
 # Each estimator, what makes clips for it, and parameters that `fit` refuses, the last of them named
@@ -80,6 +85,11 @@ CASES = {
         ],
     ),
     "FrameDescriptors": (FrameDescriptors(), frames, [{"step": 0}]),
+    "FunctionExtractor": (
+        FunctionExtractor(two_columns, sampling_rate=8000),
+        waveforms,
+        [{"scale": "chunk"}, {"n_chunks": 2}, {"chunk_duration": 1.0}, {"func": 3}],
+    ),
     "ReservoirFeatures": (
         ReservoirFeatures(4, n_layers=1, random_state=0),
         frames,
@@ -197,7 +207,7 @@ def test_a_fit_that_fails_by_its_clips_leaves_the_estimator_as_it_was(name):
     if name in ("BandStatistics", "CourseStatistics", "FrameDescriptors"):
         pytest.skip("looks at the shape of the first clip alone")
     X = make_clips(0)
-    X[2, 3] = np.inf
+    X[0 if name == "FunctionExtractor" else 2, 3] = np.inf  # which looks at the first clip alone
     for before in fitted_and_fresh(name):
         expected = state(before)
         if name == "SpectrogramExtractor":

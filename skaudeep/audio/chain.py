@@ -1,4 +1,4 @@
-"""The steps that turn a clip into a spectrogram, each with the parameters that it reads."""
+"""The steps that turn a clip into frames, each with the parameters that it reads."""
 
 # Worker processes of an extraction import this module: neither scikit-learn nor torch here.
 from collections.abc import Callable, Mapping, Sequence
@@ -6,8 +6,10 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
+from skaudeep._padding import pad
 from skaudeep.audio.clips import Clip
 from skaudeep.audio.decoding import (
     Align,
@@ -20,6 +22,8 @@ from skaudeep.audio.decoding import (
 from skaudeep.audio.errors import AudioError
 from skaudeep.audio.files import check_length
 from skaudeep.audio.frames import frame_layout
+from skaudeep.audio.functions import call_function, function_name
+from skaudeep.audio.onnx_models import read_onnx
 from skaudeep.audio.spectra import (
     MelNorm,
     full_scale_power,
@@ -47,7 +51,8 @@ class Signal(NamedTuple):
     values : ndarray
         Up to pre-emphasis samples, of shape (n_channels, n_samples) until channels are mixed, then
         (n_samples,); after that decibels, of shape (n_frames, n_bands); last the spectrogram in
-        [-1, 1], of shape (n_frames, n_bands) or (n_chunks, n_frames, n_bands).
+        [-1, 1], or the frames of a function, of shape (n_frames, n_bands) or (n_chunks, n_frames,
+        n_bands).
     sampling_rate : float
         Rate of the samples in Hz.
     """
@@ -182,16 +187,64 @@ def _rescale(
         "n_chunks * chunk_duration", (n_chunks or 0) * chunk_duration, layout.sampling_rate
     )
     chunks = split_chunks(signal.values, length, n_chunks)
-    shape = (n_chunks or len(chunks), round(length), signal.values.shape[1])
-    rows = np.full(shape, np.nan, np.float32)
-    for row, chunk in zip(rows, chunks, strict=False):
-        row[: len(chunk)] = rescale(chunk) if reference == "chunk" else chunk
-    return signal._replace(values=rows)
+    if reference == "chunk":
+        chunks = [rescale(chunk) for chunk in chunks]
+    return _stack_chunks(signal, chunks, length, n_chunks)
+
+
+def _stack_chunks(
+    signal: Signal, chunks: list[NDArray], length: float, n_chunks: int | None
+) -> Signal:
+    """Return chunks as one array, with NaN where a chunk is shorter or there is none."""
+    missing = [None] * ((n_chunks or 0) - len(chunks))
+    shape = (round(length), signal.values.shape[1])
+    return signal._replace(values=pad([*chunks, *missing], shape))
+
+
+def _frames_by_function(
+    signal: Signal,
+    func: Any,
+    checksum: str | None,
+    output: str | None,
+    window_overlap: float,
+    scale: str | None,
+    hop_duration: float | None,
+    chunk_duration: float | None,
+    n_chunks: int | None,
+) -> Signal:
+    samples, rate = signal
+    name = function_name(func)
+    if callable(func):
+        frames = call_function(func, samples, name)
+    else:
+        model, overlap = read_onnx(func, checksum, output), round(window_overlap * rate)
+        frames = call_function(lambda own: model.frames(own, overlap), samples, name)
+    if scale == "clip":  # the difference of two float32 values may exceed float32
+        frames = rescale(frames.astype(np.float64)).astype(np.float32)
+    signal = signal._replace(values=frames)
+    if chunk_duration is None or hop_duration is None:
+        return signal
+    lasts, stated = len(samples) / rate, len(frames) * hop_duration
+    if abs(stated - lasts) > chunk_duration:
+        raise AudioError(
+            f"waveform of {len(samples)} samples",
+            f"lasts {lasts:g} s, but its {len(frames)} frames by {name} last {stated:g} s at "
+            f"hop_duration={hop_duration:g}, so that chunks would not be where they belong",
+            "State the time between two frames of the function; it returns (n_frames, "
+            "n_dimensions)",
+            "settings",
+        )
+    check_length("n_chunks * chunk_duration", (n_chunks or 0) * chunk_duration, rate)
+    length = chunk_duration / hop_duration
+    return _stack_chunks(signal, split_chunks(frames, length, n_chunks), length, n_chunks)
 
 
 def _too_large(clip: str, parameters: Mapping[str, Any]) -> AudioError:
     """Return the error about a clip of which a step's result does not fit into memory."""
-    given = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+    given = ", ".join(
+        f"{name}={function_name(value) if callable(value) else repr(value)}"
+        for name, value in parameters.items()
+    )
     return AudioError(
         clip,
         f"does not fit into memory with {given}",
@@ -201,10 +254,14 @@ def _too_large(clip: str, parameters: Mapping[str, Any]) -> AudioError:
 
 
 FRAME_PARAMETERS = ("window_duration", "hop_duration", "adapt")
-STEPS: tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...] = (
+Steps = tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...]
+_TO_SAMPLES: Steps = (
     (_read_audio, ("sampling_rate", "duration", "align", "on_error")),
     (_pad_or_cut, ("duration", "align")),
     (_mix_channels, ("channel",)),
+)
+STEPS: Steps = (
+    *_TO_SAMPLES,
     (_pre_emphasize, ("pre_emphasis",)),
     (
         _spectrogram_in_decibels,
@@ -216,6 +273,14 @@ STEPS: tuple[tuple[Callable[..., Signal], tuple[str, ...]], ...] = (
         ("chunk_duration", "n_chunks", *FRAME_PARAMETERS, "reference", "clip_below", "clip_above"),
     ),
 )
+FUNCTION_STEPS: Steps = (
+    *_TO_SAMPLES,
+    (
+        _frames_by_function,
+        ("func", "checksum", "output", "window_overlap", "scale", "hop_duration", "chunk_duration")
+        + ("n_chunks",),
+    ),
+)
 
 
 def extract_clip_views(
@@ -223,12 +288,15 @@ def extract_clip_views(
 ) -> list[list[Signal | AudioError]]:
     """Extract several spectrograms of each clip, sharing the work that they have in common.
 
+    Frames by a function count as a spectrogram.
+
     Parameters
     ----------
     clips : sequence of Clip
         The clips, as :func:`~skaudeep.audio.list_clips` returns them.
     extractors : sequence of mapping
-        Parameters of each :class:`~skaudeep.SpectrogramExtractor`, already checked.
+        Parameters of each :class:`~skaudeep.SpectrogramExtractor` or
+        :class:`~skaudeep.FunctionExtractor`, already checked.
 
     Returns
     -------
@@ -259,9 +327,11 @@ def _extract_clip(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[S
     for extractor in extractors:
         value: Any = clip
         key: tuple = ()
-        for step, names in STEPS:
+        for step, names in FUNCTION_STEPS if "func" in extractor else STEPS:
             parameters = {name: extractor[name] for name in names}
-            key = (*key, *parameters.values(), step)
+            # An object that can be called need not have a hash.
+            values = (id(value) if callable(value) else value for value in parameters.values())
+            key = (*key, *values, step)
             if key not in done:
                 try:
                     done[key] = step(value, **parameters)

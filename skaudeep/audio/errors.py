@@ -55,7 +55,9 @@ class AudioError(ValueError):
 
     def renamed(self, clip: str) -> "AudioError":
         """Return the same error about a clip of another name."""
-        return AudioError(clip, self.reason, self.remedy, self.kind)
+        renamed = AudioError(clip, self.reason, self.remedy, self.kind)
+        renamed.__cause__ = self.__cause__  # the traceback through somebody else's function
+        return renamed
 
 
 class AudioWarning(UserWarning):

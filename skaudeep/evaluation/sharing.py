@@ -13,11 +13,10 @@ from sklearn.utils import Tags, get_tags
 
 from skaudeep._base import LearningTags, get_container_adapter, learning_tags, num_samples
 from skaudeep._progress import Progress
-from skaudeep._views import extract_views
+from skaudeep._views import ClipExtractor, extract_views
 from skaudeep.datasets.operations import take
 from skaudeep.fusion import FeatureFusion, extract_for_views
 from skaudeep.reservoir import ReservoirFeatures
-from skaudeep.spectrogram import SpectrogramExtractor
 
 __all__ = ["fit_transform", "n_fixed_steps", "run_fixed_steps", "run_reservoirs", "tags_in"]
 
@@ -75,10 +74,7 @@ def fit_transform(steps: Pipeline, data: Any, on_clips: OnClips = None) -> Any:
     sequence of n_clips rows
     """
     first = steps.steps[0][1]
-    if (
-        isinstance(first, SpectrogramExtractor)
-        and get_container_adapter("transform", first) is None
-    ):
+    if isinstance(first, ClipExtractor) and get_container_adapter("transform", first) is None:
         data = extract_views([first.fit(data)], data, on_clips=on_clips)[0]
         steps = steps[1:]
     return steps.fit_transform(data) if steps.steps else data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -21,12 +22,15 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from torch import nn
 
 from skaudeep._base import SKLEARN_VOLATILE_ATTRIBUTES
-from skaudeep._texts import check_proportion, text_array
+from skaudeep._texts import check_proportion, shown, text_array
 from skaudeep._warnings import find_stack_level
 from skaudeep.anomaly import AnomalyDetector
+from skaudeep.audio.functions import function_name
+from skaudeep.audio.onnx_models import onnx_checksum
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
 from skaudeep.descriptors import CourseStatistics, FrameDescriptors
+from skaudeep.function_extractor import FunctionExtractor
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
@@ -63,6 +67,7 @@ _OURS = (
     CourseStatistics,
     FeatureFusion,
     FrameDescriptors,
+    FunctionExtractor,
     ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,
@@ -236,6 +241,8 @@ class Serializer:
         params = estimator.get_params(deep=False)
         if isinstance(estimator, Pipeline):
             params["memory"] = None  # a folder of this machine, with pickles
+        if isinstance(estimator, FunctionExtractor):
+            params["func"] = _model_path(estimator, place)
         attributes = {
             name: value
             for name, value in vars(estimator).items()
@@ -485,8 +492,34 @@ def _check(estimator: Any) -> None:
         estimator._validate_params()
 
 
+def _model_path(extractor: FunctionExtractor, place: str) -> str:
+    """Return the path of the ONNX model of an extractor; raise ValueError if it is no such path."""
+    if callable(extractor.func):
+        raise ValueError(
+            f"{place}.func is the function {function_name(extractor.func)}, which is code and "
+            "cannot be stored without a pickle. Expected the path of an ONNX model: export the "
+            "function to ONNX, or store the steps behind it and make the extractor anew"
+        )
+    if extractor.checksum is None and vars(extractor).get("checksum_") is None:
+        raise ValueError(
+            f"{place}.func is the path {shown(extractor.func)} of a model without a checksum, so "
+            "that any other could take its place. Call fit, or set "
+            f"checksum={onnx_checksum(extractor.func)!r}"
+        )
+    return os.fsdecode(extractor.func)
+
+
 def _check_results(estimator: Any) -> None:
     """Raise ValueError if results of fit are missing, or contradict each other."""
+    if isinstance(estimator, FunctionExtractor):
+        fitted, checksum = vars(estimator), estimator.checksum
+        if callable(estimator.func):
+            raise ValueError("holds a FunctionExtractor of a function, expected that of a path")
+        n_bands = fitted.get("n_bands_", 1)
+        if type(n_bands) is not int or n_bands < 1:
+            raise ValueError(f"holds a FunctionExtractor with n_bands_={str(n_bands)[:80]}")
+        if not isinstance(fitted.get("checksum_", checksum), str):
+            raise ValueError("holds a FunctionExtractor without the checksum of its model")
     if isinstance(estimator, TunedLogisticRegression):
         classifier = vars(estimator).get("classifier_")
         if classifier is not None and type(classifier) is not LogisticRegression:
