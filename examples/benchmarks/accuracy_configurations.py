@@ -1,18 +1,17 @@
 """The configurations of accuracy.py: features to judge, and the peers to judge them beside."""
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
-from skaudeep.recipes import VERSIONS, two_scales
+from skaudeep import BandStatistics, FeatureFusion, Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep.recipes import DEFAULT_VERSION, VERSIONS, two_scales
 
+SCALES = ("80ms", "25ms")  # of the recipe
 THRESHOLDS = (-30, -45, -60, -75)  # dB below each clip's maximum
 PAPER: dict[str, Any] = {
     "pre_emphasis": 0.95,  # auDeep's spectrograms
@@ -33,69 +32,73 @@ VOWELS: dict[str, Any] = {
     "max_epochs": 30,
     "batch_size": 32,
 }
-# From the seed and the facts of the corpus to the views, whose features stand side by side, and a
-# classifier, None being the one of all others. What is tried next is one line here.
-CONFIGURATIONS = {
-    "paper -30": lambda *of: networks(*of, [-30], **PAPER),
-    "paper -45": lambda *of: networks(*of, [-45], **PAPER),
-    "paper -60": lambda *of: networks(*of, [-60], **PAPER),
-    "paper -75": lambda *of: networks(*of, [-75], **PAPER),
-    "paper fused": lambda *of: networks(*of, THRESHOLDS, **PAPER),
-    "statistics -60": lambda *of: networks(*of, [-60], representation="statistics"),
-    "covariance -60": lambda *of: networks(*of, [-60]),
-    "recipe": lambda *of: recipe(*of),
-    "recipe, version 1": lambda *of: recipe(*of, version=1),
-    "recipe, 25 ms alone": lambda *of: recipe(*of, scales=["25ms"]),
-    "recipe, trained": lambda *of: recipe(*of, trained={"max_epochs": 16, "precision": "bf16"}),
-    "paper, sequences": lambda *of: sequence_network(*of, **PAPER),
-    "covariance, sequences": lambda *of: sequence_network(*of),
-    "vowels": lambda *of: sequence_network(*of, **VOWELS),
-    "MiniRocket": lambda *of: peer(*of, MiniRocket, RidgeClassifierCV(np.logspace(-3, 3, 10))),
-    "ComParE": lambda *of: peer(*of, ComParE),
-}
 
 
 class NotHere(Exception):
-    """A configuration that does not apply to the corpus, or wants what is not installed."""
+    """A configuration that does not apply to the corpus, or wants what no Python has."""
 
 
-def networks(seed: int, facts: Bunch, thresholds: Any, *, pre_emphasis: float = 0.0, **parameters):
-    return [
-        make_pipeline(
-            extractor(facts, clip_below=threshold, pre_emphasis=pre_emphasis),
-            # The same network stands in a single view and in a fusion.
-            Seq2SeqAutoencoder(**parameters, random_state=1000 * seed - threshold),
-        )
-        for threshold in thresholds
-    ], None
+class Peer(NamedTuple):
+    """Features of another library, from peers.py in a Python that has it."""
+
+    kind: str
+    frames: Any = None  # the transformer whose frames it reads; None: it reads files
+    seed: int | None = None
+
+
+def networks(
+    thresholds: Any, seed: int, facts: Bunch, *, pre_emphasis: float = 0.0, **parameters: Any
+):
+    return FeatureFusion(
+        [
+            (
+                f"{threshold}dB",
+                make_pipeline(
+                    extractor(facts, clip_below=threshold, pre_emphasis=pre_emphasis),
+                    # The same network stands in a single view and in a fusion.
+                    Seq2SeqAutoencoder(**parameters, random_state=1000 * seed - threshold),
+                ),
+            )
+            for threshold in thresholds
+        ]
+    )
 
 
 def recipe(
     seed: int,
     facts: Bunch,
     *,
-    scales: Any = ("80ms", "25ms"),
+    scales: Any = None,
     trained: dict[str, Any] | None = None,
-    version: int = 2,
+    version: int = DEFAULT_VERSION,
 ):
     if facts.sequences:
         raise NotHere("no recordings")
     views = two_scales(sampling_rate=facts.sampling_rate, random_state=seed, version=version)
     if trained:  # autoencoders that begin with the weights of the reservoirs
         autoencoder = Seq2SeqAutoencoder(**VERSIONS[version], **trained, random_state=seed)
-        views.set_params(**{f"{scale}__reservoirfeatures": autoencoder for scale in scales})
-    views.transformer_list = [view for view in views.transformer_list if view[0] in scales]
-    return [views], None
+        views.set_params(**{f"{scale}__reservoirfeatures": autoencoder for scale in SCALES})
+    if scales:
+        views.transformer_list = [view for view in views.transformer_list if view[0] in scales]
+    return views
 
 
-def extractor(facts: Bunch, **parameters: Any) -> SpectrogramExtractor:
-    """Give the frames of the paper for 5 s; half of them for clips of a word's length."""
+def mel_statistics(seed: int, facts: Bunch, *, extended: bool = True):
+    """Statistics of the mel bands that `two_scales` reads: what any network has to beat."""
+    views = recipe(seed, facts, scales=SCALES).transformer_list
+    return FeatureFusion(
+        [(name, make_pipeline(view[0], BandStatistics(extended=extended))) for name, view in views]
+    )
+
+
+def extractor(facts: Bunch, longest: float = 5.0, **parameters: Any) -> SpectrogramExtractor:
+    """Give frames of 80 ms, as in the paper; half of that for clips of a word's length."""
     if facts.sequences:
         raise NotHere("no recordings")
     return SpectrogramExtractor(
         window_duration=0.08 if np.median(facts.lengths) >= 2 else 0.04,
         n_mels=128,
-        duration=min(5.0, round(float(np.max(facts.lengths)), 2)),
+        duration=min(longest, round(float(np.max(facts.lengths)), 2)),
         align="center",
         sampling_rate=facts.sampling_rate,
         **parameters,
@@ -106,16 +109,26 @@ def sequence_network(seed: int, facts: Bunch, *, pre_emphasis: float = 0.0, **pa
     if not facts.sequences:
         raise NotHere("only for sequences that are no audio")
     autoencoder = Seq2SeqAutoencoder(**parameters, random_state=seed)
-    return [make_pipeline(BandScaler(), autoencoder)], None
+    return make_pipeline(BandScaler(), autoencoder)
 
 
-def peer(seed: int, facts: Bunch, kind: type, classifier: Any = None):
-    for package in kind.packages:
-        try:
-            version(package)
-        except PackageNotFoundError:
-            raise NotHere(f"{package} is not installed") from None
-    return [kind.view(seed, facts)], classifier and make_pipeline(StandardScaler(), classifier)
+def smile(kind: str, seed: int, facts: Bunch) -> Peer:
+    """Give functionals of openSMILE, which reads the files themselves."""
+    if facts.sequences:
+        raise NotHere("no recordings")
+    return available(Peer(kind), facts)
+
+
+def rocket(seed: int, facts: Bunch) -> Peer:
+    """Give MiniRocket on mel frames of up to half a minute, with 0 behind the end of a clip."""
+    frames = BandScaler() if facts.sequences else extractor(facts, longest=30.0, clip_below=-60)
+    return available(Peer("MiniRocket", frames, seed), facts)
+
+
+def available(peer: Peer, facts: Bunch) -> Peer:
+    if peer.kind not in facts.peers:
+        raise NotHere("no Python of --peers has it")
+    return peer
 
 
 class BandScaler(TransformerMixin, BaseEstimator):
@@ -131,70 +144,28 @@ class BandScaler(TransformerMixin, BaseEstimator):
         return (X - self.mean_) / self.std_
 
 
-class MiniRocket(TransformerMixin, BaseEstimator):
-    """MiniRocket of aeon on the frames that the networks read at -60 dB."""
-
-    packages = ("aeon",)
-
-    def __init__(self, random_state=None):
-        self.random_state = random_state
-
-    @classmethod
-    def view(cls, seed, facts):
-        """Set it up for a corpus."""
-        first = BandScaler() if facts.sequences else extractor(facts, clip_below=-60)
-        return make_pipeline(first, cls(random_state=seed))
-
-    def fit(self, X, y=None):
-        """Learn from X, without labels."""
-        from aeon.transformations.collection.convolution_based import MiniRocket as Rocket
-
-        self.rocket_ = Rocket(random_state=self.random_state).fit(self._series(X))
-        return self
-
-    def transform(self, X):
-        """Give the features of each clip."""
-        return np.asarray(self.rocket_.transform(self._series(X)))
-
-    def _series(self, X):
-        # It takes only equal lengths; 0 behind the end is what aeon's Padder does.
-        return np.nan_to_num(X).transpose(0, 2, 1)
-
-
-class ComParE(TransformerMixin, BaseEstimator):
-    """The 6,373 functionals of openSMILE's ComParE 2016 set."""
-
-    packages = ("opensmile",)
-
-    def __init__(self, sampling_rate=None):
-        self.sampling_rate = sampling_rate
-
-    @classmethod
-    def view(cls, seed, facts):
-        """Set it up for a corpus."""
-        if facts.sequences:
-            raise NotHere("no recordings")
-        return make_pipeline(cls(facts.sampling_rate))
-
-    def fit(self, X, y=None):
-        """Learn nothing."""
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        return tags
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-    def transform(self, X):
-        """Give the features of each clip."""
-        from opensmile import FeatureLevel, FeatureSet, Smile
-
-        smile, rate = Smile(FeatureSet.ComParE_2016, FeatureLevel.Functionals), self.sampling_rate
-        rows = [
-            smile.process_file(x) if isinstance(x, str) else smile.process_signal(x, rate)
-            for x in X
-        ]
-        return np.nan_to_num(np.concatenate(rows)).astype(np.float32)
+# From the seed and the facts of the corpus to a transformer or a peer. What is tried next is one
+# line here.
+CONFIGURATIONS = {
+    "recipe": recipe,
+    **{f"recipe, version {version}": partial(recipe, version=version) for version in VERSIONS},
+    "recipe, 25 ms alone": partial(recipe, scales=["25ms"], version=2),
+    "recipe, trained": partial(recipe, trained={"max_epochs": 16, "precision": "bf16"}, version=2),
+    "mel statistics": mel_statistics,
+    "mel statistics, 3 of each band": partial(mel_statistics, extended=False),
+    "MiniRocket": rocket,
+    "ComParE": partial(smile, "ComParE"),
+    "eGeMAPS": partial(smile, "eGeMAPS"),
+    "paper -30": partial(networks, [-30], **PAPER),
+    "paper -45": partial(networks, [-45], **PAPER),
+    "paper -60": partial(networks, [-60], **PAPER),
+    "paper -75": partial(networks, [-75], **PAPER),
+    "paper fused": partial(networks, THRESHOLDS, **PAPER),
+    "statistics -60": partial(networks, [-60], representation="statistics"),
+    "covariance -60": partial(networks, [-60]),
+    "paper, sequences": partial(sequence_network, **PAPER),
+    "covariance, sequences": partial(sequence_network),
+    "vowels": partial(sequence_network, **VOWELS),
+}
+DEFAULT = ("recipe", "mel statistics", "MiniRocket", "ComParE", "eGeMAPS")
+DEFAULT_OF_SEQUENCES = ("covariance, sequences", "MiniRocket")
