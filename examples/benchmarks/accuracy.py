@@ -126,8 +126,10 @@ def compute(
     """Score what the rows consist of, each once, and say what failed."""
     cached = open_cache(options.cache)
     wanted = {identity_of(row, source): (row, source) for row in rows for source in row.sources}
-    for _, source in wanted.values():  # which most have in common
-        extraction(source, corpus, cached)
+    for _, source in wanted.values():  # what most have in common, before they run in parallel
+        transformer = source.frames if isinstance(source, Peer) else source
+        if transformer is not None:
+            extraction(transformer, corpus, cached)
     classifier = CLASSIFIERS[options.classifier]
     done = Parallel(n_jobs=options.n_jobs)(
         delayed(attempt)(source, classifier, row.protocol, corpus, cached)

@@ -154,43 +154,53 @@ def find_peers(pythons: list[str]) -> dict[str, tuple[str, str]]:
 
 def features_of(source: Any, rows: np.ndarray, corpus: Corpus, cached: Bunch) -> Features:
     """Features of all clips; what learns has seen `rows`."""
-    clips, n_clips = corpus.bunch.data, len(corpus.bunch.data)
-    everything = np.arange(n_clips)
-    if isinstance(source, Peer) and source.frames is None:
+    if not isinstance(source, Peer):
+        return of_views(source, rows, corpus, cached)
+    if source.frames is None:
         return of_files(source, corpus, cached)
-    views = list(views_of(source.frames if isinstance(source, Peer) else source))
-    spectrograms, seconds = extraction(source, corpus, cached)
-    of_extractors = iter(spectrograms)
-    parts = []
-    for extractor, learner in views:
-        X = clips if extractor is None else next(of_extractors)
+    return of_frames(source, rows, corpus, cached)
+
+
+def of_views(transformer: Any, rows: np.ndarray, corpus: Corpus, cached: Bunch) -> Features:
+    """Features of views of ours, side by side."""
+    spectrograms, seconds = extraction(transformer, corpus, cached)
+    of_extractors, parts = iter(spectrograms), []
+    for extractor, learner in views_of(transformer):
+        X = corpus.bunch.data if extractor is None else next(of_extractors)
         key = key_of([extractor, learner], corpus.identity)
-        if isinstance(source, Peer):
-            if extractor is None:
-                X = np.asarray(clone(learner).fit(X[rows]).transform(X), np.float32)
-            python, which = corpus.facts.peers[source.kind]
-            key = joblib.hash([key, source.kind, which, source.seed, PEERS.read_bytes()])
-            arguments = (python, source.kind, X, rows, source.seed, key)
-            parts.append((*told(cached.read_frames, source.kind, *arguments), key))
-            continue
         steps = [step for _, step in getattr(learner, "steps", [("", learner)])]
         learns = any(get_tags(step).requires_fit for step in steps)
-        seen = rows if learns else everything  # the same in every fold
+        seen = rows if learns else np.arange(len(X))  # the same in every fold
         name = "-".join(type(step).__name__ for step in steps)
         parts.append((*told(cached.learn, name, X, learner, seen, key), key))
     values, fits, transforms, keys = zip(*parts, strict=True)
-    return Features(
-        np.concatenate(values, axis=1),
-        seconds * len(rows) / n_clips + sum(fits),
-        (seconds + sum(transforms)) / n_clips,
-        list(keys),
-    )
+    X = np.concatenate(values, axis=1)
+    share = len(rows) / len(X)
+    cost = seconds * share + sum(fits), (seconds + sum(transforms)) / len(X)
+    return Features(X, *cost, list(keys))
 
 
-def extraction(source: Any, corpus: Corpus, cached: Bunch) -> tuple[list[np.ndarray], float]:
+def of_frames(peer: Peer, rows: np.ndarray, corpus: Corpus, cached: Bunch) -> Features:
+    """Features of a peer that is fitted to frames of ours."""
+    spectrograms, seconds = extraction(peer.frames, corpus, cached)
+    [(extractor, scaler)] = views_of(peer.frames)
+    if extractor is None:  # sequences
+        X = corpus.bunch.data
+        X = np.asarray(clone(scaler).fit(X[rows]).transform(X), np.float32)
+    else:
+        [X] = spectrograms
+    python, which = corpus.facts.peers[peer.kind]
+    key = key_of([extractor, scaler], corpus.identity)
+    key = joblib.hash([key, peer.kind, which, peer.seed, PEERS.read_bytes()])
+    arguments = (python, peer.kind, X, rows, peer.seed, key)
+    values, fit, transform = told(cached.read_frames, peer.kind, *arguments)
+    share = len(rows) / len(X)
+    return Features(values, seconds * share + fit, (seconds + transform) / len(X), [key])
+
+
+def extraction(transformer: Any, corpus: Corpus, cached: Bunch) -> tuple[list[np.ndarray], float]:
     """Spectrograms of all views, and the seconds that they took."""
-    of_frames = source.frames if isinstance(source, Peer) else source
-    extractors = [extractor for extractor, _ in views_of(of_frames) if extractor is not None]
+    extractors = [extractor for extractor, _ in views_of(transformer) if extractor is not None]
     if not extractors:
         return [], 0.0
     key = key_of(extractors, corpus.identity)
