@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -29,10 +28,11 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, get_tags
 
-from skaudeep import FeatureFusion, SpectrogramExtractor
+from skaudeep import FeatureFusion
 from skaudeep._base import fit_with_groups
 from skaudeep.datasets.groups import group_numbers
-from skaudeep.spectrogram import extract_views
+from skaudeep.evaluation.sharing import n_fixed_steps
+from skaudeep.fusion import extract_for_views
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "numba", "librosa", "soundfile", "soxr")
 PEERS = Path(__file__).with_name("peers.py")
@@ -56,7 +56,7 @@ def open_cache(folder: str) -> Bunch:
     """Give the functions below with a memory; of their arguments only the last ones are keys."""
     memory = joblib.Memory(folder, mmap_mode="r", verbose=0)
     return Bunch(
-        extract=memory.cache(extract, ignore=["clips", "extractors"]),
+        extract=memory.cache(extract, ignore=["clips", "views"]),
         learn=memory.cache(learn, ignore=["X", "learner"]),
         read_frames=memory.cache(read_frames, ignore=["python", "kind", "X"]),
         read_files=memory.cache(read_files, ignore=["python", "kind", "clips", "sampling_rate"]),
@@ -64,11 +64,14 @@ def open_cache(folder: str) -> Bunch:
     )
 
 
-def extract(clips: Any, extractors: list[SpectrogramExtractor], key: str):
-    """Spectrograms of several views, and the seconds of processor time that they took together."""
-    extract_views(extractors, clips[:1])  # loads what the first call loads
+def extract(clips: Any, views: list[Any], key: str):
+    """Do once what views share: steps done and rows of each view; seconds of processor time."""
+    extract_for_views(views, clips[:1])  # loads what the first call loads
     start = time.process_time()
-    return extract_views(extractors, clips), time.process_time() - start
+    found = extract_for_views(views, clips)
+    seconds = time.process_time() - start
+    done = [n_steps(view) - n_steps(rest) for view, (rest, _) in zip(views, found, strict=True)]
+    return list(zip(done, [rows for _, rows in found], strict=True)), seconds
 
 
 def learn(X: Any, learner: Any, rows: np.ndarray, key: str):
@@ -163,12 +166,13 @@ def features_of(source: Any, rows: np.ndarray, corpus: Corpus, cached: Bunch) ->
 
 def of_views(transformer: Any, rows: np.ndarray, corpus: Corpus, cached: Bunch) -> Features:
     """Features of views of ours, side by side."""
-    spectrograms, seconds = extraction(transformer, corpus, cached)
-    of_extractors, parts = iter(spectrograms), []
-    for extractor, learner in views_of(transformer):
-        X = corpus.bunch.data if extractor is None else next(of_extractors)
-        key = key_of([extractor, learner], corpus.identity)
+    shared, seconds = extraction(transformer, corpus, cached)
+    parts = []
+    for view, (n_done, X) in zip(views_of(transformer), shared, strict=True):
+        learner = view[n_done:] if n_done else view
         steps = [step for _, step in getattr(learner, "steps", [("", learner)])]
+        head = [step for _, step in view.steps[:n_done]] if n_done else []
+        key = key_of([*head, learner], corpus.identity)
         learns = any(get_tags(step).requires_fit for step in steps)
         seen = rows if learns else np.arange(len(X))  # the same in every fold
         name = "-".join(type(step).__name__ for step in steps)
@@ -182,15 +186,11 @@ def of_views(transformer: Any, rows: np.ndarray, corpus: Corpus, cached: Bunch) 
 
 def of_frames(peer: Peer, rows: np.ndarray, corpus: Corpus, cached: Bunch) -> Features:
     """Features of a peer that is fitted to frames of ours."""
-    spectrograms, seconds = extraction(peer.frames, corpus, cached)
-    [(extractor, scaler)] = views_of(peer.frames)
-    if extractor is None:  # sequences
-        X = corpus.bunch.data
-        X = np.asarray(clone(scaler).fit(X[rows]).transform(X), np.float32)
-    else:
-        [X] = spectrograms
+    [(_, X)], seconds = extraction(peer.frames, corpus, cached)
+    if corpus.facts.sequences:
+        X = np.asarray(clone(peer.frames).fit(X[rows]).transform(X), np.float32)
     python, which = corpus.facts.peers[peer.kind]
-    key = key_of([extractor, scaler], corpus.identity)
+    key = key_of([peer.frames], corpus.identity)
     key = joblib.hash([key, peer.kind, which, peer.seed, PEERS.read_bytes()])
     arguments = (python, peer.kind, X, rows, peer.seed, key)
     values, fit, transform = told(cached.read_frames, peer.kind, *arguments)
@@ -198,13 +198,13 @@ def of_frames(peer: Peer, rows: np.ndarray, corpus: Corpus, cached: Bunch) -> Fe
     return Features(values, seconds * share + fit, (seconds + transform) / len(X), [key])
 
 
-def extraction(transformer: Any, corpus: Corpus, cached: Bunch) -> tuple[list[np.ndarray], float]:
-    """Spectrograms of all views, and the seconds that they took."""
-    extractors = [extractor for extractor, _ in views_of(transformer) if extractor is not None]
-    if not extractors:
-        return [], 0.0
-    key = key_of(extractors, corpus.identity)
-    return told(cached.extract, f"{len(extractors)} views", corpus.bunch.data, extractors, key)
+def extraction(transformer: Any, corpus: Corpus, cached: Bunch) -> tuple[list[Any], float]:
+    """For each view the number of steps that are done, and their rows; the time that they took."""
+    views = views_of(transformer)
+    fixed = [fixed_steps(view) for view in views]
+    sizes = [(len(steps), n_steps(view)) for steps, view in zip(fixed, views, strict=True)]
+    key = joblib.hash([key_of([step for steps in fixed for step in steps], corpus.identity), sizes])
+    return told(cached.extract, f"{len(views)} views", corpus.bunch.data, views, key)
 
 
 def of_files(peer: Peer, corpus: Corpus, cached: Bunch) -> Features:
@@ -245,19 +245,23 @@ def score(source: Any, classifier: Any, protocol: str, corpus: Corpus, cached: B
     return Score(predictions, X.shape[1], *map(float, np.median(costs, axis=0)))
 
 
-def views_of(transformer: Any) -> Iterator[tuple[SpectrogramExtractor | None, Any]]:
-    """Divide each view into its extractor and what learns, which takes clips where none is."""
-    views = [("", transformer)]
-    if isinstance(transformer, FeatureFusion):
-        assert transformer.transformer_weights is None
-        views = transformer.transformer_list
-    for _, view in views:
-        if isinstance(view, SpectrogramExtractor):
-            yield view, None
-        elif isinstance(view, Pipeline) and isinstance(view[0], SpectrogramExtractor):
-            yield view[0], view[1:]
-        else:
-            yield None, view
+def views_of(transformer: Any) -> list[Any]:
+    """List the views whose features stand side by side."""
+    if not isinstance(transformer, FeatureFusion):
+        return [transformer]
+    assert transformer.transformer_weights is None
+    return [view for _, view in transformer.transformer_list if not isinstance(view, str)]
+
+
+def n_steps(view: Any) -> int:
+    return len(view.steps) if isinstance(view, Pipeline) else int(view is not None)
+
+
+def fixed_steps(view: Any) -> list[Any]:
+    """List the steps at the head of a view that give the same in every fold."""
+    if not isinstance(view, Pipeline):
+        return [] if get_tags(view).requires_fit else [view]
+    return [step for _, step in view.steps[: n_fixed_steps(view, keep_controls=False)]]
 
 
 def told(function: Any, label: str, *arguments: Any) -> Any:
@@ -277,9 +281,7 @@ def told(function: Any, label: str, *arguments: Any) -> Any:
 def key_of(steps: Any, identity: str) -> str:
     """Hash parameters and code of some steps, and the clips they are run on."""
     parts: list[Any] = [identity, *map(version, LIBRARIES)]
-    for step in steps:
-        if step is None:
-            continue
+    for step in (step for step in steps if step is not None):
         parameters = step.get_params()
         parts.append([type(step).__name__, sorted((k, repr(v)) for k, v in parameters.items())])
         for part in [step, *parameters.values()]:

@@ -138,22 +138,32 @@ def test_a_peer_of_frames_is_fitted_to_the_training_clips_of_each_fold_with_each
     assert 0.5 < result["fit_seconds"] < 1  # the 0.5 that it states, and its frames
 
 
-def test_mel_statistics_predict_as_the_same_pipeline_by_hand(accuracy, folder, tmp_path):
-    [result] = run(accuracy, tmp_path, folder, "--configurations", "mel statistics")
-    assert result["n_features"] == 13 * (128 + 64)
-    assert result["n_seeds"] == 1  # nothing is drawn
-    corpus = sys.modules["accuracy_corpus"].load_corpus(str(folder))
-    views = FeatureFusion(
-        [
-            (name, make_pipeline(view[0], BandStatistics(extended=True)))
-            for name, view in two_scales().transformer_list
-        ]
+def mel_statistics() -> FeatureFusion:
+    scales = two_scales(version=2).transformer_list
+    return FeatureFusion(
+        [(name, make_pipeline(view[0], BandStatistics(extended=True))) for name, view in scales]
     )
-    X, y = views.fit_transform(corpus.bunch.data), corpus.bunch.target
+
+
+@pytest.mark.parametrize(
+    ("name", "by_hand"),
+    [("mel statistics", mel_statistics), ("recipe", lambda: two_scales(random_state=3))],
+)
+def test_a_configuration_predicts_as_the_same_pipeline_by_hand(
+    name, by_hand, accuracy, folder, tmp_path
+):
+    table = tmp_path / "clips.csv"
+    write_table(table, folder, relative=True)
+    options = [folder, "--folds", f"{table}:fold", "--configurations", name, "--seeds", 3]
+    [result] = run(accuracy, tmp_path, *options)
+    corpus = sys.modules["accuracy_corpus"].load_corpus(str(folder), folds=f"{table}:fold")
+    clips, y = corpus.bunch.data, corpus.bunch.target
     predicted = np.empty(len(y), dtype=int)
     for train, test in corpus.folds:
-        predicted[test] = linear_classifier(random_state=0).fit(X[train], y[train]).predict(X[test])
-    assert result["predictions"] == [predicted.tolist()] * 5
+        model = make_pipeline(by_hand(), *linear_classifier(random_state=0))
+        predicted[test] = model.fit(clips[train], y[train]).predict(clips[test])
+    assert result["predictions"] == [predicted.tolist()]
+    assert result["n_features"] == model[0].transform(clips[:1]).shape[1]
 
 
 @pytest.fixture
