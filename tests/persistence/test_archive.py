@@ -213,8 +213,12 @@ def test_save_and_load_take_every_public_estimator(path):
     kinds = [getattr(skaudeep, name) for name in names]
     given = {"FeatureFusion": ([("a", extractor())],), "ChunkVotingClassifier": (LinearSVC(),)}
     given["AnomalyDetector"] = (Seq2SeqAutoencoder(4),)
+    given["FunctionExtractor"] = ("model.onnx",)
+    named = {"FunctionExtractor": {"sampling_rate": RATE, "checksum": "sha256:" + 64 * "0"}}
     estimators = [
-        kind(*given.get(kind.__name__, ())) for kind in kinds if issubclass(kind, BaseEstimator)
+        kind(*given.get(kind.__name__, ()), **named.get(kind.__name__, {}))
+        for kind in kinds
+        if issubclass(kind, BaseEstimator)
     ]
     assert len(estimators) >= 3
     for estimator in estimators:
