@@ -18,7 +18,7 @@ demo: $(INSTALLED)
 	$(RUN) examples/getting_started/demo.py
 
 test: $(INSTALLED)
-	$(RUN) -m pytest -n 2 --dist worksteal
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 test-slow: $(INSTALLED)
 	$(RUN) -m pytest -m slow

@@ -21,7 +21,8 @@ if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
 USER = getattr(os, "getuid", int)()  # 0 on Windows
 # hypothesis writes into the checkout, which may be read-only. With CI set, its examples are the
 # same in each run: whether a change lands must not depend on luck. Elsewhere it tries new ones.
-settings.register_profile("skaudeep", database=None, derandomize="CI" in os.environ)
+# None has a deadline: a busy machine is no fault.
+settings.register_profile("skaudeep", database=None, deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("skaudeep")
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / f"skaudeep-hypothesis-{USER}")
 
