@@ -177,6 +177,12 @@ def fit_classifier(
             "Got a target to regress on, expected classes: a classifier predicts one of several. "
             "Fit a regressor of scikit-learn to bunch.data and bunch.target."
         )
+    if bunch.target.ndim > 1:
+        raise ValueError(
+            f"Got a target of shape {bunch.target.shape}, expected one class per clip. Where clips "
+            "may have several, fit a classifier of scikit-learn that predicts several, such as "
+            "OneVsRestClassifier, to bunch.data and bunch.target."
+        )
     rows = np.flatnonzero(is_labelled(bunch))
     names = np.array(bunch.target_names)[bunch.target[rows]]
     classes = sorted(set(names.tolist()))

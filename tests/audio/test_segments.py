@@ -149,7 +149,8 @@ def test_a_file_is_closed_once_its_end_was_read_and_with_the_thread_that_read_it
     reading = segments.find_open(str(path), "raise")
     assert not reading._file._file.closed
     read_audio(path, start=11, end=12)
-    assert reading._file._file.closed and segments.find_open(str(path), "raise") is None
+    assert reading._file._file.closed
+    assert segments.find_open(str(path), "raise") is None
     found = []
 
     def work() -> None:
@@ -160,7 +161,8 @@ def test_a_file_is_closed_once_its_end_was_read_and_with_the_thread_that_read_it
     thread.start()
     thread.join()
     gc.collect()
-    assert found[0].closed and segments.find_open(str(path), "raise") is None
+    assert found[0].closed
+    assert segments.find_open(str(path), "raise") is None
 
 
 def test_memory_is_bounded_and_the_result_is_not_touched_by_it(tmp_path, monkeypatch, n_decoded):
