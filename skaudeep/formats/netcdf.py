@@ -56,9 +56,7 @@ from skaudeep.formats.netcdf_contents import (
     read_column,
 )
 
-# Versions of the layout; a file has the lowest that can hold it, as older readers know no later.
-FORMAT = 2
-SEVERAL_CLASSES = 2  # the first in which a clip may have several
+FORMAT = 1  # version of the layout; increased when older readers cannot read new files
 BLOCK_BYTES = 2**20  # approximate number of bytes held in memory at a time
 CHUNK_BYTES = 2**16  # smallest part that is compressed and checked at once; one row if larger
 MAX_CHUNK_BYTES = 2**20
@@ -406,7 +404,7 @@ def write_rows(
     check_padding((len(there), there.shape[1]), len(clip), str(path))  # or it cannot be loaded
 
     meta = {
-        "format": SEVERAL_CLASSES if bunch.target.ndim > 1 else 1,
+        "format": FORMAT,
         "version": __version__,
         "n_chunks": n_chunks,
         "dims": list(bunch.dims),
