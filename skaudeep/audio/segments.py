@@ -123,7 +123,7 @@ class Reading:
     """A file whose decoder seeks, kept open for segments that go on where the last one ended.
 
     The samples of the last segment are kept, so that of one that overlaps it only the rest is
-    decoded. A segment at any other place is sought.
+    decoded. A segment at any other place is sought. The file is closed once its end was read.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class Reading:
         self.key = key
         self.info: AudioInfo = file.info
         self.flaw: Flaw | None = file.flaw
-        self._file = file
+        self._file: AudioFile | None = file
         self._path, self._on_error = os.path.abspath(file.name), on_error
         self._first = 0  # number of the first sample that is kept
         self._kept = np.zeros((self.info.n_channels, 0), np.float32)
@@ -181,25 +181,38 @@ class Reading:
                 samples = alone.read_range(first, last)
                 self.flaw = alone.flaw
             return samples
-        if last >= self.info.n_samples or samples.nbytes > KEPT_BYTES:
+        if last >= self.info.n_samples:
             self.close()
+        if samples.nbytes > KEPT_BYTES:
             return samples
-        self._first, self._kept = first, samples
+        if first < self._first or last > self._end:  # else what is kept reaches further
+            self._first, self._kept = first, samples
         _thread.reading = self
         return samples.copy()
 
+    @property
+    def _end(self) -> int:
+        return self._first + self._kept.shape[1]
+
     def _go_on(self, first: int, last: int) -> NDArray[np.float32]:
-        end = self._first + self._kept.shape[1]
+        end = self._end
         if not self._first <= first < end:
-            return self._file.read_range(first, last)
+            return self._decode(first, last)
         known = self._kept[:, first - self._first : last - self._first]
         if last <= end:
             return known
-        return np.concatenate([known, self._file.read_range(end, last)], axis=1)
+        return np.concatenate([known, self._decode(end, last)], axis=1)
+
+    def _decode(self, first: int, last: int) -> NDArray[np.float32]:
+        if self._file is None:
+            self._file = AudioFile(self._path, self._on_error)
+        return self._file.read_range(first, last)
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. Reading opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def __del__(self) -> None:  # of a thread that has ended, too
         self.close()

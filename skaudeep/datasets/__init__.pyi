@@ -23,7 +23,7 @@ from .split import add_folds, add_partitions, drop_folds, drop_partitions
 from .table import load_table
 from .urbansound import load_urbansound8k
 from .validation import validate
-from .windows import windows
+from .windowing import windows
 
 __all__ = [
     "add_folds",

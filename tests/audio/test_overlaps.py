@@ -10,6 +10,7 @@ import soundfile
 
 from skaudeep import SpectrogramExtractor, extract_to_netcdf
 from skaudeep.audio import overlaps
+from skaudeep.audio.files import AudioFile
 from skaudeep.audio.spectra import power_spectrogram
 from skaudeep.datasets import windows
 
@@ -109,6 +110,32 @@ def test_several_views_share_frames_each_with_its_own(path, n_frames, tmp_path):
     bunch = windows(path, duration=2, hop=0.4)
     stored = extract_to_netcdf(bunch, extractors[0], tmp_path / "a.nc", progress=False)
     np.testing.assert_array_equal(stored.data[:], together[0])
+
+
+@pytest.mark.parametrize("container", ["wav", "flac"])
+def test_windows_of_several_views_decode_each_sample_once(path, tmp_path, monkeypatch, container):
+    from skaudeep._views import extract_views
+
+    other = tmp_path / f"a.{container}"
+    soundfile.write(other, *soundfile.read(path))
+    n_decoded = []
+    read = AudioFile.read
+
+    def counted(self, n_samples):
+        found = read(self, n_samples)
+        n_decoded.append(found.shape[1])
+        return found
+
+    monkeypatch.setattr(AudioFile, "read", counted)
+    bunch = windows(other, duration=2, hop=0.3)
+    extractors = [
+        SpectrogramExtractor(n_mels=16, duration=duration, sampling_rate=rate)
+        for duration, rate in ((2, None), (1, None), (2, 4000))
+    ]
+    extract_views(extractors, bunch.data)
+    assert sum(n_decoded) == 12 * RATE
+    extract_to_netcdf(bunch, extractors[0], tmp_path / "a.nc", progress=False)
+    assert sum(n_decoded) == 2 * 12 * RATE
 
 
 def test_a_changed_file_shares_nothing_with_what_it_was(path, tmp_path):
