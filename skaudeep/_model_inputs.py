@@ -22,7 +22,7 @@ from skaudeep.datasets.description import audio_clips, is_file
 from skaudeep.datasets.operations import take
 
 MAX_NAMED = 20  # clips that a warning names
-BEGINNING = 2.0  # seconds: what is not silent in them need not be decoded twice
+BEGINNING = 2.0  # seconds: what is not silent in them need not be decoded whole
 
 
 def find_extractors(model: Any) -> list[ClipExtractor]:
@@ -176,7 +176,7 @@ def set_apart_silence(
     silent, short = {}, []
     for row, clip in zip(rows.tolist(), list_clips(take(X, rows)), strict=True):
         try:
-            seconds, is_silent = _listen(clip, rate)
+            seconds, is_silent = _listen(clip, rate, shortest)
         except ValueError:  # whatever reads it for the model says what is wrong
             continue
         if is_silent:
@@ -201,9 +201,13 @@ def set_apart_silence(
     return rows[[row not in silent for row in rows.tolist()]], silent
 
 
-def _listen(clip: Clip, rate: float) -> tuple[float, bool]:
-    """Return how long a clip lasts, as far as it was read, and whether it is silent throughout."""
-    for duration in (BEGINNING, None):
+def _listen(clip: Clip, rate: float, shortest: float) -> tuple[float, bool]:
+    """Return how long a clip lasts, as far as it was read, and whether it is silent throughout.
+
+    No more is read than it takes to tell that the clip lasts at least `shortest` seconds and is not
+    silent: the model decodes it again.
+    """
+    for duration in (shortest + 0.01, shortest + BEGINNING, None):
         samples, own_rate = read_audio(
             clip.source,
             sampling_rate=None if is_file(clip) else rate,

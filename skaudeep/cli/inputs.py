@@ -406,8 +406,13 @@ def check_classes(bunch: Bunch) -> None:
         )
 
 
-def refuse_regression(title: str, bunch: Bunch) -> None:
-    """Raise a CommandError if the target is to regress on."""
+def require_classes(title: str, bunch: Bunch) -> None:
+    """Raise a CommandError if the target is to regress on, or clips may have several classes."""
+    if bunch.target.ndim > 1:
+        raise CommandError(
+            f"{title}: clips may have several classes, expected one of each. In Python, "
+            "scikit-learn's OneVsRestClassifier predicts several."
+        )
     if bunch.target.dtype.kind == "f" and _labelled(bunch).any():
         raise CommandError(
             f"{title}: has values to regress on, expected classes. Choose a column of classes by "
@@ -418,11 +423,12 @@ def refuse_regression(title: str, bunch: Bunch) -> None:
 def count_units(bunch: Bunch) -> dict[str, int]:
     """Count what folds divide of each class that has labelled clips: its groups, or its clips.
 
-    Where the target is to regress on, there are no classes.
+    Where the target is to regress on, there are no classes, nor does it count clips that may have
+    several.
     """
     from skaudeep.datasets.groups import units_per_class
 
-    if bunch.target.dtype.kind == "f":
+    if bunch.target.dtype.kind == "f" or bunch.target.ndim > 1:
         return {}
     n_units = units_per_class(bunch.target, bunch.groups)
     return {str(bunch.target_names[label]): n for label, n in n_units.items()}
@@ -438,7 +444,9 @@ def describe_source(source: Source, summary: Summary, *more: str) -> str:
     if bunch.target.dtype.kind == "f":
         parts.append(f"{n_labelled} with a value to regress on")
     elif n_labelled:
-        names = [str(bunch.target_names[label]) for label in bunch.target[labelled].tolist()]
+        several = bunch.target.ndim > 1
+        numbers = (bunch.target > 0).nonzero()[1] if several else bunch.target[labelled]
+        names = [str(bunch.target_names[label]) for label in numbers.tolist()]
         counts = Counter(names).most_common()
         shown = [f"{printable(name)} {count}" for name, count in counts[:SHOWN_CLASSES]]
         classes = f"in {counted(len(counts), 'class', 'classes')} ({', '.join(shown)}"

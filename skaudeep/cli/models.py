@@ -25,7 +25,7 @@ from skaudeep.cli.inputs import (
     leave_out_unreadable,
     read_clips,
     read_source,
-    refuse_regression,
+    require_classes,
 )
 from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
@@ -334,7 +334,7 @@ def _load(model: str, jobs: int | None) -> tuple[Any, str]:
 
 
 def _check_two_classes(title: str, bunch: Any) -> None:
-    refuse_regression(title, bunch)
+    require_classes(title, bunch)
     classes = list(count_units(bunch))
     if len(classes) < 2:
         found = f"a single class, {classes[0]!r}" if classes else "no classes"

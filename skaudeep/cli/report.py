@@ -14,7 +14,7 @@ from skaudeep.cli.inputs import (
     count_units,
     describe_source,
     read_source,
-    refuse_regression,
+    require_classes,
     stem_of,
 )
 from skaudeep.cli.output import check_output, note, write_json
@@ -81,7 +81,7 @@ def report(
     from skaudeep.reporting import report as make_report
 
     summary = describe(source.bunch, n_jobs=jobs or -1)
-    refuse_regression(source.title, source.bunch)
+    require_classes(source.title, source.bunch)
     # Folds need two classes that can be both trained and tested.
     labelled = sum(n > 1 for n in count_units(source.bunch).values()) > 1
     more = [choose_folds(source.bunch, folds)[1]] if labelled else []

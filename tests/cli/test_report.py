@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from skaudeep import save_netcdf
 from skaudeep.classification import model_rate
+from skaudeep.datasets import make_bunch
 
 
 @pytest.fixture
@@ -136,4 +139,21 @@ def test_values_to_regress_on_are_refused(run, birds, calls, tmp_path, command):
     done = run(command, "r.csv", "--target", "valence", *output)
     assert done.exit_code == 1
     assert "r.csv: has values to regress on, expected classes" in done.stderr
+    assert not calls
+
+
+@pytest.mark.parametrize("command", ["report", "evaluate", "fit", "inspect"])
+def test_of_clips_with_several_classes_commands_describe_no_more(run, tmp_path, calls, command):
+    target = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
+    names = [f"{number}.wav" for number in range(4)]
+    bunch = make_bunch(np.ones((4, 3)), names, target=target, target_names=["owl", "crow"])
+    save_netcdf(bunch, tmp_path / "r.nc")
+    output = ["-o", "m.skaudeep"] if command == "fit" else []
+    done = run(command, "r.nc", *output)
+    if command == "inspect":
+        assert done.exit_code == 0
+        assert "4 clips in 2 classes (owl 2, crow 2)" in done.stderr
+    else:
+        assert done.exit_code == 1
+        assert "r.nc: clips may have several classes, expected one of each" in done.stderr
     assert not calls
