@@ -20,6 +20,8 @@ from .descriptors import CourseStatistics as CourseStatistics
 from .descriptors import FrameDescriptors as FrameDescriptors
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
+from .events import find_events as find_events
+from .events import scores_over_time as scores_over_time
 from .extraction import extract_to_netcdf as extract_to_netcdf
 from .formats import load_netcdf as load_netcdf
 from .formats import save_netcdf as save_netcdf

@@ -22,7 +22,7 @@ LAYERS = [
     ["callbacks"],
     ["persistence"],
     ["classification"],
-    ["recipes", "anomaly", "processor", "_model_inputs"],
+    ["recipes", "anomaly", "processor", "events", "_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
     + ["descriptors"],
     ["spectrogram"],
