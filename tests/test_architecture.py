@@ -21,6 +21,7 @@ LAYERS = [
     ["evaluation"],
     ["callbacks"],
     ["persistence"],
+    ["detection", "similarity"],
     ["classification"],
     ["recipes", "anomaly", "processor", "events", "_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
