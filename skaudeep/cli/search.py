@@ -209,7 +209,7 @@ def similar(archive: str, clip: str, n_clips: int, as_json: bool) -> None:
         return
     stream = results()
     shown: Any = printable if stream.isatty() else str
-    has_labels = found["label"].any()
+    has_labels = any(found["label"])
     stream.write("similarity\tfile" + "\tlabel" * has_labels + "\n")
     for row in found.itertuples(index=False):
         label = f"\t{shown(row.label)}" if has_labels else ""
