@@ -31,6 +31,7 @@ from skaudeep._texts import text_array
 from skaudeep._version import __version__
 from skaudeep.audio.clips import list_clips
 from skaudeep.audio.errors import AudioError, all_clips_failed
+from skaudeep.datasets.axes import is_segment_index
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips
 from skaudeep.datasets.operations import is_labelled, readable_parts, take
@@ -177,6 +178,12 @@ def fit_classifier(
             "Got a target to regress on, expected classes: a classifier predicts one of several. "
             "Fit a regressor of scikit-learn to bunch.data and bunch.target."
         )
+    if bunch.target.ndim > 1:
+        raise ValueError(
+            f"Got a target of shape {bunch.target.shape}, expected one class per clip. Where clips "
+            "may have several, fit a classifier of scikit-learn that predicts several, such as "
+            "OneVsRestClassifier, to bunch.data and bunch.target."
+        )
     rows = np.flatnonzero(is_labelled(bunch))
     names = np.array(bunch.target_names)[bunch.target[rows]]
     classes = sorted(set(names.tolist()))
@@ -222,7 +229,10 @@ def predict_clips(
     ------
     pandas.DataFrame
         A row for each clip of a batch, in their order. Columns are `file`, `label`, and the
-        probability of each class under its name, where the model gives probabilities. A clip that
+        probability of each class under its name, where the model gives probabilities. Of a
+        (file, start, end) index, such as that of :func:`~skaudeep.datasets.windows`, `file` is the
+        path, and `start` and `end` follow it, as Timedelta: ``set_index(["file", "start", "end"])``
+        gives the table that audformat and opensmile know. A clip that
         cannot be read, or whose samples are all equal, has an empty label and NaN;
         `attrs["errors"]` holds its
         :class:`~skaudeep.audio.AudioError`, by its row in the batch.
@@ -306,7 +316,14 @@ def _predictions(
                 labels[rows - start] = np.where(sure, classes[best].astype(str), "")
             else:
                 labels[rows - start] = np.asarray(output).astype(str)
-        frame = pd.DataFrame({"file": [names[row] for row in batch], "label": labels})
+        named: dict[str, Any] = {"file": [names[row] for row in batch]}
+        if is_segment_index(X):
+            clips = list_clips(take(X, batch))
+            named["file"] = [os.fspath(clip.source) for clip in clips]
+            named["start"] = pd.to_timedelta([clip.start for clip in clips], unit="s")
+            ends = [np.nan if clip.end is None else clip.end for clip in clips]
+            named["end"] = pd.to_timedelta(ends, unit="s")
+        frame = pd.DataFrame(named | {"label": labels})
         frame = pd.concat([frame, pd.DataFrame(probabilities, columns=columns)], axis=1)
         frame.attrs["errors"] = errors
         yield frame

@@ -265,8 +265,11 @@ def _extract_batch(rows: list[int], clips: list[Clip], parameters: dict[str, Any
         for row, clip in zip(rows, clips, strict=True):
             fingerprint = _fingerprint(clip)  # before decoding: a change meanwhile is noticed
             ((view,),) = extract_clip_views([clip], [parameters])
-            views.append(view if isinstance(view, AudioError) else record(row, *view, fingerprint))
-            n_bytes += 0 if isinstance(view, AudioError) else view.values.nbytes
+            if isinstance(view, AudioError):
+                views.append(view)
+            else:
+                views.append(record(row, view.values, view.sampling_rate, fingerprint))
+                n_bytes += view.values.nbytes
             if n_bytes > BATCH_BYTES:
                 break
     remarks = [str(entry.message) for entry in caught if entry.category is AudioWarning]

@@ -16,8 +16,9 @@ from sklearn.svm import LinearSVC
 import skaudeep
 from skaudeep import AudioWarning, BandStatistics, SpectrogramExtractor
 from skaudeep.audio import AudioError
+from skaudeep.audio.files import AudioFile
 from skaudeep.classification import classifier_for, find_extractors, model_rate
-from skaudeep.datasets import drop_folds, make_bunch, make_sounds, select
+from skaudeep.datasets import drop_folds, make_bunch, make_sounds, select, windows
 from skaudeep.formats import load_arff, load_csv
 from skaudeep.recipes import audio_classifier
 
@@ -135,6 +136,42 @@ def test_below_the_wanted_confidence_a_clip_has_no_label(corpus, model):
     assert 0 < unsure.sum() < 24
     assert (frame.label[unsure] == "").all()
     assert (frame.label[~unsure] == sure.label[~unsure]).all()
+
+
+def test_windows_are_predicted_under_file_start_and_end_a_batch_at_a_time(
+    corpus, model, tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(0)
+    sound = rng.normal(scale=0.1, size=5 * RATE)
+    sound[2 * RATE : 3 * RATE] = 0
+    soundfile.write(tmp_path / "a.wav", sound, RATE)
+    bunch = windows(tmp_path / "a.wav", duration=0.5, hop=1 / 3)
+    n_read = []
+    read = AudioFile.read
+
+    def counted(self, n_samples):
+        found = read(self, n_samples)
+        n_read.append(found.shape[1])
+        return found
+
+    monkeypatch.setattr(AudioFile, "read", counted)
+    frames = skaudeep.predict_clips(model, bunch, batch_size=4)
+    first = next(frames)
+    # Listened to and extracted: no more of the recording than the batch needs.
+    assert sum(n_read) <= 2 * 1.5 * RATE
+    predicted = pd.concat([first, *frames], ignore_index=True)
+    assert predicted.columns.tolist() == ["file", "start", "end", "label", *model.classes_]
+    scores = predicted.set_index(["file", "start", "end"])
+    assert scores.index.equals(bunch.data)
+    assert scores.index.dtypes.astype(str).tolist() == bunch.data.dtypes.astype(str).tolist()
+    assert predicted.start[predicted.label == ""].dt.total_seconds().round(3).tolist() == [2, 2.333]
+    by_index = pd.concat(skaudeep.predict_clips(model, bunch.data), ignore_index=True)
+    pd.testing.assert_frame_equal(by_index, predicted)
+    in_seconds = bunch.data.set_levels(
+        [bunch.data.levels[k].total_seconds() for k in (1, 2)], level=["start", "end"]
+    )
+    by_seconds = pd.concat(skaudeep.predict_clips(model, in_seconds), ignore_index=True)
+    pd.testing.assert_frame_equal(by_seconds, predicted)
 
 
 def test_a_model_without_probabilities_gives_labels_alone(corpus):

@@ -20,11 +20,11 @@ from skaudeep.audio.decoding import (
 from skaudeep.audio.errors import AudioError
 from skaudeep.audio.files import check_length
 from skaudeep.audio.frames import frame_layout
+from skaudeep.audio.overlaps import Place, find_place, power_at
 from skaudeep.audio.spectra import (
     MelNorm,
     full_scale_power,
     mel_filters,
-    power_spectrogram,
     rescale,
     split_chunks,
     to_decibels,
@@ -50,10 +50,14 @@ class Signal(NamedTuple):
         [-1, 1], of shape (n_frames, n_bands) or (n_chunks, n_frames, n_bands).
     sampling_rate : float
         Rate of the samples in Hz.
+    place : Place, default=None
+        Where the samples lie in their file, as long as each of them is what it would be in another
+        window there.
     """
 
     values: Any
     sampling_rate: float
+    place: Place | None = None
 
 
 def _read_audio(
@@ -68,22 +72,29 @@ def _read_audio(
         align=align,
         on_error="read" if on_error == "read" else "raise",
     )
-    return Signal(*samples_and_rate)
+    # Around a fault, samples depend on where the reading begins.
+    by_start = (duration is None or align == "start") and on_error != "read"
+    place = find_place(clip, samples_and_rate[1]) if by_start else None
+    return Signal(*samples_and_rate, place)
 
 
 def _pad_or_cut(signal: Signal, duration: float | None, align: Align) -> Signal:
     if duration is None:
         return signal
     check_length("duration", duration, signal.sampling_rate)
-    return signal._replace(values=pad_or_cut(*signal, duration, align))
+    values = pad_or_cut(signal.values, signal.sampling_rate, duration, align)
+    padded = values.shape[-1] > signal.values.shape[-1]
+    return signal._replace(values=values, place=None if padded else signal.place)
 
 
 def _mix_channels(signal: Signal, channel: Channel) -> Signal:
-    return signal._replace(values=mix_channels(signal.values, channel))
+    place = signal.place and Place((*signal.place.source, channel), signal.place.first)
+    return signal._replace(values=mix_channels(signal.values, channel), place=place)
 
 
 def _pre_emphasize(signal: Signal, pre_emphasis: float) -> Signal:
-    return signal._replace(values=pre_emphasize(signal.values, pre_emphasis))
+    place = None if pre_emphasis else signal.place  # the first sample hangs on where the clip is
+    return signal._replace(values=pre_emphasize(signal.values, pre_emphasis), place=place)
 
 
 @lru_cache(maxsize=64)
@@ -114,7 +125,7 @@ def _spectrogram_in_decibels(
     align: Align,
     reference: Reference,
 ) -> Signal:
-    samples, rate = signal
+    samples, rate, place = signal
     layout = frame_layout(rate, window_duration, hop_duration, n_mels, fmin, fmax, adapt)
     window, hop, n_mels = layout.window, layout.hop, layout.n_mels
     if len(samples) < window and not adapt:
@@ -139,16 +150,19 @@ def _spectrogram_in_decibels(
     level = np.zeros_like(samples)
     if high > low:
         level = samples / peak if full_scale is None else samples
+    if high == low or full_scale is None or len(samples) < window:
+        place = None  # frames depend on the clip as a whole
     if len(level) < window:
         # To three frames: one alone says nothing about time. Without its mean, whose end would be a
         # click that nobody recorded.
         level = pad_or_cut(level - level.sum() / max(1, len(level)), 1, window + 2 * hop, align)
     if n_mels is None:
-        power = power_spectrogram(level, window, hop)[:, layout.bins.start : layout.bins.stop]
+        power = power_at(place, (), level, window, hop, None)
+        power = power[:, layout.bins.start : layout.bins.stop]
     else:
-        filters = sparse_mel_filters(rate, window, n_mels, mel_norm, fmin, fmax)
-        power = power_spectrogram(level, window, hop, filters)
-    return signal._replace(values=to_decibels(power, full_scale))
+        bands = (rate, window, n_mels, mel_norm, fmin, fmax)
+        power = power_at(place, bands, level, window, hop, sparse_mel_filters(*bands))
+    return Signal(to_decibels(power, full_scale), rate)
 
 
 def _clip_decibels(signal: Signal, clip_below: float | None, clip_above: float | None) -> Signal:

@@ -13,7 +13,7 @@ from skaudeep._warnings import find_stack_level
 from skaudeep.audio.errors import AudioError, AudioWarning
 from skaudeep.audio.files import MAX_CHANNELS, READ, AudioFile, AudioInfo, OnFlaw
 from skaudeep.audio.formats import to_full_scale
-from skaudeep.audio.segments import Decoding, find_decoding, keep_decoding
+from skaudeep.audio.segments import Decoding, Reading, find_open, keep_open
 
 END_TOLERANCE = 0.001  # seconds that a segment may end after its file: times are often rounded
 MARGIN = 4096  # samples, at the lower of two rates, on which a resampled one may depend
@@ -80,8 +80,9 @@ def read_audio(
     Notes
     -----
     A piece has the very samples that the whole file has there. PCM, FLAC and ALAC are decoded from
-    the piece on, other codings from the start of the file. The decoder of such a file is kept, for
-    the last four of them, and goes on from piece to piece.
+    the piece on, other codings from the start of the file. A file stays open after a piece, the
+    last one of each thread and the last four of such other codings. The next piece goes on from
+    there: where pieces come in order, no sample is decoded twice, though they overlap.
 
     Headers of IRCAM, PAF, PVF and Sound Designer II files state no length. A cut is noticed there
     only if it lies within a sample.
@@ -98,15 +99,15 @@ def read_audio(
     if not isinstance(clip, str | bytes | os.PathLike):
         return _read_array(clip, sampling_rate, start, end, duration, align)
     name = os.fsdecode(clip)
-    file: AudioFile | Decoding = find_decoding(name, on_error) or AudioFile(name, on_error)
+    file: AudioFile | Decoding | Reading = find_open(name, on_error) or AudioFile(name, on_error)
     n_samples, rate = file.info.n_samples, file.info.sampling_rate
     new_rate = sampling_rate or rate
     try:
         first, last = _bounds(name, n_samples, rate, start, end)
         part = _part(last - first, rate, new_rate, duration, align)
         first, last = first + part.first, first + part.last
-        if isinstance(file, AudioFile) and not file.seeks and (first, last) != (0, n_samples):
-            file = keep_decoding(file, on_error)
+        if isinstance(file, AudioFile) and (first, last) != (0, n_samples):
+            file = keep_open(file, on_error)
         samples = file.read_range(first, last)
     except AudioError as error:
         raise error.renamed(name) from error

@@ -87,7 +87,7 @@ class AudioFile:
         self.name = name
         self.flaw: Flaw | None = None
         self._on_error = on_error
-        self._position = 0  # of the next sample; kept for FLAC alone
+        self._position = 0  # of the next sample
         self._content: RepairedFile | None = None
         with errors_about(name):
             self._file: soundfile.SoundFile | FfmpegFile
@@ -155,7 +155,9 @@ class AudioFile:
         with errors_about(self.name, READ if is_flac else CONVERT):
             if is_flac and self._on_error == "read":
                 return self._read_until_fault(n_samples)
-            return self._file.read(n_samples, dtype="float32", always_2d=True).T
+            samples = self._file.read(n_samples, dtype="float32", always_2d=True).T
+        self._position += samples.shape[1]
+        return samples
 
     def _read_until_fault(self, n_samples: int) -> NDArray[np.float32]:
         """Read in small blocks, up to the first that cannot be decoded, which is lost."""
@@ -182,7 +184,7 @@ class AudioFile:
     def read_range(self, first: int, last: int) -> NDArray[np.float32]:
         """Read the samples from `first` to `last`; `first` is 0 unless :attr:`seeks` holds."""
         with errors_about(self.name):
-            if first and not isinstance(self._file, FfmpegFile):
+            if first != self._position and not isinstance(self._file, FfmpegFile):
                 self._file.seek(first)
                 self._position = first
         return self.read(last - first)

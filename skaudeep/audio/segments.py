@@ -1,4 +1,4 @@
-"""Segments of files that decode from their start only: one pass for all segments of a file."""
+"""Segments of a file that are read one after the other: no sample of it is decoded twice."""
 
 import atexit
 import os
@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 import numpy as np
 from numpy.typing import NDArray
 
+from skaudeep.audio.errors import AudioError
 from skaudeep.audio.files import AudioFile, AudioInfo, OnFlaw
 from skaudeep.audio.headers import Flaw
 
@@ -17,7 +18,7 @@ MAX_OPEN = 4  # files
 
 
 class Decoding:
-    """The decoding of one file, which goes on where the last segment ended.
+    """The decoding of a file from its start, for codings whose decoder cannot seek.
 
     Decoded samples are kept while they take no more than `KEPT_BYTES`, so that segments may
     overlap, or come in any order in a file of a few minutes. A segment before the kept ones makes
@@ -118,17 +119,114 @@ class Decoding:
         return np.concatenate(pieces, axis=1)
 
 
+class Reading:
+    """A file whose decoder seeks, kept open for segments that go on where the last one ended.
+
+    The samples of the last segment are kept, so that of one that overlaps it only the rest is
+    decoded. A segment at any other place is sought.
+
+    Parameters
+    ----------
+    file : AudioFile
+        The file, opened.
+    on_error : {"raise", "read"}
+        With what it was opened.
+
+    Attributes
+    ----------
+    info : AudioInfo
+        What the header says.
+    flaw : Flaw or None
+        What is wrong with the file, as far as it was read.
+    """
+
+    def __init__(self, file: AudioFile, on_error: OnFlaw, key: tuple) -> None:
+        self.key = key
+        self.info: AudioInfo = file.info
+        self.flaw: Flaw | None = file.flaw
+        self._file = file
+        self._path, self._on_error = os.path.abspath(file.name), on_error
+        self._first = 0  # number of the first sample that is kept
+        self._kept = np.zeros((self.info.n_channels, 0), np.float32)
+
+    def read_range(self, first: int, last: int) -> NDArray[np.float32]:
+        """Return the samples from `first` to `last`, fewer where the file ends before.
+
+        Parameters
+        ----------
+        first, last : int
+            Numbers of samples.
+
+        Returns
+        -------
+        ndarray of shape (n_channels, at most last - first), float32
+            The samples.
+
+        Raises
+        ------
+        AudioError
+            If they cannot be decoded.
+        """
+        # Until the samples are there: after an interruption nobody knows where the decoder stands.
+        _thread.reading = None
+        try:
+            samples = self._go_on(first, last)
+        except AudioError:
+            samples = self._kept[:, :0]
+        if samples.shape[1] < last - first:
+            # What is lost around a fault depends on where the reading begins, and is not to depend
+            # on the segments before.
+            self.close()
+            with AudioFile(self._path, self._on_error) as alone:
+                samples = alone.read_range(first, last)
+                self.flaw = alone.flaw
+            return samples
+        if last >= self.info.n_samples or samples.nbytes > KEPT_BYTES:
+            self.close()
+            return samples
+        self._first, self._kept = first, samples
+        _thread.reading = self
+        return samples.copy()
+
+    def _go_on(self, first: int, last: int) -> NDArray[np.float32]:
+        end = self._first + self._kept.shape[1]
+        if not self._first <= first < end:
+            return self._file.read_range(first, last)
+        known = self._kept[:, first - self._first : last - self._first]
+        if last <= end:
+            return known
+        return np.concatenate([known, self._file.read_range(end, last)], axis=1)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __del__(self) -> None:  # of a thread that has ended, too
+        self.close()
+
+
 _decodings: OrderedDict[tuple, Decoding] = OrderedDict()
 _lock = threading.Lock()
+# The reading of each thread: threads work at segments that lie far from each other.
+_thread = threading.local()
+
+
+def _forget_reading() -> None:
+    """Close the file that this thread has kept open for further segments."""
+    reading = getattr(_thread, "reading", None)
+    _thread.reading = None
+    if reading is not None:
+        reading.close()
 
 
 def _begin_in_child() -> None:
-    """Forget the decodings of the parent process, whose threads may have held their locks."""
+    """Forget what the parent process has open: its threads may have held locks, and seek in it."""
     global _lock
     _lock = threading.Lock()
     for decoding in _decodings.values():
         decoding._close()
     _decodings.clear()
+    _forget_reading()
 
 
 if hasattr(os, "register_at_fork"):
@@ -137,7 +235,8 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def close_all() -> None:
-    """Close all files and drop their samples."""
+    """Close all files and drop their samples, but for what other threads read."""
+    _forget_reading()
     with _lock:
         closed = list(_decodings.values())
         _decodings.clear()
@@ -150,8 +249,8 @@ def _key(name: str, on_error: OnFlaw) -> tuple:
     return os.path.abspath(name), status.st_size, status.st_mtime_ns, status.st_ino, on_error
 
 
-def find_decoding(name: str, on_error: OnFlaw) -> Decoding | None:
-    """Return the decoding of a file from which a segment was read lately.
+def find_open(name: str, on_error: OnFlaw) -> Decoding | Reading | None:
+    """Return what is open of a file from which a segment was read lately.
 
     Parameters
     ----------
@@ -162,21 +261,26 @@ def find_decoding(name: str, on_error: OnFlaw) -> Decoding | None:
 
     Returns
     -------
-    Decoding or None
+    Decoding, Reading or None
         None if there is none, or the file has changed since.
     """
+    reading = getattr(_thread, "reading", None)
+    if not _decodings and reading is None:
+        return None
     try:
         key = _key(name, on_error)
     except (OSError, ValueError):  # opening it reports why
         return None
+    if reading is not None and reading.key == key:
+        return reading
     with _lock:
         if key in _decodings:
             _decodings.move_to_end(key)
         return _decodings.get(key)
 
 
-def keep_decoding(file: AudioFile, on_error: OnFlaw) -> Decoding:
-    """Return a new decoding of a file, which is kept for later segments.
+def keep_open(file: AudioFile, on_error: OnFlaw) -> AudioFile | Decoding | Reading:
+    """Return what reads segments of a file, and is kept for later ones.
 
     Parameters
     ----------
@@ -187,12 +291,20 @@ def keep_decoding(file: AudioFile, on_error: OnFlaw) -> Decoding:
 
     Returns
     -------
-    Decoding
-        The decoding. That of the file whose last segment lies longest ago is forgotten.
+    AudioFile, Decoding or Reading
+        A Reading where the decoder seeks; it takes the place of this thread's last one. Else a
+        Decoding; that of the file whose last segment lies longest ago is forgotten. The file itself
+        where it has no name any more.
     """
+    try:
+        key = _key(file.name, on_error)
+    except OSError:
+        return file
+    if file.seeks:
+        _forget_reading()
+        return Reading(file, on_error, key)
     decoding = Decoding(file, on_error)
     with _lock:
-        key = _key(file.name, on_error)
         dropped = [_decodings.pop(key)] if key in _decodings else []
         _decodings[key] = decoding
         while len(_decodings) > MAX_OPEN:

@@ -23,6 +23,7 @@ from .split import add_folds, add_partitions, drop_folds, drop_partitions
 from .table import load_table
 from .urbansound import load_urbansound8k
 from .validation import validate
+from .windows import windows
 
 __all__ = [
     "add_folds",
@@ -53,4 +54,5 @@ __all__ = [
     "select",
     "upsample",
     "validate",
+    "windows",
 ]

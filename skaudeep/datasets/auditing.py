@@ -15,7 +15,7 @@ from joblib import delayed
 from sklearn.utils import Bunch
 
 from skaudeep._parallel import parallel_threads
-from skaudeep._texts import printable
+from skaudeep._texts import list_names, printable
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
 
@@ -371,6 +371,9 @@ def _duplicate_findings(
 
 def _label(bunch: Bunch, row: int) -> str:
     target = bunch.target[row]
+    if bunch.target.ndim == 2:
+        names = [name for name, there in zip(bunch.target_names, target > 0, strict=True) if there]
+        return f"class(es) {list_names(names)}"
     if bunch.target.dtype.kind == "f":
         return f"value {target:g}"
     return f"class {bunch.target_names[target]!r}" if target >= 0 else "no class"

@@ -22,13 +22,14 @@ from skaudeep.datasets.axes import (
     is_segment_index,
 )
 from skaudeep.datasets.files import load_by_name
+from skaudeep.datasets.targets import clip_name, find_target_faults
 
 PARTITIONS = ("train", "devel", "test")
 
 # Keys that hold one entry per clip in every data set, keys that do where they are there, and keys
 # that never do. Any other key does where its length is the number of clips.
 ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
-OPTIONAL_ROW_KEYS = ("copy_of", "errors")
+OPTIONAL_ROW_KEYS = ("copy_of", "errors", "recorded_at")
 TEXT_KEYS = ("filenames", "partition", "groups", "copy_of", "errors")
 WHOLE_KEYS = ("target_names", "feature_names", "cv", "dims", "DESCR")
 # A table of folds has a cell for each clip and fold, and `cv` 8 bytes for each.
@@ -62,8 +63,10 @@ def make_bunch(
         tuple of paths becomes an array of str; anything else is kept as it is.
     filenames : sequence of str, length n_clips
         Distinct names that identify the clips, relative to the corpus, with `/` as separator.
-    target : array-like of shape (n_clips,), default=None
+    target : array-like of shape (n_clips,) or (n_clips, n_classes), default=None
         Integers that index `target_names`, -1 where unlabelled, or floats to regress on, NaN where
+        unlabelled. Where a clip may have several classes, or none, a column for each of
+        `target_names`: 1 where the clip has the class, else 0, and -1 throughout where the clip is
         unlabelled. None: nothing is labelled.
     target_names : sequence of str, default=()
         Class names, in the order of the integers. Empty for regression.
@@ -94,8 +97,9 @@ def make_bunch(
             Serves as X.
         filenames : ndarray of shape (n_clips,) of str
             Name of each clip within its corpus.
-        target : ndarray of shape (n_clips,) of int64 or float64
-            Class (-1 where unlabelled) or value (NaN where unlabelled). Serves as y.
+        target : ndarray of shape (n_clips,) or (n_clips, n_classes) of int64 or float64
+            Class (-1 where unlabelled) or value (NaN where unlabelled), or 0 and 1 for each class.
+            Serves as y.
         target_names : list of str
             Class names, in the order of the integers.
         folds : ndarray of shape (n_clips, n_folds) of int8
@@ -251,8 +255,8 @@ def find_faults(
     - a file name occurs once, unless a key `chunk_nr` numbers the rows of a clip;
     - class names differ from one another;
     - folds are 0 and 1, and each has clips to train and to test on;
-    - targets are integers that index the class names, or -1; or, without class names, finite
-      floats, or NaN;
+    - targets are integers that index the class names, or -1; or 0 and 1 in a column for each
+      class, or -1 throughout; or, without class names, finite floats, or NaN;
     - partitions are "train", "devel", "test" or "";
     - `dims` name the axes of `data`, "clip" first, "chunk" as the second or not at all;
     - `cv` is what `folds` say.
@@ -292,7 +296,7 @@ def find_faults(
         yield from _name_faults(bunch)
         yield from _class_name_faults(bunch)
         yield from _fold_faults(bunch, fold_names)
-        yield from _target_faults(bunch)
+        yield from find_target_faults(bunch)
         yield from _partition_faults(bunch)
         yield from find_dims_faults(bunch)
         yield from _cv_faults(bunch)
@@ -350,37 +354,6 @@ def _class_name_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
         yield f"Got class {twice[0]!r} twice in target_names, expected distinct names."
 
 
-def _target_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
-    if "target" not in bunch:
-        return
-    labels = np.asarray(bunch["target"])
-    class_names = bunch.get("target_names")
-    if labels.ndim != 1 or labels.dtype.kind not in "iuf":
-        yield (
-            f"Got target of shape {labels.shape} and dtype {labels.dtype}, expected one integer "
-            "(class) or one float (regression) per clip."
-        )
-        return
-    if labels.dtype.kind == "f":
-        if class_names:
-            yield (
-                f"Got a float target with {len(class_names)} target_names, expected integers for "
-                "classes or no target_names for regression."
-            )
-            return
-        wrong = np.isinf(labels)
-        expected = "a finite number, or NaN where unlabelled"
-    else:
-        wrong = labels.astype(np.int64) < -1
-        expected = "a class number from 0, or -1 where unlabelled"
-        if class_names is not None:
-            wrong |= labels.astype(np.int64) >= len(class_names)
-            expected = f"an index into the {len(class_names)} target_names, or -1 where unlabelled"
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        yield f"Got target {labels[row]} for {_clip_name(bunch, row)}, expected {expected}."
-
-
 def _fold_faults(
     bunch: Mapping[str, Any], fold_names: Sequence[object] | None = None
 ) -> Iterator[str]:
@@ -411,7 +384,7 @@ def _partition_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
     for row, value in enumerate(_objects(bunch.get("partition", ())).tolist()):
         if value not in ("", *PARTITIONS):
             yield (
-                f"Got partition {value!r} for {_clip_name(bunch, row)}, "
+                f"Got partition {value!r} for {clip_name(bunch, row)}, "
                 "expected 'train', 'devel', 'test' or ''."
             )
             return
@@ -430,14 +403,6 @@ def _cv_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
             "Got cv that is not what folds say, expected the same folds in both. Assemble the data "
             "set with skaudeep.datasets.make_bunch(..., folds=...)."
         )
-
-
-def _clip_name(bunch: Mapping[str, Any], row: int) -> str:
-    names = bunch.get("filenames")
-    if names is None:
-        return f"clip {row}"
-    name = f"clip {str(names[row])!r}"
-    return name if "chunk_nr" not in bunch else f"{name} (row {row})"
 
 
 # Parts of a data set.

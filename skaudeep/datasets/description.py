@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 MAX_LINES = 5  # lines of one kind that a summary shows
 MAX_WIDTH = 80  # characters of the name of a class
 UNLABELLED = "unlabelled"
+NO_CLASS = "no class"
 ALL = "all"
-_SUMS = (UNLABELLED, ALL, "labelled")  # rows of the table that are no classes
+_SUMS = (UNLABELLED, NO_CLASS, ALL, "labelled")  # rows of the table that are no classes
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -40,8 +41,8 @@ class Summary:
         Number of clips.
     counts : dict of str to dict of str to int
         Number of clips in each row and column of the table. Rows are the classes ("labelled" for
-        regression), "unlabelled" where there are such clips, and "all"; columns are "clips", the
-        partitions that occur, and "fold 1" ... for the clips that a fold tests.
+        regression), "no class" and "unlabelled" where there are such clips, and "all"; columns are
+        "clips", the partitions that occur, and "fold 1" ... for the clips that a fold tests.
     n_groups : int
         Number of groups, 0 where none is known.
     value_range : (float, float) or None
@@ -263,6 +264,19 @@ def _count(bunch: Bunch, labelled: npt.NDArray[np.bool_]) -> dict[str, dict[str,
     columns |= {f"fold {k}": fold == 1 for k, fold in enumerate(bunch.folds.T, start=1)}
     is_float = bunch.target.dtype.kind == "f"
     names = ["labelled"] if is_float else bunch.target_names
+    if bunch.target.ndim == 2:  # a clip counts for each of its classes
+        counts = {
+            column: [*(bunch.target[of] > 0).sum(axis=0).tolist(), int((of & ~labelled).sum())]
+            for column, of in columns.items()
+        }
+        totals = {column: int(of.sum()) for column, of in columns.items()}
+        rows = {name: {c: n[i] for c, n in counts.items()} for i, name in enumerate(names)}
+        without = labelled & ~(bunch.target > 0).any(axis=1)
+        if without.any():
+            rows[NO_CLASS] = {column: int((of & without).sum()) for column, of in columns.items()}
+        if not labelled.all():
+            rows[UNLABELLED] = {column: n[-1] for column, n in counts.items()}
+        return rows | {ALL: totals}
     # The row of each clip: one pass counts all classes, of which there may be as many as clips.
     row_of = np.where(labelled, 0 if is_float else bunch.target, len(names))
     counts = {

@@ -42,8 +42,9 @@ def select(
         A mask of shape (n_clips,), positions, or names as in `filenames`. Positions and names also
         determine the order of the result, and must be distinct. None keeps all clips.
     classes : sequence of str, default=None
-        Keep only clips of these classes, and number the classes in the order given here. None
-        keeps clips of all classes and their numbers, even of classes that are left without clips.
+        Keep only clips of these classes, of one at least where clips may have several, and number
+        the classes in the order given here. None keeps clips of all classes and their numbers, even
+        of classes that are left without clips.
 
     Returns
     -------
@@ -85,10 +86,15 @@ def select(
                 f"Got classes={list(classes)!r}, expected distinct names, at least one, from "
                 f"target_names: {list_names(bunch.target_names, next(iter(unknown), None))}."
             )
-        numbers = np.full(len(bunch.target_names) + 1, -1)  # the last one for unlabelled clips
-        numbers[[bunch.target_names.index(name) for name in classes]] = range(len(classes))
-        target = numbers[bunch.target]
-        rows = rows[target[rows] >= 0]
+        columns = [bunch.target_names.index(name) for name in classes]
+        if bunch.target.ndim == 2:
+            target = bunch.target[:, columns]
+            rows = rows[(target[rows] > 0).any(axis=1)]
+        else:
+            numbers = np.full(len(bunch.target_names) + 1, -1)  # the last one for unlabelled clips
+            numbers[columns] = range(len(classes))
+            target = numbers[bunch.target]
+            rows = rows[target[rows] >= 0]
         new = {"target": target[rows], "target_names": list(classes)}
     if not len(rows):
         raise ValueError(
@@ -116,8 +122,9 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     """Join data sets, the clips of the first one first.
 
     Classes are matched by name and renumbered: those of the first data set, then those that others
-    add. Fold k of one is joined with fold k of the others. A data set without folds can be joined
-    with others that have some only if it is unlabelled: its clips then train in every fold.
+    add. Where clips may have several, those of a data set without a class do not have it. Fold k of
+    one is joined with fold k of the others. A data set without folds can be joined with others that
+    have some only if it is unlabelled: its clips then train in every fold.
 
     Parameters
     ----------
@@ -258,8 +265,9 @@ def upsample(
             "Got a data set with copies (key copy_of), expected originals. "
             "Call upsample once, on the data set before."
         )
-    if bunch.target.dtype.kind == "f":
-        raise ValueError("Got a target for regression, expected classes: only these are balanced.")
+    if bunch.target.dtype.kind == "f" or bunch.target.ndim > 1:
+        kind = "for regression" if bunch.target.dtype.kind == "f" else "of several classes per clip"
+        raise ValueError(f"Got a target {kind}, expected one class per clip: these are balanced.")
     if partitions is None:
         partitions = "train" if (bunch.partition != "").any() else ""
     partitions = [partitions] if isinstance(partitions, str) else list(partitions)
@@ -473,6 +481,22 @@ def _join_targets(bunches: list[Bunch]) -> tuple[npt.NDArray[Any], list[str]]:
     names = list(dict.fromkeys(name for bunch in bunches for name in bunch.target_names))
     position = {name: number for number, name in enumerate(names)}
     targets = []
+    several = {bunch.target.ndim == 2 for bunch in labelled or bunches}
+    if len(several) > 1:
+        raise ValueError(
+            "Got one class per clip in some data sets and several in others, expected one of them. "
+            "Join data sets of one task."
+        )
+    if several == {True}:
+        for bunch in bunches:
+            target = np.full((len(bunch.filenames), len(names)), -1)
+            if bunch.target.ndim == 2:
+                rows = is_labelled(bunch)
+                target[rows] = 0
+                for name, column in zip(bunch.target_names, bunch.target.T, strict=True):
+                    target[rows, position[name]] = column[rows]
+            targets.append(target)
+        return np.concatenate(targets), names
     for bunch in bunches:
         if bunch.target.dtype.kind == "f":  # of regression, but unlabelled
             targets.append(np.full(len(bunch.target), -1))
@@ -483,8 +507,10 @@ def _join_targets(bunches: list[Bunch]) -> tuple[npt.NDArray[Any], list[str]]:
 
 
 def is_labelled(bunch: Bunch) -> npt.NDArray[np.bool_]:
-    """Return a mask of the clips that have a class or a value."""
+    """Return a mask of the clips of which the class, the classes or the value are known."""
     target = bunch["target"]
+    if target.ndim == 2:
+        return (target >= 0).all(axis=1)
     return ~np.isnan(target) if target.dtype.kind == "f" else target >= 0
 
 

@@ -29,7 +29,8 @@ def add_folds(
 
     Every fold gets the same share of each class, as nearly as groups that stay together allow.
     Values to regress on are stratified by up to ten bins of equal numbers of clips; unlabelled
-    clips are spread as a class of their own.
+    clips are spread as a class of their own, and where clips may have several classes, each
+    combination of them that occurs is one.
 
     Parameters
     ----------
@@ -288,6 +289,8 @@ def _strata(bunch: Bunch, n_parts: int) -> npt.NDArray[np.intp]:
         if n_bins > 1:
             edges = np.quantile(values, np.arange(1, n_bins) / n_bins)
             strata[labelled] = np.searchsorted(edges, values, side="right")
+    elif bunch.target.ndim == 2:  # each combination of classes
+        strata[labelled] = np.unique(bunch.target[labelled], axis=0, return_inverse=True)[1]
     else:
         strata[labelled] = bunch.target[labelled]
     strata[~labelled] = strata.max() + 1
@@ -299,13 +302,17 @@ def _warn_about_rare_classes(
 ) -> None:
     if bunch.target.dtype.kind == "f":
         return
-    labelled = bunch.target >= 0
+    if bunch.target.ndim == 2:
+        rows, classes = np.nonzero(bunch.target > 0)
+    else:
+        rows = np.flatnonzero(bunch.target >= 0)
+        classes = bunch.target[rows].astype(np.intp)
     # Each class in each part where it occurs.
-    found = np.unique(bunch.target[labelled].astype(np.intp) * len(names) + part_of[labelled])
+    found = np.unique(classes * len(names) + part_of[rows])
     labels, n_parts = np.unique(found // len(names), return_counts=True)
     missing = labels[n_parts < len(names)]
     if len(missing):
-        here = set(part_of[bunch.target == missing[0]].tolist())
+        here = set(part_of[rows[classes == missing[0]]].tolist())
         absent = [name for k, name in enumerate(names) if k not in here]
         warnings.warn(
             f"{len(missing)} class(es) occur in too few groups to be everywhere, first "

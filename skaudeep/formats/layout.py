@@ -38,7 +38,8 @@ def complete_bunch(bunch: Bunch) -> Bunch:
     -------
     Bunch
         A new data set with the keys of :func:`~skaudeep.datasets.make_bunch`, with `errors`,
-        ndarray of shape (n_clips,) of str, and with `copy_of` where `bunch` has it.
+        ndarray of shape (n_clips,) of str, and with `copy_of` and `recorded_at` where `bunch` has
+        them.
 
     Raises
     ------
@@ -60,6 +61,11 @@ def complete_bunch(bunch: Bunch) -> Bunch:
     whole.errors = np.full(len(whole.filenames), "")
     for key in {"errors", "copy_of"} & bunch.keys():
         whole[key] = text_array(bunch[key], key)
+    if "recorded_at" in bunch:
+        try:
+            whole.recorded_at = np.asarray(bunch.recorded_at, dtype="datetime64[ns]")
+        except ValueError as error:
+            raise ValueError(f"Got recorded_at that are no times: {printable(error)}.") from None
     whole = replace_keys(whole)  # with `copy_of`: copies are never tested
     for key in ("filenames", "target_names", "groups", "errors", "copy_of"):
         for text in whole.get(key, ()):
@@ -280,7 +286,8 @@ def reduce_to_clips(
     if len(first) == len(clip):
         return columns
     reduced = {name: values[first] if values.ndim else values for name, values in columns.items()}
-    for name in {"label_nominal", "label_numeric", "cv_folds", "partition"} & set(columns):
+    same_in_chunks = {"label_nominal", "label_numeric", "cv_folds", "partition", "target"}
+    for name in same_in_chunks & set(columns):
         here, there = columns[name], reduced[name][clip]
         # A missing value is NaN, which does not equal itself.
         same = ((here == there) | ((here != here) & (there != there))).reshape(len(clip), -1)
@@ -300,7 +307,8 @@ def decode_target(
     Parameters
     ----------
     columns : dict of ndarray of shape (n_clips,)
-        Columns by name: `target`, or else `filename`, `label_nominal` ("" or NaN where unlabelled)
+        Columns by name: `target`, of shape (n_clips, n_classes) where clips may have several
+        classes; or else `filename`, `label_nominal` ("" or NaN where unlabelled)
         and `label_numeric` (NaN where unlabelled).
     label_map : list of (name, number), default=None
         The classes. None takes those that occur.
@@ -320,6 +328,9 @@ def decode_target(
     ValueError
         If a clip's name and number are not a pair of the map.
     """
+    if "target" in columns and columns["target"].ndim == 2:
+        in_order = sorted((number, name) for name, number in label_map or ())
+        return columns["target"], [name for _, name in in_order]
     if "target" in columns:
         return columns["target"].astype(np.float64), []
     nominal, numeric = columns["label_nominal"], columns["label_numeric"].astype(np.float64)

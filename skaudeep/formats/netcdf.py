@@ -98,7 +98,8 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         second axis counts chunks where clips have several rows, and the others are features, or
         frames and bands, by their number.
 
-        And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, where it was saved.
+        And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, and `recorded_at`, as
+        :func:`~skaudeep.datasets.windows` adds it, where they were saved.
 
         Clips are in the order of their first chunk in the file.
 
@@ -224,6 +225,8 @@ def _build_bunch(
     except ValueError as error:
         raise ValueError(f"{printable(path)}: {printable(error)}") from None
     bunch.errors = columns.get("error", np.full(len(first), "")).astype(str)
+    if "recorded_at" in columns:
+        bunch.recorded_at = columns["recorded_at"].astype("datetime64[ns]")
     if "copy_of" in columns:
         return replace_keys(bunch, copy_of=columns["copy_of"].astype(str))
     return bunch
@@ -253,10 +256,11 @@ def save_netcdf(
 
     The file has auDeep's variables, dimensions, types and attributes. Further variables, which
     auDeep ignores, hold `lengths` (number of frames of each instance, where they differ),
-    `groups`, `target` (of a regression), `copy_of` (of copies that
-    :func:`~skaudeep.datasets.upsample` made), `error` (why extraction failed) and `DESCR`; there is
-    one further attribute, `skaudeep`. After the NetCDF content follows its SHA-256 checksum, which
-    :func:`load_netcdf` verifies.
+    `groups`, `target` (of a regression, and where clips may have several classes, which auDeep
+    takes for unlabelled), `copy_of` (of copies that :func:`~skaudeep.datasets.upsample` made),
+    `recorded_at`, `error` (why extraction failed) and `DESCR`; there is one further attribute,
+    `skaudeep`. After the NetCDF content follows its SHA-256 checksum, which :func:`load_netcdf`
+    verifies.
 
     The file appears under its name when it is complete: a reader sees either the old file or the
     whole new one. Data that are read from disk are written a block at a time.
@@ -479,14 +483,21 @@ def _create_variables(
     dataset.createVariable("chunk_nr", "i8", ("instance",))
     column("cv_folds", bunch.folds.astype(np.int64 if bunch.folds.size else np.float64), "fold")
     column("partition", numbers(np.array([PARTITION_NUMBER[part] for part in bunch.partition])))
-    column("label_nominal", names[labels + 1] if classes else nothing)
-    column("label_numeric", numbers(labels) if classes else nothing)
-    if labels.dtype.kind == "f":
+    several = labels.ndim > 1
+    column("label_nominal", names[labels + 1] if classes and not several else nothing)
+    column("label_numeric", numbers(labels) if classes and not several else nothing)
+    if several:
+        dataset.createDimension("class", labels.shape[1])
+        column("target", labels.astype(np.int8), "class")
+    elif labels.dtype.kind == "f":
         column("target", labels)
     if (bunch.groups != "").any():
         column("groups", bunch.groups)
     if "copy_of" in bunch:
         column("copy_of", bunch.copy_of)
+    if "recorded_at" in bunch:
+        column("recorded_at", bunch.recorded_at.astype(np.int64))
+        dataset["recorded_at"].units = "nanoseconds since 1970-01-01"  # for other programs
     if (bunch.errors != "").any():
         column("error", bunch.errors)
     if bunch.DESCR:

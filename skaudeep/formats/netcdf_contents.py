@@ -25,7 +25,7 @@ AUDEEP = (
     "label_numeric",
 )
 # Variables that auDeep does not know. `lengths` is missing: NaN in the features states it as well.
-OURS = ("target", "groups", "copy_of", "error", "DESCR")
+OURS = ("target", "groups", "copy_of", "recorded_at", "error", "DESCR")
 # Kinds of NumPy's types that variables may have, "U" for text.
 KINDS = dict.fromkeys(("filename", "groups", "copy_of", "error", "DESCR"), "U") | {
     "label_nominal": "Uf"
@@ -62,6 +62,8 @@ def check_variables(dataset: netCDF4.Dataset, path: Path, size: int) -> None:
                 "expected 'instance' first, as in a data set of skaudeep or auDeep."
             )
         n_axes = {"features": max(2, variable.ndim), "cv_folds": 2, "DESCR": 0}.get(name, 1)
+        if name == "target" and variable.dimensions[1:] == ("class",):
+            n_axes = 2
         kind = "U" if variable.dtype is str else getattr(variable.datatype, "kind", "none")
         if variable.ndim != n_axes or kind not in KINDS.get(name, "iuf"):
             raise ValueError(

@@ -54,6 +54,11 @@ def _build_table(bunch: Bunch, chunked: bool) -> Table:
     there = (frame_counts(features) > 0).reshape(-1, n_chunks)
     there[:, 0] = True  # a clip that could not be read has a row as well
     clip, chunk_nr = there.nonzero()
+    if bunch.target.ndim > 1:
+        raise ValueError(
+            f"Got a target of shape {bunch.target.shape}, expected one class or value per clip: a "
+            "table has one column of labels. save_netcdf keeps several classes of a clip."
+        )
     if bunch.target.dtype.kind == "f":
         nominal, numeric = np.full(len(data), "", dtype=object), bunch.target
     else:
