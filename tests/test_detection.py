@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 from sklearn.linear_model import Ridge
+from sklearn.utils import Bunch
 
 import skaudeep
 from skaudeep.audio import AudioError
@@ -137,6 +138,18 @@ def test_what_is_no_classifier_and_no_list_is_refused(scene):
         skaudeep.detect(Ridge(), [scene.new], duration=1)
     with pytest.raises(ValueError, match="Put it into a list"):
         skaudeep.detect(scene.model, scene.new, duration=1)
+
+
+def test_windows_of_annotated_recordings_fit_the_same_detector(scene):
+    """Those of a target with a column of 0 and 1 for each class."""
+    target = scene.windows.target
+    columns = np.stack([target == 1, target == 2], axis=1).astype(int)
+    several = Bunch(**dict(scene.windows) | {"target": columns, "target_names": ["high", "low"]})
+    model = skaudeep.fit_detector(several, event_classifier(n_units=8, random_state=0))
+    some = scene.windows.data[:5]
+    np.testing.assert_allclose(
+        model.predict_proba(some), scene.model.predict_proba(some), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_windows_without_events_or_without_background_are_refused(scene):

@@ -25,7 +25,7 @@ from scipy.ndimage import median_filter
 
 import skaudeep
 from skaudeep.audio import mel_filters, power_spectrogram
-from skaudeep.datasets import load_index
+from skaudeep.datasets import windows
 from skaudeep.evaluation import event_scores, segment_scores
 from skaudeep.formats import load_annotations, save_annotations
 from skaudeep.recipes import event_classifier
@@ -41,17 +41,14 @@ HEAD = 3.0  # dB below the loudest band of a kind that its bands reach down to
 
 def fit(recording: str) -> object:
     """Fit a classifier of windows: those that an event fills by half have its class."""
-    info = soundfile.info(recording)
-    starts = np.arange(0, info.duration - DURATION, TRAINING_HOP)
-    labels = np.full(len(starts), "background", dtype=object)
-    for event in load_annotations(Path(recording).with_suffix(".csv")).itertuples():
-        within = np.minimum(starts + DURATION, event.end) - np.maximum(starts, event.start)
-        labels[within >= min(DURATION, event.end - event.start) / 2] = event.label
-    levels = [[str(Path(recording).resolve())] * len(starts), starts, starts + DURATION]
-    index = pd.MultiIndex.from_arrays(levels, names=["file", "start", "end"])
-    windows = load_index(pd.Series(labels, index, name="label"), target="label")
-    model = event_classifier(sampling_rate=info.samplerate, n_jobs=2, random_state=0)
-    return skaudeep.fit_detector(windows, model)
+    train = windows(
+        recording,
+        duration=DURATION,
+        hop=TRAINING_HOP,
+        annotations=Path(recording).with_suffix(".csv"),
+        min_overlap=DURATION / 2,
+    )
+    return skaudeep.fit_detector(train, event_classifier(n_jobs=2, random_state=0))
 
 
 def band_levels(recording: str) -> NDArray[np.float32]:

@@ -31,6 +31,8 @@ WINDOW, HOP, BANDS = 0.032, 0.016, 64  # seconds and mel bands of the spectrogra
 BLOCK = 60.0  # seconds that are read together
 FLOOR = 1e-10  # of full scale, which is -100 dB
 QUIET, LOUD = 5, 99.9  # percentiles of the levels at which colours begin and end
+# seconds between two labels of a long axis
+CLOCK_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800)
 LANE = 0.22  # inches of height for each class of events
 
 
@@ -237,7 +239,7 @@ class TimelineDisplay:
         for ax in axes.values():
             ax.set_xlim(self.start, self.end)
             ax.set_xlabel("time" if ax is last else "")
-            ax.xaxis.set_major_formatter(_clock(self.end))
+            _label_times(ax.xaxis, self.start, self.end)
         return self
 
     def _classes(self) -> list[str]:
@@ -274,8 +276,6 @@ class TimelineDisplay:
             text.set_parse_math(False)
 
     def _draw_events(self, ax: Any, tables: dict[str, Any], colors: dict[str, str]) -> None:
-        from matplotlib.patches import Patch
-
         labels = list(colors)
         halves = {"true": (-0.4, "0.35"), "found": (0.0, None)} if len(tables) > 1 else {}
         for kind, table in tables.items():
@@ -298,14 +298,8 @@ class TimelineDisplay:
             text.set_parse_math(False)
         ax.set_ylim(max(1, len(labels)) - 0.5, -0.5)
         if halves:
-            keys = [Patch(color="0.35", label="true"), Patch(color="C0", label="found")]
-            ax.legend(
-                handles=keys,
-                loc="upper left",
-                bbox_to_anchor=(1, 1),
-                frameon=False,
-                fontsize="small",
-            )
+            text = "above, grey: true\nbelow: found"
+            ax.text(1.01, 1, text, transform=ax.transAxes, va="top", fontsize="small")
 
 
 def _loudest(
@@ -386,16 +380,19 @@ def _times(scores: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float6
     return starts, ends
 
 
-def _clock(end: float) -> Any:
-    """Return what writes times: seconds in a short picture, else minutes or hours as a clock."""
-    from matplotlib.ticker import FuncFormatter
+def _label_times(axis: Any, start: float, end: float) -> None:
+    """Label an axis with times: seconds in a short picture, else minutes or hours as a clock."""
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
 
     def write(time: float, _: object = None) -> str:
-        if end < 120:
-            return f"{time:g} s"
         minutes, seconds = divmod(round(time, 3), 60)
         hours, minutes = divmod(int(minutes), 60)
         rest = f"{seconds:02.0f}" if seconds == int(seconds) else f"{seconds:04.1f}"
         return f"{hours}:{minutes:02d}:{rest}" if end >= 3600 else f"{minutes}:{rest}"
 
-    return FuncFormatter(write)
+    if end < 120:
+        axis.set_major_formatter(FuncFormatter(lambda time, _: f"{time:g} s"))
+        return
+    axis.set_major_formatter(FuncFormatter(write))
+    if steps := [step for step in CLOCK_STEPS if 3 * step <= end - start <= 10 * step]:
+        axis.set_major_locator(MultipleLocator(steps[0]))

@@ -100,6 +100,7 @@ def test_times_are_written_as_a_clock_in_long_recordings():
     display = TimelineDisplay(np.zeros((10, 4)), start=0, end=7200).plot()
     write = display.axes_["spectrogram"].xaxis.get_major_formatter()
     assert write(3725, 0) == "1:02:05"
+    assert np.diff(display.axes_["spectrogram"].get_xticks())[0] == 1200
     short = TimelineDisplay(np.zeros((10, 4)), start=0, end=60).plot()
     assert short.axes_["spectrogram"].xaxis.get_major_formatter()(2.5, 0) == "2.5 s"
 
