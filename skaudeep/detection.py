@@ -163,25 +163,29 @@ def detect(
 
     Examples
     --------
-    Where in a recording of 20 s does a tone sound, which is known from half a minute?
+    A tone that is known from one recording is found in another:
 
-    >>> import tempfile, numpy as np, pandas as pd, skaudeep, soundfile
     >>> from pathlib import Path
-    >>> from skaudeep.datasets import load_index
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import skaudeep
+    >>> import soundfile
+    >>> from skaudeep.datasets import windows
     >>> from skaudeep.recipes import event_classifier
     >>> def sound(seconds, start):
-    ...     samples = 0.1 * np.random.default_rng(0).normal(size=8000 * seconds)
-    ...     samples[8000 * start : 8000 * (start + 3)] += np.sin(2 * np.arange(24000))
-    ...     return samples
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for name, seconds, start in (("train", 30, 10), ("new", 20, 5)):
-    ...         soundfile.write(f"{folder}/{name}.wav", sound(seconds, start) / 9, 8000)
-    ...     index = pd.MultiIndex.from_arrays(
-    ...         [["train.wav"] * 30, range(30), range(1, 31)], names=["file", "start", "end"])
-    ...     labels = pd.Series(["background"] * 10 + ["tone"] * 3 + ["background"] * 17, index)
-    ...     windows = load_index(labels.rename("label"), target="label", root=folder)
-    ...     model = skaudeep.fit_detector(windows, event_classifier(n_units=8, random_state=0))
-    ...     events = skaudeep.detect(model, [Path(folder, "new.wav")], duration=1.0)
+    ...     samples = np.random.default_rng(0).normal(size=8000 * seconds)
+    ...     samples[8000 * start : 8000 * (start + 3)] += 5 * np.sin(2 * np.arange(24000))
+    ...     return samples / 20
+    >>> tone = pd.DataFrame({"file": "old.wav", "start": [10], "end": [13], "label": "tone"})
+    >>> model = event_classifier(n_units=8, random_state=0)
+    >>> with TemporaryDirectory() as folder:
+    ...     old, new = Path(folder, "old.wav"), Path(folder, "new.wav")
+    ...     soundfile.write(old, sound(30, 10), 8000)
+    ...     soundfile.write(new, sound(20, 5), 8000)
+    ...     known = windows(old, duration=0.5, hop=0.25, annotations=tone)
+    ...     model = skaudeep.fit_detector(known, model)
+    ...     events = skaudeep.detect(model, [new], duration=0.5)
     >>> events[["start", "end", "label"]].round(0)
        start  end label
     0    5.0  8.0  tone
@@ -313,7 +317,8 @@ def _score_file(
         scores = pd.DataFrame(columns=columns, index=_index(file, np.zeros(0), 0.0), dtype=float)
         scores.attrs["errors"] = {file: error}
         return scores
-    starts = hop * np.arange(max(1, int((length - duration) / hop + 1e-6) + 1))
+    n_windows = max(1, int((length - duration) / hop + 1e-6) + 1)
+    starts = hop * np.arange(n_windows, dtype=np.float64)
     index = _index(file, starts, min(duration, length))
     values = np.full((len(starts), len(columns)), np.nan)
     warner_of_low_rates(model)(index, np.arange(1))

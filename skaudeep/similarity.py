@@ -52,9 +52,9 @@ def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.Dat
     >>> import numpy as np
     >>> from skaudeep import similar_clips
     >>> from skaudeep.datasets import make_bunch
-    >>> angles = np.array([0.0, 0.1, 3.0, 0.2])
+    >>> angles = np.array([0.0, 0.1, 3.0, 0.2, 2.0, 4.0])
     >>> features = np.column_stack([np.cos(angles), np.sin(angles)])
-    >>> similar_clips(make_bunch(features, list("abcd")), "a", n=2)["file"].tolist()
+    >>> similar_clips(make_bunch(features, list("abcdef")), "a", n=2)["file"].tolist()
     ['b', 'd']
     """
     import pandas as pd

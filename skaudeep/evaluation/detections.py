@@ -163,7 +163,7 @@ def event_scores(
                 table.loc[table["file"] == file, ["start", "end"]].to_numpy()
                 for table in (ours, theirs)
             ]
-            for one, other in _neighbours(*pair, collar):
+            for one, other in _neighbours(pair[0], pair[1], collar):
                 n_correct += len(match_events(one, other, 1.0, distance=distance))
         counts[label] = (len(ours), len(theirs), n_correct)
     return _scores(counts)

@@ -245,16 +245,19 @@ def format_to_write(path: Path, format: str | None = None) -> str:  # noqa: A002
 def _write(events: pd.DataFrame, path: Path, kind: str) -> None:
     check_writable(path)
     if kind != "csv":
-        for label, start in zip(events["label"], events["start"], strict=True):
-            if not label or not label.isprintable():
+        names = [("file", name, 0.0) for name in events["file"].unique() if kind == "raven"]
+        labels = zip(events["label"], events["start"], strict=True)
+        for what, name, start in [*names, *(("label", *pair) for pair in labels)]:
+            if not name or not name.isprintable():
                 raise ValueError(
-                    f"Got the label {shown(label)} of the event at {start:g} s, expected text "
+                    f"Got the {what} {shown(name)} of the event at {start:g} s, expected text "
                     "without tabs, line breaks and control characters, which a file for "
-                    f"{kind} cannot hold. Change the label, or save a file that ends in .csv."
+                    f"{kind} cannot hold. Change it, or save a file that ends in .csv."
                 )
     text = FORMATS[kind].write(events)
     with replacing(path) as new:
-        new.write_text(text, encoding="utf-8", newline="")
+        # names of files need not be UTF-8
+        new.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -266,7 +269,8 @@ def _read_csv(text: str, path: Path, label_column: str | None) -> Iterator[_Row]
     label = label_column or "label"
     columns = ("file", "start", "end", label)
     for line, cells in _table(text, path, columns, csv.reader, delimiter=delimiter, strict=True):
-        yield _Row(line, *(cells[column] for column in columns), cells.get("score", ""))
+        file, start, end, name = (cells[column] for column in columns)
+        yield _Row(line, file, start, end, name, cells.get("score", ""))
 
 
 def _write_csv(events: pd.DataFrame) -> str:

@@ -126,7 +126,7 @@ class TimelineDisplay:
         events: pd.DataFrame | None = None,
         true_events: pd.DataFrame | None = None,
         threshold: float | None = None,
-        n_columns: int = 1000,
+        n_columns: int = 600,
         axes: Any = None,
     ) -> Self:
         """Read a recording block by block, and plot it.
@@ -144,8 +144,9 @@ class TimelineDisplay:
             `file` is `file`.
         threshold : float, default=None
             Drawn as a line among the scores.
-        n_columns : int > 0, default=1000
-            Largest number of columns of the spectrogram, and of points of a score.
+        n_columns : int > 0, default=600
+            Largest number of columns of the spectrogram, and of points of a score. Not more than
+            the picture has dots, or what is short may fall between them.
         axes : dict of str to matplotlib Axes, default=None
             Axes to plot on, see `plot`.
 

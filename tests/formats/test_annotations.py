@@ -193,9 +193,16 @@ def test_a_bad_table_is_refused_with_its_name_and_the_place(name, text, message,
         load_annotations(write(tmp_path, name, text))
 
 
+def test_a_file_name_that_is_no_text_is_saved(events, tmp_path):
+    save_annotations(events.assign(file="a\udcff.wav"), tmp_path / "a.csv")
+    assert b"a\xff.wav,0.5," in (tmp_path / "a.csv").read_bytes()
+
+
 def test_labels_that_a_format_cannot_hold_are_refused(events, tmp_path):
     with pytest.raises(ValueError, match=r"label 'a\\x1b' of the event at 0.5 s"):
         save_annotations(events.assign(label="a\x1b"), tmp_path / "a.txt")
+    with pytest.raises(ValueError, match=r"file 'a\\tb' of the event at 0 s"):
+        save_annotations(events.assign(file="a\tb"), tmp_path / "a.selections.txt")
     overlapping = events.assign(label="owl", end=[1.75, 2.0, 40001.0])
     with pytest.raises(ValueError, match=r"two events 'owl' at once, the second from 1.5 to 2 s"):
         save_annotations(overlapping, tmp_path / "a.TextGrid")
