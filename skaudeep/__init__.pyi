@@ -18,8 +18,13 @@ from .classification import predict_clips as predict_clips
 from .classification import transform_to_file as transform_to_file
 from .descriptors import CourseStatistics as CourseStatistics
 from .descriptors import FrameDescriptors as FrameDescriptors
+from .detection import detect as detect
+from .detection import fit_detector as fit_detector
+from .detection import score_recordings as score_recordings
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
+from .events import find_events as find_events
+from .events import scores_over_time as scores_over_time
 from .extraction import extract_to_netcdf as extract_to_netcdf
 from .formats import load_netcdf as load_netcdf
 from .formats import save_netcdf as save_netcdf
@@ -37,8 +42,10 @@ from .plotting import ErrorsDisplay as ErrorsDisplay
 from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
+from .plotting import TimelineDisplay as TimelineDisplay
 from .reporting import Report as Report
 from .reporting import report as report
 from .reservoir import ReservoirFeatures as ReservoirFeatures
+from .similarity import similar_clips as similar_clips
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics

@@ -21,8 +21,9 @@ LAYERS = [
     ["evaluation"],
     ["callbacks"],
     ["persistence"],
+    ["detection", "similarity"],
     ["classification"],
-    ["recipes", "anomaly", "processor", "_model_inputs"],
+    ["recipes", "anomaly", "processor", "events", "_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
     + ["descriptors"],
     ["spectrogram", "function_extractor"],

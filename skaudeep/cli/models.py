@@ -195,7 +195,7 @@ def predict(
     clips, names, what, dims = read_clips(inputs, path)
     from skaudeep.classification import check_kind, predict_clips
 
-    fitted, title = _load(model, jobs)
+    fitted, title = load_model(model, jobs)
     check_kind(fitted, dims)
     predict_clips(fitted, clips, min_confidence=min_confidence)  # refuses what is no classifier
     classes = [str(name) for name in fitted.classes_]
@@ -293,7 +293,7 @@ def transform(
     from skaudeep.classification import transform_to_file
     from skaudeep.datasets import describe
 
-    fitted, _ = _load(model, jobs)
+    fitted, _ = load_model(model, jobs)
     summary = describe(source.bunch, n_jobs=jobs or -1)
     note(describe_source(source, summary))
     state.after_interruption = (
@@ -321,7 +321,7 @@ def transform(
     return WRONG if failed else 0
 
 
-def _load(model: str, jobs: int | None) -> tuple[Any, str]:
+def load_model(model: str, jobs: int | None) -> tuple[Any, str]:
     """Return a model, and what messages call it."""
     from skaudeep.classification import find_extractors
     from skaudeep.persistence import load

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from skaudeep._version import __version__
-from skaudeep.cli import corpus, errors, models, report
+from skaudeep.cli import corpus, errors, models, report, search
 
 HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
@@ -78,6 +78,8 @@ for command in (
     models.fit,
     models.predict,
     models.transform,
+    search.detect,
+    search.similar,
     corpus.extract,
 ):
     main.add_command(command)

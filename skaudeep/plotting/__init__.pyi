@@ -6,3 +6,4 @@ from .results import ComparisonDisplay as ComparisonDisplay
 from .results import ConfusionDisplay as ConfusionDisplay
 from .spectrograms import ReconstructionDisplay as ReconstructionDisplay
 from .spectrograms import SpectrogramDisplay as SpectrogramDisplay
+from .timeline import TimelineDisplay as TimelineDisplay

@@ -6,7 +6,8 @@ import sys
 
 import skaudeep
 
-COMMANDS = ["report", "inspect", "audit", "evaluate", "fit", "predict", "transform", "extract"]
+COMMANDS = ["report", "inspect", "audit", "evaluate", "fit", "predict", "transform"]
+COMMANDS += ["detect", "similar", "extract"]
 HEAVY = {"torch", "sklearn", "librosa", "pandas", "numba", "netCDF4", "matplotlib", "numpy"}
 
 
@@ -28,7 +29,7 @@ def test_help_of_each_command_says_what_its_options_mean(run):
     for name in COMMANDS:
         done = run(name, "--help")
         assert done.exit_code == 0
-        assert "INPUT..." in done.stdout
+        assert ("ARCHIVE" if name == "similar" else "INPUT...") in done.stdout
         assert not re.findall(r"^  --?[\w-]+(?: [A-Z]+)?$\n(?!   )", done.stdout, re.MULTILINE)
 
 

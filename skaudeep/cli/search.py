@@ -1,0 +1,216 @@
+"""Commands that look for sounds: events in recordings, and clips like a given one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from skaudeep._progress import Progress
+from skaudeep._texts import list_names, printable
+from skaudeep.cli import options
+from skaudeep.cli.checks import check_model
+from skaudeep.cli.errors import WRONG, CommandError, show
+from skaudeep.cli.inputs import counted, read_clips, read_source
+from skaudeep.cli.models import load_model
+from skaudeep.cli.output import check_output, note, results, write_json
+from skaudeep.cli.wording import in_words
+
+# Those of `formats.annotations`, whose import takes its time; a test holds that both are the same.
+EVENT_FORMATS = ("raven", "audacity", "textgrid", "csv")
+SECONDS = click.FloatRange(min=0, min_open=True)
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    click.option(
+        "--model", metavar="MODEL", type=click.Path(), required=True, help="File of the model."
+    ),
+    click.option(
+        "--window",
+        metavar="SECONDS",
+        type=SECONDS,
+        required=True,
+        help="Length of the windows that the model classifies: as those that it was fitted to.",
+    ),
+    click.option(
+        "--hop",
+        metavar="SECONDS",
+        type=SECONDS,
+        help="Time between two windows, and the precision of the events. By default a fifth of "
+        "the window.",
+    ),
+    click.option(
+        "--threshold",
+        metavar="P",
+        type=click.FloatRange(0, 1),
+        default=0.5,
+        show_default=True,
+        help="Probability that an event reaches.",
+    ),
+    click.option(
+        "--low-threshold",
+        metavar="P",
+        type=click.FloatRange(0, 1),
+        help="Probability above which an event lasts. By default that of --threshold.",
+    ),
+    click.option(
+        "--min-duration",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        help="Leave out events that are shorter.",
+    ),
+    click.option(
+        "--merge-gap",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        help="Join events of a class with a pause of at most this length.",
+    ),
+    click.option(
+        "--background",
+        metavar="CLASS",
+        multiple=True,
+        default=("background",),
+        show_default=True,
+        help="Class of the model that is no event. May be given several times.",
+    ),
+    options.output(
+        "File of the events: .csv, .selections.txt (Raven), other .txt (Audacity) or .TextGrid "
+        "(Praat). All but .csv hold one recording. By default CSV on standard output."
+    ),
+    click.option(
+        "--format",
+        "kind",
+        type=click.Choice(EVENT_FORMATS),
+        help="Format of the file. By default what its ending says.",
+    ),
+    options.jobs,
+    options.force,
+)
+def detect(
+    inputs: tuple[str, ...],
+    model: str,
+    window: float,
+    hop: float | None,
+    threshold: float,
+    low_threshold: float | None,
+    min_duration: float,
+    merge_gap: float,
+    background: tuple[str, ...],
+    output: str | None,
+    kind: str | None,
+    jobs: int | None,
+    force: bool,
+) -> int:
+    """Find events in recordings of any length.
+
+    The model scores windows; where a class reaches the threshold there is an event, with its start
+    and end in seconds. A recording that cannot be read is named on standard error; the exit code is
+    then 1.
+    """
+    file = None if output is None else check_output(output, force, (model, *inputs))
+    check_model(model)
+    from skaudeep.formats.annotations import FORMATS, format_to_write, save_annotations
+
+    kind = "csv" if file is None else format_to_write(file, kind)
+    clips, names, title, _ = read_clips(inputs, None)
+    if not isinstance(clips, list):
+        raise CommandError(f"{title}: is a table, expected recordings or folders of them.")
+    if kind != "csv" and len(clips) > 1:
+        raise CommandError(
+            f"{printable(output)}: is of one recording in the format {kind}, and the input has "
+            f"{len(clips)}. Give -o a name that ends in .csv."
+        )
+    from skaudeep.audio.decoding import audio_info
+    from skaudeep.audio.errors import AudioError
+    from skaudeep.detection import detect as find
+
+    fitted, model_title = load_model(model, jobs)
+    seconds = 0.0
+    for clip in clips:
+        try:
+            seconds += audio_info(clip).duration
+        except AudioError:
+            continue  # it is named when its turn comes
+    classes = list_names(getattr(fitted, "classes_", []))
+    note(
+        f"{title}: {counted(len(clips), 'recording')}, {seconds / 3600:.1f} h; {model_title}: "
+        f"classes {classes}."
+    )
+    stream = results()
+    with Progress(show=True) as progress:
+        progress.begin("Listening, seconds", round(seconds))
+        done = 0.0
+
+        def advance(more: float) -> None:
+            nonlocal done
+            progress.advance(round(done + more) - round(done))
+            done += more
+
+        events = find(
+            fitted,
+            clips,
+            duration=window,
+            hop=hop,
+            threshold=threshold,
+            low_threshold=low_threshold,
+            min_duration=min_duration,
+            merge_gap=merge_gap,
+            background=background,
+            on_seconds=advance,
+        )
+    errors = events.attrs["errors"]
+    counts = events["label"].value_counts()
+    if file is None or kind == "csv":  # in the words of the INPUT; other formats have one recording
+        events["file"] = events["file"].map(dict(zip(clips, names, strict=True))).astype(str)
+    if file is None:
+        stream.write(FORMATS[kind].write(events))
+        stream.flush()
+    else:
+        save_annotations(events, file, kind)
+        click.echo(printable(output))
+    each = ", ".join(f"{printable(label)} {count}" for label, count in counts.items())
+    note(counted(len(events), "event") + (f": {each}." if each else "."))
+    for error in errors.values():
+        show("Error", in_words(str(error)))
+    return WRONG if errors else 0
+
+
+@click.command()
+@options.options(
+    click.argument("archive", metavar="ARCHIVE", type=click.Path()),
+    click.argument("clip", metavar="CLIP"),
+    click.option(
+        "-n",
+        "n_clips",
+        metavar="N",
+        type=click.IntRange(min=1),
+        default=10,
+        show_default=True,
+        help="How many clips to list.",
+    ),
+    options.as_json,
+)
+def similar(archive: str, clip: str, n_clips: int, as_json: bool) -> None:
+    """List the clips of an archive that are most like one of them.
+
+    ARCHIVE is a file of features, as 'skaudeep transform' writes it; CLIP is the name of a clip in
+    it. Columns are similarity (1 is the same), file, and label where there are labels.
+    """
+    source = read_source([archive])
+    from skaudeep.similarity import similar_clips
+
+    found = similar_clips(source.bunch, clip, n=n_clips)
+    if as_json:
+        write_json({"clip": clip, "similar": found.to_dict("records")})
+        return
+    stream = results()
+    shown: Any = printable if stream.isatty() else str
+    has_labels = any(found["label"])
+    stream.write("similarity\tfile" + "\tlabel" * has_labels + "\n")
+    for row in found.itertuples(index=False):
+        label = f"\t{shown(row.label)}" if has_labels else ""
+        stream.write(f"{row.similarity:.4f}\t{shown(row.file)}{label}\n")

@@ -1,0 +1,135 @@
+"""The clips of an archive that are most like a given one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import Bunch
+
+from skaudeep._texts import list_names, shown
+from skaudeep.datasets.bunch import check_bunch
+from skaudeep.datasets.operations import is_labelled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLOCK = 1024  # rows that are read together
+
+
+def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.DataFrame:
+    """Find the clips whose features are most like those of a given one.
+
+    Features are standardised over all clips; the similarity of two clips is the cosine between
+    theirs. The features are read a block at a time, twice.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        Features of clips, or of windows of recordings: what :func:`~skaudeep.transform_to_file`
+        writes and :func:`~skaudeep.load_netcdf` reads, with `lazy=True` if they are many.
+    clip : str or array-like of shape (n_features,)
+        Name of one of these clips, which is then not in the result; or features of another clip.
+    n : int > 0, default=10
+        How many to find.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The most similar first: `file`, `label` ("" where there is none) and `similarity` in
+        [-1, 1]. Clips without features, which could not be read, are left out.
+
+    Raises
+    ------
+    ValueError
+        If the data are no features with a row for each clip, no clip is called so, the features are
+        as many as others or not finite, or `n` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep import similar_clips
+    >>> from skaudeep.datasets import make_bunch
+    >>> angles = np.array([0.0, 0.1, 3.0, 0.2, 2.0, 4.0])
+    >>> features = np.column_stack([np.cos(angles), np.sin(angles)])
+    >>> similar_clips(make_bunch(features, list("abcdef")), "a", n=2)["file"].tolist()
+    ['b', 'd']
+    """
+    import pandas as pd
+
+    bunch = check_bunch(bunch)
+    if len(bunch.dims) != 2 or "feature" not in bunch.dims:
+        raise ValueError(
+            f"Got data with the axes {tuple(bunch.dims)}, expected features with one row per clip. "
+            "'skaudeep transform' and skaudeep.transform_to_file compute them from recordings."
+        )
+    if n < 1:
+        raise ValueError(f"Got n={n}, expected at least 1.")
+    names = bunch.filenames.tolist()
+    n_features = bunch.data.shape[1]
+    own = -1
+    if isinstance(clip, str):
+        if clip not in names:
+            raise ValueError(
+                f"Got clip={shown(clip)}, expected one of those in the archive: "
+                f"{list_names(names, clip)}."
+            )
+        own = names.index(clip)
+        given = np.asarray(bunch.data[own : own + 1], dtype=float)[0]
+        what = f"clip {shown(clip)}"
+    else:
+        given, what = np.asarray(clip, dtype=float), "the clip"
+    if given.shape != (n_features,) or not np.isfinite(given).all():
+        raise ValueError(
+            f"Got features of {what} of shape {given.shape}, some of them perhaps not finite, "
+            f"expected {n_features} finite numbers. A clip that could not be read has none."
+        )
+    mean, scale = _moments(bunch.data)
+    given = (given - mean) / scale
+    given /= np.linalg.norm(given) or 1.0
+    similarity = np.full(len(names), -np.inf)
+    for rows, values in _blocks(bunch.data):
+        values = (values - mean) / scale
+        lengths = np.linalg.norm(values, axis=1)
+        similarity[rows] = values @ given / np.where(lengths > 0, lengths, 1.0)
+    if own >= 0:
+        similarity[own] = -np.inf
+    order = np.argsort(-similarity, kind="stable")[:n]
+    order = order[np.isfinite(similarity[order])]
+    labelled = is_labelled(bunch)
+    classes = bunch.target_names if np.ndim(bunch.target) == 1 else []
+    labels = [
+        str(classes[bunch.target[row]]) if len(classes) and labelled[row] else "" for row in order
+    ]
+    return pd.DataFrame(
+        {
+            "file": [names[row] for row in order],
+            "label": labels,
+            "similarity": np.clip(similarity[order], -1, 1),
+        }
+    )
+
+
+def _blocks(data: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+    """Yield rows whose features are finite, and these."""
+    for start in range(0, len(data), BLOCK):
+        values = np.asarray(data[start : start + BLOCK], dtype=float)
+        finite = np.isfinite(values).all(axis=1)
+        yield start + np.flatnonzero(finite), values[finite]
+
+
+def _moments(data: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each feature, 1 where it is constant."""
+    count, mean, squares = 0, np.zeros(data.shape[1]), np.zeros(data.shape[1])
+    for _, values in _blocks(data):
+        if not len(values):
+            continue
+        # of blocks together, by Chan's formula: sums of squares alone would cancel
+        apart, total = values.mean(axis=0) - mean, count + len(values)
+        squares += values.var(axis=0) * len(values) + apart**2 * count * len(values) / total
+        mean += apart * len(values) / total
+        count = total
+    deviation = np.sqrt(squares / max(1, count))
+    return mean, np.where(deviation > 1e-6 * np.abs(mean), deviation, 1.0)

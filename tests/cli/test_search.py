@@ -1,0 +1,126 @@
+"""Commands that look for sounds: detect and similar."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+import skaudeep
+from skaudeep.cli import search
+from skaudeep.datasets import load_index, make_bunch
+from skaudeep.formats import load_annotations
+from skaudeep.formats.annotations import FORMATS
+from skaudeep.recipes import event_classifier
+
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """Make a folder of two recordings with a beep from 2 to 3 s, and a model that knows it."""
+    folder = tmp_path_factory.mktemp("search")
+    samples = 0.03 * np.random.default_rng(0).normal(size=8 * RATE)
+    samples[2 * RATE : 3 * RATE] += 0.3 * np.sin(1.5 * np.arange(RATE))
+    (folder / "night" / "b").mkdir(parents=True)
+    for name in ("a.wav", "b/c.wav"):
+        soundfile.write(folder / "night" / name, samples, RATE)
+    starts = np.arange(0, 7.5, 0.1)
+    index = pd.MultiIndex.from_arrays([["a.wav"] * 75, starts, starts + 0.5])
+    labels = np.where((starts > 1.7) & (starts < 2.8), "beep", "background")
+    series = pd.Series(labels, index.set_names(["file", "start", "end"]), name="label")
+    windows = load_index(series, target="label", root=folder / "night")
+    model = skaudeep.fit_detector(windows, event_classifier(n_units=4, random_state=0))
+    skaudeep.save(model, folder / "beeps.skaudeep")
+    return folder
+
+
+def test_detect_writes_the_events_of_a_folder_by_its_names(run, night):
+    model = night / "beeps.skaudeep"
+    done = run("detect", night / "night", "--model", model, "--window", 0.5, "-o", "e.csv")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == "e.csv\n"
+    events = load_annotations("e.csv")
+    assert events["file"].tolist() == ["a.wav", "b/c.wav"]
+    assert (abs(events[["start", "end"]] - [2, 3]) <= 0.2).all(axis=None)
+    assert (
+        "night/: 2 recordings, 0.0 h; beeps.skaudeep: classes 'background', 'beep'" in done.stderr
+    )
+    assert done.stderr.rstrip().endswith("2 events: beep 2.")
+    again = run("detect", night / "night", "--model", model, "--window", 0.5)
+    assert again.stdout == Path("e.csv").read_text()
+
+
+@pytest.mark.parametrize("name", ["e.txt", "e.selections.txt", "e.TextGrid"])
+def test_detect_writes_what_other_programs_open(run, night, name):
+    done = run(
+        "detect", night / "night/a.wav", "--model", night / "beeps.skaudeep", "--window", 0.5,
+        "-o", name,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert load_annotations(name)["label"].tolist() == ["beep"]
+
+
+def test_options_of_detect_are_those_of_the_function(run, night):
+    command = ["detect", night / "night/a.wav", "--model", night / "beeps.skaudeep"]
+    command += ["--window", 0.5, "--hop", 0.25]
+    assert len(run(*command, "--min-duration", 5).stdout.splitlines()) == 1
+    assert len(run(*command, "--background", "beep", "--threshold", 0.1).stdout.splitlines()) > 1
+    assert "beep" not in run(*command, "--background", "beep").stdout
+
+
+def test_detect_refuses_before_any_work_what_it_cannot_write(run, night):
+    command = ["detect", night / "night", "--model", night / "beeps.skaudeep", "--window", 0.5]
+    done = run(*command, "-o", "e.TextGrid")
+    assert done.exit_code == 1
+    assert "e.TextGrid: is of one recording in the format textgrid" in done.stderr
+    assert "whose name says no format" in run(*command, "-o", "e.doc").stderr
+    assert run(*command[:-2]).exit_code == 2  # no window
+
+
+def test_detect_names_what_cannot_be_read_and_ends_with_1(run, night, tmp_path):
+    shutil.copy(night / "night/a.wav", tmp_path / "a.wav")
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    done = run(
+        "detect", "a.wav", "broken.wav", "--model", night / "beeps.skaudeep", "--window", 0.5
+    )
+    assert done.exit_code == 1
+    assert len(done.stdout.splitlines()) == 2
+    assert "Error: broken.wav: " in done.stderr
+
+
+def test_formats_of_events_agree_with_those_of_the_library():
+    assert set(search.EVENT_FORMATS) == FORMATS.keys()
+
+
+@pytest.fixture
+def archive(tmp_path):
+    features = np.array([[0, 1.0], [0.1, 1.1], [1, -1], [-1, 0.9]])
+    names = ["a.wav", "b\x1b.wav", "c.wav", "d.wav"]
+    bunch = make_bunch(features, names, target=[0, -1, 1, 0], target_names=["owl", "crow"])
+    skaudeep.save_netcdf(bunch, tmp_path / "archive.nc")
+    return bunch
+
+
+def test_similar_lists_what_similar_clips_returns(run, archive):
+    done = run("similar", "archive.nc", "a.wav", "-n", 2)
+    assert done.exit_code == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    expected = skaudeep.similar_clips(archive, "a.wav", n=2)
+    assert rows[0] == ["similarity", "file", "label"]
+    assert [row[1] for row in rows[1:]] == expected["file"].tolist()
+    assert [row[2] for row in rows[1:]] == expected["label"].tolist()
+    result = json.loads(run("similar", "archive.nc", "a.wav", "--json").stdout)
+    assert len(result["similar"]) == 3
+
+
+def test_similar_refuses_an_unknown_clip_and_recordings(run, archive, birds):
+    done = run("similar", "archive.nc", "x.wav")
+    assert done.exit_code == 1
+    assert "'x.wav', expected one of those in the archive" in done.stderr
+    assert "expected features with one row per clip" in run("similar", birds, "x").stderr
