@@ -36,6 +36,7 @@ from .plotting import ErrorsDisplay as ErrorsDisplay
 from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
+from .processor import Processor as Processor
 from .reporting import Report as Report
 from .reporting import report as report
 from .reservoir import ReservoirFeatures as ReservoirFeatures

@@ -22,7 +22,8 @@ LAYERS = [
     ["callbacks"],
     ["persistence"],
     ["classification"],
-    ["recipes", "anomaly", "processor", "_model_inputs"],
+    ["recipes", "anomaly", "processor"],
+    ["_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
     + ["descriptors"],
     ["spectrogram"],
