@@ -42,3 +42,4 @@ from .reporting import report as report
 from .reservoir import ReservoirFeatures as ReservoirFeatures
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics
+from .streaming import stream as stream

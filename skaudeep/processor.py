@@ -67,7 +67,7 @@ class Processor:
 
     See Also
     --------
-    stream : Process sound as it comes in.
+    skaudeep.stream : Process sound as it comes in.
     predict_clips : Labels and probabilities of a data set, a batch at a time.
 
     Notes
@@ -313,7 +313,7 @@ class Processor:
         begin, stop = _time(start, "start"), _time(end, "end")
         begin = _seconds(0) if pd.isna(begin) else begin
         name = "signal" if file is None else os.fsdecode(file)
-        model = self._model_of_signals(sampling_rate)
+        model = self._model_of_signals(sampling_rate, name)
         until = None if pd.isna(stop) else stop.total_seconds()
         table = self._piece(model, signal, sampling_rate, name, begin.total_seconds(), until)
         if until is None:
@@ -335,7 +335,7 @@ class Processor:
         ndarray of shape (1, n_columns, 1)
             As the other packages return one channel and one frame.
         """
-        model = self._model_of_signals(sampling_rate)
+        model = self._model_of_signals(sampling_rate, "signal")
         return self._piece(model, signal, sampling_rate, "signal").to_numpy().reshape(1, -1, 1)
 
     def _files(self, files: Sequence[Any], starts: list, ends: list, root: Any) -> pd.DataFrame:
@@ -374,7 +374,8 @@ class Processor:
                 found[path] = error
         return [found[path] for path in paths]
 
-    def _model_of_signals(self, sampling_rate: float) -> Any:
+    def _model_of_signals(self, sampling_rate: float, name: str) -> Any:
+        """Return what signals of a rate are given to, and warn if they lack frequencies."""
         low, high = SAMPLING_RATES
         if not isinstance(sampling_rate, Real) or not low <= sampling_rate <= high:
             raise ValueError(
@@ -387,6 +388,15 @@ class Processor:
             raise ValueError(
                 f"Got a signal for a pipeline that reads recordings at {sorted(rates)} Hz, "
                 "expected a pipeline of one rate: a signal has one. Give a file."
+            )
+        own = model_rate(self._model)
+        if own is not None and own > sampling_rate:
+            warnings.warn(
+                f"{printable(name)}: has a sampling rate of {sampling_rate:.10g} Hz, but the "
+                f"pipeline works at {own:.10g} Hz: frequencies above {sampling_rate / 2:.10g} Hz "
+                "are missing. Record at a higher rate, or fit a pipeline to this one.",
+                AudioWarning,
+                stacklevel=find_stack_level(),
             )
         return self._model
 
@@ -410,13 +420,6 @@ class Processor:
             _warn_of_missing([error], 1)
             columns = _output(model)[1]
             return pd.DataFrame(_nothing((1, len(columns)), np.dtype(np.float32)), columns=columns)
-        if own > rate:
-            warnings.warn(
-                f"{printable(name)}: has a sampling rate of {rate:.10g} Hz, but the pipeline works "
-                f"at {own:.10g} Hz: frequencies above {rate / 2:.10g} Hz are missing.",
-                AudioWarning,
-                stacklevel=find_stack_level(),
-            )
         if own != rate:
             samples = resample(samples, rate, own)
         return self._run(model, [samples], [name])

@@ -22,6 +22,7 @@ LAYERS = [
     ["callbacks"],
     ["persistence"],
     ["classification"],
+    ["streaming"],
     ["recipes", "anomaly", "processor"],
     ["_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
