@@ -495,7 +495,9 @@ def _ready(pipeline: Any, rate: float | None) -> Any:
             for e in extractors
         )
         n_samples = round(seconds * (model_rate(model) or 0)) + 8
-        model.fit([np.random.default_rng(0).uniform(-0.5, 0.5, n_samples)])
+        channels = [e.channel for e in extractors if not isinstance(e.channel, str)]
+        shape = (1 + max([1, *map(int, channels)]), n_samples)
+        model.fit([np.random.default_rng(0).uniform(-0.5, 0.5, shape)])
     return model
 
 

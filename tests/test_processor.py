@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -166,6 +168,16 @@ def test_values_are_those_of_the_pipeline_on_the_piece(folder):
     np.testing.assert_array_equal(processor(samples[4000:8000], RATE)[0, :, 0], expected[0])
 
 
+@pytest.mark.parametrize("channel", ["right", 2])
+def test_one_channel_of_several_may_be_asked_for(channel):
+    signal = np.random.default_rng(0).uniform(-0.3, 0.3, size=(3, 2000))
+    table = Processor(statistics(channel=channel)).process_signal(signal, RATE)
+    number = 1 if channel == "right" else channel
+    np.testing.assert_array_equal(
+        table, Processor(statistics()).process_signal(signal[number], RATE)
+    )
+
+
 def test_set_output_gives_the_same_tables(folder):
     index = Processor(statistics()).process_folder(folder).index
     table = Processor(statistics(), batch_size=1).process_index(index)
@@ -302,3 +314,14 @@ def test_a_later_change_of_the_pipeline_changes_nothing(folder):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pd.testing.assert_frame_equal(processor.process_folder(folder), before)
+
+
+def test_the_page_on_processors_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).parents[1] / "docs" / "processor.md"
+    names = {}
+    for code in re.findall(r"```python\n(.+?)```", page.read_text("utf-8"), re.DOTALL):
+        exec(code, names)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == ["1.0", "1.5", "2.0", "2.5", "3.0"]
+    assert names["table"].shape == (2, 120)
