@@ -43,9 +43,11 @@ from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
 from .plotting import TimelineDisplay as TimelineDisplay
+from .processor import Processor as Processor
 from .reporting import Report as Report
 from .reporting import report as report
 from .reservoir import ReservoirFeatures as ReservoirFeatures
 from .similarity import similar_clips as similar_clips
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics
+from .streaming import stream as stream

@@ -23,7 +23,9 @@ LAYERS = [
     ["persistence"],
     ["detection", "similarity"],
     ["classification"],
-    ["recipes", "anomaly", "processor", "events", "_model_inputs"],
+    ["streaming"],
+    ["recipes", "anomaly", "processor", "events"],
+    ["_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
     + ["descriptors"],
     ["spectrogram", "function_extractor"],

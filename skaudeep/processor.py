@@ -1,0 +1,587 @@
+"""Processor: a pipeline called as openSMILE's and audinterface's users call theirs."""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skaudeep._model_inputs import (
+    MAX_NAMED,
+    find_extractors,
+    model_rate,
+    set_apart_silence,
+    warner_of_low_rates,
+)
+from skaudeep._texts import printable, shown
+from skaudeep._warnings import find_stack_level
+from skaudeep.audio.clips import list_clips, read_time
+from skaudeep.audio.decoding import audio_info, read_audio, resample
+from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
+from skaudeep.audio.files import SAMPLING_RATES, AudioInfo
+from skaudeep.audio.rates import common_rate
+from skaudeep.datasets.operations import readable_parts
+
+BATCH = 64  # clips that are processed together
+LEVELS = ["file", "start", "end"]
+
+Time: TypeAlias = "float | str | pd.Timedelta | None"
+
+
+class Processor:
+    """Process files and signals by a pipeline, into tables indexed by (file, start, end).
+
+    The methods are called as those of ``opensmile.Smile`` and ``audinterface.Feature``, and return
+    tables with the same index. Columns are what the pipeline gives: the probability of each class
+    under its name, where it is a classifier that has probabilities, else `label`; `score` of a
+    detector of outliers (higher is more usual); the features, under the names of
+    `get_feature_names_out`; or `prediction` of a regressor of one value.
+
+    Parameters
+    ----------
+    pipeline : estimator
+        A pipeline with a :class:`~skaudeep.SpectrogramExtractor` in it, fitted; or not, where none
+        of its steps learns anything. It is copied: what happens to it later changes nothing here.
+    batch_size : int > 0, default=64
+        Number of clips that are read and processed together.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If the pipeline is not fitted, and a step of it has to be.
+    ValueError
+        If no extractor is in the pipeline, or it gives none of the above.
+
+    See Also
+    --------
+    skaudeep.stream : Process sound as it comes in.
+    predict_clips : Labels and probabilities of a data set, a batch at a time.
+
+    Notes
+    -----
+    Files of another sampling rate than the pipeline's are resampled to it, and so are signals. The
+    extractor's `on_error` says what becomes of a clip that cannot be read, is shorter than a
+    window, or has no samples from `start` to `end`: "raise" is an :class:`~skaudeep.AudioError`;
+    "nan" and "read" give a row of NaN, whose `end` is missing where it is not known, and one
+    :class:`~skaudeep.AudioWarning` for all such clips. Features of silence are features; a
+    classifier's opinion of it is not asked for: its row is NaN, with the warning, whatever
+    `on_error` says.
+
+    What differs from the other packages: an `end` after that of the file is an error as above, and
+    not the end of the file; text without a unit, which they take for a number of samples, is
+    refused; a folder without such files, too. `process_func_args` and `cache_root` do not exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> import skaudeep
+    >>> extractor = skaudeep.SpectrogramExtractor(n_mels=2, sampling_rate=8000)
+    >>> processor = skaudeep.Processor(make_pipeline(extractor, skaudeep.BandStatistics()))
+    >>> noise = np.random.default_rng(0).normal(size=8000) / 10
+    >>> processor.process_signal(noise, 8000, start=0.5)[["mean_0", "mean_1"]].round(1)
+                                            mean_0  mean_1
+    start                  end
+    0 days 00:00:00.500000 0 days 00:00:01    -0.4     0.8
+    """
+
+    def __init__(self, pipeline: Any, *, batch_size: int = BATCH) -> None:
+        extractors = find_extractors(pipeline)
+        if not extractors:
+            raise ValueError(
+                f"Got a {type(pipeline).__name__} without a SpectrogramExtractor, expected a "
+                "pipeline that takes recordings. Put the extractor before its first step."
+            )
+        if batch_size < 1:
+            raise ValueError(f"Got batch_size={batch_size}, expected at least 1.")
+        _check_fitted(pipeline)
+        self.pipeline = copy.deepcopy(pipeline)
+        self.batch_size = batch_size
+        choices = {extractor.on_error for extractor in extractors}
+        self._on_error = "raise" if "raise" in choices else "read" if "read" in choices else "nan"
+        self._model = None
+        if model_rate(pipeline) is not None:
+            self._model = _ready(self.pipeline, None)
+            _output(self._model)  # refuses what gives nothing
+
+    def process_file(
+        self,
+        file: str | os.PathLike[str],
+        *,
+        start: Time = None,
+        end: Time = None,
+        root: str | os.PathLike[str] | None = None,
+    ) -> pd.DataFrame:
+        """Process a file, or a piece of it.
+
+        Parameters
+        ----------
+        file : str or Path
+        start, end : float, str or Timedelta, default=None
+            Times in seconds, or as text with a unit: "0.5s", "200ms". None is the start or the end
+            of the file.
+        root : str or Path, default=None
+            Folder that `file` is relative to. It is not in the index.
+
+        Returns
+        -------
+        pandas.DataFrame of one row
+
+        Raises
+        ------
+        AudioError
+            See the notes of the class.
+        ValueError
+            If a time is no time.
+        """
+        return self._files([file], [_time(start, "start")], [_time(end, "end")], root)
+
+    def process_files(
+        self,
+        files: Sequence[str | os.PathLike[str]],
+        *,
+        starts: Time | Sequence[Time] = None,
+        ends: Time | Sequence[Time] = None,
+        root: str | os.PathLike[str] | None = None,
+    ) -> pd.DataFrame:
+        """Process files, a row each.
+
+        Parameters
+        ----------
+        files : sequence of str or Path
+        starts, ends : float, str, Timedelta, or sequence of these, default=None
+            As in :meth:`process_file`; one time is that of all files.
+        root : str or Path, default=None
+            Folder that `files` are relative to.
+
+        Returns
+        -------
+        pandas.DataFrame
+            In the order of `files`; no row where there are none.
+
+        Raises
+        ------
+        AudioError
+            See the notes of the class.
+        ValueError
+            If a time is no time, or there are more or fewer times than files.
+        """
+        if isinstance(files, str | bytes | os.PathLike):
+            raise ValueError(f"Got files={shown(files)}, expected a sequence of paths: [files].")
+        files = list(files)
+        starts_, ends_ = _times(starts, "starts", len(files)), _times(ends, "ends", len(files))
+        return self._files(files, starts_, ends_, root)
+
+    def process_folder(
+        self, root: str | os.PathLike[str], *, filetype: str = "wav", include_root: bool = True
+    ) -> pd.DataFrame:
+        """Process the files of a folder, without those in folders in it, sorted by name.
+
+        Parameters
+        ----------
+        root : str or Path
+            The folder.
+        filetype : str, default="wav"
+            How the names of the files end. Names that begin with a point are left out.
+        include_root : bool, default=True
+            Whether the index holds absolute paths, or else names.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such folder.
+        ValueError
+            If no file in it ends so.
+        AudioError
+            See the notes of the class.
+        """
+        folder = Path(root).expanduser().absolute()
+        if not folder.is_dir():
+            raise FileNotFoundError(f"Got root={shown(root)}, expected a folder that exists.")
+        names = sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.name.endswith(filetype) and not path.name.startswith(".") and path.is_file()
+        )
+        if not names:
+            raise ValueError(
+                f"Got a folder without files that end in {filetype!r}, expected one at least: "
+                f"{shown(root)}. Folders in it are not searched; choose filetype=."
+            )
+        files = [str(folder / name) for name in names] if include_root else names
+        missing = [pd.NaT] * len(names)
+        return self._files(files, missing, missing, None if include_root else folder)
+
+    def process_index(
+        self,
+        index: pd.Index,
+        *,
+        preserve_index: bool = False,
+        root: str | os.PathLike[str] | None = None,
+    ) -> pd.DataFrame:
+        """Process the segments of an index, as audformat has it.
+
+        Parameters
+        ----------
+        index : pandas.MultiIndex with the levels file, start, end; or pandas.Index of files
+            A missing `end` is the end of the file.
+        preserve_index : bool, default=False
+            Whether the table has this very index. Else it has all three levels, and each `end` is
+            known.
+        root : str or Path, default=None
+            Folder that the files are relative to.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        AudioError
+            See the notes of the class.
+        ValueError
+            If the index has other levels.
+        """
+        names = list(getattr(index, "names", []))
+        if names == LEVELS:
+            files = index.get_level_values("file").tolist()
+            starts, ends = (
+                [_time(time, name) for time in index.get_level_values(name)]
+                for name in ("start", "end")
+            )
+        elif names == ["file"]:
+            files = list(index)
+            starts = ends = [pd.NaT] * len(files)
+        else:
+            raise ValueError(
+                f"Got an index with the levels {names}, expected {LEVELS}, or ['file'] for whole "
+                "files."
+            )
+        table = self._files(files, starts, ends, root)
+        return table.set_axis(index, axis=0) if preserve_index else table
+
+    def process_signal(
+        self,
+        signal: ArrayLike,
+        sampling_rate: float,
+        *,
+        file: str | os.PathLike[str] | None = None,
+        start: Time = None,
+        end: Time = None,
+    ) -> pd.DataFrame:
+        """Process a signal, or a piece of it.
+
+        Parameters
+        ----------
+        signal : array-like of shape (n_samples,) or (n_channels, n_samples)
+            Floats with full scale 1, or int8, int16, int32 or uint8.
+        sampling_rate : float
+            Its rate in Hz.
+        file : str or Path, default=None
+            Name of the signal in the index, which otherwise has the levels start and end only.
+        start, end : float, str or Timedelta, default=None
+            As in :meth:`process_file`.
+
+        Returns
+        -------
+        pandas.DataFrame of one row
+
+        Raises
+        ------
+        AudioError
+            See the notes of the class.
+        ValueError
+            If a rate or a time is none, or the pipeline reads recordings at several rates.
+        """
+        begin, stop = _time(start, "start"), _time(end, "end")
+        begin = _seconds(0) if pd.isna(begin) else begin
+        name = "signal" if file is None else os.fsdecode(file)
+        model = self._model_of_signals(sampling_rate, name)
+        until = None if pd.isna(stop) else stop.total_seconds()
+        table = self._piece(model, signal, sampling_rate, name, begin.total_seconds(), until)
+        if until is None:
+            stop = _seconds(np.shape(signal)[-1] / sampling_rate)
+        index = _index([name], [begin], [stop])
+        return table.set_axis(index.droplevel("file") if file is None else index, axis=0)
+
+    def __call__(self, signal: ArrayLike, sampling_rate: float) -> NDArray:
+        """Process a signal into an array.
+
+        Parameters
+        ----------
+        signal : array-like of shape (n_samples,) or (n_channels, n_samples)
+        sampling_rate : float
+            Its rate in Hz.
+
+        Returns
+        -------
+        ndarray of shape (1, n_columns, 1)
+            As the other packages return one channel and one frame.
+        """
+        model = self._model_of_signals(sampling_rate, "signal")
+        return self._piece(model, signal, sampling_rate, "signal").to_numpy().reshape(1, -1, 1)
+
+    def _files(self, files: Sequence[Any], starts: list, ends: list, root: Any) -> pd.DataFrame:
+        names = [os.fsdecode(file) for file in files]
+        paths = [os.path.join(os.fspath(root), name) for name in names] if root else names
+        headers = self._headers(paths)
+        known = [
+            _seconds(header.duration)
+            if pd.isna(end) and not isinstance(header, AudioError)
+            else end
+            for header, end in zip(headers, ends, strict=True)
+        ]
+        since = [pd.Timedelta(0) if pd.isna(start) else start for start in starts]
+        index = _index(names, since, known)
+        if not names:
+            names = [] if self._model is None else _output(self._model)[1]
+            return pd.DataFrame(np.zeros((0, len(names)), np.float32), index, names)
+        whole = not any(since) and all(map(pd.isna, ends))
+        X = paths if whole else _index(paths, since, ends)
+        model = self._model
+        if model is None:
+            rates = [h if isinstance(h, AudioError) else h.sampling_rate for h in headers]
+            rate = common_rate(list_clips(X), rates)
+            if rate is None:
+                raise all_clips_failed(len(names), headers[0])  # type: ignore[arg-type]
+            model = _ready(self.pipeline, rate)
+        clips = [clip.name for clip in list_clips(X)]
+        return self._run(model, X, clips).set_axis(index, axis=0)
+
+    def _headers(self, paths: list[str]) -> list[AudioInfo | AudioError]:
+        found: dict[str, AudioInfo | AudioError] = {}
+        for path in dict.fromkeys(paths):
+            try:
+                found[path] = audio_info(path, "read" if self._on_error == "read" else "raise")
+            except AudioError as error:
+                found[path] = error
+        return [found[path] for path in paths]
+
+    def _model_of_signals(self, sampling_rate: float, name: str) -> Any:
+        """Return what signals of a rate are given to, and warn if they lack frequencies."""
+        low, high = SAMPLING_RATES
+        if not isinstance(sampling_rate, Real) or not low <= sampling_rate <= high:
+            raise ValueError(
+                f"Got sampling_rate={sampling_rate!r}, expected a rate in Hz from {low} to {high}."
+            )
+        if self._model is None:
+            return _ready(self.pipeline, sampling_rate)
+        rates = {extractor.sampling_rate for extractor in find_extractors(self._model)} - {None}
+        if len(rates) > 1:
+            raise ValueError(
+                f"Got a signal for a pipeline that reads recordings at {sorted(rates)} Hz, "
+                "expected a pipeline of one rate: a signal has one. Give a file."
+            )
+        own = model_rate(self._model)
+        if own is not None and own > sampling_rate:
+            warnings.warn(
+                f"{printable(name)}: has a sampling rate of {sampling_rate:.10g} Hz, but the "
+                f"pipeline works at {own:.10g} Hz: frequencies above {sampling_rate / 2:.10g} Hz "
+                "are missing. Record at a higher rate, or fit a pipeline to this one.",
+                AudioWarning,
+                stacklevel=find_stack_level(),
+            )
+        return self._model
+
+    def _piece(
+        self,
+        model: Any,
+        signal: ArrayLike,
+        rate: float,
+        name: str,
+        start: float = 0.0,
+        end: float | None = None,
+    ) -> pd.DataFrame:
+        """Return one row for a piece of a signal."""
+        own = model_rate(model) or rate
+        try:
+            samples, _ = read_audio(signal, sampling_rate=rate, start=start, end=end)
+        except AudioError as error:
+            error = error.renamed(name)
+            if self._on_error == "raise":
+                raise error from None
+            _warn_of_missing([error], 1)
+            columns = _output(model)[1]
+            return pd.DataFrame(_nothing((1, len(columns)), np.dtype(np.float32)), columns=columns)
+        if own != rate:
+            samples = resample(samples, rate, own)
+        return self._run(model, [samples], [name])
+
+    def _run(self, model: Any, X: Any, names: list[str]) -> pd.DataFrame:
+        """Process clips, a batch at a time; `names` are what errors call them."""
+        function, columns = _output(model)
+        values: NDArray | None = None
+        failed: dict[int, AudioError] = {}
+        warn_once = warner_of_low_rates(model)
+        # With "read" a clip that fails raises an error where it is alone, and is NaN among others,
+        # which a classifier would refuse.
+        size = 1 if self._on_error == "read" else self.batch_size
+        for start in range(0, len(X), size):
+            rows = np.arange(start, min(start + size, len(X)))
+            warn_once(X, rows)
+            if is_classifier(model):
+                rows, silent = set_apart_silence(model, X, rows)
+                failed |= silent
+            for part, output in readable_parts(function, X, rows) if len(rows) else ():
+                if isinstance(output, AudioError):
+                    error = output.renamed(names[part[0]])
+                    if self._on_error == "raise":
+                        raise error
+                    failed[int(part[0])] = error
+                    continue
+                output = _checked(output, (len(part), len(columns)))
+                if values is None:
+                    values = _nothing((len(X), len(columns)), output.dtype)
+                values[part] = output
+        if failed:
+            errors = [failed[row].renamed(names[row]) for row in sorted(failed)]
+            _warn_of_missing(errors, len(X))
+        if values is None:
+            values = _nothing((len(X), len(columns)), np.dtype(np.float32))
+        return pd.DataFrame(values, columns=columns)
+
+
+# The pipeline.
+
+
+def _check_fitted(pipeline: Any) -> None:
+    try:
+        for step in _steps(pipeline):
+            check_is_fitted(step)
+    except NotFittedError as error:
+        raise NotFittedError(
+            f"Got a pipeline whose {type(step).__name__} is not fitted, expected a fitted one. "
+            "Call its fit on recordings, or skaudeep.fit_classifier, or skaudeep.load for a model."
+        ) from error
+
+
+def _steps(model: Any) -> list[Any]:
+    if not isinstance(model, Pipeline):
+        return [model]
+    steps = [step for _, step in model.steps if step not in (None, "passthrough")]
+    return [inner for step in steps for inner in _steps(step)]
+
+
+def _ready(pipeline: Any, rate: float | None) -> Any:
+    """Return a copy that resamples all recordings to its rate, or to this one if it knows none."""
+    model = copy.deepcopy(pipeline)
+    extractors = find_extractors(model)
+    for extractor in extractors:
+        if extractor.sampling_rate is None:
+            extractor.sampling_rate = getattr(extractor, "sampling_rate_", rate)
+        if extractor.on_error == "nan":
+            extractor.on_error = "raise"  # a clip that fails is set apart here
+    if not any(get_tags(step).requires_fit for step in _steps(model)):
+        # Nothing is learned: fitted to anything, the steps know how many features there are.
+        seconds = max(
+            8 * max(e.window_duration, e.hop_duration or 0) + (e.chunk_duration or 0)
+            for e in extractors
+        )
+        n_samples = round(seconds * (model_rate(model) or 0)) + 8
+        channels = [e.channel for e in extractors if not isinstance(e.channel, str)]
+        shape = (1 + max([1, *map(int, channels)]), n_samples)
+        model.fit([np.random.default_rng(0).uniform(-0.5, 0.5, shape)])
+    return model
+
+
+def _output(model: Any) -> tuple[Callable[[Any], Any], list[str]]:
+    """Return what computes the columns of a model, and their names."""
+    if hasattr(model, "predict_proba") and hasattr(model, "classes_"):
+        return model.predict_proba, list(map(str, model.classes_))
+    if is_classifier(model):
+        return lambda X: np.asarray(model.predict(X)).astype(str).astype(object), ["label"]
+    if is_outlier_detector(model) and hasattr(model, "score_samples"):
+        return model.score_samples, ["score"]
+    if hasattr(model, "transform"):
+        names = getattr(model, "best_estimator_", model).get_feature_names_out()
+        return model.transform, list(map(str, names))
+    if is_regressor(model):
+        return model.predict, ["prediction"]
+    raise ValueError(
+        f"Got a {type(_steps(model)[-1]).__name__} at the end of the pipeline, expected a "
+        "classifier, a regressor, a detector of outliers or a transformer."
+    )
+
+
+def _checked(output: Any, shape: tuple[int, int]) -> NDArray:
+    values = np.asarray(output)
+    values = values[:, None] if values.ndim == 1 else values
+    if values.shape != shape:
+        raise ValueError(
+            f"Got values of shape {values.shape} from the pipeline, expected {shape}: a row for "
+            "each clip. Pool frames and chunks, for example by skaudeep.BandStatistics and "
+            "skaudeep.ChunkPooling."
+        )
+    return values
+
+
+def _nothing(shape: tuple[int, int], dtype: np.dtype) -> NDArray:
+    """Return what stands where there are no values: NaN, or an empty label."""
+    return np.full(shape, "" if dtype.kind == "O" else np.nan, dtype)
+
+
+def _warn_of_missing(errors: list[AudioError], n_clips: int) -> None:
+    named = "\n".join(map(str, errors[:MAX_NAMED]))
+    more = f"\nand {len(errors) - MAX_NAMED} more" if len(errors) > MAX_NAMED else ""
+    warnings.warn(
+        f"{len(errors)} of {n_clips} clips have no values; their rows are NaN:\n{named}{more}",
+        AudioWarning,
+        stacklevel=find_stack_level(),
+    )
+
+
+# Times.
+
+
+def _time(value: Any, name: str) -> Any:
+    """Return a Timedelta, NaT where there is none."""
+    if isinstance(value, str) and value.strip().isdigit():
+        raise ValueError(
+            f"Got {name}={value!r}, expected seconds as a number, or text with a unit: "
+            f"'{value.strip()}s'. audinterface takes such text for a number of samples."
+        )
+    try:
+        time = read_time(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"Got {name}={shown(value)}, expected seconds, a Timedelta, or text with a unit, such "
+            "as '200ms'."
+        ) from error
+    return time if pd.isna(time) else time.as_unit("ns")
+
+
+def _times(values: Any, name: str, n_files: int) -> list[Any]:
+    if values is None or isinstance(values, str | Real | pd.Timedelta):
+        return [_time(values, name)] * n_files
+    times = [_time(value, name) for value in values]
+    if len(times) != n_files:
+        raise ValueError(
+            f"Got {len(times)} {name} for {n_files} files, expected one for each, or one for all."
+        )
+    return times
+
+
+def _seconds(seconds: float) -> pd.Timedelta:
+    return pd.Timedelta(seconds, unit="s").as_unit("ns")
+
+
+def _index(files: list[str], starts: list[Any], ends: list[Any]) -> pd.MultiIndex:
+    times = [pd.TimedeltaIndex(column, dtype="timedelta64[ns]") for column in (starts, ends)]
+    return pd.MultiIndex.from_arrays([pd.Index(files, dtype="str"), *times], names=LEVELS)

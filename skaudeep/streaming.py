@@ -1,0 +1,231 @@
+"""Process sound as it comes in, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from skaudeep._model_inputs import find_extractors
+from skaudeep.audio.decoding import read_audio
+from skaudeep.audio.errors import AudioError
+from skaudeep.audio.files import check_length
+from skaudeep.processor import Processor
+
+GAP = 0.001  # seconds by which a block may begin earlier or later than the one before ends
+
+
+class Block(NamedTuple):
+    """A block of a stream, with what is known of it.
+
+    Parameters
+    ----------
+    samples : array-like of shape (n_samples,) or (n_channels, n_samples)
+    sampling_rate : float, default=None
+        Its rate in Hz.
+    time : float, default=None
+        When its first sample was recorded, in seconds by any clock, such as that of a sound card.
+    """
+
+    samples: ArrayLike
+    sampling_rate: float | None = None
+    time: float | None = None
+
+
+def stream(
+    pipeline: Any,
+    blocks: Iterable[ArrayLike | Block],
+    *,
+    sampling_rate: float,
+    duration: float,
+    hop: float | None = None,
+) -> Iterator[tuple[float, pd.Series]]:
+    """Process sound as it comes in, by windows that overlap.
+
+    A window begins every `hop` seconds, at the nearest sample. Its result is there as soon as its
+    last sample is: what is heard is in a result at most `hop` seconds and the time of one
+    computation later, and wholly in a window, if it is shorter than `duration` - `hop`, at most
+    `duration` later. At the end of the stream, what the last window leaves over is a window where
+    it holds at least half of `duration`. So the windows are those of a recording of the same sound,
+    and their results are the same as those of :meth:`Processor.process_file` for each, to the bit,
+    however the samples are cut into blocks.
+
+    Parameters
+    ----------
+    pipeline : estimator
+        As :class:`~skaudeep.Processor` takes it. Its extractors have ``reference="full_scale"``.
+    blocks : iterable of arrays or of Block
+        Samples, of shape (n_samples,) or (n_channels, n_samples), in order and without gaps, as
+        many at a time as there are: floats with full scale 1, or int8, int16, int32 or uint8. A
+        :class:`~skaudeep.streaming.Block` tells its rate and its time as well, by which a stream
+        of two rates, and gaps, are noticed.
+    sampling_rate : float
+        Rate of the samples in Hz. Each window is resampled where the pipeline has another.
+    duration : float > 0
+        Length of a window in seconds.
+    hop : float > 0, default=None
+        Seconds from the start of a window to that of the next. None is `duration`.
+
+    Yields
+    ------
+    time : float
+        The end of the window, in seconds from the first sample of the stream.
+    values : pandas.Series
+        What the pipeline gives for it, by the names of the columns of
+        :class:`~skaudeep.Processor`.
+
+    Raises
+    ------
+    ValueError
+        At once: if a parameter is out of its range, or levels in the pipeline are not relative to
+        full scale. A window whose loudest sample were 0 dB would be as loud as any other, and
+        noise as loud as a call.
+    sklearn.exceptions.NotFittedError
+        At once: if the pipeline has to be fitted.
+    AudioError
+        When it comes: if a block holds NaN, has another rate or number of channels than those
+        before, or does not begin where the one before ends. The message says at which time. Windows
+        that are complete before are yielded first.
+
+    Notes
+    -----
+    Memory holds two windows, whatever comes in. A silent window has an
+    :class:`~skaudeep.AudioWarning`, and NaN where the pipeline is a classifier. Blocks of
+    `sounddevice` are of shape (n_samples, n_channels): pass their transpose.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> import skaudeep
+    >>> extractor = skaudeep.SpectrogramExtractor(
+    ...     n_mels=2, sampling_rate=8000, reference="full_scale")
+    >>> pipeline = make_pipeline(extractor, skaudeep.BandStatistics())
+    >>> sound = np.random.default_rng(0).normal(size=16000) / 10
+    >>> blocks = np.array_split(sound, 7)  # as they come from a microphone
+    >>> for time, values in skaudeep.stream(
+    ...         pipeline, blocks, sampling_rate=8000, duration=1, hop=0.5):
+    ...     print(time, values["mean_0"].round(1))
+    1.0 0.6
+    1.5 0.6
+    2.0 0.6
+    """
+    if any(extractor.reference != "full_scale" for extractor in find_extractors(pipeline)):
+        raise ValueError(
+            "Got a pipeline whose levels are relative to the maximum of a clip, expected levels "
+            "relative to full scale: a stream has no maximum before its end, and windows would be "
+            'equally loud. Fit it with SpectrogramExtractor(reference="full_scale").'
+        )
+    hop = duration if hop is None else hop
+    for name, value in (("duration", duration), ("hop", hop)):
+        if not isinstance(value, Real) or not 0 < value < np.inf:
+            raise ValueError(f"Got {name}={value!r}, expected seconds above 0.")
+    processor = Processor(pipeline)
+    model = processor._model_of_signals(sampling_rate, "stream")
+    for name, value in (("duration", duration), ("hop", hop)):
+        check_length(name, value, sampling_rate)
+        if value * sampling_rate < 1:
+            raise ValueError(
+                f"Got {name}={value}, less than a sample at {sampling_rate:.10g} Hz, expected at "
+                "least one. Give seconds."
+            )
+    windows = _windows(
+        _samples(blocks, sampling_rate), round(duration * sampling_rate), hop * sampling_rate
+    )
+    return _results(processor, model, windows, sampling_rate)
+
+
+def _results(
+    processor: Processor, model: Any, windows: Iterable[tuple[int, NDArray]], rate: float
+) -> Iterator[tuple[float, pd.Series]]:
+    for first, samples in windows:
+        end = (first + samples.shape[1]) / rate
+        name = f"stream [{first / rate:g} s to {end:g} s]"
+        yield end, processor._piece(model, samples, rate, name).iloc[0]
+
+
+def _samples(blocks: Iterable[Any], rate: float) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples of blocks, checked, of shape (n_channels, n_samples)."""
+    n_samples, n_channels, expected = 0, None, None
+    for item in blocks:
+        at = n_samples / rate
+        block = item if isinstance(item, Block) else Block(item)
+        if isinstance(block.samples, tuple):
+            raise _fault(at, "is a tuple", "Pass samples, or a skaudeep.streaming.Block of them")
+        if block.sampling_rate not in (None, rate):
+            raise _fault(
+                at,
+                f"has a sampling rate of {block.sampling_rate:.10g} Hz, after {rate:.10g} Hz",
+                "Resample it, or begin another stream",
+            )
+        if block.time is not None and expected is not None:
+            gap = block.time - expected
+            if not abs(gap) <= GAP:
+                what = f"begins {gap:.4g} s after" if not gap < 0 else f"begins {-gap:.4g} s before"
+                raise _fault(
+                    at, f"{what} the end of the block before it", "Begin another stream there"
+                )
+        values = np.asarray(block.samples)
+        if not values.size and values.ndim in (1, 2):
+            continue
+        try:
+            samples, _ = read_audio(values, sampling_rate=rate)
+        except AudioError as error:
+            if error.kind == "not finite":
+                first = int((~np.isfinite(np.atleast_2d(values)).all(axis=0)).argmax())
+                at += first / rate
+                if first:  # so that the results until then do not hang on where blocks end
+                    yield read_audio(values[..., :first], sampling_rate=rate)[0]
+            raise _fault(at, error.reason, error.remedy, error.kind) from None
+        if n_channels not in (None, len(samples)):
+            raise _fault(
+                at, f"has {len(samples)} channels, after {n_channels}", "Begin another stream there"
+            )
+        n_channels = len(samples)
+        n_samples += samples.shape[1]
+        expected = None if block.time is None else block.time + samples.shape[1] / rate
+        yield samples
+
+
+def _fault(at: float, reason: str, remedy: str, kind: Any = "settings") -> AudioError:
+    return AudioError(f"stream at {at:.6g} s", reason, remedy, kind)
+
+
+def _windows(
+    blocks: Iterable[NDArray[np.float32]], length: int, step: float
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield windows and the numbers of their first samples, by the rule of a recording.
+
+    Window k begins at sample round(k * step). The last may be shorter, down to half of `length`.
+    """
+    kept = np.zeros((1, 0), np.float32)  # of twice the length, from sample `first` on
+    first = n_kept = n_windows = covered = 0
+    for block in blocks:
+        if not kept.size:
+            kept = np.zeros((len(block), 2 * length), np.float32)
+        while block.shape[1]:
+            begin = round(n_windows * step)
+            if n_kept == kept.shape[1] or begin >= first + n_kept:
+                n_kept, first = _forget(kept, first, n_kept, begin)
+            taken = min(kept.shape[1] - n_kept, block.shape[1])
+            kept[:, n_kept : n_kept + taken] = block[:, :taken]
+            n_kept, block = n_kept + taken, block[:, taken:]
+            while (begin := round(n_windows * step)) + length <= first + n_kept:
+                yield begin, kept[:, begin - first : begin - first + length].copy()
+                n_windows, covered = n_windows + 1, begin + length
+    end = first + n_kept
+    begin = round(n_windows * step)
+    if covered < end and 2 * (end - begin) >= length:
+        yield begin, kept[:, begin - first : n_kept].copy()
+
+
+def _forget(kept: NDArray, first: int, n_kept: int, begin: int) -> tuple[int, int]:
+    """Drop the samples before `begin`; return how many are left, and the number of the first."""
+    dropped = min(begin - first, n_kept)
+    left = n_kept - dropped
+    kept[:, :left] = kept[:, dropped:n_kept].copy()
+    return left, first + dropped
