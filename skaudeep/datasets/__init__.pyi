@@ -17,6 +17,7 @@ from .groups import add_groups
 from .gtzan import load_gtzan
 from .index import load_index
 from .labels import add_labels
+from .machines import make_machines
 from .operations import concatenate, select, upsample
 from .sounds import make_sounds
 from .split import add_folds, add_partitions, drop_folds, drop_partitions
@@ -49,6 +50,7 @@ __all__ = [
     "load_table",
     "load_urbansound8k",
     "make_bunch",
+    "make_machines",
     "make_sounds",
     "select",
     "upsample",
