@@ -18,6 +18,7 @@ from .classification import predict_clips as predict_clips
 from .classification import transform_to_file as transform_to_file
 from .descriptors import CourseStatistics as CourseStatistics
 from .descriptors import FrameDescriptors as FrameDescriptors
+from .distances import DistanceScorer as DistanceScorer
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
 from .extraction import extract_to_netcdf as extract_to_netcdf

@@ -22,9 +22,10 @@ LAYERS = [
     ["callbacks"],
     ["persistence"],
     ["classification"],
-    ["recipes", "anomaly", "processor", "_model_inputs"],
+    ["anomaly", "processor", "_model_inputs"],
+    ["recipes"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
-    + ["descriptors"],
+    + ["descriptors", "distances"],
     ["spectrogram"],
     ["_views"],
     ["formats"],

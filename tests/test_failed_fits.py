@@ -53,9 +53,9 @@ def waveforms(seed):
 # in the message.
 CASES = {
     "AnomalyDetector": (
-        AnomalyDetector(AUTOENCODER),
+        AnomalyDetector(AUTOENCODER, false_alarm_rate=0.3),
         frames,
-        [{"contamination": 2}, {"estimator__dropout": 2}],
+        [{"false_alarm_rate": 2}, {"estimator__dropout": 2}],
     ),
     "BandStatistics": (BandStatistics(), frames, []),
     "ChunkPooling": (ChunkPooling("concat"), frames, [{"pooling": "median"}]),

@@ -27,6 +27,7 @@ from skaudeep.anomaly import AnomalyDetector
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
 from skaudeep.descriptors import CourseStatistics, FrameDescriptors
+from skaudeep.distances import DistanceScorer
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
@@ -61,6 +62,7 @@ _OURS = (
     ChunkPooling,
     ChunkVotingClassifier,
     CourseStatistics,
+    DistanceScorer,
     FeatureFusion,
     FrameDescriptors,
     ReservoirFeatures,
