@@ -257,7 +257,8 @@ class AnomalyDetector(
         return (
             f"Got n_samples={given} clips, of which {n_held_out} would be held out ({share}), "
             f"expected at least {least} held-out clips for false_alarm_rate="
-            f"{self.false_alarm_rate:g} (1 / rate - 1). Give {ceil(n_clips - ROUNDING)} normal clips, or raise false_alarm_rate or held_out."
+            f"{self.false_alarm_rate:g} (1 / rate - 1). Give {ceil(n_clips - ROUNDING)} normal "
+            "clips, or raise false_alarm_rate or held_out."
         )
 
     def _set_threshold(self, scores: Any) -> None:

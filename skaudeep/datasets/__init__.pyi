@@ -2,6 +2,7 @@ from .auditing import audit
 from .bunch import make_bunch
 from .compare import load_compare
 from .dcase import load_dcase
+from .dcase_task2 import load_dcase_task2
 from .description import describe
 from .detect import load_dataset
 from .esc import load_esc
@@ -43,6 +44,7 @@ __all__ = [
     "load_compare",
     "load_dataset",
     "load_dcase",
+    "load_dcase_task2",
     "load_esc",
     "load_folder",
     "load_gtzan",
