@@ -21,6 +21,7 @@ from .descriptors import FrameDescriptors as FrameDescriptors
 from .detection import detect as detect
 from .detection import fit_detector as fit_detector
 from .detection import score_recordings as score_recordings
+from .distances import DistanceScorer as DistanceScorer
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
 from .events import find_events as find_events
@@ -35,6 +36,7 @@ from .persistence import PersistenceError as PersistenceError
 from .persistence import export_onnx as export_onnx
 from .persistence import load as load
 from .persistence import save as save
+from .plotting import AnomalyDisplay as AnomalyDisplay
 from .plotting import ComparisonDisplay as ComparisonDisplay
 from .plotting import ConfusionDisplay as ConfusionDisplay
 from .plotting import EmbeddingDisplay as EmbeddingDisplay

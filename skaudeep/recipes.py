@@ -1,4 +1,4 @@
-"""The features that did best in our benchmarks, and the classifier behind them."""
+"""What did best in our benchmarks: features, classifiers behind them, and an anomaly score."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
+from skaudeep.audio.chain import Reference
 from skaudeep.audio.decoding import Channel
 from skaudeep.descriptors import CourseStatistics, FrameDescriptors
+from skaudeep.distances import DistanceScorer
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
+from skaudeep.statistics import BandStatistics
 
 # Parameters of the reservoirs by version. What is here never changes: it is what a version means.
 VERSIONS: dict[int, dict[str, Any]] = {
@@ -309,3 +312,75 @@ def event_classifier(
         Normalizer(),
         LogisticRegression(C=10.0, max_iter=1000),
     )
+
+
+def anomaly_scorer(
+    *,
+    sampling_rate: float | None = None,
+    reference: Reference = "full_scale",
+    n_jobs: int | None = None,
+    duration: float | None = None,
+    channel: Channel = "mean",
+    fmin: float = 0.0,
+    fmax: float | None = None,
+    on_error: str = "raise",
+) -> Pipeline:
+    """Make the default score of :class:`~skaudeep.AnomalyDetector`, from recordings on.
+
+    Thirteen statistics over time (:class:`~skaudeep.BandStatistics`, extended) of mel bands of 80
+    and 25 ms and of descriptors of the frames of 25 ms, standardised; then the product of
+    Mahalanobis' distance and that to the nearest training clip (:class:`~skaudeep.DistanceScorer`).
+    Nothing is drawn at random, and nothing is trained by gradients.
+
+    Parameters
+    ----------
+    sampling_rate, n_jobs, duration, channel, fmin, fmax
+        As those of :func:`two_scales`.
+    reference : {"full_scale", "clip"}, default="full_scale"
+        What levels are relative to. With "full_scale" a machine that is louder than usual is
+        unusual, and all recordings have to be made at one gain. With "clip" levels do not count.
+    on_error : {"raise", "nan"}, default="raise"
+        What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`, or
+        give it the score NaN, which :class:`~skaudeep.AnomalyDetector` calls unusual.
+
+    Returns
+    -------
+    Pipeline
+        Not fitted. It has `score_samples`: higher is more usual.
+
+    Examples
+    --------
+    >>> from skaudeep import AnomalyDetector
+    >>> from skaudeep.datasets import make_machines
+    >>> from skaudeep.recipes import anomaly_scorer
+    >>> machines = make_machines(1, n_faulty=2, sampling_rate=8000, duration=1.0, random_state=0)
+    >>> train = machines.partition == "train"
+    >>> detector = AnomalyDetector(anomaly_scorer(sampling_rate=8000), random_state=0)
+    >>> detector = detector.fit(machines.data[train])
+    >>> unusual = detector.predict(machines.data[~train]) == -1
+    >>> int(unusual[:50].sum()), int(unusual[50:].sum())  # of 50 normal clips, of 10 faulty ones
+    (0, 6)
+    """
+    scales: dict[str, dict[str, Any]] = {
+        "80ms": {"window_duration": 0.08, "n_mels": 128},
+        "25ms": {"window_duration": 0.025, "hop_duration": 0.01, "n_mels": 64},
+    }
+    views = []
+    for name, scale in scales.items():
+        extractor = SpectrogramExtractor(
+            **scale,
+            mel_norm="slaney",
+            reference=reference,
+            clip_below=-100,
+            sampling_rate=sampling_rate,
+            duration=duration,
+            channel=channel,
+            fmin=fmin,
+            fmax=fmax,
+            on_error=on_error,
+            adapt=True,
+        )
+        views.append((name, make_pipeline(extractor, BandStatistics(extended=True))))
+    steps = (clone(extractor), FrameDescriptors(), BandStatistics(extended=True))
+    views.append(("descriptors", make_pipeline(*steps)))
+    return make_pipeline(FeatureFusion(views, n_jobs=n_jobs), StandardScaler(), DistanceScorer())

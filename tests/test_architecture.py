@@ -24,10 +24,10 @@ LAYERS = [
     ["detection", "similarity"],
     ["classification"],
     ["streaming"],
-    ["recipes", "anomaly", "processor", "events"],
-    ["_model_inputs"],
+    ["anomaly", "processor", "events"],
+    ["recipes", "_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
-    + ["descriptors"],
+    + ["descriptors", "distances"],
     ["spectrogram", "function_extractor"],
     ["_views"],
     ["formats"],

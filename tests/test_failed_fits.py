@@ -23,6 +23,7 @@ from skaudeep import (
     ChunkPooling,
     ChunkVotingClassifier,
     CourseStatistics,
+    DistanceScorer,
     FeatureFusion,
     FrameDescriptors,
     FunctionExtractor,
@@ -58,9 +59,9 @@ def two_columns(samples):
 # in the message.
 CASES = {
     "AnomalyDetector": (
-        AnomalyDetector(AUTOENCODER),
+        AnomalyDetector(AUTOENCODER, false_alarm_rate=0.3),
         frames,
-        [{"contamination": 2}, {"estimator__dropout": 2}],
+        [{"false_alarm_rate": 2}, {"estimator__dropout": 2}],
     ),
     "BandStatistics": (BandStatistics(), frames, []),
     "ChunkPooling": (ChunkPooling("concat"), frames, [{"pooling": "median"}]),
@@ -69,6 +70,7 @@ CASES = {
         frames,
         [{"voting": "loud"}, {"classifier__C": -1.0}],
     ),
+    "DistanceScorer": (DistanceScorer(), features, [{"distance": "far"}]),
     "CourseStatistics": (CourseStatistics(), frames, []),
     "FeatureFusion": (
         FeatureFusion(

@@ -2,6 +2,7 @@ from .auditing import audit
 from .bunch import make_bunch
 from .compare import load_compare
 from .dcase import load_dcase
+from .dcase_task2 import load_dcase_task2
 from .description import describe
 from .detect import load_dataset
 from .esc import load_esc
@@ -17,6 +18,7 @@ from .groups import add_groups
 from .gtzan import load_gtzan
 from .index import load_index
 from .labels import add_labels
+from .machines import make_machines
 from .operations import concatenate, select, upsample
 from .sounds import make_sounds
 from .split import add_folds, add_partitions, drop_folds, drop_partitions
@@ -43,6 +45,7 @@ __all__ = [
     "load_compare",
     "load_dataset",
     "load_dcase",
+    "load_dcase_task2",
     "load_esc",
     "load_folder",
     "load_gtzan",
@@ -50,6 +53,7 @@ __all__ = [
     "load_table",
     "load_urbansound8k",
     "make_bunch",
+    "make_machines",
     "make_sounds",
     "select",
     "upsample",

@@ -79,6 +79,16 @@ CORPORA = {
         ),
         url="https://dcase.community/challenge2018",
     ),
+    "dcase-task2": Corpus(
+        title="DCASE task 2, sounds of machines and their anomalies, 2020 and later",
+        licence="Creative Commons; which one is in the corpus",
+        citation=(
+            "Y. Koizumi et al., Description and Discussion on DCASE2020 Challenge Task 2: "
+            "Unsupervised Anomalous Sound Detection for Machine Condition Monitoring, Proc. DCASE "
+            "Workshop, 2020, pp. 81-85; for later years see their pages"
+        ),
+        url="https://dcase.community",
+    ),
     "gtzan": Corpus(
         title="GTZAN, musical genres",
         licence="none stated; excerpts of commercial recordings",

@@ -15,6 +15,7 @@ from sklearn.utils import Bunch
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.compare import find_labels, load_compare
 from skaudeep.datasets.dcase import find_meta, load_dcase
+from skaudeep.datasets.dcase_task2 import has_machines, load_dcase_task2
 from skaudeep.datasets.esc import load_esc
 from skaudeep.datasets.files import check_folder
 from skaudeep.datasets.folder import detect_layout, find_inner, load_folder, read_folder
@@ -59,6 +60,11 @@ _READERS = (
         "audio/train",
         lambda root: find_meta(root) is not None,
     ),
+    _Reader(
+        load_dcase_task2,
+        "folders of machines with clips such as train/section_00_source_train_normal_0000.wav",
+        has_machines,
+    ),
     _Reader(load_gtzan, "genres or genres_original", lambda root: find_genres(root) is not None),
     _Reader(
         load_compare,
@@ -72,8 +78,9 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
     """Load a corpus from disk with the reader that knows it. No clip is opened.
 
     The readers of named corpora are asked first: :func:`load_esc`, :func:`load_urbansound8k`,
-    :func:`load_dcase`, :func:`load_gtzan` and :func:`load_compare`. Where none of them knows the
-    folder, :func:`load_folder` reads folds, partitions or classes from the names of its subfolders.
+    :func:`load_dcase`, :func:`load_dcase_task2`, :func:`load_gtzan` and :func:`load_compare`. Where
+    none of them knows the folder, :func:`load_folder` reads folds, partitions or classes from the
+    names of its subfolders.
 
     Parameters
     ----------

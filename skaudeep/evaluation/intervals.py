@@ -10,6 +10,7 @@ __all__ = [
     "check_confidence_level",
     "score_interval",
     "sign_flip_p_value",
+    "wilson_interval",
 ]
 
 ROUNDING = 1e-9  # Sums of shares that differ by less are equal.
@@ -56,10 +57,11 @@ def score_interval(
         elif between > ROUNDING:
             n = min(n, score * (1 - score) / between)
         quantile = float(t.ppf((1 + confidence_level) / 2, n_groups - 1))
-    return _wilson(score, n, quantile)
+    return wilson_interval(score, n, quantile)
 
 
-def _wilson(score: float, n: float, z: float) -> tuple[float, float]:
+def wilson_interval(score: float, n: float, z: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share of n, for a quantile z of the normal distribution."""
     centre = (score + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(score * (1 - score) / n + z**2 / (4 * n**2))
     return float(max(centre - half, 0)), float(min(centre + half, 1))

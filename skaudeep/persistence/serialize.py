@@ -30,6 +30,7 @@ from skaudeep.audio.onnx_models import onnx_checksum
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
 from skaudeep.descriptors import CourseStatistics, FrameDescriptors
+from skaudeep.distances import DistanceScorer
 from skaudeep.function_extractor import FunctionExtractor
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
@@ -65,6 +66,7 @@ _OURS = (
     ChunkPooling,
     ChunkVotingClassifier,
     CourseStatistics,
+    DistanceScorer,
     FeatureFusion,
     FrameDescriptors,
     FunctionExtractor,

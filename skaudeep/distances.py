@@ -1,0 +1,182 @@
+"""DistanceScorer: how usual a clip is, by the distance of its features to those of normal clips."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.covariance import ledoit_wolf_shrinkage
+from sklearn.metrics import pairwise_distances_argmin_min
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skaudeep._base import StrOptions, VersionMixin, all_or_nothing
+
+SMALLEST = 1e-12  # of a distance whose logarithm is taken, for clips of the training itself
+
+
+class DistanceScorer(VersionMixin, BaseEstimator):
+    r"""Score clips by the distance of their features to those of the training clips.
+
+    Parameters
+    ----------
+    distance : {"both", "mahalanobis", "nearest"}, default="both"
+        Which distance.
+
+        - "mahalanobis": to the mean, in units of the covariance of the training clips, which is
+          shrunk as Ledoit and Wolf do [1]_. It finds features that do not fit one another, where
+          each of them alone is usual.
+        - "nearest": to the nearest training clip, by Euclid's distance. It follows normal clips
+          that are of several kinds.
+        - "both": the product of the two.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (n_features_in_,)
+        Mean of the training clips.
+    components_ : ndarray of shape (n_components, n_features_in_)
+        Principal components of the training clips; at most as many as there are clips.
+    variances_ : ndarray of shape (n_components,)
+        Variance of each, shrunk.
+    rest_ : float
+        Variance in each direction outside of the components.
+    clips_ : ndarray of shape (n_clips, n_features_in_), float32
+        The training clips.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names. Only where X is a data frame.
+
+    See Also
+    --------
+    skaudeep.recipes.anomaly_scorer : The same behind the features that did best.
+    AnomalyDetector : A threshold on the scores.
+
+    Notes
+    -----
+    Standardise the features before, as both distances weigh them by their size. Rows of NaN, of
+    clips that could not be read, are left out of `fit`, and their score is NaN.
+
+    References
+    ----------
+    .. [1] O. Ledoit, M. Wolf. A well-conditioned estimator for large-dimensional covariance
+       matrices. Journal of Multivariate Analysis 88, 365-411, 2004.
+
+    Examples
+    --------
+    Both features of the last clip are usual, but not together.
+
+    >>> import numpy as np
+    >>> from skaudeep import DistanceScorer
+    >>> x = np.random.default_rng(0).normal(size=(100, 1))
+    >>> scorer = DistanceScorer().fit(np.hstack([x, x + 0.01 * x**2]))
+    >>> scorer.score_samples([[0.5, 0.5], [0.5, -0.5]]).round(1)
+    array([ 3.6, -1.1])
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "distance": [StrOptions({"both", "mahalanobis", "nearest"})],
+    }
+
+    def __init__(self, distance: str = "both"):
+        self.distance = distance
+
+    @all_or_nothing
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Learn mean, covariance and the clips themselves.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features of normal clips, standardised. Rows of NaN are left out.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two clips, all are the same, a value is infinite, or a row is
+            NaN in part.
+        """
+        self._validate_params()
+        features = self._checked(X, reset=True)
+        features = features[~np.isnan(features).all(axis=1)]
+        n_clips, n_features = features.shape
+        if n_clips < 2:
+            raise ValueError(
+                f"Got n_samples={n_clips} clips with features, expected at least 2 to measure "
+                "distances by; give more clips."
+            )
+        self.mean_ = features.mean(axis=0)
+        centred = features - self.mean_
+        shrinkage = ledoit_wolf_shrinkage(centred, assume_centered=True, block_size=1024)
+        _, sizes, self.components_ = np.linalg.svd(centred, full_matrices=False)
+        variances = sizes**2 / n_clips
+        mean_variance = variances.sum() / n_features
+        if not mean_variance > 0:
+            raise ValueError(
+                f"Got {n_clips} clips with the same features, expected clips that differ, by which "
+                "distances are measured. Are they all silent?"
+            )
+        # A covariance of a single feature is not shrunk; then it has no rest either.
+        self.rest_ = float(max(shrinkage * mean_variance, SMALLEST * mean_variance))
+        self.variances_ = np.maximum((1 - shrinkage) * variances, 0) + self.rest_
+        self.clips_ = features.astype(np.float32)
+        return self
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return how usual each clip is: minus its distance, or minus the logarithm of "both".
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), float64
+            Higher is more usual. NaN for rows of NaN.
+        """
+        check_is_fitted(self)
+        features = self._checked(X, reset=False)
+        known = ~np.isnan(features).all(axis=1)
+        scores = np.full(len(features), np.nan)
+        if not known.any():
+            return scores
+        features = features[known]
+        distances = []
+        if self.distance in ("both", "mahalanobis"):
+            distances.append(self._mahalanobis(features))
+        if self.distance in ("both", "nearest"):
+            # In float64: in float32 distances of near clips are rounding errors of large squares.
+            clips = self.clips_.astype(np.float64)
+            distances.append(pairwise_distances_argmin_min(features, clips)[1])
+        if self.distance == "both":
+            distances = [np.log(np.maximum(distance, SMALLEST)) for distance in distances]
+        scores[known] = -sum(distances)
+        return scores
+
+    def _mahalanobis(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        centred = features - self.mean_
+        inside = centred @ self.components_.T
+        outside = np.maximum((centred**2).sum(axis=1) - (inside**2).sum(axis=1), 0)
+        squares: NDArray[np.float64] = (inside**2 / self.variances_).sum(axis=1)
+        return np.sqrt(squares + outside / self.rest_)
+
+    def _checked(self, X: ArrayLike, *, reset: bool) -> NDArray[np.float64]:
+        features = validate_data(
+            self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset
+        )
+        missing = np.isnan(features)
+        torn = missing.any(axis=1) & ~missing.all(axis=1)
+        if torn.any():
+            row = int(np.argmax(torn))
+            raise ValueError(
+                f"Got NaN in {missing[row].sum()} of {features.shape[1]} features of clip {row}, "
+                "expected numbers, or NaN in all of them for a clip that could not be read."
+            )
+        return features

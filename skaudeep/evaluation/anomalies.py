@@ -1,0 +1,560 @@
+"""Detectors of unusual sound as DCASE's task 2 judges them: AUC and pAUC with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import hmean, norm, t
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from skaudeep._base import fit_with_groups
+from skaudeep._progress import Progress
+from skaudeep._texts import list_names, shown
+from skaudeep.datasets.bunch import check_bunch
+from skaudeep.datasets.groups import group_numbers
+from skaudeep.datasets.operations import take
+from skaudeep.evaluation.intervals import check_confidence_level, wilson_interval
+from skaudeep.evaluation.roc import partial_areas, resample, standardise, undo_standardise
+
+__all__ = ["AnomalyEvaluation", "anomaly_metrics", "evaluate_anomalies"]
+
+KEYS = ("machine", "section", "domain")
+NORMAL = "normal"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class AnomalyEvaluation:
+    """What `evaluate_anomalies` or `anomaly_metrics` found. ``print`` shows it as a table.
+
+    Parameters
+    ----------
+    figures : pandas.DataFrame
+        A row for each figure, see `to_frame`.
+    clips : pandas.DataFrame
+        A row for each test clip: ``filename`` where known, ``machine``, ``section``, ``domain``,
+        ``anomaly`` (bool), ``score`` (higher is more usual) and, where the detector has a
+        threshold, ``alarm`` (bool).
+    harmonic_mean : float
+        Harmonic mean of all AUC and pAUC: DCASE's official score since 2021.
+    interval : (float, float)
+        Interval of ``harmonic_mean``.
+    max_fpr : float
+        False positive rate up to which pAUC reaches.
+    confidence_level : float
+        Confidence level of the intervals.
+    unit : {"clip", "group"}
+        What was resampled.
+    """
+
+    figures: pd.DataFrame
+    clips: pd.DataFrame
+    harmonic_mean: float
+    interval: tuple[float, float]
+    max_fpr: float
+    confidence_level: float
+    unit: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each figure.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Its columns are ``machine``, ``section`` and ``domain`` ("" where there are none, and
+            of pAUC, which is over all domains), ``metric`` ("AUC" or "pAUC"), ``value``, ``low``
+            and ``high`` (its interval), ``n_normal`` and ``n_anomalies`` (numbers of clips).
+        """
+        return self.figures.copy()
+
+    def alarms(self) -> pd.DataFrame:
+        """Return the shares of clips that the threshold of the detector calls unusual.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each machine, section and domain: ``false_alarms``, the share of its normal
+            clips, and ``found``, that of its anomalies; NaN where it has none.
+
+        Raises
+        ------
+        ValueError
+            If the detector has no threshold.
+        """
+        if "alarm" not in self.clips:
+            raise ValueError(
+                "Got scores without decisions, expected those of a detector with a threshold: "
+                "evaluate an AnomalyDetector."
+            )
+        rows = []
+        for names, part in self.clips.groupby(list(KEYS), sort=False):
+            shares = part.groupby("anomaly")["alarm"].mean()
+            rows.append((*names, shares.get(False, np.nan), shares.get(True, np.nan)))
+        return pd.DataFrame(rows, columns=[*KEYS, "false_alarms", "found"])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+    def __repr__(self) -> str:
+        n_machines = self.clips["machine"].nunique()
+        return (
+            f"AnomalyEvaluation(n_machines={n_machines}, n_clips={len(self.clips)}, "
+            f"harmonic_mean={self.harmonic_mean:.3f})"
+        )
+
+    def __str__(self) -> str:
+        n_anomalies = int(self.clips["anomaly"].sum())
+        rows = [("", "AUC %", "pAUC %")]
+        for names, part in self.figures.groupby(["machine", "section"], sort=False):
+            partial = part[part["metric"] == "pAUC"].iloc[0]
+            for i, row in enumerate(part[part["metric"] == "AUC"].itertuples()):
+                name = " ".join(shown(name) for name in (*names, row.domain) if name)
+                last = _percent(partial["value"], partial["low"], partial["high"])
+                rows.append((name or "all", _percent(row.value, row.low, row.high), last * (not i)))
+        rows.append(("harmonic mean", _percent(self.harmonic_mean, *self.interval), ""))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = [
+            " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        head = f"{len(self.clips)} clips tested, {n_anomalies} of them anomalies"
+        if "alarm" in self.clips:
+            of_kind = self.clips.groupby("anomaly")["alarm"].mean()
+            head += f"; {of_kind[False]:.1%} false alarms, {of_kind[True]:.1%} found"
+        level = f"[ ]: {100 * self.confidence_level:g} % interval over {self.unit}s"
+        return "\n".join(
+            [head, *table, f"{level}; pAUC to a false positive rate of {self.max_fpr:g}"]
+        )
+
+
+def _percent(value: float, low: float, high: float) -> str:
+    return f"{100 * value:5.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def anomaly_metrics(
+    scores: ArrayLike,
+    anomaly: ArrayLike,
+    *,
+    machine: ArrayLike | None = None,
+    section: ArrayLike | None = None,
+    domain: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    filenames: ArrayLike | None = None,
+    alarm: ArrayLike | None = None,
+    max_fpr: float = 0.1,
+    n_resamples: int = 999,
+    confidence_level: float = 0.95,
+    random_state: Any = 0,
+) -> AnomalyEvaluation:
+    r"""Compute AUC and pAUC of scores of clips, as the task 2 of DCASE does [1]_.
+
+    Of each section of each machine there is the area under the ROC curve (AUC), where domains are
+    given for each of them: of the normal clips of the domain against the anomalies of the whole
+    section; and the partial area (pAUC) of all its clips up to a false positive rate of `max_fpr`.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_clips,)
+        How usual each clip is, as `score_samples` returns it: higher is more usual. Give minus
+        DCASE's anomaly scores.
+    anomaly : array-like of shape (n_clips,), bool
+        Whether each clip is an anomaly.
+    machine, section, domain : array-like of shape (n_clips,) of str, default=None
+        What each clip is of; None where all are of one. The domains are those of DCASE, "source"
+        and "target", or others.
+    groups : array-like of shape (n_clips,), default=None
+        Session, recording ... of each clip; "", None or NaN where unknown. Intervals are then over
+        other groups of the same kind.
+    filenames : array-like of shape (n_clips,) of str, default=None
+        Names of the clips, for messages and tables.
+    alarm : array-like of shape (n_clips,), bool, default=None
+        Whether a threshold calls each clip unusual.
+    max_fpr : float in (0, 1), default=0.1
+        Largest false positive rate of pAUC.
+    n_resamples : int >= 2, default=999
+        Number of bootstrap samples.
+    confidence_level : float in (0, 1), default=0.95
+        Confidence level of the intervals.
+    random_state : int, RandomState instance or None, default=0
+        Seed of the bootstrap samples.
+
+    Returns
+    -------
+    AnomalyEvaluation
+        The figures. ``print`` shows them as a table.
+
+    Raises
+    ------
+    ValueError
+        If a score is NaN, a section has no normal clip (or a domain of it) or no anomaly, lengths
+        differ, or a parameter is out of its range.
+
+    Notes
+    -----
+    pAUC is standardised as McClish does [2]_, so that 0.5 is chance and 1 is best, whatever
+    `max_fpr`: DCASE's baselines and evaluators call scikit-learn's
+    ``roc_auc_score(max_fpr=0.1)``, although its pages define pAUC without that. For the AUC of
+    2021, which takes the anomalies from the same domain too, give ``section`` the names of sections
+    and domains together. In 2020 the means were arithmetic.
+
+    Intervals are Wilson's at the number of clips :math:`s (1 - s) / v`, as those of
+    :class:`~skaudeep.evaluation.Evaluation`. The variance :math:`v` of the figure :math:`s` is that
+    over bootstrap samples: of normal clips of each domain and of anomalies, or of groups. Where it
+    is 0, as with an AUC of 1, the number is that of the rarer kind of clips, the least it can be.
+    They do not cover how machines differ.
+
+    References
+    ----------
+    .. [1] T. Nishida et al. Description and discussion on DCASE 2024 challenge task 2: First-shot
+       unsupervised anomalous sound detection for machine condition monitoring. arXiv:2406.07250.
+    .. [2] D. K. McClish. Analyzing a portion of the ROC curve. Medical Decision Making 9, 190-195,
+       1989.
+
+    Examples
+    --------
+    >>> from skaudeep.evaluation import anomaly_metrics
+    >>> scores = [5, 4, 3, 2, 1, 0]
+    >>> print(anomaly_metrics(scores, [False, False, False, True, False, True]))
+    6 clips tested, 2 of them anomalies
+                  AUC %              pAUC %
+    all            87.5 [40.8, 98.6]  73.7 [52.0, 95.4]
+    harmonic mean  80.0 [37.5, 96.4]
+    [ ]: 95 % interval over clips; pAUC to a false positive rate of 0.1
+    """
+    check_confidence_level(confidence_level)
+    if not isinstance(max_fpr, Real) or not 0 < max_fpr < 1:
+        raise ValueError(f"Got max_fpr={max_fpr!r}, expected a number between 0 and 1 such as 0.1.")
+    if not isinstance(n_resamples, Integral) or n_resamples < 2:
+        raise ValueError(f"Got n_resamples={n_resamples!r}, expected an integer of at least 2.")
+    clips = _clip_table(
+        scores,
+        anomaly,
+        {"machine": machine, "section": section, "domain": domain},
+        {"filename": filenames, "alarm": alarm},
+    )
+    units = None if groups is None else group_numbers(groups)
+    if units is not None and len(units) != len(clips):
+        raise ValueError(f"Got {len(units)} groups for {len(clips)} clips, expected one for each.")
+    rng = check_random_state(random_state)
+    rows: list[dict[str, Any]] = []
+    resampled: list[NDArray[np.float64]] = []
+    sizes = []
+    for names, part in clips.groupby(["machine", "section"], sort=False):
+        of_part = None if units is None else units[part.index]
+        of_part = None if of_part is None or len(np.unique(of_part)) == 1 else of_part
+        where = dict(zip(("machine", "section"), names, strict=True))
+        for row, values in _figures(part, where, of_part, max_fpr, n_resamples, rng):
+            chosen = values[~np.isnan(values)]
+            quantile = norm.ppf((1 + confidence_level) / 2)
+            least = row.pop("least")
+            if of_part is not None:
+                n_units = len(np.unique(of_part))
+                quantile = t.ppf((1 + confidence_level) / 2, n_units - 1)
+                least = min(least, n_units)
+            scale = max_fpr if row["metric"] == "pAUC" else None
+            row["low"], row["high"] = _interval(row["value"], chosen, least, quantile, scale)
+            rows.append(row)
+            resampled.append(values)
+            sizes.append(least)
+    figures = pd.DataFrame(rows)[
+        [*KEYS, "metric", "value", "low", "high", "n_normal", "n_anomalies"]
+    ]
+    values = np.stack(resampled)
+    means = _harmonic(values[:, ~np.isnan(values).any(axis=0)])
+    mean = float(_harmonic(figures["value"].to_numpy()[:, np.newaxis])[0])
+    quantile = norm.ppf((1 + confidence_level) / 2)
+    return AnomalyEvaluation(
+        figures=figures,
+        clips=clips,
+        harmonic_mean=mean,
+        interval=_interval(mean, means, sum(sizes), quantile, None),
+        max_fpr=float(max_fpr),
+        confidence_level=confidence_level,
+        unit="clip" if units is None else "group",
+    )
+
+
+def evaluate_anomalies(
+    detector: Any,
+    bunch: Mapping[str, Any],
+    *,
+    normal: str = NORMAL,
+    max_fpr: float = 0.1,
+    n_resamples: int = 999,
+    confidence_level: float = 0.95,
+    random_state: Any = 0,
+    progress: bool = True,
+) -> AnomalyEvaluation:
+    """Fit a detector to the normal training clips of each machine, and judge its scores of others.
+
+    Parameters
+    ----------
+    detector : estimator with `fit` and `score_samples`
+        Such as an :class:`~skaudeep.AnomalyDetector`, whose false alarms are counted as well, or a
+        pipeline. It is cloned, never fitted itself. If its `fit` takes groups, it is given those
+        of the bunch.
+    bunch : Bunch
+        Data set with ``data``, ``target``, ``target_names`` and ``partition``, and optionally
+        ``machine``, ``section``, ``domain`` and ``groups``, as `load_dcase_task2` and
+        `make_machines` return it. Clips of the partition "train" are learnt from. Labelled clips of
+        "test", or of "devel" where none is in "test", are tested.
+    normal : str, default="normal"
+        Name of the class of normal clips. All other classes are anomalies.
+    max_fpr, n_resamples, confidence_level, random_state
+        As those of `anomaly_metrics`.
+    progress : bool, default=True
+        Whether to show on stderr which machine is learnt.
+
+    Returns
+    -------
+    AnomalyEvaluation
+        The figures. ``print`` shows them as a table.
+
+    Raises
+    ------
+    ValueError
+        If there is no class of that name, a machine has no training clips, anomalies are among
+        them, a section has no normal or no anomalous test clip, or a score is NaN.
+
+    See Also
+    --------
+    anomaly_metrics : The figures of scores that are there already.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skaudeep import BandStatistics, DistanceScorer, SpectrogramExtractor
+    >>> from skaudeep.datasets import make_machines
+    >>> from skaudeep.evaluation import evaluate_anomalies
+    >>> machines = make_machines(
+    ...     2, n_train=20, n_normal=10, n_faulty=2, sampling_rate=8000, duration=0.5, random_state=0
+    ... )
+    >>> extractor = SpectrogramExtractor(n_mels=20, reference="full_scale", sampling_rate=8000)
+    >>> detector = make_pipeline(extractor, BandStatistics(), DistanceScorer())
+    >>> evaluate_anomalies(detector, machines, progress=False)
+    AnomalyEvaluation(n_machines=2, n_clips=40, harmonic_mean=0.825)
+    """
+    data_set = check_bunch(bunch, required=("data", "target", "target_names", "partition"))
+    if not all(hasattr(detector, method) for method in ("fit", "score_samples")):
+        raise ValueError(
+            f"Got a {type(detector).__name__} without fit or score_samples, expected a detector "
+            "such as AnomalyDetector, or a Pipeline that ends in one of scikit-learn."
+        )
+    if data_set.target.ndim != 1 or data_set.target.dtype.kind not in "iu":
+        raise ValueError(
+            f"Got target of shape {data_set.target.shape} and type {data_set.target.dtype}, "
+            "expected one class number for each clip, of normal clips and of others."
+        )
+    if normal not in data_set.target_names:
+        raise ValueError(
+            f"Got normal={normal!r}, expected the name of a class of the data set: "
+            f"{list_names(data_set.target_names)}."
+        )
+    anomaly = (data_set.target != data_set.target_names.index(normal)) & (data_set.target >= 0)
+    n_clips = len(anomaly)
+    filenames = data_set.get("filenames", np.array([f"clip {i}" for i in range(n_clips)]))
+    keys = {name: _names(name, data_set.get(name), n_clips) for name in KEYS}
+    train = data_set.partition == "train"
+    if (train & anomaly).any():
+        raise ValueError(
+            f"Got {(train & anomaly).sum()} anomalies in the partition 'train', first "
+            f"{shown(filenames[np.argmax(train & anomaly)])}, expected normal clips only, "
+            "which detectors learn from."
+        )
+    tested = "test" if (data_set.partition == "test").any() else "devel"
+    test = (data_set.partition == tested) & (data_set.target >= 0)
+    if not test.any():
+        raise ValueError(
+            "Got no labelled clip in the partition 'test' or 'devel', expected normal clips and "
+            "anomalies to test. The labels of DCASE's evaluation data are published apart."
+        )
+    scores, alarm = np.full(n_clips, np.nan), np.zeros(n_clips, dtype=bool)
+    has_threshold = hasattr(detector, "false_alarm_rate")
+    machines = list(dict.fromkeys(keys["machine"][test].tolist()))
+    with Progress(show=progress) as line:
+        line.begin("Learning machines", len(machines))
+        for name in machines:
+            of_machine = keys["machine"] == name
+            rows = np.flatnonzero(train & of_machine)
+            if not len(rows):
+                raise ValueError(
+                    f"Got no clip of the machine {shown(name)} in the partition 'train', expected "
+                    "normal clips to learn from."
+                )
+            groups = data_set.get("groups")
+            groups = None if groups is None or not (groups != "").any() else groups[rows]
+            fitted = fit_with_groups(clone(detector), take(data_set.data, rows), None, groups)
+            rows = np.flatnonzero(test & of_machine)
+            found = np.asarray(fitted.score_samples(take(data_set.data, rows)), dtype=np.float64)
+            if found.shape != rows.shape:
+                raise ValueError(
+                    f"Got scores of shape {found.shape} for {len(rows)} clips, expected one for "
+                    "each clip. Score clips without chunks."
+                )
+            scores[rows] = found
+            if has_threshold:
+                alarm[rows] = ~(found >= fitted.offset_)
+            line.advance(1)
+    groups = data_set.get("groups")
+    return anomaly_metrics(
+        scores[test],
+        anomaly[test],
+        **{name: values[test] for name, values in keys.items()},
+        groups=None if groups is None else groups[test],
+        filenames=filenames[test],
+        alarm=alarm[test] if has_threshold else None,
+        max_fpr=max_fpr,
+        n_resamples=n_resamples,
+        confidence_level=confidence_level,
+        random_state=random_state,
+    )
+
+
+def _names(key: str, values: Any, n_clips: int) -> NDArray[np.object_]:
+    """Return what each clip is of as text, "" where that is not stated."""
+    if values is None:
+        return np.full(n_clips, "", dtype=object)
+    names = np.array([str(value) for value in values], dtype=object)
+    if len(names) != n_clips:
+        raise ValueError(
+            f"Got {key} with {len(names)} entries for {n_clips} clips, expected one for each."
+        )
+    return names
+
+
+def _clip_table(
+    scores: ArrayLike,
+    anomaly: ArrayLike,
+    keys: Mapping[str, Any],
+    optional: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Check what is known of the clips, and return a row for each of them."""
+    rated = np.asarray(scores, dtype=np.float64)
+    if rated.ndim != 1 or not len(rated):
+        raise ValueError(
+            f"Got scores of shape {rated.shape}, expected one for each of at least two clips."
+        )
+    n_clips = len(rated)
+    columns: dict[str, Any] = {key: _names(key, values, n_clips) for key, values in keys.items()}
+    for key, values in {"anomaly": anomaly, **optional}.items():
+        if values is None:
+            continue
+        if len(np.asarray(values)) != n_clips:
+            raise ValueError(
+                f"Got {key} with {len(np.asarray(values))} entries for {n_clips} clips, expected "
+                "one for each."
+            )
+        columns[key] = np.asarray(values) if key == "filename" else _truth(key, values)
+    columns["score"] = rated
+    clips = pd.DataFrame(columns)
+    if np.isnan(rated).any():
+        first = int(np.argmax(np.isnan(rated)))
+        name = shown(clips["filename"][first]) if "filename" in clips else f"clip {first}"
+        raise ValueError(
+            f"Got NaN as the score of {np.isnan(rated).sum()} of {n_clips} clips, first of {name}, "
+            "expected numbers. Leave clips out that cannot be read, or give them the lowest score."
+        )
+    return clips
+
+
+def _truth(key: str, values: Any) -> NDArray[np.bool_]:
+    found = np.asarray(values)
+    if found.dtype.kind not in "biuf" or not np.isin(found, (0, 1)).all():
+        others = [str(value) for value in np.unique(found) if value not in (0, 1)]
+        raise ValueError(
+            f"Got {key} with values such as {shown(others[0])}, expected True and False, or 1 and "
+            "0, for each clip."
+        )
+    return found.astype(bool)
+
+
+def _figures(
+    part: pd.DataFrame,
+    where: dict[str, Any],
+    units: NDArray[np.intp] | None,
+    max_fpr: float,
+    n_resamples: int,
+    rng: np.random.RandomState,
+) -> Iterator[tuple[dict[str, Any], NDArray[np.float64]]]:
+    """Yield the figures of a section, and each of them in all bootstrap samples."""
+    anomaly = part["anomaly"].to_numpy()
+    domain = part["domain"].to_numpy()
+    unusual = -part["score"].to_numpy()
+    name = " ".join(shown(value) for value in where.values() if value) or "the test"
+    domains = list(dict.fromkeys(domain.tolist()))
+    for kind, missing in [
+        ("anomaly", not anomaly.any()),
+        *(
+            (
+                f"normal clip of the domain {shown(d)}" if d else "normal clip",
+                not (~anomaly & (domain == d)).any(),
+            )
+            for d in domains
+        ),
+    ]:
+        if missing:
+            raise ValueError(
+                f"Got no {kind} in {name}, expected normal clips and anomalies to tell apart."
+            )
+    weights = np.vstack([np.ones(len(part)), resample(anomaly, domain, units, n_resamples, rng)])
+    for d in domains:
+        chosen = anomaly | (domain == d)
+        areas = partial_areas(unusual[chosen], anomaly[chosen], weights[:, chosen], 1.0)
+        n_normal = int((~anomaly & chosen).sum())
+        yield (
+            where
+            | {
+                "domain": d,
+                "metric": "AUC",
+                "value": float(areas[0]),
+                "n_normal": n_normal,
+                "n_anomalies": int(anomaly.sum()),
+                "least": min(n_normal, int(anomaly.sum())),
+            },
+            areas[1:],
+        )
+    areas = standardise(partial_areas(unusual, anomaly, weights, max_fpr), max_fpr)
+    n_normal = int((~anomaly).sum())
+    yield (
+        where
+        | {
+            "domain": "",
+            "metric": "pAUC",
+            "value": float(areas[0]),
+            "n_normal": n_normal,
+            "n_anomalies": int(anomaly.sum()),
+            # As many normal clips as lie below the false positive rate.
+            "least": min(max(max_fpr * n_normal, 1), int(anomaly.sum())),
+        },
+        areas[1:],
+    )
+
+
+def _interval(
+    value: float,
+    resampled: NDArray[np.float64],
+    least: float,
+    quantile: float,
+    max_fpr: float | None,
+) -> tuple[float, float]:
+    """Return Wilson's interval of a figure, by its variance over bootstrap samples."""
+    if max_fpr is not None:
+        value, resampled = undo_standardise(value, max_fpr), undo_standardise(resampled, max_fpr)
+    variance = float(np.var(resampled)) if len(resampled) else 0.0
+    spread = value * (1 - value)
+    n = spread / variance if variance > 1e-12 and spread > 1e-12 else least
+    low, high = wilson_interval(value, n, quantile)
+    if max_fpr is None:
+        return low, high
+    return float(standardise(low, max_fpr)), float(standardise(high, max_fpr))
+
+
+def _harmonic(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(hmean(np.maximum(values, np.finfo(np.float64).tiny), axis=0))
