@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -195,7 +196,7 @@ def test_a_classifier_gives_the_probabilities_of_predict_clips(classifier, sound
         np.testing.assert_allclose(table, predicted.iloc[[row], 2:].astype(float), atol=1e-6)
 
 
-def test_other_models_give_a_label_or_a_value(sounds):
+def test_other_models_give_a_label_a_value_or_a_score(sounds):
     clips, target = sounds.data, sounds.target
     svm = make_pipeline(*statistics(), LinearSVC()).fit(clips, target)
     table = Processor(svm).process_signal(clips[0], RATE)
@@ -204,6 +205,10 @@ def test_other_models_give_a_label_or_a_value(sounds):
     ridge = make_pipeline(*statistics(), Ridge()).fit(clips, target)
     table = Processor(ridge).process_signal(clips[0], RATE)
     np.testing.assert_allclose(table.prediction, ridge.predict(clips[:1]))
+    forest = IsolationForest(n_estimators=2, random_state=0)
+    detector = make_pipeline(*statistics(), forest).fit(clips)
+    table = Processor(detector).process_signal(clips[0], RATE)
+    np.testing.assert_allclose(table.score, detector.score_samples(clips[:1]))
 
 
 def test_a_file_and_a_signal_of_another_rate_are_resampled(folder):
