@@ -255,7 +255,7 @@ def test_clips_that_the_function_cannot_take_become_nan_where_that_is_asked_for(
     assert np.isnan(frames[0]).all()
     np.testing.assert_array_equal(frames[1], blocks(WAVEFORMS[1]))
     assert lenient.fit(paths).n_bands_ == 3  # by the second clip
-    with pytest.raises(AudioError, match=r"all 1 clips: failed; the first, .*0.wav"):
+    with pytest.raises(AudioError, match=r"0\.wav"):
         lenient.fit(paths[:1])
 
 

@@ -66,6 +66,8 @@ class AudioWarning(UserWarning):
 
 def all_clips_failed(n_clips: int, first: AudioError) -> AudioError:
     """Return the error about a set of clips of which none can be used, by its first error."""
+    if n_clips == 1:
+        return first
     return AudioError(
         f"all {n_clips} clips",
         f"failed; the first, {printable(first.clip)}: {printable(first.reason)}",
