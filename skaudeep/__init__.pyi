@@ -30,6 +30,7 @@ from .persistence import PersistenceError as PersistenceError
 from .persistence import export_onnx as export_onnx
 from .persistence import load as load
 from .persistence import save as save
+from .plotting import AnomalyDisplay as AnomalyDisplay
 from .plotting import ComparisonDisplay as ComparisonDisplay
 from .plotting import ConfusionDisplay as ConfusionDisplay
 from .plotting import EmbeddingDisplay as EmbeddingDisplay

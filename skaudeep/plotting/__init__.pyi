@@ -1,3 +1,4 @@
+from .anomalies import AnomalyDisplay as AnomalyDisplay
 from .embedding import EmbeddingDisplay as EmbeddingDisplay
 from .embedding import project as project
 from .errors import ErrorsDisplay as ErrorsDisplay

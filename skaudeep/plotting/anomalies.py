@@ -1,0 +1,153 @@
+"""Plots of how usual clips are, with the threshold of a detector."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skaudeep.plotting.pyplot import import_pyplot
+
+__all__ = ["AnomalyDisplay"]
+
+ALARM, USUAL = "#d62728", "#1f77b4"
+
+
+class AnomalyDisplay:
+    """Plot of the scores of clips in their order, beside those that set the threshold.
+
+    At the left stand the scores in the order of the clips, such as that of their recording; those
+    below the threshold are red. At the right is a histogram of the scores that set the threshold,
+    turned so that both have the axis of the scores in common.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_clips,)
+        How usual each clip is; higher is more usual. NaN leaves a gap.
+    threshold : float
+        Clips with lower scores are unusual.
+    times : array-like of shape (n_clips,), default=None
+        Where each clip stands on the horizontal axis, such as its time in hours. None numbers the
+        clips.
+    normal_scores : array-like of shape (n_normal,), default=None
+        Scores of normal clips, for the histogram. None draws none.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the scores, set by `plot`.
+    histogram_ax_ : matplotlib Axes or None
+        Axes of the histogram, set by `plot`.
+    figure_ : matplotlib Figure
+        Figure of the axes, set by `plot`.
+
+    Raises
+    ------
+    ValueError
+        If there is no score, or times are not as many as scores.
+
+    Examples
+    --------
+    >>> from skaudeep.plotting import AnomalyDisplay
+    >>> display = AnomalyDisplay([3.0, 2.5, -1.0, 2.8], threshold=0.0).plot()
+    >>> display.unusual.tolist()
+    [False, False, True, False]
+    """
+
+    def __init__(
+        self, scores: Any, *, threshold: float, times: Any = None, normal_scores: Any = None
+    ) -> None:
+        self.scores = np.asarray(scores, dtype=float)
+        if self.scores.ndim != 1 or not len(self.scores):
+            raise ValueError(
+                f"Got scores of shape {self.scores.shape}, expected one for each of at least one "
+                "clip."
+            )
+        self.times = np.arange(len(self.scores)) if times is None else np.asarray(times)
+        if self.times.shape != self.scores.shape:
+            raise ValueError(
+                f"Got times of shape {self.times.shape} for {len(self.scores)} scores, expected "
+                "one for each."
+            )
+        self.threshold = float(threshold)
+        self.normal_scores = normal_scores
+
+    @property
+    def unusual(self) -> np.ndarray:
+        """Which clips lie below the threshold, shape (n_clips,), bool."""
+        return self.scores < self.threshold
+
+    @classmethod
+    def from_detector(
+        cls, detector: Any, X: Any, *, times: Any = None, ax: Any = None, **kwargs: Any
+    ) -> Self:
+        """Score clips with a fitted detector, and plot that.
+
+        Parameters
+        ----------
+        detector : AnomalyDetector
+            A fitted detector.
+        X : sequence of n_clips clips
+            What it takes.
+        times : array-like of shape (n_clips,), default=None
+            Where each clip stands on the horizontal axis. None numbers the clips.
+        ax : matplotlib Axes, default=None
+            Axes to plot on. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.scatter``.
+
+        Returns
+        -------
+        AnomalyDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
+        """
+        import_pyplot(f"{cls.__name__}.from_detector")
+        check_is_fitted(detector)
+        display = cls(
+            detector.score_samples(X),
+            threshold=detector.offset_,
+            times=times,
+            normal_scores=detector.held_out_scores_,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw the scores.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on. The histogram stands at their right. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.scatter``.
+
+        Returns
+        -------
+        AnomalyDisplay
+            The display itself.
+        """
+        plt = import_pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            _, ax = plt.subplots(figsize=(8, 3), layout="constrained")
+        self.ax_, self.figure_, self.histogram_ax_ = ax, ax.figure, None
+        colours = np.where(self.unusual, ALARM, USUAL)
+        ax.scatter(self.times, self.scores, **{"c": colours, "s": 9} | kwargs)
+        ax.axhline(self.threshold, color="0.3", linewidth=1, linestyle="--")
+        ax.set(
+            xlabel="clip" if self.times.dtype.kind in "iu" else "time",
+            ylabel="score (higher is more usual)",
+            title=f"{self.unusual.sum()} of {len(self.scores)} below the threshold",
+        )
+        if self.normal_scores is not None:
+            # The height of the axes is shared, so that bars stand beside the points.
+            beside = ax.inset_axes([1.02, 0, 0.2, 1], sharey=ax)
+            beside.hist(self.normal_scores, bins="auto", orientation="horizontal", color="0.7")
+            beside.axhline(self.threshold, color="0.3", linewidth=1, linestyle="--")
+            beside.tick_params(labelleft=False)
+            beside.set(xlabel="held-out clips")
+            self.histogram_ax_ = beside
+        return self
