@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
+from skaudeep.audio.chain import Reference
 from skaudeep.audio.decoding import Channel
 from skaudeep.descriptors import CourseStatistics, FrameDescriptors
 from skaudeep.distances import DistanceScorer
@@ -237,7 +238,7 @@ def audio_classifier(
 def anomaly_scorer(
     *,
     sampling_rate: float | None = None,
-    reference: str = "full_scale",
+    reference: Reference = "full_scale",
     n_jobs: int | None = None,
     duration: float | None = None,
     channel: Channel = "mean",

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 from scipy.stats import norm
 from sklearn.base import BaseEstimator, OutlierMixin, is_outlier_detector
 from sklearn.ensemble import IsolationForest
@@ -16,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skaudeep import (
     AnomalyDetector,
+    AudioWarning,
     BandStatistics,
     DistanceScorer,
     Seq2SeqAutoencoder,
@@ -24,6 +26,8 @@ from skaudeep import (
     save,
 )
 from skaudeep.callbacks import Checkpoint
+from skaudeep.datasets import make_machines
+from skaudeep.recipes import anomaly_scorer
 
 SMALL = {"n_units": 16, "n_layers": 1, "max_epochs": 30, "learning_rate": 5e-3, "random_state": 0}
 
@@ -209,7 +213,7 @@ def test_chunks_are_judged_one_by_one():
 @pytest.mark.parametrize("rate", [0.05, 0.5])
 def test_any_estimator_of_scores_serves(rate):
     X = np.random.default_rng(0).normal(size=(60, 3))
-    forest = IsolationForest(random_state=0)
+    forest = IsolationForest(20, random_state=0)
     detector = AnomalyDetector(forest, false_alarm_rate=rate, random_state=0).fit(X)
     forest.fit(np.delete(X, detector.held_out_, axis=0))
     np.testing.assert_array_equal(detector.score_samples(X), forest.score_samples(X))
@@ -253,3 +257,75 @@ def test_wrong_parameters_and_an_unfitted_detector_are_refused():
         AnomalyDetector(Seq2SeqAutoencoder(4), false_alarm_rate=0.6).fit(tones(3))
     with pytest.raises(NotFittedError):
         AnomalyDetector(Seq2SeqAutoencoder(4)).predict(tones(3))
+
+
+@pytest.fixture(scope="module")
+def detector_of_recordings():
+    scorer = anomaly_scorer(sampling_rate=8000, on_error="nan")
+    detector = AnomalyDetector(scorer, false_alarm_rate=0.1, random_state=0)
+    rng = np.random.default_rng(0)
+    return detector.fit(list(0.1 * rng.normal(size=(40, 2000))))
+
+
+def test_the_default_scorer_finds_a_tone_in_noise_and_comes_back_from_a_file(
+    detector_of_recordings, tmp_path
+):
+    noise = 0.1 * np.random.default_rng(1).normal(size=(6, 2000))
+    clips = [*noise, *(noise + 0.05 * np.sin(np.arange(2000)))]
+    predicted = detector_of_recordings.predict(clips)
+    assert (predicted[:6] == 1).sum() >= 5
+    assert predicted[6:].tolist() == [-1] * 6
+    save(detector_of_recordings, tmp_path / "detector.skaudeep")
+    again = load(tmp_path / "detector.skaudeep")
+    np.testing.assert_array_equal(again.predict(clips), predicted)
+    assert again.held_out_.tolist() == detector_of_recordings.held_out_.tolist()
+
+
+def test_a_silent_clip_is_unusual(detector_of_recordings):
+    with pytest.warns(AudioWarning, match="silent"):
+        assert detector_of_recordings.predict([np.zeros(2000)]).tolist() == [-1]
+
+
+def test_training_clips_that_are_all_silent_are_refused():
+    detector = AnomalyDetector(anomaly_scorer(sampling_rate=8000), false_alarm_rate=0.1)
+    with (
+        pytest.warns(AudioWarning, match="silent"),
+        pytest.raises(ValueError, match=r"Got .* clips with the same features"),
+    ):
+        detector.fit(list(np.zeros((20, 2000))))
+
+
+def test_the_default_estimator_reads_audio_files(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{i}.wav" for i in range(6)]
+    for path in paths:
+        wavfile.write(path, 8000, 0.1 * rng.normal(size=1000).astype(np.float32))
+    detector = AnomalyDetector(false_alarm_rate=0.5, random_state=0).fit(paths)
+    assert detector.predict(paths).shape == (6,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.01, 0.05])
+def test_new_sounds_of_twenty_machines_give_as_many_false_alarms_as_were_asked(rate):
+    extractor = SpectrogramExtractor(
+        n_mels=20, reference="full_scale", clip_below=-100, sampling_rate=8000
+    )
+    pipeline = make_pipeline(extractor, BandStatistics(), StandardScaler(), DistanceScorer())
+    shares = []
+    for seed in range(20):
+        machine = make_machines(
+            1,
+            n_train=220,
+            n_normal=500,
+            n_faulty=1,
+            sampling_rate=8000,
+            duration=0.5,
+            random_state=seed,
+        )
+        train = machine.partition == "train"
+        detector = AnomalyDetector(pipeline, false_alarm_rate=rate, random_state=seed)
+        detector.fit(machine.data[train])
+        new = machine.data[~train & (machine.target == 0)]
+        shares.append((detector.predict(new) == -1).mean())
+    error = np.std(shares, ddof=1) / np.sqrt(len(shares))
+    assert abs(np.mean(shares) - rate) < 1.96 * error

@@ -23,6 +23,7 @@ from skaudeep import (
     ChunkPooling,
     ChunkVotingClassifier,
     CourseStatistics,
+    DistanceScorer,
     FeatureFusion,
     FrameDescriptors,
     ReservoirFeatures,
@@ -64,6 +65,7 @@ CASES = {
         frames,
         [{"voting": "loud"}, {"classifier__C": -1.0}],
     ),
+    "DistanceScorer": (DistanceScorer(), features, [{"distance": "far"}]),
     "CourseStatistics": (CourseStatistics(), frames, []),
     "FeatureFusion": (
         FeatureFusion(

@@ -56,8 +56,9 @@ def hold_out(
         dropout=0.0,
         random_state=0,
     )
-    # `predict` calls as unusual what 5 % of the training sounds are.
-    detector = AnomalyDetector(autoencoder, contamination=0.05).fit(usual)
+    # A fifth of the sounds is held out from training: by them `predict` calls 5 % of new sounds of
+    # the known classes unusual.
+    detector = AnomalyDetector(autoencoder, false_alarm_rate=0.05, random_state=0).fit(usual)
     is_usual = test[1] != held_out
     scores = {"autoencoder": detector.score_samples(test[0]), **control_scores(usual, test[0])}
     unusual = detector.predict(test[0]) == -1

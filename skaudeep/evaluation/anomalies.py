@@ -341,30 +341,35 @@ def evaluate_anomalies(
     >>> evaluate_anomalies(detector, machines, progress=False)
     AnomalyEvaluation(n_machines=2, n_clips=40, harmonic_mean=0.825)
     """
-    bunch = check_bunch(bunch, required=("data", "target", "target_names", "partition"))
+    data_set = check_bunch(bunch, required=("data", "target", "target_names", "partition"))
     if not all(hasattr(detector, method) for method in ("fit", "score_samples")):
         raise ValueError(
             f"Got a {type(detector).__name__} without fit or score_samples, expected a detector "
             "such as AnomalyDetector, or a Pipeline that ends in one of scikit-learn."
         )
-    if normal not in bunch.target_names:
+    if data_set.target.ndim != 1 or data_set.target.dtype.kind not in "iu":
+        raise ValueError(
+            f"Got target of shape {data_set.target.shape} and type {data_set.target.dtype}, "
+            "expected one class number for each clip, of normal clips and of others."
+        )
+    if normal not in data_set.target_names:
         raise ValueError(
             f"Got normal={normal!r}, expected the name of a class of the data set: "
-            f"{list_names(bunch.target_names)}."
+            f"{list_names(data_set.target_names)}."
         )
-    anomaly = (bunch.target != bunch.target_names.index(normal)) & (bunch.target >= 0)
+    anomaly = (data_set.target != data_set.target_names.index(normal)) & (data_set.target >= 0)
     n_clips = len(anomaly)
-    filenames = bunch.get("filenames", np.array([f"clip {i}" for i in range(n_clips)]))
-    keys = {name: _names(name, bunch.get(name), n_clips) for name in KEYS}
-    train = bunch.partition == "train"
+    filenames = data_set.get("filenames", np.array([f"clip {i}" for i in range(n_clips)]))
+    keys = {name: _names(name, data_set.get(name), n_clips) for name in KEYS}
+    train = data_set.partition == "train"
     if (train & anomaly).any():
         raise ValueError(
             f"Got {(train & anomaly).sum()} anomalies in the partition 'train', first "
             f"{shown(filenames[np.argmax(train & anomaly)])}, expected normal clips only, "
             "which detectors learn from."
         )
-    tested = "test" if (bunch.partition == "test").any() else "devel"
-    test = (bunch.partition == tested) & (bunch.target >= 0)
+    tested = "test" if (data_set.partition == "test").any() else "devel"
+    test = (data_set.partition == tested) & (data_set.target >= 0)
     if not test.any():
         raise ValueError(
             "Got no labelled clip in the partition 'test' or 'devel', expected normal clips and "
@@ -383,11 +388,11 @@ def evaluate_anomalies(
                     f"Got no clip of the machine {shown(name)} in the partition 'train', expected "
                     "normal clips to learn from."
                 )
-            groups = bunch.get("groups")
+            groups = data_set.get("groups")
             groups = None if groups is None or not (groups != "").any() else groups[rows]
-            fitted = fit_with_groups(clone(detector), take(bunch.data, rows), None, groups)
+            fitted = fit_with_groups(clone(detector), take(data_set.data, rows), None, groups)
             rows = np.flatnonzero(test & of_machine)
-            found = np.asarray(fitted.score_samples(take(bunch.data, rows)), dtype=np.float64)
+            found = np.asarray(fitted.score_samples(take(data_set.data, rows)), dtype=np.float64)
             if found.shape != rows.shape:
                 raise ValueError(
                     f"Got scores of shape {found.shape} for {len(rows)} clips, expected one for "
@@ -397,7 +402,7 @@ def evaluate_anomalies(
             if has_threshold:
                 alarm[rows] = ~(found >= fitted.offset_)
             line.advance(1)
-    groups = bunch.get("groups")
+    groups = data_set.get("groups")
     return anomaly_metrics(
         scores[test],
         anomaly[test],

@@ -480,7 +480,7 @@ def test_load_compare_refuses_other_folders_and_warns_about_unlisted_clips(tmp_p
 
 def test_every_corpus_in_the_table_has_a_description():
     corpora = [*CORPORA.values(), *(row.corpus for row in COMPARE)]
-    assert len({corpus.title for corpus in corpora}) == len(corpora) == 7 + 14
+    assert len({corpus.title for corpus in corpora}) == len(corpora) == 8 + 14
     for corpus in corpora:
         text = corpus.describe(3, 2)
         assert text.startswith(f"{corpus.title}: 3 clips, 2 classes\n\nLicence: ")
