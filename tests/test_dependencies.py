@@ -20,6 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 MODULES = {
     "lazy-loader": "lazy_loader",
     "liac-arff": "arff",
+    "mir-eval": "mir_eval",
     "pytest-xdist": "xdist",
     "scikit-learn": "sklearn",
     "umap-learn": "umap",
