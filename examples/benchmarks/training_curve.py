@@ -35,7 +35,13 @@ from skaudeep.recipes import linear_classifier
 
 DATA = Path(__file__).parents[2] / "docs" / "development" / "training-curve"
 LETTERS = string.ascii_letters  # a prediction is one letter: 50 classes
-OBJECTIVES = ("autoencoder", "untrained")
+# By name, the parameters of the autoencoder that make it.
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "untrained": {"max_epochs": 0},
+    "autoencoder": {},
+    "masked frames": {"encoder_noise": 0.5},  # the encoder is not shown half of the frames
+    "free-running decoder": {"feed_previous_prob": 1.0},  # the code has to hold the clip
+}
 KEY = ("objective", "clips", "seed", "learning_rate")
 FLAT_EPOCHS, FLAT = 10, 0.01  # flat: an error less than 1 % below the best of 10 epochs before
 CHOSEN_AT = 500  # clips at which the learning rate is chosen
@@ -89,17 +95,13 @@ def subset(n_all: int, n: int) -> NDArray[np.intp]:
 def train(
     X: NDArray[np.float32], row: dict[str, Any], minutes: float, cache: Path
 ) -> Seq2SeqAutoencoder:
-    trained = row["objective"] != "untrained"
     autoencoder = Seq2SeqAutoencoder(
-        128,
-        n_layers=1,
-        max_epochs=1000 if trained else 0,
-        learning_rate=row["learning_rate"] or 1e-3,
-        validation_fraction=VALIDATION_FRACTION if trained else 0.0,
-        precision="bf16",
-        random_state=row["seed"],
-    )
-    if trained:
+        128, n_layers=1, max_epochs=1000, precision="bf16", random_state=row["seed"]
+    ).set_params(**OBJECTIVES[row["objective"]])
+    if row["objective"] != "untrained":
+        autoencoder.set_params(
+            learning_rate=row["learning_rate"], validation_fraction=VALIDATION_FRACTION
+        )
         checkpoint = Checkpoint(cache / "checkpoints", every_n_epochs=10, keep=1)
         autoencoder.set_callbacks(checkpoint, StopWhenFlat(minutes))
     return autoencoder.fit(X)
