@@ -2,11 +2,11 @@
 
 A network of 128 units reads frames of 80 ms. It is trained on some clips of ESC-50, without their
 labels, until its error on a tenth of them is flat. Then all 2,000 clips are represented by it, and
-`linear_classifier` is scored on the five given folds. Its control is the same network untrained,
-with principal components fitted to the same clips.
+`linear_classifier` is scored on the five given folds. Its control is the network untrained, with
+the same seed; its principal components are fitted to all clips.
 
     python examples/benchmarks/training_curve.py run PATH --clips 500 --seeds 0 1 2
-    python examples/benchmarks/training_curve.py run PATH --clips 500 --objective untrained
+    python examples/benchmarks/training_curve.py run PATH --clips 2000 --objective untrained
     python examples/benchmarks/training_curve.py table PATH
     python examples/benchmarks/training_curve.py plot PATH --picture curve.png
 
@@ -44,6 +44,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 }
 KEY = ("objective", "clips", "seed", "learning_rate")
 FLAT_EPOCHS, FLAT = 10, 0.01  # flat: an error less than 1 % below the best of 10 epochs before
+N_CLIPS = 2000
 CHOSEN_AT = 500  # clips at which the learning rate is chosen
 VALIDATION_FRACTION = 0.1
 
@@ -189,9 +190,8 @@ def summary(bunch: Any, data: Path) -> list[dict[str, Any]]:
             "flat": [row["flat"] for row in runs],
             "evaluation": evaluation,
         }
-        control = [
-            find(known, row | {"objective": "untrained", "learning_rate": None}) for row in runs
-        ]
+        untrained = {"objective": "untrained", "learning_rate": None, "clips": N_CLIPS}
+        control = [find(known, row | untrained) for row in runs]
         if objective != "untrained" and all(control):
             line["comparison"] = compare(
                 evaluation, as_evaluation(bunch, [row for row in control if row]), random_state=0
@@ -253,8 +253,15 @@ def plot(options: argparse.Namespace) -> None:
         means = 100 * np.array([line["evaluation"].accuracy for line in lines])
         intervals = 100 * np.array([line["evaluation"].accuracy_interval for line in lines])
         errors = np.abs(intervals.T - means)
-        style = {"linestyle": "--" if objective == "untrained" else "-", "marker": "o"}
-        axes.errorbar(clips, means, errors, capsize=3, label=objective, **style)
+        if objective == "untrained":
+            axes.axhline(means[-1], linestyle="--", color="0.4", label="untrained")
+            axes.axhspan(*intervals[-1], color="0.9")
+        else:
+            drawn = axes.errorbar(clips, means, errors, marker="o", capsize=3, label=objective)
+            for line, clip, mean in zip(lines, clips, means, strict=True):
+                if not all(line["flat"]):  # its training had not ended
+                    colour = drawn.lines[0].get_color()
+                    axes.plot(clip, mean, "o", markerfacecolor="white", color=colour, zorder=3)
     axes.set_xscale("log", base=2)
     ticks = sorted({line["clips"] for lines in curves.values() for line in lines})
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
