@@ -319,20 +319,22 @@ def _score_file(
         return scores
     n_windows = max(1, int((length - duration) / hop + 1e-6) + 1)
     starts = hop * np.arange(n_windows, dtype=np.float64)
-    index = _index(file, starts, min(duration, length))
+    length_of_window = min(duration, length)
     values = np.full((len(starts), len(columns)), np.nan)
-    warner_of_low_rates(model)(index, np.arange(1))
+    warner_of_low_rates(model)(_index(file, starts[:1], length_of_window), np.arange(1))
     apart = max(1, int(duration / hop + 1e-6))
 
     def score(rows: NDArray[np.intp], seconds: float) -> None:
         for first in range(0, len(rows), batch_size):
             batch = rows[first : first + batch_size]
-            heard, _ = set_apart_silence(model, index, batch)
+            # of the batch alone: parts of a MultiIndex are as slow to read as all of it
+            index = _index(file, starts[batch], length_of_window)
+            heard, _ = set_apart_silence(model, index, np.arange(len(batch)))
             for part, output in readable_parts(model.predict_proba, index, heard):
                 if isinstance(output, AudioError):
                     errors.setdefault(file, output)
                 else:
-                    values[part] = output[:, keep]
+                    values[batch[part]] = output[:, keep]
             on_seconds(seconds * len(batch) / len(rows))
 
     coarse = np.arange(0, len(starts), 1 if skip_below is None else apart)
@@ -348,7 +350,8 @@ def _score_file(
         rest = np.flatnonzero(near[reach:-reach] & ~scored)
         score(rest, 0.0)
         scored[rest] = True
-    scores = pd.DataFrame(values[scored], index[scored], columns=columns)
+    index = _index(file, starts[scored], length_of_window)
+    scores = pd.DataFrame(values[scored], index, columns=columns)
     scores.attrs["errors"] = errors
     return scores
 
