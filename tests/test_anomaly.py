@@ -213,7 +213,7 @@ def test_chunks_are_judged_one_by_one():
 @pytest.mark.parametrize("rate", [0.05, 0.5])
 def test_any_estimator_of_scores_serves(rate):
     X = np.random.default_rng(0).normal(size=(60, 3))
-    forest = IsolationForest(20, random_state=0)
+    forest = IsolationForest(n_estimators=20, random_state=0)
     detector = AnomalyDetector(forest, false_alarm_rate=rate, random_state=0).fit(X)
     forest.fit(np.delete(X, detector.held_out_, axis=0))
     np.testing.assert_array_equal(detector.score_samples(X), forest.score_samples(X))

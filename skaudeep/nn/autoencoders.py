@@ -423,11 +423,16 @@ class FrequencyTimeAutoencoder(Autoencoder):
     ) -> Tensor:
         if feed_previous_prob > 0:  # as in `DecoderStack.scheduled_sampling`, by a first pass
             use_prediction = bernoulli_mask(x, feed_previous_prob, rng)
-            with torch.no_grad():
-                written = self.decode(code, x, lengths, condition=condition)
-                x = torch.where(use_prediction[:, :, None], written, x)
+            written = self._written(code, x, lengths, condition)
+            x = torch.where(use_prediction[:, :, None], written, x)
         read = self.encoder.read_frames(x, lengths, rng)
         return self._decode(code, x, read, lengths, rng, condition)
+
+    @torch.no_grad()
+    def _written(
+        self, code: Tensor, x: Tensor, lengths: Tensor | None, condition: Tensor | None
+    ) -> Tensor:
+        return self.decode(code, x, lengths, condition=condition)
 
     def _decode(
         self,

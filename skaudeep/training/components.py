@@ -92,10 +92,10 @@ def state_moments(
         See :func:`skaudeep.nn.pooling.moments`.
     """
 
+    @torch.no_grad()  # a decorator: Ctrl-C at the end of a `with` would leave gradients off
     def of_shard(shard: Shard) -> Tensor:
         x, lengths, _ = shard
-        with torch.no_grad():  # in this thread
-            return encoder.moments(encoder(x, lengths), lengths)
+        return encoder.moments(encoder(x, lengths), lengths)
 
     n_states = len(encoder.covariance.center)
     device = encoder.covariance.center.device

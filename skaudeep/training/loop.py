@@ -457,12 +457,12 @@ class Training:
         """Record the loss of validation data, and the weights if they are the best so far."""
         self.network.eval()
 
+        @torch.no_grad()
         def evaluate(condition: Tensor | None, shard: Shard) -> Tensor:
             x, lengths, rows = shard
             own = None if condition is None else condition[rows]
-            with torch.no_grad():  # in this thread
-                sums = self.loss.sums(self.network, x, lengths, None, self.epoch, own)
-                return torch.stack(sums[:2])
+            sums = self.loss.sums(self.network, x, lengths, None, self.epoch, own)
+            return torch.stack(sums[:2])
 
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         with products_in("ieee", self.device):

@@ -58,6 +58,7 @@ class States:
         self._whole = whole
 
     @classmethod
+    @torch.inference_mode()
     def of(
         cls,
         network: Any,
@@ -90,7 +91,7 @@ class States:
             return None
         values = _Values(len(sequences), n_states, in_memory=n_bytes <= MEMORY_BYTES)
         cpu = torch.device("cpu")
-        with torch.inference_mode(), products_in("ieee", cpu):
+        with products_in("ieee", cpu):
             for rows, x, lengths in sequences.like_batches(batch_size, cpu):
                 with threads_for(len(rows)):
                     states = network(x, lengths).numpy()  # (T, B, S)
@@ -125,13 +126,14 @@ class States:
         """Sum of the moments of all sequences, see :func:`~skaudeep.nn.pooling.moments`."""
         return self._sum_moments(self._sequences[self.lengths > 0])
 
+    @torch.no_grad()
     def _sum_moments(self, sequences: NDArray[np.intp]) -> Tensor:
         total = torch.zeros(1 + self.n_states, 1 + self.n_states, dtype=torch.float64)
 
         def of_one(sequence: int) -> Tensor:
             return moments(torch.from_numpy(self._values.read(sequence))[:, None], None)
 
-        with torch.no_grad(), products_in("ieee", torch.device("cpu")):
+        with products_in("ieee", torch.device("cpu")):
             # A few at a time: each result is as large as a long sequence.
             for start in range(0, len(sequences), 32):
                 part = sequences[start : start + 32].tolist()
@@ -185,14 +187,14 @@ class States:
             blocks.append(order[:size])
             order = order[size:]
 
+        @torch.inference_mode()
         def of_block(places: NDArray[np.intp]) -> NDArray[np.float32]:
             n_steps = lengths[places]
             states = np.zeros((n_steps[-1], len(places), self.n_states), dtype=np.float32)
             for column, place in enumerate(places):
                 states[: n_steps[column], column] = self._values.read(self._sequences[place])
             unequal = None if n_steps[0] == n_steps[-1] else torch.from_numpy(n_steps)
-            with torch.inference_mode():  # in this thread
-                return covariance(torch.from_numpy(states), unequal).numpy()
+            return covariance(torch.from_numpy(states), unequal).numpy()
 
         with parallel_map(len(blocks)) as each:
             for places, of_places in zip(blocks, each(of_block, blocks), strict=True):

@@ -89,7 +89,7 @@ def test_extract_says_how_to_go_on_when_interrupted(run, birds, tmp_path, monkey
 
     arguments = ["extract", birds, "-o", "birds.nc", "--bands", 20, "--jobs", 1]
     with monkeypatch.context() as patch:
-        patch.setattr(extraction, "_check_rates", interrupt)
+        patch.setattr(extraction, "_check_alike", interrupt)
         done = run(*arguments)
     assert done.exit_code == 130
     assert done.stderr.splitlines()[-1] == (
