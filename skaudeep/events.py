@@ -210,21 +210,26 @@ def _on_grid(
     nudge = TOLERANCE / step
     first = np.ceil((starts - starts[0]) / step - 0.5 - nudge).astype(np.int64)
     last = np.ceil((ends - starts[0]) / step - 0.5 - nudge).astype(np.int64)
-    n = int(last.max()) + 1
-    known = np.isfinite(values)
-    sums, counts = np.zeros((2, n, values.shape[1]))
-    for target, added in ((sums, np.where(known, values, 0.0)), (counts, known.astype(float))):
-        np.add.at(target, first, added)
-        np.add.at(target, last, -added)
-        np.cumsum(target, axis=0, out=target)
-    counts = np.round(counts)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = np.where(counts > 0, sums / counts, np.nan)
-    covered = np.zeros(n)
-    np.add.at(covered, first, 1)
-    np.add.at(covered, last, -1)
-    (cells,) = np.nonzero(np.cumsum(covered) > 0)
-    return starts[0] + cells * step, starts[0] + (cells + 1) * step, means[cells]
+    n = int(last.max())
+    (cells,) = np.nonzero(_sums(first, last, np.ones(len(first)), n) > 0.5)
+    means = np.empty((len(cells), values.shape[1]))
+    for column in range(values.shape[1]):  # one at a time, as there may be hours of them
+        known = np.isfinite(values[:, column])
+        sums = _sums(first, last, np.where(known, values[:, column], 0.0), n)[cells]
+        counts = np.round(_sums(first, last, known.astype(float), n)[cells])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means[:, column] = np.where(counts > 0, sums / counts, np.nan)
+    return starts[0] + cells * step, starts[0] + (cells + 1) * step, means
+
+
+def _sums(
+    first: NDArray[np.int64], last: NDArray[np.int64], values: NDArray[np.float64], n: int
+) -> NDArray[np.float64]:
+    """Return for each of n intervals the sum of the values of those windows that cover it."""
+    changes = np.zeros(n + 1)
+    np.add.at(changes, first, values)
+    np.add.at(changes, last, -values)
+    return np.cumsum(changes[:n])
 
 
 def _check_scores(scores: Any) -> None:
