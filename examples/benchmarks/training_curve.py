@@ -268,7 +268,7 @@ def plot(options: argparse.Namespace) -> None:
     axes.minorticks_off()
     axes.set_xlabel("clips of 5 s that the network was trained on, without labels")
     axes.set_ylabel("accuracy on ESC-50 at 16 kHz, %")
-    axes.legend(frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(options.picture, dpi=120)
 
