@@ -33,6 +33,7 @@ from skaudeep import (
     TunedLogisticRegression,
 )
 from skaudeep._warnings import PACKAGE_FOLDER
+from skaudeep.nn.parallel import _this_thread
 
 AUTOENCODER = Seq2SeqAutoencoder(4, n_layers=1, max_epochs=2, batch_size=4, random_state=0)
 EXTRACTOR = SpectrogramExtractor(n_mels=4, sampling_rate=8000, clip_below=-60)
@@ -233,12 +234,15 @@ def interrupted_at_line(number):
                 raise KeyboardInterrupt
         return trace
 
-    previous = sys.gettrace()
+    # What gives a number of threads back can itself be interrupted.
+    previous, limit, n_threads = sys.gettrace(), _this_thread.limit, torch.get_num_threads()
     sys.settrace(trace)
     try:
         yield seen
     finally:
         sys.settrace(previous)
+        _this_thread.limit = limit
+        torch.set_num_threads(n_threads)
 
 
 @each_estimator
