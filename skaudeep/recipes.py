@@ -31,6 +31,11 @@ VERSIONS: dict[int, dict[str, Any]] = {
 WITH_DESCRIPTORS = {3}
 FEWER_COMPONENTS = 45
 DEFAULT_VERSION = 3
+# What is read of a recording: long windows resolve frequency, short ones time.
+SCALES: dict[str, dict[str, Any]] = {
+    "80ms": {"window_duration": 0.08, "n_mels": 128},
+    "25ms": {"window_duration": 0.025, "hop_duration": 0.01, "n_mels": 64},
+}
 
 
 def two_scales(
@@ -124,24 +129,17 @@ def two_scales(
             "version needs a later skaudeep."
         )
     sizes = VERSIONS[version] | ({} if n_units is None else {"n_units": n_units})
-    scales: dict[str, dict[str, Any]] = {
-        "80ms": {"window_duration": 0.08, "n_mels": 128},
-        "25ms": {"window_duration": 0.025, "hop_duration": 0.01, "n_mels": 64},
-    }
     views = []
-    for name, scale in scales.items():
-        extractor = SpectrogramExtractor(
-            **scale,
-            mel_norm="slaney",
-            clip_below=-60,
-            sampling_rate=sampling_rate,
-            duration=duration,
-            channel=channel,
-            fmin=fmin,
-            fmax=fmax,
-            on_error=on_error,
-            adapt=True,
-        )
+    extractors = _extractors(
+        clip_below=-60,
+        sampling_rate=sampling_rate,
+        duration=duration,
+        channel=channel,
+        fmin=fmin,
+        fmax=fmax,
+        on_error=on_error,
+    )
+    for name, extractor in extractors:
         reservoir = ReservoirFeatures(**sizes, random_state=random_state)
         views.append((name, make_pipeline(extractor, reservoir)))
     if version in WITH_DESCRIPTORS:  # of the frames of 25 ms, which are extracted once
@@ -151,6 +149,14 @@ def two_scales(
             steps = (clone(extractor), FrameDescriptors(step=2), reader)
             views.append((name, make_pipeline(*steps)))
     return FeatureFusion(views, n_jobs=n_jobs)
+
+
+def _extractors(**parameters: Any) -> list[tuple[str, SpectrogramExtractor]]:
+    """Make an extractor for each scale, by its name."""
+    return [
+        (name, SpectrogramExtractor(**scale, mel_norm="slaney", adapt=True, **parameters))
+        for name, scale in SCALES.items()
+    ]
 
 
 def linear_classifier(*, random_state: int | np.random.RandomState | None = None) -> Pipeline:
@@ -361,25 +367,18 @@ def anomaly_scorer(
     >>> int(unusual[:50].sum()), int(unusual[50:].sum())  # of 50 normal clips, of 10 faulty ones
     (0, 6)
     """
-    scales: dict[str, dict[str, Any]] = {
-        "80ms": {"window_duration": 0.08, "n_mels": 128},
-        "25ms": {"window_duration": 0.025, "hop_duration": 0.01, "n_mels": 64},
-    }
     views = []
-    for name, scale in scales.items():
-        extractor = SpectrogramExtractor(
-            **scale,
-            mel_norm="slaney",
-            reference=reference,
-            clip_below=-100,
-            sampling_rate=sampling_rate,
-            duration=duration,
-            channel=channel,
-            fmin=fmin,
-            fmax=fmax,
-            on_error=on_error,
-            adapt=True,
-        )
+    extractors = _extractors(
+        clip_below=-100,
+        reference=reference,
+        sampling_rate=sampling_rate,
+        duration=duration,
+        channel=channel,
+        fmin=fmin,
+        fmax=fmax,
+        on_error=on_error,
+    )
+    for name, extractor in extractors:
         views.append((name, make_pipeline(extractor, BandStatistics(extended=True))))
     steps = (clone(extractor), FrameDescriptors(), BandStatistics(extended=True))
     views.append(("descriptors", make_pipeline(*steps)))
