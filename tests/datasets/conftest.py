@@ -1,8 +1,12 @@
-"""Corpora that several readers look at, as empty files in their real form."""
+"""Corpora that several tests look at: empty files in their real form, and a few that hold sound."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import soundfile
+
+from skaudeep.datasets import make_bunch
 
 
 def touch(root, *names):
@@ -57,3 +61,28 @@ def tut(tmp_path):
         },
     )
     return touch(tmp_path, *clips)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Four files of different rates, channels, formats and lengths, and one that is no audio."""
+    sounds = {
+        "a.wav": ((8000,), 8000),
+        "b.wav": ((16_000,), 8000),
+        "c.flac": ((16_000, 2), 16_000),
+        "d.ogg": ((24_000,), 8000),
+    }
+    for seed, (name, (shape, rate)) in enumerate(sounds.items()):
+        noise = np.random.default_rng(seed).uniform(-0.5, 0.5, shape)
+        soundfile.write(tmp_path / name, noise, rate)
+    (tmp_path / "e.wav").write_text("no audio")
+    names = [*sounds, "e.wav"]
+    return make_bunch(
+        [tmp_path / name for name in names],
+        names,
+        target=[0, 1, 1, -1, 0],
+        target_names=["ant", "bee"],
+        folds=[[1, 0], [0, 1], [0, 1], [0, 0], [1, 0]],
+        partition=["train", "train", "test", "", "test"],
+        groups=["x", "x", "y", "", "z"],
+    )

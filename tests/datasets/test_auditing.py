@@ -41,25 +41,6 @@ def findings_of(bunch, **kwargs):
     return list(zip(table.filename, table.finding, strict=True))
 
 
-@pytest.fixture
-def mixed(tmp_path):
-    """Four files of different rates, channels, formats and lengths, and one that is no audio."""
-    write(tmp_path, "a.wav", noise(0, RATE))
-    write(tmp_path, "b.wav", noise(1, 2 * RATE))
-    write(tmp_path, "c.flac", noise(2, 16000, n_channels=2), rate=16000)
-    write(tmp_path, "d.ogg", noise(3, 3 * RATE))
-    (tmp_path / "e.wav").write_text("no audio")
-    return corpus(
-        tmp_path,
-        *("a.wav", "b.wav", "c.flac", "d.ogg", "e.wav"),
-        target=[0, 1, 1, -1, 0],
-        target_names=["ant", "bee"],
-        folds=[[1, 0], [0, 1], [0, 1], [0, 0], [1, 0]],
-        partition=["train", "train", "test", "", "test"],
-        groups=["x", "x", "y", "", "z"],
-    )
-
-
 # audit: single clips
 
 

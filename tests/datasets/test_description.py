@@ -5,46 +5,9 @@ import tracemalloc
 
 import numpy as np
 import pandas as pd
-import pytest
-import soundfile
 
 import skaudeep.audio.decoding
 from skaudeep.datasets import describe, make_bunch, make_sounds
-
-RATE = 8000
-
-
-def noise(seed, n_samples=RATE, n_channels=1, level=0.5):
-    shape = (n_samples,) if n_channels == 1 else (n_samples, n_channels)
-    return np.random.default_rng(seed).uniform(-level, level, shape)
-
-
-def write(folder, name, samples, rate=RATE, **kwargs):
-    soundfile.write(folder / name, samples, rate, **kwargs)
-    return name
-
-
-def corpus(folder, *names, **parts):
-    return make_bunch([folder / name for name in names], names, **parts)
-
-
-@pytest.fixture
-def mixed(tmp_path):
-    """Four files of different rates, channels, formats and lengths, and one that is no audio."""
-    write(tmp_path, "a.wav", noise(0, RATE))
-    write(tmp_path, "b.wav", noise(1, 2 * RATE))
-    write(tmp_path, "c.flac", noise(2, 16000, n_channels=2), rate=16000)
-    write(tmp_path, "d.ogg", noise(3, 3 * RATE))
-    (tmp_path / "e.wav").write_text("no audio")
-    return corpus(
-        tmp_path,
-        *("a.wav", "b.wav", "c.flac", "d.ogg", "e.wav"),
-        target=[0, 1, 1, -1, 0],
-        target_names=["ant", "bee"],
-        folds=[[1, 0], [0, 1], [0, 1], [0, 0], [1, 0]],
-        partition=["train", "train", "test", "", "test"],
-        groups=["x", "x", "y", "", "z"],
-    )
 
 
 def test_describe_counts_clips_groups_and_header_values(mixed):
@@ -84,7 +47,8 @@ def test_describe_prints_a_table(mixed):
 
 
 def test_describe_escapes_control_characters_in_names(tmp_path):
-    bunch = corpus(tmp_path, "\x1b[2J.wav", target=[0], target_names=["\x1b[2J"])
+    name = "\x1b[2J.wav"
+    bunch = make_bunch([tmp_path / name], [name], target=[0], target_names=["\x1b[2J"])
     assert "\x1b" not in str(describe(bunch))
 
 
