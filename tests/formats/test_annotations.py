@@ -132,20 +132,6 @@ def test_audacity_marks_frequencies_and_decimal_commas(tmp_path):
     ]
 
 
-def test_textgrids_in_utf_16_and_with_small_numbers_are_read(tmp_path):
-    text = (
-        'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = 2\n'
-        'tiers? <exists>\nsize = 2\nitem []:\n item [1]:\n class = "TextTier"\n name = "x 7"\n'
-        " xmin = 0\n xmax = 2\n points: size = 1\n points [1]:\n number = 0.5\n"
-        ' mark = "beep"\n item [2]:\n class = "IntervalTier"\n name = "birds"\n xmin = 0\n'
-        " xmax = 2\n intervals: size = 2\n intervals [1]:\n xmin = 1e-05\n xmax = 1\n"
-        ' text = "tawny\n""owl"""\n intervals [2]:\n xmin = 1\n xmax = 2\n text = ""\n'
-    )
-    (tmp_path / "a.TextGrid").write_text(text, encoding="utf-16")
-    loaded = load_annotations(tmp_path / "a.TextGrid")
-    assert loaded[PLAIN].to_numpy().tolist() == [["a", 1e-5, 1.0, 'tawny\n"owl"']]
-
-
 def test_the_recording_beside_a_table_gives_its_name_and_its_length(events, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     soundfile.write("night.wav", np.zeros(8000), 4000)
