@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -360,7 +360,7 @@ class Processor:
             rates = [h if isinstance(h, AudioError) else h.sampling_rate for h in headers]
             rate = common_rate(list_clips(X), rates)
             if rate is None:
-                raise all_clips_failed(len(names), headers[0])  # type: ignore[arg-type]
+                raise all_clips_failed(len(names), cast(AudioError, headers[0]))
             model = _ready(self.pipeline, rate)
         clips = [clip.name for clip in list_clips(X)]
         return self._run(model, X, clips).set_axis(index, axis=0)

@@ -282,7 +282,7 @@ def _listed(values: list[Any]) -> str:
 
 def _onnxruntime() -> ModuleType:
     try:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
     except ImportError as error:
         raise ImportError(
             "Running an ONNX model needs onnxruntime. Install it with: pip install 'skaudeep[onnx]'"

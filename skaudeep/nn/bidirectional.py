@@ -305,6 +305,7 @@ class ConditionEmbedding(nn.Embedding):
     True
     """
 
+    # None stands for conditions that are not known: torch's own takes numbers alone.
     def forward(  # type: ignore[override]
         self, condition: Tensor | None, n_sequences: int
     ) -> Tensor:
