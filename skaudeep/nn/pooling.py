@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from skaudeep.nn.backends import uses_kernels
 from skaudeep.nn.backends.cpu import project
@@ -212,7 +214,9 @@ class StateCovariance(nn.Module):
         Tensor of shape (n_sequences, n_features)
         """
         if _needs_torch(states):
-            return self._features(self._project_by_torch(states), lengths, logarithm)
+            by_products = _is_recorded() or states.device.type != "cpu"
+            function = logarithm if by_products else logarithm_by_eigenvalues
+            return self._features(self._project_by_torch(states), lengths, function)
         x = self._project(states.detach())
         # Not by the number of threads: rounding would depend on it.
         step = max(1, BLOCK_BYTES // (8 * max(1, len(x)) * self.n_components))
@@ -284,8 +288,11 @@ class StateCovariance(nn.Module):
 def _needs_torch(states: Tensor) -> bool:
     """Tell whether the kernels cannot serve: for gradients, recorded graphs, other devices."""
     needs_gradient = torch.is_grad_enabled() and states.requires_grad
-    recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
-    return needs_gradient or recorded or states.device.type != "cpu"
+    return needs_gradient or _is_recorded() or states.device.type != "cpu"
+
+
+def _is_recorded() -> bool:
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()
 
 
 def _transition(x: Tensor, real: Tensor | None) -> Tensor:
@@ -379,9 +386,10 @@ def logarithm(x: Tensor) -> Tensor:
 
 
 def logarithm_by_eigenvalues(x: Tensor) -> Tensor:
-    """Compute the logarithms of symmetric positive definite matrices by LAPACK, without gradients.
+    """Compute the logarithms of symmetric positive definite matrices by LAPACK.
 
-    A tenth of the time of `logarithm`, on a CPU; more exact where eigenvalues lie far apart.
+    On a CPU a tenth of the time of `logarithm`, and with gradients a fortieth; more exact where
+    eigenvalues lie far apart. It cannot be recorded as a graph.
 
     Parameters
     ----------
@@ -401,11 +409,42 @@ def logarithm_by_eigenvalues(x: Tensor) -> Tensor:
     """
     finite = x.isfinite().all(dim=-1, keepdim=True).all(dim=-2, keepdim=True)
     one = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    values, vectors = torch.linalg.eigh(torch.where(finite, x, one))  # LAPACK refuses NaN
-    # An eigenvalue below the rounding of the largest may come out as 0, or less.
-    values = torch.maximum(values, torch.finfo(x.dtype).eps * values[:, -1:])
-    logarithms = vectors * values.log()[:, None, :] @ vectors.mT
-    return torch.where(finite, logarithms, torch.nan)
+    known = torch.where(finite, x, one)  # LAPACK refuses NaN
+    return torch.where(finite, _LogarithmByEigenvalues.apply(known), torch.nan)
+
+
+class _LogarithmByEigenvalues(torch.autograd.Function):
+    """Logarithms with a gradient, by the formula of Daleckii and Krein [1]_.
+
+    In the basis of the eigenvectors, the derivative multiplies each entry by the divided difference
+    of the logarithm at its two eigenvalues.
+
+    References
+    ----------
+    .. [1] Higham (2008). Functions of matrices. SIAM, theorem 3.11.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Return the logarithms of symmetric matrices (n_matrices, n, n) with eigenvalues > 0."""
+        with torch_threads(1):  # small matrices: threads would wait for each other
+            values, vectors = torch.linalg.eigh(x)
+        # An eigenvalue below the rounding of the largest may come out as 0, or less.
+        values = torch.maximum(values, torch.finfo(x.dtype).eps * values[:, -1:])
+        ctx.save_for_backward(values, vectors)
+        return vectors * values.log()[:, None, :] @ vectors.mT
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Return the gradient with respect to the matrices."""
+        values, vectors = ctx.saved_tensors
+        smaller = torch.minimum(values[:, :, None], values[:, None, :])
+        ratio = (values[:, :, None] - values[:, None, :]).abs() / smaller
+        # (log a - log b) / (a - b) = log(1 + r) / r / b with r = (a - b) / b; 1 / b where a = b.
+        quotient = torch.where(ratio > 0, ratio.log1p() / ratio.clamp_min(1e-300), 1.0) / smaller
+        inner = vectors.mT @ ((gradient + gradient.mT) / 2) @ vectors
+        return vectors @ (inner * quotient) @ vectors.mT
 
 
 def step_mask(x: Tensor, lengths: Tensor) -> Tensor:

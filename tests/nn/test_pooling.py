@@ -61,6 +61,30 @@ def test_logarithms_have_the_logarithms_of_the_eigenvalues(spread):
     np.testing.assert_allclose(by_lapack, expected, atol=1e-10)
 
 
+def test_gradient_of_logarithm_by_eigenvalues_is_that_of_the_products():
+    rng = np.random.default_rng(0)
+    factors = torch.from_numpy(rng.normal(size=(3, 6, 6)))
+    matrices = factors @ factors.mT / 6 + 0.03 * torch.eye(6)
+    matrices[1] = torch.eye(6)  # all eigenvalues are equal
+    matrices[2] = torch.diag(torch.tensor([1.0, 1.0, 1 + 1e-12, 2.0, 2.0, 50.0]))
+    weights = torch.from_numpy(rng.normal(size=(3, 6, 6)))
+    gradients = []
+    for function in (logarithm, logarithm_by_eigenvalues):
+        x = matrices.clone().requires_grad_()
+        (function((x + x.mT) / 2) * weights).sum().backward()
+        gradients.append(x.grad.numpy())
+    np.testing.assert_allclose(gradients[1], gradients[0], atol=2e-4)
+
+
+def test_features_have_the_same_value_with_and_without_gradients():
+    states = torch.from_numpy(np.random.default_rng(0).normal(size=(9, 2, 5)).astype(np.float32))
+    covariance = StateCovariance(5)
+    expected = covariance(states, None)
+    found = covariance(states.requires_grad_(), None)
+    assert found.requires_grad
+    np.testing.assert_allclose(found.detach(), expected, atol=1e-5)
+
+
 def test_logarithm_by_eigenvalues_is_nan_where_its_matrix_is_not_finite():
     matrices, expected = positive_definite(4, 8, 10)
     matrices[1, 2, 3], matrices[2, 0, 0] = np.nan, np.inf
