@@ -7,6 +7,8 @@ the same seed; its principal components are fitted to all clips.
 
     python examples/benchmarks/training_curve.py run PATH --clips 500 --seeds 0 1 2
     python examples/benchmarks/training_curve.py run PATH --clips 2000 --objective untrained
+    python examples/benchmarks/training_curve.py run PATH --clips 500 --objective teacher
+    python examples/benchmarks/training_curve.py run PATH --clips 2360 --more PATH_OF_WORDS
     python examples/benchmarks/training_curve.py table PATH
     python examples/benchmarks/training_curve.py plot PATH --picture curve.png
 
@@ -25,28 +27,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import objectives
 from numpy.typing import NDArray
 
 from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep.callbacks import Checkpoint
-from skaudeep.datasets import load_esc
+from skaudeep.datasets import load_dataset, load_esc
 from skaudeep.evaluation import Evaluation, compare, evaluate
-from skaudeep.recipes import linear_classifier
+from skaudeep.recipes import linear_classifier, two_scales
 
 DATA = Path(__file__).parents[2] / "docs" / "development" / "training-curve"
 LETTERS = string.ascii_letters  # a prediction is one letter: 50 classes
-# By name, the parameters of the autoencoder that make it.
-OBJECTIVES: dict[str, dict[str, Any]] = {
+# By name, the parameters of the autoencoder that make it. Others are in `objectives`.
+RECONSTRUCTION: dict[str, dict[str, Any]] = {
     "untrained": {"max_epochs": 0},
     "autoencoder": {},
     "masked frames": {"encoder_noise": 0.5},  # the encoder is not shown half of the frames
     "free-running decoder": {"feed_previous_prob": 1.0},  # the code has to hold the clip
 }
-KEY = ("objective", "clips", "seed", "learning_rate")
+KEY = ("objective", "clips", "seed", "learning_rate", "representation")
+REPRESENTATIONS = ("covariance", "statistics", "code")
 FLAT_EPOCHS, FLAT = 10, 0.01  # flat: an error less than 1 % below the best of 10 epochs before
 N_CLIPS = 2000
 CHOSEN_AT = 500  # clips at which the learning rate is chosen
 VALIDATION_FRACTION = 0.1
+RATE = 16000  # Hz
+NETWORK: dict[str, Any] = {"n_units": 128, "n_layers": 1, "precision": "bf16"}
 
 
 class StopWhenFlat:
@@ -75,17 +81,42 @@ def is_flat(losses: list[float]) -> bool:
     return bool(before) and min(last) > (1 - FLAT) * min(before)
 
 
-def read(path: Path, cache: Path) -> tuple[Any, NDArray[np.float32]]:
-    """Return the corpus and its spectrograms, which are kept in `cache`."""
-    bunch = load_esc(path)
-    file = cache / "spectrograms.npy"
+def read(options: argparse.Namespace) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
+    """Return the corpus, its spectrograms, and those to train on; they are kept in the cache."""
+    bunch = load_esc(options.path)
+    X = spectrograms(options.cache / "spectrograms.npy", bunch, duration=5.0)
+    chosen = X[subset(len(X), min(options.clips, len(X)))]
+    for i, path in enumerate(options.more):
+        more = spectrograms(options.cache / f"more-{i}.npy", load_dataset(path), duration=None)
+        chosen = np.concatenate(
+            [pad(part, max(X.shape[1], more.shape[1])) for part in (chosen, more)]
+        )
+    if len(chosen) != options.clips:
+        raise SystemExit(f"Got --clips {options.clips}, but there are {len(chosen)}.")
+    return bunch, X, chosen
+
+
+def spectrograms(file: Path, bunch: Any, *, duration: float | None) -> NDArray[np.float32]:
     if not file.exists():
         extractor = SpectrogramExtractor(
-            window_duration=0.08, n_mels=128, mel_norm="slaney", clip_below=-60, duration=5.0
-        )
-        cache.mkdir(parents=True, exist_ok=True)
+            window_duration=0.08, n_mels=128, mel_norm="slaney", clip_below=-60, duration=duration
+        ).set_params(sampling_rate=RATE)
+        file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, extractor.fit_transform(bunch.data))
-    return bunch, np.load(file)
+    return np.load(file)
+
+
+def pad(X: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
+    width = ((0, 0), (0, n_frames - X.shape[1]), (0, 0))
+    return np.pad(X, width, constant_values=np.nan)
+
+
+def teacher_features(bunch: Any, cache: Path) -> NDArray[np.float32]:
+    """Return the features of `two_scales` of all clips."""
+    file = cache / "teacher.npy"
+    if not file.exists():
+        np.save(file, two_scales(random_state=0).fit_transform(bunch.data))
+    return np.load(file)
 
 
 def subset(n_all: int, n: int) -> NDArray[np.intp]:
@@ -93,53 +124,91 @@ def subset(n_all: int, n: int) -> NDArray[np.intp]:
     return np.sort(np.random.default_rng(0).permutation(n_all)[:n])
 
 
-def train(
-    X: NDArray[np.float32], row: dict[str, Any], minutes: float, cache: Path
-) -> Seq2SeqAutoencoder:
-    autoencoder = Seq2SeqAutoencoder(
-        128, n_layers=1, max_epochs=1000, precision="bf16", random_state=row["seed"]
-    ).set_params(**OBJECTIVES[row["objective"]])
+def reconstruct(
+    X: NDArray[np.float32], row: dict[str, Any], options: argparse.Namespace
+) -> tuple[Seq2SeqAutoencoder, list[float]]:
+    """Train an autoencoder; return it, and its errors on held-out clips by epoch."""
+    autoencoder = Seq2SeqAutoencoder(**NETWORK, max_epochs=1000, random_state=row["seed"])
+    autoencoder.set_params(**RECONSTRUCTION[row["objective"]])
     if row["objective"] != "untrained":
         autoencoder.set_params(
             learning_rate=row["learning_rate"], validation_fraction=VALIDATION_FRACTION
         )
-        checkpoint = Checkpoint(cache / "checkpoints", every_n_epochs=10, keep=1)
-        autoencoder.set_callbacks(checkpoint, StopWhenFlat(minutes))
-    return autoencoder.fit(X)
+        checkpoint = Checkpoint(options.cache / "checkpoints", every_n_epochs=10, keep=1)
+        autoencoder.set_callbacks(checkpoint, StopWhenFlat(options.minutes))
+    autoencoder.fit(X)
+    return autoencoder, autoencoder.validation_loss_curve_
+
+
+def train_encoder(
+    X: NDArray[np.float32],
+    row: dict[str, Any],
+    options: argparse.Namespace,
+    teacher: NDArray[np.float32] | None,
+) -> tuple[Seq2SeqAutoencoder, list[float]]:
+    """Train an encoder with another objective; return it, and its errors likewise."""
+    autoencoder = Seq2SeqAutoencoder(**NETWORK, max_epochs=0, random_state=row["seed"]).fit(X)
+    losses = objectives.train(
+        autoencoder,
+        X,
+        row["objective"],
+        learning_rate=row["learning_rate"],
+        ends=is_flat,
+        minutes=options.minutes,
+        seed=row["seed"],
+        teacher=teacher,
+        validation_fraction=VALIDATION_FRACTION,
+    )
+    autoencoder.set_params(warm_start=True).fit(X)  # the components of the trained states
+    return autoencoder, losses
 
 
 def run(options: argparse.Namespace) -> None:
-    bunch, X = read(options.path, options.cache)
+    bunch, X, chosen = read(options)
     scored = {"data": None, "target": bunch.target, "target_names": bunch.target_names}
     scored |= {"cv": bunch.cv, "groups": bunch.groups}
+    trained = options.objective != "untrained"
+    teacher = None
+    if options.objective == "teacher":
+        teacher = teacher_features(bunch, options.cache)[subset(len(X), options.clips)]
     for seed in options.seeds:
-        trained = options.objective != "untrained"
         row: dict[str, Any] = {
             "objective": options.objective,
             "clips": options.clips,
             "seed": seed,
             "learning_rate": options.learning_rate if trained else None,
         }
-        known = find(rows(options.data), row)
-        if known is not None and (known["flat"] or known["minutes"] >= options.minutes):
+        known = [
+            find(rows(options.data), row | {"representation": representation})
+            for representation in options.representations
+        ]
+        if all(old and (old["flat"] or old["minutes"] >= options.minutes) for old in known):
             continue
         began = time.perf_counter()
-        autoencoder = train(X[subset(len(X), options.clips)], row, options.minutes, options.cache)
-        losses = autoencoder.validation_loss_curve_
+        if options.objective in RECONSTRUCTION:
+            autoencoder, losses = reconstruct(chosen, row, options)
+        else:
+            autoencoder, losses = train_encoder(chosen, row, options, teacher)
         row |= {"epochs": len(losses), "flat": is_flat(losses) or not trained}
         row |= {"minutes": options.minutes, "seconds": round(time.perf_counter() - began)}
         row["validation_loss"] = [round(float(loss), 4) for loss in losses]
-        scored["data"] = autoencoder.transform(X)
-        result = evaluate(linear_classifier(random_state=0), scored, controls=False, progress=False)
-        predicted = np.empty(len(X), dtype=int)
-        for test, found in zip(result.test, result.fold_predictions[0], strict=True):
-            predicted[test] = found
-        row |= {"accuracy": round(result.accuracy, 4)}
-        row["predictions"] = "".join(LETTERS[k] for k in predicted)
-        options.data.mkdir(parents=True, exist_ok=True)
-        with (options.data / "rows.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(*(f"{name} {row[name]}" for name in (*KEY, "epochs", "flat", "seconds", "accuracy")))
+        for representation, old in zip(options.representations, known, strict=True):
+            if old and old["flat"]:
+                continue
+            scored["data"] = autoencoder.set_params(representation=representation).transform(X)
+            result = evaluate(
+                linear_classifier(random_state=0), scored, controls=False, progress=False
+            )
+            predicted = np.empty(len(X), dtype=int)
+            for test, found in zip(result.test, result.fold_predictions[0], strict=True):
+                predicted[test] = found
+            row |= {"representation": representation, "accuracy": round(result.accuracy, 4)}
+            row["predictions"] = "".join(LETTERS[k] for k in predicted)
+            options.data.mkdir(parents=True, exist_ok=True)
+            with (options.data / "rows.jsonl").open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            shown = (*KEY, "epochs", "flat", "seconds", "accuracy")
+            print(*(f"{name} {row[name]}" for name in shown), flush=True)
 
 
 def rows(data: Path) -> list[dict[str, Any]]:
@@ -147,7 +216,7 @@ def rows(data: Path) -> list[dict[str, Any]]:
     file = data / "rows.jsonl"
     found: dict[tuple, dict[str, Any]] = {}
     for line in file.read_text().splitlines() if file.exists() else ():
-        row = json.loads(line)
+        row = {"representation": "covariance"} | json.loads(line)
         found[tuple(row[name] for name in KEY)] = row
     return list(found.values())
 
@@ -176,15 +245,16 @@ def summary(bunch: Any, data: Path) -> list[dict[str, Any]]:
     known = rows(data)
     configurations: dict[tuple, list[dict[str, Any]]] = {}
     for row in sorted(known, key=lambda row: (row["objective"], row["clips"], row["seed"])):
-        name = (row["objective"], row["learning_rate"], row["clips"])
+        name = (row["objective"], row["learning_rate"], row["clips"], row["representation"])
         configurations.setdefault(name, []).append(row)
     lines = []
-    for (objective, rate, clips), runs in configurations.items():
+    for (objective, rate, clips, representation), runs in configurations.items():
         evaluation = as_evaluation(bunch, runs)
         line: dict[str, Any] = {
             "objective": objective,
             "learning rate": rate,
             "clips": clips,
+            "representation": representation,
             "seeds": [row["seed"] for row in runs],
             "epochs": [row["epochs"] for row in runs],
             "flat": [row["flat"] for row in runs],
@@ -201,8 +271,8 @@ def summary(bunch: Any, data: Path) -> list[dict[str, Any]]:
 
 
 def table(options: argparse.Namespace) -> None:
-    print("| objective | learning rate | clips | seeds | epochs | accuracy | minus untrained |")
-    print("|---|---|---|---|---|---|---|")
+    print("| objective | rate | clips | seeds | epochs | features | accuracy | minus untrained |")
+    print("|---|---|---|---|---|---|---|---|")
     for line in summary(load_esc(options.path), options.data):
         evaluation = line["evaluation"]
         low, high = evaluation.accuracy_interval
@@ -218,7 +288,8 @@ def table(options: argparse.Namespace) -> None:
             difference += f", p = {found.p_value:.2g}, {found.n_better} : {found.n_worse}"
         print(
             f"| {line['objective']} | {line['learning rate'] or ''} | {line['clips']} "
-            f"| {', '.join(map(str, line['seeds']))} | {epochs} | {accuracy} | {difference} |"
+            f"| {', '.join(map(str, line['seeds']))} | {epochs} "
+            f"| {line['representation']} | {accuracy} | {difference} |"
         )
 
 
@@ -230,7 +301,8 @@ def chosen_rates(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """
     best: dict[str, dict[str, Any]] = {}
     for line in lines:
-        if line["clips"] == CHOSEN_AT and line["flat"][0]:
+        at = line["clips"] == CHOSEN_AT and line["representation"] == "covariance"
+        if at and line["flat"][0]:
             first = line["evaluation"].fold_accuracy[0].mean()
             if first > best.get(line["objective"], {"accuracy": -1})["accuracy"]:
                 rate = line["learning rate"]
@@ -246,7 +318,8 @@ def plot(options: argparse.Namespace) -> None:
     found = summary(load_esc(options.path), options.data)
     rates = chosen_rates(found)
     for line in found:
-        if line["learning rate"] == rates.get(line["objective"]):
+        chosen = line["learning rate"] == rates.get(line["objective"])
+        if chosen and line["representation"] == "covariance":
             curves.setdefault(line["objective"], []).append(line)
     for objective, lines in curves.items():
         clips = [line["clips"] for line in lines]
@@ -282,7 +355,12 @@ def main() -> None:
         command.add_argument("path", type=Path, help="folder of ESC-50")
         command.add_argument("--data", type=Path, default=DATA, help="folder of rows.jsonl")
         if name == "run":
-            command.add_argument("--objective", default="autoencoder", choices=OBJECTIVES)
+            known = [*RECONSTRUCTION, *objectives.OBJECTIVES]
+            command.add_argument("--objective", default="autoencoder", choices=known)
+            command.add_argument(
+                "--representations", nargs="+", default=["covariance"], choices=REPRESENTATIONS
+            )
+            command.add_argument("--more", nargs="*", default=[], help="folders to train on, too")
             command.add_argument("--clips", type=int, default=500)
             command.add_argument("--seeds", type=int, nargs="+", default=[0])
             command.add_argument("--learning-rate", type=float, default=1e-3)
