@@ -42,7 +42,7 @@ LETTERS = string.ascii_letters  # a prediction is one letter: 50 classes
 RECONSTRUCTION: dict[str, dict[str, Any]] = {
     "untrained": {"max_epochs": 0},
     "autoencoder": {},
-    "masked frames": {"encoder_noise": 0.5},  # the encoder is not shown half of the frames
+    "denoising autoencoder": {"encoder_noise": 0.5},  # the encoder is not shown half of the frames
     "free-running decoder": {"feed_previous_prob": 1.0},  # the code has to hold the clip
 }
 KEY = ("objective", "clips", "seed", "learning_rate", "representation")
