@@ -236,7 +236,7 @@ def evaluate_over_time(
     >>> data_set = {"data": spectrograms, "filenames": recordings.filenames}
     >>> evaluate_over_time(model, data_set, targets, target_names=["loudness", "pitch"], cv=3,
     ...                    controls=False, progress=False)
-    OverTimeEvaluation(n_recordings=6, CCC={loudness: 0.809, pitch: 0.755})
+    OverTimeEvaluation(n_recordings=6, CCC={loudness: 0..., pitch: 0...})
     """
     check_confidence_level(confidence_level)
     data_set = check_bunch(bunch, required=("data",))
