@@ -29,7 +29,7 @@ def frame_targets(
     rule: str = "linear",
     max_gap: float = 1.0,
     columns: Sequence[str] | None = None,
-    durations: npt.ArrayLike | None = None,
+    durations: Any = None,
 ) -> Values:
     """Make a target for each frame of labels that stand at times of their own.
 
