@@ -13,7 +13,7 @@ from skaudeep.audio.decoding import mix_channels, pre_emphasize
 from skaudeep.audio.frames import frame_layout
 from skaudeep.audio.spectra import full_scale_power, to_decibels
 
-PIECE = 2**16  # samples that go through the chain together, so that a long block needs no memory
+PIECE = 256  # frames that go through the chain together, so that a long block needs no memory
 
 
 class BlockSpectra:
@@ -86,8 +86,9 @@ class BlockSpectra:
             If a sample peaks beyond what full scale at 1 can explain, after the frames before it;
             or if the wanted channel is missing.
         """
-        for start in range(0, samples.shape[1], PIECE):
-            yield from self._add(samples[:, start : start + PIECE], last=False)
+        step = PIECE * self.layout.hop
+        for start in range(0, samples.shape[1], step):
+            yield from self._add(samples[:, start : start + step], last=False)
 
     def end(self) -> Iterator[NDArray[np.float32]]:
         """Yield the frames that only the end of the recording completes, where it is resampled."""

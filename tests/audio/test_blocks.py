@@ -77,7 +77,7 @@ def test_a_frame_is_there_with_its_last_sample():
 
 
 def test_a_long_block_goes_through_in_pieces(monkeypatch):
-    monkeypatch.setattr("skaudeep.audio.blocks.PIECE", 256)
+    monkeypatch.setattr("skaudeep.audio.blocks.PIECE", 5)
     spectra = BlockSpectra(extractor().get_params(), RATE)
     parts = list(spectra.add(SOUND))
     assert max(map(len, parts)) <= 6  # of 25
