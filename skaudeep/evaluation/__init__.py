@@ -1,6 +1,12 @@
 """How well features tell classes apart: the protocol, its results and their comparison."""
 
 from skaudeep._base import LearningTags
+from skaudeep.evaluation.agreement import (
+    concordance_correlation,
+    pearson,
+    root_mean_squared_error,
+    spearman,
+)
 from skaudeep.evaluation.anomalies import (
     AnomalyEvaluation,
     anomaly_metrics,
@@ -21,9 +27,13 @@ __all__ = [
     "LearningTags",
     "anomaly_metrics",
     "compare",
+    "concordance_correlation",
     "evaluate",
     "evaluate_anomalies",
     "event_scores",
     "labelling_order",
+    "pearson",
+    "root_mean_squared_error",
     "segment_scores",
+    "spearman",
 ]

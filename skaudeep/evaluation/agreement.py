@@ -1,0 +1,182 @@
+"""How well predicted numbers agree with true ones: plain functions over two arrays.
+
+A measure of correlation says nothing where one of both is constant: it is NaN there, without a
+warning. The root of the mean squared error is defined for all numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from sklearn.metrics import root_mean_squared_error as rmse
+
+__all__ = ["concordance_correlation", "pearson", "root_mean_squared_error", "spearman"]
+
+
+def concordance_correlation(truth: ArrayLike, predicted: ArrayLike) -> float:
+    r"""Compute Lin's concordance correlation coefficient (CCC).
+
+    It is :math:`2 s_{xy} / (s_x^2 + s_y^2 + (\bar x - \bar y)^2)`, with variances and covariance
+    that divide by the number of values, as Lin [1]_ and the challenges on emotion over time have
+    it: Pearson's correlation, less what scale and level of the predictions are off.
+
+    Parameters
+    ----------
+    truth, predicted : array-like of shape (n_values,), float
+        True and predicted values, in the same unit.
+
+    Returns
+    -------
+    float in [-1, 1]
+        1 where both are equal, also where they are the same constant; 0 where only one is constant,
+        or both are, at different levels.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, there is no value, or one is not finite.
+
+    References
+    ----------
+    .. [1] Lin (1989). A concordance correlation coefficient to evaluate reproducibility. Biometrics
+       45(1).
+
+    Examples
+    --------
+    >>> from skaudeep.evaluation import concordance_correlation
+    >>> round(concordance_correlation([1, 2, 3], [2, 3, 4]), 3)
+    0.571
+    """
+    x, y = _checked(truth, predicted)
+    if np.array_equal(x, y):
+        return 1.0
+    if _constant(x) or _constant(y):
+        return 0.0
+    scale = max(np.abs(x).max(), np.abs(y).max())
+    x, y = x / scale, y / scale  # squares of huge numbers do not overflow
+    difference = x.mean() - y.mean()
+    covariance = np.mean((x - x.mean()) * (y - y.mean()))
+    return float(2 * covariance / (x.var() + y.var() + difference**2))
+
+
+def pearson(truth: ArrayLike, predicted: ArrayLike) -> float:
+    """Compute Pearson's correlation coefficient, by :func:`scipy.stats.pearsonr`.
+
+    Parameters
+    ----------
+    truth, predicted : array-like of shape (n_values,), float
+        True and predicted values.
+
+    Returns
+    -------
+    float in [-1, 1]
+        NaN where one of both is constant.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, there is no value, or one is not finite.
+
+    Examples
+    --------
+    >>> from skaudeep.evaluation import pearson
+    >>> round(pearson([1, 2, 3], [4, 5, 7]), 3)
+    0.982
+    """
+    x, y = _checked(truth, predicted)
+    if _constant(x) or _constant(y):
+        return float("nan")
+    # Less the first value, which changes nothing, numbers are not nearly constant beside their
+    # level: SciPy would warn.
+    return float(stats.pearsonr(x - x[0], y - y[0]).statistic)
+
+
+def spearman(truth: ArrayLike, predicted: ArrayLike) -> float:
+    """Compute Spearman's rank correlation coefficient, by :func:`scipy.stats.spearmanr`.
+
+    Parameters
+    ----------
+    truth, predicted : array-like of shape (n_values,), float
+        True and predicted values. Equal ones share the mean of their ranks.
+
+    Returns
+    -------
+    float in [-1, 1]
+        NaN where one of both is constant.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, there is no value, or one is not finite.
+
+    Examples
+    --------
+    >>> from skaudeep.evaluation import spearman
+    >>> round(spearman([1, 2, 3, 4], [1, 10, 1000, 100]), 3)
+    0.8
+    """
+    x, y = _checked(truth, predicted)
+    if _constant(x) or _constant(y):
+        return float("nan")
+    return pearson(stats.rankdata(x), stats.rankdata(y))
+
+
+def root_mean_squared_error(truth: ArrayLike, predicted: ArrayLike) -> float:
+    """Compute the root of the mean squared error, by scikit-learn's function of this name.
+
+    Parameters
+    ----------
+    truth, predicted : array-like of shape (n_values,), float
+        True and predicted values.
+
+    Returns
+    -------
+    float >= 0
+        In the unit of the values.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, there is no value, or one is not finite.
+
+    Examples
+    --------
+    >>> from skaudeep.evaluation import root_mean_squared_error
+    >>> root_mean_squared_error([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 6.0])
+    1.0
+    """
+    return float(rmse(*_checked(truth, predicted)))
+
+
+def _checked(
+    truth: ArrayLike, predicted: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    arrays = []
+    for name, values in (("truth", truth), ("predicted", predicted)):
+        array = np.asarray(values)
+        if array.ndim != 1 or array.dtype.kind not in "fiub":
+            raise ValueError(
+                f"Got {name} of shape {array.shape} and type {array.dtype}, expected numbers of "
+                "shape (n_values,). Give each target of several by itself."
+            )
+        wrong = np.flatnonzero(~np.isfinite(array))
+        if len(wrong):
+            raise ValueError(
+                f"Got {len(wrong)} values in {name} that are not finite, the first "
+                f"({array[wrong[0]]}) at position {wrong[0]}. Leave out values without a label in "
+                "both arrays."
+            )
+        arrays.append(array.astype(np.float64))
+    if len(arrays[0]) != len(arrays[1]):
+        raise ValueError(
+            f"Got {len(arrays[0])} true and {len(arrays[1])} predicted values, expected as many of "
+            "both."
+        )
+    if not len(arrays[0]):
+        raise ValueError("Got no value, expected at least one.")
+    return arrays[0], arrays[1]
+
+
+def _constant(values: NDArray[np.float64]) -> bool:
+    return bool((values == values[0]).all())
