@@ -14,6 +14,7 @@ from .fetch import (
     fetch_urbansound8k,
 )
 from .folder import load_folder
+from .frame_labels import frame_targets
 from .groups import add_groups
 from .gtzan import load_gtzan
 from .index import load_index
@@ -42,6 +43,7 @@ __all__ = [
     "fetch_gtzan",
     "fetch_tut2017",
     "fetch_urbansound8k",
+    "frame_targets",
     "load_compare",
     "load_dataset",
     "load_dcase",
