@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_classifier
 
 from skaudeep._model_inputs import find_extractors
 from skaudeep.audio.blocks import BlockSpectra
 from skaudeep.audio.decoding import read_audio
 from skaudeep.audio.errors import AudioError
 from skaudeep.audio.files import check_length
+from skaudeep.per_frame import PerFrame
 from skaudeep.processor import Processor, _steps
 from skaudeep.spectrogram import SpectrogramExtractor
 
@@ -87,7 +89,8 @@ def stream(
     ------
     time : float
         The end of the window, or the centre of the frame, in seconds from the first sample of the
-        stream.
+        stream. A :class:`~skaudeep.PerFrame` with a delay foretells: the time is that at which the
+        sound of the frame would be labelled.
     values : pandas.Series
         What the pipeline gives for it, by the names of the columns of
         :class:`~skaudeep.Processor`. Its own name is the time, so that a table of them all,
@@ -181,7 +184,7 @@ def _by_frame(
 ) -> Iterator[tuple[float, pd.Series]]:
     n_frames = 0
     for values in frames.process(blocks):
-        values.index = pd.Index(frames.layout.frame_times(len(values), n_frames))
+        values.index = pd.Index(frames.layout.frame_times(len(values), n_frames + frames.delay))
         for row, time in enumerate(values.index):
             yield float(time), values.iloc[row]
         n_frames += len(values)
@@ -209,17 +212,26 @@ class _FrameByFrame:
             raise _needs_windows(extractor, "which is no SpectrogramExtractor")
         self._spectra = BlockSpectra(extractor.get_params(), sampling_rate)
         self.layout = self._spectra.layout
-        self._columns = list((steps or [extractor])[-1].get_feature_names_out())
         self._encoder: Any = None
         self._state: Any = None
+        self._predict: Callable[[NDArray], NDArray] | None = None
+        self.delay = 0  # frames from the sound to the time of its label
+        last = extractor
+        nothing = np.zeros((1, self.layout.n_bands), np.float32)
         if steps and hasattr(steps[0], "encoder_"):
-            network = steps.pop(0)
-            self._encoder = network.encoder_
-            try:  # a frame of nothing, which loads what is compiled before the first block comes
-                self._run(np.zeros((1, self.layout.n_bands), np.float32))
+            last = steps.pop(0)
+            self._encoder = last.encoder_
+            try:  # which also loads what is compiled before the first block comes
+                nothing = self._features(nothing)
             except ValueError as error:
-                raise _needs_windows(network, f"which cannot go on: {error}") from error
+                raise _needs_windows(last, f"which cannot go on: {error}") from error
             self._state = None
+        if steps and isinstance(steps[0], PerFrame):
+            last = steps.pop(0)
+            self._predict, self._columns = _predictions(last, nothing)
+            self.delay = last._shift()
+        else:
+            self._columns = list(last.get_feature_names_out())
         if steps:
             raise _needs_windows(steps[0], "which reads whole clips")
 
@@ -230,10 +242,11 @@ class _FrameByFrame:
         yield from map(self._values, self._spectra.end())
 
     def _values(self, frames: NDArray[np.float32]) -> pd.DataFrame:
-        features = frames if self._encoder is None else self._run(frames)
-        return pd.DataFrame(features, columns=self._columns)
+        features = frames if self._encoder is None else self._features(frames)
+        values = features if self._predict is None else self._predict(features)
+        return pd.DataFrame(values, columns=self._columns)
 
-    def _run(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _features(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
 
         from skaudeep.nn.parallel import torch_threads
@@ -242,6 +255,19 @@ class _FrameByFrame:
             x = torch.from_numpy(frames)[None]
             features, self._state = self._encoder.carry_on(x, self._state)
             return features[0].numpy()
+
+
+def _predictions(
+    step: PerFrame, frames: NDArray[np.float32]
+) -> tuple[Callable[[NDArray], NDArray], list[str]]:
+    """Return what computes the columns of a step for frames, and their names."""
+    inner = step.estimator_
+    if hasattr(inner, "predict_proba") and not isinstance(step.classes_, list):
+        return inner.predict_proba, list(map(str, step.classes_))
+    name = "label" if is_classifier(inner) else "prediction"
+    predicted = np.asarray(inner.predict(frames))
+    n_targets = 1 if predicted.ndim == 1 else predicted.shape[1]
+    return inner.predict, [name] if n_targets == 1 else [f"{name}_{i}" for i in range(n_targets)]
 
 
 def _needs_windows(step: Any, why: str) -> ValueError:

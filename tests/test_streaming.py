@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from skaudeep import (
     AudioError,
@@ -23,6 +27,7 @@ from skaudeep import (
     BandStatistics,
     FeatureFusion,
     FunctionExtractor,
+    PerFrame,
     Processor,
     ReservoirFeatures,
     Seq2SeqAutoencoder,
@@ -254,11 +259,7 @@ ENCODERS = {
         8, cell="lstm", bidirectional=False, representation="states", random_state=0
     ),
     "autoencoder": Seq2SeqAutoencoder(
-        8,
-        bidirectional_encoder=False,
-        representation="components",
-        max_epochs=0,
-        random_state=0,
+        8, bidirectional_encoder=False, representation="states", max_epochs=0, random_state=0
     ),
     "autoencoder over bands, then time": Seq2SeqAutoencoder(
         (4, 8),
@@ -271,7 +272,13 @@ ENCODERS = {
         random_state=0,
     ),
     "autoencoder over bands": Seq2SeqAutoencoder(
-        4, axis="frequency", band_window=4, band_overlap=2, max_epochs=0, random_state=0
+        4,
+        axis="frequency",
+        band_window=4,
+        band_overlap=2,
+        representation="both",
+        max_epochs=0,
+        random_state=0,
     ),
 }
 
@@ -307,9 +314,7 @@ def reservoir():
     return pipeline, pipeline.transform([SOUND])[0]
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, len(SOUND)), max_size=12))
 def test_frames_do_not_depend_on_where_blocks_end(reservoir, cuts):
     pipeline, whole = reservoir
@@ -357,6 +362,60 @@ def test_two_streams_of_one_pipeline_do_not_meet(reservoir):
         np.testing.assert_allclose([one, other], [row, row], atol=1e-5, rtol=0)
 
 
+def curve(pipeline, sounds):
+    """Return targets of frames: two curves of the spectrogram."""
+    levels = pipeline[0].transform(sounds)
+    return np.stack([levels.mean(axis=2), levels[:, :, 0]], axis=2)
+
+
+def test_predictions_of_frames_are_those_for_the_recording(reservoir):
+    pipeline, _ = reservoir
+    y = curve(pipeline, [SOUND])
+    one = make_pipeline(*pipeline, PerFrame(Ridge())).fit([SOUND], y[:, :, 0])
+    _, table = frames(np.array_split(SOUND, 9), one)
+    assert table.columns.tolist() == ["prediction"]
+    np.testing.assert_allclose(table["prediction"], one.predict([SOUND])[0], atol=1e-5, rtol=0)
+    two = make_pipeline(pipeline[0], PerFrame(Ridge())).fit([SOUND], y)  # without a network
+    _, table = frames(np.array_split(SOUND, 9), two)
+    assert table.columns.tolist() == ["prediction_0", "prediction_1"]
+    np.testing.assert_allclose(table, two.predict([SOUND])[0], atol=1e-5, rtol=0)
+
+
+def test_frames_of_a_classifier_have_probabilities_or_labels(reservoir):
+    pipeline, _ = reservoir
+    levels = curve(pipeline, [SOUND])[:, :, 0]
+    y = np.where(levels > np.median(levels), "loud", "soft")
+    model = make_pipeline(*pipeline, PerFrame(LogisticRegression())).fit([SOUND], y)
+    _, table = frames(np.array_split(SOUND, 9), model)
+    assert table.columns.tolist() == ["loud", "soft"]
+    np.testing.assert_allclose(table, model.predict_proba([SOUND])[0], atol=1e-5, rtol=0)
+    model = make_pipeline(*pipeline, PerFrame(LinearSVC())).fit([SOUND], y)
+    _, table = frames(np.array_split(SOUND, 9), model)
+    assert table["label"].tolist() == model.predict([SOUND])[0].tolist()
+
+
+def test_predictions_with_a_delay_stand_at_the_times_of_the_labels(reservoir):
+    """They are there with the sound; only the offline prediction repeats the first for 0.1 s."""
+    pipeline, whole = reservoir
+    per_frame = PerFrame(Ridge(), delay=0.1, hop_duration=0.025)
+    model = make_pipeline(*pipeline, per_frame).fit([SOUND], curve(pipeline, [SOUND])[:, :, 0])
+    times, table = frames(np.array_split(SOUND, 9), model)
+    assert len(times) == len(whole)
+    np.testing.assert_allclose(times, 0.1 + 0.025 * np.arange(1, len(whole) + 1))
+    offline = model.predict([SOUND])[0]
+    np.testing.assert_allclose(table["prediction"][:-4], offline[4:], atol=1e-5, rtol=0)
+
+
+def test_a_search_gives_its_best_pipeline(reservoir):
+    pipeline, _ = reservoir
+    model = make_pipeline(*pipeline, PerFrame(Ridge()))
+    y = curve(pipeline, [SOUND])[[0, 0], :, 0]
+    search = GridSearchCV(model, {"perframe__estimator__alpha": [1.0]}, cv=2)
+    search.fit(np.stack([SOUND, SOUND]), y)
+    _, table = frames(np.array_split(SOUND, 9), search)
+    np.testing.assert_allclose(table["prediction"], search.predict([SOUND])[0], atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
@@ -392,7 +451,7 @@ def test_memory_does_not_grow_with_the_frames():
     """A million samples, 4 MB, in blocks of 5 kB and of 1 MB."""
     for block, n_blocks in ((SOUND[:1250], 800), (np.tile(SOUND, 100), 4)):
         blocks = itertools.repeat(block, n_blocks)
-        pipeline = make_pipeline(spectra(window_duration=0.5))
+        pipeline = make_pipeline(spectra(window_duration=2))
         found = stream(pipeline, blocks, sampling_rate=RATE)
         next(found)
         tracemalloc.start()
@@ -403,3 +462,16 @@ def test_memory_does_not_grow_with_the_frames():
         finally:
             tracemalloc.stop()
         assert peak < 2.5e6
+
+
+def test_the_page_on_live_sound_runs(capsys):
+    page = Path(__file__).parents[1] / "docs" / "live.md"
+    names = {}
+    by_windows, by_frame = re.findall(r"```python\n(.+?)```", page.read_text("utf-8"), re.DOTALL)
+    exec(by_windows, names)
+    times = [float(line.split()[0]) for line in capsys.readouterr().out.splitlines()]
+    assert times == [1.0, 1.5, 2.0, 2.5, 3.0]
+    exec(by_frame, names)
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    loud = names["curves"][:3, 1:-1] > 0  # three clips one after another
+    assert loud.sum() * 0.5 < len(printed) < 75

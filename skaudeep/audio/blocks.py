@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from skaudeep.audio.chain import MAX_PEAK, band_power, clip_decibels, excess, scale_decibels
 from skaudeep.audio.decoding import mix_channels, pre_emphasize
+from skaudeep.audio.errors import AudioError
 from skaudeep.audio.frames import frame_layout
 from skaudeep.audio.spectra import full_scale_power, to_decibels
 
-PIECE = 256  # frames that go through the chain together, so that a long block needs no memory
+# What goes through the chain together, so that a long block needs no memory beside its own.
+MAX_FRAMES, MAX_SAMPLES = 256, 2**16
 
 
 class BlockSpectra:
@@ -86,7 +88,7 @@ class BlockSpectra:
             If a sample peaks beyond what full scale at 1 can explain, after the frames before it;
             or if the wanted channel is missing.
         """
-        step = PIECE * self.layout.hop
+        step = min(MAX_FRAMES * self.layout.hop, MAX_SAMPLES)
         for start in range(0, samples.shape[1], step):
             yield from self._add(samples[:, start : start + step], last=False)
 
@@ -105,7 +107,11 @@ class BlockSpectra:
                 self._resampler = soxr.ResampleStream(own, rate, len(samples), dtype="float32")
             rows = self._resampler.resample_chunk(np.ascontiguousarray(samples.T), last=last)
             samples = np.ascontiguousarray(rows.T)
-        level = self._level(mix_channels(samples, self._parameters["channel"]))
+        at = f"stream at {self._n_samples / rate:.6g} s"
+        try:
+            level = self._level(mix_channels(samples, self._parameters["channel"]))
+        except AudioError as error:
+            raise error.renamed(at) from None
         if not level.size:
             return
         beyond = np.abs(level) > MAX_PEAK

@@ -77,7 +77,7 @@ def test_a_frame_is_there_with_its_last_sample():
 
 
 def test_a_long_block_goes_through_in_pieces(monkeypatch):
-    monkeypatch.setattr("skaudeep.audio.blocks.PIECE", 5)
+    monkeypatch.setattr("skaudeep.audio.blocks.MAX_FRAMES", 5)
     spectra = BlockSpectra(extractor().get_params(), RATE)
     parts = list(spectra.add(SOUND))
     assert max(map(len, parts)) <= 6  # of 25
@@ -98,6 +98,11 @@ def test_samples_beyond_full_scale_are_refused_after_the_frames_before_them(size
     with pytest.raises(AudioError, match=r"stream at 0.21 s: peaks at 20, where digital full"):
         take_all()
     np.testing.assert_array_equal(np.concatenate(found), extractor().transform([SOUND[:, :420]])[0])
+
+
+def test_a_channel_that_is_missing_is_an_error_that_names_the_time():
+    with pytest.raises(AudioError, match=r"stream at 0 s: channel='right' asks for channel 1, but"):
+        by_blocks([SOUND[:1]], channel="right")
 
 
 @pytest.mark.parametrize(
