@@ -306,6 +306,7 @@ def test_frames_are_those_of_the_recording(network, size):
     np.testing.assert_allclose(table, whole, atol=1e-5, rtol=0)
     assert table.columns.tolist() == pipeline.get_feature_names_out().tolist()
     np.testing.assert_allclose(times, 0.025 * np.arange(1, len(whole) + 1))
+    np.testing.assert_array_equal(times, pipeline[0].frame_times(len(whole)))
 
 
 @pytest.fixture(scope="module")
