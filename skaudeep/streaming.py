@@ -102,7 +102,7 @@ def stream(
         At once: if a parameter is out of its range; if levels in the pipeline are not relative to
         full scale: a window whose loudest sample were 0 dB would be as loud as any other, and
         noise as loud as a call; or if without `duration` a step of the pipeline needs the whole
-        recording.
+        recording, or with it the pipeline ends in a `PerFrame`.
     sklearn.exceptions.NotFittedError
         At once: if the pipeline has to be fitted.
     AudioError
@@ -152,6 +152,11 @@ def stream(
     model = processor._model_of_signals(sampling_rate, "stream")
     if duration is None or hop is None:
         return _by_frame(_FrameByFrame(model, sampling_rate), _samples(blocks, sampling_rate))
+    if isinstance(_flat_steps(model)[-1], PerFrame):
+        raise ValueError(
+            f"Got duration={duration!r} for a pipeline that ends in PerFrame, which has values for "
+            "each frame, expected one that has them for a clip. Leave duration= out."
+        )
     for name, value in (("duration", duration), ("hop", hop)):
         check_length(name, value, sampling_rate)
         if value * sampling_rate < 1:
@@ -207,7 +212,7 @@ class _FrameByFrame:
     """
 
     def __init__(self, model: Any, sampling_rate: float) -> None:
-        extractor, *steps = _steps(getattr(model, "best_estimator_", model))
+        extractor, *steps = _flat_steps(model)
         if not isinstance(extractor, SpectrogramExtractor):
             raise _needs_windows(extractor, "which is no SpectrogramExtractor")
         self._spectra = BlockSpectra(extractor.get_params(), sampling_rate)
@@ -268,6 +273,10 @@ def _predictions(
     predicted = np.asarray(inner.predict(frames))
     n_targets = 1 if predicted.ndim == 1 else predicted.shape[1]
     return inner.predict, [name] if n_targets == 1 else [f"{name}_{i}" for i in range(n_targets)]
+
+
+def _flat_steps(model: Any) -> list[Any]:
+    return _steps(getattr(model, "best_estimator_", model))
 
 
 def _needs_windows(step: Any, why: str) -> ValueError:

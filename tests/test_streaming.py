@@ -407,6 +407,14 @@ def test_predictions_with_a_delay_stand_at_the_times_of_the_labels(reservoir):
     np.testing.assert_allclose(table["prediction"][:-4], offline[4:], atol=1e-5, rtol=0)
 
 
+def test_values_of_frames_are_not_looked_for_in_windows(reservoir):
+    pipeline, _ = reservoir
+    model = make_pipeline(*pipeline, PerFrame(Ridge()))
+    model.fit([SOUND], curve(pipeline, [SOUND])[:, :, 0])
+    with pytest.raises(ValueError, match=r"duration=1 for a pipeline that ends in PerFrame.*Leave"):
+        stream(model, [], sampling_rate=RATE, duration=1)
+
+
 def test_a_search_gives_its_best_pipeline(reservoir):
     pipeline, _ = reservoir
     model = make_pipeline(*pipeline, PerFrame(Ridge()))
