@@ -18,7 +18,6 @@ from skaudeep._base import (
     POSITIVE,
     HasMethods,
     Interval,
-    LearningTags,
     VersionMixin,
     all_or_nothing,
     groups_parameter,
@@ -246,9 +245,6 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         if self._classifies:
             return float(np.mean(predicted == truth))
         return float(r2_score(truth, predicted))
-
-    def __skaudeep_tags__(self) -> LearningTags:
-        return LearningTags(passes_to="estimator")
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimator_")

@@ -18,6 +18,7 @@ from .frame_labels import frame_targets
 from .groups import add_groups
 from .gtzan import load_gtzan
 from .index import load_index
+from .labelled import make_labelled_recordings
 from .labels import add_labels
 from .machines import make_machines
 from .operations import concatenate, select, upsample
@@ -55,6 +56,7 @@ __all__ = [
     "load_table",
     "load_urbansound8k",
     "make_bunch",
+    "make_labelled_recordings",
     "make_machines",
     "make_sounds",
     "select",

@@ -110,11 +110,16 @@ def frame_targets(
             "without labels out."
         )
     frames = _check_times(times, len(asked))
-    lasting = None if durations is None else np.broadcast_to(np.asarray(durations), len(asked))
+    if np.shape(durations) not in ((), (len(asked),)):
+        raise ValueError(
+            f"Got durations of shape {np.shape(durations)} for {len(asked)} files, expected "
+            "seconds for each."
+        )
+    given = np.full(len(asked), np.nan if durations is None else durations, dtype=np.float64)
     targets = np.full((*frames.shape, len(names)), np.nan)
     for i, (name, row) in enumerate(zip(asked, frames, strict=True)):
         real = ~np.isnan(row)
-        end = _end(row[real]) if lasting is None else float(lasting[i])
+        end = _end(row[real]) if durations is None else float(given[i])
         _check_places(of_file[name], name, end)
         for j, column in enumerate(names):
             targets[i, real, j] = _resample(of_file[name], column, row[real], rule, max_gap)
@@ -153,6 +158,14 @@ def _read(labels: Any, columns: Sequence[str] | None) -> tuple[pd.DataFrame, lis
             f"Got columns={columns!r}, expected the names of one or more columns of values. "
             f"Columns there: {list_names(table.columns)}."
         )
+    if not len(table):
+        raise ValueError("Got labels without rows, expected at least one label.")
+    for row, file in enumerate(table["file"]):
+        if not isinstance(file, str | os.PathLike):
+            raise ValueError(
+                f"Got {file!r} as file in row {row} of the labels, expected a name. Fill the gap, "
+                "or leave the row out."
+            )
     read: dict[str, Any] = {"file": [os.fspath(name) for name in table["file"]]}
     for name in (*at, *names):
         values = table[name]

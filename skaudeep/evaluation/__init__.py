@@ -14,6 +14,7 @@ from skaudeep.evaluation.anomalies import (
 )
 from skaudeep.evaluation.detections import DetectionScores, event_scores, segment_scores
 from skaudeep.evaluation.labelling import labelling_order
+from skaudeep.evaluation.over_time import OverTimeEvaluation, evaluate_over_time
 from skaudeep.evaluation.protocol import evaluate
 from skaudeep.evaluation.results import Comparison, Evaluation, compare
 from skaudeep.statistics import BandStatistics
@@ -25,11 +26,13 @@ __all__ = [
     "DetectionScores",
     "Evaluation",
     "LearningTags",
+    "OverTimeEvaluation",
     "anomaly_metrics",
     "compare",
     "concordance_correlation",
     "evaluate",
     "evaluate_anomalies",
+    "evaluate_over_time",
     "event_scores",
     "labelling_order",
     "pearson",

@@ -98,6 +98,8 @@ def test_seconds_may_be_timedeltas():
         (points([0, NAN], [0, 0]), "nan in column 'time' of 'a.wav', row 1"),
         (points([0, 1], [0, np.inf]), "inf in column 'arousal' of 'a.wav', row 1"),
         (points([0, 1], ["calm", "tense"]), "'arousal' of the labels that are no numbers"),
+        (points([], []), "labels without rows"),
+        (points([0, 1], [0, 0], [np.nan, "a.wav"]), "nan as file in row 0"),
         (points([0, 1], [0, 0]).drop(columns="file"), "without 'file'"),
         (points([0, 1], [0, 0]).drop(columns="time"), "without 'start', 'end'"),
         (points([0, 1], [0, 0]).drop(columns="arousal"), "expected the names of one or more"),
@@ -124,6 +126,7 @@ def test_a_recording_may_be_longer_than_its_frames_where_its_duration_says_so():
         ({"times": [0.2, 0.1]}, r"0\.2 s and then 0\.1 s"),
         ({"times": [[0.1], [0.2]]}, r"shape \(2, 1\) for 1 files"),
         ({"times": [0.1, NAN, 0.3]}, "ascending ones, with NaN at the end"),
+        ({"durations": [1.0, 2.0]}, r"durations of shape \(2,\) for 1 files"),
         ({"columns": ["valence"]}, r"columns=\['valence'\]"),
     ],
 )
