@@ -229,7 +229,7 @@ class _FrameByFrame:
             try:  # which also loads what is compiled before the first block comes
                 nothing = self._features(nothing)
             except ValueError as error:
-                raise _needs_windows(last, f"which cannot go on: {error}") from error
+                raise _needs_windows(last, f"which cannot go on: {error}".rstrip(".")) from error
             self._state = None
         if steps and isinstance(steps[0], PerFrame):
             last = steps.pop(0)
@@ -281,7 +281,7 @@ def _flat_steps(model: Any) -> list[Any]:
 
 def _needs_windows(step: Any, why: str) -> ValueError:
     return ValueError(
-        f"Got a pipeline with {type(step).__name__}, {why}; expected steps that go from frame to "
+        f"Got a pipeline with {type(step).__name__}, {why}. Expected steps that go from frame to "
         "frame: SpectrogramExtractor, then ReservoirFeatures(bidirectional=False, "
         'representation="components") or Seq2SeqAutoencoder(bidirectional_encoder=False, '
         'representation="components"), then PerFrame. Fit such a pipeline, or process windows by '
