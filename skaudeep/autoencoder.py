@@ -34,7 +34,7 @@ from skaudeep._base import (
 from skaudeep.nn.autoencoders import NETWORKS, Autoencoder, NetworkSizes
 from skaudeep.nn.devices import multiplies_bf16, products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
-from skaudeep.nn.pooling import REPRESENTATIONS, STATISTICS
+from skaudeep.nn.pooling import FRAME_REPRESENTATIONS, REPRESENTATIONS, STATISTICS
 from skaudeep.nn.stack import CELLS
 from skaudeep.nn.weights import build
 from skaudeep.training.batches import Sequences, read_input
@@ -95,7 +95,8 @@ class Seq2SeqAutoencoder(
         Of the divergence of a gaussian code per value of X, beside the reconstruction error. A
         schedule: a number, or numbers at some epochs with straight lines between them, such as the
         warm-up ``{0: 0.0, 10: 0.1}``.
-    representation : {"covariance", "statistics", "code", "both"}, default="covariance"
+    representation : {"covariance", "statistics", "code", "both", "components", "states"}, \
+            default="covariance"
         What `transform` returns.
 
         - "covariance": how the states of the encoder's top layer vary together over the steps: of
@@ -108,6 +109,11 @@ class Seq2SeqAutoencoder(
         - "code": the paper's, the whole initial state of the decoder; ``n_layers * n_units``
           features per direction of the decoder, twice that for LSTM.
         - "both": the statistics, then the code.
+        - "components": one row for each frame, the 64 first principal components of the states of
+          the encoder's top layer after it, for labels that change over time, see
+          :class:`~skaudeep.PerFrame`. Not with ``axis="frequency"``, with which each frame has
+          features of its own whatever the representation.
+        - "states": likewise, the states themselves; ``n_units`` features per direction.
     max_epochs : int, default=16
         Passes over the data. 0 leaves the network at its random weights, the control that every
         result needs. More than 16 pay where the order of events matters, and for the code: the
@@ -578,11 +584,12 @@ class Seq2SeqAutoencoder(
     @property
     def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
         check_is_fitted(self, "network_")
+        self._check_representation()
         return FeatureEncoder(self.network_.encoder, self.representation)
 
     @torch.inference_mode()
     def transform(self, X: Any) -> np.ndarray:
-        """Represent each sequence by one row of features.
+        """Represent each sequence, or each of its frames, by one row of features.
 
         Parameters
         ----------
@@ -591,15 +598,16 @@ class Seq2SeqAutoencoder(
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            With ``axis="frequency"``, (n_clips, n_frames, n_features) or (n_clips, n_chunks,
-            n_frames, n_features). Rows, chunks and frames of nothing but NaN give NaN.
+            With ``axis="frequency"`` or a representation of frames, (n_clips, n_frames, n_features)
+            or (n_clips, n_chunks, n_frames, n_features). Rows, chunks and frames of nothing but NaN
+            give NaN.
         """
         check_is_fitted(self, "network_")
         return self._map(
             X,
             lambda network, x, lengths: represent(network.encoder, x, lengths, self.representation),
             len(self.get_feature_names_out()),
-            per_frame=self.network_.PER_FRAME,
+            per_frame=self.network_.PER_FRAME or self.representation in FRAME_REPRESENTATIONS,
         )
 
     @torch.inference_mode()
@@ -766,6 +774,8 @@ class Seq2SeqAutoencoder(
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` or ``code_0``.
 
+        Those of frames are ``component_0`` and so on, or ``state_0``.
+
         Parameters
         ----------
         input_features : ignored
@@ -775,10 +785,11 @@ class Seq2SeqAutoencoder(
         ndarray of shape (n_features,), object
         """
         check_is_fitted(self, "network_")
+        self._check_representation()
         encoder, names = self.network_.encoder, []
         for kind in REPRESENTATIONS[self.representation]:
-            if kind == "covariance":
-                names += encoder.covariance.feature_names()
+            if kind == "covariance" or kind in FRAME_REPRESENTATIONS:
+                names += encoder.covariance.feature_names(kind)
             elif kind == "statistics":
                 names += [f"{name}_{i}" for name in STATISTICS for i in range(encoder.output_size)]
             else:
@@ -798,8 +809,17 @@ class Seq2SeqAutoencoder(
 
     # --- what goes in ----------------------------------------------------------------------------
 
+    def _check_representation(self) -> None:
+        if self.axis == "frequency" and self.representation in FRAME_REPRESENTATIONS:
+            raise ValueError(
+                f"Got representation={self.representation!r} with axis='frequency', which reads "
+                "each frame by itself: any of 'covariance', 'statistics', 'code' and 'both' has a "
+                "row for each frame there. Choose one of these, or another axis."
+            )
+
     def _check_parameters(self) -> None:
         self._validate_params()
+        self._check_representation()
         if self.axis != "time" and self.band_overlap >= self.band_window:
             raise ValueError(
                 f"band_overlap={self.band_overlap} is not smaller than "

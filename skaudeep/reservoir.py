@@ -25,7 +25,7 @@ from skaudeep._base import (
 )
 from skaudeep.nn.devices import resolve_device
 from skaudeep.nn.encoders import FeatureEncoder, represent
-from skaudeep.nn.pooling import StateCovariance
+from skaudeep.nn.pooling import FRAME_REPRESENTATIONS, StateCovariance
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.stack import CELLS
 from skaudeep.nn.weights import build
@@ -42,10 +42,10 @@ class ReservoirFeatures(
     """Features of sequences from a recurrent network whose random weights are never trained.
 
     Such a network is called a reservoir, or an echo-state network [1]_. Each sequence runs through
-    it; the features describe how the states of its top layer vary together over time: log-Euclidean
-    covariance pooling [2]_ and the coefficients of a vector autoregression of the states [3]_, see
-    :class:`~skaudeep.nn.pooling.StateCovariance`. `fit` finds the principal components of the
-    states, in closed form: nothing is trained by gradients.
+    it; by default, the features describe how the states of its top layer vary together over time:
+    log-Euclidean covariance pooling [2]_ and the coefficients of a vector autoregression of the
+    states [3]_, see :class:`~skaudeep.nn.pooling.StateCovariance`. `fit` finds the principal
+    components of the states, in closed form: nothing is trained by gradients.
 
     For the same `random_state` the features are those of
     ``Seq2SeqAutoencoder(max_epochs=0)`` with its default representation.
@@ -63,6 +63,14 @@ class ReservoirFeatures(
     n_components : int, default=64
         Largest number of principal components of the states. The number of features grows with its
         square: 64 components give 2564 features.
+    representation : {"covariance", "components", "states"}, default="covariance"
+        What `transform` returns.
+
+        - "covariance": one row of features for each sequence, as above.
+        - "components": one row for each frame, the principal components of the states after it,
+          for labels that change over time, see :class:`~skaudeep.PerFrame`.
+        - "states": likewise, the states themselves; ``n_units`` features per direction, those of
+          the stack that reads forwards first.
     random_state : int, RandomState instance or None, default=None
         Determines the weights. The same integer gives the same bits on the same CPU. Global
         generators are neither read nor moved.
@@ -123,6 +131,7 @@ class ReservoirFeatures(
         "cell": [StrOptions(set(CELLS))],
         "bidirectional": ["boolean"],
         "n_components": [COUNT],
+        "representation": [StrOptions({"covariance", *FRAME_REPRESENTATIONS})],
         "random_state": ["random_state"],
         "device": [str],
     }
@@ -135,6 +144,7 @@ class ReservoirFeatures(
         cell: str = "gru",
         bidirectional: bool = True,
         n_components: int = 64,
+        representation: str = "covariance",
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
     ):
@@ -143,6 +153,7 @@ class ReservoirFeatures(
         self.cell = cell
         self.bidirectional = bidirectional
         self.n_components = n_components
+        self.representation = representation
         self.random_state = random_state
         self.device = device
 
@@ -174,7 +185,7 @@ class ReservoirFeatures(
 
     @all_or_nothing
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit to sequences and represent each of them by one row of features.
+        """Fit to sequences and represent each of them, or each of their frames, by features.
 
         The network runs over each sequence once, where its states find room in memory (512 MB) or
         in a temporary file (32 GB), and on the CPU.
@@ -188,7 +199,7 @@ class ReservoirFeatures(
 
         Returns
         -------
-        ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
+        ndarray, float32
             Those of ``fit(X).transform(X)``, to rounding.
 
         Raises
@@ -197,7 +208,9 @@ class ReservoirFeatures(
             As `fit`.
         """
         states = self._fit(X, y, keep_states=True)
-        return self.transform(X) if states is None else states.pool(self.network_.covariance)
+        if states is None:
+            return self.transform(X)
+        return _features(states, self.network_.covariance, self.representation)
 
     @with_callbacks
     def _fit(self, X: Any, y: Any, *, keep_states: bool) -> States | None:
@@ -279,13 +292,15 @@ class ReservoirFeatures(
             return None
         if len(sequences) <= COMPONENT_ROWS:
             _ = states.moments  # once, for all folds: of more rows each fold sums up a sample
-        pooling = StatePooling(int(self.n_components), seed=reader.seed_)
+        pooling = StatePooling(
+            int(self.n_components), representation=self.representation, seed=reader.seed_
+        )
         pooling._sklearn_output_config = dict(getattr(self, "_sklearn_output_config", {}))
         return pooling, states
 
     @torch.inference_mode()
     def transform(self, X: Any) -> np.ndarray:
-        """Represent each sequence by one row of features.
+        """Represent each sequence, or each of its frames, by one row of features.
 
         Parameters
         ----------
@@ -296,7 +311,8 @@ class ReservoirFeatures(
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            Rows and chunks of nothing but NaN give NaN.
+            With a representation of frames, (n_clips, n_frames, n_features) or (n_clips, n_chunks,
+            n_frames, n_features). Rows, chunks and frames of nothing but NaN give NaN.
         """
         check_is_fitted(self, "network_")
         device = resolve_device(self.device)
@@ -305,9 +321,9 @@ class ReservoirFeatures(
             network = copy.deepcopy(network).to(device)
         sequences = read_input(self, X, reset=False, n_bands=network.sizes.n_bands)
         return sequences.map(
-            lambda x, lengths: represent(network, x, lengths, "covariance"),
-            network.covariance.n_features,
-            per_frame=False,
+            lambda x, lengths: represent(network, x, lengths, self.representation),
+            len(self.get_feature_names_out()),
+            per_frame=self.representation in FRAME_REPRESENTATIONS,
             batch_size=BATCH_SIZE,
             device=device,
         )
@@ -315,10 +331,12 @@ class ReservoirFeatures(
     @property
     def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
         check_is_fitted(self, "network_")
-        return FeatureEncoder(self.network_, "covariance")
+        return FeatureEncoder(self.network_, self.representation)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` and so on.
+
+        Those of frames are ``component_0`` and so on, or ``state_0``.
 
         Parameters
         ----------
@@ -330,7 +348,8 @@ class ReservoirFeatures(
         ndarray of shape (n_features,), object
         """
         check_is_fitted(self, "network_")
-        return np.array(self.network_.covariance.feature_names(), dtype=object)
+        names = self.network_.covariance.feature_names(self.representation)
+        return np.array(names, dtype=object)
 
     def __skaudeep_tags__(self) -> LearningTags:
         return LearningTags(unsupervised=True, reads_spectrograms=True)
@@ -352,6 +371,8 @@ class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
     ----------
     n_components : int
         Largest number of principal components of the states.
+    representation : {"covariance", "components", "states"}
+        As that of `ReservoirFeatures`.
     seed : int
         Determines to which rows these are fitted, where there are many.
 
@@ -361,8 +382,9 @@ class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
         The fitted principal components.
     """
 
-    def __init__(self, n_components: int, *, seed: int):
+    def __init__(self, n_components: int, *, representation: str, seed: int):
         self.n_components = n_components
+        self.representation = representation
         self.seed = seed
 
     def fit(self, states: States, y: Any = None) -> StatePooling:
@@ -390,7 +412,7 @@ class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
         return self
 
     def transform(self, states: States) -> np.ndarray:
-        """Pool the states of each row.
+        """Return the features of each row, or of each of its frames.
 
         Parameters
         ----------
@@ -398,15 +420,22 @@ class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
 
         Returns
         -------
-        ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
+        ndarray, float32
+            As `ReservoirFeatures` gives it.
         """
         check_is_fitted(self, "covariance_")
-        return states.pool(self.covariance_)
+        return _features(states, self.covariance_, self.representation)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features as `ReservoirFeatures` does."""
         check_is_fitted(self, "covariance_")
-        return np.array(self.covariance_.feature_names(), dtype=object)
+        return np.array(self.covariance_.feature_names(self.representation), dtype=object)
+
+
+def _features(states: States, covariance: StateCovariance, representation: str) -> np.ndarray:
+    if representation in FRAME_REPRESENTATIONS:
+        return states.by_frame(covariance, representation)
+    return states.pool(covariance)
 
 
 def _check_frames(lengths: np.ndarray) -> None:

@@ -19,7 +19,7 @@ from skaudeep._base import (
     rows,
     run_fit_without_subtasks,
 )
-from skaudeep._padding import frame_mask, row_lengths
+from skaudeep._padding import frame_mask, is_ragged, pad, row_lengths
 from skaudeep._views import ClipExtractor, extract_views, find_rate
 from skaudeep.audio.chain import DYNAMIC_RANGE, Reference
 from skaudeep.audio.clips import list_clips
@@ -404,6 +404,89 @@ class SpectrogramExtractor(ClipExtractor):
             peak = 1 if self.reference == "full_scale" else np.abs(samples).max()
             waveforms.append((samples / peak).astype(np.float32))
         return waveforms
+
+    def frame_times(
+        self, X: Any, *, clip_durations: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Return when the frames of spectrograms are: the times of their centres.
+
+        Parameters
+        ----------
+        X : int, array-like of shape (n_clips, n_frames, n_bands) or list of n_clips arrays \
+                (n_frames, n_bands)
+            How many frames, or spectrograms as `transform` returns them, without chunks. NaN at the
+            end is padding.
+        clip_durations : float or array-like of shape (n_clips,), default=None
+            Length of each clip in seconds. Needed with `duration` and ``align="center"`` alone,
+            where it tells how much of a clip was cut or padded before the first frame.
+
+        Returns
+        -------
+        ndarray of shape (n_frames,), or (n_clips, n_frames) of spectrograms
+            In seconds from the start of the clip; of a segment of a file, from the start of the
+            segment. The first is half a window, unless ``align="center"`` shifts it. NaN at
+            padding.
+
+        Raises
+        ------
+        ValueError
+            If the sampling rate is not known, spectrograms have chunks, or `clip_durations` are
+            missing or of another number than the clips.
+
+        See Also
+        --------
+        skaudeep.datasets.frame_targets : Labels over time, at these times.
+
+        Examples
+        --------
+        >>> extractor = SpectrogramExtractor(0.08, hop_duration=0.04, sampling_rate=16000)
+        >>> extractor.frame_times(4)
+        array([0.04, 0.08, 0.12, 0.16])
+        """
+        self._check_parameters()
+        rate = self._rate()
+        if rate is None:
+            raise ValueError(
+                "sampling_rate=None, and fit was not called: hops are rounded to samples, so the "
+                "times of frames depend on the rate. Set sampling_rate=, or call fit."
+            )
+        if self.chunk_duration is not None:
+            raise ValueError(
+                f"Got chunk_duration={self.chunk_duration}, expected None: frames of chunks have "
+                "no times of their own. Extract whole recordings."
+            )
+        if isinstance(X, Integral):
+            lengths, n_frames = None, int(X)
+        else:
+            values = pad([np.asarray(row) for row in X]) if is_ragged(X) else np.asarray(X)
+            if values.ndim != 3:
+                raise ValueError(
+                    f"Got X of shape {values.shape}, expected spectrograms of shape (n_clips, "
+                    "n_frames, n_bands), or a number of frames."
+                )
+            lengths, n_frames = row_lengths(values), values.shape[1]
+        times = self._layout(rate).frame_times(n_frames)
+        if self.duration is not None and self.align == "center":
+            times = times + self._shift(rate, clip_durations, lengths)
+        if lengths is not None:
+            times = np.where(frame_mask(lengths, n_frames), times, np.nan)
+        return times
+
+    def _shift(
+        self, rate: float, clip_durations: ArrayLike | None, lengths: NDArray | None
+    ) -> NDArray[np.float64] | float:
+        """Return at which time of a clip its spectrogram begins: (n_clips, 1), or one for all."""
+        shape = () if lengths is None else (len(lengths),)
+        lasting = np.nan if clip_durations is None else np.asarray(clip_durations, dtype=float)
+        if np.shape(lasting) not in ((), shape) or not (np.asarray(lasting) >= 0).all():
+            raise ValueError(
+                f"Got clip_durations={clip_durations!r} with align='center' and duration="
+                f"{self.duration}, expected the length of each clip in seconds: it tells where in "
+                "the clip the frames lie. Read it by skaudeep.audio.audio_info."
+            )
+        missing = round(float(self.duration or 0) * rate) - np.round(np.asarray(lasting) * rate)
+        before = -np.sign(missing) * (np.abs(missing) // 2) / rate  # as `pad_or_cut` does
+        return before if before.ndim == 0 else before[:, None]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Name the bands, which are the last axis of the output.

@@ -114,6 +114,45 @@ def test_features_of_a_clip_are_the_same_alone_padded_and_in_any_batch(
     np.testing.assert_allclose(autoencoder.transform(X[order]), expected[order], atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("axis", ["time", "frequency-time"])
+@pytest.mark.parametrize("representation", ["components", "states"])
+def test_features_of_frames_are_those_of_the_states_alone_padded_and_in_any_batch(
+    axis, representation
+):
+    X, lengths = ragged(20)
+    bands = {} if axis == "time" else {"band_window": 2, "band_overlap": 1}
+    autoencoder = Seq2SeqAutoencoder(**SMALL, **bands, axis=axis, representation=representation)
+    features = autoencoder.fit(X).transform(X)
+    assert features.shape == (*X.shape[:2], 12)  # 2 directions of 6 units
+    names = [f"{representation[:-1]}_{i}" for i in range(12)]
+    assert autoencoder.get_feature_names_out().tolist() == names
+    encoder = autoencoder.network_.encoder
+    encoder = encoder.time if axis == "frequency-time" else encoder
+    for x, row, n in zip(X, features, lengths, strict=True):
+        assert np.isnan(row[n:]).all()
+        alone = autoencoder.transform(x[None, :n])[0]
+        np.testing.assert_allclose(row[:n], alone, atol=1e-6, rtol=0)
+        with torch.no_grad():
+            code = autoencoder.network_.encoder(torch.from_numpy(x[:n, None]))
+            states = encoder.top_states(code)[:, 0]
+        if representation == "components":
+            covariance = encoder.covariance
+            states = (states - covariance.center) @ covariance.components
+        np.testing.assert_allclose(row[:n], states, atol=1e-5, rtol=0)
+    chunked = autoencoder.transform(X.reshape(10, 2, *X.shape[1:]))
+    np.testing.assert_allclose(chunked, features.reshape(10, 2, *features.shape[1:]), atol=1e-6)
+
+
+def test_a_representation_of_frames_is_refused_where_frames_have_features_of_their_own():
+    X, _ = tones(3)
+    settings = {**SMALL, "axis": "frequency", "band_window": 2, "band_overlap": 1}
+    with pytest.raises(ValueError, match=r"'states' with axis='frequency'.*Choose"):
+        Seq2SeqAutoencoder(**settings, representation="states").fit(X)
+    autoencoder = Seq2SeqAutoencoder(**settings).fit(X).set_params(representation="components")
+    with pytest.raises(ValueError, match="'components' with axis='frequency'"):
+        autoencoder.transform(X)
+
+
 def test_training_does_not_depend_on_padding():
     X, lengths = ragged()
     padded = Seq2SeqAutoencoder(**SMALL).fit(X)

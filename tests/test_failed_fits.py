@@ -27,6 +27,7 @@ from skaudeep import (
     FeatureFusion,
     FrameDescriptors,
     FunctionExtractor,
+    PerFrame,
     ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,
@@ -50,6 +51,13 @@ def features(seed):
 
 def waveforms(seed):
     return np.random.default_rng(seed).uniform(-1, 1, (8, 2000)).astype(np.float32)
+
+
+class OfClips(PerFrame):
+    """All frames of a clip have its class."""
+
+    def fit(self, X, y=None, groups=None):
+        return super().fit(X, np.repeat(np.asarray(y)[:, None], X.shape[1], axis=1))
 
 
 def two_columns(samples):
@@ -92,6 +100,11 @@ CASES = {
         FunctionExtractor(two_columns, sampling_rate=8000),
         waveforms,
         [{"scale": "chunk"}, {"n_chunks": 2}, {"chunk_duration": 1.0}, {"func": 3}],
+    ),
+    "PerFrame": (
+        OfClips(LogisticRegression()),
+        frames,
+        [{"delay": -1}, {"hop_duration": 0}, {"estimator__C": -1.0}],
     ),
     "ReservoirFeatures": (
         ReservoirFeatures(4, n_layers=1, random_state=0),

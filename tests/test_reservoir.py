@@ -15,7 +15,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skaudeep import ReservoirFeatures, Seq2SeqAutoencoder, load, save
+from skaudeep import FeatureFusion, ReservoirFeatures, Seq2SeqAutoencoder, load, save
 from skaudeep.nn.bidirectional import DecoderStack
 from skaudeep.nn.reservoir import Reservoir
 
@@ -122,6 +122,71 @@ def test_features_of_a_clip_do_not_depend_on_the_others():
         np.testing.assert_allclose(reservoir.transform([alone])[0], row, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize("representation", ["components", "states"])
+def test_features_of_frames_are_those_of_the_states_alone_padded_and_in_any_batch(
+    representation, bidirectional, tmp_path
+):
+    X = clips()
+    reservoir = ReservoirFeatures(
+        8, bidirectional=bidirectional, representation=representation, random_state=0
+    )
+    features = reservoir.fit_transform(X)
+    n_states = 8 * (1 + bidirectional)
+    assert features.shape == (12, 20, n_states)
+    np.testing.assert_allclose(reservoir.transform(X), features, rtol=0, atol=1e-6)
+    names = [f"{representation[:-1]}_{i}" for i in range(n_states)]
+    assert reservoir.get_feature_names_out().tolist() == names
+    missing = np.isnan(X[:, :, 0])
+    assert (np.isnan(features) == missing[:, :, None]).all()
+    for clip, row, gone in zip(X, features, missing, strict=True):
+        np.testing.assert_allclose(
+            reservoir.transform([clip[~gone]])[0], row[~gone], rtol=0, atol=1e-6
+        )
+        with torch.no_grad():
+            states = reservoir.network_(torch.from_numpy(clip[~gone, None]))[:, 0]
+        if representation == "components":
+            covariance = reservoir.network_.covariance
+            states = (states - covariance.center) @ covariance.components
+        np.testing.assert_allclose(row[~gone], states, rtol=0, atol=1e-5)
+    chunked = reservoir.transform(X.reshape(4, 3, 20, 5))
+    np.testing.assert_allclose(chunked, features.reshape(4, 3, 20, n_states), rtol=0, atol=1e-6)
+    save(reservoir, tmp_path / "reservoir.skaudeep")
+    loaded = load(tmp_path / "reservoir.skaudeep")
+    np.testing.assert_array_equal(loaded.transform(X), reservoir.transform(X))
+
+
+def test_components_of_frames_have_unit_variance_over_the_training_frames():
+    features = ReservoirFeatures(
+        8, representation="components", n_components=3, random_state=0
+    ).fit_transform(clips(60))
+    np.testing.assert_allclose(np.nanmean(features, axis=(0, 1)), 0, atol=1e-4)
+    np.testing.assert_allclose(np.nanstd(features, axis=(0, 1)), 1, atol=0.02)
+
+
+@pytest.mark.parametrize("representation", ["components", "states"])
+def test_features_of_frames_of_a_fold_are_those_without_shared_states(representation):
+    X, train = clips(), [0, 2, 3, 5, 8, 9, 10]
+    reservoir = ReservoirFeatures(8, representation=representation, random_state=0)
+    pooling, states = reservoir.split_off_states(X)
+    found = pooling.fit(states[train]).transform(states)
+    np.testing.assert_allclose(found, reservoir.fit(X[train]).transform(X), rtol=0, atol=1e-5)
+
+
+def test_features_of_frames_of_two_views_stand_side_by_side():
+    X = clips()
+    views = FeatureFusion(
+        [
+            (name, ReservoirFeatures(8, representation=name, random_state=0))
+            for name in ("states", "components")
+        ]
+    )
+    features = views.fit_transform(X)
+    assert features.shape == (12, 20, 32)
+    alone = ReservoirFeatures(8, representation="states", random_state=0).fit_transform(X)
+    np.testing.assert_array_equal(features[..., :16], alone)
+
+
 def test_classes_that_differ_in_the_order_of_events_are_told_apart():
     """Rising and falling ramps have the same mean and deviation in every band."""
     rng = np.random.default_rng(0)
@@ -153,6 +218,7 @@ def test_the_encoder_serves_in_another_network():
         ("n_layers", 0),
         ("cell", "rnn"),
         ("n_components", 0),
+        ("representation", "code"),
         ("device", None),
         ("bidirectional", "yes"),
     ],

@@ -84,6 +84,49 @@ def test_transform_of_a_clip_shifted_by_one_hop_is_shifted_by_one_frame():
     np.testing.assert_allclose(late[2:], early[1:], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("align", "duration", "lasts"),
+    [
+        ("start", None, 2.0),
+        ("start", 1.5, 2.0),
+        ("start", 3.0, 2.0),
+        ("center", 1.5, 2.0),
+        ("center", 3.0, 2.0),
+        ("center", 1.4999, 1.7503),
+    ],
+)
+def test_a_click_lies_in_the_frames_whose_times_surround_it(align, duration, lasts):
+    extractor = SpectrogramExtractor(
+        0.05, hop_duration=0.025, n_mels=10, sampling_rate=RATE, align=align, duration=duration
+    )
+    clip = np.zeros(round(lasts * RATE))
+    clip[round(0.907 * RATE)] = 1
+    X = extractor.transform([clip])
+    (times,) = extractor.frame_times(X, clip_durations=[lasts])
+    assert times.shape == X.shape[1:2]
+    np.testing.assert_allclose(times, extractor.frame_times(X.shape[1], clip_durations=lasts))
+    heard = X[0].mean(axis=1) > -1
+    np.testing.assert_array_equal(heard, np.abs(times - 0.907) < 0.025)
+
+
+def test_times_of_padding_are_nan_and_what_has_no_times_is_refused():
+    extractor = SpectrogramExtractor(0.05, n_mels=10, sampling_rate=RATE)
+    X = extractor.transform([noise(8000), noise(4000)])
+    times = extractor.frame_times(X)
+    np.testing.assert_array_equal(np.isnan(times), np.isnan(X[:, :, 0]))
+    np.testing.assert_array_equal(extractor.frame_times([x[~np.isnan(x[:, 0])] for x in X]), times)
+    with pytest.raises(ValueError, match=r"Set sampling_rate=, or call fit"):
+        SpectrogramExtractor().frame_times(3)
+    with pytest.raises(ValueError, match=r"chunk_duration=1.*whole recordings"):
+        SpectrogramExtractor(chunk_duration=1, sampling_rate=RATE).frame_times(3)
+    with pytest.raises(ValueError, match=r"shape \(2, 3\)"):
+        extractor.frame_times(np.zeros((2, 3)))
+    centred = SpectrogramExtractor(duration=1, align="center", sampling_rate=RATE)
+    for durations in (None, [1.0, 2.0], [-1.0]):
+        with pytest.raises(ValueError, match="length of each clip"):
+            centred.frame_times(np.zeros((1, 3, 4)), clip_durations=durations)
+
+
 def test_clip_below_and_clip_above_are_relative_to_the_maximum_of_the_clip():
     samples = np.concatenate([tone(1000), tone(1000, level=0.05), np.zeros(RATE)])
     kwargs = {"n_mels": None, "sampling_rate": RATE}

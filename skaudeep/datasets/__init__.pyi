@@ -14,9 +14,11 @@ from .fetch import (
     fetch_urbansound8k,
 )
 from .folder import load_folder
+from .frame_labels import frame_targets
 from .groups import add_groups
 from .gtzan import load_gtzan
 from .index import load_index
+from .labelled import make_labelled_recordings
 from .labels import add_labels
 from .machines import make_machines
 from .operations import concatenate, select, upsample
@@ -42,6 +44,7 @@ __all__ = [
     "fetch_gtzan",
     "fetch_tut2017",
     "fetch_urbansound8k",
+    "frame_targets",
     "load_compare",
     "load_dataset",
     "load_dcase",
@@ -53,6 +56,7 @@ __all__ = [
     "load_table",
     "load_urbansound8k",
     "make_bunch",
+    "make_labelled_recordings",
     "make_machines",
     "make_sounds",
     "select",

@@ -16,6 +16,7 @@ from skaudeep.evaluation.comparison import ScoreComparison
 from skaudeep.evaluation.detections import DetectionScores, event_scores, segment_scores
 from skaudeep.evaluation.labelling import labelling_order
 from skaudeep.evaluation.multilabel import MultiLabelEvaluation
+from skaudeep.evaluation.over_time import OverTimeEvaluation, evaluate_over_time
 from skaudeep.evaluation.protocol import evaluate
 from skaudeep.evaluation.regression import RegressionEvaluation
 from skaudeep.evaluation.results import Comparison, Evaluation, compare
@@ -29,6 +30,7 @@ __all__ = [
     "Evaluation",
     "LearningTags",
     "MultiLabelEvaluation",
+    "OverTimeEvaluation",
     "RegressionEvaluation",
     "ScoreComparison",
     "anomaly_metrics",
@@ -36,6 +38,7 @@ __all__ = [
     "concordance_correlation",
     "evaluate",
     "evaluate_anomalies",
+    "evaluate_over_time",
     "event_scores",
     "labelling_order",
     "pearson",

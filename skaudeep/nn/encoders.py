@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from skaudeep.nn.bidirectional import EncoderStack, bernoulli_mask, top_layers
 from skaudeep.nn.counter_rng import CounterRNG
 from skaudeep.nn.pooling import (
+    FRAME_REPRESENTATIONS,
     REPRESENTATIONS,
     StateCovariance,
     moments,
@@ -144,9 +145,13 @@ class TimeEncoder(nn.Module):
         """Sum up the states of all layers over time: (n_sequences, n_features)."""
         return state_statistics(code.states, lengths)
 
+    def read(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the states of the top layer, which alone is kept: (T, B, D*H)."""
+        return self.recurrent.top_states(x, lengths)
+
     def pool(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Compute the features "covariance", for which the top layer alone is kept."""
-        return self.covariance(self.recurrent.top_states(x, lengths), lengths)
+        """Compute the features "covariance"."""
+        return self.covariance(self.read(x, lengths), lengths)
 
 
 class FrequencyEncoder(nn.Module):
@@ -237,8 +242,12 @@ class FrequencyTimeEncoder(nn.Module):
         """Sum up the states of all layers over time: (n_sequences, n_features)."""
         return self.time.statistics(code, lengths)
 
+    def read(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the states of the top layer over time, which alone is kept: (T, B, D*H)."""
+        return self.time.read(self.read_frames(x, lengths, None), lengths)
+
     def pool(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Compute the features "covariance", for which the top layer over time alone is kept."""
+        """Compute the features "covariance"."""
         return self.time.pool(self.read_frames(x, lengths, None), lengths)
 
 
@@ -252,7 +261,8 @@ def represent(encoder: Any, x: Tensor, lengths: Tensor | None, representation: s
         Zero at padding.
     lengths : Tensor of shape (n_sequences,) or None
         True frames of each sequence; None where all fill the batch.
-    representation : {"covariance", "statistics", "code", "both"}
+    representation : {"covariance", "statistics", "code", "both", "components", "states"}
+        The last two have a row for each frame; they are none of a `FrequencyEncoder`.
 
     Returns
     -------
@@ -261,6 +271,11 @@ def represent(encoder: Any, x: Tensor, lengths: Tensor | None, representation: s
     """
     if representation == "covariance":
         return encoder.pool(x, lengths)
+    if representation in FRAME_REPRESENTATIONS:
+        states = encoder.read(x, lengths)
+        if representation == "components":
+            states = encoder.covariance.project(states)
+        return states if lengths is None else states.masked_fill(~step_mask(x, lengths), 0)
     code = encoder(x, lengths)
     parts = [
         code.values if kind == "code" else encoder.statistics(code, lengths)
@@ -278,7 +293,7 @@ class FeatureEncoder(nn.Module):
     Parameters
     ----------
     encoder : TimeEncoder, FrequencyEncoder, FrequencyTimeEncoder or Reservoir
-    representation : {"covariance", "statistics", "code", "both"}
+    representation : {"covariance", "statistics", "code", "both", "components", "states"}
 
     Examples
     --------

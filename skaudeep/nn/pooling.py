@@ -18,7 +18,10 @@ REPRESENTATIONS = {
     "statistics": ("statistics",),
     "code": ("code",),
     "both": ("statistics", "code"),
+    "components": ("components",),
+    "states": ("states",),
 }
+FRAME_REPRESENTATIONS = ("components", "states")  # those that have a row for each frame
 STATISTICS = ("mean", "std", "max", "change")
 MIN_VARIANCE = 1e-12  # keeps the square root's gradient finite for constant states
 
@@ -156,8 +159,15 @@ class StateCovariance(nn.Module):
         nn.init.zeros_(self.center)
         nn.init.eye_(self.components)
 
-    def feature_names(self) -> list[str]:
-        """Name the features: ``mean_0 covariance_0_0 transition_0_0 intercept_0`` and so forth."""
+    def feature_names(self, representation: str = "covariance") -> list[str]:
+        """Name the features: ``mean_0 covariance_0_0 transition_0_0 intercept_0`` and so forth.
+
+        Those of frames are ``component_0`` or ``state_0`` and so forth.
+        """
+        if representation == "components":
+            return [f"component_{i}" for i in range(self.n_components)]
+        if representation == "states":
+            return [f"state_{i}" for i in range(len(self.center))]
         rows, columns = np.triu_indices(self.n_components)
         means = [f"mean_{i}" for i in range(self.n_components)]
         triangle = [f"covariance_{i}_{j}" for i, j in zip(rows, columns, strict=True)]
@@ -201,12 +211,8 @@ class StateCovariance(nn.Module):
         -------
         Tensor of shape (n_sequences, n_features)
         """
-        needs_gradient = torch.is_grad_enabled() and states.requires_grad
-        recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
-        if needs_gradient or recorded or states.device.type != "cpu":
-            components = self.components.double()
-            x = states.double() @ components - self.center.double() @ components  # (T, B, N)
-            return self._features(x, lengths, logarithm)
+        if _needs_torch(states):
+            return self._features(self._project_by_torch(states), lengths, logarithm)
         x = self._project(states.detach())
         # Not by the number of threads: rounding would depend on it.
         step = max(1, BLOCK_BYTES // (8 * max(1, len(x)) * self.n_components))
@@ -214,6 +220,25 @@ class StateCovariance(nn.Module):
         by_block = [None] * len(blocks) if lengths is None else lengths.split(step)
         with parallel_map(len(blocks)) as each:
             return torch.cat(list(each(self._block, blocks, by_block)))
+
+    def project(self, states: Tensor) -> Tensor:
+        """Return the components of states, one row for each frame.
+
+        Parameters
+        ----------
+        states : Tensor of shape (n_steps, n_sequences, n_states)
+
+        Returns
+        -------
+        Tensor of shape (n_steps, n_sequences, n_components)
+        """
+        needs_torch = _needs_torch(states)
+        x = self._project_by_torch(states) if needs_torch else self._project(states.detach())
+        return x.to(states.dtype)
+
+    def _project_by_torch(self, states: Tensor) -> Tensor:
+        components = self.components.double()
+        return states.double() @ components - self.center.double() @ components  # (T, B, N)
 
     @torch.no_grad()
     def _project(self, states: Tensor) -> Tensor:
@@ -254,6 +279,13 @@ class StateCovariance(nn.Module):
         rows, columns = np.triu_indices(self.n_components)
         transition = _transition(x[:, :, : self.n_lagged], real)  # (B, M + 1, M)
         return torch.cat([mean[:, 0], flat[:, rows, columns], transition.flatten(1)], dim=1).float()
+
+
+def _needs_torch(states: Tensor) -> bool:
+    """Tell whether the kernels cannot serve: for gradients, recorded graphs, other devices."""
+    needs_gradient = torch.is_grad_enabled() and states.requires_grad
+    recorded = torch.jit.is_tracing() or torch.compiler.is_compiling()
+    return needs_gradient or recorded or states.device.type != "cpu"
 
 
 def _transition(x: Tensor, real: Tensor | None) -> Tensor:

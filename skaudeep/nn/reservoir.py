@@ -104,6 +104,10 @@ class Reservoir(nn.Module):
         """
         return self.recurrent.top_states(x, lengths)
 
+    def read(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return what `forward` returns, as encoders do."""
+        return self(x, lengths)
+
     def moments(self, states: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Sum what `covariance` is fitted to, see :func:`~skaudeep.nn.pooling.moments`."""
         return moments(states, lengths)

@@ -18,6 +18,7 @@ from skaudeep.nn.autoencoders import TimeAutoencoder
 from skaudeep.nn.encoders import GaussianCode
 from skaudeep.nn.pooling import (
     COVARIANCE_RIDGE,
+    FRAME_REPRESENTATIONS,
     ITERATIONS,
     LAG,
     MIN_VARIANCE,
@@ -39,8 +40,8 @@ def export_onnx(
 ) -> None:
     """Write the encoder of a fitted autoencoder or reservoir as an ONNX model.
 
-    Its outputs are those of `transform`, to 1e-5, logarithms of covariances to 5e-5. It has two
-    inputs and one output:
+    Its outputs are those of `transform`, to 1e-5, components and logarithms of covariances to
+    5e-5. It has two inputs and one output:
 
     sequences : float32 of shape (n_clips, n_frames, n_bands)
         Spectrograms as `SpectrogramExtractor` gives them. What lies behind a clip's length is
@@ -48,7 +49,8 @@ def export_onnx(
     lengths : int64 of shape (n_clips,)
         Frames of each clip, at most n_frames. 0 gives a row of NaN.
     features : float32 of shape (n_clips, n_features)
-        By the autoencoder's `representation`; of a reservoir, its covariance features.
+        By the estimator's `representation`; (n_clips, n_frames, n_features) where that has a row
+        for each frame, NaN behind a clip's length.
 
     Parameters
     ----------
@@ -103,15 +105,15 @@ def export_onnx(
     check_is_fitted(estimator, "network_")
     network = estimator.network_
     if isinstance(network, Reservoir):
-        encoder, representation = network, "covariance"
+        encoder = network
     elif isinstance(network, TimeAutoencoder):
-        encoder, representation = network.encoder, estimator.representation
+        encoder = network.encoder
     else:
         raise ValueError(
             f"Got a {type(network).__name__}, expected a TimeAutoencoder: only encoders over time "
             "are exported to ONNX. Share this one with skaudeep.save."
         )
-    model = _build(_onnx(), encoder, representation, estimator.n_features_in_)
+    model = _build(_onnx(), encoder, estimator.representation, estimator.n_features_in_)
     with replacing(Path(path)) as new:
         new.write_bytes(model.SerializeToString())
 
@@ -189,9 +191,11 @@ def _build(onnx: ModuleType, encoder: Any, representation: str, n_bands: int) ->
             states += [graph("Squeeze", state, axis0) for state in final]  # (B, H)
 
     kinds, parts = REPRESENTATIONS[representation], []
-    if "covariance" in kinds:
+    per_frame = representation in FRAME_REPRESENTATIONS
+    if "covariance" in kinds or per_frame:
         n_layers = len(encoder.recurrent.stacks[0].layers)
         top = graph("Concat", *layers[n_layers - 1 :: n_layers], axis=2)  # (T, B, D*H)
+    if "covariance" in kinds:
         parts += _covariance(graph, encoder.covariance, top, real, lengths)
     if "statistics" in kinds:
         outputs = graph("Where", real, graph("Concat", *layers, axis=2), zero)  # (T, B, K)
@@ -219,14 +223,18 @@ def _build(onnx: ModuleType, encoder: Any, representation: str, n_bands: int) ->
         weight, bias = (graph.constant(p.detach().numpy()) for p in (linear.weight, linear.bias))
         code = graph("Gemm", graph("Concat", *states, axis=1), weight, bias, transB=1)
         parts.append(code if gaussian else graph("Tanh", code))
-    some = graph("Greater", "lengths", graph.constant([0], np.int64))
-    features = graph("Concat", *parts, axis=1)
+    some = graph("Greater", "lengths", graph.constant([0], np.int64))  # (B,)
+    some = graph("Unsqueeze", some, axis1)
+    if per_frame:
+        if representation == "components":
+            top = _project(graph, encoder.covariance, top)  # (T, B, N)
+        features = graph("Transpose", top, perm=[1, 0, 2])
+        real = graph("Transpose", real, perm=[1, 0, 2])  # (B, T, 1)
+        some = graph("And", real, graph("Unsqueeze", some, axis2))
+    else:
+        features = graph("Concat", *parts, axis=1)
     graph.nodes.append(
-        onnx.helper.make_node(
-            "Where",
-            [graph("Unsqueeze", some, axis1), features, graph.constant(np.nan)],
-            ["features"],
-        )
+        onnx.helper.make_node("Where", [some, features, graph.constant(np.nan)], ["features"])
     )
 
     tensor, types = onnx.helper.make_tensor_value_info, onnx.TensorProto
@@ -238,7 +246,13 @@ def _build(onnx: ModuleType, encoder: Any, representation: str, n_bands: int) ->
                 tensor("sequences", types.FLOAT, ["n_clips", "n_frames", n_bands]),
                 tensor("lengths", types.INT64, ["n_clips"]),
             ],
-            [tensor("features", types.FLOAT, ["n_clips", "n_features"])],
+            [
+                tensor(
+                    "features",
+                    types.FLOAT,
+                    ["n_clips", *(["n_frames"] if per_frame else []), "n_features"],
+                )
+            ],
             graph.constants,
         ),
         producer_name="skaudeep",
@@ -250,13 +264,17 @@ def _build(onnx: ModuleType, encoder: Any, representation: str, n_bands: int) ->
     return model
 
 
+def _project(graph: _Graph, covariance: Any, states: str) -> str:
+    x = graph("Sub", states, graph.constant(covariance.center.numpy()))
+    return graph("MatMul", x, graph.constant(covariance.components.numpy()))
+
+
 def _covariance(graph: _Graph, covariance: Any, top: str, real: str, lengths: str) -> list[str]:
     """Build :class:`~skaudeep.nn.pooling.StateCovariance`. N is components."""
     size = covariance.n_components
     steps, batch = graph.constant([1], np.int64), graph.constant([1, 2], np.int64)
     zero, one = graph.constant(0), np.eye(size)
-    x = graph("Sub", top, graph.constant(covariance.center.numpy()))
-    x = graph("MatMul", x, graph.constant(covariance.components.numpy()))  # (T, B, N)
+    x = _project(graph, covariance, top)  # (T, B, N)
     x = graph("Transpose", graph("Where", real, x, zero), perm=[1, 0, 2])  # (B, T, N)
     real = graph("Transpose", real, perm=[1, 0, 2])
     counts = graph("Cast", graph("Unsqueeze", lengths, batch), to=_FLOAT)  # (B, 1, 1)

@@ -38,6 +38,7 @@ from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
 from skaudeep.nn.autoencoders import NetworkSizes
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.weights import allocate
+from skaudeep.per_frame import PerFrame
 from skaudeep.persistence.common_steps import find_class, set_results, take_results
 from skaudeep.persistence.sklearn_objects import (
     MT19937_WORDS,
@@ -70,6 +71,7 @@ _OURS = (
     FeatureFusion,
     FrameDescriptors,
     FunctionExtractor,
+    PerFrame,
     ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,

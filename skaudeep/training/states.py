@@ -41,6 +41,8 @@ class States:
         ``(n_clips,)``, or ``(n_clips, n_chunks)``.
     sequences : ndarray of int, of as many entries as `shape` has places
         Which of the stored sequences stands at each place.
+    n_frames : int
+        Frames of the rows that they were read from, padding included.
     whole : States, default=None
         Those that these rows were taken from.
     """
@@ -50,11 +52,13 @@ class States:
         values: _Values,
         shape: tuple[int, ...],
         sequences: NDArray[np.intp],
+        n_frames: int,
         whole: States | None = None,
     ):
         self._values = values
         self.shape = shape
         self._sequences = sequences
+        self.n_frames = n_frames
         self._whole = whole
 
     @classmethod
@@ -100,7 +104,7 @@ class States:
                     values.append(row, states[: n_steps[place], place])
                 if on_rows is not None:
                     on_rows(len(rows))
-        return cls(values, sequences.shape, np.arange(len(sequences)))
+        return cls(values, sequences.shape, np.arange(len(sequences)), sequences.n_frames)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -109,7 +113,8 @@ class States:
         """Return the states of some clips, without a copy."""
         places = np.arange(len(self._sequences)).reshape(self.shape)[clips]
         whole = self if self._whole is None else self._whole
-        return States(self._values, places.shape, self._sequences[places.ravel()], whole)
+        sequences = self._sequences[places.ravel()]
+        return States(self._values, places.shape, sequences, self.n_frames, whole)
 
     @property
     def n_states(self) -> int:
@@ -200,6 +205,31 @@ class States:
             for places, of_places in zip(blocks, each(of_block, blocks), strict=True):
                 features[places] = of_places
         return features.reshape(*self.shape, -1)
+
+    @torch.inference_mode()
+    def by_frame(self, covariance: StateCovariance, representation: str) -> NDArray[np.float32]:
+        """Return the features of each frame.
+
+        Parameters
+        ----------
+        covariance : StateCovariance
+            With its principal components fitted.
+        representation : {"components", "states"}
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_frames, n_features) or (n_clips, n_chunks, n_frames, \
+                n_features), float32
+            NaN at padding.
+        """
+        width = len(covariance.feature_names(representation))
+        features = np.full((len(self._sequences), self.n_frames, width), np.nan, dtype=np.float32)
+        for row, sequence in zip(features, self._sequences, strict=True):
+            values = self._values.read(sequence)
+            if representation == "components" and len(values):
+                values = covariance.project(torch.from_numpy(values)[:, None])[:, 0].numpy()
+            row[: len(values)] = values
+        return features.reshape(*self.shape, self.n_frames, width)
 
 
 class _Values:

@@ -110,6 +110,21 @@ def test_features_of_a_clip_do_not_depend_on_padding(axis, representation):
         torch.testing.assert_close(of_clip, alone, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("representation", ["components", "states"])
+@pytest.mark.parametrize("axis", ["time", "frequency-time"])
+def test_features_of_a_frame_do_not_depend_on_padding(axis, representation):
+    encoder = FeatureEncoder(make_network(axis).encoder, representation)
+    lengths = torch.tensor([6, 3, 1])
+    x = draw(3, 6, 8) * (torch.arange(6) < lengths[:, None])[:, :, None]
+    features = encoder(x, lengths)
+    assert features.requires_grad
+    with torch.no_grad():  # by the kernels
+        torch.testing.assert_close(encoder(x, lengths), features, atol=1e-5, rtol=1e-5)
+    for i, n in enumerate(lengths):
+        torch.testing.assert_close(features[i, :n], encoder(x[i : i + 1, :n])[0], atol=1e-6, rtol=0)
+        assert not features[i, n:].any()
+
+
 def test_a_feature_encoder_shares_its_weights_and_passes_gradients():
     network = TimeAutoencoder(NetworkSizes(3, 4))
     encoder = FeatureEncoder(network.encoder, "both")

@@ -10,7 +10,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from skaudeep import Seq2SeqAutoencoder
+from skaudeep import ReservoirFeatures, Seq2SeqAutoencoder
 from skaudeep.persistence.onnx_export import export_onnx
 
 N_BANDS = 3
@@ -40,7 +40,9 @@ def run(path, X, lengths):
     return session.run(["features"], inputs)[0]
 
 
-@pytest.mark.parametrize("representation", ["covariance", "statistics", "code", "both"])
+@pytest.mark.parametrize(
+    "representation", ["covariance", "statistics", "code", "both", "components", "states"]
+)
 @pytest.mark.parametrize("both_ways", [False, True])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_the_exported_model_gives_the_features_of_transform(path, cell, both_ways, representation):
@@ -55,8 +57,19 @@ def test_the_exported_model_gives_the_features_of_transform(path, cell, both_way
         X = rows(lengths, seed=len(lengths))
         features = run(path, X, lengths)
         assert features.dtype == np.float32
-        atol = 5e-5 if representation == "covariance" else 1e-5  # the logarithm magnifies
+        magnified = representation in ("covariance", "components")  # by logarithm or whitening
+        atol = 5e-5 if magnified else 1e-5
         np.testing.assert_allclose(features, autoencoder.transform(X), atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize("representation", ["covariance", "components", "states"])
+def test_the_exported_reservoir_gives_the_features_of_transform(path, representation):
+    reservoir = ReservoirFeatures(6, representation=representation, random_state=0)
+    reservoir.fit(rows([9] * 12))
+    export_onnx(reservoir, path)
+    X = rows([1, 12, 0])
+    found = run(path, X, [1, 12, 0])
+    np.testing.assert_allclose(found, reservoir.transform(X), atol=5e-5, rtol=0)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])

@@ -1,0 +1,366 @@
+"""PerFrame: a regressor or classifier on the frames of clips, for labels that change over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.metrics import r2_score
+from sklearn.utils import Tags, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skaudeep._base import (
+    POSITIVE,
+    HasMethods,
+    Interval,
+    VersionMixin,
+    all_or_nothing,
+    groups_parameter,
+    num_samples,
+    rows,
+)
+from skaudeep._padding import true_frames
+from skaudeep.datasets.groups import group_numbers
+
+
+def _inner_has(method: str) -> Callable[[Any], bool]:
+    def check(self: PerFrame) -> bool:
+        getattr(vars(self).get("estimator_", self.estimator), method)  # the AttributeError of it
+        return True
+
+    return check
+
+
+class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
+    """Fit a regressor or classifier on the frames of all clips: labels that change over time.
+
+    People who label arousal, pain or load while they listen react late: what they say at a time is
+    of the sound some seconds before. With `delay` the target of a frame is the label that was given
+    so much later, and predictions come so much later again, so that they compare with the labels
+    as these are.
+
+    Parameters
+    ----------
+    estimator : regressor or classifier, or Pipeline that ends in one
+        A copy is fitted on the frames, arrays of shape (n_frames, n_features).
+    delay : float >= 0, default=0.0
+        Time in seconds by which labels are later than the sound that they are of, rounded to whole
+        frames. A search can find it: ``GridSearchCV(..., {"perframe__delay": [0, 1, 2, 3]})``.
+    hop_duration : float > 0, default=None
+        Time between two frames in seconds, that of the extractor. Needed with a delay.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted copy. It predicts what the sound of single frames stands for, without delay.
+    n_features_in_ : int
+        Number of features of a frame (the last axis of X).
+    classes_ : ndarray of shape (n_classes,)
+        Of a classifier alone: its classes.
+
+    See Also
+    --------
+    skaudeep.datasets.frame_targets : Targets of frames, from labels at times of their own.
+    skaudeep.evaluation.evaluate_over_time : Concordance per recording and pooled, with controls.
+
+    Notes
+    -----
+    Each clip is one sample to scikit-learn, so that folds never divide the frames of a clip. Search
+    around this estimator, not inside of it: a search inside would divide frames, and those of one
+    clip would be on both sides. The exception is an estimator that takes groups, such as
+    :class:`~skaudeep.TunedLogisticRegression` or a search over folds that do: it is given those of
+    the clips, and without any the frames of a clip are a group.
+
+    The first frames, for which the sound of `delay` before is not there, are given the prediction
+    of the first sound.
+
+    Examples
+    --------
+    Two clips of one feature; the labels are twice the feature, three frames of 0.1 s later:
+
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skaudeep import PerFrame
+    >>> X = np.random.default_rng(0).normal(size=(2, 50, 1))
+    >>> y = np.full((2, 50), np.nan)
+    >>> y[:, 3:] = 2 * X[:, :-3, 0]
+    >>> model = PerFrame(LinearRegression(), delay=0.3, hop_duration=0.1).fit(X, y)
+    >>> bool(np.allclose(model.predict(X)[:, 3:], y[:, 3:]))
+    True
+    """
+
+    # Whoever has groups hands them on, as to scikit-learn's own splitters.
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012 (scikit-learn's own form)
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "estimator": [HasMethods(["fit", "predict"])],
+        "delay": [Interval(Real, 0, None, closed="left")],
+        "hop_duration": [POSITIVE, None],
+    }
+
+    n_features_in_: int
+
+    def __init__(self, estimator: Any, *, delay: float = 0.0, hop_duration: float | None = None):
+        self.estimator = estimator
+        self.delay = delay
+        self.hop_duration = hop_duration
+
+    @all_or_nothing
+    def fit(self, X: Any, y: Any, groups: ArrayLike | None = None) -> Self:
+        """Fit a copy of the estimator on all frames that have a target.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_frames, n_features), or list of n_clips arrays \
+                (n_frames, n_features)
+            Features of frames, with NaN as padding at the end of shorter clips.
+        y : array-like of shape (n_clips, n_frames) or (n_clips, n_frames, n_targets), or list of \
+                n_clips arrays (n_frames,) or (n_frames, n_targets)
+            Targets at the times of the frames, as they were labelled. NaN where a frame has none;
+            of classes also None, "", or -1 in an array of integers. A frame of several targets
+            needs all of them. It may be longer than X by what has no target.
+        groups : array-like of shape (n_clips,), default=None
+            Speaker, session ... of each clip, for an estimator that takes groups.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, X has NaN before the end of a clip, a clip has other
+            frames than targets, or no frame has a target.
+        """
+        self._validate_params()
+        shift = self._shift()
+        clips = self._clips(X, reset=True)
+        targets = self._targets(y, clips)
+        chosen, labels, numbers = [], [], []
+        for number, (clip, target) in enumerate(zip(clips, targets, strict=True)):
+            later = target[shift:]
+            labelled = ~_missing(later, self._classifies)
+            chosen.append(clip[: len(later)][labelled])
+            labels.append(later[labelled])
+            numbers.append(np.full(int(labelled.sum()), number))
+        frames, target = np.concatenate(chosen), np.concatenate(labels)
+        if not len(frames):
+            raise ValueError(
+                f"No frame of the {len(clips)} clips has a target {self.delay:g} s after it: there "
+                "is nothing to train on. Give labels at the times of the frames, or a smaller "
+                "delay."
+            )
+        if target.dtype == object:
+            target = np.array(target.tolist())
+        params = {}
+        if (name := groups_parameter(self.estimator)) is not None:
+            of_clip = None if groups is None else group_numbers(groups)
+            of_clip = np.arange(len(clips)) if of_clip is None else of_clip
+            params[name] = of_clip[np.concatenate(numbers)]
+        one_column = target.ndim == 2 and target.shape[1] == 1
+        self.estimator_ = clone(self.estimator)
+        self.estimator_.fit(frames, target[:, 0] if one_column else target, **params)
+        self._target_axis = one_column  # what predictions are given back
+        if hasattr(self.estimator_, "classes_"):
+            self.classes_ = self.estimator_.classes_
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the label of each frame, at the time at which it would be given.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_frames) or (n_clips, n_frames, n_targets)
+            float64, NaN at padding; of classes that are texts objects, None at padding.
+        """
+        predicted = self._map(X, "predict")
+        return predicted[..., None] if self._target_axis else predicted
+
+    @available_if(_inner_has("predict_proba"))
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probabilities of the classes for each frame.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_frames, n_classes)
+            NaN at padding.
+        """
+        return self._map(X, "predict_proba")
+
+    @available_if(_inner_has("decision_function"))
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the estimator's decision values for each frame.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_frames), or (n_clips, n_frames, n_classes) of more than two
+            NaN at padding.
+        """
+        return self._map(X, "decision_function")
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return how well predictions agree with labels, over all labelled frames of all clips.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+
+        Returns
+        -------
+        float
+            As scikit-learn's own: of a regressor the coefficient of determination, the mean over
+            targets; of a classifier the share of correct frames.
+
+        Raises
+        ------
+        ValueError
+            As `fit`.
+        """
+        clips = self._clips(X, reset=False)
+        targets = self._targets(y, clips)
+        labelled = [~_missing(target, self._classifies) for target in targets]
+        truth = np.concatenate([t[known] for t, known in zip(targets, labelled, strict=True)])
+        predicted = np.concatenate(
+            [p[: len(k)][k] for p, k in zip(self.predict(X), labelled, strict=True)]
+        )
+        if not len(truth):
+            raise ValueError(f"No frame of the {len(clips)} clips has a target to compare with.")
+        if self._classifies:
+            return float(np.mean(predicted == truth))
+        return float(r2_score(truth, predicted))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimator_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.estimator_type = inner.estimator_type
+        tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
+        tags.target_tags = inner.target_tags
+        tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
+        # allow_nan stays False: NaN is padding at a row's end, not a missing value anywhere.
+        return tags
+
+    @property
+    def _classifies(self) -> bool:
+        return is_classifier(self.estimator)
+
+    def _shift(self) -> int:
+        """Return the delay in frames."""
+        if not self.delay:
+            return 0
+        if self.hop_duration is None:
+            raise ValueError(
+                f"Got delay={self.delay} with hop_duration=None, expected the time between two "
+                "frames in seconds: PerFrame(..., hop_duration=0.04)."
+            )
+        return round(self.delay / self.hop_duration)
+
+    def _clips(self, X: Any, *, reset: bool) -> list[NDArray[Any]]:
+        """Return the frames of each clip without padding."""
+        if not isinstance(X, list | tuple) and len(np.shape(X)) != 3:
+            raise ValueError(
+                f"Got X of shape {np.shape(X)}, expected features of frames, (n_clips, n_frames, "
+                'n_features), such as ReservoirFeatures(representation="components") gives.'
+            )
+        n_features: int | None = None if reset else self.n_features_in_
+        clips = []
+        for number, clip in enumerate(rows(X)):
+            values = true_frames(
+                np.asarray(clip), clip=number, n_bands=n_features, reader="PerFrame"
+            )
+            n_features = values.shape[1]
+            clips.append(values)
+        if not clips:
+            raise ValueError("Got X without clips, expected at least one.")
+        if reset:
+            self.n_features_in_ = clips[0].shape[1]
+        return clips
+
+    def _targets(self, y: Any, clips: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return the targets of the frames of each clip."""
+        if y is None or num_samples(y) != len(clips):
+            n = None if y is None else num_samples(y)
+            raise ValueError(f"Got targets of {n} clips for {len(clips)} clips of X.")
+        targets: list[NDArray[Any]] = []
+        for number, (clip, of_clip) in enumerate(zip(clips, y, strict=True)):
+            values = np.asarray(of_clip)
+            if values.ndim not in (1, 2):
+                raise ValueError(
+                    f"Got y of shape {(len(clips), *values.shape)}, expected a target for each "
+                    "frame: (n_clips, n_frames) or (n_clips, n_frames, n_targets). "
+                    "skaudeep.datasets.frame_targets makes them of labels over time."
+                )
+            n_frames, own = len(clip), values
+            if isinstance(y, np.ndarray) and _missing(values[n_frames:], self._classifies).all():
+                own = values[:n_frames]  # padding of the longest clip
+            if len(own) != n_frames:
+                raise ValueError(
+                    f"Clip {number} has {n_frames} frames, but {len(own)} targets. Make both of "
+                    "the same recording, with the same times of frames."
+                )
+            if targets and own.shape[1:] != targets[0].shape[1:]:
+                raise ValueError(
+                    f"Clip {number} has targets of shape {own.shape} and clip 0 of "
+                    f"{targets[0].shape}, expected as many for a frame of each."
+                )
+            targets.append(own)
+        return targets
+
+    def _map(self, X: Any, method: str) -> NDArray[Any]:
+        """Call a method of the estimator with all frames; shift what it gives, and pad it."""
+        check_is_fitted(self)
+        shift = self._shift()
+        clips = self._clips(X, reset=False)
+        frames = np.concatenate(clips)
+        if not len(frames):
+            raise ValueError("Every row of X is NaN throughout: there is nothing to predict.")
+        values = np.asarray(getattr(self.estimator_, method)(frames))
+        n_frames = max(map(len, clips)) if isinstance(X, list | tuple) else np.shape(X)[1]
+        texts = values.dtype.kind not in "fiub"
+        result = np.full(
+            (len(clips), n_frames, *values.shape[1:]),
+            None if texts else np.nan,
+            dtype=object if texts else np.float64,
+        )
+        end = 0
+        for row, clip in zip(result, clips, strict=True):
+            start, end = end, end + len(clip)
+            # The sound of frame i is labelled at frame i + shift.
+            row[: len(clip)] = values[start + np.maximum(np.arange(len(clip)) - shift, 0)]
+        return result
+
+
+def _missing(target: NDArray[Any], of_classes: bool) -> NDArray[np.bool_]:
+    """Tell which frames have no target: (n_frames,)."""
+    if target.dtype.kind == "f":
+        missing = np.isnan(target)
+    elif target.dtype.kind in "iu" and of_classes:
+        missing = target == -1
+    elif target.dtype.kind in "OUS":
+        missing = np.array([_is_none(value) for value in target.ravel()], dtype=bool)
+        missing = missing.reshape(target.shape)
+    else:
+        missing = np.zeros(target.shape, dtype=bool)
+    return np.asarray(missing.any(axis=1) if missing.ndim == 2 else missing)
+
+
+def _is_none(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value) or value != value
