@@ -32,9 +32,9 @@ __all__ = ["ColumnEvaluation", "Measure", "compare_columns"]
 
 N_RESAMPLES = 200  # Enough for a spread; percentiles would need many more.
 MAX_COLUMNS_SHOWN = 20
-MOST_WORK = 40_000_000  # Numbers that the comparison of a printed evaluation sorts.
+MOST_WORK = 4_000_000  # Numbers that the comparison of a printed evaluation sorts.
 FORMS = {"share": ("5.1f", ".1f"), "size": (".3g", ".3g")}  # of a score and its interval
-COPIES = 8  # Arrays of a block that are in memory at the same time.
+COPIES = 4  # Arrays of a block that are in memory at the same time.
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ class ColumnEvaluation(FoldedEvaluation):
         """Scores of bootstrap samples, the mean over repeats: (n_resamples, n_columns or 1)."""
         rng = check_random_state(0)  # so that printing twice shows the same intervals
         found: dict[str, list[Floats]] = {metric: [] for metric in self.measures}
-        width = COPIES * self._truth.size
+        width = COPIES * len(self._truth)
         for weights in draw_weights(self._unit_of, N_RESAMPLES, rng, width):
             for metric, measure in self.measures.items():
                 of_repeats = [
@@ -378,7 +378,7 @@ class ColumnEvaluation(FoldedEvaluation):
 
     def _n_resamples_printed(self) -> int:
         work = self._truth.size * len(self.seeds)
-        return int(np.clip(MOST_WORK // work, 199, 999))
+        return int(np.clip(MOST_WORK // work, 99, 999))
 
     def _printed_names(self) -> Iterator[tuple[int, str]]:
         for number, name in enumerate(self.target_names[:MAX_COLUMNS_SHOWN]):
@@ -413,7 +413,7 @@ def compare_columns(
     first, second = _as_many_repeats(a, b, measure, columns)
     units, truth = a._unit_of, a._truth[:, columns]
     n_units = int(units.max()) + 1
-    width = COPIES * truth.size
+    width = COPIES * len(truth)
 
     def mean_score(predicted: list[Floats], weights: Floats) -> Floats:
         """Return the mean over columns and repeats; of each repeat (1 or n_rows, n_clips, K)."""
@@ -486,10 +486,14 @@ def _of_columns(
     if predicted.ndim == 2:
         predicted = predicted[np.newaxis]
     if measure.of_all:
-        n_columns = truth.shape[1]
-        flat = predicted.reshape(len(predicted), -1)
-        repeated = np.repeat(weights, n_columns, axis=1)
-        return measure.of_rows(truth.ravel(), flat, repeated)[:, np.newaxis]
+        n_columns, n_rows = truth.shape[1], max(len(predicted), len(weights))
+        found = []
+        for rows in np.array_split(np.arange(n_rows), min(n_columns, n_rows)):  # as much memory
+            flat = (predicted if len(predicted) == 1 else predicted[rows]).reshape(-1, truth.size)
+            of_rows = weights if len(weights) == 1 else weights[rows]
+            repeated = np.repeat(of_rows, n_columns, axis=1)
+            found.append(measure.of_rows(truth.ravel(), flat, repeated))
+        return np.concatenate(found)[:, np.newaxis]
     found = [
         measure.of_rows(truth[:, k], predicted[:, :, k], weights) for k in range(truth.shape[1])
     ]

@@ -92,19 +92,19 @@ def r2s(truth: NDArray, predicted: Floats, weights: Floats) -> Floats:
 
 def average_precisions(truth: NDArray, scores: Floats, weights: Floats) -> Floats:
     """Return average precisions, NaN where no clip of weight above 0 has the class."""
-    has = truth.astype(np.float64)
-    order, (up_to, positive), _ = _cumulate(-scores, weights, weights * has)
-    drawn = _take(weights * has, order)
+    drawn, _, (positive, negative) = _counts_above(truth > 0, scores, weights)
+    up_to = positive + negative
     precision = np.divide(positive, up_to, out=np.zeros_like(positive), where=up_to > 0)
     return _ratio((drawn * precision).sum(axis=1), drawn.sum(axis=1))
 
 
 def roc_areas(truth: NDArray, scores: Floats, weights: Floats) -> Floats:
     """Return areas under ROC curves, NaN where clips with or without the class are missing."""
-    has = truth.astype(np.float64)
-    order, (up_to,), (below,) = _cumulate(-scores, weights * has)
-    without, n_with = _take(weights * (1 - has), order), (weights * has).sum(axis=1)
-    return _ratio((without * (below + up_to) / 2).sum(axis=1), without.sum(axis=1) * n_with)
+    drawn, (_, above), (_, up_to) = _counts_above(truth > 0, scores, weights)
+    without = (weights * ~(truth > 0)).sum(axis=1)
+    # Of the clips without the class those that are not above one that has it; half where equal.
+    below = without[:, np.newaxis] - (above + up_to) / 2
+    return _ratio((drawn * below).sum(axis=1), without * drawn.sum(axis=1))
 
 
 def draw_weights(
@@ -249,28 +249,88 @@ def _take(values: Floats, order: NDArray[np.intp]) -> Floats:
     return np.take_along_axis(np.broadcast_to(values, (len(order), values.shape[1])), order, axis=1)
 
 
-def _cumulate(
-    values: Floats, *weights: Floats
-) -> tuple[NDArray[np.intp], list[Floats], list[Floats]]:
-    """Sort rows; of each weight return its sum up to all equal values, and that below them."""
-    order = np.argsort(values, axis=1, kind="stable")
+def _mid_ranks(values: Floats, weights: Floats) -> Floats:
+    """Return the ranks of clips that are drawn as often as their weights; equal ones share them."""
+    order, first, last = _sort(values)
+    drawn = _take(weights, order)
+    if len(order) == 1:
+        up_to = np.cumsum(np.add.reduceat(drawn, np.flatnonzero(first[0]), axis=1), axis=1)
+        below = np.hstack([np.zeros((len(up_to), 1)), up_to[:, :-1]])
+        ranks = (below + up_to + 1) / 2
+        place = np.empty(len(order[0]), dtype=np.intp)
+        place[order[0]] = np.cumsum(first[0]) - 1
+        return ranks[:, place]
+    total = np.cumsum(drawn, axis=1)
+    below, up_to = _at_edges(total, drawn, first, last)
+    ranks = np.empty_like(up_to)
+    np.put_along_axis(ranks, order, (below + up_to + 1) / 2, axis=1)
+    return ranks
+
+
+def _counts_above(
+    has: NDArray[np.bool_], scores: Floats, weights: Floats
+) -> tuple[Floats, tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Count the clips above each clip that has a class, by their weights.
+
+    Returns
+    -------
+    drawn : ndarray of shape (n_rows, n_positive)
+        Weights of the clips that have the class.
+    above : (ndarray, ndarray)
+        Weights of the clips with higher scores that have the class, and that have not.
+    up_to : (ndarray, ndarray)
+        The same, of those with scores at least as high.
+    """
+    order, first, last = _sort(-scores)
+    drawn = _take(weights, order)
+    if len(order) == 1:  # what is between those that have the class need not be looked at
+        places = np.flatnonzero(has[order[0]])
+        of_class = drawn[:, places]
+        if not len(places):
+            return of_class, (of_class, of_class), (of_class, of_class)
+        starts = np.flatnonzero(first[0])
+        number = np.cumsum(first[0])[places] - 1
+        ends = np.append(starts[1:], len(has))[number]
+        starts = starts[number]
+        with_class = np.hstack([np.zeros((len(drawn), 1)), np.cumsum(of_class, axis=1)])
+        of_all = _sums_before(drawn, np.concatenate([starts, ends]))
+        found = []
+        for bounds, total in ((starts, of_all[:, : len(starts)]), (ends, of_all[:, len(starts) :])):
+            positive = with_class[:, np.searchsorted(places, bounds)]
+            found.append((positive, total - positive))
+        return of_class, found[0], found[1]
+    sorted_class = np.take_along_axis(np.broadcast_to(has, order.shape), order, axis=1)
+    of_class = drawn * sorted_class
+    parts = [
+        _at_edges(np.cumsum(part, axis=1), part, first, last)
+        for part in (of_class, drawn - of_class)
+    ]
+    (above, up_to), (other_above, other_up_to) = parts
+    return of_class, (above, other_above), (up_to, other_up_to)
+
+
+def _sums_before(drawn: Floats, bounds: NDArray[np.intp]) -> Floats:
+    """Return the sums of the first entries of each row, up to each of some bounds."""
+    known, place = np.unique(bounds, return_inverse=True)
+    starts = np.append(0, known[known > 0][:-1])
+    parts = np.add.reduceat(drawn[:, : known[-1]], starts, axis=1) if known[-1] else drawn[:, :0]
+    sums = np.hstack([np.zeros((len(drawn), 1)), np.cumsum(parts, axis=1)])
+    return sums[:, place + (known[0] > 0)]
+
+
+def _sort(values: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the order of each row, and which entries are the first and the last of equal ones."""
+    order = np.argsort(values, axis=1)
     ordered = np.take_along_axis(values, order, axis=1)
     changes = ordered[:, 1:] != ordered[:, :-1]
     edge = np.ones((len(order), 1), dtype=bool)
-    first, last = np.hstack([edge, changes]), np.hstack([changes, edge])
-    up_to, below = [], []
-    for weight in weights:
-        drawn = _take(weight, order)
-        total = np.cumsum(drawn, axis=1)
-        ends = np.where(last, total, np.inf)
-        up_to.append(np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1])
-        below.append(np.maximum.accumulate(np.where(first, total - drawn, -np.inf), axis=1))
-    return order, up_to, below
+    return order, np.hstack([edge, changes]), np.hstack([changes, edge])
 
 
-def _mid_ranks(values: Floats, weights: Floats) -> Floats:
-    """Return the ranks of clips that are drawn as often as their weights; equal ones share them."""
-    order, (up_to,), (below,) = _cumulate(values, weights)
-    ranks = np.empty_like(up_to)
-    np.put_along_axis(ranks, np.broadcast_to(order, up_to.shape), (below + up_to + 1) / 2, axis=1)
-    return ranks
+def _at_edges(
+    total: Floats, drawn: Floats, first: NDArray[np.bool_], last: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Return cumulated weights below all equal values, and up to the last of them."""
+    below = np.maximum.accumulate(np.where(first, total - drawn, -np.inf), axis=1)
+    ends = np.where(last, total, np.inf)
+    return below, np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]

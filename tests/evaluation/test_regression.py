@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import pearsonr, spearmanr
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
@@ -16,8 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from skaudeep import compare, evaluate
+from skaudeep import BandStatistics, SpectrogramExtractor, compare, evaluate
+from skaudeep.datasets import load_compare
 from skaudeep.evaluation import LearningTags, RegressionEvaluation, root_mean_squared_error
+from skaudeep.recipes import linear_regressor
 
 N = 60
 MEAN = "mean of the training targets"
@@ -263,6 +266,30 @@ def test_a_learning_curve_and_features_are_kept():
     )
     assert list(result.learning_curve) == [12, 24]  # of 8 groups of six clips
     assert_array_equal(result.features, bunch.data)
+
+
+def test_sleepiness_of_compare_is_scored_by_spearman_on_its_development_set(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = ["file_name,label"]
+    (tmp_path / "wav").mkdir()
+    (tmp_path / "lab").mkdir()
+    for part, n in (("train", 24), ("devel", 12), ("test", 2)):
+        for i in range(n):
+            sleepy = int(rng.integers(1, 10))  # whole numbers, which are values all the same
+            tone = np.sin(2 * np.pi * 100 * sleepy * np.arange(2400) / 8000)
+            sound = tone + 0.1 * rng.normal(size=2400)
+            soundfile.write(tmp_path / "wav" / f"{part}_{i:04}.wav", 0.5 * sound, 8000)
+            rows.append(f"{part}_{i:04}.wav,{'?' if part == 'test' else sleepy}")
+    (tmp_path / "lab" / "labels.csv").write_text("\n".join(rows) + "\n")
+    bunch = load_compare(tmp_path, corpus="ComParE2019_ContinuousSleepiness")
+    extractor = SpectrogramExtractor(n_mels=20, sampling_rate=8000)
+    pipeline = make_pipeline(extractor, BandStatistics(), linear_regressor())
+    result = evaluate(pipeline, bunch, random_state=0, progress=False)
+    assert [len(test) for test in result.test] == [12]
+    assert result.pearson > 0.9
+    assert result.spearman > 0.7
+    assert list(result.controls) == [MEAN]
+    assert result.controls_left_out["mel statistics"] == "the pipeline reads them itself"
 
 
 def test_a_prediction_that_is_not_finite_is_refused():
