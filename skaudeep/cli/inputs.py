@@ -411,12 +411,12 @@ def require_classes(title: str, bunch: Bunch) -> None:
     if bunch.target.ndim > 1:
         raise CommandError(
             f"{title}: clips may have several classes, expected one of each. In Python, "
-            "scikit-learn's OneVsRestClassifier predicts several."
+            "skaudeep.evaluate scores several; scikit-learn's OneVsRestClassifier predicts them."
         )
     if bunch.target.dtype.kind == "f" and _labelled(bunch).any():
         raise CommandError(
             f"{title}: has values to regress on, expected classes. Choose a column of classes by "
-            "--target COLUMN."
+            "--target COLUMN. In Python, skaudeep.evaluate scores values."
         )
 
 

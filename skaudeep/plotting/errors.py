@@ -7,7 +7,7 @@ import numpy as np
 
 from skaudeep._base import safe_indexing
 from skaudeep.datasets.axes import count_axes, default_dims
-from skaudeep.plotting.pyplot import import_pyplot, literal
+from skaudeep.plotting.pyplot import import_pyplot, literal, require_classes
 from skaudeep.plotting.spectrograms import SpectrogramDisplay, extract
 from skaudeep.spectrogram import SpectrogramExtractor
 
@@ -102,6 +102,7 @@ class ErrorsDisplay:
             If the bunch has other clips than the evaluation, or neither clips nor spectrograms.
         """
         import_pyplot(f"{cls.__name__}.from_evaluation")
+        require_classes(evaluation, f"{cls.__name__}.from_evaluation")
         if n < 1:
             raise ValueError(f"Got n={n!r}, expected the number of clips to show, at least 1.")
         _check_same_clips(evaluation, bunch)

@@ -37,6 +37,15 @@ def import_pyplot(caller: str) -> Any:
     return plt
 
 
+def require_classes(evaluation: Any, caller: str) -> None:
+    """Raise ValueError for an evaluation of values or of several classes, which no plot shows."""
+    if hasattr(type(evaluation), "measures"):
+        raise ValueError(
+            f"{caller} got a {type(evaluation).__name__}, expected an Evaluation of one class for "
+            "each clip. Tables of others are evaluation.scores(), to_frame() and errors()."
+        )
+
+
 def literal(name: object, width: int = NAME_WIDTH) -> str:
     """Return a name that somebody else gave, as a picture shows it.
 

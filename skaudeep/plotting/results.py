@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skaudeep.evaluation.comparison import Comparison, Metric, compare
-from skaudeep.plotting.pyplot import axes_beside, draw_colorbar, fit_figure, import_pyplot, literal
+from skaudeep.plotting.pyplot import (
+    axes_beside,
+    draw_colorbar,
+    fit_figure,
+    import_pyplot,
+    literal,
+    require_classes,
+)
 
 __all__ = ["ComparisonDisplay", "ConfusionDisplay"]
 
@@ -111,6 +118,7 @@ class ConfusionDisplay:
         ConfusionDisplay
             The display, plotted.
         """
+        require_classes(evaluation, f"{cls.__name__}.from_evaluation")
         display = cls(evaluation.confusion_matrix, target_names=evaluation.target_names)
         return display.plot(ax=ax, values=values, colorbar=colorbar, **kwargs)
 
@@ -323,6 +331,8 @@ class ComparisonDisplay:
             If there is no evaluation, or they differ in clips, folds, groups or confidence level.
         """
         import_pyplot(f"{cls.__name__}.from_evaluations")
+        for evaluation in evaluations.values():
+            require_classes(evaluation, f"{cls.__name__}.from_evaluations")
         if metric not in SCORES:
             raise ValueError(f"Got metric={metric!r}; choose 'accuracy' or 'uar'.")
         levels = {evaluation.confidence_level for evaluation in evaluations.values()}
