@@ -116,9 +116,15 @@ def detect(
     from skaudeep.formats.annotations import FORMATS, format_to_write, save_annotations
 
     kind = "csv" if file is None else format_to_write(file, kind)
-    clips, names, title, _ = read_clips(inputs, None)
-    if not isinstance(clips, list):
-        raise CommandError(f"{title}: is a table, expected recordings or folders of them.")
+    clips, names, title, dims = read_clips(inputs, None)
+    from skaudeep.datasets.axes import is_segment_index
+
+    if is_segment_index(clips) or dims != ("clip",):
+        raise CommandError(
+            f"{title}: holds no whole recordings, expected recordings, folders of them or a table "
+            "that lists them. 'skaudeep predict' names the class of pieces."
+        )
+    clips = list(map(str, clips))
     if kind != "csv" and len(clips) > 1:
         raise CommandError(
             f"{printable(output)}: is of one recording in the format {kind}, and the input has "
