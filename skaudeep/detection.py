@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._base import fit_with_groups
-from skaudeep._model_inputs import find_extractors, set_apart_silence, warner_of_low_rates
+from skaudeep._model_inputs import find_extractors, raising, set_apart_silence, warner_of_low_rates
+from skaudeep._model_outputs import probabilities_of, read_classes
 from skaudeep._texts import list_names
 from skaudeep.audio.decoding import audio_info
 from skaudeep.audio.errors import AudioError
@@ -262,12 +263,13 @@ def score_recordings(
     ValueError
         As :func:`detect`.
     """
-    classes = [str(name) for name in getattr(model, "classes_", [])]
-    if not hasattr(model, "predict_proba") or not classes:
+    found = read_classes(model)
+    if not hasattr(model, "predict_proba") or found is None:
         raise ValueError(
             f"Got a {type(model).__name__} without predict_proba, expected a fitted classifier "
             "with probabilities. Fit one by skaudeep.fit_detector."
         )
+    classes = found.names
     columns = [name for name in classes if name not in background]
     if not columns:
         raise ValueError(
@@ -288,6 +290,7 @@ def score_recordings(
     if isinstance(files, str | bytes | os.PathLike):
         raise ValueError(f"Got files={files!r}, expected a sequence of paths. Put it into a list.")
     keep = np.array([name in columns for name in classes])
+    model = raising(model)
     return (
         _score_file(
             model, os.fsdecode(file), duration, step, skip_below, columns, keep, batch_size,
@@ -334,7 +337,7 @@ def _score_file(
                 if isinstance(output, AudioError):
                     errors.setdefault(file, output)
                 else:
-                    values[batch[part]] = output[:, keep]
+                    values[batch[part]] = probabilities_of(model, output)[:, keep]
             on_seconds(seconds * len(batch) / len(rows))
 
     coarse = np.arange(0, len(starts), 1 if skip_below is None else apart)

@@ -350,7 +350,7 @@ def require_classes(title: str, bunch: Bunch) -> None:
     if bunch.target.ndim > 1:
         raise CommandError(
             f"{title}: clips may have several classes, expected one of each. In Python, "
-            "scikit-learn's OneVsRestClassifier predicts several."
+            "skaudeep.fit_classifier fits a model that predicts several."
         )
     if bunch.target.dtype.kind == "f" and _labelled(bunch).any():
         raise CommandError(

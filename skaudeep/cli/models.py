@@ -256,6 +256,7 @@ def predict(
     file = None if output is None else check_output(output, force, (model, *inputs))
     check_model(model)
     clips, names, what, dims = read_clips(inputs, path)
+    from skaudeep._model_outputs import read_classes
     from skaudeep.classification import check_kind, predict_clips
     from skaudeep.datasets.axes import is_segment_index
 
@@ -263,7 +264,8 @@ def predict(
     fitted, title = load_model(model, jobs)
     check_kind(fitted, dims)
     predict_clips(fitted, clips, min_confidence=min_confidence)  # refuses what is no classifier
-    classes = [str(name) for name in fitted.classes_]
+    found = read_classes(fitted)
+    classes = found.names if found else []
     note(f"{what}: {counted(len(names), 'clip')}; {title}: classes {list_names(classes)}.")
     if not hasattr(fitted, "predict_proba"):
         classes = []

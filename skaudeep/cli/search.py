@@ -149,6 +149,7 @@ def detect(
         tables = _names_of_tables(names, FORMATS[kind].suffix, given=names == clips)
         files = check_folder(output, tables, force)
         targets = {clip: files[name] for clip, name in zip(clips, tables, strict=True)}
+    from skaudeep._model_outputs import read_classes
     from skaudeep.audio.decoding import audio_info
     from skaudeep.audio.errors import AudioError
     from skaudeep.detection import detect as find
@@ -160,10 +161,10 @@ def detect(
             seconds += audio_info(clip).duration
         except AudioError:
             continue  # it is named when its turn comes
-    classes = list_names(getattr(fitted, "classes_", []))
+    classes = read_classes(fitted)
     note(
         f"{title}: {counted(len(clips), 'recording')}, {seconds / 3600:.1f} h; {model_title}: "
-        f"classes {classes}."
+        f"classes {list_names(classes.names if classes else [])}."
     )
     stream = results()
     with Progress(show=True) as progress:
