@@ -73,6 +73,8 @@ def read_classes(model: Any, target_names: Sequence[str] | None = None) -> Class
     own = list(range(len(classes))) if several else np.asarray(classes).tolist()
     if target_names is None:
         return Classes(list(map(str, getattr(model, NAMES, own))), several)
+    if len(target_names) == 1 and not several and own == [0, 1]:  # fitted to a target of one column
+        return Classes([str(target_names[0])], True)
     if hasattr(model, NAMES) or not all(isinstance(number, int) for number in own):
         raise ValueError(
             f"Got target_names={list_names(target_names)} for a model that knows its classes, "
@@ -106,21 +108,28 @@ def predicts_several(model: Any) -> bool:
     return tags.target_tags.multi_output or bool(of_classifier and of_classifier.multi_label)
 
 
-def probabilities_of(model: Any, output: Any) -> NDArray:
-    """Return what `predict_proba` gave as an array with a column for each class.
+def columns_of(model: Any, output: Any, classes: Classes) -> NDArray:
+    """Return what `predict_proba`, or `predict` of several classes, gave, a column for each class.
 
     Parameters
     ----------
     model : estimator
     output : ndarray, or list of ndarray of shape (n_clips, 2)
-        Some classifiers of several classes for a clip return an array for each class.
+        Some classifiers of several classes for a clip return an array for each class. For them a
+        target of one column is one of two classes, 0 and 1.
+    classes : Classes
 
     Returns
     -------
     ndarray of shape (n_clips, n_classes)
     """
     if not isinstance(output, list):
-        return np.asarray(output)
+        values = np.asarray(output).reshape(len(output), -1)
+        return (
+            values[:, 1:]
+            if classes.several and len(classes.names) == 1 < values.shape[1]
+            else values
+        )
     columns = []
     for values, of_class in zip(output, model.classes_, strict=True):
         (present,) = np.nonzero(np.asarray(of_class) == 1)

@@ -31,7 +31,7 @@ from skaudeep._model_inputs import (
     set_apart_silence,
     warner_of_low_rates,
 )
-from skaudeep._model_outputs import NAMES, Classes, predicts_several, probabilities_of, read_classes
+from skaudeep._model_outputs import NAMES, Classes, columns_of, predicts_several, read_classes
 from skaudeep._texts import shown, text_array
 from skaudeep._version import __version__
 from skaudeep.audio.clips import list_clips
@@ -206,7 +206,9 @@ def fit_classifier(
                     LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000)
                 ),
             )
-    if several and not predicts_several(pipeline):
+    if several and labels.shape[1] == 1:  # it is there or it is not: one of two classes
+        labels = labels[:, 0]
+    elif several and not predicts_several(pipeline):
         raise ValueError(
             f"Got a target of shape {bunch.target.shape} for a {type(pipeline).__name__} that "
             "predicts one class for each clip, expected a classifier that predicts several. Put "
@@ -360,11 +362,11 @@ def _predictions(
                 of_row = getattr(X, "ndim", 1) > 1  # and not of a file
                 errors[int(rows[0]) - start] = output.renamed(names[rows[0]]) if of_row else output
             elif has_probabilities:
-                output = probabilities_of(model, output)
+                output = columns_of(model, output, classes)
                 probabilities[rows - start] = output
                 labels[rows - start] = _labels(classes, output, min_confidence)
             elif classes.several:
-                labels[rows - start] = _labels(classes, np.asarray(output), None)
+                labels[rows - start] = _labels(classes, columns_of(model, output, classes), None)
             else:
                 numbers = np.searchsorted(model.classes_, output)
                 labels[rows - start] = np.array(classes.names, dtype=object)[numbers]

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from skaudeep._base import fit_with_groups
 from skaudeep._model_inputs import find_extractors, raising, set_apart_silence, warner_of_low_rates
-from skaudeep._model_outputs import probabilities_of, read_classes
+from skaudeep._model_outputs import Classes, columns_of, read_classes
 from skaudeep._texts import list_names, printable, shown
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.decoding import audio_info
@@ -310,7 +310,7 @@ def score_recordings(
     model = raising(model)
     return (
         _score_file(
-            model, file, duration, step, skip_below, columns, keep, batch_size,
+            model, found, file, duration, step, skip_below, columns, keep, batch_size,
             on_seconds or (lambda seconds: None),
         )
         for file in names
@@ -319,6 +319,7 @@ def score_recordings(
 
 def _score_file(
     model: Any,
+    found: Classes,
     file: str,
     duration: float,
     hop: float,
@@ -362,7 +363,7 @@ def _score_file(
                 if isinstance(output, AudioError):
                     errors.setdefault(file, output)
                 else:
-                    values[batch[part]] = probabilities_of(model, output)[:, keep]
+                    values[batch[part]] = columns_of(model, output, found)[:, keep]
             on_seconds(seconds * len(batch) / len(rows))
 
     coarse = np.arange(0, len(starts), 1 if skip_below is None else apart)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -96,6 +97,22 @@ def test_a_clip_may_have_several_classes_each_by_its_name(calls, tmp_path):
     np.testing.assert_array_equal(found[["high", "low"]] > 0.5, calls.target)
     sure = pd.concat(skaudeep.predict_clips(model, calls, min_confidence=0.999))
     assert (sure["label"].str.len() < found["label"].str.len().to_numpy()).any()
+
+
+@pytest.mark.parametrize("classifier", [LogisticRegression(), LinearSVC(), KNeighborsClassifier(1)])
+def test_a_single_class_is_there_or_not(calls, classifier):
+    low = make_bunch(calls.data, calls.filenames, target=calls.target[:, 1:], target_names=["low"])
+    expected = ["low", "low", "low", "low", "", "", "", ""] * 6
+    model = skaudeep.fit_classifier(low, statistics(classifier))
+    found = pd.concat(skaudeep.predict_clips(model, low))
+    assert found["label"].tolist() == expected
+    if hasattr(model, "predict_proba"):
+        assert ((found["low"] > 0.5) == low.target[:, 0]).all()
+        events = skaudeep.detect(model, [calls.data[0][0]], duration=0.5)
+        np.testing.assert_allclose(events["start"], np.arange(0, 24, 4), atol=0.3)
+    numbered = clone(model).fit(low.data, low.target[:, 0])
+    found = pd.concat(skaudeep.predict_clips(numbered, low, target_names=["low"]))
+    assert found["label"].tolist() == expected
 
 
 def test_detect_and_process_take_a_model_of_several_classes_by_its_names(calls):
