@@ -27,7 +27,7 @@ from skaudeep.datasets import make_machines, windows
 from skaudeep.formats import load_annotations
 
 HOUR = (3600.0, 7200.0)  # seconds
-ZOOM = 120.0  # seconds
+ZOOM = 75.0  # seconds
 DPI = 80
 FAULT = "missing tone"
 
