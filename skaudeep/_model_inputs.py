@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,6 +49,29 @@ def find_extractors(model: Any) -> list[ClipExtractor]:
         elif isinstance(part, BaseEstimator):
             todo += vars(part).values()
     return found
+
+
+def raising(model: Any) -> Any:
+    """Return a model that raises an AudioError about a clip that cannot be read.
+
+    Parameters
+    ----------
+    model : estimator
+        Its extractors may have been told to give NaN for such a clip, which the steps behind them
+        cannot take, and which does not say why.
+
+    Returns
+    -------
+    estimator
+        The model, or a copy where an extractor is changed.
+    """
+    if all(extractor.on_error != "nan" for extractor in find_extractors(model)):
+        return model
+    model = copy.deepcopy(model)
+    for extractor in find_extractors(model):
+        if extractor.on_error == "nan":
+            extractor.on_error = "raise"
+    return model
 
 
 def model_rate(model: Any) -> float | None:

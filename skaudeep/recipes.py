@@ -543,6 +543,11 @@ def anomaly_scorer(
     )
     for name, extractor in extractors:
         views.append((name, make_pipeline(extractor, BandStatistics(extended=True))))
+    # FrameDescriptors read values from -1 to 1 as 60 dB, and here they are 100: they describe the
+    # power to the 0.6. That is on purpose: quiet machines keep their bands below -60 dB, and the
+    # extractor is shared with the view above. On the 16 machines of the seeds 0 to 5 and 100 to 109
+    # of examples/benchmarks/machines.py the mean AUC is 92.3 %, 92.3 % where they read 100 dB,
+    # 92.0 % where the extractor ends at -60 dB, and 91.0 % without descriptors.
     steps = (clone(extractor), FrameDescriptors(), BandStatistics(extended=True))
     views.append(("descriptors", make_pipeline(*steps)))
     return make_pipeline(FeatureFusion(views, n_jobs=n_jobs), StandardScaler(), DistanceScorer())

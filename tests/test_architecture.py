@@ -25,7 +25,7 @@ LAYERS = [
     ["classification"],
     ["streaming"],
     ["anomaly", "processor", "events"],
-    ["recipes", "_model_inputs"],
+    ["recipes", "_model_inputs", "_model_outputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
     + ["descriptors", "distances", "per_frame"],
     ["spectrogram", "function_extractor"],

@@ -216,6 +216,7 @@ def _model_facts(file: Path) -> dict[str, Any]:
     """Return what a model is, for people and programs."""
     import zipfile
 
+    from skaudeep._model_outputs import read_classes
     from skaudeep.classification import model_rate
     from skaudeep.persistence import load
 
@@ -223,10 +224,10 @@ def _model_facts(file: Path) -> dict[str, Any]:
     steps = getattr(model, "steps", [("", model)])
     with zipfile.ZipFile(file) as archive:
         manifest = json.loads(archive.read("manifest.json"))
-    classes = getattr(model, "classes_", None)
+    classes = read_classes(model)
     return {
         "model": file.name,
-        "classes": None if classes is None else [str(name) for name in classes],
+        "classes": None if classes is None else classes.names,
         "sampling_rate": model_rate(model),
         "steps": [type(step).__name__ for _, step in steps],
         "n_features": getattr(steps[-1][1], "n_features_in_", None),

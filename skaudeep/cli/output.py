@@ -106,6 +106,59 @@ def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] 
     return file
 
 
+def check_folder(
+    path: str | os.PathLike[str], names: Sequence[str], force: bool
+) -> dict[str, Path]:
+    """Return the files to write in a folder, before any work is done for them.
+
+    Like `check_output` it keeps other commands from the folder, which it makes where it is missing.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder.
+    names : sequence of str
+        Names of the files, with `/` between folders below it.
+    force : bool
+        Whether they may replace what is there.
+
+    Returns
+    -------
+    dict of str to Path
+        Each file by its name.
+
+    Raises
+    ------
+    CommandError
+        If one exists and may not be replaced, or another command writes into the folder.
+    OSError
+        If one cannot be written.
+    """
+    folder = Path(path).expanduser()
+    files = {name: folder / name for name in names}
+    there = [file for file in files.values() if os.path.lexists(file)]
+    if there and not force:
+        of_all = "" if len(there) == 1 else f", and {len(there) - 1} more"
+        raise CommandError(
+            f"{printable(there[0])}{of_all}: exists already. Choose another folder by -o, or "
+            "replace what is there by --force."
+        )
+    for parent in {file.parent for file in files.values()}:
+        parent.mkdir(parents=True, exist_ok=True)
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        try:
+            context.with_resource(alone(folder / "skaudeep"))
+        except BlockingIOError as error:
+            raise CommandError(
+                f"{printable(path)}: another command is writing into it. Wait until it has ended, "
+                "or choose another folder by -o."
+            ) from error
+    for file in files.values():
+        check_writable(file)
+    return files
+
+
 def _check_absent(path: str | os.PathLike[str], file: Path, force: bool) -> None:
     if os.path.lexists(file) and not force and not file.is_dir():
         raise CommandError(

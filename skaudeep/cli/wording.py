@@ -9,6 +9,11 @@ _GOT = r"""^Got (?:path=|table )?(?P<quote>['"])(?P<file>.+?)(?P=quote)(?:, a li
 _TRANSLATIONS = [
     (re.compile(pattern), text)
     for pattern, text in (
+        (r"^Got (\d+) recordings? without a window, first '(.*?)': lasts (.*?)duration=(.*?)\. "
+         r"Shorten duration\.", r"\2: lasts \3--window \4. Shorten --window."),
+        (r"^Got (?=(?:an annotation|the event|no file for) )", "Found "),
+        (r" Lower min_overlap or hop to keep them\.", " Shorten --hop to keep them."),
+        (r", or give file= for (?:all of them|the whole table)", ""),
         (_GOT + "which ", r"\g<file>: "),
         (_GOT + "whose folder ", r"\g<file>: its folder "),
         (_GOT + "in whose folder you may not write", r"\g<file>: you may not write in its folder"),

@@ -292,7 +292,7 @@ class TimelineDisplay:
                     (lane + offset, 0.4),
                     facecolor=color,
                     edgecolor=color,
-                    lw=0.8,
+                    lw=1.2,
                 )
         ax.set_yticks(range(len(labels)), [literal(label, 20) for label in labels])
         for text in ax.get_yticklabels():

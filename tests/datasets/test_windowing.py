@@ -436,7 +436,7 @@ def test_rules_of_several_classes_per_clip(labelled):
     with pytest.raises(ValueError, match="one class per clip"):
         upsample(labelled)
     with pytest.raises(ValueError, match="OneVsRestClassifier"):
-        skaudeep.fit_classifier(labelled)
+        skaudeep.fit_classifier(labelled, LogisticRegression())
     with pytest.raises(ValueError, match="target of shape"):
         skaudeep.evaluate(LogisticRegression(), labelled)
     with pytest.raises(ValueError, match="several in others"):
