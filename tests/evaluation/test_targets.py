@@ -140,3 +140,9 @@ def test_more_folds_than_clips_are_refused(target):
     groups = np.array(list("aabbccdd"))
     with pytest.raises(ValueError, match=r"cv=5, but there are 4 labelled groups.*pass cv=4"):
         evaluate(pipeline, make_bunch(target, groups=groups), cv=5)
+
+
+def test_a_group_on_both_sides_of_a_fold_warns_with_a_splitter_for_values():
+    bunch = make_bunch(VALUES, groups=np.array(list("aabbccdd")))
+    with pytest.warns(UserWarning, match=r"both of group 'a'.* such as GroupKFold\(5\)"):
+        evaluate(Ridge(), bunch, cv=[(np.arange(1, 8), np.array([0]))], progress=False)
