@@ -74,6 +74,11 @@ def test_each_kind_of_target_has_its_form(target, shape, kind):
             {},
             r"\[1.0, nan\] for 'd', expected finite numbers, or NaN throughout",
         ),
+        (
+            np.array([1.5, None] * 4),
+            {},
+            r"of object with the values \[1.5 None 1.5\].*LabelEncoder",
+        ),
         (np.full(8, np.nan), {}, "no labelled clip: the target of all 8 is NaN"),
         (
             np.full(8, 2.5),
