@@ -29,7 +29,7 @@ def frame_targets(
     rule: str = "linear",
     max_gap: float = 1.0,
     columns: Sequence[str] | None = None,
-    durations: npt.ArrayLike | None = None,
+    durations: Any = None,
 ) -> Values:
     """Make a target for each frame of labels that stand at times of their own.
 
@@ -119,6 +119,8 @@ def frame_targets(
     targets = np.full((*frames.shape, len(names)), np.nan)
     for i, (name, row) in enumerate(zip(asked, frames, strict=True)):
         real = ~np.isnan(row)
+        if not real.any():
+            continue  # a recording that could not be read
         end = _end(row[real]) if durations is None else float(given[i])
         _check_places(of_file[name], name, end)
         for j, column in enumerate(names):
@@ -214,7 +216,7 @@ def _distance(frames: Values) -> float:
 
 def _end(frames: Values) -> float:
     """Return the latest time at which a recording may end whose frames have these centres."""
-    return float(frames[-1] + max(frames[0], 0) + _distance(frames)) if len(frames) else 0.0
+    return float(frames[-1] + max(frames[0], 0) + _distance(frames))
 
 
 def _check_places(part: pd.DataFrame, name: str, end: float) -> None:
@@ -257,7 +259,7 @@ def _resample(part: pd.DataFrame, column: str, frames: Values, rule: str, max_ga
     known = ~np.isnan(values)
     values = values[known]
     result = np.full(len(frames), np.nan)
-    if not len(values) or not len(frames):
+    if not len(values):
         return result
     if "time" not in part:
         starts, ends = (part[name].to_numpy()[known] for name in ("start", "end"))

@@ -81,6 +81,12 @@ def test_a_label_without_a_value_is_none():
         frame_targets(points([0, 0.6, 1.2], [1, NAN, 3]), [0.2, 0.6])
 
 
+def test_a_recording_without_frames_has_no_targets():
+    labels = pd.concat([points([0, 1], [0, 1]), points([0, 9], [5, 6], "b.wav")])
+    targets = frame_targets(labels, [[0.5, 1.0], [NAN, NAN]])
+    np.testing.assert_allclose(targets, [[0.5, 1], [NAN, NAN]])
+
+
 def test_seconds_may_be_timedeltas():
     labels = points(pd.to_timedelta([0, 1], unit="s"), [0, 1])
     np.testing.assert_allclose(frame_targets(labels, [0.5]), [[0.5]])
