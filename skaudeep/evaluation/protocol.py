@@ -213,6 +213,15 @@ def evaluate(
     >>> result.confusion_matrix
     array([[15,  0],
            [ 5,  0]])
+
+    A float target is scored by correlations and errors.
+
+    >>> from sklearn.linear_model import LinearRegression
+    >>> ages = np.arange(20.0, 80.0, 3.0)
+    >>> bunch = Bunch(data=np.sqrt(ages)[:, np.newaxis], target=ages)
+    >>> result = evaluate(LinearRegression(), bunch, cv=4, random_state=0)
+    >>> print(f"Spearman {result.spearman:.2f}, RMSE {result.rmse:.1f}")
+    Spearman 1.00, RMSE 2.1
     """
     if protocol not in ("inductive", "transductive"):
         raise ValueError(
