@@ -86,10 +86,17 @@ class ColumnEvaluation(FoldedEvaluation):
 
     ``target`` and the predictions of each fold have a column for each of ``target_names``. Scores
     are over the test clips of all folds together, the mean over repeats.
+
+    Parameters
+    ----------
+    blind : bool, default=False
+        Whether predictions were made without a look at the clips, so that their order says nothing.
     """
 
     measures: ClassVar[Mapping[str, Measure]]
     shown: ClassVar[tuple[str, ...]]
+
+    blind: bool = False
 
     # Predictions.
 
@@ -120,12 +127,15 @@ class ColumnEvaluation(FoldedEvaluation):
     @cached_property
     def _ordered(self) -> NDArray[np.bool_]:
         """Whether some fold tells its clips apart, (n_repeats, n_columns)."""
-        return np.array(
-            [
-                np.any([np.ptp(found, axis=0) > 0 for found in folds], axis=0)
-                for folds in self.fold_predictions
-            ]
-        )
+        if self.clips is not None:
+            return self.clips._ordered
+        of_several = [
+            [np.ptp(found, axis=0) > 0 for found in folds if len(found) > 1]
+            for folds in self.fold_predictions
+        ]
+        if self.blind or not of_several[0]:  # of folds of one clip each nothing is seen
+            return np.full((len(self.seeds), self.target.shape[1]), not self.blind)
+        return np.asarray(np.any(of_several, axis=1))
 
     # Scores.
 

@@ -281,8 +281,8 @@ def _warn_about_untrained(
     more = f", and {len(found) - 1} more such class(es) of a fold" * (len(found) > 1)
     warnings.warn(
         f"Fold {i} tests the class {class_name(bunch, label)} without a training clip that has it"
-        f"{more}: its clips are ranked by chance there. Divide anew by another cv, or leave rare "
-        "classes out.",
+        f"{more}: its scores there say nothing. Divide anew by another cv, or leave rare classes "
+        "out.",
         stacklevel=find_stack_level(),
     )
 

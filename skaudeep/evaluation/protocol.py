@@ -213,6 +213,15 @@ def evaluate(
     >>> result.confusion_matrix
     array([[15,  0],
            [ 5,  0]])
+
+    A float target is scored by correlations and errors.
+
+    >>> from sklearn.linear_model import LinearRegression
+    >>> ages = np.arange(20.0, 80.0, 3.0)
+    >>> bunch = Bunch(data=np.sqrt(ages)[:, np.newaxis], target=ages)
+    >>> result = evaluate(LinearRegression(), bunch, cv=4, random_state=0)
+    >>> print(f"Spearman {result.spearman:.2f}, RMSE {result.rmse:.1f}")
+    Spearman 1.00, RMSE 2.1
     """
     if protocol not in ("inductive", "transductive"):
         raise ValueError(
@@ -291,6 +300,7 @@ def evaluate(
         confidence_level=confidence_level,
         merged=merged,
     )
+    blind = task.dummies() if isinstance(task, Values) else {}
     curve = [
         assemble(part, of_part)
         for part, of_part in zip(parts, of_parts, strict=True)
@@ -299,7 +309,10 @@ def evaluate(
     return assemble(
         folds,
         found,
-        controls={name: assemble(folds, control) for name, control in of_controls.items()},
+        controls={
+            name: assemble(folds, control, **({"blind": True} if name in blind else {}))
+            for name, control in of_controls.items()
+        },
         controls_left_out=left_out,
         features=features,
         learning_curve={part.n_train: part for part in curve},

@@ -231,6 +231,8 @@ def _moments(
     x: NDArray, y: Floats, weights: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Return means, variances and covariance of the rows; a variance of rounding is 0."""
+    level = x.mean()  # both are taken relative to it, so that a small spread is not lost
+    x, y = x - level, y - level
     mean_x, mean_y = _mean(x, weights), _mean(y, weights)
     dx, dy = x - mean_x[:, np.newaxis], y - mean_y[:, np.newaxis]
     var_x, var_y = _mean(dx**2, weights), _mean(dy**2, weights)

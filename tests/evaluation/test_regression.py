@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
+from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
@@ -140,6 +141,22 @@ def test_the_mean_of_the_training_targets_has_an_error_and_no_correlation():
     assert f"against {MEAN}: -" in text  # the error of the pipeline is smaller
     with pytest.raises(ValueError, match=r"Spearman is not defined of one.*'rmse'"):
         compare(result, control)
+
+
+@pytest.mark.parametrize(("cv", "unit"), [(LeaveOneGroupOut(), "group"), (LeaveOneOut(), "clip")])
+def test_the_mean_of_the_training_targets_has_no_correlation_in_folds_of_one_either(cv, unit):
+    bunch = make_bunch()
+    bunch |= {"target": bunch.target.reshape(10, 6).mean(axis=1).repeat(6)}
+    bunch["data"] = bunch.data + bunch.target[:, np.newaxis]
+    if unit == "clip":
+        bunch["groups"] = None
+    result = evaluate(_FirstFeature(), bunch, cv=cv, unit=unit, random_state=0, progress=False)
+    assert result.spearman > 0.3
+    assert np.isnan(result.controls[MEAN].spearman)
+    assert result.controls[MEAN].rmse > result.target.std()
+    if unit == "group":
+        assert np.isnan(result.controls[MEAN].clips.spearman)
+        assert result.clips.spearman > 0.3
 
 
 def test_a_clip_in_several_folds_counts_once_and_repeats_are_averaged():

@@ -61,6 +61,13 @@ def test_a_sample_of_one_true_value_has_no_correlation(of_rows):
     assert np.isnan(found).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("of_rows", [pearsons, concordances, r2s, root_mean_squared_errors])
+def test_the_level_of_values_does_not_matter(of_rows):
+    truth, predicted, weights = clips("values")
+    at_zero = of_rows(truth, predicted[:1], weights)
+    assert_allclose(of_rows(truth + 1e8, predicted[:1] + 1e8, weights), at_zero, rtol=1e-6)
+
+
 @pytest.mark.parametrize("of_rows", [average_precisions, roc_areas])
 def test_a_sample_without_the_class_has_no_score(of_rows):
     weights = np.array([[0.0, 2.0], [1.0, 1.0]])

@@ -74,6 +74,11 @@ def test_each_kind_of_target_has_its_form(target, shape, kind):
             {},
             r"\[1.0, nan\] for 'd', expected finite numbers, or NaN throughout",
         ),
+        (
+            np.array([1.5, None] * 4),
+            {},
+            r"of object with the values \[1.5 None 1.5\].*LabelEncoder",
+        ),
         (np.full(8, np.nan), {}, "no labelled clip: the target of all 8 is NaN"),
         (
             np.full(8, 2.5),
@@ -140,3 +145,9 @@ def test_more_folds_than_clips_are_refused(target):
     groups = np.array(list("aabbccdd"))
     with pytest.raises(ValueError, match=r"cv=5, but there are 4 labelled groups.*pass cv=4"):
         evaluate(pipeline, make_bunch(target, groups=groups), cv=5)
+
+
+def test_a_group_on_both_sides_of_a_fold_warns_with_a_splitter_for_values():
+    bunch = make_bunch(VALUES, groups=np.array(list("aabbccdd")))
+    with pytest.warns(UserWarning, match=r"both of group 'a'.* such as GroupKFold\(5\)"):
+        evaluate(Ridge(), bunch, cv=[(np.arange(1, 8), np.array([0]))], progress=False)
