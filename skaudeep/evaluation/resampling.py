@@ -201,7 +201,7 @@ def exchange_test(
         Numbers of one row that are in memory at the same time.
     """
     found = abs(float(difference(np.zeros((1, n_units), dtype=bool))[0]))
-    least = found - 1e-9 * max(found, 1.0)
+    least = found * (1 - 1e-9)  # scores may be in any unit
     if n_units <= 30 and 2**n_units <= n_resamples:
         numbers = np.arange(2**n_units)
         n_as_large = 0
@@ -230,7 +230,9 @@ def _mean(values: Floats, weights: Floats) -> Floats:
 def _moments(
     x: NDArray, y: Floats, weights: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Return means, variances and covariance of the rows; a variance of rounding is 0."""
+    """Return means less that of x, variances and covariance; a variance of rounding is 0."""
+    level = x.mean()  # values far from 0, such as years, spread as those near 0 do
+    x, y = x - level, y - level
     mean_x, mean_y = _mean(x, weights), _mean(y, weights)
     dx, dy = x - mean_x[:, np.newaxis], y - mean_y[:, np.newaxis]
     var_x, var_y = _mean(dx**2, weights), _mean(dy**2, weights)
