@@ -184,7 +184,7 @@ class ColumnEvaluation(FoldedEvaluation):
         return interval_by_spread(
             value,
             _mean_known(self._resampled[metric][:, columns].T),
-            int(self._unit_of.max()) + 1,
+            self._n_units(metric, columns),
             self.confidence_level,
             scale=self.measures[metric].scale,
             least=self._least(columns),
@@ -297,6 +297,10 @@ class ColumnEvaluation(FoldedEvaluation):
             metric: np.where(defined[metric], np.concatenate(parts), math.nan)
             for metric, parts in found.items()
         }
+
+    def _n_units(self, metric: str, columns: list[int] | slice) -> float:
+        """Return the number of units that the spread of a score is known from."""
+        return int(self._unit_of.max()) + 1
 
     def _least(self, columns: list[int] | slice) -> float:
         """Return the number of units of a share that is the same in all bootstrap samples."""

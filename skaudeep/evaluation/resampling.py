@@ -131,7 +131,7 @@ def draw_weights(
 def interval_by_spread(
     value: float,
     resampled: Floats,
-    n_units: int,
+    n_units: float,
     confidence_level: float,
     *,
     scale: Scale,
@@ -145,8 +145,9 @@ def interval_by_spread(
         The score.
     resampled : ndarray of shape (n_resamples,)
         The same of bootstrap samples, NaN where it is not defined.
-    n_units : int
-        Number of units that were drawn; the quantile is Student's with one degree of freedom less.
+    n_units : float
+        Number of units by which the spread is known; the quantile is Student's with one degree of
+        freedom less.
     confidence_level : float
     scale : {"correlation", "share", "size", "explained"}
         Correlations are taken on Fisher's z scale, sizes (>= 0) by their logarithm, explained
