@@ -299,6 +299,8 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         if y is None or num_samples(y) != len(clips):
             n = None if y is None else num_samples(y)
             raise ValueError(f"Got targets of {n} clips for {len(clips)} clips of X.")
+        if hasattr(y, "columns"):  # a DataFrame has a row for each clip
+            y = y.to_numpy()
         targets: list[NDArray[Any]] = []
         for number, (clip, of_clip) in enumerate(zip(clips, y, strict=True)):
             values = np.asarray(of_clip)

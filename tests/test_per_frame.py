@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
@@ -201,6 +202,13 @@ def test_what_does_not_fit_together_is_refused(change, message):
     X, y = given.pop("X"), given.pop("y")
     with pytest.raises(ValueError, match=message):
         PerFrame(**given).fit(X, y)
+
+
+def test_targets_may_be_a_table_with_a_row_for_each_clip():
+    X = clips()
+    y = late(X)
+    predicted = [PerFrame(Ridge()).fit(X, targets).predict(X) for targets in (y, pd.DataFrame(y))]
+    np.testing.assert_array_equal(*predicted)
 
 
 def test_gaps_in_clips_other_features_and_unfitted_models_are_refused():

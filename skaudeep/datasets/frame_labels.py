@@ -272,7 +272,7 @@ def _resample(part: pd.DataFrame, column: str, frames: Values, rule: str, max_ga
     at = part["time"].to_numpy()[known]
     if rule == "mean":
         half = _distance(frames) / 2
-        first, last = (np.searchsorted(at, frames + shift) for shift in (-half, half))
+        first, last = (np.searchsorted(at, frames + shift - ROUNDING) for shift in (-half, half))
         sums = np.concatenate([[0.0], np.cumsum(values)])
         found = last > first
         result[found] = (sums[last] - sums[first])[found] / (last - first)[found]

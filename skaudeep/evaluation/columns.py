@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 from sklearn.utils import check_random_state
 
 from skaudeep._texts import printable
+from skaudeep.evaluation.agreement import pearson
 from skaudeep.evaluation.base import MAX_FOLDS_SHOWN, FoldedEvaluation
 from skaudeep.evaluation.comparison import ScoreComparison, check_same_clips
 from skaudeep.evaluation.intervals import check_confidence_level, expanded_interval
@@ -34,6 +35,7 @@ N_RESAMPLES = 200  # Enough for a spread; percentiles would need many more.
 MAX_COLUMNS_SHOWN = 20
 MOST_WORK = 4_000_000  # Numbers that the comparison of a printed evaluation sorts.
 FORMS = {"share": ("5.1f", ".1f"), "size": (".3g", ".3g")}  # of a score and its interval
+ROUNDING = 1e-9  # of a correlation
 COPIES = 4  # Arrays of a block that are in memory at the same time.
 
 
@@ -126,16 +128,28 @@ class ColumnEvaluation(FoldedEvaluation):
 
     @cached_property
     def _ordered(self) -> NDArray[np.bool_]:
-        """Whether some fold tells its clips apart, (n_repeats, n_columns)."""
-        if self.clips is not None:
-            return self.clips._ordered
-        of_several = [
-            [np.ptp(found, axis=0) > 0 for found in folds if len(found) > 1]
-            for folds in self.fold_predictions
+        """Whether the model of some fold tells clips apart, (n_repeats, n_columns)."""
+        if all(len(test) == 1 for test in self.test):
+            if self.clips is not None:  # of the one group of a fold
+                return self.clips._ordered
+            return np.array([self._differs_from_means(of) for of in self._predicted])
+        return np.array(
+            [
+                np.any([np.ptp(found, axis=0) > 0 for found in folds], axis=0)
+                for folds in self.fold_predictions
+            ]
+        )
+
+    def _differs_from_means(self, predicted: NDArray) -> list[bool]:
+        """Whether predictions of folds of one clip are others than the mean of all other clips.
+
+        One prediction does not tell whether the model of a fold would give the same for all. But
+        the mean of the others falls by a straight line as the value of the left out clip rises.
+        """
+        return [
+            np.ptp(of) > 0 and not pearson(truth, of) < -1 + ROUNDING
+            for truth, of in zip(self._truth.T, predicted.T, strict=True)
         ]
-        if self.blind or not of_several[0]:  # of folds of one clip each nothing is seen
-            return np.full((len(self.seeds), self.target.shape[1]), not self.blind)
-        return np.asarray(np.any(of_several, axis=1))
 
     # Scores.
 
@@ -177,7 +191,7 @@ class ColumnEvaluation(FoldedEvaluation):
         return interval_by_spread(
             value,
             _mean_known(self._resampled[metric][:, columns].T),
-            int(self._unit_of.max()) + 1,
+            self._n_units(metric, columns),
             self.confidence_level,
             scale=self.measures[metric].scale,
             least=self._least(columns),
@@ -290,6 +304,10 @@ class ColumnEvaluation(FoldedEvaluation):
             metric: np.where(defined[metric], np.concatenate(parts), math.nan)
             for metric, parts in found.items()
         }
+
+    def _n_units(self, metric: str, columns: list[int] | slice) -> float:
+        """Return the number of units that the spread of a score is known from."""
+        return int(self._unit_of.max()) + 1
 
     def _least(self, columns: list[int] | slice) -> float:
         """Return the number of units of a share that is the same in all bootstrap samples."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -128,8 +129,8 @@ class OverTimeEvaluation:
             for row in rows
         ]
         said = (
-            f"{len(first)} recordings tested in {self.n_folds} fold(s), {first['n_frames'].sum()} "
-            "frames with a label"
+            f"{len(first)} recording{'s'[: len(first) != 1]} tested in {self.n_folds} "
+            f"fold{'s'[: self.n_folds != 1]}, {first['n_frames'].sum()} frames with a label"
         )
         level = f"[ ]: {100 * self.confidence_level:g} % interval over {self.unit}s"
         return "\n".join([said, *table, level])
@@ -200,8 +201,9 @@ def evaluate_over_time(
     Raises
     ------
     ValueError
-        If the pipeline predicts classes, targets are no numbers or of other recordings, there are
-        no folds, or a labelled frame has no prediction. The message names the recording.
+        If the pipeline predicts classes, targets are no numbers or of other recordings, their names
+        are not one for each, a parameter is out of its range, there are no folds, or a labelled
+        frame has no prediction. The message names the recording.
 
     See Also
     --------
@@ -239,6 +241,8 @@ def evaluate_over_time(
     OverTimeEvaluation(n_recordings=6, CCC={loudness: 0..., pitch: 0...})
     """
     check_confidence_level(confidence_level)
+    if not isinstance(n_resamples, Integral) or n_resamples < 2:
+        raise ValueError(f"Got n_resamples={n_resamples!r}, expected an integer of at least 2.")
     data_set = check_bunch(bunch, required=("data",))
     n = num_samples(data_set["data"])
     names = data_set.get("filenames")
@@ -255,6 +259,11 @@ def evaluate_over_time(
         raise ValueError(
             f"Got {len(target_names)} target_names for {truth.shape[2]} targets, expected a name "
             "for each."
+        )
+    if len(set(target_names)) < len(target_names):
+        raise ValueError(
+            f"Got target_names={list(target_names)}, expected names that differ, as they tell "
+            "the scores of targets apart."
         )
     rng = check_random_state(random_state)
     labelled = ~np.isnan(truth).all(axis=(1, 2))
@@ -319,6 +328,8 @@ def _read_targets(targets: Any, names: list[str]) -> Values:
         raise ValueError(
             f"Got targets of {num_samples(targets)} recordings for {len(names)}, expected as many."
         )
+    if hasattr(targets, "columns"):  # a DataFrame has a row for each recording
+        targets = targets.to_numpy()
     if not isinstance(targets, np.ndarray):
         of_each = [np.asarray(values) for values in targets]
         if len({values.shape[1:] for values in of_each}) > 1:

@@ -98,6 +98,7 @@ class RegressionEvaluation(ColumnEvaluation):
     fold, such as the mean of its training targets, then correlates negatively with the truth, as
     the mean is low where the test clips are high. This says nothing, so that correlations and CCC
     of such predictions are not defined: they are NaN, and "-" where printed.
+    Where each fold tests one clip, such predictions are known by their correlation of -1.
 
     **Intervals** are by the spread of the score over 200 bootstrap samples of groups, or of clips
     where there are no groups, with Student's quantile at one degree of freedom less than there are

@@ -131,7 +131,7 @@ def draw_weights(
 def interval_by_spread(
     value: float,
     resampled: Floats,
-    n_units: int,
+    n_units: float,
     confidence_level: float,
     *,
     scale: Scale,
@@ -145,8 +145,9 @@ def interval_by_spread(
         The score.
     resampled : ndarray of shape (n_resamples,)
         The same of bootstrap samples, NaN where it is not defined.
-    n_units : int
-        Number of units that were drawn; the quantile is Student's with one degree of freedom less.
+    n_units : float
+        Number of units by which the spread is known; the quantile is Student's with one degree of
+        freedom less.
     confidence_level : float
     scale : {"correlation", "share", "size", "explained"}
         Correlations are taken on Fisher's z scale, sizes (>= 0) by their logarithm, explained
@@ -201,7 +202,7 @@ def exchange_test(
         Numbers of one row that are in memory at the same time.
     """
     found = abs(float(difference(np.zeros((1, n_units), dtype=bool))[0]))
-    least = found - 1e-9 * max(found, 1.0)
+    least = found * (1 - 1e-9)  # scores may be in any unit
     if n_units <= 30 and 2**n_units <= n_resamples:
         numbers = np.arange(2**n_units)
         n_as_large = 0
@@ -230,8 +231,8 @@ def _mean(values: Floats, weights: Floats) -> Floats:
 def _moments(
     x: NDArray, y: Floats, weights: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Return means, variances and covariance of the rows; a variance of rounding is 0."""
-    level = x.mean()  # both are taken relative to it, so that a small spread is not lost
+    """Return means less that of x, variances and covariance; a variance of rounding is 0."""
+    level = x.mean()  # values far from 0, such as years, spread as those near 0 do
     x, y = x - level, y - level
     mean_x, mean_y = _mean(x, weights), _mean(y, weights)
     dx, dy = x - mean_x[:, np.newaxis], y - mean_y[:, np.newaxis]

@@ -132,6 +132,7 @@ def _check_several_classes(bunch: Mapping[str, Any], target: np.ndarray) -> np.n
         raise ValueError(
             f"Got {shape} with {len(names)} target_names, expected a name for each column."
         )
+    _check_names_differ(names)
     known = target[labelled_clips(target)]
     if not known.any() or known.all():
         found = "no class" if not known.any() else "all classes"
@@ -159,6 +160,7 @@ def _check_values(bunch: Mapping[str, Any], target: np.ndarray) -> np.ndarray:
             f"{len(names)} target_names, expected a name for each column, or none. For classes "
             "stored as floats use bunch.target.astype(int)."
         )
+    _check_names_differ(names)
     known = target[~missing.any(axis=1)]
     if not len(known):
         raise ValueError(
@@ -173,6 +175,16 @@ def _check_values(bunch: Mapping[str, Any], target: np.ndarray) -> np.ndarray:
             + ", expected values that differ; there is nothing to regress on."
         )
     return target
+
+
+def _check_names_differ(names: Any) -> None:
+    """Refuse a name of two columns, whose scores are asked for by name."""
+    given = [] if names is None else list(map(str, names))
+    if again := [name for name in given if given.count(name) > 1]:
+        raise ValueError(
+            f"Got {again[0]!r} in target_names more than once, expected a name for each column "
+            "that no other has. Number them in bunch.target_names."
+        )
 
 
 def check_pipeline(pipeline: Any, target: np.ndarray, *, of_groups: bool) -> None:

@@ -79,7 +79,9 @@ def test_detect_refuses_before_any_work_what_it_cannot_write(run, night):
     done = run(*command, "-o", "e.TextGrid")
     assert done.exit_code == 1
     assert "e.TextGrid: is of one recording in the format textgrid" in done.stderr
-    assert "whose name says no format" in run(*command, "-o", "e.doc").stderr
+    unknown = run(*command, "-o", "events").stderr
+    assert "events: its name says no format of events, expected one that ends in .csv" in unknown
+    assert "give --format, or end the name of a new folder in /." in unknown
     assert run(*command[:-2]).exit_code == 2  # no window
 
 

@@ -37,6 +37,13 @@ def test_the_rules_by_hand():
     np.testing.assert_allclose(mean, [[5 / 3, NAN, 2.5]])
 
 
+def test_a_label_on_the_border_of_two_frames_is_of_the_later_one_despite_rounding():
+    at = np.arange(150) * 0.01
+    frames = 0.05 + 0.1 * np.arange(15)
+    targets = frame_targets(points(at, at), frames, rule="mean")
+    np.testing.assert_allclose(targets, [frames - 0.005])
+
+
 @pytest.mark.parametrize("rule", ["linear", "nearest"])
 def test_nothing_is_extrapolated_nor_drawn_across_a_gap(rule):
     labels = points([0.5, 1.0, 2.5, 3.0], [1, 1, 1, 1])

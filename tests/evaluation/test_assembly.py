@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.linear_model import Perceptron
 from sklearn.metrics import recall_score
+from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -149,6 +150,26 @@ def test_several_classes_of_a_group_have_the_mean_of_their_scores():
     of_first = bunch.data[bunch.groups == "p00", 0].mean()
     assert_allclose(result.predictions[0, 0], [1 - of_first, of_first])
     assert result.roc_auc > result.clips.roc_auc > 0.5
+
+
+@pytest.mark.parametrize("kind", ["values", "several classes"])
+def test_a_fold_for_each_group_leaves_scores_of_groups_defined(kind):
+    bunch = patients()
+    of_clip = np.unique(bunch.groups, return_inverse=True)[1]
+    if kind == "values":
+        bunch.update(target=of_clip.astype(float), target_names=[])
+        bunch.data = of_clip[:, None] + bunch.data
+    else:
+        bunch.target = np.stack([1 - bunch.target, bunch.target], axis=1)
+    pipeline = _Value() if kind == "values" else _FirstFeature()
+    of_three = run(bunch, pipeline, random_state=0)  # neither pipeline learns: folds do not count
+    of_each = run(bunch, pipeline, cv=LeaveOneGroupOut())
+    assert_allclose(of_each.predictions, of_three.predictions)
+    for metric in of_three.measures:
+        assert of_each.score(metric) == pytest.approx(of_three.score(metric))
+        assert_allclose(of_each.interval(metric), of_three.interval(metric))
+    for control in of_each.controls.values():  # the mean of the training targets
+        assert np.isnan([control.spearman, control.ccc]).all()
 
 
 def test_a_clip_without_a_group_is_one_by_its_own_name():

@@ -163,6 +163,30 @@ def test_compare_does_not_depend_on_the_scale_of_the_scores():
     )
 
 
+def test_few_clips_with_a_class_make_a_wide_interval_and_one_makes_none():
+    rng = np.random.default_rng(0)
+    target = np.zeros((60, 4), dtype=int)
+    for k, n in enumerate((1, 2, 5, 30)):
+        target[:n, k] = 1
+    scores = (
+        target
+        + np.linspace(0, 1.2, 60)[:, np.newaxis] * [1, 1, 1, 0]
+        + 0.1 * rng.normal(size=target.shape)
+    )
+    result = MultiLabelEvaluation(
+        target=target,
+        target_names=["one", "two", "five", "half"],
+        test=[np.arange(60)],
+        fold_predictions=[[scores]],
+        protocol="inductive",
+        seeds=[0],
+    )
+    widths = [np.ptp(result.interval("roc_auc", name)) for name in result.target_names]
+    assert np.isnan(widths[0])
+    assert widths[1] > 2 * widths[2] > 2 * widths[3]
+    assert widths[1] > np.ptp(result.interval("roc_auc")) > widths[3]
+
+
 def test_errors_begin_with_what_is_ranked_most_wrongly():
     result = MultiLabelEvaluation(
         target=np.array([[1], [1], [0], [0], [0]]),

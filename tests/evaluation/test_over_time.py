@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -246,7 +247,7 @@ def test_groups_reach_an_estimator_that_asks_for_them():
 
 def test_an_evaluation_is_shown_as_a_table(evaluation):
     lines = str(evaluation).splitlines()
-    assert lines[0].startswith("12 recordings tested in 2 fold(s), ")
+    assert lines[0].startswith("12 recordings tested in 2 folds, ")
     assert lines[0].endswith(" frames with a label")
     assert [line.split("  ")[0] for line in lines if line.startswith(("loud", "pitch"))] == NAMES
     assert sum(line.startswith("  mean of training ") for line in lines) == 2
@@ -268,16 +269,27 @@ def test_an_evaluation_is_shown_as_a_table(evaluation):
         ({"pipeline": PerFrame(LogisticRegression())}, "PerFrame that predicts classes"),
         ({"pipeline": TunedLogisticRegression()}, "predicts classes.*PerFrame"),
         ({"pipeline": PerFrame(Told(np.nan))}, "target at frame 0 of 'a.wav'"),
+        ({"targets": np.zeros((6, 20, 2)), "target_names": ["a", "a"]}, "names that differ"),
         ({"confidence_level": 2}, "confidence_level=2"),
+        ({"n_resamples": 1}, "n_resamples=1, expected an integer of at least 2"),
         ({"cv": None}, "neither folds nor partitions"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(change, message):
     X, y = told()
     data_set = {"data": X, "filenames": [f"{name}.wav" for name in "abcdef"]}
-    given = {"pipeline": PerFrame(Told()), "bunch": data_set, "targets": y, "cv": 3} | change
+    given = {"pipeline": PerFrame(Told()), "bunch": data_set, "targets": y, "cv": 3} | QUIET
     with pytest.raises(ValueError, match=message):
-        evaluate_over_time(**given, **QUIET)
+        evaluate_over_time(**given | change)
+
+
+def test_targets_may_be_a_table_with_a_row_for_each_recording():
+    X, y = told()
+    evaluated = [
+        evaluate_over_time(PerFrame(Told()), {"data": X}, targets, cv=3, **QUIET).figures
+        for targets in (y, pd.DataFrame(y))
+    ]
+    pd.testing.assert_frame_equal(*evaluated)
 
 
 def test_labels_beyond_a_recording_are_named():

@@ -159,6 +159,29 @@ def test_the_mean_of_the_training_targets_has_no_correlation_in_folds_of_one_eit
         assert result.clips.spearman > 0.3
 
 
+def test_a_fold_for_each_clip_tells_a_regressor_from_the_mean_of_the_training_targets():
+    bunch = make_bunch(groups=None)
+    result = evaluate(_FirstFeature(), bunch, cv=LeaveOneOut(), progress=False)
+    assert result.pearson == pytest.approx(pearsonr(bunch.target, bunch.data[:, 0]).statistic)
+    control = result.controls[MEAN]
+    assert np.isnan([control.spearman, control.pearson, control.ccc]).all()
+    assert control.rmse > result.rmse > 0
+
+
+@pytest.mark.parametrize(("scale", "level"), [(1e-10, 0), (1, 1e8)])
+def test_scores_and_p_values_hang_on_no_unit(scale, level):
+    bunch = make_bunch()
+    bunch.data = bunch.data.astype(np.float64)  # Ridge rounds as its data are
+    results = [
+        evaluate(Ridge(), bunch | {"target": target}, cv=5, random_state=0, progress=False)
+        for target in (bunch.target, level + scale * bunch.target)
+    ]
+    ends = [[result.interval(m) for m in ("pearson", "ccc", "r2")] for result in results]
+    assert_allclose(ends[1], ends[0], rtol=1e-5)
+    of_both = [compare(result, result.controls[MEAN], metric="rmse") for result in results]
+    assert of_both[0].p_value == of_both[1].p_value < 0.05
+
+
 def test_a_clip_in_several_folds_counts_once_and_repeats_are_averaged():
     target = np.arange(4.0)[:, np.newaxis]
     folds = [np.array([0, 1, 2, 3]), np.array([0, 1])]

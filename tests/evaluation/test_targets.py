@@ -85,6 +85,11 @@ def test_each_kind_of_target_has_its_form(target, shape, kind):
             {},
             "the value 2.5 for all 8 labelled clips, expected values that differ",
         ),
+        (
+            np.stack([VALUES, -VALUES], 1),
+            {"target_names": ["a", "a"]},
+            "'a' in target_names more than once",
+        ),
         (VALUES, {"target_names": ["a", "b"]}, r"with 2 target_names.*target.astype\(int\)"),
     ],
 )
