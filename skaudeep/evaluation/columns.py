@@ -88,17 +88,10 @@ class ColumnEvaluation(FoldedEvaluation):
 
     ``target`` and the predictions of each fold have a column for each of ``target_names``. Scores
     are over the test clips of all folds together, the mean over repeats.
-
-    Parameters
-    ----------
-    blind : bool, default=False
-        Whether predictions were made without a look at the clips, so that their order says nothing.
     """
 
     measures: ClassVar[Mapping[str, Measure]]
     shown: ClassVar[tuple[str, ...]]
-
-    blind: bool = False
 
     # Predictions.
 

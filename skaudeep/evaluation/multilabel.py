@@ -83,8 +83,6 @@ class MultiLabelEvaluation(ColumnEvaluation):
         clips".
     clips : MultiLabelEvaluation, default=None
         Of groups: the same predictions scored clip by clip.
-    blind : bool, default=False
-        Whether predictions were made without a look at the clips, so that their order says nothing.
 
     Notes
     -----

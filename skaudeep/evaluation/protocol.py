@@ -300,7 +300,6 @@ def evaluate(
         confidence_level=confidence_level,
         merged=merged,
     )
-    blind = task.dummies() if isinstance(task, Values) else {}
     curve = [
         assemble(part, of_part)
         for part, of_part in zip(parts, of_parts, strict=True)
@@ -309,10 +308,7 @@ def evaluate(
     return assemble(
         folds,
         found,
-        controls={
-            name: assemble(folds, control, **({"blind": True} if name in blind else {}))
-            for name, control in of_controls.items()
-        },
+        controls={name: assemble(folds, control) for name, control in of_controls.items()},
         controls_left_out=left_out,
         features=features,
         learning_curve={part.n_train: part for part in curve},

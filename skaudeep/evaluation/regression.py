@@ -84,8 +84,6 @@ class RegressionEvaluation(ColumnEvaluation):
         What a group is scored by: "mean prediction of its clips".
     clips : RegressionEvaluation, default=None
         Of groups: the same predictions scored clip by clip.
-    blind : bool, default=False
-        Whether predictions were made without a look at the clips, so that their order says nothing.
 
     Notes
     -----
