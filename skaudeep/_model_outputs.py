@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skaudeep._texts import list_names
+from skaudeep.per_frame import PerFrame
 
 NAMES = "class_names_"  # what fit_classifier leaves on a model of several classes for a clip
 
@@ -88,6 +89,15 @@ def read_classes(model: Any, target_names: Sequence[str] | None = None) -> Class
             "expected a name for each. Give those of the data set that it was fitted to."
         )
     return Classes([str(target_names[number]) for number in own], several)
+
+
+def check_of_clips(model: Any) -> None:
+    """Raise ValueError if a model has a class for each frame, and none for a clip."""
+    if isinstance(_last(model), PerFrame):
+        raise ValueError(
+            f"Got a {type(model).__name__} that ends in PerFrame, which predicts for each frame, "
+            "expected a classifier of clips. Call its predict or predict_proba, or skaudeep.stream."
+        )
 
 
 def predicts_several(model: Any) -> bool:

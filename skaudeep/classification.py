@@ -31,7 +31,14 @@ from skaudeep._model_inputs import (
     set_apart_silence,
     warner_of_low_rates,
 )
-from skaudeep._model_outputs import NAMES, Classes, columns_of, predicts_several, read_classes
+from skaudeep._model_outputs import (
+    NAMES,
+    Classes,
+    check_of_clips,
+    columns_of,
+    predicts_several,
+    read_classes,
+)
 from skaudeep._texts import shown, text_array
 from skaudeep._version import __version__
 from skaudeep.audio.clips import list_clips
@@ -314,6 +321,7 @@ def predict_clips(
     >>> pd.concat(skaudeep.predict_clips(model, sounds)).columns.tolist()
     ['file', 'label', 'falling sweep', 'rising sweep']
     """
+    check_of_clips(model)
     classes = read_classes(model, target_names)
     if classes is None:
         raise ValueError(

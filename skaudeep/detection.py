@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from skaudeep._base import fit_with_groups
 from skaudeep._model_inputs import find_extractors, raising, set_apart_silence, warner_of_low_rates
-from skaudeep._model_outputs import Classes, columns_of, read_classes
+from skaudeep._model_outputs import Classes, check_of_clips, columns_of, read_classes
 from skaudeep._texts import list_names, printable, shown
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.decoding import audio_info
@@ -274,6 +274,7 @@ def score_recordings(
     ValueError
         As :func:`detect`.
     """
+    check_of_clips(model)
     found = read_classes(model)
     if not hasattr(model, "predict_proba") or found is None:
         raise ValueError(

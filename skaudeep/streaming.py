@@ -276,7 +276,10 @@ def _predictions(
 
 
 def _flat_steps(model: Any) -> list[Any]:
-    return _steps(getattr(model, "best_estimator_", model))
+    """List the steps of a pipeline, and those of the best one in place of a search."""
+    steps = _steps(getattr(model, "best_estimator_", model))
+    parts = [_flat_steps(step) if hasattr(step, "best_estimator_") else [step] for step in steps]
+    return [step for part in parts for step in part]
 
 
 def _needs_windows(step: Any, why: str) -> ValueError:

@@ -393,6 +393,8 @@ def test_frames_of_a_classifier_have_probabilities_or_labels(reservoir):
     model = make_pipeline(*pipeline, PerFrame(LinearSVC())).fit([SOUND], y)
     _, table = frames(np.array_split(SOUND, 9), model)
     assert table["label"].tolist() == model.predict([SOUND])[0].tolist()
+    with pytest.raises(ValueError, match=r"ends in PerFrame.*expected a classifier of clips"):
+        predict_clips(model, [SOUND])
 
 
 def test_predictions_with_a_delay_stand_at_the_times_of_the_labels(reservoir):
@@ -422,6 +424,11 @@ def test_a_search_gives_its_best_pipeline(reservoir):
     search = GridSearchCV(model, {"perframe__estimator__alpha": [1.0]}, cv=2)
     search.fit(np.stack([SOUND, SOUND]), y)
     _, table = frames(np.array_split(SOUND, 9), search)
+    np.testing.assert_allclose(table["prediction"], search.predict([SOUND])[0], atol=1e-5, rtol=0)
+    # A search of spectrograms, behind the extractor.
+    of_spectra = clone(search).set_params(estimator=clone(model[1:]))
+    of_spectra.fit(pipeline[0].transform([SOUND, SOUND]), y)
+    _, table = frames(np.array_split(SOUND, 9), make_pipeline(pipeline[0], of_spectra))
     np.testing.assert_allclose(table["prediction"], search.predict([SOUND])[0], atol=1e-5, rtol=0)
 
 

@@ -169,6 +169,11 @@ def _shuffled_folds(
         raise ValueError(f"Got cv={n_folds}, expected at least 2 folds, for example cv=5.")
     if kind_of(target) != "classes":
         n_most = len(np.unique(units[labelled]))
+        if n_most == 1:
+            raise ValueError(
+                f"Got cv={n_folds}, but the labelled clips are of one {unit[:-1]}, expected at "
+                "least two to divide. Give clips of others, or groups that divide these clips."
+            )
         if n_folds > n_most:
             raise ValueError(
                 f"Got cv={n_folds}, but there are {n_most} labelled {unit}, expected at most one "

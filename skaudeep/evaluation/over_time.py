@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -19,6 +20,7 @@ from skaudeep._base import fit_with_groups, learning_tags, num_samples
 from skaudeep._padding import pad
 from skaudeep._progress import Progress
 from skaudeep._texts import printable, shown
+from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.groups import group_numbers
 from skaudeep.datasets.operations import take
@@ -205,6 +207,12 @@ def evaluate_over_time(
         are not one for each, a parameter is out of its range, there are no folds, or a labelled
         frame has no prediction. The message names the recording.
 
+    Warns
+    -----
+    UserWarning
+        If a control fails, such as that of a search over parameters of the network that it leaves
+        out.
+
     See Also
     --------
     skaudeep.PerFrame : Regressors of frames, with the delay of labels.
@@ -271,11 +279,19 @@ def evaluate_over_time(
     folds = check_folds(data_set, np.where(labelled, 0, -1), cv, rng)
     with Progress(show=progress) as line:
         steps, data = run_fixed_steps(pipeline, data_set["data"], keep_controls=controls)
-        models = {PIPELINE: steps} | (_controls(steps) if controls else {})
-        predictions = {
-            name: _predict(model, data, truth, folds, groups, names, line, name)
-            for name, model in models.items()
-        }
+        options = (data, truth, folds, groups, names, line)
+        predictions = {PIPELINE: _predict(steps, *options, PIPELINE)}
+        for name, model in (_controls(steps) if controls else {}).items():
+            try:
+                predictions[name] = _predict(model, *options, name)
+            except Exception as error:
+                # Hours may have gone into the pipeline itself, whose result stands without it.
+                warnings.warn(
+                    f"The control {name!r} is left out, as it failed: {type(error).__name__}: "
+                    f"{printable(error)} The result of the pipeline itself does not depend on it; "
+                    "pass controls=False to run none.",
+                    stacklevel=find_stack_level(),
+                )
     if controls:
         predictions[MEAN] = _predict_mean(truth, folds)
     tested = np.unique(np.concatenate([test for _, test in folds]))

@@ -25,7 +25,9 @@ class Evaluation(FoldedEvaluation):
 
     All scores are fractions in [0, 1]. UAR, the unweighted average recall, is the mean of
     the recalls of those classes that occur in the truth of a fold (scikit-learn's balanced
-    accuracy). ``accuracy`` and ``uar`` are means over folds and repeats.
+    accuracy). ``accuracy`` and ``uar`` are means over folds and repeats. Where a fold lacks a
+    class, such as a fold of one patient, who is ill or well, always naming the most frequent class
+    has a UAR above chance; what is printed then states that of all folds together as well.
 
     Parameters
     ----------
@@ -138,6 +140,7 @@ class Evaluation(FoldedEvaluation):
     fold 1   100.0 [34.2, 100.0] 100.0 [34.2, 100.0]
     fold 2    50.0 [9.5, 90.5]    50.0 [10.3, 89.7]
     [ ]: 95 % interval over clips
+    UAR is the mean over folds, of which 1 of 2 lack a class; of all folds together it is 83.3 %
 
     Twenty clips of four speakers, one of whom is always misunderstood, tell less of other speakers
     than twenty speakers would:
@@ -360,7 +363,7 @@ class Evaluation(FoldedEvaluation):
             )
             for name, result in shown.items()
         ]
-        notes = self._notes_on_intervals(shown)
+        notes = self._notes_on_intervals(shown) + self._notes_on_classes()
         if n_folds > MAX_FOLDS_SHOWN:
             folds = 100 * self.fold_accuracy.mean(axis=0)
             notes.append(f"accuracy of a fold: {folds.min():.1f} to {folds.max():.1f} %")
@@ -380,6 +383,20 @@ class Evaluation(FoldedEvaluation):
         notes += self._notes_on_controls()
         head = self._head(f"{len(self.target_names)} classes")
         return "\n".join([head, *align(rows), *notes])
+
+    def _notes_on_classes(self) -> list[str]:
+        """Say where the UAR of a fold is not one of all classes, and what it is of all folds."""
+        n_classes = [len(np.unique(self.target[test])) for test in self.test]
+        n_tested = len(np.unique(self.target[self._tested]))
+        if not (lacking := sum(n < n_tested for n in n_classes)):
+            return []
+        counts = self.confusion_matrix
+        hits, clips = counts.diagonal(), counts.sum(axis=1)
+        uar = (hits[clips > 0] / clips[clips > 0]).mean()
+        return [
+            f"UAR is the mean over folds, of which {lacking} of {len(self.test)} lack a class; of "
+            f"all folds together it is {100 * uar:.1f} %"
+        ]
 
     def _notes_on_intervals(self, shown: Mapping[str, "Evaluation"]) -> list[str]:
         notes = self._notes_on_units(shown)

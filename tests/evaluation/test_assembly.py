@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import Perceptron
 from sklearn.metrics import recall_score
 from sklearn.model_selection import LeaveOneGroupOut
@@ -170,6 +171,17 @@ def test_a_fold_for_each_group_leaves_scores_of_groups_defined(kind):
         assert_allclose(of_each.interval(metric), of_three.interval(metric))
     for control in of_each.controls.values():  # the mean of the training targets
         assert np.isnan([control.spearman, control.ccc]).all()
+
+
+def test_folds_that_lack_a_class_have_the_uar_of_all_folds_beside_theirs():
+    bunch = patients()
+    ill = np.unique(bunch.groups, return_inverse=True)[1] >= 8
+    bunch.target = ill.astype(int)
+    majority = run(bunch, DummyClassifier(), cv=LeaveOneGroupOut(), controls=False)
+    assert majority.uar == pytest.approx(8 / 12)
+    note = "UAR is the mean over folds, of which 12 of 12 lack a class; of all folds together it is"
+    assert f"{note} 50.0 %" in str(majority)
+    assert "lack a class" not in str(run(bunch, DummyClassifier(), controls=False))
 
 
 def test_a_clip_without_a_group_is_one_by_its_own_name():

@@ -166,6 +166,15 @@ def test_controls_are_the_bands_without_training_and_without_knowledge(recording
     assert np.isnan(found.predictions[:2]).all()  # not tested
 
 
+def test_a_control_that_fails_costs_nothing_but_itself():
+    X, y = told()
+    search = GridSearchCV(make_pipeline(Trained(), PerFrame(Told())), {"trained__n_epochs": [1]})
+    with pytest.warns(UserWarning, match=r"control 'bands of each frame' is left out.*set_params"):
+        found = evaluate_over_time(search.set_params(cv=2), {"data": X}, y, cv=3, **QUIET).figures
+    assert {"pipeline", "untrained network", "mean of training"} == set(found["model"])
+    assert found["pooled"][0] == 1
+
+
 def test_perfect_and_shifted_predictions_by_hand():
     X, y = told()
     perfect = evaluate_over_time(PerFrame(Told()), {"data": X}, y, cv=3, **QUIET)

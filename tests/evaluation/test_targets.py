@@ -150,6 +150,8 @@ def test_more_folds_than_clips_are_refused(target):
     groups = np.array(list("aabbccdd"))
     with pytest.raises(ValueError, match=r"cv=5, but there are 4 labelled groups.*pass cv=4"):
         evaluate(pipeline, make_bunch(target, groups=groups), cv=5)
+    with pytest.raises(ValueError, match="labelled clips are of one group, expected at least two"):
+        evaluate(pipeline, make_bunch(target, groups=np.repeat("a", 8)), cv=2)
 
 
 def test_a_group_on_both_sides_of_a_fold_warns_with_a_splitter_for_values():
