@@ -6,12 +6,14 @@ import os
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sklearn.utils import Bunch
 
+from skaudeep._texts import list_names, shown
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.compare import find_labels, load_compare
 from skaudeep.datasets.dcase import find_meta, load_dcase
@@ -35,7 +37,7 @@ _FILE_READERS = {
 
 
 class _Reader(NamedTuple):
-    load: Callable[[Path], Bunch]
+    load: Callable[..., Bunch]
     looks_for: str
     fits: Callable[[Path], bool]
 
@@ -74,7 +76,7 @@ _READERS = (
 )
 
 
-def load_dataset(path: str | os.PathLike[str]) -> Bunch:
+def load_dataset(path: str | os.PathLike[str], **options: Any) -> Bunch:
     """Load a corpus from disk with the reader that knows it. No clip is opened.
 
     The readers of named corpora are asked first: :func:`load_esc`, :func:`load_urbansound8k`,
@@ -86,6 +88,9 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
     ----------
     path : str or Path
         The folder of the corpus. For a table of clips take :func:`load_table`.
+    **options : dict
+        Parameters of the reader, such as ``subset="esc10"`` of :func:`load_esc` or
+        ``layout="classes"`` of :func:`load_folder`.
 
     Returns
     -------
@@ -99,6 +104,8 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
         looked for.
     NotADirectoryError
         If `path` is a file.
+    TypeError
+        If the reader that knows the folder has no such option; the message names those it has.
     ValueError
         If several readers know the folder; the message says what each of them found. If it is not
         a corpus itself and folders in it are; the message names them.
@@ -133,11 +140,17 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
             "folder. Call the reader you mean."
         )
     if fitting:
-        bunch = fitting[0].load(root)
+        _check_options(root, fitting[0].load, options)
+        bunch = fitting[0].load(root, **options)
         bunch.DESCR = f"{bunch.DESCR.rstrip()}\nRead by: {_name(fitting[0])}\n"
         return bunch
 
     missed = "".join(f"; {_name(reader)} did not find {reader.looks_for}" for reader in _READERS)
+    if options:  # the caller says how to read the folder, which leaves no doubt
+        _check_options(root, load_folder, options)
+        bunch = load_folder(root, **options)
+        bunch.DESCR = f"{bunch.DESCR}\nRead by: {load_folder.__name__}\n"
+        return bunch
     try:
         bunch, doubt = read_folder(root)
     except FileNotFoundError as error:
@@ -160,6 +173,17 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
         warnings.warn(doubt, stacklevel=find_stack_level())
     bunch.DESCR = f"{bunch.DESCR}\nRead by: {load_folder.__name__}\n"
     return bunch
+
+
+def _check_options(root: Path, load: Callable[..., Bunch], options: Mapping[str, Any]) -> None:
+    """Raise a TypeError that names the reader and its options where it does not know one."""
+    known = list(signature(load).parameters)[1:]  # after the path
+    if unknown := [name for name in options if name not in known]:
+        theirs = f"with the options {list_names(known, unknown[0])}" if known else "without options"
+        raise TypeError(
+            f"Got {unknown[0]}={shown(options[unknown[0]])} for {str(root)!r}, which is read by "
+            f"{load.__name__}, {theirs}. Leave it out, or call the reader you mean."
+        )
 
 
 def _name(reader: _Reader) -> str:
