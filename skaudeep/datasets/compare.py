@@ -7,14 +7,13 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from sklearn.utils import Bunch
-
 from skaudeep._texts import list_names
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.datasets.corpora import COMPARE, SubChallenge
 from skaudeep.datasets.delimited import read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
 from skaudeep.datasets.table import read_target
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 _FILE_COLUMNS = ("file_name", "filename", "filename_audio")
 # Columns of a label file that are no targets.
@@ -24,8 +23,12 @@ _CONFIDENTIAL = re.compile(r"[._]confidential(?=\.\w+$)")
 
 
 def load_compare(
-    path: str | os.PathLike[str], *, corpus: str | None = None, target: str | None = None
-) -> Bunch:
+    path: str | os.PathLike[str],
+    *,
+    corpus: str | None = None,
+    target: str | None = None,
+    return_X_y: bool = False,
+) -> BunchOrXy:
     r"""Load a corpus of the ComParE challenges of 2018 to 2021 from disk.
 
     Recognised is a folder `wav` next to a folder `lab` that holds one `.tsv` (2018), `labels.csv`
@@ -52,6 +55,9 @@ def load_compare(
     target : str, default=None
         Column of the label file to learn. None: the only one there is, or `label`. Elderly has
         several, of arousal and of valence.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -121,14 +127,17 @@ def load_compare(
     else:
         rows = _recognise(root, tables[0], {cell for cell in cells if cell not in ("", "?")})
     labels, classes = read_target(cells, names, label_column, rows[0].task if rows else None)
-    return make_bunch(
-        join(root, names),
-        names,
-        target=labels,
-        target_names=classes,
-        partition=partition,
-        descr="\n".join(row.corpus.describe(len(names), len(classes)) for row in rows)
-        or f"A corpus of the ComParE challenges: {len(names)} clips, {len(classes)} classes",
+    return bunch_or_X_y(
+        make_bunch(
+            join(root, names),
+            names,
+            target=labels,
+            target_names=classes,
+            partition=partition,
+            descr="\n".join(row.corpus.describe(len(names), len(classes)) for row in rows)
+            or f"A corpus of the ComParE challenges: {len(names)} clips, {len(classes)} classes",
+        ),
+        return_X_y,
     )
 
 

@@ -23,6 +23,7 @@ from skaudeep.datasets.files import check_folder
 from skaudeep.datasets.folder import detect_layout, find_inner, load_folder, read_folder
 from skaudeep.datasets.gtzan import find_genres, load_gtzan
 from skaudeep.datasets.urbansound import find_table, load_urbansound8k
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 _ESC_FOLDER = re.compile(r"\d{3} - .+")
 
@@ -76,7 +77,9 @@ _READERS = (
 )
 
 
-def load_dataset(path: str | os.PathLike[str], **options: Any) -> Bunch:
+def load_dataset(
+    path: str | os.PathLike[str], *, return_X_y: bool = False, **options: Any
+) -> BunchOrXy:
     """Load a corpus from disk with the reader that knows it. No clip is opened.
 
     The readers of named corpora are asked first: :func:`load_esc`, :func:`load_urbansound8k`,
@@ -88,6 +91,9 @@ def load_dataset(path: str | os.PathLike[str], **options: Any) -> Bunch:
     ----------
     path : str or Path
         The folder of the corpus. For a table of clips take :func:`load_table`.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
     **options : dict
         Parameters of the reader, such as ``subset="esc10"`` of :func:`load_esc` or
         ``layout="classes"`` of :func:`load_folder`.
@@ -143,14 +149,14 @@ def load_dataset(path: str | os.PathLike[str], **options: Any) -> Bunch:
         _check_options(root, fitting[0].load, options)
         bunch = fitting[0].load(root, **options)
         bunch.DESCR = f"{bunch.DESCR.rstrip()}\nRead by: {_name(fitting[0])}\n"
-        return bunch
+        return bunch_or_X_y(bunch, return_X_y)
 
     missed = "".join(f"; {_name(reader)} did not find {reader.looks_for}" for reader in _READERS)
     if options:  # the caller says how to read the folder, which leaves no doubt
         _check_options(root, load_folder, options)
         bunch = load_folder(root, **options)
         bunch.DESCR = f"{bunch.DESCR}\nRead by: {load_folder.__name__}\n"
-        return bunch
+        return bunch_or_X_y(bunch, return_X_y)
     try:
         bunch, doubt = read_folder(root)
     except FileNotFoundError as error:
@@ -172,7 +178,7 @@ def load_dataset(path: str | os.PathLike[str], **options: Any) -> Bunch:
     if doubt:
         warnings.warn(doubt, stacklevel=find_stack_level())
     bunch.DESCR = f"{bunch.DESCR}\nRead by: {load_folder.__name__}\n"
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)
 
 
 def _check_options(root: Path, load: Callable[..., Bunch], options: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from sklearn.utils import Bunch
 
 from skaudeep._files import BLOCK
 from skaudeep._texts import printable
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 from skaudeep.formats.tables import Table, arrange_columns, load_tables, save_tables
 
 if TYPE_CHECKING:
@@ -126,8 +127,12 @@ def save_csv(
 
 
 def load_csv(
-    path: str | os.PathLike[str], *, name: str | None = None, escape_formulas: bool = False
-) -> Bunch:
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    escape_formulas: bool = False,
+    return_X_y: bool = False,
+) -> BunchOrXy:
     r"""Load a feature set from CSV files, written by `save_csv` or exported by auDeep.
 
     Parameters
@@ -138,6 +143,9 @@ def load_csv(
         Name of the files, without suffix, if the folder holds several exports.
     escape_formulas : bool, default=False
         Whether to remove the apostrophes that `save_csv(..., escape_formulas=True)` added.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -193,7 +201,7 @@ def load_csv(
             table[column] = cells
         return table, None
 
-    return load_tables(path, ".csv", name, read)
+    return bunch_or_X_y(load_tables(path, ".csv", name, read), return_X_y)
 
 
 def _check_rows_are_full(file: Path) -> None:
@@ -353,7 +361,9 @@ def save_arff(
     return save_tables(bunch, folder, ".arff", name, chunked, split, write)
 
 
-def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch:
+def load_arff(
+    path: str | os.PathLike[str], *, name: str | None = None, return_X_y: bool = False
+) -> BunchOrXy:
     """Load a feature set from ARFF files, written by `save_arff` or exported by auDeep.
 
     Parameters
@@ -362,6 +372,9 @@ def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch
         A file, or the folder of an export, whose subfolders are named after folds and partitions.
     name : str, default=None
         Name of the files, without suffix, if the folder holds several exports.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -416,7 +429,7 @@ def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch
         table = pd.DataFrame(content["data"], columns=list(kinds))
         return table, classes if isinstance(classes, list) else None
 
-    return load_tables(path, ".arff", name, read)
+    return bunch_or_X_y(load_tables(path, ".arff", name, read), return_X_y)
 
 
 def _quoted(text: str) -> str:

@@ -27,6 +27,7 @@ from skaudeep._files import (
 from skaudeep._texts import printable
 from skaudeep._version import __version__
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch, replace_keys
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 from skaudeep.formats.layout import (
     RowReader,
     check_padding,
@@ -65,7 +66,13 @@ PARTITION_NUMBER = {"": -1} | {name: number for number, name in enumerate(PARTIT
 # --- reading -------------------------------------------------------------------------------------
 
 
-def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: bool = True) -> Bunch:
+def load_netcdf(
+    path: str | os.PathLike[str],
+    *,
+    lazy: bool = False,
+    verify: bool = True,
+    return_X_y: bool = False,
+) -> BunchOrXy:
     """Load a data set from a NetCDF file, written by `save_netcdf` or by auDeep.
 
     Parameters
@@ -82,6 +89,9 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         wrong bit is an error. False opens a large file faster, and opens a file that another
         program has changed on purpose; damage in `data` is still found when it is read. Files of
         auDeep have no checksum.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -130,7 +140,7 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
     """
     file = Path(path).expanduser()
     with memory_for(file):
-        return _load(file, lazy, verify)
+        return bunch_or_X_y(_load(file, lazy, verify), return_X_y)
 
 
 def _load(file: Path, lazy: bool, verify: bool) -> Bunch:
