@@ -1,6 +1,6 @@
 from .auditing import audit
 from .bunch import make_bunch
-from .compare import load_compare
+from .compare_challenge import load_compare_challenge
 from .dcase import load_dcase
 from .dcase_task2 import load_dcase_task2
 from .description import describe
@@ -42,7 +42,7 @@ __all__ = [
     "fetch_gtzan",
     "fetch_tut2017",
     "fetch_urbansound8k",
-    "load_compare",
+    "load_compare_challenge",
     "load_dataset",
     "load_dcase",
     "load_dcase_task2",

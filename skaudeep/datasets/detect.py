@@ -15,7 +15,7 @@ from sklearn.utils import Bunch
 
 from skaudeep._texts import list_names, shown
 from skaudeep._warnings import find_stack_level
-from skaudeep.datasets.compare import find_labels, load_compare
+from skaudeep.datasets.compare_challenge import find_labels, load_compare_challenge
 from skaudeep.datasets.dcase import find_meta, load_dcase
 from skaudeep.datasets.dcase_task2 import has_machines, load_dcase_task2
 from skaudeep.datasets.esc import load_esc
@@ -70,7 +70,7 @@ _READERS = (
     ),
     _Reader(load_gtzan, "genres or genres_original", lambda root: find_genres(root) is not None),
     _Reader(
-        load_compare,
+        load_compare_challenge,
         "lab/*.tsv, lab/labels.csv or lab/train.csv, devel.csv and test.csv, next to wav",
         lambda root: bool(find_labels(root)),
     ),
@@ -83,9 +83,9 @@ def load_dataset(
     """Load a corpus from disk with the reader that knows it. No clip is opened.
 
     The readers of named corpora are asked first: :func:`load_esc`, :func:`load_urbansound8k`,
-    :func:`load_dcase`, :func:`load_dcase_task2`, :func:`load_gtzan` and :func:`load_compare`. Where
-    none of them knows the folder, :func:`load_folder` reads folds, partitions or classes from the
-    names of its subfolders.
+    :func:`load_dcase`, :func:`load_dcase_task2`, :func:`load_gtzan` and
+    :func:`load_compare_challenge`. Where none of them knows the folder, :func:`load_folder` reads
+    folds, partitions or classes from the names of its subfolders.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def test_load_dataset_reads_labels_from_folder_names(tmp_path, clips, n_folds, p
 def test_load_dataset_recognises_dcase_and_compare(tut):
     assert load_dataset(tut).DESCR.endswith("Read by: load_dcase\n")
     root = compare(tut / "other", {"labels.csv": "filename,label\ntrain_1.wav,mask\n"})
-    assert load_dataset(root).DESCR.endswith("Read by: load_compare\n")
+    assert load_dataset(root).DESCR.endswith("Read by: load_compare_challenge\n")
 
 
 def test_load_dataset_refuses_a_folder_that_several_readers_recognise(tut):
@@ -87,7 +87,7 @@ def test_load_dataset_warns_with_what_each_reader_missed_where_nothing_is_labell
         bunch = load_dataset(tmp_path)
     assert bunch.target.tolist() == [-1, -1]
     message = str(caught[0].message)
-    for reader in ("esc", "urbansound8k", "dcase", "gtzan", "compare"):
+    for reader in ("esc", "urbansound8k", "dcase", "gtzan", "compare_challenge"):
         assert f"load_{reader} did not find " in message
     assert "as with 'ann/mon/a.wav'" in message
     assert caught[0].filename == __file__

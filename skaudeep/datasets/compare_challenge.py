@@ -22,7 +22,7 @@ _PREFIX = re.compile(rf"({'|'.join(PARTITIONS)})(?![a-z])", re.IGNORECASE)
 _CONFIDENTIAL = re.compile(r"[._]confidential(?=\.\w+$)")
 
 
-def load_compare(
+def load_compare_challenge(
     path: str | os.PathLike[str],
     *,
     corpus: str | None = None,
@@ -83,7 +83,7 @@ def load_compare(
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from skaudeep.datasets import load_compare
+    >>> from skaudeep.datasets import load_compare_challenge
     >>> with TemporaryDirectory() as folder:
     ...     for name in ["train_0001.wav", "devel_0001.wav", "test_0001.wav"]:
     ...         clip = Path(folder, "wav", name)
@@ -93,7 +93,7 @@ def load_compare(
     ...     table.parent.mkdir()
     ...     size = table.write_text("file_name\tlabel\ntrain_0001.wav\tnormal\n"
     ...                             "devel_0001.wav\tmild\ntest_0001.wav\t?\n")
-    ...     bunch = load_compare(folder)
+    ...     bunch = load_compare_challenge(folder)
     >>> bunch.target_names, bunch.target.tolist(), bunch.partition.tolist()
     (['mild', 'normal'], [1, 0, -1], ['train', 'devel', 'test'])
     """
@@ -179,7 +179,7 @@ def _columns(table: Path, target: str | None) -> tuple[str, str]:
         if len(targets) != 1:
             raise ValueError(
                 f"Got columns {list_names(header, 'label')} in {str(table)!r}, expected one to "
-                "learn. Call load_compare with target= and the name of one."
+                "learn. Call load_compare_challenge with target= and the name of one."
             )
         target = targets[0]
     return files[0], target
