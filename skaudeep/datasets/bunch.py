@@ -50,6 +50,7 @@ def make_bunch(
     partition: Sequence[str] | None = None,
     groups: Sequence[object] | None = None,
     dims: Sequence[str] | None = None,
+    feature_names: Sequence[str] | None = None,
     descr: str = "",
 ) -> Bunch:
     """Assemble a data set and check that its parts agree.
@@ -85,6 +86,8 @@ def make_bunch(
         "channel" before it. None goes by the number of axes: ("clip",), ("clip", "feature"),
         ("clip", "frame", "band") or ("clip", "chunk", "frame", "band"). State it for features of
         chunks, ("clip", "chunk", "feature"), which nothing else tells from spectrograms.
+    feature_names : sequence of str, length n_features, default=None
+        Distinct names of the features, which files keep. None adds no key `feature_names`.
     descr : str, default=""
         Description of the data set, its licence and its citation.
 
@@ -115,6 +118,8 @@ def make_bunch(
             together with `data`: ``bunch | {"data": features, "dims": ("clip", "feature")}``.
         DESCR : str
             Description, licence, citation.
+        feature_names : list of str
+            Names of the features, where they were given.
 
     Raises
     ------
@@ -155,6 +160,8 @@ def make_bunch(
         dims=default_dims(count_axes(data)) if dims is None else dims,
         DESCR=descr,
     )
+    if feature_names is not None:
+        bunch.feature_names = _feature_names(feature_names, data)
     _raise_first(find_faults(bunch, fold_names=fold_names))
     if len(bunch.dims) != count_axes(data):
         raise ValueError(dims_differ(bunch))
@@ -172,6 +179,25 @@ def _paths_as_array(data: Any) -> Any:
     if isinstance(data, list | tuple) and all(isinstance(x, str | os.PathLike) for x in data):
         return text_array([os.fspath(x) for x in data], "data")
     return data
+
+
+def _feature_names(names: Sequence[str], data: Any) -> list[str]:
+    names = [str(name) for name in names]
+    n_features = n_columns(data)
+    if len(names) != n_features:
+        raise ValueError(
+            f"Got {len(names)} feature_names for data of {n_features} features, expected one for "
+            "each."
+        )
+    if twice := repeated(names):
+        raise ValueError(f"Got feature {twice[0]!r} twice in feature_names, expected each once.")
+    return names
+
+
+def n_columns(data: Any) -> int | None:
+    """Return the length of the last axis of an array of at least two, None of anything else."""
+    shape: tuple[int, ...] = getattr(data, "shape", ())
+    return shape[-1] if len(shape) > 1 else None
 
 
 def _texts(values: Iterable[object], key: str) -> npt.NDArray[np.str_]:
@@ -237,6 +263,9 @@ def normalized(bunch: Mapping[str, Any]) -> Bunch:
         n_axes = count_axes(new["data"])
         stated = tuple(new.get("dims") or ())
         new["dims"] = stated if len(stated) == n_axes else default_dims(n_axes)
+        # Those of features that were replaced by others, or in a list of no length to check.
+        if "feature_names" in new and len(new["feature_names"]) != n_columns(new["data"]):
+            del new["feature_names"]
     return new
 
 

@@ -108,8 +108,8 @@ def load_netcdf(
         second axis counts chunks where clips have several rows, and the others are features, or
         frames and bands, by their number.
 
-        And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, and `recorded_at`, as
-        :func:`~skaudeep.datasets.windows` adds it, where they were saved.
+        And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, `recorded_at`, as
+        :func:`~skaudeep.datasets.windows` adds it, and `feature_names`, where they were saved.
 
         Clips are in the order of their first chunk in the file.
 
@@ -214,6 +214,7 @@ def _build_bunch(
             f"{meta.get('version', '?')}; "
             f"this is {__version__}, which reads up to format {FORMAT}. Install a newer skaudeep."
         )
+    feature_names = columns.pop("feature_names", None)
     clip, first, instances = group_by_clip(
         columns["filename"], columns["chunk_nr"], path, meta.get("n_chunks")
     )
@@ -230,6 +231,7 @@ def _build_bunch(
             partition=_decode_partition(columns["partition"], path),
             groups=columns["groups"].tolist() if "groups" in columns else None,
             dims=meta.get("dims", dims_of_instances(data.ndim, instances.ndim == 2)),
+            feature_names=None if feature_names is None else feature_names.tolist(),
             descr=str(columns["DESCR"]) if "DESCR" in columns else "",
         )
     except ValueError as error:
@@ -268,9 +270,9 @@ def save_netcdf(
     auDeep ignores, hold `lengths` (number of frames of each instance, where they differ),
     `groups`, `target` (of a regression, and where clips may have several classes, which auDeep
     takes for unlabelled), `copy_of` (of copies that :func:`~skaudeep.datasets.upsample` made),
-    `recorded_at`, `error` (why extraction failed) and `DESCR`; there is one further attribute,
-    `skaudeep`. After the NetCDF content follows its SHA-256 checksum, which :func:`load_netcdf`
-    verifies.
+    `recorded_at`, `error` (why extraction failed), `feature_names` and `DESCR`; there is one
+    further attribute, `skaudeep`. After the NetCDF content follows its SHA-256 checksum, which
+    :func:`load_netcdf` verifies.
 
     The file appears under its name when it is complete: a reader sees either the old file or the
     whole new one. Data that are read from disk are written a block at a time.
@@ -510,6 +512,9 @@ def _create_variables(
         dataset["recorded_at"].units = "nanoseconds since 1970-01-01"  # for other programs
     if (bunch.errors != "").any():
         column("error", bunch.errors)
+    if len(bunch.get("feature_names", ())) == item[-1]:
+        of_features = np.array(bunch.feature_names, dtype=object)
+        dataset.createVariable("feature_names", str, (dims[-1],))[:] = of_features
     if bunch.DESCR:
         dataset.createVariable("DESCR", str, ())[...] = bunch.DESCR
     dataset.feature_dims = json.dumps(dims)
