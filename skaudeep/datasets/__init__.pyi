@@ -1,5 +1,6 @@
 from .auditing import audit
 from .bunch import make_bunch
+from .chunk_rows import chunks_as_rows
 from .compare_challenge import load_compare_challenge
 from .dcase import load_dcase
 from .dcase_task2 import load_dcase_task2
@@ -33,6 +34,7 @@ __all__ = [
     "add_labels",
     "add_partitions",
     "audit",
+    "chunks_as_rows",
     "concatenate",
     "describe",
     "drop_folds",
