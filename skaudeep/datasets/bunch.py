@@ -64,13 +64,14 @@ def make_bunch(
         tuple of paths becomes an array of str; anything else is kept as it is.
     filenames : sequence of str, length n_clips
         Distinct names that identify the clips, relative to the corpus, with `/` as separator.
-    target : array-like of shape (n_clips,) or (n_clips, n_classes), default=None
+    target : array-like of shape (n_clips,) or (n_clips, n_classes or n_targets), default=None
         Integers that index `target_names`, -1 where unlabelled, or floats to regress on, NaN where
-        unlabelled. Where a clip may have several classes, or none, a column for each of
-        `target_names`: 1 where the clip has the class, else 0, and -1 throughout where the clip is
-        unlabelled. None: nothing is labelled.
+        unlabelled, with a column for each where a clip has several. Where a clip may have several
+        classes, or none, a column for each of `target_names`: 1 where the clip has the class, else
+        0, and -1 throughout where the clip is unlabelled. None: nothing is labelled.
     target_names : sequence of str, default=()
-        Class names, in the order of the integers. Empty for regression.
+        Class names, in the order of the integers. For regression empty, or where clips have several
+        values the names of these.
     folds : array-like of shape (n_clips, n_folds), default=None
         0 where the clip trains, 1 where it is tested. Folds may overlap. None: no folds.
     fold_names : sequence of length n_folds, default=None
@@ -100,8 +101,9 @@ def make_bunch(
             Serves as X.
         filenames : ndarray of shape (n_clips,) of str
             Name of each clip within its corpus.
-        target : ndarray of shape (n_clips,) or (n_clips, n_classes) of int64 or float64
-            Class (-1 where unlabelled) or value (NaN where unlabelled), or 0 and 1 for each class.
+        target : ndarray of shape (n_clips,) or (n_clips, n_columns) of int64 or float64
+            Class (-1 where unlabelled) or value (NaN where unlabelled), or 0 and 1 for each class,
+            or several values.
             Serves as y.
         target_names : list of str
             Class names, in the order of the integers.
@@ -263,9 +265,9 @@ def normalized(bunch: Mapping[str, Any]) -> Bunch:
         n_axes = count_axes(new["data"])
         stated = tuple(new.get("dims") or ())
         new["dims"] = stated if len(stated) == n_axes else default_dims(n_axes)
-        # Those of features that were replaced by others, or in a list of no length to check.
-        if "feature_names" in new and len(new["feature_names"]) != n_columns(new["data"]):
-            del new["feature_names"]
+        n_features = n_columns(new["data"])
+        if n_features not in (None, len(new.get("feature_names", ()))):
+            new.pop("feature_names", None)  # of features that were replaced by others
     return new
 
 
@@ -285,7 +287,8 @@ def find_faults(
     - class names differ from one another;
     - folds are 0 and 1, and each has clips to train and to test on;
     - targets are integers that index the class names, or -1; or 0 and 1 in a column for each
-      class, or -1 throughout; or, without class names, finite floats, or NaN;
+      class, or -1 throughout; or finite floats, or NaN, one of each clip without class names, or
+      several;
     - partitions are "train", "devel", "test" or "";
     - `dims` name the axes of `data`, "clip" first, "chunk" as the second or not at all;
     - `cv` is what `folds` say.

@@ -47,7 +47,7 @@ class Summary:
     n_groups : int
         Number of groups, 0 where none is known.
     value_range : (float, float) or None
-        Smallest and largest value to regress on.
+        Smallest and largest value to regress on, of all where clips have several.
     data : str
         Content of `data`, such as "files" or "array of shape (400, 1024)".
     durations : ndarray of shape (n_clips,)
@@ -196,7 +196,7 @@ def describe(
                 durations[row] = max(end - one.start, 0)
     readable = [header for header in headers if not isinstance(header, Exception)]
     labelled = is_labelled(bunch)
-    values = bunch.target[labelled] if bunch.target.dtype.kind == "f" else []
+    values = bunch.target[labelled] if bunch.target.dtype.kind == "f" else np.empty(0)
     stored = list(map(str, bunch.get("errors", [""] * n_clips)))
     if clips is None and type(bunch.data) is np.ndarray:  # what is on disk is not read for it
         empty = empty_rows(bunch.data).tolist()
@@ -206,7 +206,7 @@ def describe(
         n_clips=n_clips,
         counts=_count(bunch, labelled),
         n_groups=len(set(bunch.groups[bunch.groups != ""].tolist())),
-        value_range=(float(min(values)), float(max(values))) if len(values) else None,
+        value_range=(float(values.min()), float(values.max())) if values.size else None,
         data=_kind(bunch.data, clips),
         durations=durations,
         sampling_rates=_frequent(header.sampling_rate for header in readable),
@@ -293,7 +293,7 @@ def _count(bunch: Bunch, labelled: npt.NDArray[np.bool_]) -> dict[str, dict[str,
     columns |= {f"fold {k}": fold == 1 for k, fold in enumerate(bunch.folds.T, start=1)}
     is_float = bunch.target.dtype.kind == "f"
     names = ["labelled"] if is_float else bunch.target_names
-    if bunch.target.ndim == 2:  # a clip counts for each of its classes
+    if bunch.target.ndim == 2 and not is_float:  # a clip counts for each of its classes
         counts = {
             column: [*(bunch.target[of] > 0).sum(axis=0).tolist(), int((of & ~labelled).sum())]
             for column, of in columns.items()

@@ -28,9 +28,9 @@ class ClipDescription:
         Number of clips of the data set.
     filename : str
         Its name.
-    target : str, float, list of str or None
-        Class, value to regress on, or the classes where it may have several; None where it is
-        unlabelled.
+    target : str, float, list of str or of float, or None
+        Class, value to regress on, or the classes or values where it may have several; None where
+        it is unlabelled.
     group, partition : str
         "" where there is none.
     test_folds : list of int
@@ -55,7 +55,7 @@ class ClipDescription:
     clip: int
     n_clips: int
     filename: str
-    target: str | float | list[str] | None
+    target: str | float | list[str] | list[float] | None
     group: str
     partition: str
     test_folds: list[int]
@@ -94,14 +94,15 @@ class ClipDescription:
         return f"fold {folds} of {self.n_folds}" if folds else "no fold"
 
 
-def _shown(target: str | float | list[str] | None) -> str:
+def _shown(target: str | float | list[str] | list[float] | None) -> str:
     if target is None:
         return "unlabelled"
     if isinstance(target, float):
         return f"{target:g}"
     if isinstance(target, str):
         return printable(target)
-    return ", ".join(map(printable, target)) or "no class"
+    parts = (f"{part:g}" if isinstance(part, float) else printable(part) for part in target)
+    return ", ".join(parts) or "no class"
 
 
 def describe_clip(bunch: Bunch, clip: int | str) -> ClipDescription:
@@ -187,8 +188,10 @@ def _position(bunch: Bunch, clip: int | str) -> int:
     return int(clip)
 
 
-def _target(bunch: Bunch, row: int) -> str | float | list[str]:
+def _target(bunch: Bunch, row: int) -> str | float | list[str] | list[float]:
     target = bunch.target[row]
+    if np.ndim(target) and target.dtype.kind == "f":
+        return target.tolist()
     if np.ndim(target):
         return [bunch.target_names[i] for i in np.flatnonzero(target)]
     return float(target) if isinstance(target, np.floating) else bunch.target_names[target]

@@ -25,7 +25,7 @@ class Columns(NamedTuple):
     """What the caller of a reader says of the columns of a table; see `load_csv`."""
 
     filename: str | None = "filename"
-    target: str | None = None
+    target: str | Sequence[str] | None = None
     chunk_nr: str | None = None
     groups: str | None = None
     partition: str | None = None
@@ -41,23 +41,30 @@ class Columns(NamedTuple):
         return [self.fold] if isinstance(self.fold, str) else list(self.fold or ())
 
     @property
+    def targets(self) -> list[str]:
+        """Names of the columns of the target."""
+        return [self.target] if isinstance(self.target, str) else list(self.target or ())
+
+    @property
     def texts(self) -> list[str]:
         """Names of the columns that are read as text, there or not."""
-        named = [self.filename, self.target, self.groups or "groups", self.partition, *self.folds]
-        labels = [] if self.target else LABELS
+        named = [self.filename, self.groups or "groups", self.partition, *self.folds, *self.targets]
+        labels = [] if self.targets else LABELS
         return [name for name in (*named, *labels) if name is not None]
 
     def check(self, header: Sequence[str], file: Path) -> None:
         """Raise a ValueError if a column is missing that was named, or that each table has."""
         if isinstance(self.ignore, str):
             raise ValueError(f"Got ignore={self.ignore!r}, expected a list: [{self.ignore!r}].")
+        if self.target is not None and not self.targets:
+            raise ValueError("Got target=[], expected at least one column, or None.")
         if self.filename is not None and self.filename not in header:
             raise ValueError(
                 f"{printable(file)}: has no column {shown(self.filename)}, but "
                 f"{list_names(header, self.filename)}, expected one that names the clip of each "
                 "row. Give its name by filename=, or filename=None where there is none."
             )
-        others = (self.chunk_nr, self.target, self.groups, self.partition, *self.folds)
+        others = (self.chunk_nr, self.groups, self.partition, *self.folds, *self.targets)
         for name in (*others, *self.ignore):
             if name is not None and name not in header:
                 raise ValueError(
@@ -80,8 +87,8 @@ class Columns(NamedTuple):
         Returns
         -------
         DataFrame
-            Behind `OWN`: filename, chunk_nr, label_nominal, label_numeric, groups, target, and
-            where they are named partition and "fold 0", "fold 1", ...; then the features.
+            Behind `OWN`: filename, chunk_nr, label_nominal, label_numeric, groups, and where they
+            are named "target 0", ..., partition and "fold 0", ...; then the features.
 
         Raises
         ------
@@ -115,8 +122,9 @@ class Columns(NamedTuple):
             "label_nominal": text("label_nominal" if own else None),
             "label_numeric": numbers("label_numeric" if own else None, np.nan),
             "groups": text(self.groups or "groups"),
-            "target": text(self.target).str.strip(),
         }
+        for i, name in enumerate(self.targets):
+            arranged[f"target {i}"] = text(name).str.strip()
         if self.partition is not None:
             arranged["partition"] = text(self.partition).str.strip()
         for i, name in enumerate(self.folds):
@@ -133,23 +141,36 @@ class Columns(NamedTuple):
     def read_target(
         self, cells: NDArray[np.str_], names: list[str], kind: Any
     ) -> tuple[NDArray, list[str]]:
-        """Return the target and the class names of clips; see `load_table`.
+        """Return the target and its names; see `load_table`. Several columns are values.
 
         Parameters
         ----------
-        cells, names : sequence of str, length n_clips
-            The cell of each clip, and its name for messages.
+        cells : ndarray of shape (n_clips, n_columns), str
+            The cells of each clip.
+        names : list of str, length n_clips
+            Its name for messages.
         kind : list of str, str or None
             All classes where the file lists them, "REAL" where it says that values are numbers.
         """
         task, classes = self.task, self.target_names
+        columns = cells.T.tolist()
+        if not isinstance(self.target, str):
+            if task == "classification" or classes is not None:
+                raise ValueError(
+                    f"Got target={self.targets} with classes, expected values to regress on: a "
+                    "table has one column of classes. Name it, without brackets."
+                )
+            values = [
+                read_target(column, names, name, "regression", None, self.missing)[0]
+                for column, name in zip(columns, self.targets, strict=True)
+            ]
+            return np.stack(values, axis=1), self.targets
         if task is None and classes is None:
             task = "regression" if kind == "REAL" else None
             classes = kind if isinstance(kind, list) else None
         elif task == "classification" and classes is None and isinstance(kind, list):
             classes = kind
-        assert self.target is not None
-        return read_target(cells.tolist(), names, self.target, task, classes, self.missing)
+        return read_target(columns[0], names, self.target, task, classes, self.missing)
 
     def read_partition(self, cells: NDArray[np.str_], names: list[str]) -> list[str]:
         """Return the partition of each clip; see `load_table`."""

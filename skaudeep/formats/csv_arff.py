@@ -47,10 +47,13 @@ def save_csv(
     """Save a feature set as CSV files, laid out as auDeep does.
 
     Columns are `filename`, `chunk_nr`, `label_nominal`, `label_numeric`, `groups` where clips have
-    some, and the features by their names, or as `feature_0`, `feature_1`, ... Without folds and
-    partitions there is one file; otherwise one for the clips of each partition, in `train/`,
-    `devel/`, `test/`, or one for the test clips of each fold, in `fold_1/`, `fold_2/`, ..., or
-    both, as in `train/fold_1/`. Floats have as many digits as identify a float32.
+    some, and the features by their names, or as `feature_0`, `feature_1`, ... Where clips have
+    several values to regress on, these have columns called as `target_names`, or `target_0`, ...,
+    which `load_csv` reads by ``target=["target_0", "target_1"]``.
+
+    Without folds and partitions there is one file; otherwise one for the clips of each partition,
+    in `train/`, `devel/`, `test/`, or one for the test clips of each fold, in `fold_1/`, `fold_2/`,
+    ..., or both, as in `train/fold_1/`. Floats have as many digits as identify a float32.
     `DESCR` is not saved, nor which clips are copies that :func:`~skaudeep.datasets.upsample` made:
     with folds, such a data set is refused.
 
@@ -137,7 +140,7 @@ def load_csv(
     *,
     name: str | None = None,
     filename: str | None = "filename",
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     chunk_nr: str | None = None,
     groups: str | None = None,
     partition: str | None = None,
@@ -164,9 +167,10 @@ def load_csv(
     filename : str, default="filename"
         Column with the name of the clip of each row. None: there is none, and rows are called
         after the file, `<file>#0`, `<file>#1`, ...
-    target : str, default=None
-        Column with the class or value of each clip. None: those that `save_csv` and auDeep write,
-        `label_nominal` and `label_numeric`, where they are there.
+    target : str or sequence of str, default=None
+        Column with the class or value of each clip, or several with a value each, whose names
+        become `target_names`. None: those that `save_csv` and auDeep write, `label_nominal` and
+        `label_numeric`, where they are there.
     chunk_nr : str, default=None
         Column with the number of each row among those of its clip, from 0. None: `chunk_nr` where
         it is there, else each clip has one row.
@@ -425,6 +429,8 @@ def save_arff(
         names = table.target_names
         if class_last:  # classes in the order of their numbers, which are not written
             doubled = ["label_numeric" if names else "label_nominal"]
+            if len(table.labels) > 2:  # several values have columns of their own
+                doubled = table.labels[:2]
             alone = [] if frame["chunk_nr"].any() else ["chunk_nr"]
             frame = frame.drop(columns=[*doubled, *alone])
         listed = names if class_last else sorted(names)
@@ -460,7 +466,7 @@ def load_arff(
     *,
     name: str | None = None,
     filename: str | None = "filename",
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     chunk_nr: str | None = None,
     groups: str | None = None,
     partition: str | None = None,
@@ -484,7 +490,7 @@ def load_arff(
         Name of the files, without suffix, if the folder holds several exports.
     filename : str, default="filename"
         Attribute with the name of the clip of each row, None where there is none.
-    target : str, default=None
+    target : str or sequence of str, default=None
         Attribute with the class or value of each clip; a nominal one lists its classes, a real or
         numeric one is to regress on. None: `label_nominal` and `label_numeric`, where they are
         there.
@@ -548,7 +554,7 @@ def load_arff(
                 f"{printable(file)}: is no ARFF relation in UTF-8 ({reason})."
             ) from error
         kinds = dict(content["attributes"])
-        kind = kinds.get(target or "label_nominal")
+        kind = kinds.get(target if isinstance(target, str) else "label_nominal")
         if not isinstance(kind, list):
             kind = "REAL" if kind in ("REAL", "NUMERIC") else None
         return pd.DataFrame(content["data"], columns=list(kinds)), kind

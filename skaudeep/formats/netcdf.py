@@ -500,7 +500,7 @@ def _create_variables(
     column("label_numeric", numbers(labels) if classes and not several else nothing)
     if several:
         dataset.createDimension("class", labels.shape[1])
-        column("target", labels.astype(np.int8), "class")
+        column("target", labels if labels.dtype.kind == "f" else labels.astype(np.int8), "class")
     elif labels.dtype.kind == "f":
         column("target", labels)
     if (bunch.groups != "").any():

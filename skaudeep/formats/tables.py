@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -36,11 +36,12 @@ _PLACE = re.compile(r"(?:(train|devel|test)/)?(?:fold_([1-9]\d*)/)?[^/]+")
 class Table(NamedTuple):
     """A data set with one row per instance, as auDeep exports it."""
 
-    text: pd.DataFrame  # filename, chunk_nr, label_nominal, label_numeric, and groups if any
+    text: pd.DataFrame  # filename, chunk_nr, groups if any, and columns of labels
     features: NDArray[np.float32]
     clip: NDArray[np.int64]
     target_names: list[str]
     feature_names: list[str] | None = None  # None: feature_0, feature_1, ...
+    labels: list[str] = LABELS  # the columns of labels
 
 
 def _build_table(bunch: Bunch, chunked: bool, groups: bool) -> Table:
@@ -55,12 +56,15 @@ def _build_table(bunch: Bunch, chunked: bool, groups: bool) -> Table:
     there = (frame_counts(features) > 0).reshape(-1, n_chunks)
     there[:, 0] = True  # a clip that could not be read has a row as well
     clip, chunk_nr = there.nonzero()
-    if bunch.target.ndim > 1:
+    is_class = bunch.target.dtype.kind != "f"
+    if bunch.target.ndim > 1 and is_class:
         raise ValueError(
-            f"Got a target of shape {bunch.target.shape}, expected one class or value per clip: a "
-            "table has one column of labels. save_netcdf keeps several classes of a clip."
+            f"Got a target of shape {bunch.target.shape}, expected one class per clip: a table has "
+            "one column of classes. save_netcdf keeps several classes of a clip."
         )
-    if bunch.target.dtype.kind == "f":
+    if bunch.target.ndim > 1:
+        nominal, numeric = np.full(len(data), "", dtype=object), np.full(len(data), np.nan)
+    elif not is_class:
         nominal, numeric = np.full(len(data), "", dtype=object), bunch.target
     else:
         # As objects: one long name would widen all cells of an array of str.
@@ -68,22 +72,28 @@ def _build_table(bunch: Bunch, chunked: bool, groups: bool) -> Table:
         numeric = pd.array(np.where(bunch.target < 0, pd.NA, bunch.target), dtype="Int64")
     text = pd.DataFrame({"filename": bunch.filenames[clip], "chunk_nr": chunk_nr})
     text[LABELS] = pd.DataFrame({"label_nominal": nominal[clip], "label_numeric": numeric[clip]})
+    values: dict[str, NDArray] = {}
+    if bunch.target.ndim > 1:
+        called = bunch.target_names or [f"target_{i}" for i in range(bunch.target.shape[1])]
+        values = dict(zip(called, bunch.target[clip].T, strict=True))
+        text = pd.concat([text, pd.DataFrame(values)], axis=1)
     if groups and (bunch.groups != "").any():
         text["groups"] = bunch.groups[clip]
     names = bunch.get("feature_names")
     if names is not None and len(names) != features.shape[1]:
         names = None  # of the last of several axes
-    if names is not None:
-        _check_feature_names(names)
-    return Table(text, features[there.ravel()], clip, bunch.target_names, names)
+    _check_names("feature_names", names or (), [*RESERVED, *values])
+    _check_names("target_names", values, RESERVED)
+    classes = bunch.target_names if is_class else []
+    return Table(text, features[there.ravel()], clip, classes, names, [*LABELS, *values])
 
 
-def _check_feature_names(names: list[str]) -> None:
-    taken = next((name for name in names if name in RESERVED or not name), None)
+def _check_names(key: str, names: Iterable[str], others: Sequence[str]) -> None:
+    taken = next((name for name in names if name in others or not name), None)
     if taken is not None:
         raise ValueError(
-            f"Got {taken!r} in feature_names, which in a table is another column, expected names "
-            f"other than {list_names(RESERVED)} and ''. Rename it."
+            f"Got {taken!r} in {key}, which in a table is another column, expected names other "
+            f"than {list_names(others)} and ''. Rename it."
         )
 
 
@@ -109,8 +119,12 @@ def arrange_columns(table: Table, rows: NDArray[np.bool_], labels_last: bool) ->
     names = table.feature_names or [f"feature_{i}" for i in range(table.features.shape[1])]
     features = pd.DataFrame(table.features[rows], columns=names)
     text = table.text[rows].reset_index(drop=True)
-    parts = [text.drop(columns=LABELS), features, text[LABELS]] if labels_last else [text, features]
-    return pd.concat(parts, axis=1)
+    labels = text[table.labels]
+    text = text.drop(columns=table.labels)
+    if labels_last:
+        return pd.concat([text, features, labels], axis=1)
+    first = ["filename", "chunk_nr"]  # in auDeep's order
+    return pd.concat([text[first], labels, text.drop(columns=first), features], axis=1)
 
 
 def _masks_by_folder(bunch: Bunch, split: bool) -> dict[str, NDArray[np.bool_]]:
@@ -312,7 +326,8 @@ def _load_tables(
         "partition": texts("partition", of.partition),
     }
     if of.target is not None:
-        columns["target"] = texts("target", of.target)
+        cells = [texts(f"target {i}", name) for i, name in enumerate(of.targets)]
+        columns["target"] = np.stack(cells, axis=1)
     if of.folds:
         folds = [texts(f"fold {i}", name) for i, name in enumerate(of.folds)]
         columns["cv_folds"] = np.stack(folds, axis=1)

@@ -257,6 +257,67 @@ def test_names_that_are_not_one_for_each_feature_are_refused():
         made(feature_names=["a", "a"])
 
 
+# --- values to regress on ------------------------------------------------------------------------
+
+VALUES = np.array([[0.1, 1 / 3], [np.nan, np.nan], [1e-300, -2.0]])
+
+
+def rated(**changes: object) -> Bunch:
+    parts = {"target": VALUES, "target_names": ["arousal", "valence, mean"]}
+    return make_bunch(np.eye(3, dtype=np.float32), ["a", "b", "c"], **parts | changes)
+
+
+@pytest.mark.parametrize("form", SAVED)
+def test_every_format_keeps_one_value_of_each_clip_to_the_bit(tmp_path: Path, form: str):
+    save, load = SAVED[form]
+    save(rated(target=VALUES[:, 1], target_names=()), tmp_path)
+    np.testing.assert_array_equal(load(tmp_path).target, VALUES[:, 1])
+
+
+@pytest.mark.parametrize("form", SAVED)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_every_format_keeps_several_values_of_each_clip(tmp_path: Path, form: str, chunked: bool):
+    save, load = SAVED[form]
+    bunch = rated()
+    if chunked:
+        data = np.arange(6.0).reshape(3, 2, 1)
+        bunch = Bunch(**bunch | {"data": data, "dims": ("clip", "chunk", "feature")})
+    save(bunch, tmp_path)
+    if form == "netcdf":
+        loaded = load(tmp_path)
+    elif form == "arff":
+        loaded = load_arff(tmp_path, target=bunch.target_names)
+    else:
+        loaded = load_csv(tmp_path, target=bunch.target_names)
+    np.testing.assert_array_equal(loaded.target, VALUES)
+    assert loaded.target_names == ["arousal", "valence, mean"]
+    np.testing.assert_array_equal(loaded.data, bunch.data)
+
+
+def test_values_without_names_are_counted(tmp_path: Path):
+    save_csv(rated(target_names=()), tmp_path)
+    loaded = load_csv(tmp_path, target=["target_0", "target_1"])
+    np.testing.assert_array_equal(loaded.target, VALUES)
+    save_netcdf(rated(target_names=()), tmp_path / "x.nc")
+    assert load_netcdf(tmp_path / "x.nc").target_names == []
+
+
+def test_weka_gets_several_values_as_the_last_attributes(tmp_path: Path):
+    (file,) = save_arff(rated(), tmp_path, class_last=True, filenames=False)
+    _, relation = loadarff(file)
+    assert relation.names() == ["feature_0", "feature_1", "feature_2", *rated().target_names]
+
+
+def test_several_columns_are_no_classes(tmp_path: Path):
+    save_csv(rated(), tmp_path)
+    with pytest.raises(ValueError, match=r"with classes, expected values to regress on"):
+        load_csv(tmp_path, target=["arousal", "valence, mean"], task="classification")
+    with pytest.raises(ValueError, match=r"Got target=\[\], expected at least one column"):
+        load_csv(tmp_path, target=[])
+    with pytest.raises(ValueError, match="Got 'arousal' in feature_names, which in a table is"):
+        save_csv(rated(feature_names=["x", "y", "arousal"]), tmp_path)
+
+
 # --- for Weka ------------------------------------------------------------------------------------
 
 
