@@ -54,3 +54,4 @@ from .similarity import similar_clips as similar_clips
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics
 from .streaming import stream as stream
+from .versions import show_versions as show_versions

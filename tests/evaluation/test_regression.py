@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 from skaudeep import BandStatistics, SpectrogramExtractor, compare, evaluate
-from skaudeep.datasets import load_compare
+from skaudeep.datasets import load_compare_challenge
 from skaudeep.evaluation import LearningTags, RegressionEvaluation, root_mean_squared_error
 from skaudeep.recipes import linear_regressor
 
@@ -321,7 +321,7 @@ def test_sleepiness_of_compare_is_scored_by_spearman_on_its_development_set(tmp_
             soundfile.write(tmp_path / "wav" / f"{part}_{i:04}.wav", 0.5 * sound, 8000)
             rows.append(f"{part}_{i:04}.wav,{'?' if part == 'test' else sleepy}")
     (tmp_path / "lab" / "labels.csv").write_text("\n".join(rows) + "\n")
-    bunch = load_compare(tmp_path, corpus="ComParE2019_ContinuousSleepiness")
+    bunch = load_compare_challenge(tmp_path, corpus="ComParE2019_ContinuousSleepiness")
     extractor = SpectrogramExtractor(n_mels=20, sampling_rate=8000)
     pipeline = make_pipeline(extractor, BandStatistics(), linear_regressor())
     result = evaluate(pipeline, bunch, random_state=0, progress=False)
