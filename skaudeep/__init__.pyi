@@ -53,3 +53,4 @@ from .similarity import similar_clips as similar_clips
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics
 from .streaming import stream as stream
+from .unsupervised import fit_autoencoder as fit_autoencoder

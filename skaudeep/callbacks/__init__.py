@@ -1,6 +1,6 @@
 """Callbacks of a training in scikit-learn's protocol."""
 
-from skaudeep.callbacks.checkpoint import Checkpoint
+from skaudeep.callbacks.checkpoint import Checkpoint, find_checkpoints
 from skaudeep.callbacks.tensorboard import TensorBoard
 
-__all__ = ["Checkpoint", "TensorBoard"]
+__all__ = ["Checkpoint", "TensorBoard", "find_checkpoints"]

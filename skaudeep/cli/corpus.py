@@ -14,6 +14,7 @@ from skaudeep.cli.checks import MODEL, check_model
 from skaudeep.cli.errors import WRONG, State, one_line
 from skaudeep.cli.inputs import Source, choose_rate, counted, describe_source, read_source
 from skaudeep.cli.output import check_output, note, results, write_json
+from skaudeep.cli.settings import extraction, make_extractor
 from skaudeep.cli.wording import in_words
 
 if TYPE_CHECKING:
@@ -116,26 +117,11 @@ def audit(
     options.output("NetCDF file of the spectrograms (.nc).", required=True),
     *options.LABELLED,
     options.sampling_rate,
-    click.option("--window", type=options.POSITIVE, default=0.08, show_default=True, metavar="S",
-                 help="Length of a frame in seconds."),
-    click.option("--hop", type=options.POSITIVE, metavar="S",
-                 help="Time between two frames in seconds. By default half the window."),
-    click.option("--bands", type=click.IntRange(0), default=128, show_default=True, metavar="N",
-                 help="Number of mel bands; 0 keeps the bins of the FFT."),
-    click.option("--fmin", type=click.FloatRange(min=0), default=0, show_default=True, metavar="HZ",
-                 help="Lowest frequency."),
-    click.option("--fmax", type=options.POSITIVE, metavar="HZ",
-                 help="Highest frequency. By default half the sampling rate."),
-    click.option("--clip-below", type=click.FloatRange(-200, 0, max_open=True), metavar="DB",
-                 help="Lowest level relative to the maximum of a clip, such as -60."),
-    click.option("--duration", type=options.POSITIVE, metavar="S",
-                 help="Length to which clips are cut or padded. By default they stay as they are."),
-    click.option("--chunk-duration", type=options.POSITIVE, metavar="S",
-                 help="Length of the chunks into which clips are divided. By default none."),
+    *extraction,
     options.jobs,
     options.force,
     options.as_json,
-)  # fmt: skip
+)
 @click.pass_obj
 def extract(
     state: State,
@@ -146,17 +132,10 @@ def extract(
     labels: tuple[str, ...],
     groups: str | None,
     sampling_rate: float | None,
-    window: float,
-    hop: float | None,
-    bands: int,
-    fmin: float,
-    fmax: float | None,
-    clip_below: float | None,
-    duration: float | None,
-    chunk_duration: float | None,
     jobs: int | None,
     force: bool,
     as_json: bool,
+    **settings: Any,
 ) -> int:
     """Write the spectrograms of recordings into one file.
 
@@ -166,23 +145,11 @@ def extract(
     file = check_output(output, force, (*inputs, *labels))
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.extraction import extract_to_netcdf
-    from skaudeep.spectrogram import SpectrogramExtractor
 
     summary = _describe(source, jobs)
     note(describe_source(source, summary))
-    extractor = SpectrogramExtractor(
-        window,
-        hop_duration=hop,
-        n_mels=bands or None,
-        fmin=fmin,
-        fmax=fmax,
-        clip_below=clip_below,
-        duration=duration,
-        chunk_duration=chunk_duration,
-        sampling_rate=choose_rate(summary, sampling_rate),
-        on_error="nan",
-        n_jobs=jobs or -1,
-    )
+    rate = choose_rate(summary, sampling_rate)
+    extractor = make_extractor(settings, sampling_rate=rate, on_error="nan", n_jobs=jobs or -1)
     state.after_interruption = (
         "The same command goes on where this one stopped; what is done is in "
         f"{printable(file.name)}.partial."

@@ -13,7 +13,7 @@ import click
 from skaudeep._progress import Progress
 from skaudeep._texts import list_names, printable
 from skaudeep.cli import options
-from skaudeep.cli.checks import check_ending, check_model
+from skaudeep.cli.checks import MODEL, check_ending, check_model
 from skaudeep.cli.errors import WRONG, CommandError, State, show
 from skaudeep.cli.inputs import (
     check_classes,
@@ -30,6 +30,22 @@ from skaudeep.cli.inputs import (
 from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
 from skaudeep.cli.wording import in_words
+
+
+class Steps(click.ParamType):
+    """Numbers of epochs, divided by commas."""
+
+    name = "steps"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Return the numbers, each once."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split(",")
+        if not all(part.isdecimal() and int(part) for part in parts):
+            self.fail(f"{value!r} is no list of numbers from 1, such as 4,8,16.")
+        return tuple(dict.fromkeys(map(int, parts)))
+
 
 # Those of `classification`, whose import loads torch; a test holds that both are the same.
 FEATURE_FILES = (".nc", ".csv", ".arff")
@@ -215,7 +231,7 @@ def predict(
         if not as_json:
             delimiter = "," if file.suffix.lower() == ".csv" else "\t"
             form = Table(["file", "label", *classes], delimiter=delimiter)
-        made_of = (_digest(model), classes, min_confidence, as_json, file.suffix.lower())
+        made_of = (digest_of(model), classes, min_confidence, as_json, file.suffix.lower())
         sink = PredictionFile(file, repr((made_of, names, _states(inputs, clips))), form)
         state.after_interruption = (
             "The same command goes on where this one stopped; what is done is in "
@@ -257,6 +273,13 @@ def predict(
         "File of the features: NetCDF, CSV or ARFF by its ending (.nc, .csv, .arff).",
         required=True,
     ),
+    click.option(
+        "--steps",
+        metavar="N,N",
+        type=Steps(),
+        help="Epochs of which MODEL, a folder of 'skaudeep train --checkpoints', holds the model: "
+        "there is a file of each, called FILE-N. By default the last.",
+    ),
     *options.LABELLED,
     options.jobs,
     options.force,
@@ -268,6 +291,7 @@ def transform(
     model: str,
     inputs: tuple[str, ...],
     output: str,
+    steps: tuple[int, ...] | None,
     path: str | None,
     target: str | None,
     labels: tuple[str, ...],
@@ -278,47 +302,83 @@ def transform(
 ) -> int:
     """Write the features of recordings, as a model computes them.
 
-    These are the numbers before the classifier of the model. A recording that cannot be read has
+    These are the numbers before the classifier of the model; MODEL may also be a folder of
+    checkpoints. A recording that cannot be read has
     no values in the file, and is named on standard error; the exit code is then 1. An interrupted
     command is continued by the same command.
     """
-    file = check_output(output, force, (model, *inputs, *labels))
-    if file.suffix not in FEATURE_FILES:
+    path_of = Path(output)
+    outputs = [output]
+    if steps is not None and len(steps) > 1:
+        outputs = [str(path_of.with_stem(f"{path_of.stem}-{step}")) for step in steps]
+    files = [check_output(name, force, (model, *inputs, *labels)) for name in outputs]
+    if path_of.suffix not in FEATURE_FILES:
         raise CommandError(
             f"{printable(output)}: its ending says no format, expected one of "
             f"{', '.join(FEATURE_FILES)}. Give -o such a name."
         )
-    check_model(model)
+    models = _choose_models(model, steps)
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.classification import transform_to_file
     from skaudeep.datasets import describe
 
-    fitted, _ = load_model(model, jobs)
+    fitted = [load_model(name, jobs)[0] for name in models]
     summary = describe(source.bunch, n_jobs=jobs or -1)
     note(describe_source(source, summary))
-    state.after_interruption = (
-        "The same command goes on where this one stopped; what is done is in "
-        f"{printable(file.name)}.partial."
-    )
+    written = []
     with Progress(show=True) as progress:
-        progress.begin("Computing features", summary.n_clips)
-        features = transform_to_file(
-            fitted,
-            source.bunch,
-            file,
-            resume=repr((_digest(model), _states(inputs, source.bunch.data))),
-            on_clips=progress.advance,
-        )
-    failed = [error for error in features.errors if error]
-    for error in failed:
+        for one, name, file in zip(fitted, models, files, strict=True):
+            state.after_interruption = (
+                "The same command goes on where this one stopped; what is done is in "
+                f"{printable(file.name)}.partial."
+            )
+            progress.begin("Computing features", summary.n_clips)
+            features = transform_to_file(
+                one,
+                source.bunch,
+                file,
+                resume=repr((digest_of(name), _states(inputs, source.bunch.data))),
+                on_clips=progress.advance,
+            )
+            failed = [error for error in features.errors if error]
+            written.append((features.data.shape, len(failed)))
+    for error in failed:  # the same of each model
         show("Error", in_words(error))
+    results_of = [
+        {"file": name, "shape": shape, "n_failed": n_failed}
+        for name, (shape, n_failed) in zip(outputs, written, strict=True)
+    ]
     if as_json:
-        write_json({"file": output, "shape": features.data.shape, "n_failed": len(failed)})
+        write_json(results_of if len(outputs) > 1 else results_of[0])
     else:
-        click.echo(printable(output))
-    n_clips, n_features = features.data.shape
-    note(f"{counted(n_clips, 'clip')}, {counted(n_features, 'feature')}.")
+        click.echo("\n".join(map(printable, outputs)))
+    n_clips, *others = written[0][0]
+    axes = " of each chunk or frame" if len(others) > 1 else ""
+    note(f"{counted(n_clips, 'clip')}, {counted(others[-1], 'feature')}{axes}.")
     return WRONG if failed else 0
+
+
+def _choose_models(model: str, steps: tuple[int, ...] | None) -> list[str]:
+    """Return the files of models: the one that is named, or checkpoints of a folder."""
+    folder = Path(model).expanduser()
+    if not any(folder.glob(f"**/epoch-*{MODEL}")):
+        check_model(model)  # which refuses other folders
+        if steps is not None:
+            raise CommandError(
+                f"--steps: {printable(model)} is one model, expected the folder that 'skaudeep "
+                "train --checkpoints' wrote. Give that as MODEL, or leave --steps out."
+            )
+        return [model]
+    from skaudeep.callbacks import find_checkpoints
+
+    found = find_checkpoints(folder)
+    for step in steps or ():
+        if step not in found:
+            raise CommandError(
+                f"--steps {step}: {printable(model)} holds no checkpoint of this epoch, but of "
+                f"{', '.join(map(str, found))}."
+            )
+    return [str(found[step]) for step in steps or [max(found)]]
 
 
 def load_model(model: str, jobs: int | None) -> tuple[Any, str]:
@@ -344,7 +404,8 @@ def _check_two_classes(title: str, bunch: Any) -> None:
         )
 
 
-def _digest(model: str) -> str:
+def digest_of(model: str) -> str:
+    """Return the checksum of a model's file."""
     with open(Path(model).expanduser(), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

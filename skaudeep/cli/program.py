@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from skaudeep._version import __version__
-from skaudeep.cli import corpus, errors, models, report, search
+from skaudeep.cli import corpus, errors, models, report, search, training
 
 HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
@@ -81,5 +81,6 @@ for command in (
     search.detect,
     search.similar,
     corpus.extract,
+    training.train,
 ):
     main.add_command(command)

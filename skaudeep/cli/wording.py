@@ -47,6 +47,7 @@ _TRANSLATIONS = [
         (r"^Got (?=folders |clip )", "Found "),
         (r"(\d+) readers know: ", r"looks like \1 corpora: "),
         (r"load_\w+ found ", ""),
+        (r"Set it back, or fit with warm_start=False", "Leave out its option, or --continue"),
         (r"Call the reader you mean", "Move what belongs to one of them into a folder of its own"),
         (r" For the file ('.*?') in it see [\w.]+\.", r" The file \1 in it can be the INPUT."),
     )

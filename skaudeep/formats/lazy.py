@@ -76,8 +76,10 @@ class Library:
             for dataset, _ in self._files.values():
                 dataset.close()
             self._files, self._process = {}, os.getpid()
-        dataset, n_users = self._files.get(key, (None, 0))
-        if dataset is None:
+        if key in self._files:
+            dataset, n_users = self._files[key]
+        else:
+            n_users = 0
             with plain_path(path) as name:
                 dataset = netCDF4.Dataset(name)
             dataset.set_auto_mask(False)

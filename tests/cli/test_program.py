@@ -7,7 +7,7 @@ import sys
 import skaudeep
 
 COMMANDS = ["report", "inspect", "audit", "evaluate", "fit", "predict", "transform"]
-COMMANDS += ["detect", "similar", "extract"]
+COMMANDS += ["detect", "similar", "extract", "train"]
 HEAVY = {"torch", "sklearn", "librosa", "pandas", "numba", "netCDF4", "matplotlib", "numpy"}
 
 

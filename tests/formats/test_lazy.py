@@ -135,6 +135,8 @@ def test_autoencoder_learns_the_same_from_a_stored_array(stored: StoredArray):
     on_disk = Seq2SeqAutoencoder(**TINY).fit(stored)
     np.testing.assert_array_equal(on_disk.loss_curve_, in_memory.loss_curve_)
     np.testing.assert_array_equal(on_disk.transform(stored), in_memory.transform(spectrograms()))
+    more = [model.partial_fit(X) for model, X in ((on_disk, stored), (in_memory, spectrograms()))]
+    assert more[0].loss_curve_ == more[1].loss_curve_
 
 
 class Spy(TransformerMixin, BaseEstimator):
