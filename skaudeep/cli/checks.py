@@ -11,6 +11,7 @@ from skaudeep.cli.errors import CommandError
 
 TABLES = (".csv", ".tsv")
 MODEL = ".skaudeep"
+NETCDF = ".nc"
 PAGES = (".html", ".htm")
 
 
@@ -122,21 +123,24 @@ def check_model(model: str) -> None:
         raise CommandError(f"{printable(model)}: is {kind}, {expected}.")
 
 
-def check_ending(model: str) -> None:
-    """Refuse a name for a model under which people would take it for something else.
+def check_ending(output: str, ending: str = MODEL) -> None:
+    """Refuse a name under which people would take a file for something else.
 
     Parameters
     ----------
-    model : str
+    output : str
         The file to write.
+    ending : str, default=".skaudeep"
+        How names of such files end: those of models, or ".nc" for data sets.
 
     Raises
     ------
     CommandError
-        If it does not end in .skaudeep.
+        If it does not end so.
     """
-    if Path(model).suffix != MODEL:
-        better = os.path.splitext(model)[0] + MODEL
+    if Path(output).suffix != ending:
+        better = os.path.splitext(output)[0] + ending
+        what = "models" if ending == MODEL else "data sets"
         raise CommandError(
-            f"{printable(model)}: names of models end in {MODEL}, such as {printable(better)}."
+            f"{printable(output)}: names of {what} end in {ending}, such as {printable(better)}."
         )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from skaudeep._version import __version__
-from skaudeep.cli import corpus, errors, models, report, search, training
+from skaudeep.cli import corpus, errors, models, report, search, sets, training
 
 HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
@@ -82,5 +82,10 @@ for command in (
     search.similar,
     corpus.extract,
     training.train,
+    sets.fuse,
+    sets.split,
+    sets.export,
+    sets.import_,
+    sets.validate,
 ):
     main.add_command(command)

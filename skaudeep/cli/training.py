@@ -98,10 +98,10 @@ def train(
 ) -> None:
     """Train an autoencoder on recordings without labels.
 
-    The file that it writes is a model. An INPUT may also be a file of 'skaudeep extract' (.nc), or several of them. Options on
-    spectrograms, from --window on, are for recordings alone. 'skaudeep transform' writes the
-    features. An interrupted training is continued by the same command. Recordings that cannot be
-    read are left out and named; the exit code is then still 0.
+    The file that it writes is a model: 'skaudeep transform' writes its features. An INPUT may also
+    be a file of 'skaudeep extract' (.nc), or several of them; options on spectrograms, from
+    --window on, are for recordings alone. An interrupted training is continued by the same command.
+    Recordings that cannot be read are left out and named; the exit code is then still 0.
     """
     read = [*inputs, *([start_from] if start_from is not None else [])]
     file = check_output(output, force, read)

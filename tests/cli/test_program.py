@@ -7,7 +7,18 @@ import sys
 import skaudeep
 
 COMMANDS = ["report", "inspect", "audit", "evaluate", "fit", "predict", "transform"]
-COMMANDS += ["detect", "similar", "extract", "train"]
+COMMANDS += [
+    "detect",
+    "similar",
+    "extract",
+    "train",
+    "fuse",
+    "split",
+    "export",
+    "import",
+    "validate",
+]
+ARGUMENTS = {"similar": "ARCHIVE", "import": "TABLE"}  # of the others INPUT...
 HEAVY = {"torch", "sklearn", "librosa", "pandas", "numba", "netCDF4", "matplotlib", "numpy"}
 
 
@@ -29,7 +40,7 @@ def test_help_of_each_command_says_what_its_options_mean(run):
     for name in COMMANDS:
         done = run(name, "--help")
         assert done.exit_code == 0
-        assert ("ARCHIVE" if name == "similar" else "INPUT...") in done.stdout
+        assert ARGUMENTS.get(name, "INPUT...") in done.stdout
         assert not re.findall(r"^  --?[\w-]+(?: [A-Z]+)?$\n(?!   )", done.stdout, re.MULTILINE)
 
 
