@@ -41,6 +41,7 @@ from .plotting import ComparisonDisplay as ComparisonDisplay
 from .plotting import ConfusionDisplay as ConfusionDisplay
 from .plotting import EmbeddingDisplay as EmbeddingDisplay
 from .plotting import ErrorsDisplay as ErrorsDisplay
+from .plotting import LevelsDisplay as LevelsDisplay
 from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay

@@ -17,7 +17,7 @@ from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips
 from skaudeep.spectrogram import SpectrogramExtractor
 
-__all__ = ["find_autoencoder", "fit_autoencoder"]
+__all__ = ["find_autoencoder", "fit_autoencoder", "spectrograms_for"]
 
 
 def fit_autoencoder(
@@ -149,6 +149,39 @@ def find_autoencoder(model: Any) -> Seq2SeqAutoencoder:
             "a pipeline that ends in one."
         )
     return last
+
+
+def spectrograms_for(model: Any, bunch: Bunch) -> NDArray[np.float32]:
+    """Return what the autoencoder in a model reads of clips: for a few, to look at.
+
+    Parameters
+    ----------
+    model : Seq2SeqAutoencoder, or Pipeline that ends in one
+        Fitted.
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set of what the model takes.
+
+    Returns
+    -------
+    ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands)
+
+    Raises
+    ------
+    ValueError
+        If the data are not what the model takes.
+    AudioError
+        If a recording cannot be read.
+    """
+    bunch = check_bunch(bunch, required=("data", "filenames"))
+    check_kind(model, bunch.dims)
+    if isinstance(model, Pipeline) and len(model) > 1:
+        return np.asarray(model[:-1].transform(bunch.data))
+    if len(bunch.dims) < 3:
+        raise ValueError(
+            f"Got data with the axes {bunch.dims} for a model of spectrograms, expected some. "
+            "Extract them as those that it was trained on."
+        )
+    return np.asarray(bunch.data)
 
 
 class _Watcher:

@@ -12,6 +12,7 @@ from skaudeep.cli.errors import CommandError
 TABLES = (".csv", ".tsv")
 MODEL = ".skaudeep"
 NETCDF = ".nc"
+PICTURES = (".png", ".svg", ".pdf")
 PAGES = (".html", ".htm")
 
 
@@ -143,4 +144,24 @@ def check_ending(output: str, ending: str = MODEL) -> None:
         what = "models" if ending == MODEL else "data sets"
         raise CommandError(
             f"{printable(output)}: names of {what} end in {ending}, such as {printable(better)}."
+        )
+
+
+def check_picture(output: str) -> None:
+    """Refuse a name that says no format of pictures.
+
+    Parameters
+    ----------
+    output : str
+        The file to write.
+
+    Raises
+    ------
+    CommandError
+        If it ends in none of .png, .svg and .pdf.
+    """
+    if Path(output).suffix not in PICTURES:
+        raise CommandError(
+            f"{printable(output)}: its ending says no format of pictures, expected one of "
+            f"{', '.join(PICTURES)}. Give -o such a name."
         )

@@ -12,8 +12,16 @@ from skaudeep._texts import printable
 from skaudeep.cli import options
 from skaudeep.cli.checks import MODEL, check_model
 from skaudeep.cli.errors import WRONG, State, one_line
-from skaudeep.cli.inputs import Source, choose_rate, counted, describe_source, read_source
+from skaudeep.cli.inputs import (
+    Source,
+    choose_rate,
+    choose_rows,
+    counted,
+    describe_source,
+    read_source,
+)
 from skaudeep.cli.output import check_output, note, results, write_json
+from skaudeep.cli.plots import check_plot, draw_preview
 from skaudeep.cli.settings import extraction, make_extractor
 from skaudeep.cli.wording import in_words
 
@@ -114,7 +122,16 @@ def audit(
 @click.command()
 @options.options(
     options.inputs,
-    options.output("NetCDF file of the spectrograms (.nc).", required=True),
+    options.output(
+        "NetCDF file of the spectrograms (.nc), or the picture of --preview (.png, .svg, .pdf).",
+        required=True,
+    ),
+    click.option(
+        "--preview",
+        metavar="CLIP",
+        help="Only draw this clip, by its name or its number from 1: its spectrogram, and a "
+        "histogram of its levels in dB with what --clip-below cuts off.",
+    ),
     *options.LABELLED,
     options.sampling_rate,
     *extraction,
@@ -127,6 +144,7 @@ def extract(
     state: State,
     inputs: tuple[str, ...],
     output: str,
+    preview: str | None,
     path: str | None,
     target: str | None,
     labels: tuple[str, ...],
@@ -142,7 +160,8 @@ def extract(
     An interrupted extraction is continued by the same command. A recording that cannot be read has
     no values in the file, and is named on standard error; the exit code is then 1.
     """
-    file = check_output(output, force, (*inputs, *labels))
+    check = check_output if preview is None else check_plot
+    file = check(output, force, (*inputs, *labels))
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.extraction import extract_to_netcdf
 
@@ -150,6 +169,11 @@ def extract(
     note(describe_source(source, summary))
     rate = choose_rate(summary, sampling_rate)
     extractor = make_extractor(settings, sampling_rate=rate, on_error="nan", n_jobs=jobs or -1)
+    if preview is not None:
+        (row,) = choose_rows(source, [preview], 1)
+        draw_preview(extractor.set_params(on_error="raise"), source.bunch.data[row], file)
+        click.echo(printable(output))
+        return 0
     state.after_interruption = (
         "The same command goes on where this one stopped; what is done is in "
         f"{printable(file.name)}.partial."

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from skaudeep._version import __version__
-from skaudeep.cli import corpus, errors, models, report, search, sets, training
+from skaudeep.cli import corpus, errors, models, plots, report, search, sets, training
 
 HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
@@ -87,5 +87,6 @@ for command in (
     sets.export,
     sets.import_,
     sets.validate,
+    plots.plot,
 ):
     main.add_command(command)

@@ -2,6 +2,7 @@ from .anomalies import AnomalyDisplay as AnomalyDisplay
 from .embedding import EmbeddingDisplay as EmbeddingDisplay
 from .embedding import project as project
 from .errors import ErrorsDisplay as ErrorsDisplay
+from .levels import LevelsDisplay as LevelsDisplay
 from .losses import LossCurveDisplay as LossCurveDisplay
 from .results import ComparisonDisplay as ComparisonDisplay
 from .results import ConfusionDisplay as ConfusionDisplay

@@ -18,7 +18,7 @@ COMMANDS += [
     "import",
     "validate",
 ]
-ARGUMENTS = {"similar": "ARCHIVE", "import": "TABLE"}  # of the others INPUT...
+ARGUMENTS = {"similar": "ARCHIVE", "import": "TABLE", "plot": "COMMAND"}  # of the others INPUT...
 HEAVY = {"torch", "sklearn", "librosa", "pandas", "numba", "netCDF4", "matplotlib", "numpy"}
 
 
