@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,6 +31,9 @@ from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
 from skaudeep.cli.wording import in_words
 
+if TYPE_CHECKING:
+    from skaudeep.autoencoder import Seq2SeqAutoencoder
+
 
 class Steps(click.ParamType):
     """Numbers of epochs, divided by commas."""
@@ -43,7 +46,7 @@ class Steps(click.ParamType):
             return value
         parts = str(value).split(",")
         if not all(part.isdecimal() and int(part) for part in parts):
-            self.fail(f"{value!r} is no list of numbers from 1, such as 4,8,16.")
+            self.fail(f"{value!r} is no list of numbers from 1, such as 4,8,16.", param, ctx)
         return tuple(dict.fromkeys(map(int, parts)))
 
 
@@ -391,6 +394,19 @@ def load_model(model: str, jobs: int | None) -> tuple[Any, str]:
     for extractor in find_extractors(fitted):
         extractor.n_jobs = jobs
     return fitted, printable(file.name)
+
+
+def load_autoencoder(model: str, jobs: int | None) -> tuple[Any, Seq2SeqAutoencoder]:
+    """Return a model that 'skaudeep train' wrote, and the autoencoder in it."""
+    from skaudeep.unsupervised import find_autoencoder
+
+    fitted, title = load_model(model, jobs)
+    try:
+        return fitted, find_autoencoder(fitted)
+    except TypeError as error:
+        raise CommandError(
+            f"{title}: holds no autoencoder, expected a model that 'skaudeep train' wrote."
+        ) from error
 
 
 def _check_two_classes(title: str, bunch: Any) -> None:

@@ -13,7 +13,7 @@ from skaudeep.cli import options
 from skaudeep.cli.checks import check_model, check_picture
 from skaudeep.cli.errors import CommandError, need_extra
 from skaudeep.cli.inputs import choose_rows, counted, describe_source, read_source
-from skaudeep.cli.models import load_model
+from skaudeep.cli.models import load_autoencoder
 from skaudeep.cli.output import check_output, note, waiting
 
 if TYPE_CHECKING:
@@ -43,13 +43,12 @@ def loss(models: tuple[str, ...], output: str, force: bool) -> None:
     for model in models:
         check_model(model)
     from skaudeep.plotting import LossCurveDisplay
-    from skaudeep.unsupervised import find_autoencoder
 
     ax = None
     for model in models:
-        fitted, title = load_model(model, None)
-        name = title if len(models) > 1 else None
-        display = LossCurveDisplay.from_estimator(find_autoencoder(fitted), name=name, ax=ax)
+        _, autoencoder = load_autoencoder(model, None)
+        name = Path(model).name if len(models) > 1 else None
+        display = LossCurveDisplay.from_estimator(autoencoder, name=name, ax=ax)
         ax = display.ax_
     _save(display.figure_, file)
     click.echo(printable(output))
@@ -99,10 +98,9 @@ def reconstruction(
     from skaudeep.datasets import describe, select
     from skaudeep.plotting import ReconstructionDisplay
     from skaudeep.spectrogram import SpectrogramExtractor
-    from skaudeep.unsupervised import find_autoencoder, spectrograms_for
+    from skaudeep.unsupervised import spectrograms_for
 
-    fitted, _ = load_model(model, None)
-    autoencoder = find_autoencoder(fitted)
+    fitted, autoencoder = load_autoencoder(model, None)
     note(describe_source(source, describe(source.bunch)))
     bunch = select(source.bunch, choose_rows(source, clips, N_CLIPS))
     X = spectrograms_for(fitted, bunch)

@@ -17,7 +17,7 @@ file of skaudeep (.nc), recordings, or - for their names on standard input, one 
 by NUL. Results go to standard output, all else to standard error. Exit codes: 0 done, 1 something
 about files, data or models, 2 the command line itself, 130 interrupted. A recording that cannot be
 read is named: predict, transform and extract, which have a result for each, then end with 1; fit,
-evaluate and report leave it out and end with 0.
+train, evaluate and report leave it out and end with 0.
 
 \b
 Example:

@@ -37,7 +37,9 @@ class Shares(click.ParamType):
             shares = ()
         ranged = len(shares) == 3 and all(0 <= share <= 1 for share in shares)
         if not ranged or abs(sum(shares) - 1) > 1e-6:
-            self.fail(f"{value!r} is not three shares that sum to 1, such as 0.6,0.2,0.2.")
+            self.fail(
+                f"{value!r} is not three shares that sum to 1, such as 0.6,0.2,0.2.", param, ctx
+            )
         return shares
 
 

@@ -29,7 +29,11 @@ class Channel(click.ParamType):
         if value in ("mean", "left", "right", "difference"):
             return str(value)
         if not str(value).isdecimal():
-            self.fail(f"{value!r} is neither mean, left, right, difference nor a number from 0.")
+            self.fail(
+                f"{value!r} is neither mean, left, right, difference nor a number from 0.",
+                param,
+                ctx,
+            )
         return int(value)
 
 
@@ -44,7 +48,11 @@ class Sizes(click.ParamType):
             return value
         parts = str(value).split(",")
         if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
-            self.fail(f"{value!r} is no number from 1, nor two divided by a comma, such as 64,128.")
+            self.fail(
+                f"{value!r} is no number from 1, nor two divided by a comma, such as 64,128.",
+                param,
+                ctx,
+            )
         sizes = tuple(map(int, parts))
         return sizes if len(sizes) == 2 else sizes[0]
 

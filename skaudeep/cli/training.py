@@ -22,7 +22,7 @@ from skaudeep.cli.inputs import (
     leave_out_unreadable,
     read_source,
 )
-from skaudeep.cli.models import digest_of, load_model
+from skaudeep.cli.models import digest_of, load_autoencoder
 from skaudeep.cli.output import check_output, note, write_json
 from skaudeep.cli.settings import (
     EXTRACTION,
@@ -197,10 +197,7 @@ def _make_model(
     if start_from is None:
         model = autoencoder = make_autoencoder(settings, random_state=settings["seed"])
     else:
-        from skaudeep.unsupervised import find_autoencoder
-
-        model, _ = load_model(start_from, settings["jobs"])
-        autoencoder = find_autoencoder(model)
+        model, autoencoder = load_autoencoder(start_from, settings["jobs"])
         autoencoder.__dict__.pop("checkpoint_", None)
         changes = {TRAINING[name]: settings[name] for name in (*stated(TRAINING), "epochs")}
         autoencoder.set_params(warm_start=True, **changes)

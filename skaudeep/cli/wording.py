@@ -47,6 +47,8 @@ _TRANSLATIONS = [
         (r"^Got (?=folders |clip )", "Found "),
         (r"(\d+) readers know: ", r"looks like \1 corpora: "),
         (r"load_\w+ found ", ""),
+        (r"Pool the chunks first, by skaudeep\.ChunkPooling, or extract without chunks",
+         "'skaudeep fuse --chunks' makes one row of them"),
         (r"or call drop_(folds|partitions) first", r"or give --drop-\1 as well"),
         (r"Ask for fewer parts, or give groups=None to divide clip by clip", "Ask for fewer parts"),
         (r"Use split=False to write one file, or drop the folds or partitions",

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import skaudeep
 
@@ -47,7 +48,8 @@ def test_help_of_each_command_says_what_its_options_mean(run):
 def test_help_and_version_load_no_heavy_library():
     code = (
         "import sys\nfrom skaudeep.cli import main\n"
-        "for args in (['--help'], ['predict', '--help'], ['--version']):\n"
+        f"for args in (['--help'], *([name, '--help'] for name in {COMMANDS!r}),\n"
+        "             ['plot', 'loss', '--help'], ['--version']):\n"
         "    try:\n        main(args)\n    except SystemExit as end:\n        assert not end.code\n"
         f"print(sorted({HEAVY!r} & sys.modules.keys()))"
     )
@@ -55,6 +57,11 @@ def test_help_and_version_load_no_heavy_library():
     *_, version, loaded = done.stdout.splitlines()
     assert version == f"skaudeep {skaudeep.__version__}"
     assert loaded == "[]"
+
+
+def test_the_page_of_the_command_line_names_every_command():
+    page = (Path(__file__).parents[2] / "docs/command-line.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(\w+) [A-Zlm]", page, re.MULTILINE)) == set(COMMANDS)
 
 
 def test_the_module_and_the_script_are_one_program(program):

@@ -88,6 +88,12 @@ def test_fuse_names_what_differs_and_what_is_no_feature(run, stored, birds, tmp_
     )
 
 
+def test_evaluate_says_how_chunks_become_one_row(run, stored):
+    done = run("evaluate", "chunks.nc")
+    assert done.exit_code == 1
+    assert "'skaudeep fuse --chunks' makes one row of them" in done.stderr
+
+
 # split
 
 

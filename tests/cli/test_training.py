@@ -201,6 +201,10 @@ def test_continue_goes_on_from_a_model_with_its_options(run, spectrograms, birds
     done = run("train", spectrograms, "-o", "n.skaudeep", *more, "--units", 16)
     assert done.exit_code == 1
     assert "n_units is 16, but the network to go on with has 8. Leave out its option" in done.stderr
+    other = skaudeep.BandStatistics().fit(np.zeros((2, 6, 5)))
+    skaudeep.save(other, tmp_path / "other.skaudeep")
+    done = run("train", spectrograms, "-o", "n.skaudeep", "--continue", "other.skaudeep")
+    assert "other.skaudeep: holds no autoencoder, expected a model that" in done.stderr
     done = run("train", spectrograms, "-o", "m.skaudeep", "--continue", "m.skaudeep", "--force")
     assert "m.skaudeep: is what the command reads" in done.stderr
 
@@ -236,4 +240,5 @@ def test_values_that_no_network_has_are_a_wrong_command_line(
 ):
     done = run("train", spectrograms, "-o", "m.skaudeep", option, value)
     assert done.exit_code == 2
+    assert f"Invalid value for '{option}'" in done.stderr
     assert words in done.stderr
