@@ -8,17 +8,8 @@ from pathlib import Path
 import skaudeep
 
 COMMANDS = ["report", "inspect", "audit", "evaluate", "fit", "predict", "transform"]
-COMMANDS += [
-    "detect",
-    "similar",
-    "extract",
-    "train",
-    "fuse",
-    "split",
-    "export",
-    "import",
-    "validate",
-]
+COMMANDS += ["detect", "similar", "extract", "train", "fuse", "split", "export", "import"]
+COMMANDS += ["validate", "plot"]
 ARGUMENTS = {"similar": "ARCHIVE", "import": "TABLE", "plot": "COMMAND"}  # of the others INPUT...
 HEAVY = {"torch", "sklearn", "librosa", "pandas", "numba", "netCDF4", "matplotlib", "numpy"}
 
@@ -29,6 +20,7 @@ def test_help_begins_with_a_line_for_each_command_in_the_order_of_use(run):
     assert lines[2] == "Commands:"
     rows = [line.split(maxsplit=1) for line in lines[3 : 3 + len(COMMANDS)]]
     assert [name for name, _ in rows] == COMMANDS
+    assert lines[3 + len(COMMANDS)] == ""
     assert all(meaning.endswith(".") and "..." not in meaning for _, meaning in rows)
 
 
