@@ -42,6 +42,7 @@ from .plotting import ComparisonDisplay as ComparisonDisplay
 from .plotting import ConfusionDisplay as ConfusionDisplay
 from .plotting import EmbeddingDisplay as EmbeddingDisplay
 from .plotting import ErrorsDisplay as ErrorsDisplay
+from .plotting import LevelsDisplay as LevelsDisplay
 from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
@@ -54,4 +55,5 @@ from .similarity import similar_clips as similar_clips
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics
 from .streaming import stream as stream
+from .unsupervised import fit_autoencoder as fit_autoencoder
 from .versions import show_versions as show_versions

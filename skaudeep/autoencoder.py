@@ -399,7 +399,7 @@ class Seq2SeqAutoencoder(
         device = resolve_device(self.device)
         fitted: Any = vars(self).get("network_") if go_on else None
         n_bands = None if fitted is None else fitted.sizes.n_bands
-        sequences = read_input(self, X, reset=not go_on, n_bands=n_bands)
+        sequences = read_input(self, X, reset=not go_on, n_bands=n_bands, to_train=True)
         shape = sequences.shape
         sequences.condition = read_condition(self, condition, shape, reset=not go_on)
         if not sequences.lengths.any():

@@ -40,8 +40,10 @@ from skaudeep._model_outputs import (
     predicts_several,
     read_classes,
 )
+from skaudeep._padding import pad
 from skaudeep._texts import shown, text_array
 from skaudeep._version import __version__
+from skaudeep._views import ClipExtractor
 from skaudeep.audio.clips import list_clips
 from skaudeep.audio.errors import AudioError, all_clips_failed
 from skaudeep.datasets.axes import is_segment_index
@@ -438,8 +440,10 @@ def transform_to_file(
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        The data set that was written: `data` of shape (n_clips, n_features), `feature_names` where
-        the model gives some. A clip that cannot be read has NaN, and its reason in `errors`.
+        The data set that was written: `data` of shape (n_clips, n_features), or with chunks as
+        second axis, or, of a model that keeps the time axis, (n_clips, n_frames, n_features);
+        `feature_names` where the model gives some. A clip that cannot be read has NaN, and its
+        reason in `errors`.
 
     Raises
     ------
@@ -499,11 +503,12 @@ def transform_to_file(
     with nullcontext() if resume is None else Journal(partial, task, len(names)) as journal:
         done = np.zeros(len(names), bool) if journal is None else journal.done.copy()
         todo = np.flatnonzero(~done)
-        data: NDArray[np.float32] | None = None
+        rows_done: list[NDArray[np.float32] | None] = [None] * len(names)
         if journal is not None and done.any():
-            stored = np.concatenate(journal.read(np.flatnonzero(done).tolist()))
-            data = np.full((len(names), stored.shape[1]), np.nan, dtype=np.float32)
-            data[done] = stored
+            stored = np.flatnonzero(done).tolist()
+            for row, values in zip(stored, journal.read(stored), strict=True):
+                # The rate of a record is free here, and holds how many axes the features have.
+                rows_done[row] = values[0] if journal.rates[row] == 1 else values
         if on_clips is not None:
             on_clips(int(done.sum()))
         for start in range(0, len(todo), batch_size):
@@ -514,36 +519,51 @@ def transform_to_file(
                     of_row = getattr(bunch.data, "ndim", 1) > 1  # and not of a file
                     errors[int(rows[0])] = output.renamed(names[rows[0]]) if of_row else output
                     continue
-                output = _checked_features(output)
-                if data is None:
-                    data = np.full((len(names), output.shape[1]), np.nan, dtype=np.float32)
-                data[rows] = output
+                output = _checked_features(output, model)
+                for row, values in zip(rows.tolist(), output, strict=True):
+                    rows_done[row] = values
                 if journal is not None:
-                    pairs = zip(rows.tolist(), output, strict=True)
-                    journal.append([record(row, values[None], 0.0) for row, values in pairs])
+                    axes = output.ndim - 1
+                    whole = output[:, None] if axes == 1 else output
+                    pairs = zip(rows.tolist(), whole, strict=True)
+                    journal.append([record(row, values, axes) for row, values in pairs])
             if on_clips is not None:
                 on_clips(len(batch))
-        if data is None:
+        if all(values is None for values in rows_done):
             raise all_clips_failed(len(names), errors[0])
+        data = pad(rows_done)
         reasons = text_array([str(errors.get(row, "")) for row in range(len(names))], "errors")
-        changes = {"data": data, "dims": ("clip", "feature"), "errors": reasons}
-        whole = Bunch(**(dict(bunch) | changes))
-        whole.pop("feature_names", None)  # of the data that the features are of
-        if names_of_features := _names_of(features, data.shape[1]):
-            whole.feature_names = names_of_features
+        changes = {"data": data, "dims": _dims(model, bunch.dims, data.ndim), "errors": reasons}
+        result = Bunch(**(dict(bunch) | changes))
+        result.pop("feature_names", None)  # of the data that the features are of
+        if names_of_features := _names_of(features, data.shape[-1]):
+            result.feature_names = names_of_features
         if suffix == ".nc":
-            save_netcdf(whole, path)
+            save_netcdf(result, path)
         else:
             save = save_csv if suffix == ".csv" else save_arff
-            save(whole, path.parent, name=path.stem, split=False)
+            save(result, path.parent, name=path.stem, split=False)
         if journal is not None:
             journal.remove()
-    return whole
+    return result
 
 
-def _checked_features(output: Any) -> NDArray[np.float32]:
+def _dims(model: Any, dims: tuple[str, ...], n_axes: int) -> tuple[str, ...]:
+    """Return what the axes of features are: chunks where the clips have some, else frames."""
+    chunked = "chunk" in dims or any(
+        getattr(extractor, "chunk_duration", None) is not None
+        for extractor in find_extractors(model)
+    )
+    between = {2: (), 3: ("chunk",) if chunked else ("frame",), 4: ("chunk", "frame")}[n_axes]
+    return ("clip", *between, "feature")
+
+
+def _checked_features(output: Any, model: Any) -> NDArray[np.float32]:
     features = np.asarray(output, dtype=np.float32)
-    if features.ndim != 2:
+    last = _feature_steps(model)
+    while isinstance(last, Pipeline):
+        last = last[-1]
+    if not 2 <= features.ndim <= 4 or (features.ndim > 2 and isinstance(last, ClipExtractor)):
         raise ValueError(
             f"Got values of shape {features.shape} before the classifier, expected features "
             "(n_clips, n_features). Pool frames and chunks first; extract_to_netcdf writes "
@@ -552,14 +572,20 @@ def _checked_features(output: Any) -> NDArray[np.float32]:
     return features
 
 
-def _features_of(model: Any) -> Callable[[Any], Any]:
+def _feature_steps(model: Any) -> Any:
+    """Return a model without the classifier at its end."""
     if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
-        model = model[:-1]
-        if not len(model):
-            raise ValueError(
-                "Got a pipeline of a classifier alone, expected steps before it that compute "
-                "features. Fit one by skaudeep.fit_classifier to recordings."
-            )
+        return model[:-1]
+    return model
+
+
+def _features_of(model: Any) -> Callable[[Any], Any]:
+    model = _feature_steps(model)
+    if isinstance(model, Pipeline) and not len(model):
+        raise ValueError(
+            "Got a pipeline of a classifier alone, expected steps before it that compute "
+            "features. Fit one by skaudeep.fit_classifier to recordings."
+        )
     if not hasattr(model, "transform"):
         raise ValueError(
             f"Got a {type(model).__name__} without transform, expected a pipeline or a transformer."

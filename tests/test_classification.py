@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -492,3 +492,51 @@ def test_a_folder_in_place_of_a_data_set_is_told_how_to_load_it(function, path):
 
 def test_the_score_of_a_model_takes_names(model, corpus):
     assert model.score(corpus.data, np.array(corpus.target_names)[corpus.target]) == 1
+
+
+class Recurrent(TransformerMixin, BaseEstimator):
+    """Double each frame, or each chunk's frames, as an autoencoder over frequency keeps them."""
+
+    def __init__(self, keep_frames=True):
+        self.keep_frames = keep_frames
+
+    def fit(self, X, y=None):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def transform(self, X):
+        return 2 * X if self.keep_frames else 2 * np.nanmean(X, axis=-2)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "keep_frames", "dims"),
+    [
+        (None, True, ("clip", "frame", "feature")),
+        (0.1, False, ("clip", "chunk", "feature")),
+        (0.1, True, ("clip", "chunk", "frame", "feature")),
+    ],
+)
+def test_features_of_chunks_and_frames_keep_their_axes_after_an_interruption_too(
+    corpus, tmp_path, chunk, keep_frames, dims
+):
+    extractor = SpectrogramExtractor(n_mels=20, chunk_duration=chunk, sampling_rate=RATE)
+    model = make_pipeline(extractor, Recurrent(keep_frames)).fit(corpus.data)
+    path = tmp_path / "features.nc"
+    seen = []
+
+    def interrupt(n_clips):
+        seen.append(n_clips)
+        if sum(seen) == 20:
+            raise KeyboardInterrupt
+
+    options = {"batch_size": 10, "resume": "1"}
+    with pytest.raises(KeyboardInterrupt):
+        skaudeep.transform_to_file(model, corpus, path, on_clips=interrupt, **options)
+    seen.append(100)
+    written = skaudeep.transform_to_file(model, corpus, path, on_clips=interrupt, **options)
+    stored = skaudeep.load_netcdf(path)
+    assert seen == [0, 10, 10, 100, 20, 4]
+    assert stored.dims == written.dims == dims
+    np.testing.assert_array_equal(stored.data, model.transform(corpus.data))

@@ -1,9 +1,9 @@
 """Callbacks of a training in scikit-learn's protocol."""
 
-from skaudeep.callbacks.checkpoint import Checkpoint
+from skaudeep.callbacks.checkpoint import Checkpoint, find_checkpoints
 from skaudeep.callbacks.tensorboard import TensorBoard
 
-__all__ = ["Checkpoint", "TensorBoard"]
+__all__ = ["Checkpoint", "TensorBoard", "find_checkpoints"]
 
 
 def __dir__() -> list[str]:

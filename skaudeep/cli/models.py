@@ -6,14 +6,14 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from skaudeep._progress import Progress
 from skaudeep._texts import list_names, printable
 from skaudeep.cli import options
-from skaudeep.cli.checks import check_ending, check_inputs, check_model
+from skaudeep.cli.checks import MODEL, check_ending, check_inputs, check_model
 from skaudeep.cli.errors import WRONG, CommandError, State, show
 from skaudeep.cli.inputs import (
     check_classes,
@@ -31,6 +31,25 @@ from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
 from skaudeep.cli.tables import TIME_COLUMNS, read_windows
 from skaudeep.cli.wording import in_words
+
+if TYPE_CHECKING:
+    from skaudeep.autoencoder import Seq2SeqAutoencoder
+
+
+class Steps(click.ParamType):
+    """Numbers of epochs, divided by commas."""
+
+    name = "steps"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Return the numbers, each once."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split(",")
+        if not all(part.isdecimal() and int(part) for part in parts):
+            self.fail(f"{value!r} is no list of numbers from 1, such as 4,8,16.", param, ctx)
+        return tuple(dict.fromkeys(map(int, parts)))
+
 
 # Those of `classification`, whose import loads torch; a test holds that both are the same.
 FEATURE_FILES = (".nc", ".csv", ".arff")
@@ -282,7 +301,7 @@ def predict(
         if not as_json:
             delimiter = "," if file.suffix.lower() == ".csv" else "\t"
             form = Table([*keys, "label", *classes], n_keys=len(keys), delimiter=delimiter)
-        made_of = (_digest(model), classes, min_confidence, as_json, file.suffix.lower())
+        made_of = (digest_of(model), classes, min_confidence, as_json, file.suffix.lower())
         times = [[str(time) for time in clip[1:]] for clip in clips] if len(keys) > 1 else None
         task = repr((made_of, names, *([] if times is None else [times]), _states(inputs, clips)))
         sink = PredictionFile(file, task, form)
@@ -328,6 +347,13 @@ def predict(
         "File of the features: NetCDF, CSV or ARFF by its ending (.nc, .csv, .arff).",
         required=True,
     ),
+    click.option(
+        "--steps",
+        metavar="N,N",
+        type=Steps(),
+        help="Epochs of which MODEL, a folder of 'skaudeep train --checkpoints', holds the model: "
+        "there is a file of each, called FILE-N. By default the last.",
+    ),
     *options.LABELLED,
     options.jobs,
     options.force,
@@ -339,6 +365,7 @@ def transform(
     model: str,
     inputs: tuple[str, ...],
     output: str,
+    steps: tuple[int, ...] | None,
     path: str | None,
     target: str | None,
     labels: tuple[str, ...],
@@ -349,47 +376,83 @@ def transform(
 ) -> int:
     """Write the features of recordings, as a model computes them.
 
-    These are the numbers before the classifier of the model. A recording that cannot be read has
+    These are the numbers before the classifier of the model; MODEL may also be a folder of
+    checkpoints. A recording that cannot be read has
     no values in the file, and is named on standard error; the exit code is then 1. An interrupted
     command is continued by the same command.
     """
-    file = check_output(output, force, (model, *inputs, *labels))
-    if file.suffix not in FEATURE_FILES:
+    path_of = Path(output)
+    outputs = [output]
+    if steps is not None and len(steps) > 1:
+        outputs = [str(path_of.with_stem(f"{path_of.stem}-{step}")) for step in steps]
+    files = [check_output(name, force, (model, *inputs, *labels)) for name in outputs]
+    if path_of.suffix not in FEATURE_FILES:
         raise CommandError(
             f"{printable(output)}: its ending says no format, expected one of "
             f"{', '.join(FEATURE_FILES)}. Give -o such a name."
         )
-    check_model(model)
+    models = _choose_models(model, steps)
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.classification import transform_to_file
     from skaudeep.datasets import describe
 
-    fitted, _ = load_model(model, jobs)
+    fitted = [load_model(name, jobs)[0] for name in models]
     summary = describe(source.bunch, n_jobs=jobs or -1)
     note(describe_source(source, summary))
-    state.after_interruption = (
-        "The same command goes on where this one stopped; what is done is in "
-        f"{printable(file.name)}.partial."
-    )
+    written = []
     with Progress(show=True) as progress:
-        progress.begin("Computing features", summary.n_clips)
-        features = transform_to_file(
-            fitted,
-            source.bunch,
-            file,
-            resume=repr((_digest(model), _states(inputs, source.bunch.data))),
-            on_clips=progress.advance,
-        )
-    failed = [error for error in features.errors if error]
-    for error in failed:
+        for one, name, file in zip(fitted, models, files, strict=True):
+            state.after_interruption = (
+                "The same command goes on where this one stopped; what is done is in "
+                f"{printable(file.name)}.partial."
+            )
+            progress.begin("Computing features", summary.n_clips)
+            features = transform_to_file(
+                one,
+                source.bunch,
+                file,
+                resume=repr((digest_of(name), _states(inputs, source.bunch.data))),
+                on_clips=progress.advance,
+            )
+            failed = [error for error in features.errors if error]
+            written.append((features.data.shape, len(failed)))
+    for error in failed:  # the same of each model
         show("Error", in_words(error))
+    results_of = [
+        {"file": name, "shape": shape, "n_failed": n_failed}
+        for name, (shape, n_failed) in zip(outputs, written, strict=True)
+    ]
     if as_json:
-        write_json({"file": output, "shape": features.data.shape, "n_failed": len(failed)})
+        write_json(results_of if len(outputs) > 1 else results_of[0])
     else:
-        click.echo(printable(output))
-    n_clips, n_features = features.data.shape
-    note(f"{counted(n_clips, 'clip')}, {counted(n_features, 'feature')}.")
+        click.echo("\n".join(map(printable, outputs)))
+    n_clips, *others = written[0][0]
+    axes = " of each chunk or frame" if len(others) > 1 else ""
+    note(f"{counted(n_clips, 'clip')}, {counted(others[-1], 'feature')}{axes}.")
     return WRONG if failed else 0
+
+
+def _choose_models(model: str, steps: tuple[int, ...] | None) -> list[str]:
+    """Return the files of models: the one that is named, or checkpoints of a folder."""
+    folder = Path(model).expanduser()
+    if not any(folder.glob(f"**/epoch-*{MODEL}")):
+        check_model(model)  # which refuses other folders
+        if steps is not None:
+            raise CommandError(
+                f"--steps: {printable(model)} is one model, expected the folder that 'skaudeep "
+                "train --checkpoints' wrote. Give that as MODEL, or leave --steps out."
+            )
+        return [model]
+    from skaudeep.callbacks import find_checkpoints
+
+    found = find_checkpoints(folder)
+    for step in steps or ():
+        if step not in found:
+            raise CommandError(
+                f"--steps {step}: {printable(model)} holds no checkpoint of this epoch, but of "
+                f"{', '.join(map(str, found))}."
+            )
+    return [str(found[step]) for step in steps or [max(found)]]
 
 
 def load_model(model: str, jobs: int | None) -> tuple[Any, str]:
@@ -404,6 +467,19 @@ def load_model(model: str, jobs: int | None) -> tuple[Any, str]:
     return fitted, printable(file.name)
 
 
+def load_autoencoder(model: str, jobs: int | None) -> tuple[Any, Seq2SeqAutoencoder]:
+    """Return a model that 'skaudeep train' wrote, and the autoencoder in it."""
+    from skaudeep.unsupervised import find_autoencoder
+
+    fitted, title = load_model(model, jobs)
+    try:
+        return fitted, find_autoencoder(fitted)
+    except TypeError as error:
+        raise CommandError(
+            f"{title}: holds no autoencoder, expected a model that 'skaudeep train' wrote."
+        ) from error
+
+
 def _check_two_classes(title: str, bunch: Any) -> None:
     require_classes(title, bunch)
     classes = list(count_units(bunch))
@@ -415,7 +491,8 @@ def _check_two_classes(title: str, bunch: Any) -> None:
         )
 
 
-def _digest(model: str) -> str:
+def digest_of(model: str) -> str:
+    """Return the checksum of a model's file."""
     with open(Path(model).expanduser(), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -145,7 +145,7 @@ def load_netcdf(
 
 def _load(file: Path, lazy: bool, verify: bool) -> Bunch:
     try:
-        stored, attributes, columns, shape = _read(file, verify)
+        stored, attributes, columns, shape = read_variables(file, verify)
         bunch = _build_bunch(columns, attributes, stored, shape, str(file))
     except (RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise damaged_file(str(file), error) from error
@@ -162,8 +162,8 @@ def _load(file: Path, lazy: bool, verify: bool) -> Bunch:
     return bunch
 
 
-def _read(
-    path: Path, verify: bool
+def read_variables(
+    path: Path, verify: bool = True
 ) -> tuple[StoredFile, dict[str, Any], dict[str, NDArray], tuple[int, ...]]:
     """Check and open a file; return its attributes, its columns, and the shape of a row."""
     check_readable(path, "a NetCDF file")
@@ -190,7 +190,7 @@ def _read(
                 for name in known & set(dataset.variables)
             }
     except ReplacedError:
-        return _read(path, verify)  # replaced by a writer in between
+        return read_variables(path, verify)  # replaced by a writer in between
     if verify and "skaudeep" in attributes and not has_digest:
         raise ValueError(
             f"{printable(path)}: has lost its checksum; it was cut short, or changed after it was "
@@ -228,7 +228,7 @@ def _build_bunch(
             target=target,
             target_names=target_names,
             folds=None if not columns["cv_folds"].size else columns["cv_folds"],
-            partition=_decode_partition(columns["partition"], path),
+            partition=decode_partition(columns["partition"], path),
             groups=columns["groups"].tolist() if "groups" in columns else None,
             dims=meta.get("dims", dims_of_instances(data.ndim, instances.ndim == 2)),
             feature_names=None if feature_names is None else feature_names.tolist(),
@@ -244,7 +244,8 @@ def _build_bunch(
     return bunch
 
 
-def _decode_partition(values: NDArray, path: str) -> list[str]:
+def decode_partition(values: NDArray, path: str) -> list[str]:
+    """Return the names of partitions by their numbers, "" where there is none."""
     numbers = np.where(np.isnan(values), -1, values).astype(int) if values.size else values
     if ((numbers < -1) | (numbers >= len(PARTITIONS))).any():
         raise ValueError(

@@ -367,6 +367,11 @@ def test_each_command_works_through_the_installed_program(program, birds, new, t
         ["predict", "birds.skaudeep", new, "-o", "new.tsv"],
         ["transform", "birds.skaudeep", new, "-o", "new.nc"],
         ["extract", birds, "-o", "birds.nc", "--jobs", 2],
+        ["extract", birds, "--preview", 1, "-o", "preview.png"],
+        ["train", "birds.nc", "-o", "rae.skaudeep", "--units", 8, "--epochs", 1],
+        ["transform", "rae.skaudeep", "birds.nc", "-o", "f.nc"],
+        ["validate", "f.nc"],
+        ["plot", "loss", "rae.skaudeep", "-o", "loss.png"],
     ):
         done = start(*args)
         assert done.returncode == 0, (args, done.stderr)
