@@ -27,7 +27,7 @@ LAYERS = [
     ["anomaly", "processor", "events"],
     ["recipes", "_model_inputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
-    + ["descriptors", "distances"],
+    + ["descriptors", "distances", "mlp"],
     ["spectrogram", "function_extractor"],
     ["_views"],
     ["formats"],
