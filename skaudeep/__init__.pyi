@@ -32,6 +32,7 @@ from .formats import save_netcdf as save_netcdf
 from .function_extractor import FunctionExtractor as FunctionExtractor
 from .fusion import FeatureFusion as FeatureFusion
 from .linear import TunedLogisticRegression as TunedLogisticRegression
+from .mlp import DropoutMLPClassifier as DropoutMLPClassifier
 from .per_frame import PerFrame as PerFrame
 from .persistence import PersistenceError as PersistenceError
 from .persistence import export_onnx as export_onnx

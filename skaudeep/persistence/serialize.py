@@ -34,6 +34,7 @@ from skaudeep.distances import DistanceScorer
 from skaudeep.function_extractor import FunctionExtractor
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
+from skaudeep.mlp import DropoutMLPClassifier, check_layers
 from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
 from skaudeep.nn.autoencoders import NetworkSizes
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
@@ -68,6 +69,7 @@ _OURS = (
     ChunkVotingClassifier,
     CourseStatistics,
     DistanceScorer,
+    DropoutMLPClassifier,
     FeatureFusion,
     FrameDescriptors,
     FunctionExtractor,
@@ -531,6 +533,8 @@ def _check_results(estimator: Any) -> None:
                 "holds a TunedLogisticRegression with a classifier_ of "
                 f"{type(classifier).__name__}, expected LogisticRegression"
             )
+    if isinstance(estimator, DropoutMLPClassifier):
+        check_layers(estimator)
     if not isinstance(estimator, Seq2SeqAutoencoder | ReservoirFeatures):
         return
     name, results = type(estimator).__name__, vars(estimator)
