@@ -15,7 +15,6 @@ from .chunks import ChunkPooling as ChunkPooling
 from .chunks import ChunkVotingClassifier as ChunkVotingClassifier
 from .classification import fit_classifier as fit_classifier
 from .classification import predict_clips as predict_clips
-from .classification import transform_to_file as transform_to_file
 from .descriptors import CourseStatistics as CourseStatistics
 from .descriptors import FrameDescriptors as FrameDescriptors
 from .detection import detect as detect
@@ -27,6 +26,7 @@ from .evaluation import evaluate as evaluate
 from .events import find_events as find_events
 from .events import scores_over_time as scores_over_time
 from .extraction import extract_to_netcdf as extract_to_netcdf
+from .feature_files import transform_to_file as transform_to_file
 from .formats import load_netcdf as load_netcdf
 from .formats import save_netcdf as save_netcdf
 from .function_extractor import FunctionExtractor as FunctionExtractor

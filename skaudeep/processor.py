@@ -20,6 +20,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._model_inputs import (
+    BATCH,
     MAX_NAMED,
     find_extractors,
     model_rate,
@@ -36,7 +37,6 @@ from skaudeep.audio.files import SAMPLING_RATES, AudioInfo
 from skaudeep.audio.rates import common_rate
 from skaudeep.datasets.operations import readable_parts
 
-BATCH = 64  # clips that are processed together
 LEVELS = ["file", "start", "end"]
 
 Time: TypeAlias = "float | str | pd.Timedelta | None"

@@ -22,7 +22,7 @@ LAYERS = [
     ["callbacks"],
     ["persistence"],
     ["detection", "similarity"],
-    ["classification", "unsupervised"],
+    ["classification", "feature_files", "unsupervised"],
     ["streaming"],
     ["anomaly", "processor", "events"],
     ["recipes", "_model_inputs", "_model_outputs"],

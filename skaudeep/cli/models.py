@@ -51,7 +51,7 @@ class Steps(click.ParamType):
         return tuple(dict.fromkeys(map(int, parts)))
 
 
-# Those of `classification`, whose import loads torch; a test holds that both are the same.
+# Those of `feature_files`, whose import loads torch; a test holds that both are the same.
 FEATURE_FILES = (".nc", ".csv", ".arff")
 
 
@@ -393,8 +393,8 @@ def transform(
         )
     models = _choose_models(model, steps)
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
-    from skaudeep.classification import transform_to_file
     from skaudeep.datasets import describe
+    from skaudeep.feature_files import transform_to_file
 
     fitted = [load_model(name, jobs)[0] for name in models]
     summary = describe(source.bunch, n_jobs=jobs or -1)

@@ -16,7 +16,7 @@ import soundfile
 from sklearn.linear_model import LogisticRegression
 
 import skaudeep
-from skaudeep import classification
+from skaudeep import classification, feature_files
 from skaudeep.cli import models
 from skaudeep.datasets import load_folder, make_bunch
 from skaudeep.recipes import audio_classifier
@@ -428,4 +428,4 @@ def test_ctrl_c_leaves_what_is_done_and_the_same_command_goes_on(
 
 
 def test_the_endings_of_files_of_features_are_those_that_are_written():
-    assert models.FEATURE_FILES == classification.FEATURE_FILES
+    assert models.FEATURE_FILES == feature_files.FEATURE_FILES
