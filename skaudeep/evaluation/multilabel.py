@@ -265,7 +265,9 @@ class MultiLabelEvaluation(ColumnEvaluation):
 
     def _what(self) -> str:
         n = len(self.target_names)
-        return f"{n} class{'es'[: 2 * (n != 1)]}, of which a {self.unit} may have several"
+        if n == 1:
+            return f"1 class, which a {self.unit} may have"
+        return f"{n} classes, of which a {self.unit} may have several"
 
     def _column_rows(self) -> list[tuple[str, ...]]:
         known = [name not in self.left_out for name in self.target_names]

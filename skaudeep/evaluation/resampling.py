@@ -174,6 +174,8 @@ def interval_by_spread(
     # is infinitely far on Fisher's scale.
     low, high = np.quantile(there(found), norm.cdf([-1, 1]))
     half = quantile * float(high - low) / 2
+    if half == 0:  # there and back would round
+        return value, value
     ends = sorted(float(back(there(np.array(value)) + side * half)) for side in (-1, 1))
     return ends[0], ends[1]
 

@@ -18,6 +18,13 @@ Kind = Literal["classes", "several classes", "values"]
 
 # Of scikit-learn's own, this one learns several values without saying so by its tags.
 LEARN_SEVERAL = {"MLPRegressor"}
+# These fail on a target of one column.
+NEED_SEVERAL = {
+    "ClassifierChain",
+    "MultiOutputClassifier",
+    "MultiOutputRegressor",
+    "RegressorChain",
+}
 
 
 def kind_of(target: np.ndarray) -> Kind:
@@ -211,6 +218,17 @@ def check_pipeline(pipeline: Any, target: np.ndarray, *, of_groups: bool) -> Non
             f"{received} without predict, expected a {wanted} or a "
             f"Pipeline that ends in one; append for example {example}."
         )
+    last = type(_last(pipeline)).__name__
+    if last == "PerFrame":
+        raise ValueError(
+            f"{received} that ends in PerFrame, which predicts for each frame, expected a {wanted} "
+            "of clips; skaudeep.evaluation.evaluate_over_time scores labels over time."
+        )
+    if last in NEED_SEVERAL and 1 in (target.ndim, target.shape[-1]):
+        raise ValueError(
+            f"{received} whose {last} learns several columns, for a target of one, expected one "
+            f"that learns a vector; give the estimator in {last} by itself."
+        )
     if kind != "values" and is_regressor(pipeline):
         raise ValueError(
             f"{received} that predicts numbers (a regressor), expected a "
@@ -235,7 +253,6 @@ def check_pipeline(pipeline: Any, target: np.ndarray, *, of_groups: bool) -> Non
             f"{purpose}; end it for example in {example}."
         )
     if target.ndim == 2 and target.shape[1] > 1 and not _learns_several(pipeline):
-        last = type(_last(pipeline)).__name__
         around = "MultiOutputRegressor" if kind == "values" else "OneVsRestClassifier"
         raise ValueError(
             f"{received} whose {last} learns one "

@@ -26,7 +26,7 @@ from skaudeep.evaluation import (
     root_mean_squared_error,
     spearman,
 )
-from skaudeep.evaluation.over_time import _resampled
+from skaudeep.evaluation.over_time import _figures, _resampled
 
 HOP = 0.05
 NAMES = ["loudness", "pitch"]
@@ -229,6 +229,27 @@ def test_resampled_measures_are_those_of_the_frames_that_were_drawn():
     flat = _resampled(np.ones(80), y, unit, drawn)
     assert np.isnan(flat["Pearson"]).all()
     assert (flat["CCC"] == 0).all()
+
+
+def test_intervals_over_few_recordings_hold_the_true_concordance():
+    rng = np.random.default_rng(0)
+
+    def recordings(n):
+        """Return truth and predictions of n recordings, whose level is predicted with an error."""
+        truth = rng.normal(size=(n, 1)) + 0.5 * rng.normal(size=(n, 30)).cumsum(axis=1) / 30**0.5
+        error = 0.5 * rng.normal(size=(n, 1)) + 0.5 * rng.normal(size=(n, 30))
+        return truth, truth + error
+
+    true = concordance_correlation(*(values.ravel() for values in recordings(20_000)))
+    n_held = 0
+    for _ in range(80):
+        truth, predicted = recordings(5)
+        drawn = rng.multinomial(5, np.full(5, 0.2), size=99)
+        pairs, unknown = list(zip(truth, predicted, strict=True)), np.full(5, np.nan)
+        table = pd.DataFrame(dict.fromkeys(("CCC", "Pearson", "Spearman", "RMSE"), unknown))
+        ccc = _figures({}, pairs, table, ["CCC"], np.arange(5), drawn, 0.95)[0]
+        n_held += ccc["pooled_low"] <= true <= ccc["pooled_high"]
+    assert n_held / 80 > 0.82
 
 
 def test_a_single_group_has_no_interval():

@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Perceptron, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputRegressor
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -14,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR, LinearSVC
 from sklearn.utils import Bunch
 
-from skaudeep import evaluate
+from skaudeep import PerFrame, evaluate
 from skaudeep.evaluation.targets import check_pipeline, check_target
 
 CLASSES = np.arange(8) % 2
@@ -118,6 +119,13 @@ def test_targets_that_are_none_are_refused_by_the_name_of_the_clip(target, keys,
         (GridSearchCV(LinearSVC(), {}), SEVERAL, "learns one class per clip"),
         (SVR(), np.stack([VALUES, -VALUES], 1), r"one value per clip.*MultiOutputRegressor\(SVR"),
         (Perceptron(), SEVERAL, "learns one class per clip"),
+        (
+            MultiOutputRegressor(Ridge()),
+            VALUES,
+            "several columns, for a target of one",
+        ),
+        (ClassifierChain(LinearSVC()), CLASSES, "several columns, for a target of one"),
+        (make_pipeline(PerFrame(Ridge())), np.ones((8, 5)) * VALUES[:, None], "evaluate_over_time"),
     ],
 )
 def test_pipelines_that_predict_something_else_are_refused(pipeline, target, message):
