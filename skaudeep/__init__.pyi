@@ -15,7 +15,6 @@ from .chunks import ChunkPooling as ChunkPooling
 from .chunks import ChunkVotingClassifier as ChunkVotingClassifier
 from .classification import fit_classifier as fit_classifier
 from .classification import predict_clips as predict_clips
-from .classification import transform_to_file as transform_to_file
 from .descriptors import CourseStatistics as CourseStatistics
 from .descriptors import FrameDescriptors as FrameDescriptors
 from .detection import detect as detect
@@ -27,11 +26,13 @@ from .evaluation import evaluate as evaluate
 from .events import find_events as find_events
 from .events import scores_over_time as scores_over_time
 from .extraction import extract_to_netcdf as extract_to_netcdf
+from .feature_files import transform_to_file as transform_to_file
 from .formats import load_netcdf as load_netcdf
 from .formats import save_netcdf as save_netcdf
 from .function_extractor import FunctionExtractor as FunctionExtractor
 from .fusion import FeatureFusion as FeatureFusion
 from .linear import TunedLogisticRegression as TunedLogisticRegression
+from .mlp import DropoutMLPClassifier as DropoutMLPClassifier
 from .per_frame import PerFrame as PerFrame
 from .persistence import PersistenceError as PersistenceError
 from .persistence import export_onnx as export_onnx
@@ -42,6 +43,7 @@ from .plotting import ComparisonDisplay as ComparisonDisplay
 from .plotting import ConfusionDisplay as ConfusionDisplay
 from .plotting import EmbeddingDisplay as EmbeddingDisplay
 from .plotting import ErrorsDisplay as ErrorsDisplay
+from .plotting import LevelsDisplay as LevelsDisplay
 from .plotting import LossCurveDisplay as LossCurveDisplay
 from .plotting import ReconstructionDisplay as ReconstructionDisplay
 from .plotting import SpectrogramDisplay as SpectrogramDisplay
@@ -54,3 +56,5 @@ from .similarity import similar_clips as similar_clips
 from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics
 from .streaming import stream as stream
+from .unsupervised import fit_autoencoder as fit_autoencoder
+from .versions import show_versions as show_versions

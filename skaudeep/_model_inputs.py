@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from skaudeep.audio.clips import Clip, list_clips
 from skaudeep.audio.decoding import read_audio
 from skaudeep.audio.errors import AudioError, AudioWarning
 from skaudeep.audio.rates import header_rates
+from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
 from skaudeep.datasets.operations import take
 
 MAX_NAMED = 20  # clips that a warning names
+BATCH = 64  # clips that a model is given together
 BEGINNING = 2.0  # seconds: what is not silent in them need not be decoded whole
 
 
@@ -48,6 +51,29 @@ def find_extractors(model: Any) -> list[ClipExtractor]:
         elif isinstance(part, BaseEstimator):
             todo += vars(part).values()
     return found
+
+
+def raising(model: Any) -> Any:
+    """Return a model that raises an AudioError about a clip that cannot be read.
+
+    Parameters
+    ----------
+    model : estimator
+        Its extractors may have been told to give NaN for such a clip, which the steps behind them
+        cannot take, and which does not say why.
+
+    Returns
+    -------
+    estimator
+        The model, or a copy where an extractor is changed.
+    """
+    if all(extractor.on_error != "nan" for extractor in find_extractors(model)):
+        return model
+    model = copy.deepcopy(model)
+    for extractor in find_extractors(model):
+        if extractor.on_error == "nan":
+            extractor.on_error = "raise"
+    return model
 
 
 def model_rate(model: Any) -> float | None:
@@ -219,3 +245,32 @@ def _listen(clip: Clip, rate: float, shortest: float) -> tuple[float, bool]:
         if samples.size and np.ptp(samples, axis=-1).any():
             return samples.shape[-1] / own_rate, False
     return samples.shape[-1] / own_rate, True
+
+
+def clips_and_names(model: Any, clips: Any) -> tuple[Any, list[str]]:
+    """Return the clips of a data set or list, and what messages call them.
+
+    Parameters
+    ----------
+    model : estimator
+        What is to read them.
+    clips : Bunch, list of paths, index of segments or array
+
+    Returns
+    -------
+    clips : list or array
+    names : list of str
+
+    Raises
+    ------
+    ValueError
+        If a data set holds what the model cannot read, or waveforms of another rate than its.
+    """
+    if isinstance(clips, Mapping):
+        bunch = check_bunch(clips, required=("data", "filenames"))
+        check_kind(model, bunch.dims)
+        check_rate_of_waveforms(model_rate(model), bunch)
+        return bunch.data, bunch.filenames.tolist()
+    if getattr(clips, "ndim", 1) > 1 and not hasattr(clips, "index"):  # features, spectrograms ...
+        return clips, [f"clip {row}" for row in range(len(clips))]
+    return clips, [clip.name for clip in list_clips(clips)]

@@ -17,7 +17,7 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, get_tags
+from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -42,6 +42,7 @@ from skaudeep._base import (
     run_fit_without_subtasks,
 )
 from skaudeep._padding import is_ragged, missing_frames, pad
+from skaudeep.datasets.bunch import check_bunch, replace_keys
 from skaudeep.datasets.groups import group_numbers
 
 FLOATS = [np.float64, np.float32]  # any other type is converted to the first
@@ -214,6 +215,49 @@ class ChunkPooling(
                 f"rows of {self.n_chunks_}. Give SpectrogramExtractor(n_chunks=...), or choose "
                 'pooling="mean" or "mean_std_max", which take any number.'
             )
+
+
+def pool_chunks(bunch: Bunch, pooling: str = "concat") -> Bunch:
+    """Join the chunks of each clip of a stored feature set.
+
+    To pool while learning, see :class:`ChunkPooling`.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set of features (n_clips, n_chunks, n_features), whose `dims` say so; it is not
+        changed.
+    pooling : {"mean", "concat", "mean_std_max"}, default="concat"
+        How the chunks of a clip are joined, see :class:`ChunkPooling`.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        The same data set with one row of features per clip.
+
+    Raises
+    ------
+    ValueError
+        If the data are no features of chunks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.chunks import pool_chunks
+    >>> from skaudeep.datasets import make_bunch
+    >>> dims = ("clip", "chunk", "feature")
+    >>> pool_chunks(make_bunch(np.ones((2, 3, 4)), ["a.wav", "b.wav"], dims=dims)).data.shape
+    (2, 12)
+    """
+    bunch = check_bunch(bunch)
+    if bunch.dims[1:2] != ("chunk",) or len(bunch.dims) != 3:
+        raise ValueError(
+            f"Got data with the axes {bunch.dims}, expected features of chunks, "
+            "('clip', 'chunk', 'feature'). Compute features first, or leave out the pooling where "
+            "there are no chunks."
+        )
+    values = ChunkPooling(pooling).fit_transform(np.asarray(bunch.data, dtype=np.float32))
+    return replace_keys(bunch, data=values, dims=("clip", "feature"))
 
 
 def _has_probabilities(estimator: ChunkVotingClassifier) -> bool:

@@ -1,36 +1,45 @@
-"""A classifier of recordings, from a labelled data set to a file of predictions or features.
+"""A classifier of recordings, from a labelled data set to predictions.
 
-These functions are what the commands `skaudeep fit`, `predict` and `transform` call.
+These functions are what the commands `skaudeep fit` and `predict` call.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
 
 from skaudeep._base import fit_with_groups
-from skaudeep._files import check_writable
-from skaudeep._journal import Journal, record
 from skaudeep._model_inputs import (
+    BATCH,
     check_kind,
     check_rate_of_waveforms,
+    clips_and_names,
     find_extractors,
     model_rate,
+    raising,
     set_apart_silence,
     warner_of_low_rates,
 )
-from skaudeep._texts import text_array
-from skaudeep._version import __version__
+from skaudeep._model_outputs import (
+    NAMES,
+    Classes,
+    check_of_clips,
+    columns_of,
+    predicts_several,
+    read_classes,
+)
+from skaudeep._texts import shown
 from skaudeep.audio.clips import list_clips
-from skaudeep.audio.errors import AudioError, all_clips_failed
+from skaudeep.audio.errors import AudioError
 from skaudeep.datasets.axes import is_segment_index
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips
@@ -48,11 +57,10 @@ __all__ = [
     "fit_classifier",
     "model_rate",
     "predict_clips",
-    "transform_to_file",
 ]
 
-BATCH = 64  # clips that are predicted together
-FEATURE_FILES = (".nc", ".csv", ".arff")
+MANY_FROM = 0.5  # probability from which a class is one of several of a clip
+SEPARATOR = ";"  # of several classes
 
 
 def classifier_for(
@@ -126,6 +134,8 @@ def fit_classifier(
 
     The fitted model predicts names, and its `classes_` are names: nothing else is needed to use it.
     Its `score` takes names as well: ``np.array(bunch.target_names)[bunch.target]``.
+    Where clips may have several classes, or none, the classifier is fitted to their columns of 0
+    and 1, and the names are in `class_names_`.
     Recordings of another sampling rate than those that it saw are resampled to theirs.
 
     Parameters
@@ -136,7 +146,9 @@ def fit_classifier(
         :class:`~skaudeep.TunedLogisticRegression`.
     pipeline : estimator, default=None
         A classifier, or a pipeline that ends in one, which is fitted itself. None takes
-        :func:`skaudeep.recipes.audio_classifier` where the data set holds recordings.
+        :func:`skaudeep.recipes.audio_classifier` where the data set holds recordings. Where clips
+        may have several classes, it has to predict several, as scikit-learn's
+        :class:`~sklearn.multiclass.OneVsRestClassifier` does, which None then takes.
     random_state : int, RandomState instance or None, default=None
         Determines the default pipeline; a given one has its own.
 
@@ -148,7 +160,8 @@ def fit_classifier(
     Raises
     ------
     ValueError
-        If fewer than two classes have labelled clips, or the target is to regress on.
+        If fewer than two classes have labelled clips, or the target is to regress on; where clips
+        may have several classes, if one of these has no clip, or each, or `pipeline` predicts one.
     AudioError
         If a clip cannot be read, or recordings have several sampling rates and the pipeline states
         none.
@@ -178,30 +191,62 @@ def fit_classifier(
             "Got a target to regress on, expected classes: a classifier predicts one of several. "
             "Fit a regressor of scikit-learn to bunch.data and bunch.target."
         )
-    if bunch.target.ndim > 1:
-        raise ValueError(
-            f"Got a target of shape {bunch.target.shape}, expected one class per clip. Where clips "
-            "may have several, fit a classifier of scikit-learn that predicts several, such as "
-            "OneVsRestClassifier, to bunch.data and bunch.target."
-        )
     rows = np.flatnonzero(is_labelled(bunch))
-    names = np.array(bunch.target_names)[bunch.target[rows]]
-    classes = sorted(set(names.tolist()))
-    if len(classes) < 2:
-        found = f"clips of the class {classes[0]!r} alone" if classes else "no labelled clip"
-        raise ValueError(
-            f"Got {found} among {len(bunch.filenames)} clips, expected labelled clips of at least "
-            "two classes. Put the clips of each class into a folder of its own, or give labels by "
-            "skaudeep.datasets.add_labels."
-        )
+    several = bunch.target.ndim > 1
+    labels = bunch.target[rows] if several else np.array(bunch.target_names)[bunch.target[rows]]
+    if several:
+        _check_columns(labels, bunch.target_names)
+    else:
+        _check_names(labels, len(bunch.filenames))
     if pipeline is None:
         pipeline = classifier_for(bunch, random_state=random_state)
+        if several:
+            pipeline.steps[-1] = (
+                "classifier",
+                OneVsRestClassifier(
+                    LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000)
+                ),
+            )
+    if several and labels.shape[1] == 1:  # it is there or it is not: one of two classes
+        labels = labels[:, 0]
+    elif several and not predicts_several(pipeline):
+        raise ValueError(
+            f"Got a target of shape {bunch.target.shape} for a {type(pipeline).__name__} that "
+            "predicts one class for each clip, expected a classifier that predicts several. Put "
+            "its last step into scikit-learn's OneVsRestClassifier."
+        )
     groups = bunch.groups[rows] if bunch.groups[rows].any() else None
-    fit_with_groups(pipeline, take(bunch.data, rows), names, groups)
+    fit_with_groups(pipeline, take(bunch.data, rows), labels, groups)
+    if several:
+        setattr(pipeline, NAMES, list(map(str, bunch.target_names)))
     for extractor in find_extractors(pipeline):
         if extractor.sampling_rate is None and hasattr(extractor, "sampling_rate_"):
             extractor.sampling_rate = extractor.sampling_rate_  # so that it takes any other rate
     return pipeline
+
+
+def _check_names(names: NDArray, n_clips: int) -> None:
+    classes = sorted(set(names.tolist()))
+    if len(classes) < 2:
+        found = f"clips of the class {classes[0]!r} alone" if classes else "no labelled clip"
+        raise ValueError(
+            f"Got {found} among {n_clips} clips, expected labelled clips of at least "
+            "two classes. Put the clips of each class into a folder of its own, or give labels by "
+            "skaudeep.datasets.add_labels."
+        )
+
+
+def _check_columns(target: NDArray, names: Sequence[str]) -> None:
+    if not target.size:
+        raise ValueError("Got no labelled clip, expected some with a class and some without.")
+    for name, column in zip(names, target.T, strict=True):
+        if column.all() or not column.any():
+            which = "each" if column.all() else "none"
+            raise ValueError(
+                f"Got {shown(name)} as a class of {which} of {len(column)} clips, expected some "
+                "that have it and some that do not. Leave the class out of the target and of "
+                "target_names, or add clips."
+            )
 
 
 def predict_clips(
@@ -209,6 +254,7 @@ def predict_clips(
     clips: Any,
     *,
     min_confidence: float | None = None,
+    target_names: Sequence[str] | None = None,
     batch_size: int = BATCH,
 ) -> Iterator[pd.DataFrame]:
     """Predict the classes of clips, a batch at a time.
@@ -221,7 +267,12 @@ def predict_clips(
         Whatever the model takes, such as paths; or a data set, whose `filenames` then name the
         clips.
     min_confidence : float in [0, 1], default=None
-        Probability below which a clip gets no label. None labels each.
+        Probability below which a clip gets no label. None labels each. Of a model that predicts
+        several classes for a clip, the probability from which a class is one of them; None is 0.5.
+    target_names : sequence of str, default=None
+        Names of the classes of a model that was fitted to their numbers, or to a target with a
+        column for each: `target_names` of the data set. Models of :func:`fit_classifier` know
+        theirs.
     batch_size : int > 0, default=64
         Number of clips that are read and predicted together.
 
@@ -232,15 +283,16 @@ def predict_clips(
         probability of each class under its name, where the model gives probabilities. Of a
         (file, start, end) index, such as that of :func:`~skaudeep.datasets.windows`, `file` is the
         path, and `start` and `end` follow it, as Timedelta: ``set_index(["file", "start", "end"])``
-        gives the table that audformat and opensmile know. A clip that
-        cannot be read, or whose samples are all equal, has an empty label and NaN;
-        `attrs["errors"]` holds its
+        gives the table that audformat and opensmile know. Where a clip may have several classes,
+        `label` has their names with a semicolon between them. A clip that cannot be read, or
+        whose samples are all equal, has an empty label and NaN; `attrs["errors"]` holds its
         :class:`~skaudeep.audio.AudioError`, by its row in the batch.
 
     Raises
     ------
     ValueError
         If the model is no fitted classifier, or has no probabilities and `min_confidence` is given;
+        if `target_names` are more or fewer than its classes, or it knows their names;
         or if a data set holds waveforms of another sampling rate than the model's.
 
     Warns
@@ -263,7 +315,8 @@ def predict_clips(
     >>> pd.concat(skaudeep.predict_clips(model, sounds)).columns.tolist()
     ['file', 'label', 'falling sweep', 'rising sweep']
     """
-    classes = getattr(model, "classes_", None)
+    check_of_clips(model)
+    classes = read_classes(model, target_names)
     if classes is None:
         raise ValueError(
             f"Got a {type(model).__name__} without classes_, expected a fitted classifier, or a "
@@ -280,13 +333,13 @@ def predict_clips(
             raise ValueError(f"Got min_confidence={min_confidence}, expected a number in [0, 1].")
     if batch_size < 1:
         raise ValueError(f"Got batch_size={batch_size}, expected at least 1.")
-    X, names = _clips_and_names(model, clips)
+    X, names = clips_and_names(model, clips)
     return _predictions(model, classes, X, names, min_confidence, has_probabilities, batch_size)
 
 
 def _predictions(
     model: Any,
-    classes: NDArray,
+    classes: Classes,
     X: Any,
     names: list[str],
     min_confidence: float | None,
@@ -295,7 +348,8 @@ def _predictions(
 ) -> Iterator[pd.DataFrame]:
     import pandas as pd
 
-    columns = list(map(str, classes)) if has_probabilities else []
+    columns = classes.names if has_probabilities else []
+    model = raising(model)
     method = model.predict_proba if has_probabilities else model.predict
     warn_once = warner_of_low_rates(model)
     for start in range(0, len(names), batch_size):
@@ -310,12 +364,14 @@ def _predictions(
                 of_row = getattr(X, "ndim", 1) > 1  # and not of a file
                 errors[int(rows[0]) - start] = output.renamed(names[rows[0]]) if of_row else output
             elif has_probabilities:
+                output = columns_of(model, output, classes)
                 probabilities[rows - start] = output
-                best = output.argmax(axis=1)
-                sure = min_confidence is None or output.max(axis=1) >= min_confidence
-                labels[rows - start] = np.where(sure, classes[best].astype(str), "")
+                labels[rows - start] = _labels(classes, output, min_confidence)
+            elif classes.several:
+                labels[rows - start] = _labels(classes, columns_of(model, output, classes), None)
             else:
-                labels[rows - start] = np.asarray(output).astype(str)
+                numbers = np.searchsorted(model.classes_, output)
+                labels[rows - start] = np.array(classes.names, dtype=object)[numbers]
         named: dict[str, Any] = {"file": [names[row] for row in batch]}
         if is_segment_index(X):
             clips = list_clips(take(X, batch))
@@ -329,175 +385,13 @@ def _predictions(
         yield frame
 
 
-def transform_to_file(
-    model: Any,
-    bunch: Bunch,
-    path: str | os.PathLike[str],
-    *,
-    batch_size: int = BATCH,
-    resume: str | None = None,
-    on_clips: Callable[[int], object] | None = None,
-) -> Bunch:
-    """Write the features of clips, as a model computes them before its classifier.
-
-    Parameters
-    ----------
-    model : Pipeline or transformer
-        A fitted pipeline, whose last step is left out where it is no transformer; or a transformer.
-    bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`; its labels, groups and
-        folds go into the file as far as the format holds them.
-    path : str or Path
-        The file to write, which is replaced if it exists. Its ending says how: `.nc` is NetCDF,
-        `.csv` and `.arff` are tables, of all clips in one file.
-    batch_size : int > 0, default=64
-        Number of clips that are read together.
-    resume : str, default=None
-        What the features follow from, beside the names of the clips: the checksum of the model's
-        file, say. Finished clips are then kept in `<path>.partial`, and the same call goes on after
-        an interruption. None keeps nothing.
-    on_clips : callable, default=None
-        Called with the number of clips of each batch that is done.
-
-    Returns
-    -------
-    :class:`~sklearn.utils.Bunch`
-        The data set that was written: `data` of shape (n_clips, n_features). A clip that cannot be
-        read has NaN, and its reason in `errors`.
-
-    Raises
-    ------
-    AudioError
-        If no clip can be read.
-    ValueError
-        If the ending is another, the model has no features before its classifier, waveforms have
-        another sampling rate than the model's, or `<path>.partial` belongs to other clips or
-        another `resume`.
-    BlockingIOError
-        If another process is writing to the same path with `resume`.
-    OSError
-        If the file cannot be written; seen before any clip is read.
-
-    Warns
-    -----
-    AudioWarning
-        Once, if a recording has a lower sampling rate than those that the model was fitted to.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> import skaudeep
-    >>> from skaudeep.datasets import make_sounds
-    >>> sounds = make_sounds(20, n_classes=2, sampling_rate=8000, random_state=0)
-    >>> extractor = skaudeep.SpectrogramExtractor(n_mels=40, sampling_rate=8000)
-    >>> model = skaudeep.fit_classifier(
-    ...     sounds, make_pipeline(extractor, skaudeep.BandStatistics(), LogisticRegression()))
-    >>> with TemporaryDirectory() as folder:
-    ...     features = skaudeep.transform_to_file(model, sounds, Path(folder, "features.csv"))
-    >>> features.data.shape
-    (20, 120)
-    """
-    from skaudeep.formats.csv_arff import save_arff, save_csv
-    from skaudeep.formats.netcdf import save_netcdf
-
-    path = Path(path).expanduser()
-    suffix = path.suffix  # as it is: tables of features are written under these endings alone
-    if suffix not in FEATURE_FILES:
-        raise ValueError(
-            f"Got path={str(path)!r}, expected a name that ends in {', '.join(FEATURE_FILES)}. "
-            "Give it one: it says how the features are written."
-        )
-    check_writable(path)
-    features = _features_of(model)
-    bunch = check_bunch(bunch)
-    check_kind(model, bunch.dims)
-    check_rate_of_waveforms(model_rate(model), bunch)
-    names = bunch.filenames.tolist()
-    warn_once = warner_of_low_rates(model)
-    errors: dict[int, AudioError] = {}
-    task = repr((__version__, resume, names))
-    partial = path.with_name(f"{path.name}.partial")
-    with nullcontext() if resume is None else Journal(partial, task, len(names)) as journal:
-        done = np.zeros(len(names), bool) if journal is None else journal.done.copy()
-        todo = np.flatnonzero(~done)
-        data: NDArray[np.float32] | None = None
-        if journal is not None and done.any():
-            stored = np.concatenate(journal.read(np.flatnonzero(done).tolist()))
-            data = np.full((len(names), stored.shape[1]), np.nan, dtype=np.float32)
-            data[done] = stored
-        if on_clips is not None:
-            on_clips(int(done.sum()))
-        for start in range(0, len(todo), batch_size):
-            batch = todo[start : start + batch_size]
-            warn_once(bunch.data, batch)
-            for rows, output in readable_parts(features, bunch.data, batch):
-                if isinstance(output, AudioError):
-                    of_row = getattr(bunch.data, "ndim", 1) > 1  # and not of a file
-                    errors[int(rows[0])] = output.renamed(names[rows[0]]) if of_row else output
-                    continue
-                output = _checked_features(output)
-                if data is None:
-                    data = np.full((len(names), output.shape[1]), np.nan, dtype=np.float32)
-                data[rows] = output
-                if journal is not None:
-                    pairs = zip(rows.tolist(), output, strict=True)
-                    journal.append([record(row, values[None], 0.0) for row, values in pairs])
-            if on_clips is not None:
-                on_clips(len(batch))
-        if data is None:
-            raise all_clips_failed(len(names), errors[0])
-        reasons = text_array([str(errors.get(row, "")) for row in range(len(names))], "errors")
-        changes = {"data": data, "dims": ("clip", "feature"), "errors": reasons}
-        whole = Bunch(**(dict(bunch) | changes))
-        if suffix == ".nc":
-            save_netcdf(whole, path)
-        else:
-            save = save_csv if suffix == ".csv" else save_arff
-            save(whole, path.parent, name=path.stem, split=False)
-        if journal is not None:
-            journal.remove()
-    return whole
-
-
-def _checked_features(output: Any) -> NDArray[np.float32]:
-    features = np.asarray(output, dtype=np.float32)
-    if features.ndim != 2:
-        raise ValueError(
-            f"Got values of shape {features.shape} before the classifier, expected features "
-            "(n_clips, n_features). Pool frames and chunks first; extract_to_netcdf writes "
-            "spectrograms."
-        )
-    return features
-
-
-def _features_of(model: Any) -> Callable[[Any], Any]:
-    if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
-        model = model[:-1]
-        if not len(model):
-            raise ValueError(
-                "Got a pipeline of a classifier alone, expected steps before it that compute "
-                "features. Fit one by skaudeep.fit_classifier to recordings."
-            )
-    if not hasattr(model, "transform"):
-        raise ValueError(
-            f"Got a {type(model).__name__} without transform, expected a pipeline or a transformer."
-        )
-    transform: Callable[[Any], Any] = model.transform
-    return transform
-
-
-# Clips, of which some cannot be read.
-
-
-def _clips_and_names(model: Any, clips: Any) -> tuple[Any, list[str]]:
-    if isinstance(clips, Mapping):
-        bunch = check_bunch(clips, required=("data", "filenames"))
-        check_kind(model, bunch.dims)
-        check_rate_of_waveforms(model_rate(model), bunch)
-        return bunch.data, bunch.filenames.tolist()
-    if getattr(clips, "ndim", 1) > 1 and not hasattr(clips, "index"):  # features, spectrograms ...
-        return clips, [f"clip {row}" for row in range(len(clips))]
-    return clips, [clip.name for clip in list_clips(clips)]
+def _labels(classes: Classes, scores: NDArray, least: float | None) -> list[str]:
+    """Return the label of each clip by its scores; several have a semicolon between them."""
+    if classes.several:
+        counts = scores >= (MANY_FROM if least is None else least)
+        return [SEPARATOR.join(compress(classes.names, row)) for row in counts]
+    best = scores.argmax(axis=1)
+    sure = scores.max(axis=1) >= (-np.inf if least is None else least)
+    return [
+        classes.names[number] if known else "" for number, known in zip(best, sure, strict=True)
+    ]

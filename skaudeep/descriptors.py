@@ -172,6 +172,7 @@ class FrameDescriptors(_OfSequences):
     Notes
     -----
     Bands from -1 to 1 are read as levels from -60 to 0 dB, which they are with ``clip_below=-60``.
+    With another floor all decibels are so many times larger or smaller than they are.
     Frequency descriptors are in shares of the range of bands. Levels are relative to the loudest
     band of the clip: the gain of a recording changes nothing.
 

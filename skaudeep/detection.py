@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._base import fit_with_groups
-from skaudeep._model_inputs import find_extractors, set_apart_silence, warner_of_low_rates
-from skaudeep._texts import list_names
+from skaudeep._model_inputs import find_extractors, raising, set_apart_silence, warner_of_low_rates
+from skaudeep._model_outputs import Classes, check_of_clips, columns_of, read_classes
+from skaudeep._texts import list_names, printable, shown
+from skaudeep._warnings import find_stack_level
 from skaudeep.audio.decoding import audio_info
-from skaudeep.audio.errors import AudioError
-from skaudeep.datasets.bunch import check_bunch
+from skaudeep.audio.errors import AudioError, AudioWarning
+from skaudeep.datasets.bunch import check_bunch, repeated
 from skaudeep.datasets.events import COLUMNS
 from skaudeep.datasets.operations import readable_parts, take
 from skaudeep.events import LEVELS, find_events, scores_over_time
@@ -77,6 +80,11 @@ def fit_detector(
     windows = check_bunch(windows)
     target = np.asarray(windows.target)
     names = list(map(str, windows.target_names))
+    if target.dtype.kind == "f":
+        raise ValueError(
+            f"Got a target of {target.dtype}, values to regress on, expected classes: windows with "
+            "annotations of events have them."
+        )
     if target.ndim == 1:
         target = (target[:, None] == np.arange(len(names))) & (target[:, None] >= 0)
         if background in names:
@@ -152,10 +160,15 @@ def detect(
     Raises
     ------
     ValueError
-        If the model gives no probabilities, has no class but background, or a parameter is out of
-        its range.
+        If the model gives no probabilities, has no class but background, a file is given twice, or
+        a parameter is out of its range.
     AudioError
         If no file can be read.
+
+    Warns
+    -----
+    AudioWarning
+        Of a file that is shorter than half a window.
 
     See Also
     --------
@@ -192,6 +205,10 @@ def detect(
     """
     import pandas as pd
 
+    for name, value in (("threshold", threshold), ("low_threshold", low_threshold)):
+        for number in value.values() if isinstance(value, Mapping) else [value]:
+            if number is not None and not 0 <= number <= 1:
+                raise ValueError(f"Got {name}={number}, expected a probability in [0, 1].")
     options: dict[str, Any] = {
         "threshold": threshold,
         "low_threshold": low_threshold,
@@ -262,12 +279,14 @@ def score_recordings(
     ValueError
         As :func:`detect`.
     """
-    classes = [str(name) for name in getattr(model, "classes_", [])]
-    if not hasattr(model, "predict_proba") or not classes:
+    check_of_clips(model)
+    found = read_classes(model)
+    if not hasattr(model, "predict_proba") or found is None:
         raise ValueError(
             f"Got a {type(model).__name__} without predict_proba, expected a fitted classifier "
             "with probabilities. Fit one by skaudeep.fit_detector."
         )
+    classes = found.names
     columns = [name for name in classes if name not in background]
     if not columns:
         raise ValueError(
@@ -287,18 +306,26 @@ def score_recordings(
         raise ValueError(f"Got batch_size={batch_size}, expected at least 1.")
     if isinstance(files, str | bytes | os.PathLike):
         raise ValueError(f"Got files={files!r}, expected a sequence of paths. Put it into a list.")
+    names = [os.fsdecode(file) for file in files]
+    if twice := repeated(names):
+        raise ValueError(
+            f"Got {shown(twice[0])} twice among {len(names)} files, expected each once: its events "
+            "would count twice. Leave one out."
+        )
     keep = np.array([name in columns for name in classes])
+    model = raising(model)
     return (
         _score_file(
-            model, os.fsdecode(file), duration, step, skip_below, columns, keep, batch_size,
+            model, found, file, duration, step, skip_below, columns, keep, batch_size,
             on_seconds or (lambda seconds: None),
         )
-        for file in files
+        for file in names
     )  # fmt: skip
 
 
 def _score_file(
     model: Any,
+    found: Classes,
     file: str,
     duration: float,
     hop: float,
@@ -318,6 +345,14 @@ def _score_file(
         scores.attrs["errors"] = {file: error}
         return scores
     n_windows = max(1, int((length - duration) / hop + 1e-6) + 1)
+    if 2 * length < duration:  # where `datasets.windows` makes none
+        warnings.warn(
+            f"{printable(file)}: lasts {length:.4g} s, less than half a window of {duration:g} s: "
+            "the whole of it is scored as one, unlike any that the model was fitted to. Give "
+            "shorter windows, or leave it out.",
+            AudioWarning,
+            stacklevel=find_stack_level(),
+        )
     starts = hop * np.arange(n_windows, dtype=np.float64)
     length_of_window = min(duration, length)
     values = np.full((len(starts), len(columns)), np.nan)
@@ -334,7 +369,7 @@ def _score_file(
                 if isinstance(output, AudioError):
                     errors.setdefault(file, output)
                 else:
-                    values[batch[part]] = output[:, keep]
+                    values[batch[part]] = columns_of(model, output, found)[:, keep]
             on_seconds(seconds * len(batch) / len(rows))
 
     coarse = np.arange(0, len(starts), 1 if skip_below is None else apart)

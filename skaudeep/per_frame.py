@@ -299,6 +299,8 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         if y is None or num_samples(y) != len(clips):
             n = None if y is None else num_samples(y)
             raise ValueError(f"Got targets of {n} clips for {len(clips)} clips of X.")
+        if hasattr(y, "columns"):  # a DataFrame has a row for each clip
+            y = y.to_numpy()
         targets: list[NDArray[Any]] = []
         for number, (clip, of_clip) in enumerate(zip(clips, y, strict=True)):
             values = np.asarray(of_clip)
@@ -308,13 +310,16 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
                     "frame: (n_clips, n_frames) or (n_clips, n_frames, n_targets). "
                     "skaudeep.datasets.frame_targets makes them of labels over time."
                 )
-            n_frames, own = len(clip), values
-            if isinstance(y, np.ndarray) and _missing(values[n_frames:], self._classifies).all():
-                own = values[:n_frames]  # padding of the longest clip
-            if len(own) != n_frames:
+            n_frames = len(clip)
+            own, beyond = values, np.empty(0, np.intp)
+            if isinstance(y, np.ndarray):  # what follows is the padding of the longest clip
+                own = values[:n_frames]
+                beyond = np.flatnonzero(~_missing(values[n_frames:], self._classifies))
+            if len(own) != n_frames or len(beyond):
+                what = f"a target at frame {n_frames + beyond[-1]}" if len(beyond) else ""
                 raise ValueError(
-                    f"Clip {number} has {n_frames} frames, but {len(own)} targets. Make both of "
-                    "the same recording, with the same times of frames."
+                    f"Clip {number} has {n_frames} frames, but {what or f'{len(own)} targets'}. "
+                    "Make both of the same recording, with the same times of frames."
                 )
             if targets and own.shape[1:] != targets[0].shape[1:]:
                 raise ValueError(

@@ -20,12 +20,14 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._model_inputs import (
+    BATCH,
     MAX_NAMED,
     find_extractors,
     model_rate,
     set_apart_silence,
     warner_of_low_rates,
 )
+from skaudeep._model_outputs import columns_of, read_classes
 from skaudeep._texts import printable, shown
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.clips import list_clips, read_time
@@ -35,7 +37,6 @@ from skaudeep.audio.files import SAMPLING_RATES, AudioInfo
 from skaudeep.audio.rates import common_rate
 from skaudeep.datasets.operations import readable_parts
 
-BATCH = 64  # clips that are processed together
 LEVELS = ["file", "start", "end"]
 
 Time: TypeAlias = "float | str | pd.Timedelta | None"
@@ -504,7 +505,9 @@ def _ready(pipeline: Any, rate: float | None) -> Any:
 def _output(model: Any) -> tuple[Callable[[Any], Any], list[str]]:
     """Return what computes the columns of a model, and their names."""
     if hasattr(model, "predict_proba") and hasattr(model, "classes_"):
-        return model.predict_proba, list(map(str, model.classes_))
+        classes = read_classes(model)
+        assert classes is not None
+        return lambda X: columns_of(model, model.predict_proba(X), classes), classes.names
     if is_classifier(model):
         return lambda X: np.asarray(model.predict(X)).astype(str).astype(object), ["label"]
     if is_outlier_detector(model) and hasattr(model, "score_samples"):

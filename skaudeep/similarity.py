@@ -86,14 +86,7 @@ def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.Dat
             f"Got features of {what} of shape {given.shape}, some of them perhaps not finite, "
             f"expected {n_features} finite numbers. A clip that could not be read has none."
         )
-    mean, scale = _moments(bunch.data)
-    given = (given - mean) / scale
-    given /= np.linalg.norm(given) or 1.0
-    similarity = np.full(len(names), -np.inf)
-    for rows, values in _blocks(bunch.data):
-        values = (values - mean) / scale
-        lengths = np.linalg.norm(values, axis=1)
-        similarity[rows] = values @ given / np.where(lengths > 0, lengths, 1.0)
+    (similarity,) = similarities(bunch.data, given[None])
     if own >= 0:
         similarity[own] = -np.inf
     order = np.argsort(-similarity, kind="stable")[:n]
@@ -110,6 +103,39 @@ def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.Dat
             "similarity": np.clip(similarity[order], -1, 1),
         }
     )
+
+
+def similarities(data: Any, given: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return how similar all clips are to given ones, as :func:`similar_clips` compares them.
+
+    Parameters
+    ----------
+    data : sequence of n_clips rows of n_features
+        They are read a block at a time, twice.
+    given : ndarray of shape (n_given, n_features)
+        Finite features.
+
+    Returns
+    -------
+    ndarray of shape (n_given, n_clips)
+        Cosines; -inf of clips without features.
+
+    Examples
+    --------
+    >>> similarities(np.array([[0.0, 1], [0, 3], [1, 1]]), np.array([[0.0, 3]])).round(2).tolist()
+    [[-0.32, 1.0, -0.8]]
+    """
+    mean, scale = _moments(data)
+    given = _of_length_1((given - mean) / scale)
+    found = np.full((len(given), len(data)), -np.inf)
+    for rows, values in _blocks(data):
+        found[:, rows] = given @ _of_length_1((values - mean) / scale).T
+    return found
+
+
+def _of_length_1(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1.0)
 
 
 def _blocks(data: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:

@@ -40,7 +40,8 @@ from skaudeep import (
     evaluate,
 )
 from skaudeep._base import fit_with_groups
-from skaudeep.datasets import make_sounds
+from skaudeep.chunks import pool_chunks
+from skaudeep.datasets import make_bunch, make_sounds
 from skaudeep.formats.netcdf import load_netcdf
 
 RATE = 8000  # Hz
@@ -649,3 +650,22 @@ def test_progress_of_voting_reaches_its_classifier(capsys, monkeypatch):
     assert any("LogisticRegression - fit" in line for line in lines)
     assert all("100%" in line for line in lines if line)
     assert "_skl_callbacks" not in vars(pipeline[1].classifier_)
+
+
+# stored chunks
+
+
+def test_stored_chunks_are_pooled_in_a_data_set_of_one_row_per_clip():
+    X = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
+    X[1, 2] = np.nan  # a chunk that the clip does not have
+    dims = ("clip", "chunk", "feature")
+    bunch = make_bunch(X, ["a.wav", "b.wav"], target=[1, 0], target_names=["x", "y"], dims=dims)
+    pooled = pool_chunks(bunch)
+    np.testing.assert_array_equal(pooled.data, ChunkPooling("concat").fit_transform(X))
+    assert pooled.dims == ("clip", "feature")
+    assert pooled.target.tolist() == [1, 0]
+    np.testing.assert_array_equal(pool_chunks(bunch, "mean").data[0], X[0].mean(axis=0))
+    assert bunch.data is X
+    for data in (X[:, 0], X[..., None]):
+        with pytest.raises(ValueError, match="expected features of chunks"):
+            pool_chunks(make_bunch(data, ["a.wav", "b.wav"]))

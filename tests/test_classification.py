@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -19,7 +24,6 @@ from skaudeep.audio import AudioError
 from skaudeep.audio.files import AudioFile
 from skaudeep.classification import classifier_for, find_extractors, model_rate
 from skaudeep.datasets import drop_folds, make_bunch, make_sounds, select, windows
-from skaudeep.formats import load_arff, load_csv
 from skaudeep.recipes import audio_classifier
 
 RATE = 8000  # Hz
@@ -63,6 +67,136 @@ def test_unlabelled_clips_are_left_out_of_a_fit(corpus, model):
     alone = skaudeep.fit_classifier(select(corpus, np.arange(12)), statistics())
     np.testing.assert_array_equal(partly[-1].coef_, alone[-1].coef_)
     assert not np.array_equal(partly[-1].coef_, model[-1].coef_)
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    """Make windows of a recording with two tones, alone and at once, and with neither."""
+    file = tmp_path_factory.mktemp("calls") / "calls.wav"
+    samples = 0.03 * np.random.default_rng(0).normal(size=24 * RATE)
+    rows = []
+    for start in range(0, 24, 4):
+        for label, frequency, first in (("low", 0.6, 0), ("high", 1.5, 1)):
+            tone = 0.3 * np.sin(frequency * np.arange(2 * RATE))
+            samples[(start + first) * RATE : (start + first + 2) * RATE] += tone
+            rows.append((file.name, start + first, start + first + 2, label))
+    soundfile.write(file, samples, RATE)
+    table = pd.DataFrame(rows, columns=["file", "start", "end", "label"])
+    return windows(file, duration=0.5, annotations=table)
+
+
+def test_a_clip_may_have_several_classes_each_by_its_name(calls, tmp_path):
+    model = skaudeep.fit_classifier(calls, statistics(OneVsRestClassifier(LogisticRegression())))
+    skaudeep.save(model, tmp_path / "calls.skaudeep")
+    model = skaudeep.load(tmp_path / "calls.skaudeep")
+    found = pd.concat(skaudeep.predict_clips(model, calls), ignore_index=True)
+    assert found.columns.tolist()[-3:] == ["label", "high", "low"]
+    of_second = ["low", "low", "high;low", "high;low", "high", "high", "", ""]
+    assert found["label"].tolist() == of_second * 6
+    np.testing.assert_array_equal(found[["high", "low"]] > 0.5, calls.target)
+    sure = pd.concat(skaudeep.predict_clips(model, calls, min_confidence=0.999))
+    assert (sure["label"].str.len() < found["label"].str.len().to_numpy()).any()
+
+
+@pytest.mark.parametrize("classifier", [LogisticRegression(), LinearSVC(), KNeighborsClassifier(1)])
+def test_a_single_class_is_there_or_not(calls, classifier):
+    low = make_bunch(calls.data, calls.filenames, target=calls.target[:, 1:], target_names=["low"])
+    expected = ["low", "low", "low", "low", "", "", "", ""] * 6
+    model = skaudeep.fit_classifier(low, statistics(classifier))
+    found = pd.concat(skaudeep.predict_clips(model, low))
+    assert found["label"].tolist() == expected
+    if hasattr(model, "predict_proba"):
+        assert ((found["low"] > 0.5) == low.target[:, 0]).all()
+        events = skaudeep.detect(model, [calls.data[0][0]], duration=0.5)
+        np.testing.assert_allclose(events["start"], np.arange(0, 24, 4), atol=0.3)
+    numbered = clone(model).fit(low.data, low.target[:, 0])
+    found = pd.concat(skaudeep.predict_clips(numbered, low, target_names=["low"]))
+    assert found["label"].tolist() == expected
+
+
+def test_detect_and_process_take_a_model_of_several_classes_by_its_names(calls):
+    model = statistics(OneVsRestClassifier(LogisticRegression()))
+    model = skaudeep.fit_classifier(calls, model)
+    file = calls.data[0][0]
+    events = skaudeep.detect(model, [file], duration=0.5)
+    for label, first in (("low", 0), ("high", 1)):
+        starts = events.loc[events["label"] == label, "start"]
+        np.testing.assert_allclose(starts, np.arange(0, 24, 4) + first, atol=0.3)
+    table = skaudeep.Processor(model).process_index(calls.data[:3])
+    assert table.columns.tolist() == ["high", "low"]
+    # neighbours, like forests, return an array for each class
+    model = skaudeep.fit_classifier(calls, statistics(KNeighborsClassifier(1)))
+    table = skaudeep.Processor(model).process_index(calls.data[:8])
+    np.testing.assert_array_equal(table, calls.target[:8])
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        OneVsRestClassifier(LogisticRegression()),
+        OneVsRestClassifier(LinearSVC()),
+        KNeighborsClassifier(1),
+        MLPClassifier((), max_iter=300, random_state=0),
+    ],
+)
+def test_a_classifier_fitted_to_columns_is_told_the_names_of_these(calls, classifier):
+    model = statistics(classifier)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(calls.data, calls.target)
+    found = pd.concat(skaudeep.predict_clips(model, calls, target_names=calls.target_names))
+    right = found["label"] == ["low", "low", "high;low", "high;low", "high", "high", "", ""] * 6
+    assert right.mean() > 0.9
+    with_numbers = pd.concat(skaudeep.predict_clips(model, calls))["label"]
+    assert set(with_numbers) == {"", "0", "1", "0;1"}
+    with pytest.raises(ValueError, match="1 target_names for a model of the classes"):
+        skaudeep.predict_clips(model, calls, target_names=["low"])
+
+
+def test_names_replace_numbers_of_one_class_each(corpus, model):
+    for classifier in (LogisticRegression(), LinearSVC()):
+        numbered = statistics(classifier).fit(corpus.data, corpus.target)
+        found = pd.concat(
+            skaudeep.predict_clips(numbered, corpus, target_names=corpus.target_names)
+        )
+        truth = np.array(corpus.target_names)[corpus.target]
+        assert (found["label"] == truth).all()
+    with pytest.raises(ValueError, match="for a model that knows its classes, 'falling sweep'"):
+        skaudeep.predict_clips(model, corpus, target_names=corpus.target_names)
+
+
+def test_the_default_classifier_predicts_several_classes(calls, monkeypatch):
+    monkeypatch.setattr(
+        skaudeep.classification, "audio_classifier", partial(audio_classifier, n_units=2)
+    )
+    model = skaudeep.fit_classifier(calls, random_state=0)
+    found = pd.concat(skaudeep.predict_clips(model, calls))
+    assert ((found[["high", "low"]] > 0.5).to_numpy() == calls.target).mean() > 0.9
+
+
+def test_a_class_that_all_clips_have_or_none_is_refused(calls):
+    for value, which in ((1, "each"), (0, "none")):
+        target = np.column_stack([calls.target, np.full(48, value)])
+        bunch = make_bunch(
+            calls.data, calls.filenames, target=target, target_names=["high", "low", "rain"]
+        )
+        with pytest.raises(ValueError, match=f"'rain' as a class of {which} of 48 clips"):
+            skaudeep.fit_classifier(bunch, statistics())
+
+
+def test_what_a_model_was_told_to_make_nan_of_has_no_label_and_a_reason(corpus, tmp_path):
+    model = statistics().set_params(spectrogramextractor__on_error="nan")
+    model = skaudeep.fit_classifier(corpus, model)
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF")
+    (found,) = skaudeep.predict_clips(model, [corpus.data[0], broken])
+    assert found["label"].tolist()[1] == ""
+    assert found["label"][0]
+    assert "broken.wav" in str(found.attrs["errors"][1])
+    assert model[0].on_error == "nan"
+    features = make_bunch([corpus.data[0], str(broken)], ["a", "b"])
+    stored = skaudeep.transform_to_file(model, features, tmp_path / "f.nc")
+    assert "broken.wav" in stored.errors[1]
 
 
 def test_groups_of_labelled_clips_reach_the_classifier(corpus):
@@ -190,71 +324,6 @@ def test_predict_clips_refuses_what_is_wrong_before_it_reads_a_clip(model):
         skaudeep.predict_clips(model, ["none.wav"], min_confidence=1.5)
     with pytest.raises(ValueError, match="batch_size=0"):
         skaudeep.predict_clips(model, ["none.wav"], batch_size=0)
-
-
-@pytest.mark.parametrize("suffix", [".nc", ".csv", ".arff"])
-def test_features_go_into_a_file_of_the_kind_that_its_ending_says(corpus, model, tmp_path, suffix):
-    path = tmp_path / f"features{suffix}"
-    counted = []
-    written = skaudeep.transform_to_file(
-        model, corpus, path, batch_size=10, on_clips=counted.append
-    )
-    expected = model[:-1].transform(corpus.data)
-    np.testing.assert_allclose(written.data, expected, atol=1e-5)
-    assert counted == [0, 10, 10, 4]
-    read = {".nc": skaudeep.load_netcdf, ".csv": load_csv, ".arff": load_arff}[suffix]
-    stored = read(path if suffix == ".nc" else tmp_path)
-    np.testing.assert_allclose(stored.data, expected, atol=1e-5)
-    assert stored.filenames.tolist() == corpus.filenames.tolist()
-    assert [path.name for path in tmp_path.iterdir()] == [f"features{suffix}"]
-
-
-def test_features_of_a_clip_that_cannot_be_read_are_missing_and_say_why(corpus, model, tmp_path):
-    (tmp_path / "bad.wav").write_bytes(b"no sound")
-    mixed = make_bunch([*corpus.data[:3], str(tmp_path / "bad.wav")], list("abcd"))
-    skaudeep.transform_to_file(model, mixed, tmp_path / "features.nc")
-    stored = skaudeep.load_netcdf(tmp_path / "features.nc")
-    assert np.isnan(stored.data).any(axis=1).tolist() == [False] * 3 + [True]
-    assert [bool(reason) for reason in stored.errors] == [False] * 3 + [True]
-    with pytest.raises(AudioError, match="bad"):
-        skaudeep.transform_to_file(model, select(mixed, [3]), tmp_path / "other.nc")
-
-
-def test_an_interrupted_transform_goes_on_with_the_same_result(corpus, model, tmp_path):
-    path = tmp_path / "features.nc"
-    options = {"batch_size": 10, "resume": "model 1"}
-
-    def interrupt(n_clips):
-        if n_clips == 10:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        skaudeep.transform_to_file(model, corpus, path, on_clips=interrupt, **options)
-    assert [file.name for file in tmp_path.iterdir()] == ["features.nc.partial"]
-    with pytest.raises(ValueError, match="belongs to other clips or parameters"):
-        skaudeep.transform_to_file(model, corpus, path, resume="model 2")
-    counted = []
-    written = skaudeep.transform_to_file(model, corpus, path, on_clips=counted.append, **options)
-    assert counted == [10, 10, 4]
-    np.testing.assert_allclose(written.data, model[:-1].transform(corpus.data), atol=1e-5)
-    assert [file.name for file in tmp_path.iterdir()] == ["features.nc"]
-
-
-def test_transform_to_file_refuses_an_unknown_ending_and_a_bare_classifier(corpus, tmp_path):
-    with pytest.raises(ValueError, match=r"ends in \.nc, \.csv, \.arff"):
-        skaudeep.transform_to_file(statistics(), corpus, tmp_path / "features.xlsx")
-    # A table would be written as features.csv, over what is there.
-    with pytest.raises(ValueError, match=r"ends in \.nc, \.csv, \.arff"):
-        skaudeep.transform_to_file(statistics(), corpus, tmp_path / "features.CSV")
-    with pytest.raises(ValueError, match="LogisticRegression without transform"):
-        skaudeep.transform_to_file(LogisticRegression(), corpus, tmp_path / "features.nc")
-    alone = make_pipeline(LogisticRegression())
-    with pytest.raises(ValueError, match="a classifier alone"):
-        skaudeep.transform_to_file(alone, corpus, tmp_path / "features.nc")
-    with pytest.raises(ValueError, match="Pool frames and chunks first"):
-        skaudeep.transform_to_file(SpectrogramExtractor(), corpus, tmp_path / "features.nc")
-    with pytest.raises(FileNotFoundError, match="folder"):
-        skaudeep.transform_to_file(statistics(), corpus, tmp_path / "none" / "features.nc")
 
 
 def test_what_a_model_would_misread_is_refused(model, tmp_path):

@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn.utils import Bunch
 
 import skaudeep
-from skaudeep.audio import AudioError
+from skaudeep.audio import AudioError, AudioWarning
 from skaudeep.datasets import load_index
 from skaudeep.recipes import event_classifier
 
@@ -100,6 +100,19 @@ def test_a_recording_shorter_than_a_window_is_one_window(scene, tmp_path):
     assert found[["start", "end", "label"]].to_numpy().tolist() == [[0, 0.4, "low"]]
 
 
+def test_a_recording_shorter_than_half_a_window_is_warned_of_with_its_length(scene, tmp_path):
+    write(tmp_path / "a.wav", 0.2, [], 3)
+    with pytest.warns(
+        AudioWarning, match=r"a\.wav: lasts 0\.2 s, less than half a window of 0\.5 s"
+    ):
+        skaudeep.detect(scene.model, [tmp_path / "a.wav"], duration=DURATION)
+
+
+def test_a_recording_that_is_given_twice_is_refused(scene):
+    with pytest.raises(ValueError, match=r"new\.wav' twice among 2 files"):
+        skaudeep.detect(scene.model, [scene.new, Path(scene.new)], duration=DURATION)
+
+
 def test_silence_has_no_score_and_no_event(scene, tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(2 * RATE), RATE)
     (scores,) = skaudeep.score_recordings(scene.model, [tmp_path / "a.wav"], duration=DURATION)
@@ -126,6 +139,8 @@ def test_a_recording_that_cannot_be_read_costs_no_other(scene, events, tmp_path)
         ({"duration": 1, "skip_below": 2}, "skip_below=2"),
         ({"duration": 1, "background": ["background", "high", "low"]}, "all of them background"),
         ({"duration": 1, "threshold": {"owl": 0.5}}, "threshold for 'owl'"),
+        ({"duration": 1, "threshold": 2}, "threshold=2, expected a probability"),
+        ({"duration": 1, "low_threshold": {"low": -1}}, "low_threshold=-1, expected a prob"),
     ],
 )
 def test_parameters_out_of_their_range_are_refused(scene, options, message):

@@ -24,6 +24,7 @@ from skaudeep import (
     ChunkVotingClassifier,
     CourseStatistics,
     DistanceScorer,
+    DropoutMLPClassifier,
     FeatureFusion,
     FrameDescriptors,
     FunctionExtractor,
@@ -81,6 +82,11 @@ CASES = {
     ),
     "DistanceScorer": (DistanceScorer(), features, [{"distance": "far"}]),
     "CourseStatistics": (CourseStatistics(), frames, []),
+    "DropoutMLPClassifier": (
+        DropoutMLPClassifier((4,), max_epochs=2, random_state=0),
+        features,
+        [{"hidden_layer_sizes": (4, 0)}, {"dropout": 1.0}, {"learning_rate": 0.0}],
+    ),
     "FeatureFusion": (
         FeatureFusion(
             [

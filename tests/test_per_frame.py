@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
@@ -184,7 +185,7 @@ def test_a_model_predicts_the_same_after_it_was_stored(way, tmp_path):
         ({"y": np.zeros((5, 40))}, "targets of 5 clips for 6"),
         ({"y": np.zeros(6)}, r"y of shape \(6,\).*frame_targets"),
         ({"y": np.zeros((6, 39))}, "Clip 0 has 40 frames, but 39 targets"),
-        ({"y": np.zeros((6, 40))}, "Clip 1 has 25 frames, but 40 targets"),
+        ({"y": np.zeros((6, 40))}, "Clip 1 has 25 frames, but a target at frame 39"),
         ({"y": [np.zeros(n + (n == 33)) for n in LENGTHS]}, "Clip 3 has 33 frames, but 34"),
         ({"y": [np.zeros((n, 1 + (n == 33))) for n in LENGTHS]}, r"Clip 3 has .*\(33, 2\)"),
         ({"y": np.full((6, 40), np.nan)}, "No frame of the 6 clips has a target 0 s after"),
@@ -201,6 +202,13 @@ def test_what_does_not_fit_together_is_refused(change, message):
     X, y = given.pop("X"), given.pop("y")
     with pytest.raises(ValueError, match=message):
         PerFrame(**given).fit(X, y)
+
+
+def test_targets_may_be_a_table_with_a_row_for_each_clip():
+    X = clips()
+    y = late(X)
+    predicted = [PerFrame(Ridge()).fit(X, targets).predict(X) for targets in (y, pd.DataFrame(y))]
+    np.testing.assert_array_equal(*predicted)
 
 
 def test_gaps_in_clips_other_features_and_unfitted_models_are_refused():

@@ -16,7 +16,16 @@ from sklearn.svm import LinearSVC
 from skaudeep import AudioWarning, BandStatistics, Seq2SeqAutoencoder, evaluate, load, save
 from skaudeep.datasets import load_esc, make_sounds
 from skaudeep.evaluation.controls import controls_of_steps
-from skaudeep.recipes import VERSIONS, audio_classifier, linear_classifier, two_scales
+from skaudeep.recipes import (
+    VERSIONS,
+    audio_classifier,
+    audio_multilabel_classifier,
+    audio_regressor,
+    linear_classifier,
+    linear_regressor,
+    multilabel_classifier,
+    two_scales,
+)
 
 RATE = 16000  # Hz
 FROZEN = Path(__file__).with_name("data") / "two_scales.py"
@@ -252,3 +261,44 @@ def test_the_default_classifier_is_two_scales_and_the_linear_classifier():
     features = two_scales(sampling_rate=8000, n_units=8, random_state=0)
     assert repr(model[0]) == repr(features)
     assert model[-1].random_state == linear[-1].random_state == 0
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_a_linear_regressor_recovers_a_weighted_sum_of_many_features(n_targets):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 30)) * rng.uniform(0.1, 100, 30)
+    y = (X / X.std(axis=0)) @ rng.normal(size=(30, n_targets)) + 0.1 * rng.normal(
+        size=(80, n_targets)
+    )
+    y = y[:, 0] if n_targets == 1 else y
+    assert linear_regressor().fit(X[:60], y[:60]).score(X[60:], y[60:]) > 0.95
+    noise = rng.normal(size=(80, 500))  # where nothing can be learnt, little is said
+    assert linear_regressor().fit(noise[:60], y[:60]).score(noise[60:], y[60:]) > -0.5
+
+
+def test_models_of_values_and_of_several_classes_hear_what_they_learn(tmp_path):
+    rng = np.random.default_rng(0)
+    octave, snr = rng.uniform(8, 11, 48), rng.uniform(0, 40, 48)  # of a tone in noise
+    time = np.arange(4000) / 8000
+    clips = [
+        np.sin(2 * np.pi * 2**o * time) + 10 ** (-level / 20) * rng.normal(size=4000)
+        for o, level in zip(octave, snr, strict=True)
+    ]
+    small = {"sampling_rate": 8000, "n_units": 8, "random_state": 0, "version": 2}
+    model = audio_regressor(**small).fit(clips[:32], snr[:32])
+    assert model.score(clips[32:], snr[32:]) > 0.7
+    several = np.stack([octave > 9.5, snr > 20], axis=1).astype(int)
+    classifier = audio_multilabel_classifier(**small).fit(clips[:32], several[:32])
+    probabilities = classifier.predict_proba(clips[32:])
+    assert ((probabilities > 0.5) == several[32:]).mean() > 0.85
+    for name, fitted in (("r", model), ("c", classifier)):
+        file = tmp_path / f"{name}.skaudeep"
+        save(fitted, file)
+        np.testing.assert_array_equal(load(file).predict(clips[:4]), fitted.predict(clips[:4]))
+
+
+def test_heads_behind_features_are_those_for_features():
+    heads = {audio_regressor: linear_regressor, audio_multilabel_classifier: multilabel_classifier}
+    for model, head in heads.items():
+        steps = [str(step) for step in model(**SMALL).named_steps.values()]
+        assert steps[1:] == [str(step) for step in head().named_steps.values()]

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skaudeep import FeatureFusion, ReservoirFeatures, Seq2SeqAutoencoder, load, save
+from skaudeep.nn.backends import uses_kernels
 from skaudeep.nn.bidirectional import DecoderStack
 from skaudeep.nn.reservoir import Reservoir
 
@@ -128,20 +129,22 @@ def test_features_of_frames_are_those_of_the_states_alone_padded_and_in_any_batc
     representation, bidirectional, tmp_path
 ):
     X = clips()
+    # torch's rounding depends on the batch, and scaling to a variance of 1 magnifies it.
+    atol = 1e-6 if uses_kernels() or representation == "states" else 1e-5
     reservoir = ReservoirFeatures(
         8, bidirectional=bidirectional, representation=representation, random_state=0
     )
     features = reservoir.fit_transform(X)
     n_states = 8 * (1 + bidirectional)
     assert features.shape == (12, 20, n_states)
-    np.testing.assert_allclose(reservoir.transform(X), features, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(reservoir.transform(X), features, rtol=0, atol=atol)
     names = [f"{representation[:-1]}_{i}" for i in range(n_states)]
     assert reservoir.get_feature_names_out().tolist() == names
     missing = np.isnan(X[:, :, 0])
     assert (np.isnan(features) == missing[:, :, None]).all()
     for clip, row, gone in zip(X, features, missing, strict=True):
         np.testing.assert_allclose(
-            reservoir.transform([clip[~gone]])[0], row[~gone], rtol=0, atol=1e-6
+            reservoir.transform([clip[~gone]])[0], row[~gone], rtol=0, atol=atol
         )
         with torch.no_grad():
             states = reservoir.network_(torch.from_numpy(clip[~gone, None]))[:, 0]
@@ -150,7 +153,7 @@ def test_features_of_frames_are_those_of_the_states_alone_padded_and_in_any_batc
             states = (states - covariance.center) @ covariance.components
         np.testing.assert_allclose(row[~gone], states, rtol=0, atol=1e-5)
     chunked = reservoir.transform(X.reshape(4, 3, 20, 5))
-    np.testing.assert_allclose(chunked, features.reshape(4, 3, 20, n_states), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(chunked, features.reshape(4, 3, 20, n_states), rtol=0, atol=atol)
     save(reservoir, tmp_path / "reservoir.skaudeep")
     loaded = load(tmp_path / "reservoir.skaudeep")
     np.testing.assert_array_equal(loaded.transform(X), reservoir.transform(X))

@@ -21,7 +21,7 @@ from skaudeep.audio.decoding import (
 )
 from skaudeep.audio.errors import AudioError
 from skaudeep.audio.files import check_length
-from skaudeep.audio.frames import frame_layout
+from skaudeep.audio.frames import FrameLayout, frame_layout
 from skaudeep.audio.functions import call_function, function_name
 from skaudeep.audio.onnx_models import read_onnx
 from skaudeep.audio.overlaps import Place, find_place, power_at
@@ -132,7 +132,7 @@ def _spectrogram_in_decibels(
 ) -> Signal:
     samples, rate, place = signal
     layout = frame_layout(rate, window_duration, hop_duration, n_mels, fmin, fmax, adapt)
-    window, hop, n_mels = layout.window, layout.hop, layout.n_mels
+    window, hop = layout.window, layout.hop
     if len(samples) < window and not adapt:
         raise AudioError(
             f"waveform of {len(samples)} samples",
@@ -144,12 +144,7 @@ def _spectrogram_in_decibels(
     peak = max(-low, high)
     full_scale = full_scale_power(window) if reference == "full_scale" else None
     if full_scale is not None and peak > MAX_PEAK:
-        raise AudioError(
-            f"waveform of {len(samples)} samples",
-            f"peaks at {peak:g}, where digital full scale is 1",
-            'Divide it by its full scale, or choose reference="clip"',
-            "settings",
-        )
+        raise excess(f"waveform of {len(samples)} samples", peak)
     # A constant is silence; removing frame means would leave its rounding errors. Where decibels
     # are relative, the level is arbitrary: with a peak of 1 no float32 power over- or underflows.
     level = np.zeros_like(samples)
@@ -161,19 +156,71 @@ def _spectrogram_in_decibels(
         # To three frames: one alone says nothing about time. Without its mean, whose end would be a
         # click that nobody recorded.
         level = pad_or_cut(level - level.sum() / max(1, len(level)), 1, window + 2 * hop, align)
-    if n_mels is None:
-        power = power_at(place, (), level, window, hop, None)
-        power = power[:, layout.bins.start : layout.bins.stop]
-    else:
-        bands = (rate, window, n_mels, mel_norm, fmin, fmax)
-        power = power_at(place, bands, level, window, hop, sparse_mel_filters(*bands))
+    power = band_power(level, layout, mel_norm, fmin, fmax, place)
     return Signal(to_decibels(power, full_scale), rate)
 
 
-def _clip_decibels(signal: Signal, clip_below: float | None, clip_above: float | None) -> Signal:
+def excess(name: str, peak: float) -> AudioError:
+    """Return the error about samples beyond what full scale at 1 can explain."""
+    return AudioError(
+        name,
+        f"peaks at {peak:g}, where digital full scale is 1",
+        'Divide it by its full scale, or choose reference="clip"',
+        "settings",
+    )
+
+
+def band_power(
+    level: NDArray[np.float32],
+    layout: FrameLayout,
+    mel_norm: MelNorm,
+    fmin: float,
+    fmax: float | None,
+    place: Place | None = None,
+) -> NDArray[np.float32]:
+    """Return the power in the bands of each frame.
+
+    Parameters
+    ----------
+    level : ndarray of shape (n_samples,)
+        At least a window of samples.
+    layout : FrameLayout
+    mel_norm, fmin, fmax
+        See :func:`~skaudeep.audio.spectra.mel_filters`.
+    place : Place, default=None
+        Where the samples lie in their file.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_bands), float32
+    """
+    window, hop = layout.window, layout.hop
+    if layout.n_mels is None:
+        power = power_at(place, (), level, window, hop, None)
+        return power[:, layout.bins.start : layout.bins.stop]
+    bands = (layout.sampling_rate, window, layout.n_mels, mel_norm, fmin, fmax)
+    return power_at(place, bands, level, window, hop, sparse_mel_filters(*bands))
+
+
+def clip_decibels(
+    decibels: NDArray[np.float32], clip_below: float | None, clip_above: float | None
+) -> NDArray[np.float32]:
+    """Clip levels to those that an extractor keeps."""
     low = -DYNAMIC_RANGE if clip_below is None else clip_below
-    high = 0.0 if clip_above is None else clip_above
-    return signal._replace(values=np.clip(signal.values, low, high))
+    return np.clip(decibels, low, clip_above or 0.0)
+
+
+def scale_decibels(
+    decibels: NDArray[np.float32], clip_below: float | None, clip_above: float | None
+) -> NDArray[np.float32]:
+    """Map levels relative to full scale to [-1, 1], from `clip_below` to `clip_above`."""
+    low = -DYNAMIC_RANGE if clip_below is None else clip_below
+    scaled = (decibels - low) / ((clip_above or 0.0) - low)
+    return (2 * scaled - 1).astype(np.float32, copy=False)
+
+
+def _clip_decibels(signal: Signal, clip_below: float | None, clip_above: float | None) -> Signal:
+    return signal._replace(values=clip_decibels(signal.values, clip_below, clip_above))
 
 
 def _rescale(
@@ -188,9 +235,7 @@ def _rescale(
     clip_above: float | None,
 ) -> Signal:
     if reference == "full_scale":
-        low = -DYNAMIC_RANGE if clip_below is None else clip_below
-        scaled = (signal.values - low) / ((clip_above or 0.0) - low)
-        signal = signal._replace(values=(2 * scaled - 1).astype(np.float32, copy=False))
+        signal = signal._replace(values=scale_decibels(signal.values, clip_below, clip_above))
     elif reference == "clip" or chunk_duration is None:
         signal = signal._replace(values=rescale(signal.values))
     if chunk_duration is None:

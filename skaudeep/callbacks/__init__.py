@@ -1,6 +1,10 @@
 """Callbacks of a training in scikit-learn's protocol."""
 
-from skaudeep.callbacks.checkpoint import Checkpoint
+from skaudeep.callbacks.checkpoint import Checkpoint, find_checkpoints
 from skaudeep.callbacks.tensorboard import TensorBoard
 
-__all__ = ["Checkpoint", "TensorBoard"]
+__all__ = ["Checkpoint", "TensorBoard", "find_checkpoints"]
+
+
+def __dir__() -> list[str]:
+    return __all__  # what completion offers: not the modules behind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable
@@ -32,6 +33,7 @@ INDIFFERENT = {
     "warm_start",
 }
 SUFFIX = ".skaudeep"
+_NAME = re.compile(rf"epoch-(\d{{6,}})-batch-(\d{{9,}}){re.escape(SUFFIX)}")
 
 
 class Checkpoint:
@@ -281,3 +283,57 @@ class _Run:
 
     def _paths(self) -> list[Path]:
         return list(self.folder.glob(f"epoch-*{SUFFIX}"))
+
+
+def find_checkpoints(directory: str | os.PathLike[str]) -> dict[int, Path]:
+    """List the checkpoints of one training.
+
+    Parameters
+    ----------
+    directory : str or Path
+        That of :class:`Checkpoint`, with one training in it; or the folder of one training in it.
+
+    Returns
+    -------
+    dict of int to Path
+        The file of each epoch, in their order; :func:`skaudeep.load` gives the autoencoder as it
+        was at its end. One from within an epoch is not among them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder, or no checkpoint in it.
+    ValueError
+        If there are several trainings.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from skaudeep import Seq2SeqAutoencoder
+    >>> from skaudeep.callbacks import Checkpoint, find_checkpoints
+    >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))
+    >>> autoencoder = Seq2SeqAutoencoder(n_units=8, max_epochs=3, random_state=0)
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = autoencoder.set_callbacks(Checkpoint(folder, keep=3)).fit(X)
+    ...     list(find_checkpoints(folder))
+    [1, 2, 3]
+    """
+    root = Path(directory).expanduser()
+    found: dict[Path, dict[int, Path]] = {}
+    for path in sorted([*root.glob(f"epoch-*{SUFFIX}"), *root.glob(f"*/epoch-*{SUFFIX}")]):
+        name = _NAME.fullmatch(path.name)
+        if name and not int(name[2]):
+            found.setdefault(path.parent, {})[int(name[1])] = path
+    if not found:
+        raise FileNotFoundError(
+            f"Got path={str(root)!r}, which holds no checkpoint, expected a folder that Checkpoint "
+            "wrote."
+        )
+    if len(found) > 1:
+        folders = ", ".join(printable(folder) for folder in found)
+        raise ValueError(
+            f"Got path={str(root)!r}, which holds {len(found)} trainings, expected one. Give one "
+            f"of {folders}."
+        )
+    return next(iter(found.values()))

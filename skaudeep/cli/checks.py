@@ -11,6 +11,8 @@ from skaudeep.cli.errors import CommandError
 
 TABLES = (".csv", ".tsv")
 MODEL = ".skaudeep"
+NETCDF = ".nc"
+PICTURES = (".png", ".svg", ".pdf")
 PAGES = (".html", ".htm")
 
 
@@ -122,21 +124,44 @@ def check_model(model: str) -> None:
         raise CommandError(f"{printable(model)}: is {kind}, {expected}.")
 
 
-def check_ending(model: str) -> None:
-    """Refuse a name for a model under which people would take it for something else.
+def check_ending(output: str, ending: str = MODEL) -> None:
+    """Refuse a name under which people would take a file for something else.
 
     Parameters
     ----------
-    model : str
+    output : str
+        The file to write.
+    ending : str, default=".skaudeep"
+        How names of such files end: those of models, or ".nc" for data sets.
+
+    Raises
+    ------
+    CommandError
+        If it does not end so.
+    """
+    if Path(output).suffix != ending:
+        better = os.path.splitext(output)[0] + ending
+        what = "models" if ending == MODEL else "data sets"
+        raise CommandError(
+            f"{printable(output)}: names of {what} end in {ending}, such as {printable(better)}."
+        )
+
+
+def check_picture(output: str) -> None:
+    """Refuse a name that says no format of pictures.
+
+    Parameters
+    ----------
+    output : str
         The file to write.
 
     Raises
     ------
     CommandError
-        If it does not end in .skaudeep.
+        If it ends in none of .png, .svg and .pdf.
     """
-    if Path(model).suffix != MODEL:
-        better = os.path.splitext(model)[0] + MODEL
+    if Path(output).suffix not in PICTURES:
         raise CommandError(
-            f"{printable(model)}: names of models end in {MODEL}, such as {printable(better)}."
+            f"{printable(output)}: its ending says no format of pictures, expected one of "
+            f"{', '.join(PICTURES)}. Give -o such a name."
         )

@@ -12,8 +12,17 @@ from skaudeep._texts import printable
 from skaudeep.cli import options
 from skaudeep.cli.checks import MODEL, check_model
 from skaudeep.cli.errors import WRONG, State, one_line
-from skaudeep.cli.inputs import Source, choose_rate, counted, describe_source, read_source
+from skaudeep.cli.inputs import (
+    Source,
+    choose_rate,
+    choose_rows,
+    counted,
+    describe_source,
+    read_source,
+)
 from skaudeep.cli.output import check_output, note, results, write_json
+from skaudeep.cli.plots import check_plot, draw_preview
+from skaudeep.cli.settings import extraction, make_extractor
 from skaudeep.cli.wording import in_words
 
 if TYPE_CHECKING:
@@ -113,76 +122,58 @@ def audit(
 @click.command()
 @options.options(
     options.inputs,
-    options.output("NetCDF file of the spectrograms (.nc).", required=True),
+    options.output(
+        "NetCDF file of the spectrograms (.nc), or the picture of --preview (.png, .svg, .pdf).",
+        required=True,
+    ),
+    click.option(
+        "--preview",
+        metavar="CLIP",
+        help="Only draw this clip, by its name or its number from 1: its spectrogram, and a "
+        "histogram of its levels in dB with what --clip-below cuts off.",
+    ),
     *options.LABELLED,
     options.sampling_rate,
-    click.option("--window", type=options.POSITIVE, default=0.08, show_default=True, metavar="S",
-                 help="Length of a frame in seconds."),
-    click.option("--hop", type=options.POSITIVE, metavar="S",
-                 help="Time between two frames in seconds. By default half the window."),
-    click.option("--bands", type=click.IntRange(0), default=128, show_default=True, metavar="N",
-                 help="Number of mel bands; 0 keeps the bins of the FFT."),
-    click.option("--fmin", type=click.FloatRange(min=0), default=0, show_default=True, metavar="HZ",
-                 help="Lowest frequency."),
-    click.option("--fmax", type=options.POSITIVE, metavar="HZ",
-                 help="Highest frequency. By default half the sampling rate."),
-    click.option("--clip-below", type=click.FloatRange(-200, 0, max_open=True), metavar="DB",
-                 help="Lowest level relative to the maximum of a clip, such as -60."),
-    click.option("--duration", type=options.POSITIVE, metavar="S",
-                 help="Length to which clips are cut or padded. By default they stay as they are."),
-    click.option("--chunk-duration", type=options.POSITIVE, metavar="S",
-                 help="Length of the chunks into which clips are divided. By default none."),
+    *extraction,
     options.jobs,
     options.force,
     options.as_json,
-)  # fmt: skip
+)
 @click.pass_obj
 def extract(
     state: State,
     inputs: tuple[str, ...],
     output: str,
+    preview: str | None,
     path: str | None,
     target: str | None,
     labels: tuple[str, ...],
     groups: str | None,
     sampling_rate: float | None,
-    window: float,
-    hop: float | None,
-    bands: int,
-    fmin: float,
-    fmax: float | None,
-    clip_below: float | None,
-    duration: float | None,
-    chunk_duration: float | None,
     jobs: int | None,
     force: bool,
     as_json: bool,
+    **settings: Any,
 ) -> int:
     """Write the spectrograms of recordings into one file.
 
     An interrupted extraction is continued by the same command. A recording that cannot be read has
     no values in the file, and is named on standard error; the exit code is then 1.
     """
-    file = check_output(output, force, (*inputs, *labels))
+    check = check_output if preview is None else check_plot
+    file = check(output, force, (*inputs, *labels))
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.extraction import extract_to_netcdf
-    from skaudeep.spectrogram import SpectrogramExtractor
 
     summary = _describe(source, jobs)
     note(describe_source(source, summary))
-    extractor = SpectrogramExtractor(
-        window,
-        hop_duration=hop,
-        n_mels=bands or None,
-        fmin=fmin,
-        fmax=fmax,
-        clip_below=clip_below,
-        duration=duration,
-        chunk_duration=chunk_duration,
-        sampling_rate=choose_rate(summary, sampling_rate),
-        on_error="nan",
-        n_jobs=jobs or -1,
-    )
+    rate = choose_rate(summary, sampling_rate)
+    extractor = make_extractor(settings, sampling_rate=rate, on_error="nan", n_jobs=jobs or -1)
+    if preview is not None:
+        (row,) = choose_rows(source, [preview], 1)
+        draw_preview(extractor.set_params(on_error="raise"), source.bunch.data[row], file)
+        click.echo(printable(output))
+        return 0
     state.after_interruption = (
         "The same command goes on where this one stopped; what is done is in "
         f"{printable(file.name)}.partial."
@@ -216,6 +207,7 @@ def _model_facts(file: Path) -> dict[str, Any]:
     """Return what a model is, for people and programs."""
     import zipfile
 
+    from skaudeep._model_outputs import read_classes
     from skaudeep.classification import model_rate
     from skaudeep.persistence import load
 
@@ -223,10 +215,10 @@ def _model_facts(file: Path) -> dict[str, Any]:
     steps = getattr(model, "steps", [("", model)])
     with zipfile.ZipFile(file) as archive:
         manifest = json.loads(archive.read("manifest.json"))
-    classes = getattr(model, "classes_", None)
+    classes = read_classes(model)
     return {
         "model": file.name,
-        "classes": None if classes is None else [str(name) for name in classes],
+        "classes": None if classes is None else classes.names,
         "sampling_rate": model_rate(model),
         "steps": [type(step).__name__ for _, step in steps],
         "n_features": getattr(steps[-1][1], "n_features_in_", None),

@@ -15,6 +15,7 @@ from skaudeep._texts import list_names, printable, shown
 from skaudeep.cli.checks import TABLES, check_inputs, column_of_names
 from skaudeep.cli.errors import CommandError, show
 from skaudeep.cli.output import note
+from skaudeep.cli.tables import EVENT_TABLES, read_pieces, read_table
 from skaudeep.cli.wording import in_words
 
 if TYPE_CHECKING:
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 
     from skaudeep.datasets.description import Summary
 
-FEATURE_COLUMNS = ("filename", "chunk_nr")  # how a table of features begins
-# Columns by the names that people give them, in lower case.
-PATH_COLUMNS = {
-    *("filename", "file", "path", "file_name", "file_path", "filepath", "fname", "filenames"),
-    *("clip", "audio", "recording", "wav", "name"),
-}
-TARGET_COLUMNS = {"label", "class", "category", "target", "species", "labels", "class_name"}
-TRIED_ROWS = 20  # rows of a table in which names of files are looked for
 _NO_FOLDERS = "there are no folders of classes."
 SHOWN_CLASSES = 4
 SHOWN_CLIPS = 5
@@ -112,7 +105,8 @@ class Clips(NamedTuple):
     data : sequence of n_clips clips
         What a model takes.
     names : list of n_clips str
-        Their names: relative to a folder, or those of the files as they were given.
+        Their names: relative to a folder, or those of the files as they were given. Pieces of a
+        recording have its name.
     title : str
         What messages call them.
     dims : tuple of str
@@ -127,6 +121,8 @@ class Clips(NamedTuple):
 
 def read_clips(inputs: Sequence[str], path: str | None) -> Clips:
     """Read clips to predict, which need no labels and may be many."""
+    from skaudeep.datasets.axes import is_segment_index
+
     check_inputs(inputs)
     if (files := _given_files(inputs)) is not None:
         return Clips(files, files, _title(inputs, len(files)))
@@ -136,7 +132,9 @@ def read_clips(inputs: Sequence[str], path: str | None) -> Clips:
         return Clips(files, names, f"{printable(stem_of(inputs))}/")
     source = _read(inputs, path, None, False)
     bunch = source.bunch
-    return Clips(bunch.data, bunch.filenames.tolist(), source.title, bunch.dims)
+    of_pieces = is_segment_index(bunch.data)
+    names = bunch.groups if of_pieces else bunch.filenames  # their groups are the recordings
+    return Clips(bunch.data, names.tolist(), source.title, bunch.dims)
 
 
 def stem_of(inputs: Sequence[str]) -> str:
@@ -164,7 +162,10 @@ def _read(inputs: Sequence[str], path: str | None, target: str | None, needs: bo
 
             return Source(load_arff(file), title)
         if suffix in TABLES:
-            return _read_table(file, path, target, needs)
+            bunch, remark = read_table(file, path, target, needs)
+            return Source(bunch, title, remark)
+        if suffix in EVENT_TABLES:
+            return Source(read_pieces(file, target), title)
     files = _given_files(inputs)
     if path is not None or target is not None:
         raise CommandError(
@@ -203,7 +204,7 @@ def _given_files(inputs: Sequence[str]) -> list[str] | None:
     """Return the recordings that are named one by one, None where the inputs are anything else."""
     if "-" in inputs:
         return _names_on_stdin()
-    readable = (".nc", ".arff", *TABLES)
+    readable = (".nc", ".arff", *TABLES, *EVENT_TABLES)
     if len(inputs) == 1 and inputs[0].lower().endswith(readable):
         return None
     return None if any(map(os.path.isdir, inputs)) else list(inputs)
@@ -243,69 +244,7 @@ def _title(inputs: Sequence[str], n_files: int) -> str:
     return printable(os.path.basename(inputs[0])) if n_files == 1 else f"{n_files} files"
 
 
-# Tables.
-
-
-def _read_table(file: Path, path: str | None, target: str | None, needs: bool) -> Source:
-    from skaudeep.datasets import load_table
-    from skaudeep.datasets.delimited import read_header
-
-    header = read_header(file, [column for column in (path, target) if column])
-    title = printable(file.name)
-    if tuple(header[:2]) == FEATURE_COLUMNS and path is None:
-        from skaudeep.formats import load_csv
-
-        return Source(load_csv(file), title)
-    columns = f"Its columns are {list_names(header)}."
-    once = [column for column in header if header.count(column) == 1]
-    twice = list(dict.fromkeys(column for column in header if column not in once))
-    if twice:
-        columns += f" Several are called {list_names(twice)}: rename them."
-    path = path or _find_path_column(file, header, columns)
-    if target is None:
-        others = [column for column in once if column != path]
-        known = [column for column in others if column.lower() in TARGET_COLUMNS]
-        found = others if len(others) == 1 else known
-        if len(found) == 1:
-            target = found[0]
-        elif needs:
-            raise CommandError(
-                f"{title}: it is not clear which column holds the classes. Give it by --target "
-                f"COLUMN. {columns}"
-            )
-    remark = f"paths in column {path!r}, classes in column {target!r}"
-    if target is None:
-        others = [column for column in once if column != path]
-        remark = f"paths in column {path!r}, classes in none"
-        remark += f": --target COLUMN names one of {list_names(others)}" if others else ""
-        if twice:
-            remark += f"; several are called {list_names(twice)}: rename them"
-    bunch = load_table(
-        file, path=path, target=target, task="unlabelled" if target is None else None
-    )
-    return Source(bunch, title, remark)
-
-
-def _find_path_column(file: Path, header: list[str], columns: str) -> str:
-    """Return the column that names files which exist; of several, the one that is called so."""
-    from skaudeep.datasets.delimited import read_columns
-
-    once = [column for column in header if header.count(column) == 1]
-    cells = read_columns(file, once)
-    naming = [
-        column
-        for column in once
-        if any(cell and os.path.isfile(file.parent / cell) for cell in cells[column][:TRIED_ROWS])
-    ]
-    called = [column for column in naming if column.lower() in PATH_COLUMNS]
-    found = naming if len(naming) == 1 else called
-    if len(found) != 1:
-        which = f"{len(naming)} columns name" if naming else "no column names"
-        raise CommandError(
-            f"{printable(file.name)}: {which} files that exist, relative to the table's folder. "
-            f"Give the column of paths by --path COLUMN, or correct the paths. {columns}"
-        )
-    return found[0]
+# Labels.
 
 
 def _add_labels(bunch: Bunch, tables: Sequence[str]) -> Bunch:
@@ -329,6 +268,28 @@ def _add_labels(bunch: Bunch, tables: Sequence[str]) -> Bunch:
                 )
         bunch = add_labels(bunch, file, filename=filename)
     return bunch
+
+
+def choose_rows(source: Source, clips: Sequence[str], n_first: int) -> list[int]:
+    """Return the rows of clips that are given by name, or by number from 1; else the first.
+
+    Raises
+    ------
+    CommandError
+        If there is no such clip.
+    """
+    names = source.bunch.filenames.tolist()
+    row_of = {name: row for row, name in enumerate(names)}
+    rows = []
+    for clip in clips:
+        number = int(clip) if clip.isdecimal() else 0
+        if clip not in row_of and not 1 <= number <= len(names):
+            raise CommandError(
+                f"{source.title}: has no clip {shown(clip)}, expected a name such as "
+                f"{shown(names[0])}, or a number from 1 to {len(names)}."
+            )
+        rows.append(row_of.get(clip, number - 1))
+    return list(dict.fromkeys(rows)) or list(range(min(n_first, len(names))))
 
 
 # What a command understood, and what it goes by.
@@ -411,12 +372,12 @@ def require_classes(title: str, bunch: Bunch) -> None:
     if bunch.target.ndim > 1:
         raise CommandError(
             f"{title}: clips may have several classes, expected one of each. In Python, "
-            "scikit-learn's OneVsRestClassifier predicts several."
+            "skaudeep.evaluate scores several; skaudeep.fit_classifier fits a model of them."
         )
     if bunch.target.dtype.kind == "f" and _labelled(bunch).any():
         raise CommandError(
             f"{title}: has values to regress on, expected classes. Choose a column of classes by "
-            "--target COLUMN."
+            "--target COLUMN. In Python, skaudeep.evaluate scores values."
         )
 
 

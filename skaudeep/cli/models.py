@@ -6,14 +6,14 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from skaudeep._progress import Progress
 from skaudeep._texts import list_names, printable
 from skaudeep.cli import options
-from skaudeep.cli.checks import check_ending, check_model
+from skaudeep.cli.checks import MODEL, check_ending, check_inputs, check_model
 from skaudeep.cli.errors import WRONG, CommandError, State, show
 from skaudeep.cli.inputs import (
     check_classes,
@@ -29,9 +29,29 @@ from skaudeep.cli.inputs import (
 )
 from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
+from skaudeep.cli.tables import TIME_COLUMNS, read_windows
 from skaudeep.cli.wording import in_words
 
-# Those of `classification`, whose import loads torch; a test holds that both are the same.
+if TYPE_CHECKING:
+    from skaudeep.autoencoder import Seq2SeqAutoencoder
+
+
+class Steps(click.ParamType):
+    """Numbers of epochs, divided by commas."""
+
+    name = "steps"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Return the numbers, each once."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split(",")
+        if not all(part.isdecimal() and int(part) for part in parts):
+            self.fail(f"{value!r} is no list of numbers from 1, such as 4,8,16.", param, ctx)
+        return tuple(dict.fromkeys(map(int, parts)))
+
+
+# Those of `feature_files`, whose import loads torch; a test holds that both are the same.
 FEATURE_FILES = (".nc", ".csv", ".arff")
 
 
@@ -90,6 +110,19 @@ def evaluate(
 @options.options(
     options.inputs,
     options.output("File of the model (.skaudeep).", required=True),
+    click.option(
+        "--window",
+        metavar="SECONDS",
+        type=options.POSITIVE,
+        help="Fit a model for 'skaudeep detect': INPUT are tables of events in recordings, which "
+        "are divided into windows of this length, about that of the shortest event.",
+    ),
+    click.option(
+        "--hop",
+        metavar="SECONDS",
+        type=options.POSITIVE,
+        help="Time between two windows. By default half the window.",
+    ),
     *options.LABELLED,
     options.sampling_rate,
     options.jobs,
@@ -100,6 +133,8 @@ def evaluate(
 def fit(
     inputs: tuple[str, ...],
     output: str,
+    window: float | None,
+    hop: float | None,
     path: str | None,
     target: str | None,
     labels: tuple[str, ...],
@@ -112,12 +147,26 @@ def fit(
 ) -> None:
     """Fit a model to labelled recordings and write it to a file.
 
+    With --window the model finds events in long recordings, by 'skaudeep detect'.
+
     The file holds the names of the classes, the sampling rate and numbers, no code: it is safe to
     share. 'skaudeep evaluate' tells how good such a model is. Recordings that cannot be read are
     left out and named; the exit code is then still 0.
     """
     file = check_output(output, force, (*inputs, *labels))
     check_ending(output)
+    if window is None and hop is not None:
+        raise click.UsageError("--hop is the time between two windows: give --window as well.")
+    if window is not None:
+        if path is not None or labels or groups is not None:
+            raise click.UsageError(
+                "--path, --labels and --groups are for whole recordings, and --window is given."
+            )
+        model = _fit_windows(inputs, window, hop or window / 2, target, sampling_rate, jobs, seed)
+        from skaudeep.classification import model_rate
+
+        _finish_fit(model, file, output, model_rate(model), as_json)
+        return
     source = read_source(
         inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
     )
@@ -126,7 +175,6 @@ def fit(
     from skaudeep.classification import classifier_for, fit_classifier
     from skaudeep.datasets import describe
     from skaudeep.datasets.operations import is_labelled
-    from skaudeep.persistence import save
 
     summary = describe(source.bunch, n_jobs=jobs or -1)
     source = leave_out_unreadable(source, summary)
@@ -144,7 +192,41 @@ def fit(
     pipeline = classifier_for(source.bunch, sampling_rate=rate, n_jobs=jobs, random_state=seed)
     with waiting(f"Fitting the model to {n_labelled} clips"):
         model = fit_classifier(source.bunch, pipeline)
-        save(model, file)
+    _finish_fit(model, file, output, rate, as_json)
+
+
+def _fit_windows(
+    inputs: Sequence[str],
+    window: float,
+    hop: float,
+    target: str | None,
+    sampling_rate: float | None,
+    jobs: int | None,
+    seed: int,
+) -> Any:
+    check_inputs(inputs)
+    bunch = read_windows(inputs, window, hop, target)
+    from skaudeep.detection import fit_detector
+    from skaudeep.recipes import event_classifier
+
+    n_of_each = [
+        f"{printable(name)} {n}"
+        for name, n in zip(bunch.target_names, bunch.target.sum(axis=0).tolist(), strict=True)
+    ]
+    n_windows, n_files = len(bunch.filenames), len(bunch.data.unique(level="file"))
+    note(
+        f"{counted(n_files, 'recording')}, {counted(n_windows, 'window')} of {window:g} s, every "
+        f"{hop:g} s: {', '.join(n_of_each)}, background {int((~bunch.target.any(axis=1)).sum())}."
+    )
+    pipeline = event_classifier(sampling_rate=sampling_rate, n_jobs=jobs, random_state=seed)
+    with waiting(f"Fitting the model to {n_windows} windows"):
+        return fit_detector(bunch, pipeline)
+
+
+def _finish_fit(model: Any, file: Path, output: str, rate: float | None, as_json: bool) -> None:
+    from skaudeep.persistence import save
+
+    save(model, file)
     classes = model.classes_.tolist()
     note(f"Model of {len(classes)} classes: {list_names(classes)}.")
     if as_json:
@@ -193,30 +275,36 @@ def predict(
     file = None if output is None else check_output(output, force, (model, *inputs))
     check_model(model)
     clips, names, what, dims = read_clips(inputs, path)
+    from skaudeep._model_outputs import read_classes
     from skaudeep.classification import check_kind, predict_clips
+    from skaudeep.datasets.axes import is_segment_index
 
+    keys = ["file", *TIME_COLUMNS] if is_segment_index(clips) else ["file"]
     fitted, title = load_model(model, jobs)
     check_kind(fitted, dims)
     predict_clips(fitted, clips, min_confidence=min_confidence)  # refuses what is no classifier
-    classes = [str(name) for name in fitted.classes_]
+    found = read_classes(fitted)
+    classes = found.names if found else []
     note(f"{what}: {counted(len(names), 'clip')}; {title}: classes {list_names(classes)}.")
     if not hasattr(fitted, "predict_proba"):
         classes = []
-    form: Form = JsonLines(classes)
+    form: Form = JsonLines(classes, keys=keys)
     stream = results()
     sink: PredictionStream | PredictionFile
     if file is None:
         on_terminal = stream.isatty()
         if not as_json:
-            form = Table(["file", "label", *classes], for_terminal=on_terminal)
+            form = Table([*keys, "label", *classes], n_keys=len(keys), for_terminal=on_terminal)
         sink = PredictionStream(stream, form)
     else:
         on_terminal = False
         if not as_json:
             delimiter = "," if file.suffix.lower() == ".csv" else "\t"
-            form = Table(["file", "label", *classes], delimiter=delimiter)
-        made_of = (_digest(model), classes, min_confidence, as_json, file.suffix.lower())
-        sink = PredictionFile(file, repr((made_of, names, _states(inputs, clips))), form)
+            form = Table([*keys, "label", *classes], n_keys=len(keys), delimiter=delimiter)
+        made_of = (digest_of(model), classes, min_confidence, as_json, file.suffix.lower())
+        times = [[str(time) for time in clip[1:]] for clip in clips] if len(keys) > 1 else None
+        task = repr((made_of, names, *([] if times is None else [times]), _states(inputs, clips)))
+        sink = PredictionFile(file, task, form)
         state.after_interruption = (
             "The same command goes on where this one stopped; what is done is in "
             f"{printable(file.name)}.partial."
@@ -229,6 +317,8 @@ def predict(
             progress.begin("Predicting clips", len(names) - done)
             for frame in predict_clips(fitted, clips[done:], min_confidence=min_confidence):
                 frame.isetitem(0, names[done : done + len(frame)])  # a class may be called "file"
+                for column in range(1, len(keys)):  # times, in seconds as the table has them
+                    frame.isetitem(column, frame.iloc[:, column].dt.total_seconds())
                 if len(dims) > 1:  # stored values, whose errors name a place among the rest
                     frame.attrs["errors"] = {
                         row: error.renamed(names[done + row])
@@ -257,6 +347,13 @@ def predict(
         "File of the features: NetCDF, CSV or ARFF by its ending (.nc, .csv, .arff).",
         required=True,
     ),
+    click.option(
+        "--steps",
+        metavar="N,N",
+        type=Steps(),
+        help="Epochs of which MODEL, a folder of 'skaudeep train --checkpoints', holds the model: "
+        "there is a file of each, called FILE-N. By default the last.",
+    ),
     *options.LABELLED,
     options.jobs,
     options.force,
@@ -268,6 +365,7 @@ def transform(
     model: str,
     inputs: tuple[str, ...],
     output: str,
+    steps: tuple[int, ...] | None,
     path: str | None,
     target: str | None,
     labels: tuple[str, ...],
@@ -278,47 +376,83 @@ def transform(
 ) -> int:
     """Write the features of recordings, as a model computes them.
 
-    These are the numbers before the classifier of the model. A recording that cannot be read has
+    These are the numbers before the classifier of the model; MODEL may also be a folder of
+    checkpoints. A recording that cannot be read has
     no values in the file, and is named on standard error; the exit code is then 1. An interrupted
     command is continued by the same command.
     """
-    file = check_output(output, force, (model, *inputs, *labels))
-    if file.suffix not in FEATURE_FILES:
+    path_of = Path(output)
+    outputs = [output]
+    if steps is not None and len(steps) > 1:
+        outputs = [str(path_of.with_stem(f"{path_of.stem}-{step}")) for step in steps]
+    files = [check_output(name, force, (model, *inputs, *labels)) for name in outputs]
+    if path_of.suffix not in FEATURE_FILES:
         raise CommandError(
             f"{printable(output)}: its ending says no format, expected one of "
             f"{', '.join(FEATURE_FILES)}. Give -o such a name."
         )
-    check_model(model)
+    models = _choose_models(model, steps)
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
-    from skaudeep.classification import transform_to_file
     from skaudeep.datasets import describe
+    from skaudeep.feature_files import transform_to_file
 
-    fitted, _ = load_model(model, jobs)
+    fitted = [load_model(name, jobs)[0] for name in models]
     summary = describe(source.bunch, n_jobs=jobs or -1)
     note(describe_source(source, summary))
-    state.after_interruption = (
-        "The same command goes on where this one stopped; what is done is in "
-        f"{printable(file.name)}.partial."
-    )
+    written = []
     with Progress(show=True) as progress:
-        progress.begin("Computing features", summary.n_clips)
-        features = transform_to_file(
-            fitted,
-            source.bunch,
-            file,
-            resume=repr((_digest(model), _states(inputs, source.bunch.data))),
-            on_clips=progress.advance,
-        )
-    failed = [error for error in features.errors if error]
-    for error in failed:
+        for one, name, file in zip(fitted, models, files, strict=True):
+            state.after_interruption = (
+                "The same command goes on where this one stopped; what is done is in "
+                f"{printable(file.name)}.partial."
+            )
+            progress.begin("Computing features", summary.n_clips)
+            features = transform_to_file(
+                one,
+                source.bunch,
+                file,
+                resume=repr((digest_of(name), _states(inputs, source.bunch.data))),
+                on_clips=progress.advance,
+            )
+            failed = [error for error in features.errors if error]
+            written.append((features.data.shape, len(failed)))
+    for error in failed:  # the same of each model
         show("Error", in_words(error))
+    results_of = [
+        {"file": name, "shape": shape, "n_failed": n_failed}
+        for name, (shape, n_failed) in zip(outputs, written, strict=True)
+    ]
     if as_json:
-        write_json({"file": output, "shape": features.data.shape, "n_failed": len(failed)})
+        write_json(results_of if len(outputs) > 1 else results_of[0])
     else:
-        click.echo(printable(output))
-    n_clips, n_features = features.data.shape
-    note(f"{counted(n_clips, 'clip')}, {counted(n_features, 'feature')}.")
+        click.echo("\n".join(map(printable, outputs)))
+    n_clips, *others = written[0][0]
+    axes = " of each chunk or frame" if len(others) > 1 else ""
+    note(f"{counted(n_clips, 'clip')}, {counted(others[-1], 'feature')}{axes}.")
     return WRONG if failed else 0
+
+
+def _choose_models(model: str, steps: tuple[int, ...] | None) -> list[str]:
+    """Return the files of models: the one that is named, or checkpoints of a folder."""
+    folder = Path(model).expanduser()
+    if not any(folder.glob(f"**/epoch-*{MODEL}")):
+        check_model(model)  # which refuses other folders
+        if steps is not None:
+            raise CommandError(
+                f"--steps: {printable(model)} is one model, expected the folder that 'skaudeep "
+                "train --checkpoints' wrote. Give that as MODEL, or leave --steps out."
+            )
+        return [model]
+    from skaudeep.callbacks import find_checkpoints
+
+    found = find_checkpoints(folder)
+    for step in steps or ():
+        if step not in found:
+            raise CommandError(
+                f"--steps {step}: {printable(model)} holds no checkpoint of this epoch, but of "
+                f"{', '.join(map(str, found))}."
+            )
+    return [str(found[step]) for step in steps or [max(found)]]
 
 
 def load_model(model: str, jobs: int | None) -> tuple[Any, str]:
@@ -333,6 +467,19 @@ def load_model(model: str, jobs: int | None) -> tuple[Any, str]:
     return fitted, printable(file.name)
 
 
+def load_autoencoder(model: str, jobs: int | None) -> tuple[Any, Seq2SeqAutoencoder]:
+    """Return a model that 'skaudeep train' wrote, and the autoencoder in it."""
+    from skaudeep.unsupervised import find_autoencoder
+
+    fitted, title = load_model(model, jobs)
+    try:
+        return fitted, find_autoencoder(fitted)
+    except TypeError as error:
+        raise CommandError(
+            f"{title}: holds no autoencoder, expected a model that 'skaudeep train' wrote."
+        ) from error
+
+
 def _check_two_classes(title: str, bunch: Any) -> None:
     require_classes(title, bunch)
     classes = list(count_units(bunch))
@@ -344,7 +491,8 @@ def _check_two_classes(title: str, bunch: Any) -> None:
         )
 
 
-def _digest(model: str) -> str:
+def digest_of(model: str) -> str:
+    """Return the checksum of a model's file."""
     with open(Path(model).expanduser(), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -353,6 +501,8 @@ def _states(inputs: Sequence[str], clips: Any) -> list[tuple[int, int]]:
     """Return size and time of change of each clip that is a file, else of the file of them all."""
     states = []
     for clip in clips if isinstance(clips, list) or getattr(clips, "ndim", 0) == 1 else inputs:
+        if isinstance(clip, tuple):  # a piece of a file
+            clip = clip[0]
         try:
             status = os.stat(os.path.expanduser(clip))
         except (OSError, TypeError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import sys
@@ -104,6 +105,107 @@ def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] 
                     f"{printable(path)}: is what the command reads. Choose another name by -o."
                 )
     return file
+
+
+def check_folder(
+    path: str | os.PathLike[str], names: Sequence[str], force: bool
+) -> dict[str, Path]:
+    """Return the files to write in a folder, before any work is done for them.
+
+    Like `check_output` it keeps other commands from the folder, which it makes where it is missing.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder.
+    names : sequence of str
+        Names of the files, with `/` between folders below it.
+    force : bool
+        Whether they may replace what is there.
+
+    Returns
+    -------
+    dict of str to Path
+        Each file by its name.
+
+    Raises
+    ------
+    CommandError
+        If one exists and may not be replaced, or another command writes into the folder.
+    OSError
+        If one cannot be written.
+    """
+    folder = Path(path).expanduser()
+    files = {name: folder / name for name in names}
+    there = [file for file in files.values() if os.path.lexists(file)]
+    if there and not force:
+        of_all = "" if len(there) == 1 else f", and {len(there) - 1} more"
+        raise CommandError(
+            f"{printable(there[0])}{of_all}: exists already. Choose another folder by -o, or "
+            "replace what is there by --force."
+        )
+    for parent in {file.parent for file in files.values()}:
+        parent.mkdir(parents=True, exist_ok=True)
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        try:
+            context.with_resource(alone(folder / "skaudeep"))
+        except BlockingIOError as error:
+            raise CommandError(
+                f"{printable(path)}: another command is writing into it. Wait until it has ended, "
+                "or choose another folder by -o."
+            ) from error
+    for file in files.values():
+        check_writable(file)
+    return files
+
+
+def check_export(
+    path: str | os.PathLike[str], name: str, ending: str, force: bool, read: Sequence[str] = ()
+) -> Path:
+    """Return the folder to write files of one name into, as `check_output` does for one file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder, which need not exist.
+    name, ending : str
+        Of the files, which lie in it, or in folders of partitions and folds.
+    force : bool
+        Whether files may be replaced.
+    read : sequence of str, default=()
+        What the command reads, which it never replaces.
+
+    Raises
+    ------
+    CommandError
+        If there is such a file that may not be replaced, or another command is writing here.
+    """
+    folder = Path(path).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise CommandError(f"{printable(path)}: is a file, expected a folder, or a new name.")
+    if not folder.parent.is_dir():
+        raise CommandError(f"{printable(path)}: its folder does not exist. Create it first.")
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        try:
+            context.with_resource(alone(folder))
+        except BlockingIOError as error:
+            raise CommandError(
+                f"{printable(path)}: another command is writing it. Wait until it has ended, or "
+                "choose another folder by -o."
+            ) from error
+    of_name = f"{glob.escape(name)}{ending}"
+    for file in (file for place in ("", "*/", "*/*/") for file in folder.glob(place + of_name)):
+        given = [os.path.expanduser(other) for other in read]
+        if any(os.path.exists(other) and os.path.samefile(file, other) for other in given):
+            raise CommandError(f"{printable(file)}: is what the command reads. Choose another -o.")
+        if not force:
+            raise CommandError(
+                f"{printable(file)}: exists already. Choose another folder by -o or another "
+                "--name, or replace it by --force."
+            )
+    return folder
 
 
 def _check_absent(path: str | os.PathLike[str], file: Path, force: bool) -> None:

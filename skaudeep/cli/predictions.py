@@ -52,6 +52,8 @@ class Table:
     ----------
     columns : sequence of str
         Names of all columns.
+    n_keys : int, default=1
+        Number of columns before the label: the file, and perhaps start and end, in seconds.
     delimiter : str, default="\t"
         What stands between cells.
     for_terminal : bool, default=False
@@ -59,9 +61,15 @@ class Table:
     """
 
     def __init__(
-        self, columns: Sequence[str], *, delimiter: str = "\t", for_terminal: bool = False
+        self,
+        columns: Sequence[str],
+        *,
+        n_keys: int = 1,
+        delimiter: str = "\t",
+        for_terminal: bool = False,
     ) -> None:
         self._columns = list(columns)
+        self._n_keys = n_keys
         self._delimiter = delimiter
         self._shown = printable if for_terminal else str
 
@@ -71,10 +79,16 @@ class Table:
 
     def rows(self, frame: pd.DataFrame) -> str:
         """Return a line for each clip; without probabilities where it could not be read."""
+        n = self._n_keys
         return self._lines(
             [
-                [file, label, *("" if value != value else f"{value:.4f}" for value in values)]
-                for file, label, *values in frame.itertuples(index=False, name=None)
+                [
+                    file,
+                    *("" if time != time else f"{time:.10g}" for time in row[: n - 1]),
+                    row[n - 1],
+                    *("" if value != value else f"{value:.4f}" for value in row[n:]),
+                ]
+                for file, *row in frame.itertuples(index=False, name=None)
             ]
         )
 
@@ -89,7 +103,7 @@ class Table:
                 if len(row) != len(self._columns) or not lines[end - 1].endswith("\n"):
                     break
                 kept, rows = end, rows + 1
-                failed += not any(row[2:] or row[1:])
+                failed += not any(row[self._n_keys + 1 :] or row[self._n_keys :])
         except csv.Error:  # the last row ends within quotes
             pass
         return Kept("".join(lines[:kept]), max(0, rows - 1), failed)
@@ -112,10 +126,13 @@ class JsonLines:
     ----------
     classes : sequence of str
         Names of the classes, whose probabilities follow one another in a row.
+    keys : sequence of str, default=("file",)
+        What stands before the label in a row.
     """
 
-    def __init__(self, classes: Sequence[str]) -> None:
+    def __init__(self, classes: Sequence[str], *, keys: Sequence[str] = ("file",)) -> None:
         self._classes = list(classes)
+        self._keys = list(keys)
 
     def head(self) -> str:
         """Return nothing: lines explain themselves."""
@@ -125,8 +142,11 @@ class JsonLines:
         """Return a line for each clip."""
         errors = frame.attrs["errors"]
         lines = []
-        for number, (file, label, *values) in enumerate(frame.itertuples(index=False, name=None)):
-            row = {"file": file, "label": label or None}
+        n = len(self._keys)
+        for number, cells in enumerate(frame.itertuples(index=False, name=None)):
+            label, *values = cells[n:]
+            keys = (None if cell != cell else cell for cell in cells[:n])  # no end is NaN
+            row = dict(zip(self._keys, keys, strict=True)) | {"label": label or None}
             if number in errors:
                 row["error"] = str(errors[number])
             else:

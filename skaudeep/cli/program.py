@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from skaudeep._version import __version__
-from skaudeep.cli import corpus, errors, models, report, search
+from skaudeep.cli import corpus, errors, models, plots, report, search, sets, training
 
 HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
@@ -17,7 +17,7 @@ file of skaudeep (.nc), recordings, or - for their names on standard input, one 
 by NUL. Results go to standard output, all else to standard error. Exit codes: 0 done, 1 something
 about files, data or models, 2 the command line itself, 130 interrupted. A recording that cannot be
 read is named: predict, transform and extract, which have a result for each, then end with 1; fit,
-evaluate and report leave it out and end with 0.
+train, evaluate and report leave it out and end with 0.
 
 \b
 Example:
@@ -81,5 +81,12 @@ for command in (
     search.detect,
     search.similar,
     corpus.extract,
+    training.train,
+    sets.fuse,
+    sets.split,
+    sets.export,
+    sets.import_,
+    sets.validate,
+    plots.plot,
 ):
     main.add_command(command)

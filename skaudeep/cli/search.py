@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from skaudeep._progress import Progress
-from skaudeep._texts import list_names, printable
+from skaudeep._texts import list_names, printable, shown
 from skaudeep.cli import options
 from skaudeep.cli.checks import check_model
 from skaudeep.cli.errors import WRONG, CommandError, show
 from skaudeep.cli.inputs import counted, read_clips, read_source
 from skaudeep.cli.models import load_model
-from skaudeep.cli.output import check_output, note, results, write_json
+from skaudeep.cli.output import check_folder, check_output, note, results, write_json
 from skaudeep.cli.wording import in_words
 
 # Those of `formats.annotations`, whose import takes its time; a test holds that both are the same.
 EVENT_FORMATS = ("raven", "audacity", "textgrid", "csv")
+SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))  # of folders
 SECONDS = click.FloatRange(min=0, min_open=True)
 
 
@@ -79,13 +83,15 @@ SECONDS = click.FloatRange(min=0, min_open=True)
     ),
     options.output(
         "File of the events: .csv, .selections.txt (Raven), other .txt (Audacity) or .TextGrid "
-        "(Praat). All but .csv hold one recording. By default CSV on standard output."
+        "(Praat). All but .csv hold one recording. Or a folder, which gets a file for each "
+        "recording; one that does not exist is made where its name ends in /. By default CSV on "
+        "standard output."
     ),
     click.option(
         "--format",
         "kind",
         type=click.Choice(EVENT_FORMATS),
-        help="Format of the file. By default what its ending says.",
+        help="Format of the file, by default what its ending says; of those in a folder.",
     ),
     options.jobs,
     options.force,
@@ -111,19 +117,39 @@ def detect(
     and end in seconds. A recording that cannot be read is named on standard error; the exit code is
     then 1.
     """
-    file = None if output is None else check_output(output, force, (model, *inputs))
+    into_folder = output is not None and (output.endswith(SEPARATORS) or os.path.isdir(output))
+    file = None
+    if output is not None and not into_folder:
+        file = check_output(output, force, (model, *inputs))
     check_model(model)
     from skaudeep.formats.annotations import FORMATS, format_to_write, save_annotations
 
-    kind = "csv" if file is None else format_to_write(file, kind)
-    clips, names, title, _ = read_clips(inputs, None)
-    if not isinstance(clips, list):
-        raise CommandError(f"{title}: is a table, expected recordings or folders of them.")
-    if kind != "csv" and len(clips) > 1:
+    if into_folder and kind is None:
+        raise CommandError(
+            f"{printable(output)}: is a folder, which gets a file for each recording. Give their "
+            f"format by --format, one of {list_names(EVENT_FORMATS)}."
+        )
+    kind = kind or ("csv" if file is None else format_to_write(file))
+    clips, names, title, dims = read_clips(inputs, None)
+    from skaudeep.datasets.axes import is_segment_index
+
+    if is_segment_index(clips) or dims != ("clip",):
+        raise CommandError(
+            f"{title}: holds no whole recordings, expected recordings, folders of them or a table "
+            "that lists them. 'skaudeep predict' names the class of pieces."
+        )
+    clips = list(map(str, clips))
+    if file is not None and kind != "csv" and len(clips) > 1:
         raise CommandError(
             f"{printable(output)}: is of one recording in the format {kind}, and the input has "
-            f"{len(clips)}. Give -o a name that ends in .csv."
+            f"{len(clips)}. Give -o a name that ends in .csv, or a folder."
         )
+    targets = {}
+    if output is not None and into_folder:
+        tables = _names_of_tables(names, FORMATS[kind].suffix, given=names == clips)
+        files = check_folder(output, tables, force)
+        targets = {clip: files[name] for clip, name in zip(clips, tables, strict=True)}
+    from skaudeep._model_outputs import read_classes
     from skaudeep.audio.decoding import audio_info
     from skaudeep.audio.errors import AudioError
     from skaudeep.detection import detect as find
@@ -135,10 +161,10 @@ def detect(
             seconds += audio_info(clip).duration
         except AudioError:
             continue  # it is named when its turn comes
-    classes = list_names(getattr(fitted, "classes_", []))
+    classes = read_classes(fitted)
     note(
         f"{title}: {counted(len(clips), 'recording')}, {seconds / 3600:.1f} h; {model_title}: "
-        f"classes {classes}."
+        f"classes {list_names(classes.names if classes else [])}."
     )
     stream = results()
     with Progress(show=True) as progress:
@@ -164,9 +190,18 @@ def detect(
         )
     errors = events.attrs["errors"]
     counts = events["label"].value_counts()
-    if file is None or kind == "csv":  # in the words of the INPUT; other formats have one recording
-        events["file"] = events["file"].map(dict(zip(clips, names, strict=True))).astype(str)
-    if file is None:
+    in_words_of_input = dict(zip(clips, names, strict=True))
+    for clip, target in targets.items():
+        found = events[events["file"] == clip]
+        if len(found) or clip not in errors:  # one without events has been heard as well
+            if kind == "csv":
+                found = found.assign(file=in_words_of_input[clip])
+            save_annotations(found, target, kind)
+    if file is None or kind == "csv":  # other formats have one recording
+        events["file"] = events["file"].map(in_words_of_input).astype(str)
+    if targets:
+        click.echo(printable(output))
+    elif file is None:
         stream.write(FORMATS[kind].write(events))
         stream.flush()
     else:
@@ -177,6 +212,26 @@ def detect(
     for error in errors.values():
         show("Error", in_words(str(error)))
     return WRONG if errors else 0
+
+
+def _names_of_tables(names: Sequence[str], suffix: str, given: bool) -> list[str]:
+    """Return how the table of each recording is called.
+
+    Like the recording, below the INPUT; where recordings are given one by one, below the folder
+    that holds all of them.
+    """
+    whole = [os.path.abspath(name) for name in names]
+    above = os.path.commonpath([os.path.dirname(name) for name in whole]) if given else os.getcwd()
+    tables: dict[str, str] = {}
+    for name, path in zip(names, whole, strict=True):
+        table = Path(os.path.relpath(os.path.splitext(path)[0] + suffix, above)).as_posix()
+        if table in tables:
+            raise CommandError(
+                f"{printable(table)}: would be the table of {shown(tables[table])} and of "
+                f"{shown(name)}. Give -o a name that ends in .csv, which holds both."
+            )
+        tables[table] = name
+    return list(tables)
 
 
 @click.command()
@@ -208,9 +263,9 @@ def similar(archive: str, clip: str, n_clips: int, as_json: bool) -> None:
         write_json({"clip": clip, "similar": found.to_dict("records")})
         return
     stream = results()
-    shown: Any = printable if stream.isatty() else str
+    display: Any = printable if stream.isatty() else str
     has_labels = any(found["label"])
     stream.write("similarity\tfile" + "\tlabel" * has_labels + "\n")
     for row in found.itertuples(index=False):
-        label = f"\t{shown(row.label)}" if has_labels else ""
-        stream.write(f"{row.similarity:.4f}\t{shown(row.file)}{label}\n")
+        label = f"\t{display(row.label)}" if has_labels else ""
+        stream.write(f"{row.similarity:.4f}\t{display(row.file)}{label}\n")

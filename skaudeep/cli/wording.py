@@ -9,6 +9,15 @@ _GOT = r"""^Got (?:path=|table )?(?P<quote>['"])(?P<file>.+?)(?P=quote)(?:, a li
 _TRANSLATIONS = [
     (re.compile(pattern), text)
     for pattern, text in (
+        (r"^Got (\d+) recordings? without a window, first '(.*?)': lasts (.*?)duration=(.*?)\. "
+         r"Shorten duration\.", r"\2: lasts \3--window \4. Shorten --window."),
+        (r"^Got (?=(?:an annotation|the event|no file for) )", "Found "),
+        (r" Lower min_overlap or hop to keep them\.", " Shorten --hop to keep them."),
+        (r", or give file= for (?:all of them|the whole table)", ""),
+        (_GOT.removesuffix(", ") + " for a table of events, whose name says no format, ",
+         r"\g<file>: its name says no format of events, "),
+        (r"Rename it, or give format=\.",
+         "Rename it, give --format, or end the name of a new folder in /."),
         (_GOT + "which ", r"\g<file>: "),
         (_GOT + "whose folder ", r"\g<file>: its folder "),
         (_GOT + "in whose folder you may not write", r"\g<file>: you may not write in its folder"),
@@ -47,6 +56,15 @@ _TRANSLATIONS = [
         (r"^Got (?=folders |clip )", "Found "),
         (r"(\d+) readers know: ", r"looks like \1 corpora: "),
         (r"load_\w+ found ", ""),
+        (r"Pool the chunks first, by skaudeep\.ChunkPooling, or extract without chunks",
+         "'skaudeep fuse --chunks' makes one row of them"),
+        (r"or call drop_(folds|partitions) first", r"or give --drop-\1 as well"),
+        (r"Ask for fewer parts, or give groups=None to divide clip by clip", "Ask for fewer parts"),
+        (r"Use split=False to write one file, or drop the folds or partitions",
+         "Give -o the name of a file, or drop the folds or partitions by 'skaudeep split'"),
+        (r"Delete it, or choose another folder or name", "Delete it, or give another -o or --name"),
+        (r"Choose one with name=, or give its path", "Choose one by --name, or give its path"),
+        (r"Set it back, or fit with warm_start=False", "Leave out its option, or --continue"),
         (r"Call the reader you mean", "Move what belongs to one of them into a folder of its own"),
         (r" For the file ('.*?') in it see [\w.]+\.", r" The file \1 in it can be the INPUT."),
     )

@@ -29,7 +29,7 @@ def frame_targets(
     rule: str = "linear",
     max_gap: float = 1.0,
     columns: Sequence[str] | None = None,
-    durations: npt.ArrayLike | None = None,
+    durations: Any = None,
 ) -> Values:
     """Make a target for each frame of labels that stand at times of their own.
 
@@ -110,11 +110,18 @@ def frame_targets(
             "without labels out."
         )
     frames = _check_times(times, len(asked))
-    lasting = None if durations is None else np.broadcast_to(np.asarray(durations), len(asked))
+    if np.shape(durations) not in ((), (len(asked),)):
+        raise ValueError(
+            f"Got durations of shape {np.shape(durations)} for {len(asked)} files, expected "
+            "seconds for each."
+        )
+    given = np.full(len(asked), np.nan if durations is None else durations, dtype=np.float64)
     targets = np.full((*frames.shape, len(names)), np.nan)
     for i, (name, row) in enumerate(zip(asked, frames, strict=True)):
         real = ~np.isnan(row)
-        end = _end(row[real]) if lasting is None else float(lasting[i])
+        if not real.any():
+            continue  # a recording that could not be read
+        end = _end(row[real]) if durations is None else float(given[i])
         _check_places(of_file[name], name, end)
         for j, column in enumerate(names):
             targets[i, real, j] = _resample(of_file[name], column, row[real], rule, max_gap)
@@ -153,6 +160,14 @@ def _read(labels: Any, columns: Sequence[str] | None) -> tuple[pd.DataFrame, lis
             f"Got columns={columns!r}, expected the names of one or more columns of values. "
             f"Columns there: {list_names(table.columns)}."
         )
+    if not len(table):
+        raise ValueError("Got labels without rows, expected at least one label.")
+    for row, file in enumerate(table["file"]):
+        if not isinstance(file, str | os.PathLike):
+            raise ValueError(
+                f"Got {file!r} as file in row {row} of the labels, expected a name. Fill the gap, "
+                "or leave the row out."
+            )
     read: dict[str, Any] = {"file": [os.fspath(name) for name in table["file"]]}
     for name in (*at, *names):
         values = table[name]
@@ -201,7 +216,7 @@ def _distance(frames: Values) -> float:
 
 def _end(frames: Values) -> float:
     """Return the latest time at which a recording may end whose frames have these centres."""
-    return float(frames[-1] + max(frames[0], 0) + _distance(frames)) if len(frames) else 0.0
+    return float(frames[-1] + max(frames[0], 0) + _distance(frames))
 
 
 def _check_places(part: pd.DataFrame, name: str, end: float) -> None:
@@ -244,7 +259,7 @@ def _resample(part: pd.DataFrame, column: str, frames: Values, rule: str, max_ga
     known = ~np.isnan(values)
     values = values[known]
     result = np.full(len(frames), np.nan)
-    if not len(values) or not len(frames):
+    if not len(values):
         return result
     if "time" not in part:
         starts, ends = (part[name].to_numpy()[known] for name in ("start", "end"))
@@ -257,7 +272,7 @@ def _resample(part: pd.DataFrame, column: str, frames: Values, rule: str, max_ga
     at = part["time"].to_numpy()[known]
     if rule == "mean":
         half = _distance(frames) / 2
-        first, last = (np.searchsorted(at, frames + shift) for shift in (-half, half))
+        first, last = (np.searchsorted(at, frames + shift - ROUNDING) for shift in (-half, half))
         sums = np.concatenate([[0.0], np.cumsum(values)])
         found = last > first
         result[found] = (sums[last] - sums[first])[found] / (last - first)[found]

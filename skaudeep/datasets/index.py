@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sklearn.utils import Bunch
-
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.clips import read_time
 from skaudeep.datasets.bunch import make_bunch
@@ -24,6 +22,7 @@ from skaudeep.datasets.table import (
     read_partition,
     warn_unlabelled,
 )
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 if TYPE_CHECKING:
     import pandas
@@ -42,7 +41,8 @@ def load_index(
     task: str | None = None,
     target_names: Sequence[str] | None = None,
     missing: Sequence[str] | None = None,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     r"""Load segments of recordings, one row per segment. No recording is opened.
 
     :class:`~skaudeep.SpectrogramExtractor` reads such segments by seeking: of a long recording only
@@ -76,6 +76,9 @@ def load_index(
         The classes in the order of their integers, as in :func:`load_table`.
     missing : sequence of str, default=None
         Cells that stand for nothing, as in :func:`load_table`.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -173,7 +176,7 @@ def load_index(
         descr=f"{len(names)} segments of {len(set(files))} files listed in {source}",
     )
     warn_unlabelled(labels, target, task, source, unused)
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)
 
 
 def _groups(

@@ -17,6 +17,7 @@ Samples = npt.NDArray[np.float64]
 
 CURVES = ("loudness", "pitch")
 CURVE_RATE = 20  # Hz, of the knots between which curves are straight
+DEPTH = 0.5  # of the modulation of amplitudes
 WANDER = 1.2  # s, standard deviation of the Gaussian that smooths them
 
 
@@ -27,6 +28,7 @@ class _Voice(NamedTuple):
     pitch: float  # octaves re 200 Hz, of a pitch of 0
     level: float  # dB re full scale, of a loudness of 0
     noise: float  # dB re full scale, of the background
+    beats: float  # Hz, of the modulation of its amplitude, as syllables modulate speech
 
 
 def _make_voice(rng: np.random.Generator) -> _Voice:
@@ -35,6 +37,7 @@ def _make_voice(rng: np.random.Generator) -> _Voice:
         pitch=rng.normal(0, 0.03),
         level=rng.normal(-30, 0.7),
         noise=rng.uniform(-75, -65),
+        beats=rng.uniform(3, 6),
     )
 
 
@@ -50,15 +53,20 @@ def _draw_curve(knots: Samples, rng: np.random.Generator) -> Samples:
 
 
 def _record(
-    voice: _Voice, loudness: Samples, pitch: Samples, rate: int, rng: np.random.Generator
+    voice: _Voice,
+    curves: dict[str, Samples],
+    sampling_rate: int,
+    rng: np.random.Generator,
 ) -> npt.NDArray[np.float32]:
-    fundamental = 200 * 2 ** (voice.pitch + pitch)  # Hz
-    turns = np.cumsum(fundamental) / rate
+    fundamental = 200 * 2 ** (voice.pitch + curves["pitch"])  # Hz
+    turns = np.cumsum(fundamental) / sampling_rate
     tone, power = np.zeros(len(turns)), 0.0
-    for k in range(1, int(0.4 * rate / fundamental.max()) + 1):
+    for k in range(1, int(0.4 * sampling_rate / fundamental.max()) + 1):
         tone += k**-voice.tilt * np.sin(2 * np.pi * (k * turns + rng.uniform()))
         power += k ** (-2 * voice.tilt) / 2
-    own = 10 ** ((voice.level + 12 * loudness) / 20) * tone / np.sqrt(power)
+    beats = voice.beats * np.arange(len(turns)) / sampling_rate
+    tone *= (1 + DEPTH * np.sin(2 * np.pi * (beats + rng.uniform()))) / np.sqrt(1 + DEPTH**2 / 2)
+    own = 10 ** ((voice.level + 12 * curves["loudness"]) / 20) * tone / np.sqrt(power)
     mix = own + 10 ** (voice.noise / 20) * rng.standard_normal(len(own))
     return (mix / max(1, np.abs(mix).max())).astype(np.float32)
 
@@ -77,17 +85,18 @@ def make_labelled_recordings(
     """Generate recordings whose loudness and pitch wander, and labels of both that come late.
 
     A recording is a tone with harmonics, whose level moves by 12 dB up and down and whose pitch by
-    an octave, over a background. Both follow curves in (-1, 1), smooth over a second. The labels
-    are these curves as a listener would draw them: later by `delay`, at a rate of their own, and
-    not quite right.
+    an octave, over a background. Both follow curves in (-1, 1), smooth over a second. Syllables, 3
+    to 6 in a second, modulate its amplitude: how loud it is a single frame does not tell. The
+    labels are the curves as a listener would draw them: later by `delay`, at a rate of their own,
+    and not quite right.
 
     Parameters
     ----------
     n_recordings : int >= 1, default=20
         Number of recordings. More recordings leave the earlier ones as they are.
     n_speakers : int >= 1, default=None
-        Number of speakers, whose recordings share timbre, mean level and mean pitch. None: each
-        recording is of another one.
+        Number of speakers, whose recordings share timbre, syllables, mean level and mean pitch.
+        None: each recording is of another one.
     sampling_rate : int >= 8000, default=8000
         Sampling rate in Hz.
     duration : float >= 0.1, default=30.0
@@ -163,9 +172,9 @@ def make_labelled_recordings(
         rng = np.random.default_rng([seed, 0, number])
         speaker = number if n_speakers is None else number % n_speakers
         curves = {curve: _draw_curve(knots, rng) for curve in CURVES}
-        loudness, pitch = (np.interp(time, knots, curve) for curve in curves.values())
+        heard = {curve: np.interp(time, knots, values) for curve, values in curves.items()}
         voice = _make_voice(np.random.default_rng([seed, 1, speaker]))
-        waveforms.append(_record(voice, loudness, pitch, sampling_rate, rng))
+        waveforms.append(_record(voice, heard, sampling_rate, rng))
         said = {
             curve: np.interp(at - delay, knots, values) + noise * rng.standard_normal(len(at))
             for curve, values in curves.items()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Bunch
 
 from skaudeep._texts import list_names, printable, shown
 from skaudeep._warnings import find_stack_level
@@ -20,6 +19,7 @@ from skaudeep.datasets.bunch import fold_columns, make_bunch, natural_order
 from skaudeep.datasets.delimited import check_columns, read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join
 from skaudeep.datasets.vocabulary import MISSING, PARTITION_ALIASES, translate_partitions
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 if TYPE_CHECKING:
     import pandas
@@ -44,7 +44,8 @@ def load_table(
     target_names: Sequence[str] | None = None,
     missing: Sequence[str] | None = None,
     delimiter: str | None = None,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     r"""Load a corpus that a table describes, one row per clip. No clip is opened.
 
     Parameters
@@ -87,6 +88,9 @@ def load_table(
     delimiter : str of length 1, default=None
         What separates the columns of a text file. None: the one of comma, semicolon, tab and bar
         that gives the columns named here.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -156,7 +160,7 @@ def load_table(
         descr=f"{len(names)} clips listed in {printable(source)}",
     )
     warn_unlabelled(labels, target, task, source, [name for name in header if name not in wanted])
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)
 
 
 def frame_columns(frame: pandas.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""How well features tell classes apart: the protocol, its results and their comparison."""
+"""How good features are for a task: the protocol, its results and their comparison."""
 
 from skaudeep._base import LearningTags
 from skaudeep.evaluation.agreement import (
@@ -12,9 +12,13 @@ from skaudeep.evaluation.anomalies import (
     anomaly_metrics,
     evaluate_anomalies,
 )
+from skaudeep.evaluation.comparison import ScoreComparison
 from skaudeep.evaluation.detections import DetectionScores, event_scores, segment_scores
 from skaudeep.evaluation.labelling import labelling_order
+from skaudeep.evaluation.multilabel import MultiLabelEvaluation
+from skaudeep.evaluation.over_time import OverTimeEvaluation, evaluate_over_time
 from skaudeep.evaluation.protocol import evaluate
+from skaudeep.evaluation.regression import RegressionEvaluation
 from skaudeep.evaluation.results import Comparison, Evaluation, compare
 from skaudeep.statistics import BandStatistics
 
@@ -25,11 +29,16 @@ __all__ = [
     "DetectionScores",
     "Evaluation",
     "LearningTags",
+    "MultiLabelEvaluation",
+    "OverTimeEvaluation",
+    "RegressionEvaluation",
+    "ScoreComparison",
     "anomaly_metrics",
     "compare",
     "concordance_correlation",
     "evaluate",
     "evaluate_anomalies",
+    "evaluate_over_time",
     "event_scores",
     "labelling_order",
     "pearson",
@@ -37,3 +46,7 @@ __all__ = [
     "segment_scores",
     "spearman",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__  # what completion offers: not the modules behind

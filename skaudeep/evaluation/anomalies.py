@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,6 +22,7 @@ from skaudeep.datasets.groups import group_numbers
 from skaudeep.datasets.operations import take
 from skaudeep.evaluation.intervals import check_confidence_level, wilson_interval
 from skaudeep.evaluation.roc import partial_areas, resample, standardise, undo_standardise
+from skaudeep.evaluation.tables import align, as_html, percent
 
 __all__ = ["AnomalyEvaluation", "anomaly_metrics", "evaluate_anomalies"]
 
@@ -100,7 +100,7 @@ class AnomalyEvaluation:
         return pd.DataFrame(rows, columns=[*KEYS, "false_alarms", "found"])
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
+        return as_html(self)
 
     def __repr__(self) -> str:
         n_machines = self.clips["machine"].nunique()
@@ -116,26 +116,18 @@ class AnomalyEvaluation:
             partial = part[part["metric"] == "pAUC"].iloc[0]
             for i, row in enumerate(part[part["metric"] == "AUC"].itertuples()):
                 name = " ".join(shown(name) for name in (*names, row.domain) if name)
-                last = _percent(partial["value"], partial["low"], partial["high"])
-                rows.append((name or "all", _percent(row.value, row.low, row.high), last * (not i)))
-        rows.append(("harmonic mean", _percent(self.harmonic_mean, *self.interval), ""))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = [
-            " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+                last = percent(partial["value"], (partial["low"], partial["high"]))
+                interval = (row.low, row.high)
+                rows.append((name or "all", percent(row.value, interval), last * (not i)))
+        rows.append(("harmonic mean", percent(self.harmonic_mean, self.interval), ""))
         head = f"{len(self.clips)} clips tested, {n_anomalies} of them anomalies"
         if "alarm" in self.clips:
             of_kind = self.clips.groupby("anomaly")["alarm"].mean()
             head += f"; {of_kind[False]:.1%} false alarms, {of_kind[True]:.1%} found"
         level = f"[ ]: {100 * self.confidence_level:g} % interval over {self.unit}s"
         return "\n".join(
-            [head, *table, f"{level}; pAUC to a false positive rate of {self.max_fpr:g}"]
+            [head, *align(rows), f"{level}; pAUC to a false positive rate of {self.max_fpr:g}"]
         )
-
-
-def _percent(value: float, low: float, high: float) -> str:
-    return f"{100 * value:5.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def anomaly_metrics(

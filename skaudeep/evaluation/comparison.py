@@ -1,6 +1,6 @@
 """Paired comparison of two evaluations of the same clips."""
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 from scipy.stats import binomtest
@@ -13,9 +13,11 @@ from skaudeep.evaluation.intervals import (
 )
 
 if TYPE_CHECKING:
+    from skaudeep.evaluation.base import FoldedEvaluation
+    from skaudeep.evaluation.columns import ColumnEvaluation
     from skaudeep.evaluation.results import Evaluation
 
-__all__ = ["Comparison", "Metric", "compare", "strata"]
+__all__ = ["Comparison", "Metric", "ScoreComparison", "check_same_clips", "compare", "strata"]
 
 Metric = Literal["accuracy", "uar"]
 
@@ -43,26 +45,101 @@ class Comparison(NamedTuple):
     unit: str
     """What these units are, "group" or "clip"."""
 
+    @property
+    def item(self) -> str:
+        """What ``n_better`` and ``n_worse`` count: "clip", or "group" where groups are scored."""
+        return "clip"
+
     def __repr__(self) -> str:
         low, high = self.interval
         metric = self.metric.replace("uar", "UAR")
         return (
             f"{100 * self.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points of "
-            f"{metric}, {self.n_better} clip{'s'[: self.n_better != 1]} better, "
+            f"{metric}, {self.n_better} {self.item}{'s'[: self.n_better != 1]} better, "
             f"{self.n_worse} worse, "
             f"p = {self.p_value:.2g} ({self.test} over {self.n_units} {self.unit}s)"
         )
 
 
+class GroupComparison(Comparison):
+    """Difference between two evaluations of the same groups, each scored as one."""
+
+    __slots__ = ()
+
+    @property
+    def item(self) -> str:
+        """What ``n_better`` and ``n_worse`` count."""
+        return "group"
+
+
+class ScoreComparison(NamedTuple):
+    """Difference between two evaluations of values or of several classes; see `compare`."""
+
+    difference: float
+    """Score of the first minus that of the second: the mean over values or classes, and repeats."""
+    interval: tuple[float, float]
+    """Bootstrap interval of the difference over groups, or over clips where there are none; NaN
+    where there is a single one."""
+    p_value: float
+    """P-value of ``test``."""
+    metric: str
+    """Score that was compared, such as "spearman" or "average_precision"."""
+    label: str
+    """Its name in tables."""
+    test: str
+    """Name of the test, "permutation test"."""
+    n_units: int
+    """Number of independent units that were resampled and tested."""
+    unit: str
+    """What these units are, "group" or "clip"."""
+    in_points: bool
+    """Whether the score is a share, which is shown in percent."""
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        if self.in_points:
+            found = f"{100 * self.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points of"
+        else:
+            found = f"{self.difference:+.3g} [{low:+.3g}, {high:+.3g}]"
+        return (
+            f"{found} {self.label}, "
+            f"p = {self.p_value:.2g} ({self.test} over {self.n_units} {self.unit}s)"
+        )
+
+
+@overload
 def compare(
     a: "Evaluation",
     b: "Evaluation",
     *,
-    metric: Metric = "accuracy",
+    metric: Metric | None = None,
     n_resamples: int = 9999,
     confidence_level: float = 0.95,
     random_state: Any = None,
-) -> Comparison:
+) -> Comparison: ...
+
+
+@overload
+def compare(
+    a: "ColumnEvaluation",
+    b: "ColumnEvaluation",
+    *,
+    metric: str | None = None,
+    n_resamples: int = 9999,
+    confidence_level: float = 0.95,
+    random_state: Any = None,
+) -> ScoreComparison: ...
+
+
+def compare(
+    a: Any,
+    b: Any,
+    *,
+    metric: Any = None,
+    n_resamples: int = 9999,
+    confidence_level: float = 0.95,
+    random_state: Any = None,
+) -> Any:
     """Compare two evaluations of the same clips in the same folds, clip by clip.
 
     Two scores with overlapping intervals may still differ significantly, because both were
@@ -72,10 +149,12 @@ def compare(
 
     Parameters
     ----------
-    a, b : Evaluation
+    a, b : Evaluation, RegressionEvaluation or MultiLabelEvaluation
         Evaluations of the same bunch and folds. The number of repeats may differ.
-    metric : {"accuracy", "uar"}, default="accuracy"
-        Mean score to compare.
+    metric : str, default=None
+        Mean score to compare. Of classes it is "accuracy" or "uar"; of values and of several
+        classes it is a key of their ``measures``, such as "spearman", "rmse" or
+        "average_precision". None is the first of them: "accuracy", "spearman", "average_precision".
     n_resamples : int, default=9999
         Number of bootstrap samples, and of sign flips where not all are counted.
     confidence_level : float in (0, 1), default=0.95
@@ -88,7 +167,8 @@ def compare(
     Comparison
         ``difference`` (``a`` minus ``b``), its ``interval``, ``n_better``, ``n_worse``, the
         ``p_value`` that there is no difference, and what they are: ``metric``, ``test``,
-        ``n_units`` and ``unit``.
+        ``n_units`` and ``unit``. Of values and of several classes a `ScoreComparison`, which
+        counts no clips.
 
     Raises
     ------
@@ -110,6 +190,13 @@ def compare(
     exchanges with a difference of at least the size found. All are counted where at most
     13 units differ, and ``n_resamples`` are sampled where more do, the one found among them [6]_.
     With :math:`G` groups it is never below :math:`2 / 2^G`.
+
+    Of values and of several classes, whose scores are no means over clips, the score itself is
+    computed anew for each bootstrap sample and for each such exchange (a permutation test over the
+    units [5]_): the p-value is the share of exchanges with a difference of at least the size found.
+    All of them are counted where they are at most ``n_resamples``. For scores of ranks, such as
+    Spearman's correlation and average precision, ranks are exchanged in place of predictions, so
+    that it does not matter that probabilities and decision values have different scales.
 
     References
     ----------
@@ -156,28 +243,27 @@ def compare(
     +50.0 [+0.0, +100.0] points of accuracy, 5 clips better, 0 worse,
     p = 0.25 (sign-flip test over 5 groups)
     """
+    if type(a) is not type(b):
+        raise ValueError(
+            f"Got {type(a).__name__} and {type(b).__name__}, expected two evaluations of the same "
+            "kind; run evaluate on one bunch with one cv."
+        )
+    if hasattr(a, "_compare"):
+        return a._compare(
+            b,
+            metric=next(iter(a.measures)) if metric is None else metric,
+            n_resamples=n_resamples,
+            confidence_level=confidence_level,
+            random_state=random_state,
+        )
     check_confidence_level(confidence_level)
+    metric = "accuracy" if metric is None else metric
     if metric not in ("accuracy", "uar"):
         raise ValueError(f"Got metric={metric!r}; choose 'accuracy' or 'uar'.")
     if n_resamples < 1:
         raise ValueError(f"Got n_resamples={n_resamples!r}, expected at least 1.")
-    if not np.array_equal(a.target, b.target) or not (
-        len(a.test) == len(b.test) and all(map(np.array_equal, a.test, b.test))
-    ):
-        raise ValueError(
-            "The two evaluations differ in target or folds, expected the same for both; "
-            "run evaluate on one bunch with one cv."
-        )
-    units, others = a._units, b._units
-    if not (
-        units is others
-        or (units is not None and others is not None and np.array_equal(units, others))
-    ):
-        raise ValueError(
-            f"The two evaluations differ in groups ({a.n_groups} and {b.n_groups}), expected the "
-            "same for both; run evaluate on one bunch, or leave groups out of both with "
-            "dataclasses.replace(evaluation, groups=None)."
-        )
+    check_same_clips(a, b)
+    units = a._units
     clips, weight, correct_a = a._clips(metric)
     gain = correct_a - b._clips(metric)[2]
     gain[np.isclose(gain, 0)] = 0  # Equal shares summed in another order differ by rounding.
@@ -200,7 +286,7 @@ def compare(
         test = "sign-flip test"
         parts = weight * gain if units is None else np.bincount(units, weight * gain)
         p_value = sign_flip_p_value(parts, n_resamples, rng)
-    return Comparison(
+    return (GroupComparison if a.unit == "group" else Comparison)(
         difference=float(weight @ gain),
         interval=interval,
         n_better=n_better,
@@ -209,8 +295,29 @@ def compare(
         metric=metric,
         test=test,
         n_units=len(clips) if units is None else int(units.max()) + 1,
-        unit="clip" if units is None else "group",
+        unit=a.unit if units is None else "group",
     )
+
+
+def check_same_clips(a: "FoldedEvaluation", b: "FoldedEvaluation") -> None:
+    """Raise ValueError unless two evaluations are of the same clips, folds and groups."""
+    if not np.array_equal(a.target, b.target, equal_nan=a.target.dtype.kind == "f") or not (
+        len(a.test) == len(b.test) and all(map(np.array_equal, a.test, b.test))
+    ):
+        raise ValueError(
+            "The two evaluations differ in target or folds, expected the same for both; "
+            "run evaluate on one bunch with one cv."
+        )
+    units, others = a._units, b._units
+    if not (
+        units is others
+        or (units is not None and others is not None and np.array_equal(units, others))
+    ):
+        raise ValueError(
+            f"The two evaluations differ in groups ({a.n_groups} and {b.n_groups}), expected the "
+            "same for both; run evaluate on one bunch, or leave groups out of both with "
+            "dataclasses.replace(evaluation, groups=None)."
+        )
 
 
 def strata(truth: np.ndarray, metric: Metric) -> np.ndarray:

@@ -6,7 +6,6 @@ from typing import Any
 import joblib
 import numpy as np
 from sklearn.base import clone
-from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -24,7 +23,6 @@ __all__ = [
 
 UNTRAINED = "untrained network"
 MEL_STATISTICS = "mel statistics"
-MOST_FREQUENT = "most frequent class"
 
 
 def controls_of_steps(pipeline: Any) -> dict[str, Any]:
@@ -98,7 +96,7 @@ def _without_passthrough(view: Any) -> list[Any]:
     ]
 
 
-def controls_of_data(pipeline: Any, n_axes: int | None) -> dict[str, Any]:
+def controls_of_data(pipeline: Any, n_axes: int | None, dummies: dict[str, Any]) -> dict[str, Any]:
     """Return the control of a pipeline whose steps say nothing, such as a classifier alone.
 
     Parameters
@@ -107,15 +105,16 @@ def controls_of_data(pipeline: Any, n_axes: int | None) -> dict[str, Any]:
         It is not changed.
     n_axes : int or None
         Number of axes of spectrograms that the pipeline is given or makes, None without any.
+    dummies : dict of str to estimator
+        Controls that look at no clip.
 
     Returns
     -------
     dict of str to estimator
-        "mel statistics", which reads the spectrograms, or else "most frequent class", which reads
-        anything.
+        "mel statistics", which reads the spectrograms, or else those that look at no clip.
     """
     if n_axes is None or _reads_statistics(pipeline):
-        return {MOST_FREQUENT: DummyClassifier(strategy="most_frequent")}
+        return dummies
     classifier = pipeline.steps[-1][1] if isinstance(pipeline, Pipeline) else pipeline
     steps: list[Any] = [BandStatistics(extended=True)]
     if n_axes == 3:

@@ -1,4 +1,4 @@
-"""Labels and folds of a data set: what `evaluate` checks before anything is fitted."""
+"""Folds of a data set: what `evaluate` checks before anything is fitted."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -6,88 +6,46 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    GroupKFold,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+)
 
 from skaudeep._warnings import find_stack_level
-from skaudeep.datasets.files import load_by_name
 from skaudeep.datasets.groups import group_numbers, units_per_class
+from skaudeep.evaluation.targets import class_name, clip_name, kind_of, labelled_clips
 
-__all__ = ["check_folds", "check_target", "default_n_folds", "shuffled_splitter"]
+__all__ = ["check_folds", "default_n_folds", "shuffled_splitter"]
 
 MOST_FOLDS = 5
 
 
-def check_target(bunch: Mapping[str, Any]) -> np.ndarray:
-    """Return the target of a data set as class numbers, -1 where unlabelled."""
-    if not isinstance(bunch, Mapping) or not {"data", "target"} <= bunch.keys():
-        remedy = load_by_name(bunch) or (
-            "Load one with skaudeep.datasets or write sklearn.utils.Bunch(data=..., target=..., "
-            "cv=...)."
-        )
-        raise ValueError(
-            f"Got a {type(bunch).__name__}, expected a Bunch with data and target. {remedy}"
-        )
-    n_clips = len(bunch["data"])
-    if n_clips == 0:
-        raise ValueError("Got a bunch without clips, expected at least one.")
-    target = np.asarray(bunch["target"])
-    if target.ndim != 1:
-        raise ValueError(
-            f"Got a target of shape {target.shape}, expected one class number per clip: a vector."
-        )
-    for key in ("target", "folds", "partition", "groups"):
-        if bunch.get(key) is not None and len(bunch[key]) != n_clips:
-            raise ValueError(
-                f"Got {key} of length {len(bunch[key])} for {n_clips} clips, expected one entry "
-                "per clip; check that both come from the same data set."
-            )
-    if target.dtype.kind == "f":
-        raise ValueError(
-            f"Got a {target.dtype} target (regression), expected class numbers: evaluate scores "
-            "classes only. For regression use sklearn.model_selection.cross_validate with "
-            "cv=bunch.cv; for classes stored as floats use bunch.target.astype(int)."
-        )
-    if target.dtype.kind not in "iu" or target.min(initial=0) < -1:
-        raise ValueError(
-            f"Got a target of {target.dtype} with the values {np.unique(target)[:3]}..., expected "
-            "class numbers 0, 1, ... and -1 where unlabelled; sklearn's LabelEncoder makes them."
-        )
-    if target.max(initial=-1) < 0:
-        raise ValueError(
-            f"Got no labelled clip: the target of all {n_clips} is -1, expected clips of at least "
-            "two classes. Give labels by bunch.target = labels."
-        )
-    names = bunch.get("target_names")
-    if names is not None and target.max(initial=-1) >= len(names):
-        raise ValueError(
-            f"Got class number {target.max()} with {len(names)} target_names, expected a name "
-            "for each class; complete target_names."
-        )
-    target = target.astype(np.intp)
-    if len(classes := np.unique(target[target >= 0])) == 1:
-        raise ValueError(
-            f"Got labelled clips of a single class, {class_name(bunch, classes[0])}, expected at "
-            "least two to tell apart. Give clips of another class, for example by "
-            "bunch = concatenate([bunch, others])."
-        )
-    return target
-
-
 def check_folds(
-    bunch: Mapping[str, Any], target: np.ndarray, cv: Any, rng: np.random.RandomState
+    bunch: Mapping[str, Any],
+    target: np.ndarray,
+    cv: Any,
+    rng: np.random.RandomState,
+    *,
+    whole_groups: bool = False,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the labelled training and test clips of each fold, none of them without a class.
+    """Return the labelled training and test clips of each fold.
 
     Parameters
     ----------
     bunch : mapping
         A data set that `check_target` has passed.
-    target : ndarray of shape (n_clips,) of int
+    target : ndarray of shape (n_clips,) or (n_clips, n_columns)
         What it returned.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None
         As `evaluate` takes it.
     rng : RandomState
         Shuffles the clips where ``cv`` is an int.
+    whole_groups : bool, default=False
+        Whether to refuse what is otherwise warned of.
 
     Returns
     -------
@@ -103,9 +61,10 @@ def check_folds(
     Warns
     -----
     UserWarning
-        If a fold trains and tests on clips of one group.
+        If a fold trains and tests on clips of one group, or tests one of several classes that clips
+        may have without a training clip of it.
     """
-    labelled = np.flatnonzero(target >= 0)
+    labelled = labelled_clips(target)
     groups = None if bunch.get("groups") is None else group_numbers(bunch["groups"])
     folds = []
     for i, (train, test) in enumerate(_splits(bunch, target, labelled, groups, cv, rng), start=1):
@@ -128,13 +87,18 @@ def check_folds(
                     f"Fold {i} has no labelled {name} clips, expected at least one; leave the "
                     "fold out by cv=[(train, test), ...], or divide anew by cv=5."
                 )
-        if len(missing := np.setdiff1d(target[test], target[train])):
+        if kind_of(target) == "classes" and len(
+            missing := np.setdiff1d(target[test], target[train])
+        ):
             _refuse_untrained(bunch, target, groups, missing, f"fold {i}")
         folds.append((train, test))
     if not folds:
         raise ValueError("Got cv without folds, expected at least one; pass for example cv=5.")
     if groups is not None:
-        _warn_about_torn_groups(bunch, groups, folds, cv)
+        splitter = "StratifiedGroupKFold" if kind_of(target) == "classes" else "GroupKFold"
+        _find_torn_groups(bunch, groups, folds, cv, splitter=splitter, refuse=whole_groups)
+    if kind_of(target) == "several classes":
+        _warn_about_untrained(bunch, target, folds)
     return folds
 
 
@@ -180,14 +144,13 @@ def _splits(
         cv = _shuffled_folds(bunch, target, labelled, groups, int(cv), rng)
     if not hasattr(cv, "split"):
         return list(check_cv(cv).split())  # indices of all clips
+    of_groups = None if groups is None else groups[labelled]
     with warnings.catch_warnings():
         # Where that tears groups apart, a warning of ours says which.
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
         return [
             (labelled[train], labelled[test])
-            for train, test in cv.split(
-                labelled, target[labelled], None if groups is None else groups[labelled]
-            )
+            for train, test in cv.split(labelled, _as_scikit_learn(target)[labelled], of_groups)
         ]
 
 
@@ -198,13 +161,27 @@ def _shuffled_folds(
     groups: np.ndarray | None,
     n_folds: int,
     rng: np.random.RandomState,
-) -> StratifiedKFold | StratifiedGroupKFold:
+) -> BaseCrossValidator:
     """Return a splitter into n_folds; see first that all classes can be trained and tested."""
     unit = "clips" if groups is None else "groups"
     units = np.arange(len(target)) if groups is None else groups
-    n_units = units_per_class(target, groups)
     if n_folds < 2:
         raise ValueError(f"Got cv={n_folds}, expected at least 2 folds, for example cv=5.")
+    if kind_of(target) != "classes":
+        n_most = len(np.unique(units[labelled]))
+        if n_most == 1:
+            raise ValueError(
+                f"Got cv={n_folds}, but the labelled clips are of one {unit[:-1]}, expected at "
+                "least two to divide. Give clips of others, or groups that divide these clips."
+            )
+        if n_folds > n_most:
+            raise ValueError(
+                f"Got cv={n_folds}, but there are {n_most} labelled {unit}, expected at most one "
+                f"fold for each; pass cv={n_most}."
+            )
+        kind = KFold if groups is None else GroupKFold
+        return kind(n_folds, shuffle=True, random_state=rng.randint(2**31 - 1))
+    n_units = units_per_class(target, groups)
     if alone := sorted(label for label, n in n_units.items() if n == 1):
         _refuse_untrained(bunch, target, groups, np.array(alone), "one of the folds")
     n_most = min(max(n_units.values()), len(np.unique(units[labelled])))
@@ -261,17 +238,6 @@ def default_n_folds(n_units: Iterable[int]) -> int:
 # Messages.
 
 
-def class_name(bunch: Mapping[str, Any], label: int) -> str:
-    """Return the name of a class for a message, or its number where it has none."""
-    names = bunch.get("target_names")
-    return str(label) if names is None else repr(str(names[label]))
-
-
-def _clip_name(bunch: Mapping[str, Any], clip: int) -> str:
-    names = bunch.get("filenames")
-    return f"clip {clip}" if names is None else repr(str(names[clip]))
-
-
 def _refuse_untrained(
     bunch: Mapping[str, Any],
     target: np.ndarray,
@@ -284,7 +250,7 @@ def _refuse_untrained(
     clips = np.flatnonzero(target == label)
     name = class_name(bunch, label)
     if len(clips) == 1:
-        cause = f"class {name} has a single clip, {_clip_name(bunch, clips[0])}"
+        cause = f"class {name} has a single clip, {clip_name(bunch, clips[0])}"
     elif groups is not None and len(np.unique(groups[clips])) == 1:
         group = str(bunch["groups"][clips[0]])
         cause = f"all {len(clips)} clips of class {name} are of one group, {group!r}"
@@ -299,11 +265,41 @@ def _refuse_untrained(
     )
 
 
-def _warn_about_torn_groups(
+def _as_scikit_learn(target: np.ndarray) -> np.ndarray:
+    """Return a target of one column as the vector that scikit-learn's splitters take."""
+    return target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target
+
+
+def _warn_about_untrained(
+    bunch: Mapping[str, Any], target: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """Warn of classes that a fold tests without a training clip that has them."""
+    found = [
+        (i, label)
+        for i, (train, test) in enumerate(folds, start=1)
+        for label in range(target.shape[1])
+        if (target[test, label] > 0).any() and not (target[train, label] > 0).any()
+    ]
+    if not found:
+        return
+    i, label = found[0]
+    more = f", and {len(found) - 1} more such class(es) of a fold" * (len(found) > 1)
+    warnings.warn(
+        f"Fold {i} tests the class {class_name(bunch, label)} without a training clip that has it"
+        f"{more}: its scores there say nothing. Divide anew by another cv, or leave rare classes "
+        "out.",
+        stacklevel=find_stack_level(),
+    )
+
+
+def _find_torn_groups(
     bunch: Mapping[str, Any],
     groups: np.ndarray,
     folds: list[tuple[np.ndarray, np.ndarray]],
     cv: Any,
+    *,
+    splitter: str,
+    refuse: bool,
 ) -> None:
     """Warn if folds train and test on clips of one group, as scores are then too high."""
     torn = [np.intersect1d(groups[train], groups[test]) for train, test in folds]
@@ -316,15 +312,17 @@ def _warn_about_torn_groups(
         division = "partitions" if isinstance(cv, str) or not _has_folds(bunch) else "folds"
         mend = f"divide anew by bunch = add_{division}(drop_{division}(bunch))"
     else:
-        mend = "pass cv=5 or a splitter such as StratifiedGroupKFold(5)"
-    warnings.warn(
-        f"Fold {i + 1} trains on {_clip_name(bunch, trained)} and tests "
-        f"{_clip_name(bunch, tested)}, both of group {str(bunch['groups'][tested])!r}; "
+        mend = f"pass cv=5 or a splitter such as {splitter}(5)"
+    message = (
+        f"Fold {i + 1} trains on {clip_name(bunch, trained)} and tests "
+        f"{clip_name(bunch, tested)}, both of group {str(bunch['groups'][tested])!r}; "
         f"{len(np.unique(np.concatenate(torn)))} group(s) are on both sides in {n_folds} of "
         f"{len(folds)} folds. Scores are then too high for clips of new groups; {mend}, which "
-        "keeps groups together.",
-        stacklevel=find_stack_level(),
+        "keeps groups together."
     )
+    if refuse:
+        raise ValueError(message)
+    warnings.warn(message, stacklevel=find_stack_level())
 
 
 def _has_folds(bunch: Mapping[str, Any]) -> bool:

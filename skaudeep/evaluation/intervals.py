@@ -6,8 +6,10 @@ import numpy as np
 from scipy.stats import norm, t
 
 __all__ = [
+    "blocks",
     "bootstrap_interval",
     "check_confidence_level",
+    "expanded_interval",
     "score_interval",
     "sign_flip_p_value",
     "wilson_interval",
@@ -96,15 +98,22 @@ def bootstrap_interval(
     np.add.at(weights, (units, stratum), weight)
     share = n_of_kind @ weights
     resampled = []
-    for size in _blocks(n_resamples, len(n_of_kind)):
+    for size in blocks(n_resamples, len(n_of_kind)):
         drawn = rng.multinomial(n_units, n_of_kind / n_units, size=size).astype(np.float64)
         gain, weight = drawn @ gains, drawn @ weights
         # A class that is not drawn does not count, as in UAR itself.
         of_class = np.divide(gain, weight, out=np.zeros_like(gain), where=weight > 0)
         resampled.append(of_class @ share / ((weight > 0) @ share))
+    return expanded_interval(np.concatenate(resampled), n_units, confidence_level)
+
+
+def expanded_interval(
+    resampled: np.ndarray, n_units: int, confidence_level: float
+) -> tuple[float, float]:
+    """Return percentiles, expanded as Student's distribution and the number of units want it."""
     quantile = t.ppf((1 + confidence_level) / 2, n_units - 1)
     tail = norm.cdf(-quantile * np.sqrt(n_units / (n_units - 1)))
-    low, high = np.quantile(np.concatenate(resampled), [tail, 1 - tail])
+    low, high = np.quantile(resampled, [tail, 1 - tail])
     return float(low), float(high)
 
 
@@ -120,13 +129,13 @@ def sign_flip_p_value(parts: np.ndarray, n_resamples: int, rng: np.random.Random
             sums = np.concatenate([sums - size, sums + size])
         return float((np.abs(sums) >= least).mean())
     n_as_large = 1
-    for size in _blocks(n_resamples, len(sizes)):
+    for size in blocks(n_resamples, len(sizes)):
         flipped = rng.binomial(n_of_size, 0.5, size=(size, len(sizes)))
         n_as_large += int((np.abs((2.0 * flipped - n_of_size) @ sizes) >= least).sum())
     return n_as_large / (1 + n_resamples)
 
 
-def _blocks(n_resamples: int, width: int) -> Iterator[int]:
+def blocks(n_resamples: int, width: int) -> Iterator[int]:
     """Divide resamples of some width into blocks that fit into memory."""
     block = max(MAX_ENTRIES // width, 1)
     for start in range(0, n_resamples, block):

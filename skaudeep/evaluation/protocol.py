@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import clone, is_regressor
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skaudeep._base import num_samples
@@ -14,6 +14,7 @@ from skaudeep._progress import Progress
 from skaudeep._texts import printable
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.groups import group_numbers
+from skaudeep.evaluation.assembly import Assembly, merge_groups
 from skaudeep.evaluation.controls import (
     are_spectrograms,
     controls_left_out,
@@ -21,11 +22,12 @@ from skaudeep.evaluation.controls import (
     controls_of_steps,
     count_axes,
 )
-from skaudeep.evaluation.folds import check_folds, check_target
+from skaudeep.evaluation.folds import check_folds
 from skaudeep.evaluation.intervals import check_confidence_level
-from skaudeep.evaluation.results import Evaluation
-from skaudeep.evaluation.runs import Folds, Prediction, Runs, count_unsupervised, leave_out
+from skaudeep.evaluation.runs import Runs, count_unsupervised, leave_out
 from skaudeep.evaluation.sharing import fit_transform, n_fixed_steps, run_fixed_steps
+from skaudeep.evaluation.targets import check_pipeline, check_target, target_names
+from skaudeep.evaluation.tasks import Task, Values, make_task
 
 __all__ = ["evaluate"]
 
@@ -36,6 +38,7 @@ def evaluate(
     *,
     protocol: Literal["inductive", "transductive"] = "inductive",
     n_repeats: int = 1,
+    unit: Literal["clip", "group"] = "clip",
     controls: bool = True,
     cv: Any = None,
     n_jobs: int | None = None,
@@ -44,8 +47,12 @@ def evaluate(
     train_sizes: Sequence[float] = (),
     keep_features: bool = False,
     progress: bool = True,
-) -> Evaluation:
+) -> Any:  # the target says which of the three results it is, types cannot
     """Score a pipeline over the folds of a data set, with the controls that its score needs.
+
+    The target of the data set says what is scored: classes by accuracy and UAR, several classes
+    that a clip may have by average precision and AUC, values to regress on by correlations and
+    errors.
 
     The score of learned features says little by itself: a network that was never trained, or
     a few statistics of the spectrogram, may do as well. These controls are therefore run on the
@@ -66,11 +73,19 @@ def evaluate(
 
     Parameters
     ----------
-    pipeline : Pipeline or classifier
-        A classifier, or a pipeline that ends in one. It is cloned, never fitted or changed.
+    pipeline : Pipeline, classifier or regressor
+        A classifier, or for values a regressor, or a pipeline that ends in one. It is cloned, never
+        fitted or changed. Of several classes it has to give probabilities or decision values, as
+        :class:`~sklearn.multiclass.OneVsRestClassifier` does.
     bunch : Bunch
-        Data set with ``data`` (n_clips rows), ``target`` (n_clips,) int with -1 where unlabelled,
-        and optionally ``target_names``, ``cv`` or ``folds``, ``partition`` and ``groups``.
+        Data set with ``data`` (n_clips rows), ``target``, and optionally ``target_names``, ``cv``
+        or ``folds``, ``partition`` and ``groups``. The target is
+
+        * (n_clips,) int: one class for each clip, -1 where unlabelled;
+        * (n_clips, n_classes) int: 1 where a clip has the class, else 0, and -1 throughout where
+          unlabelled;
+        * (n_clips,) or (n_clips, n_targets) float: values, NaN throughout where unlabelled.
+
         Unlabelled clips are in no training or test fold; only the transductive protocol uses
         them.
     protocol : {"inductive", "transductive"}, default="inductive"
@@ -82,6 +97,13 @@ def evaluate(
     n_repeats : int, default=1
         Number of times that everything is run, each time with another seed for every
         ``random_state`` in the pipeline.
+    unit : {"clip", "group"}, default="clip"
+        What is scored. "group" scores each group of the bunch, such as a patient, a recording or a
+        machine, as one: its classes by the mean probability over its clips (by the mean decision
+        value where the pipeline gives no probabilities), its value by their mean prediction.
+        ``clips`` of the result has the scores clip by clip, which are printed beside those. All
+        labelled clips of a group need one target, and no fold may train on clips of a group that it
+        tests.
     controls : bool, default=True
         Whether to score controls as well, as the steps of the pipeline allow: "untrained network",
         with the same network before its training; and "mel statistics", with `BandStatistics` in
@@ -89,14 +111,20 @@ def evaluate(
         views of a `FeatureFusion`. Where no step is either, as in a classifier of stored features:
         "mel statistics" of the spectrograms that the bunch holds or a step without `fit` makes,
         standardised, with the same classifier, or else "most frequent class"
-        (:class:`~sklearn.dummy.DummyClassifier`). ``controls_left_out`` of the result says why the
-        others are not among them. A control that fails is left out with a warning.
+        (:class:`~sklearn.dummy.DummyClassifier`). Of values there is "mean of the training
+        targets" in any case (:class:`~sklearn.dummy.DummyRegressor`), which has an error and no
+        correlation; of several classes the result shows what chance would score.
+        ``controls_left_out`` of the result says why the others are not among them. A control that
+        fails is left out with a warning.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         "devel" trains on the partition train and tests on devel; "test" trains on train and
         devel and tests on test. An int is a number of folds into which the labelled clips are
         shuffled, with the same share of each class: by
         :class:`~sklearn.model_selection.StratifiedGroupKFold`, which keeps groups together, where
-        the bunch has groups, else by :class:`~sklearn.model_selection.StratifiedKFold`. A splitter
+        the bunch has groups, else by :class:`~sklearn.model_selection.StratifiedKFold`. Clips with
+        values or several classes are divided without regard to them, by
+        :class:`~sklearn.model_selection.GroupKFold` or :class:`~sklearn.model_selection.KFold`
+        (:func:`~skaudeep.datasets.add_folds` has regard to them). A splitter
         of scikit-learn divides the labelled clips and is given the groups. None takes the folds of
         the bunch; where it has none, "devel", and "test" only if no labelled clip is in devel.
     n_jobs : int or None, default=None
@@ -106,39 +134,44 @@ def evaluate(
         same result each time.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals, which are over groups where the bunch has some, else
-        over clips; see the notes of :class:`~skaudeep.evaluation.Evaluation`.
+        over clips; see the notes of the result.
     train_sizes : sequence of float in (0, 1), default=()
         Shares of the training clips with which the folds are run once more, for a learning curve:
-        ``learning_curve`` of the result. Whole groups of each class are left out at random, those
-        of a smaller share being among those of a larger one. A share with which the pipeline
-        fails, such as one of fewer clips than it has neighbours, is left out with a warning.
+        ``learning_curve`` of the result. Whole groups of each class are left out at random (of any
+        clips where there are values), those of a smaller share being among those of a larger one. A
+        share with which the pipeline fails, such as one of fewer clips than it has neighbours, is
+        left out with a warning.
     keep_features : bool, default=False
         Whether ``features`` of the result holds the features of all clips, from the unsupervised
         steps fitted to all clips, for pictures of them. Where the pipeline has no such step, they
-        are the data of the bunch.
+        are the data of the bunch. With ``unit="group"`` they are the mean over the clips of each
+        group.
     progress : bool, default=True
         Whether to show on stderr, in one line, what runs and how long is left. Where stderr is no
         terminal, plain lines are at least 10 s apart.
 
     Returns
     -------
-    Evaluation
-        The predictions and scores. ``print`` shows them as a table.
+    Evaluation, MultiLabelEvaluation or RegressionEvaluation
+        The predictions and scores, of one class for each clip, of several, or of values. ``print``
+        shows them as a table.
 
     Raises
     ------
     ValueError
         If the bunch has no folds, a fold has no labelled training or test clip, trains on
-        a test clip or tests a class that it does not train, the target is not made of class
-        numbers or has another length than the data, a parameter is out of range, or the pipeline
-        is no classifier or has no step that the transductive protocol could fit: all of this is
-        seen before anything is fitted. Also if the pipeline predicts what is no class.
+        a test clip or tests a class that it does not train, the target is none of those above, does
+        not differ between clips or has another length than the data, a parameter is out of range,
+        the pipeline does not predict what the target consists of or has no step that the
+        transductive protocol could fit, or a group to be scored has clips of several classes or on
+        both sides of a fold: all of this is seen before anything is fitted. Also if the pipeline
+        predicts what is no class or no finite number.
 
     Warns
     -----
     UserWarning
-        If a fold trains and tests on clips of one group, or a control or a part of the learning
-        curve fails.
+        If a fold trains and tests on clips of one group, or tests one of several classes of a clip
+        without a training clip of it, or a control or a part of the learning curve fails.
 
     See Also
     --------
@@ -180,6 +213,15 @@ def evaluate(
     >>> result.confusion_matrix
     array([[15,  0],
            [ 5,  0]])
+
+    A float target is scored by correlations and errors.
+
+    >>> from sklearn.linear_model import LinearRegression
+    >>> ages = np.arange(20.0, 80.0, 3.0)
+    >>> bunch = Bunch(data=np.sqrt(ages)[:, np.newaxis], target=ages)
+    >>> result = evaluate(LinearRegression(), bunch, cv=4, random_state=0)
+    >>> print(f"Spearman {result.spearman:.2f}, RMSE {result.rmse:.1f}")
+    Spearman 1.00, RMSE 2.1
     """
     if protocol not in ("inductive", "transductive"):
         raise ValueError(
@@ -189,21 +231,18 @@ def evaluate(
     if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
         raise ValueError(f"Got n_repeats={n_repeats!r}, expected an integer of at least 1.")
     check_confidence_level(confidence_level)
-    if not hasattr(pipeline, "predict"):
+    if unit not in ("clip", "group"):
         raise ValueError(
-            f"Got a {type(pipeline).__name__} without predict, expected a classifier or a "
-            "Pipeline that ends in one; append for example LinearSVC()."
-        )
-    if is_regressor(pipeline):
-        raise ValueError(
-            f"Got a {type(pipeline).__name__} that predicts numbers (a regressor), expected a "
-            "classifier or a Pipeline that ends in one; end it for example in LinearSVC()."
+            f"Got unit={unit!r}; choose 'clip', or 'group' to score each patient, recording or "
+            "machine by all of its clips."
         )
     train_sizes = _check_train_sizes(train_sizes)
     target = check_target(bunch)
+    of_groups = unit == "group"
+    check_pipeline(pipeline, target, of_groups=of_groups)
     rng = check_random_state(random_state)
     seeds = rng.randint(2**31 - 1, size=n_repeats).tolist()
-    folds = check_folds(bunch, target, cv, rng)
+    folds = check_folds(bunch, target, cv, rng, whole_groups=of_groups)
     if protocol == "transductive" and not count_unsupervised(pipeline):
         raise ValueError(
             "Got protocol='transductive' for a pipeline without a step to fit on all clips; "
@@ -212,18 +251,19 @@ def evaluate(
             "protocol='inductive'."
         )
 
-    names = bunch.get("target_names")
-    names = list(map(str, range(target.max() + 1) if names is None else names))
+    names = target_names(bunch, target)
+    task = make_task(target, len(names), of_groups=of_groups)
     groups = None if bunch.get("groups") is None else group_numbers(bunch["groups"])
+    merged = merge_groups(bunch, target, groups) if of_groups else None
     units = np.arange(len(target)) if groups is None else groups
     place = rng.permutation(units.max() + 1)[units] if train_sizes else units
     parts = [leave_out(folds, target, units, share, place) for share in train_sizes]
     with Progress(show=progress) as line:
-        variants, left_out = _variants(pipeline, bunch, controls, line)
+        variants, left_out = _variants(pipeline, bunch, task, controls, line)
         runs = Runs(
             target=target,
             groups=groups,
-            n_classes=len(names),
+            task=task,
             seeds=seeds,
             transductive=protocol == "transductive",
             n_jobs=n_jobs,
@@ -250,33 +290,25 @@ def evaluate(
                     stacklevel=find_stack_level(),
                 )
 
-    def evaluation(folds: Folds, runs: list[list[Prediction]], **more: Any) -> Evaluation:
-        probabilities = [[fold.probabilities for fold in repeat] for repeat in runs]
-        known = all(fold is not None for repeat in probabilities for fold in repeat)
-        return Evaluation(
-            target=target,
-            target_names=names,
-            test=[test for _, test in folds],
-            fold_predictions=[[fold.classes for fold in repeat] for repeat in runs],
-            protocol=protocol,
-            seeds=seeds,
-            confidence_level=confidence_level,
-            groups=bunch.get("groups"),
-            filenames=None if bunch.get("filenames") is None else np.asarray(bunch["filenames"]),
-            fold_probabilities=probabilities if known else None,
-            n_train=float(np.mean([len(train) for train, _ in folds])),
-            **more,
-        )
-
+    assemble = Assembly(
+        bunch=bunch,
+        target=target,
+        target_names=names,
+        task=task,
+        protocol=protocol,
+        seeds=seeds,
+        confidence_level=confidence_level,
+        merged=merged,
+    )
     curve = [
-        evaluation(part, of_part)
+        assemble(part, of_part)
         for part, of_part in zip(parts, of_parts, strict=True)
         if not isinstance(of_part, Exception)
     ]
-    return evaluation(
+    return assemble(
         folds,
         found,
-        controls={name: evaluation(folds, control) for name, control in of_controls.items()},
+        controls={name: assemble(folds, control) for name, control in of_controls.items()},
         controls_left_out=left_out,
         features=features,
         learning_curve={part.n_train: part for part in curve},
@@ -299,7 +331,7 @@ def _warn_of_failed_parts(train_sizes: list[float], of_parts: Sequence[Any]) -> 
 
 
 def _variants(
-    pipeline: Any, bunch: Mapping[str, Any], controls: bool, progress: Progress
+    pipeline: Any, bunch: Mapping[str, Any], task: Task, controls: bool, progress: Progress
 ) -> tuple[dict[str, tuple[Any, Any]], dict[str, str]]:
     """Return the pipeline, named "", and its controls, each with its data.
 
@@ -323,9 +355,15 @@ def _variants(
                 spectrograms = data
         n_axes = None if spectrograms is None else count_axes(spectrograms)
         variants = {"": (pipeline[n_shared:] if n_shared else pipeline, data)}
-        for name, control in controls_of_data(pipeline, n_axes).items():
+        for name, control in controls_of_data(pipeline, n_axes, task.dummies()).items():
             variants[name] = (control, data if spectrograms is None else spectrograms)
-    return variants, controls_left_out(pipeline, variants) if controls else {}
+    if not controls:
+        return variants, {}
+    left_out = controls_left_out(pipeline, variants)
+    if isinstance(task, Values):  # its error is what any regressor has to beat
+        nothing = np.zeros((num_samples(bunch["data"]), 1), dtype=np.float32)
+        variants |= {name: (dummy, nothing) for name, dummy in task.dummies().items()}
+    return variants, left_out
 
 
 def _check_train_sizes(train_sizes: Any) -> list[float]:

@@ -1,35 +1,33 @@
 """Results of an evaluation: scores over folds with their intervals."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.metrics import confusion_matrix
 
-from skaudeep.datasets.groups import group_numbers
+from skaudeep.evaluation.base import FEW_GROUPS, MAX_FOLDS_SHOWN, FoldedEvaluation
 from skaudeep.evaluation.comparison import Comparison, Metric, compare, strata
 from skaudeep.evaluation.intervals import score_interval
-from skaudeep.evaluation.tables import as_html, list_clips, list_errors
+from skaudeep.evaluation.tables import align, list_clips, list_errors, percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Comparison", "Evaluation", "compare"]
-
-MAX_FOLDS_SHOWN = 10  # Folds of one speaker or site each can be hundreds.
-FEW_GROUPS = 10  # With fewer, how groups differ is known badly.
+__all__ = ["FEW_GROUPS", "Comparison", "Evaluation", "compare"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Evaluation:
-    r"""What `evaluate` found. ``print`` shows it as a table.
+class Evaluation(FoldedEvaluation):
+    r"""What `evaluate` found of classes. ``print`` shows it as a table.
 
     All scores are fractions in [0, 1]. UAR, the unweighted average recall, is the mean of
     the recalls of those classes that occur in the truth of a fold (scikit-learn's balanced
-    accuracy). ``accuracy`` and ``uar`` are means over folds and repeats.
+    accuracy). ``accuracy`` and ``uar`` are means over folds and repeats. Where a fold lacks a
+    class, such as a fold of one patient, who is ill or well, always naming the most frequent class
+    has a UAR above chance; what is printed then states that of all folds together as well.
 
     Parameters
     ----------
@@ -57,9 +55,6 @@ class Evaluation:
         Why controls that other pipelines have are not among ``controls``.
     filenames : ndarray of shape (n_clips,), str, default=None
         Names of the clips. None where the data set has none.
-    fold_probabilities : list of n_repeats lists of n_folds arrays, default=None
-        Probabilities of the classes, (n_test, n_classes), of the clips of ``test``. None where the
-        classifier gives none.
     features : ndarray of shape (n_clips, n_features), default=None
         Features of all clips, unlabelled ones too, where ``evaluate`` was asked to keep them: of
         the unsupervised steps, fitted to all clips with the first seed. They are for pictures and
@@ -69,6 +64,17 @@ class Evaluation:
     learning_curve : dict of float to Evaluation
         By their mean number of training clips: evaluations of the same tests after training on
         parts of the training clips. Empty where none were asked for.
+    unit : {"clip", "group"}, default="clip"
+        What is scored. Of groups, ``target`` and all others have an entry for each group, and
+        ``filenames`` are the names of the groups.
+    group_score : str, default=""
+        What a group is scored by: "mean probability of its clips" or "mean decision value of its
+        clips".
+    clips : Evaluation, default=None
+        Of groups: the same predictions scored clip by clip.
+    fold_probabilities : list of n_repeats lists of n_folds arrays, default=None
+        Probabilities of the classes, (n_test, n_classes), of the clips of ``test``. None where the
+        classifier gives none.
 
     Notes
     -----
@@ -134,6 +140,7 @@ class Evaluation:
     fold 1   100.0 [34.2, 100.0] 100.0 [34.2, 100.0]
     fold 2    50.0 [9.5, 90.5]    50.0 [10.3, 89.7]
     [ ]: 95 % interval over clips
+    UAR is the mean over folds, of which 1 of 2 lack a class; of all folds together it is 83.3 %
 
     Twenty clips of four speakers, one of whom is always misunderstood, tell less of other speakers
     than twenty speakers would:
@@ -153,21 +160,7 @@ class Evaluation:
     [0.13, 0.98]
     """
 
-    target: np.ndarray
-    target_names: list[str]
-    test: list[np.ndarray]
-    fold_predictions: list[list[np.ndarray]]
-    protocol: str
-    seeds: list[int]
-    confidence_level: float = 0.95
-    controls: dict[str, "Evaluation"] = field(default_factory=dict)
-    groups: ArrayLike | None = None
-    controls_left_out: dict[str, str] = field(default_factory=dict)
-    filenames: np.ndarray | None = None
     fold_probabilities: list[list[np.ndarray]] | None = None
-    features: np.ndarray | None = None
-    n_train: float = float("nan")
-    learning_curve: dict[float, "Evaluation"] = field(default_factory=dict)
 
     @cached_property
     def accuracy(self) -> float:
@@ -188,13 +181,6 @@ class Evaluation:
     def uar_interval(self) -> tuple[float, float]:
         """Interval of ``uar`` over groups, or over clips where there are none."""
         return self._interval("uar")
-
-    @cached_property
-    def n_groups(self) -> int:
-        """Number of groups among the tested clips; 0 where no clip has a group."""
-        if self._group_of is None:
-            return 0
-        return len(np.unique(self._group_of[np.concatenate(self.test)]))
 
     @cached_property
     def fold_accuracy(self) -> np.ndarray:
@@ -256,19 +242,6 @@ class Evaluation:
                 total[test] += probabilities
                 n_tests[test] += 1
         return np.divide(total, n_tests, out=np.full_like(total, np.nan), where=n_tests > 0)
-
-    @cached_property
-    def _group_of(self) -> np.ndarray | None:
-        return None if self.groups is None else group_numbers(self.groups)
-
-    @cached_property
-    def _units(self) -> np.ndarray | None:
-        """Number of the group of each tested clip, in their order; None: clips are the units."""
-        if self._group_of is None:
-            return None
-        tested = np.unique(np.concatenate(self.test))
-        groups, units = np.unique(self._group_of[tested], return_inverse=True)
-        return units if 1 < len(groups) < len(tested) else None
 
     def _weights(self, metric: Metric) -> Iterator[np.ndarray]:
         # Either score is a weighted share of correct clips. UAR gives all classes equal weight.
@@ -370,9 +343,6 @@ class Evaluation:
         """
         return list_errors(self)
 
-    def _repr_html_(self) -> str:
-        return as_html(self)
-
     def __repr__(self) -> str:
         return (
             f"Evaluation(protocol={self.protocol!r}, n_folds={len(self.test)}, "
@@ -381,30 +351,19 @@ class Evaluation:
 
     def __str__(self) -> str:
         n_folds, n_repeats = len(self.test), len(self.seeds)
-        tested = np.unique(np.concatenate(self.test))
-        head = (
-            f"{self.protocol}, {n_folds} fold{'s'[: n_folds > 1]}, "
-            f"{n_repeats} repeat{'s'[: n_repeats > 1]}, {len(tested)} clips tested, "
-            f"{len(self.target_names)} classes"
-        )
-        shown = {"pipeline": self} | self.controls
+        shown = self._rows_to_show()
         if 1 < n_folds <= MAX_FOLDS_SHOWN:
             shown |= {f"fold {i + 1}": self._part(range(n_repeats), i) for i in range(n_folds)}
         rows = [("", "  accuracy %", "  UAR %")]
         rows += [
             (
                 name,
-                _percent(result.accuracy, result.accuracy_interval),
-                _percent(result.uar, result.uar_interval),
+                percent(result.accuracy, result.accuracy_interval),
+                percent(result.uar, result.uar_interval),
             )
             for name, result in shown.items()
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = [
-            " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        notes = self._notes_on_intervals(list(shown.values()))
+        notes = self._notes_on_intervals(shown) + self._notes_on_classes()
         if n_folds > MAX_FOLDS_SHOWN:
             folds = 100 * self.fold_accuracy.mean(axis=0)
             notes.append(f"accuracy of a fold: {folds.min():.1f} to {folds.max():.1f} %")
@@ -421,25 +380,29 @@ class Evaluation:
                 random_state=0,
             )
             notes.append(f"against {name}: {paired}")
-        for name, reason in self.controls_left_out.items():
-            notes.append(f"control left out: {name}: {reason}")
-        return "\n".join([head, *table, *notes])
+        notes += self._notes_on_controls()
+        head = self._head(f"{len(self.target_names)} classes")
+        return "\n".join([head, *align(rows), *notes])
 
-    def _notes_on_intervals(self, shown: list["Evaluation"]) -> list[str]:
-        """Say what the intervals of the table are over, and where they are rough."""
-        note = f"[ ]: {100 * self.confidence_level:g} % interval over "
+    def _notes_on_classes(self) -> list[str]:
+        """Say where the UAR of a fold is not one of all classes, and what it is of all folds."""
+        n_classes = [len(np.unique(self.target[test])) for test in self.test]
+        n_tested = len(np.unique(self.target[self._tested]))
+        if not (lacking := sum(n < n_tested for n in n_classes)):
+            return []
+        counts = self.confusion_matrix
+        hits, clips = counts.diagonal(), counts.sum(axis=1)
+        uar = (hits[clips > 0] / clips[clips > 0]).mean()
+        return [
+            f"UAR is the mean over folds, of which {lacking} of {len(self.test)} lack a class; of "
+            f"all folds together it is {100 * uar:.1f} %"
+        ]
+
+    def _notes_on_intervals(self, shown: Mapping[str, "Evaluation"]) -> list[str]:
+        notes = self._notes_on_units(shown)
         if self._units is None:
-            only = ", all of one group: it says nothing of other groups" * (self.n_groups == 1)
-            return [f"{note}clips{only}"]
-        notes = [f"{note}{self.n_groups} groups (speakers, recordings, ...)"]
-        if any(part._units is None for part in shown):
-            notes[0] += "; of a fold of one group, or of one clip a group: over clips"
-        if self.n_groups < FEW_GROUPS:
-            notes.append(
-                f"{self.n_groups} groups are few: intervals are rough, and no p is below "
-                f"{2 / 2**self.n_groups:.2g}"
-            )
-        truth = self.target[np.unique(np.concatenate(self.test))]
+            return notes
+        truth = self.target[self._tested]
         alone = [c for c in np.unique(truth) if len(np.unique(self._units[truth == c])) == 1]
         if alone:
             notes.append(
@@ -448,7 +411,3 @@ class Evaluation:
                 + ": all clips are of one group, so that no interval covers other groups of it"
             )
         return notes
-
-
-def _percent(score: float, interval: tuple[float, float]) -> str:
-    return f"{100 * score:5.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"

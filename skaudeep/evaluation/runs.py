@@ -15,25 +15,11 @@ from skaudeep._base import fit_with_groups
 from skaudeep._progress import Progress
 from skaudeep.datasets.operations import take
 from skaudeep.evaluation.sharing import run_fixed_steps, run_reservoirs, tags_in
+from skaudeep.evaluation.tasks import Prediction, Task, strata
 
-__all__ = ["Folds", "Prediction", "Runs", "count_unsupervised", "leave_out"]
+__all__ = ["Folds", "Runs", "count_unsupervised", "leave_out"]
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a pipeline says of the test clips of one fold.
-
-    Parameters
-    ----------
-    classes : ndarray of shape (n_test,), int
-    probabilities : ndarray of shape (n_test, n_classes), or None
-        None where the classifier gives none.
-    """
-
-    classes: np.ndarray
-    probabilities: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -42,10 +28,11 @@ class Runs:
 
     Parameters
     ----------
-    target : ndarray of shape (n_clips,), int
+    target : ndarray of shape (n_clips,) or (n_clips, n_columns)
     groups : ndarray of shape (n_clips,), int, or None
         They are handed to the last step if it asks for them.
-    n_classes : int
+    task : Task
+        What is learnt and predicted.
     seeds : list of int
         One for each repeat.
     transductive : bool
@@ -57,7 +44,7 @@ class Runs:
 
     target: np.ndarray
     groups: np.ndarray | None
-    n_classes: int
+    task: Task
     seeds: list[int]
     transductive: bool
     n_jobs: int | None
@@ -121,30 +108,14 @@ class Runs:
 
     def _predict(self, pipeline: Any, X: Any, folds: Folds) -> list[Prediction]:
         predictions = []
+        y = self.task.learnt(self.target)
         for prediction in Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(_fit_predict)(clone(pipeline), X, self.target, self.groups, train, test)
+            delayed(_fit_predict)(clone(pipeline), X, self.task, y, self.groups, train, test)
             for train, test in folds
         ):
-            predictions.append(self._checked(*prediction))
+            predictions.append(self.task.check(*prediction))
             self.progress.advance()
         return predictions
-
-    def _checked(
-        self, predicted: np.ndarray, known: np.ndarray | None, probabilities: np.ndarray | None
-    ) -> Prediction:
-        """Refuse what is none of the classes; give each class its column of probabilities."""
-        wrong = ~np.isin(predicted, np.arange(self.n_classes))
-        if wrong.any():
-            raise ValueError(
-                f"The pipeline predicted {predicted[wrong].tolist()[0]!r}, expected class "
-                f"numbers from 0 to {self.n_classes - 1}; end it in a classifier that is fitted on "
-                "the target."
-            )
-        if probabilities is not None:
-            complete = np.zeros((len(predicted), self.n_classes))
-            complete[:, np.asarray(known, dtype=np.intp)] = probabilities
-            probabilities = complete
-        return Prediction(predicted.astype(np.intp), probabilities)
 
 
 def count_unsupervised(pipeline: Any) -> int:
@@ -172,10 +143,12 @@ def leave_out(
 ) -> Folds:
     """Leave training clips out: of each class all but the first groups, a share of them.
 
+    Values to regress on count as one class, and clips without any of several classes as another.
+
     Parameters
     ----------
     folds : list of (train, test)
-    target : ndarray of shape (n_clips,), int
+    target : ndarray of shape (n_clips,) or (n_clips, n_columns)
     units : ndarray of shape (n_clips,), int
         The group of each clip, which stays or goes as a whole.
     share : float in (0, 1)
@@ -191,8 +164,8 @@ def leave_out(
     reduced = []
     for train, test in folds:
         kept: set[int] = set()
-        for label in np.unique(target[train]):
-            of_class = train[target[train] == label]
+        for members in strata(target[train]).T:
+            of_class = train[members]
             groups, first = np.unique(units[of_class], return_index=True)
             ordered = groups[np.argsort(place[of_class[first]], kind="stable")]
             kept.update(ordered[: int(np.ceil(share * len(ordered)))].tolist())
@@ -214,23 +187,23 @@ def _seeded(pipeline: Any, seed: int) -> Any:
 def _fit_predict(
     pipeline: Any,
     X: Any,
+    task: Task,
     y: np.ndarray,
     groups: np.ndarray | None,
     train: np.ndarray,
     test: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Return the predicted classes, the classes that were known, and their probabilities."""
+) -> tuple[Any, Any, Any]:
+    """Return what the task reads of a pipeline that is fitted to the training clips."""
     with warnings.catch_warnings():
         # Callbacks of the pipeline serve the steps that know them. A classifier that does not
         # would say so in each fold.
         warnings.filterwarnings("ignore", ".* does not support callbacks", UserWarning)
+        # Of classes without a training clip a warning of ours tells, before anything is fitted.
+        warnings.filterwarnings("ignore", "Label .* is present in all training", UserWarning)
         of_train = None if groups is None else groups[train]
         fit_with_groups(pipeline, take(X, train), y[train], of_train)
-    rows, classifier = take(X, test), pipeline
+    rows, last = take(X, test), pipeline
     if isinstance(pipeline, Pipeline):  # features are made once for classes and probabilities
-        classifier = pipeline.steps[-1][1]
+        last = pipeline.steps[-1][1]
         rows = pipeline[:-1].transform(rows) if len(pipeline) > 1 else rows
-    predicted = np.asarray(classifier.predict(rows))
-    if not hasattr(classifier, "predict_proba"):
-        return predicted, None, None
-    return predicted, np.asarray(classifier.classes_), np.asarray(classifier.predict_proba(rows))
+    return task.read(last, rows)

@@ -1,5 +1,6 @@
 """Results of an evaluation as tables: a row for each clip, and HTML for notebooks."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from skaudeep.evaluation.base import FoldedEvaluation
     from skaudeep.evaluation.results import Evaluation
 
 
@@ -28,9 +30,34 @@ def list_errors(evaluation: "Evaluation") -> pd.DataFrame:
     return table.sort_values(["correct", "probability"], ascending=[True, False], kind="stable")
 
 
-def as_html(evaluation: "Evaluation") -> str:
+def as_html(evaluation: object) -> str:
     """Return what ``print`` shows as HTML, for notebooks."""
     return f"<pre>{escape(str(evaluation))}</pre>"
+
+
+def align(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the lines of a table, its cells filled up to the width of their columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def percent(share: float, interval: tuple[float, float]) -> str:
+    """Return a share and its interval in percent, as a cell of a table."""
+    return f"{100 * share:5.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def first_columns(evaluation: "FoldedEvaluation", clips: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what tables of clips begin with: file names and groups, where they are known."""
+    columns = {}
+    if evaluation.filenames is not None:
+        name = "filename" if evaluation.unit == "clip" else "group"
+        columns[name] = np.asarray(evaluation.filenames)[clips]
+    if evaluation.groups is not None:
+        columns["group"] = np.asarray(evaluation.groups)[clips]
+    return columns
 
 
 def _count_votes(evaluation: "Evaluation") -> tuple[np.ndarray, np.ndarray]:
@@ -49,14 +76,10 @@ def _table(
 ) -> pd.DataFrame:
     names = np.array(evaluation.target_names, dtype=object)
     truth = evaluation.target[clips]
-    columns = {}
-    if evaluation.filenames is not None:
-        columns["filename"] = np.asarray(evaluation.filenames)[clips]
-    if evaluation.groups is not None:
-        columns["group"] = np.asarray(evaluation.groups)[clips]
+    columns = first_columns(evaluation, clips)
     columns["target"] = names[truth]
     columns["predicted"] = names[predicted]
     columns["correct"] = votes[np.arange(len(clips)), truth] / votes.sum(axis=1)
     if evaluation.probabilities is not None:
         columns["probability"] = evaluation.probabilities[clips, predicted]
-    return pd.DataFrame(columns, index=pd.Index(clips, name="clip"))
+    return pd.DataFrame(columns, index=pd.Index(clips, name=evaluation.unit))

@@ -1,5 +1,6 @@
 from .annotations import load_annotations as load_annotations
 from .annotations import save_annotations as save_annotations
+from .checking import check_netcdf as check_netcdf
 from .csv_arff import load_arff as load_arff
 from .csv_arff import load_csv as load_csv
 from .csv_arff import save_arff as save_arff

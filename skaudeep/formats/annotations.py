@@ -82,8 +82,9 @@ def load_annotations(
     ImportError
         If the format needs crowsetta, which is not installed.
     ValueError
-        If it is another format, columns are missing, a time is no number or negative, or an event
-        does not end after its start. The message names the line.
+        If it is another format, columns or cells are missing, a time is no number or negative, an
+        event does not end after its start, or some events have a recording and others have none.
+        The message names the line.
 
     See Also
     --------
@@ -118,6 +119,14 @@ def load_annotations(
     kind = _kind_of(path, text) if format is None else format
     rows = list(FORMATS[kind].read(text, path, label_column))
     own = _recording_of(path) if file is None else file
+    unnamed = [row for row in rows if not row.file]
+    if file is None and 0 < len(unnamed) < len(rows):
+        row = unnamed[0]
+        raise ValueError(
+            f"Got no file for the event {shown(row.label)} at {printable(row.start)} s in line "
+            f"{row.line} of {path.name!r}, while other lines have one, expected one in each. Name "
+            "the recording, or give file= for all of them."
+        )
     frame = pd.DataFrame(
         {
             "file": [row.file if row.file and file is None else own for row in rows],
@@ -364,7 +373,7 @@ def _table(
                             f"Columns there: {list_names(head, column)}."
                         )
                 continue
-            if len(cells) > len(head):
+            if len(cells) > len(head) or (len(cells) < len(head) and reader is csv.reader):
                 raise ValueError(
                     f"Got {len(cells)} cells in line {lines.line_num} of {path.name!r}, expected "
                     f"{len(head)} as in the first line."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,97 @@ from numpy.typing import DTypeLike, NDArray
 from skaudeep._files import check_readable, fingerprint
 from skaudeep._texts import printable
 
-# netCDF4 must not be called by two threads at once. xarray would lock most calls, but not all.
-LIBRARY = threading.RLock()
+
+class Library:
+    """The NetCDF library, which must not be called by two threads at once: its lock, its files.
+
+    A file is open once, however many data sets read it: HDF5 crashes where one of several handles
+    of a file is closed before another is used. Nor is a file closed while the library is being
+    called: the garbage collector may find a data set that nobody uses at any moment.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._owner = 0  # thread that holds the lock
+        self._process = 0  # that opened the files
+        self._files: dict[tuple[int, ...], tuple[netCDF4.Dataset, int]] = {}  # and their users
+        self._unused: deque[tuple[int, ...]] = deque()
+
+    def acquire(self) -> None:
+        """Wait until no other thread is in the library."""
+        self._lock.acquire()
+        self._depth, self._owner = self._depth + 1, threading.get_ident()
+
+    def release(self) -> None:
+        """Let other threads in, once files that are no longer used are closed."""
+        try:
+            while self._depth == 1 and self._unused:
+                self.close(self._unused.popleft())
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self._owner = 0
+            self._lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def open(self, key: tuple[int, ...], path: str) -> netCDF4.Dataset:
+        """Open a file, or count one user more of it. Call this while holding the lock.
+
+        Parameters
+        ----------
+        key : tuple of int
+            What identifies the file, and this process.
+        path : str
+            Its path.
+
+        Returns
+        -------
+        netCDF4.Dataset
+        """
+        if self._process != os.getpid():  # a process that inherits files shares their positions
+            for dataset, _ in self._files.values():
+                dataset.close()
+            self._files, self._process = {}, os.getpid()
+        if key in self._files:
+            dataset, n_users = self._files[key]
+        else:
+            n_users = 0
+            with plain_path(path) as name:
+                dataset = netCDF4.Dataset(name)
+            dataset.set_auto_mask(False)
+            if "features" in dataset.variables:
+                # The default of up to 64 MB is of no use to rows in random order.
+                dataset["features"].set_var_chunk_cache(CACHE_BYTES)
+        self._files[key] = (dataset, n_users + 1)
+        return dataset
+
+    def close(self, key: tuple[int, ...], *, for_all: bool = False) -> None:
+        """Count one user less of a file, and close it after the last, or for all at once."""
+        with self:
+            dataset, n_users = self._files.pop(key, (None, 0))
+            if dataset is None:
+                return
+            if n_users > 1 and not for_all:
+                self._files[key] = (dataset, n_users - 1)
+            else:
+                dataset.close()
+
+    def close_unused(self, key: tuple[int, ...]) -> None:
+        """Count one user less, now or when this thread has left the library."""
+        self._unused.append(key)
+        if self._owner != threading.get_ident():
+            with self:
+                pass
+
+
+# xarray would lock most calls, but not all.
+LIBRARY = Library()
 if hasattr(os, "register_at_fork"):
     # A fork waits until no thread is inside the library: the child has a copy of its state, but not
     # the thread that would complete it and release the lock.
@@ -150,6 +240,7 @@ class StoredFile:
         self._dataset: netCDF4.Dataset | None = None
         self._closing: weakref.finalize | None = None
         self._state: tuple[int, ...] = ()  # when the file was opened
+        self._key: tuple[int, ...] = ()
         self._process = 0  # that opened it
 
     def dataset(self) -> netCDF4.Dataset:
@@ -178,15 +269,11 @@ class StoredFile:
                     )
                 self._state = _state(os.fstat(content.fileno()))
             try:
-                with plain_path(self.path) as path:
-                    dataset = netCDF4.Dataset(path)
+                self._key = (os.getpid(), *self._state)  # inherited ones are not counted
+                dataset = LIBRARY.open(self._key, self.path)
             except OSError as error:
                 raise damaged_file(self.path, error) from error
-            dataset.set_auto_mask(False)
-            if "features" in dataset.variables:
-                # The default of up to 64 MB is of no use to rows in random order.
-                dataset["features"].set_var_chunk_cache(CACHE_BYTES)
-            self._closing = weakref.finalize(self, _close, dataset)
+            self._closing = weakref.finalize(self, LIBRARY.close_unused, self._key)
             self._dataset, self._process = dataset, os.getpid()
             if _state(os.stat(self.path)) != self._state:  # replaced in between
                 self.close()
@@ -204,8 +291,8 @@ class StoredFile:
 
     def close(self) -> None:
         """Close the file; it is opened again on the next use."""
-        if self._closing is not None:
-            self._closing()
+        if self._closing is not None and self._closing.detach():
+            LIBRARY.close(self._key, for_all=self.has_changed())
         self._dataset = self._closing = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -231,11 +318,6 @@ def plain_path(path: str | os.PathLike[str]) -> Iterator[str]:
         link = os.path.join(folder, "link.nc")
         os.symlink(name, link)
         yield link
-
-
-def _close(dataset: netCDF4.Dataset) -> None:
-    with LIBRARY:
-        dataset.close()
 
 
 def damaged_file(path: str, error: Exception) -> ValueError:

@@ -121,6 +121,35 @@ class EncoderStack(BidirectionalStack):
         states, _ = self(x, lengths)
         return top_layers(states, len(self.stacks))
 
+    def carry_on(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Run over the next frames of sequences that come in part by part, without dropout.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_frames, n_sequences, n_inputs)
+        state : Tensor of shape (n_sequences, state_size), default=None
+            What the frames before have left; None before the first.
+
+        Returns
+        -------
+        states : Tensor of shape (n_frames, n_sequences, n_units)
+            Of the top layer: what `top_states` gives for these frames of the whole sequence.
+        state : Tensor of shape (n_sequences, state_size)
+            After the last frame.
+
+        Raises
+        ------
+        ValueError
+            If there is a second stack, which would begin with the last frame of all.
+        """
+        if len(self.stacks) > 1:
+            raise ValueError(
+                "Got a bidirectional stack, expected one that reads forwards alone: the other "
+                "direction begins at the end of a sequence. Read windows, each from its start."
+            )
+        states, state = self.stacks[0](x, state)
+        return states[-1], state
+
 
 class DecoderStack(BidirectionalStack):
     """Decode sequences: one stack over time, or two in opposite directions, and a linear layer.

@@ -149,6 +149,10 @@ class TimeEncoder(nn.Module):
         """Return the states of the top layer, which alone is kept: (T, B, D*H)."""
         return self.recurrent.top_states(x, lengths)
 
+    def carry_on(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Read the next frames, see :meth:`EncoderStack.carry_on`."""
+        return self.recurrent.carry_on(x, state)
+
     def pool(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Compute the features "covariance"."""
         return self.covariance(self.read(x, lengths), lengths)
@@ -246,6 +250,10 @@ class FrequencyTimeEncoder(nn.Module):
         """Return the states of the top layer over time, which alone is kept: (T, B, D*H)."""
         return self.time.read(self.read_frames(x, lengths, None), lengths)
 
+    def carry_on(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Read the next frames; the state is that over time."""
+        return self.time.carry_on(self.read_frames(x, None, None), state)
+
     def pool(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Compute the features "covariance"."""
         return self.time.pool(self.read_frames(x, lengths, None), lengths)
@@ -329,6 +337,59 @@ class FeatureEncoder(nn.Module):
         by_frame = x.transpose(0, 1).contiguous()  # (T, B, F)
         features = represent(self.encoder, by_frame, lengths, self.representation)
         return features.transpose(0, 1) if features.ndim == 3 else features
+
+    def carry_on(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Compute the features of the next frames of clips that come in part by part.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_clips, n_frames, n_bands)
+            Without padding.
+        state : Tensor of shape (n_clips, state_size), default=None
+            What the frames before have left; None before the first.
+
+        Returns
+        -------
+        features : Tensor of shape (n_clips, n_frames, n_features)
+            Those that `forward` gives for these frames of the whole clips.
+        state : Tensor of shape (n_clips, state_size), or None
+            After the last frame; None where each frame is read by itself.
+
+        Raises
+        ------
+        ValueError
+            If the features of a frame hang on later ones, because the representation is one of
+            whole clips or the encoder reads them backwards, too.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
+        >>> reservoir = Reservoir(ReservoirSizes(n_bands=3, n_units=4, bidirectional=False))
+        >>> reservoir.draw_weights(torch.Generator().manual_seed(0))
+        >>> encoder, x, state = FeatureEncoder(reservoir, "states"), torch.rand(1, 7, 3), None
+        >>> parts = []
+        >>> with torch.inference_mode():
+        ...     for part in x.split(2, dim=1):
+        ...         features, state = encoder.carry_on(part, state)
+        ...         parts.append(features)
+        ...     torch.allclose(torch.cat(parts, dim=1), encoder(x))
+        True
+        """
+        by_frame = x.transpose(0, 1).contiguous()  # (T, B, F)
+        if isinstance(self.encoder, FrequencyEncoder):
+            return represent(self.encoder, by_frame, None, self.representation).transpose(
+                0, 1
+            ), None
+        if self.representation not in FRAME_REPRESENTATIONS:
+            raise ValueError(
+                f"Got representation={self.representation!r}, which is one of whole clips, "
+                "expected 'components' or 'states', which have a row for each frame."
+            )
+        states, state = self.encoder.carry_on(by_frame, state)
+        if self.representation == "components":
+            states = self.encoder.covariance.project(states)
+        return states.transpose(0, 1), state
 
 
 class BandWindows(nn.Module):

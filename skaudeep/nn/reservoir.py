@@ -108,6 +108,10 @@ class Reservoir(nn.Module):
         """Return what `forward` returns, as encoders do."""
         return self(x, lengths)
 
+    def carry_on(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Read the next frames, see :meth:`EncoderStack.carry_on`."""
+        return self.recurrent.carry_on(x, state)
+
     def moments(self, states: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Sum what `covariance` is fitted to, see :func:`~skaudeep.nn.pooling.moments`."""
         return moments(states, lengths)

@@ -15,7 +15,6 @@ import sklearn
 import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -34,12 +33,14 @@ from skaudeep.distances import DistanceScorer
 from skaudeep.function_extractor import FunctionExtractor
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
+from skaudeep.mlp import DropoutMLPClassifier
 from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
 from skaudeep.nn.autoencoders import NetworkSizes
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.weights import allocate
 from skaudeep.per_frame import PerFrame
 from skaudeep.persistence.common_steps import find_class, set_results, take_results
+from skaudeep.persistence.results import check_results
 from skaudeep.persistence.sklearn_objects import (
     MT19937_WORDS,
     check_n_keys,
@@ -51,7 +52,6 @@ from skaudeep.persistence.sklearn_objects import (
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
 from skaudeep.statistics import BandStatistics
-from skaudeep.training.loop import check_moments
 
 # The networks that a file may hold, each with the class of its sizes.
 NETWORKS: dict[str, tuple[Any, Any]] = {
@@ -68,6 +68,7 @@ _OURS = (
     ChunkVotingClassifier,
     CourseStatistics,
     DistanceScorer,
+    DropoutMLPClassifier,
     FeatureFusion,
     FrameDescriptors,
     FunctionExtractor,
@@ -86,14 +87,6 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "float": (float, int),
     "int": (int,),
     "str": (str,),
-}
-# What `fit` of an autoencoder leaves behind, beside what any network's does.
-_RESULTS = {
-    "loss_curve_",
-    "moments_",
-    "n_frames_",
-    "out_activation_",
-    "validation_loss_curve_",
 }
 _ATTRIBUTE = re.compile(r"_?[A-Za-z]\w*")
 # All that parameters and results of the common steps consist of.
@@ -253,7 +246,7 @@ class Serializer:
             if name not in params and name not in SKLEARN_VOLATILE_ATTRIBUTES
         }
         _check(type(estimator)(**params))
-        _check_results(estimator)
+        check_results(estimator)
         packed = [
             {name: self.encode(value, f"{place}.{name}") for name, value in values.items()}
             for values in (params, attributes)
@@ -438,7 +431,7 @@ class Deserializer:
             if known or not _ATTRIBUTE.fullmatch(key):
                 raise ValueError(f"holds {name} with attribute {key[:80]!r}, no result of fit")
             setattr(estimator, key, self.decode(value))
-        _check_results(estimator)
+        check_results(estimator)
         if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and "cv_results_" in attributes:
             estimator.scorer_ = _scorer(estimator)
         return estimator
@@ -511,71 +504,6 @@ def _model_path(extractor: FunctionExtractor, place: str) -> str:
             f"checksum={onnx_checksum(extractor.func)!r}"
         )
     return os.fsdecode(extractor.func)
-
-
-def _check_results(estimator: Any) -> None:
-    """Raise ValueError if results of fit are missing, or contradict each other."""
-    if isinstance(estimator, FunctionExtractor):
-        fitted, checksum = vars(estimator), estimator.checksum
-        if callable(estimator.func):
-            raise ValueError("holds a FunctionExtractor of a function, expected that of a path")
-        n_bands = fitted.get("n_bands_", 1)
-        if type(n_bands) is not int or n_bands < 1:
-            raise ValueError(f"holds a FunctionExtractor with n_bands_={str(n_bands)[:80]}")
-        if not isinstance(fitted.get("checksum_", checksum), str):
-            raise ValueError("holds a FunctionExtractor without the checksum of its model")
-    if isinstance(estimator, TunedLogisticRegression):
-        classifier = vars(estimator).get("classifier_")
-        if classifier is not None and type(classifier) is not LogisticRegression:
-            raise ValueError(
-                "holds a TunedLogisticRegression with a classifier_ of "
-                f"{type(classifier).__name__}, expected LogisticRegression"
-            )
-    if not isinstance(estimator, Seq2SeqAutoencoder | ReservoirFeatures):
-        return
-    name, results = type(estimator).__name__, vars(estimator)
-    autoencoder = isinstance(estimator, Seq2SeqAutoencoder)
-    network: Any = results.get("network_")
-    needed = {"network_", "n_features_in_", "seed_"} | (_RESULTS if autoencoder else set())
-    if not results.keys() & needed:
-        return
-    if missing := sorted(needed - results.keys()):
-        raise ValueError(f"holds a {name} without {missing[0]}, so that its fit has not ended")
-    if isinstance(network, Reservoir) == autoencoder:
-        raise ValueError(f"holds a {name} with a network_ of {type(network).__name__}")
-    # Of series in a matrix, which have one band, it is their length.
-    if network.sizes.n_bands not in (1, results["n_features_in_"]):
-        raise ValueError(
-            f"holds a {name} with n_features_in_={str(results['n_features_in_'])[:80]}, but its "
-            f"network reads {network.sizes.n_bands} bands"
-        )
-    if autoencoder:
-        for key, least in (("seed_", 0), ("n_frames_", 1)):
-            if type(results[key]) is not int or results[key] < least:
-                raise ValueError(
-                    f"holds a {name} with {key}={str(results[key])[:80]}, expected an integer of "
-                    f"at least {least}"
-                )
-        for key in ("loss_curve_", "validation_loss_curve_"):
-            curve = results[key]
-            if not isinstance(curve, list) or not all(isinstance(loss, float) for loss in curve):
-                raise ValueError(f"holds a {name} whose {key} is no list of numbers")
-        if results["moments_"] is not None:
-            check_moments(results["moments_"], network)
-        _check_conditions(results.get("conditions_"), network.sizes.n_conditions)
-
-
-def _check_conditions(conditions: Any, n_conditions: int) -> None:
-    if conditions is None and n_conditions == 0:
-        return
-    form = (getattr(conditions, "ndim", 0), getattr(getattr(conditions, "dtype", None), "kind", ""))
-    if form not in ((1, "i"), (1, "U")) or conditions.tolist() != sorted(set(conditions.tolist())):
-        raise ValueError("holds an autoencoder whose conditions_ are no sorted integers or texts")
-    if len(conditions) != n_conditions:
-        raise ValueError(
-            f"holds an autoencoder with {len(conditions)} conditions_, but its network was told "
-            f"{n_conditions}"
-        )
 
 
 def _check_keys(keys: list[Any]) -> None:

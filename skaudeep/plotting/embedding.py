@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from skaudeep._texts import list_names, shown
-from skaudeep.plotting.pyplot import fit_figure, import_pyplot, literal
+from skaudeep.plotting.pyplot import fit_figure, import_pyplot, literal, require_classes
 
 __all__ = ["EmbeddingDisplay", "project"]
 
@@ -287,6 +287,7 @@ class EmbeddingDisplay:
         ValueError
             If the evaluation has no features.
         """
+        require_classes(evaluation, f"{cls.__name__}.from_evaluation")
         if evaluation.features is None:
             raise ValueError(
                 "This evaluation has no features; run evaluate(..., keep_features=True), or give "

@@ -28,10 +28,12 @@ from skaudeep.reporting.conclusions import (
     n_tested_classes,
 )
 from skaudeep.reporting.corpus import Corpus, describe_classes
+from skaudeep.similarity import similarities
 
 N_WRONG = 12  # clips with a picture each
 N_UNUSUAL = 8
 N_NEIGHBOURS = 5
+N_SIMILAR = 4  # clips listed beside a clip with a picture
 N_CONFUSIONS = 5  # pairs of classes
 N_TO_NAME = 500  # clips in the order in which naming them helps; then the report is made again
 MAX_POINTS = 5000  # of the embedding; a browser draws no more at once
@@ -142,6 +144,14 @@ class UnusualClip:
 
 
 @dataclass(frozen=True)
+class SimilarClip:
+    """A clip that is like another one; similarity is the cosine of their features, up to 1."""
+
+    row: int
+    similarity: float
+
+
+@dataclass(frozen=True)
 class Curve:
     """UAR against the number of training clips of a fold."""
 
@@ -184,7 +194,8 @@ class Naming:
 class Contents:
     """All sections of the page; a section is None where there is nothing to show.
 
-    `typical_distance` is the median of all clips of what `unusual` shows of the largest.
+    `typical_distance` is the median of all clips of what `unusual` shows of the largest. `similar`
+    has, by their rows, the clips that are most like those of `wrong` and `unusual` that are shown.
     """
 
     first: FirstScreen
@@ -197,6 +208,7 @@ class Contents:
     unusual: list[UnusualClip]
     typical_distance: float = float("nan")
     predicted: dict[int, tuple[str, float]] = field(default_factory=dict)
+    similar: dict[int, list[SimilarClip]] = field(default_factory=dict)
 
 
 # The first screen.
@@ -338,17 +350,20 @@ def contents(
         )
         naming = Naming(order.tolist(), suggestions)
     unusual, typical = ([], float("nan")) if features is None else most_unusual(features)
+    wrong = [] if evaluation is None else most_wrong(evaluation)
+    shown = [*(clip.row for clip in wrong[:N_WRONG]), *(clip.row for clip in unusual)]
     return Contents(
         first=first,
         corpus=corpus,
         confusion=None if evaluation is None else confusion(evaluation),
         embedding=None if features is None else embed(features, naming, rng),
         naming=naming,
-        wrong=[] if evaluation is None else most_wrong(evaluation),
+        wrong=wrong,
         curve=None if evaluation is None else curve(evaluation),
         unusual=unusual,
         typical_distance=typical,
         predicted={} if evaluation is None else predictions(evaluation),
+        similar={} if features is None else most_similar(features, list(dict.fromkeys(shown))),
     )
 
 
@@ -455,6 +470,20 @@ def most_unusual(features: NDArray) -> tuple[list[UnusualClip], float]:
     mean = distances.mean(axis=1)
     rows = np.argsort(-mean, kind="stable")[:N_UNUSUAL]
     return [UnusualClip(int(row), float(mean[row])) for row in rows], float(np.median(mean))
+
+
+def most_similar(features: NDArray, rows: list[int]) -> dict[int, list[SimilarClip]]:
+    """Return the clips that are most like some, the most similar first, by the rows of these."""
+    if not rows:
+        return {}
+    found = similarities(features, features[rows])
+    found[np.arange(len(rows)), rows] = -np.inf
+    n_similar = min(N_SIMILAR, len(features) - 1)
+    nearest = np.argsort(-found, axis=1, kind="stable")[:, :n_similar]
+    return {
+        row: [SimilarClip(int(other), float(of_row[other])) for other in others]
+        for row, others, of_row in zip(rows, nearest, found, strict=True)
+    }
 
 
 def embed(features: NDArray, naming: Naming | None, rng: np.random.RandomState) -> Embedding:

@@ -218,10 +218,13 @@ def _with_classes(bunch: Bunch) -> Bunch:
     if target.ndim == 1 and target.dtype.kind == "f" and np.isnan(target).all():
         return replace_keys(bunch, target=np.full(len(target), -1))
     if target.ndim != 1 or target.dtype.kind not in "iu":
+        values = target.dtype.kind == "f"
+        what = "values to regress on" if values else "clips that may have several classes"
+        remedy = " For classes stored as floats use bunch.target.astype(int)." if values else ""
         raise ValueError(
-            f"Got a target of {target.dtype} of shape {target.shape}, expected one class for each "
-            "clip: a report is about classes, or about clips without labels. For classes stored as "
-            "floats use bunch.target.astype(int)."
+            f"Got {what}, a target of {target.dtype} of shape {target.shape}, expected one class "
+            "for each clip: a report is about classes, or about clips without labels. "
+            f"skaudeep.evaluate scores them.{remedy}"
         )
     return bunch
 

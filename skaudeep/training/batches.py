@@ -428,7 +428,14 @@ def threads_for(n_rows: int) -> AbstractContextManager[None]:
     return torch_threads(1) if n_rows < FEW_ROWS else nullcontext()
 
 
-def read_input(estimator: Any, X: Any, *, reset: bool, n_bands: int | None = None) -> Sequences:
+def read_input(
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    n_bands: int | None = None,
+    to_train: bool = False,
+) -> Sequences:
     """Check the input of an estimator of sequences, and set or compare its number of bands.
 
     Parameters
@@ -441,6 +448,8 @@ def read_input(estimator: Any, X: Any, *, reset: bool, n_bands: int | None = Non
         True in `fit`, False afterwards.
     n_bands : int, default=None
         Number of bands of the fitted network, where not `reset`.
+    to_train : bool, default=False
+        Whether to read all values, as in :meth:`Sequences.read`, also where not `reset`.
 
     Returns
     -------
@@ -471,7 +480,7 @@ def read_input(estimator: Any, X: Any, *, reset: bool, n_bands: int | None = Non
             estimator, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan"
         )
         return Sequences.read(matrix)
-    sequences = Sequences.read(X, n_bands, check_values=reset)
+    sequences = Sequences.read(X, n_bands, check_values=reset or to_train)
     if reset:
         estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
         estimator.n_features_in_ = sequences.n_bands

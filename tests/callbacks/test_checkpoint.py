@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 
 from skaudeep import Seq2SeqAutoencoder, load, save
 from skaudeep._files import replacing
-from skaudeep.callbacks.checkpoint import Checkpoint
+from skaudeep.callbacks.checkpoint import Checkpoint, find_checkpoints
 from skaudeep.training.loop import Training
 
 N_STEPS = 12 * 4  # of `train`: 12 epochs of 32 sequences in batches of 8
@@ -341,3 +341,20 @@ if __name__ == "__main__":
     # What was started in the background is deaf to Ctrl-C, and so are its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     train(*sys.argv[1:])
+
+
+def test_checkpoints_are_found_by_epoch_in_the_folder_of_one_training(tmp_path):
+    X = np.random.default_rng(0).uniform(-1, 1, size=(4, 5, 3)).astype(np.float32)
+    small = Seq2SeqAutoencoder(4, max_epochs=3, random_state=0)
+    small.set_callbacks(Checkpoint(tmp_path, keep=2)).fit(X)
+    (folder,) = tmp_path.iterdir()
+    (folder / "epoch-000003-batch-000000001.skaudeep").touch()  # from within an epoch
+    for given in (tmp_path, str(folder)):
+        found = find_checkpoints(given)
+        assert list(found) == [2, 3]
+        assert [len(load(path).loss_curve_) for path in found.values()] == [2, 3]
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
+        find_checkpoints(tmp_path / "none")
+    small.set_params(dropout=0.1).fit(X)
+    with pytest.raises(ValueError, match=f"2 trainings, expected one. Give one of .*{folder.name}"):
+        find_checkpoints(tmp_path)

@@ -62,6 +62,26 @@ def test_extract_writes_what_the_extractor_gives(run, birds, tmp_path):
     assert str(birds.parent) not in (tmp_path / "birds.nc").read_bytes().decode("latin-1")
 
 
+def test_extract_has_the_options_of_audeep(run, birds, tmp_path):
+    options = ["--bands", 10, "--clip-above", -3, "--duration", 0.25, "--align", "center"]
+    options += ["--channel", "left", "--pre-emphasis", 0.95, "--chunk-duration", 0.1]
+    done = run("extract", birds, "-o", "birds.nc", *options, "--chunks", 2, "--jobs", 1)
+    assert done.exit_code == 0, done.stderr
+    extractor = skaudeep.SpectrogramExtractor(
+        n_mels=10,
+        clip_above=-3,
+        duration=0.25,
+        align="center",
+        channel="left",
+        pre_emphasis=0.95,
+        chunk_duration=0.1,
+        n_chunks=2,
+    )
+    expected = extractor.transform(load_folder(birds).data)
+    assert expected.shape[1] == 2
+    np.testing.assert_array_equal(skaudeep.load_netcdf(tmp_path / "birds.nc").data, expected)
+
+
 def test_extract_names_clips_that_cannot_be_read_and_writes_the_others(run, birds, tmp_path):
     shutil.copytree(birds, tmp_path / "birds")
     (tmp_path / "birds/owl/none.wav").write_bytes(b"no sound")

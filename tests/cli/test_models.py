@@ -16,7 +16,7 @@ import soundfile
 from sklearn.linear_model import LogisticRegression
 
 import skaudeep
-from skaudeep import classification
+from skaudeep import classification, feature_files
 from skaudeep.cli import models
 from skaudeep.datasets import load_folder, make_bunch
 from skaudeep.recipes import audio_classifier
@@ -367,6 +367,11 @@ def test_each_command_works_through_the_installed_program(program, birds, new, t
         ["predict", "birds.skaudeep", new, "-o", "new.tsv"],
         ["transform", "birds.skaudeep", new, "-o", "new.nc"],
         ["extract", birds, "-o", "birds.nc", "--jobs", 2],
+        ["extract", birds, "--preview", 1, "-o", "preview.png"],
+        ["train", "birds.nc", "-o", "rae.skaudeep", "--units", 8, "--epochs", 1],
+        ["transform", "rae.skaudeep", "birds.nc", "-o", "f.nc"],
+        ["validate", "f.nc"],
+        ["plot", "loss", "rae.skaudeep", "-o", "loss.png"],
     ):
         done = start(*args)
         assert done.returncode == 0, (args, done.stderr)
@@ -423,4 +428,4 @@ def test_ctrl_c_leaves_what_is_done_and_the_same_command_goes_on(
 
 
 def test_the_endings_of_files_of_features_are_those_that_are_written():
-    assert models.FEATURE_FILES == classification.FEATURE_FILES
+    assert models.FEATURE_FILES == feature_files.FEATURE_FILES

@@ -74,6 +74,7 @@ def test_what_a_command_reads_is_not_replaced_even_by_force(run, tmp_path):
         ("predict", "clips.csv", "birds"),
         ("transform", "m.skaudeep", "clips.csv"),
         ("extract", "clips.csv"),
+        ("train", "clips.csv"),
     ):
         done = run(*args, "-o", "./clips.csv", "--force")
         assert done.exit_code == 1

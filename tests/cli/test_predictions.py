@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 from contextlib import suppress
 
@@ -55,6 +56,25 @@ def test_whole_rows_are_found_wherever_writing_stopped(form):
         kept = form.read(text[:end])
         assert kept.n_rows == np.searchsorted(ends, end, side="right") - 1
         assert kept.text == text[: ends[kept.n_rows]]
+
+
+@pytest.mark.parametrize("kind", ["table", "json"])
+def test_pieces_have_their_times_before_the_label(kind):
+    frame = frame_of(["a.wav", "b.wav"], failed=["b.wav"])
+    frame.insert(1, "start", [0.5, 12.25])
+    frame.insert(2, "end", [2.0, np.nan])
+    keys = ["file", "start", "end"]
+    if kind == "table":
+        form = Table([*keys, "label", "crow", "owl"], n_keys=3)
+        expected = "a.wav\t0.5\t2\towl\t0.2500\t0.7500\nb.wav\t12.25\t\t\t\t\n"
+        assert form.rows(frame) == expected
+    else:
+        form = JsonLines(["crow", "owl"], keys=keys)
+        first, second = map(json.loads, form.rows(frame).splitlines())
+        assert list(first) == [*keys, "label", "probabilities"]
+        assert (second["start"], second["end"], second["label"]) == (12.25, None, None)
+    text = form.head() + form.rows(frame)
+    assert form.read(text) == (text, 2, 1)
 
 
 def test_hostile_names_stay_whole_in_a_table_and_harmless_on_a_terminal():

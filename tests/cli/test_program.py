@@ -3,11 +3,14 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import skaudeep
 
 COMMANDS = ["report", "inspect", "audit", "evaluate", "fit", "predict", "transform"]
-COMMANDS += ["detect", "similar", "extract"]
+COMMANDS += ["detect", "similar", "extract", "train", "fuse", "split", "export", "import"]
+COMMANDS += ["validate", "plot"]
+ARGUMENTS = {"similar": "ARCHIVE", "import": "TABLE", "plot": "COMMAND"}  # of the others INPUT...
 HEAVY = {"torch", "sklearn", "librosa", "pandas", "numba", "netCDF4", "matplotlib", "numpy"}
 
 
@@ -17,6 +20,7 @@ def test_help_begins_with_a_line_for_each_command_in_the_order_of_use(run):
     assert lines[2] == "Commands:"
     rows = [line.split(maxsplit=1) for line in lines[3 : 3 + len(COMMANDS)]]
     assert [name for name, _ in rows] == COMMANDS
+    assert lines[3 + len(COMMANDS)] == ""
     assert all(meaning.endswith(".") and "..." not in meaning for _, meaning in rows)
 
 
@@ -29,14 +33,15 @@ def test_help_of_each_command_says_what_its_options_mean(run):
     for name in COMMANDS:
         done = run(name, "--help")
         assert done.exit_code == 0
-        assert ("ARCHIVE" if name == "similar" else "INPUT...") in done.stdout
+        assert ARGUMENTS.get(name, "INPUT...") in done.stdout
         assert not re.findall(r"^  --?[\w-]+(?: [A-Z]+)?$\n(?!   )", done.stdout, re.MULTILINE)
 
 
 def test_help_and_version_load_no_heavy_library():
     code = (
         "import sys\nfrom skaudeep.cli import main\n"
-        "for args in (['--help'], ['predict', '--help'], ['--version']):\n"
+        f"for args in (['--help'], *([name, '--help'] for name in {COMMANDS!r}),\n"
+        "             ['plot', 'loss', '--help'], ['--version']):\n"
         "    try:\n        main(args)\n    except SystemExit as end:\n        assert not end.code\n"
         f"print(sorted({HEAVY!r} & sys.modules.keys()))"
     )
@@ -44,6 +49,11 @@ def test_help_and_version_load_no_heavy_library():
     *_, version, loaded = done.stdout.splitlines()
     assert version == f"skaudeep {skaudeep.__version__}"
     assert loaded == "[]"
+
+
+def test_the_page_of_the_command_line_names_every_command():
+    page = (Path(__file__).parents[2] / "docs/command-line.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(\w+) [A-Zlm]", page, re.MULTILINE)) == set(COMMANDS)
 
 
 def test_the_module_and_the_script_are_one_program(program):

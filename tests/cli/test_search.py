@@ -79,8 +79,74 @@ def test_detect_refuses_before_any_work_what_it_cannot_write(run, night):
     done = run(*command, "-o", "e.TextGrid")
     assert done.exit_code == 1
     assert "e.TextGrid: is of one recording in the format textgrid" in done.stderr
-    assert "whose name says no format" in run(*command, "-o", "e.doc").stderr
+    unknown = run(*command, "-o", "events").stderr
+    assert "events: its name says no format of events, expected one that ends in .csv" in unknown
+    assert "give --format, or end the name of a new folder in /." in unknown
     assert run(*command[:-2]).exit_code == 2  # no window
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [
+        ("raven", ".selections.txt"),
+        ("audacity", ".txt"),
+        ("textgrid", ".TextGrid"),
+        ("csv", ".csv"),
+    ],
+)
+def test_detect_writes_a_table_for_each_recording_into_a_folder(run, night, kind, suffix):
+    command = ["detect", night / "night", "--model", night / "beeps.skaudeep", "--window", 0.5]
+    done = run(*command, "-o", "tables/", "--format", kind)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == "tables/\n"
+    files = {path.relative_to("tables").as_posix() for path in Path("tables").rglob("*.*")}
+    assert files == {f"a{suffix}", f"b/c{suffix}"}
+    assert load_annotations(f"tables/b/c{suffix}")["label"].tolist() == ["beep"]
+    if kind == "csv":
+        assert load_annotations("tables/b/c.csv")["file"].tolist() == ["b/c.wav"]
+
+
+def test_a_recording_without_events_has_an_empty_table_in_the_folder(run, night):
+    command = ["detect", night / "night/b/c.wav", "--model", night / "beeps.skaudeep"]
+    command += ["--window", 0.5, "--min-duration", 5, "-o", "tables/", "--format", "raven"]
+    assert run(*command).exit_code == 0
+    assert len(load_annotations("tables/c.selections.txt")) == 0
+
+
+def test_tables_in_a_folder_are_replaced_only_if_asked(run, night):
+    command = ["detect", night / "night", "--model", night / "beeps.skaudeep", "--window", 0.5]
+    command += ["-o", "tables/", "--format", "audacity"]
+    Path("tables").mkdir()
+    Path("tables/a.txt").write_text("mine")
+    done = run(*command)
+    assert done.exit_code == 1
+    assert "tables/a.txt: exists already" in done.stderr
+    assert Path("tables/a.txt").read_text() == "mine"
+    assert [path.name for path in Path("tables").iterdir()] == ["a.txt"]
+    assert run(*command, "--force").exit_code == 0
+    assert load_annotations("tables/a.txt")["label"].tolist() == ["beep"]
+
+
+def test_a_folder_of_tables_needs_a_format_and_distinct_names(run, night, tmp_path):
+    model = ["--model", night / "beeps.skaudeep", "--window", 0.5]
+    done = run("detect", night / "night", *model, "-o", tmp_path)
+    assert "Give their format by --format" in done.stderr
+    shutil.copy(night / "night/a.wav", "x.wav")
+    shutil.copy(night / "night/a.wav", "x.flac")
+    done = run("detect", "x.wav", "x.flac", *model, "-o", "tables/", "--format", "raven")
+    assert "x.selections.txt: would be the table of 'x.wav' and of 'x.flac'" in done.stderr
+    assert not Path("tables").exists()
+
+
+def test_what_cannot_be_read_has_no_table_in_the_folder(run, night):
+    shutil.copy(night / "night/a.wav", "a.wav")
+    Path("broken.wav").write_bytes(b"RIFF")
+    done = run(
+        "detect", "a.wav", "broken.wav", "--model", night / "beeps.skaudeep", "--window", 0.5,
+        "-o", "tables/", "--format", "raven",
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert [path.name for path in Path("tables").iterdir()] == ["a.selections.txt"]
 
 
 def test_detect_names_what_cannot_be_read_and_ends_with_1(run, night, tmp_path):

@@ -9,6 +9,7 @@ import soundfile
 
 from skaudeep import SpectrogramExtractor
 from skaudeep.audio import AudioError, read_audio
+from skaudeep.cli.tables import read_windows
 from skaudeep.cli.wording import in_words
 from skaudeep.datasets import load_dataset
 from skaudeep.datasets.delimited import read_columns, read_header
@@ -85,3 +86,21 @@ def test_faults_of_recordings_name_no_function_of_python(tmp_path):
     assert not PYTHON.search(text), text
     text = said(SpectrogramExtractor(2.0).transform, [str(tmp_path / "a.wav")])
     assert not PYTHON.search(text), text
+
+
+def test_annotations_that_suit_no_window_are_explained_without_python(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+    (tmp_path / "a.csv").write_text("file,start,end,label\na.wav,0.9,0.95,owl\n")
+    table = str(tmp_path / "a.csv")
+    for window, hop, words in (
+        (5.0, None, "a.wav: lasts 1 s, less than half of --window 5 s. Shorten --window."),
+        (0.1, 0.5, "first that of a.wav at 0.9 s: .* Shorten --hop to keep them."),
+    ):
+        text = said(read_windows, [table], window, hop, None)
+        assert re.search(words, text)
+        assert not PYTHON.search(text)
+    (tmp_path / "a.csv").write_text("file,start,end,label\na.wav,3,4,owl\n")
+    text = said(read_windows, [table], 0.1, None, None)
+    assert text.startswith(
+        "Found an annotation 'owl' of 'a.wav' from 3 s to 4 s, but the recording"
+    )

@@ -37,6 +37,13 @@ def test_the_rules_by_hand():
     np.testing.assert_allclose(mean, [[5 / 3, NAN, 2.5]])
 
 
+def test_a_label_on_the_border_of_two_frames_is_of_the_later_one_despite_rounding():
+    at = np.arange(150) * 0.01
+    frames = 0.05 + 0.1 * np.arange(15)
+    targets = frame_targets(points(at, at), frames, rule="mean")
+    np.testing.assert_allclose(targets, [frames - 0.005])
+
+
 @pytest.mark.parametrize("rule", ["linear", "nearest"])
 def test_nothing_is_extrapolated_nor_drawn_across_a_gap(rule):
     labels = points([0.5, 1.0, 2.5, 3.0], [1, 1, 1, 1])
@@ -81,6 +88,12 @@ def test_a_label_without_a_value_is_none():
         frame_targets(points([0, 0.6, 1.2], [1, NAN, 3]), [0.2, 0.6])
 
 
+def test_a_recording_without_frames_has_no_targets():
+    labels = pd.concat([points([0, 1], [0, 1]), points([0, 9], [5, 6], "b.wav")])
+    targets = frame_targets(labels, [[0.5, 1.0], [NAN, NAN]])
+    np.testing.assert_allclose(targets, [[0.5, 1], [NAN, NAN]])
+
+
 def test_seconds_may_be_timedeltas():
     labels = points(pd.to_timedelta([0, 1], unit="s"), [0, 1])
     np.testing.assert_allclose(frame_targets(labels, [0.5]), [[0.5]])
@@ -98,6 +111,8 @@ def test_seconds_may_be_timedeltas():
         (points([0, NAN], [0, 0]), "nan in column 'time' of 'a.wav', row 1"),
         (points([0, 1], [0, np.inf]), "inf in column 'arousal' of 'a.wav', row 1"),
         (points([0, 1], ["calm", "tense"]), "'arousal' of the labels that are no numbers"),
+        (points([], []), "labels without rows"),
+        (points([0, 1], [0, 0], [np.nan, "a.wav"]), "nan as file in row 0"),
         (points([0, 1], [0, 0]).drop(columns="file"), "without 'file'"),
         (points([0, 1], [0, 0]).drop(columns="time"), "without 'start', 'end'"),
         (points([0, 1], [0, 0]).drop(columns="arousal"), "expected the names of one or more"),
@@ -124,6 +139,7 @@ def test_a_recording_may_be_longer_than_its_frames_where_its_duration_says_so():
         ({"times": [0.2, 0.1]}, r"0\.2 s and then 0\.1 s"),
         ({"times": [[0.1], [0.2]]}, r"shape \(2, 1\) for 1 files"),
         ({"times": [0.1, NAN, 0.3]}, "ascending ones, with NaN at the end"),
+        ({"durations": [1.0, 2.0]}, r"durations of shape \(2,\) for 1 files"),
         ({"columns": ["valence"]}, r"columns=\['valence'\]"),
     ],
 )

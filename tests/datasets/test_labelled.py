@@ -18,9 +18,9 @@ def recordings():
 
 
 def heard(samples):
-    """Level in dB and log2 of the strongest frequency, of each tenth of a second."""
+    """Level in dB of half a second, log2 of the strongest frequency, of each tenth of a second."""
     frames = samples.reshape(-1, RATE // 10)
-    level = 10 * np.log10((frames**2).mean(axis=1))
+    level = 10 * np.log10(np.convolve((frames**2).mean(axis=1), np.ones(5), "same"))
     peak = np.abs(np.fft.rfft(frames * np.hanning(frames.shape[1]), 8 * frames.shape[1])).argmax(1)
     return level, np.log2(peak)
 

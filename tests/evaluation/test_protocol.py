@@ -634,7 +634,7 @@ def test_predictions_of_overlapping_folds_are_decided_by_majority():
         ({"folds": np.eye(7, 2, dtype=int)}, {}, "folds of length 7 for 8 clips"),
         ({"partition": ["train", "test"]}, {"cv": "test"}, "partition of length 2 for 8 clips"),
         ({"groups": ["x"] * 9}, {}, "groups of length 9 for 8 clips"),
-        ({"target": np.linspace(0, 1, 8)}, {}, "regression.*cross_validate"),
+        ({"target": np.linspace(0, 1, 8)}, {}, "classifier.*float target.*RidgeCV.*astype"),
         ({"target": np.array(list("aabbaabb"))}, {}, "expected class numbers.*LabelEncoder"),
         ({"target": np.full(8, -1)}, {}, "no labelled clip: the target of all 8 is -1"),
         ({"target": np.arange(8) - 2}, {}, "class numbers 0, 1.*-1 where unlabelled"),

@@ -167,6 +167,12 @@ def test_a_folder_gets_a_table_for_each_recording(events, tmp_path):
         ("a.csv", 'file,start,end,label\na,1,2,"owl\n', "broken quoting near line 2 of 'a.csv'"),
         ("a.csv", "", "'a.csv', which is empty"),
         ("a.csv", "file,start,end,label\na,1,,owl\n", "'' as end in line 2"),
+        ("a.csv", "file,start,end,label\na,1,2\n", "3 cells in line 2 of 'a.csv'"),
+        (
+            "a.csv",
+            "file,start,end,label\na,1,2,owl\n,3,4,crow\n",
+            "no file for the event 'crow' at 3 s in line 3 of 'a.csv'",
+        ),
         ("a.txt", "Begin Time (s)\tEnd Time (s)\n1\t2\n", "'Annotation' 0 times"),
         ("a.TextGrid", 'File type = "ooTextFile"\n"TextGrid" 0 1 <exists> 1', "near line 2"),
         ("a.TextGrid", "", "which is no whole TextGrid"),

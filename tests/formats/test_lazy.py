@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 
 from skaudeep import Seq2SeqAutoencoder
 from skaudeep.datasets import make_bunch
-from skaudeep.formats.lazy import StoredArray, StoredFile
+from skaudeep.formats.lazy import LIBRARY, StoredArray, StoredFile
 from skaudeep.formats.netcdf import load_netcdf, save_netcdf
 
 
@@ -135,6 +135,8 @@ def test_autoencoder_learns_the_same_from_a_stored_array(stored: StoredArray):
     on_disk = Seq2SeqAutoencoder(**TINY).fit(stored)
     np.testing.assert_array_equal(on_disk.loss_curve_, in_memory.loss_curve_)
     np.testing.assert_array_equal(on_disk.transform(stored), in_memory.transform(spectrograms()))
+    more = [model.partial_fit(X) for model, X in ((on_disk, stored), (in_memory, spectrograms()))]
+    assert more[0].loss_curve_ == more[1].loss_curve_
 
 
 class Spy(TransformerMixin, BaseEstimator):
@@ -316,3 +318,30 @@ def test_paths_that_are_no_utf8_are_written_and_read(tmp_path: Path):
     stored = load_netcdf(path, lazy=True).data
     np.testing.assert_array_equal(np.asarray(stored), spectrograms())
     np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(stored))), spectrograms())
+
+
+def test_data_sets_of_one_file_that_the_garbage_collector_finds_late_crash_nothing(tmp_path):
+    """HDF5 crashes where one of several handles of a file is closed before another is used."""
+    save(tmp_path / "a.nc", spectrograms())
+    code = (
+        "import sys\nimport numpy as np\nimport skaudeep\n"
+        "for _ in range(80):\n"
+        "    bunch = skaudeep.load_netcdf(sys.argv[1], lazy=True)\n"
+        "    np.asarray(bunch.data)\n"
+        "    bunch.cycle = [bunch]\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.nc")], check=True)
+
+
+def test_a_file_is_open_once_until_nobody_reads_it(tmp_path):
+    save(tmp_path / "a.nc", spectrograms())
+    one, other = (load_netcdf(tmp_path / "a.nc", lazy=True).data for _ in range(2))
+    np.testing.assert_array_equal(one[:2], other[:2])
+    dataset = one._file.dataset()
+    assert other._file.dataset() is dataset
+    del one
+    assert dataset.isopen()
+    with LIBRARY:
+        del other
+        assert dataset.isopen()  # the library may be in the middle of a call
+    assert not dataset.isopen()

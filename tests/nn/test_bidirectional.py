@@ -39,6 +39,30 @@ def test_the_two_directions_of_an_encoder_are_independent():
     assert (x.grad.abs().sum(dim=(1, 2)) > 0).tolist() == [False] * 5 + [True]
 
 
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("parts", [[1] * 12, [5, 1, 6], [12]])
+def test_states_carried_from_part_to_part_are_those_of_the_whole(monkeypatch, backend, cell, parts):
+    monkeypatch.setenv("SKAUDEEP_BACKEND", backend)
+    torch.manual_seed(0)
+    recurrent = EncoderStack(3, 5, cell=cell, bidirectional=False, **SIZES)
+    x, state, found = draw(12, 2, 3), None, []
+    with torch.inference_mode():
+        whole, final = recurrent.top_states(x), recurrent(x)[1]
+        for part in x.split(parts):
+            states, state = recurrent.carry_on(part, state)
+            found.append(states)
+    atol = 0 if backend == "numba" else 1e-6
+    torch.testing.assert_close(torch.cat(found), whole, atol=atol, rtol=0)
+    torch.testing.assert_close(state, final, atol=atol, rtol=0)
+
+
+def test_states_of_two_directions_cannot_be_carried():
+    recurrent = EncoderStack(3, 5, cell="gru", bidirectional=True, **SIZES)
+    with pytest.raises(ValueError, match="Got a bidirectional stack, expected one that reads for"):
+        recurrent.carry_on(draw(4, 1, 3))
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_teacher_forcing_never_shows_the_frame_to_be_decoded(bidirectional):
     teacher = draw(6, 1, 3).requires_grad_()

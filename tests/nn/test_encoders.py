@@ -133,3 +133,36 @@ def test_a_feature_encoder_shares_its_weights_and_passes_gradients():
     for parameter in encoder.parameters():
         assert torch.isfinite(parameter.grad).all()
         assert parameter.grad.any()
+
+
+@pytest.mark.parametrize("representation", ["components", "states"])
+@pytest.mark.parametrize("axis", ["time", "frequency-time"])
+def test_features_of_frames_go_on_from_part_to_part(axis, representation):
+    torch.manual_seed(0)
+    n_units, n_layers = (4, 2) if axis == "time" else ((3, 4), (1, 2))
+    windows = {"band_window": 4, "band_overlap": 2}
+    sizes = NetworkSizes(n_bands=6, n_units=n_units, n_layers=n_layers, **windows)
+    encoder = FeatureEncoder(NETWORKS[axis](sizes).eval().encoder, representation)
+    x, state, found = draw(2, 9, 6), None, []
+    with torch.inference_mode():
+        for part in x.split([1, 3, 5], dim=1):
+            features, state = encoder.carry_on(part, state)
+            found.append(features)
+        torch.testing.assert_close(torch.cat(found, dim=1), encoder(x), atol=1e-6, rtol=0)
+
+
+def test_features_over_bands_of_a_frame_need_no_state():
+    torch.manual_seed(0)
+    sizes = NetworkSizes(n_bands=6, n_units=4, band_window=4, band_overlap=2)
+    encoder = FeatureEncoder(NETWORKS["frequency"](sizes).eval().encoder, "code")
+    x = draw(2, 5, 6)
+    with torch.inference_mode():
+        features, state = encoder.carry_on(x[:, 2:])
+        torch.testing.assert_close(features, encoder(x)[:, 2:], atol=1e-6, rtol=0)
+    assert state is None
+
+
+def test_features_of_whole_clips_cannot_go_on():
+    encoder = FeatureEncoder(TimeAutoencoder(NetworkSizes(n_bands=3, n_units=4)).encoder, "both")
+    with pytest.raises(ValueError, match="representation='both', which is one of whole clips"):
+        encoder.carry_on(draw(1, 4, 3))

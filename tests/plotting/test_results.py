@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from skaudeep.evaluation import compare
-from skaudeep.plotting import ComparisonDisplay, ConfusionDisplay
+from skaudeep.evaluation import RegressionEvaluation, compare
+from skaudeep.plotting import (
+    ComparisonDisplay,
+    ConfusionDisplay,
+    EmbeddingDisplay,
+    ErrorsDisplay,
+)
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -174,3 +179,21 @@ def test_results_without_matplotlib_say_what_to_install():
         ConfusionDisplay([[1]]).plot()
     with pytest.raises(ImportError, match=r"from_evaluations needs.*skaudeep\[plot\]"):
         ComparisonDisplay.from_evaluations({})
+
+
+@pytest.mark.parametrize("display", [ConfusionDisplay, ComparisonDisplay, EmbeddingDisplay])
+def test_evaluations_of_values_are_refused(display):
+    values = np.arange(3.0)[:, np.newaxis]
+    evaluation = RegressionEvaluation(
+        target=values,
+        target_names=["age"],
+        test=[np.arange(3)],
+        fold_predictions=[[values]],
+        protocol="inductive",
+        seeds=[0],
+    )
+    message = rf"{display.__name__}.* got a RegressionEvaluation, expected .* one class.*scores"
+    with pytest.raises(ValueError, match=message):
+        display.from_evaluation(evaluation)
+    with pytest.raises(ValueError, match=r"ErrorsDisplay.* got a RegressionEvaluation"):
+        ErrorsDisplay.from_evaluation(evaluation, {"data": values})

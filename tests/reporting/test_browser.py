@@ -181,6 +181,17 @@ def test_each_player_loads_and_plays(of_files, opened):
         assert length == pytest.approx(0.3, abs=0.01)
 
 
+def test_a_clip_like_another_is_heard_when_its_name_is_pressed(of_files, opened):
+    browser = opened(of_files.report.path)
+    button = browser.find_elements("css selector", "button.near")[1]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+    row = button.get_attribute("data-clip")
+    wait(browser, "document.getElementById('player-audio').dataset.playing == arguments[0]", row)
+    wait(browser, "document.getElementById('player-audio').currentTime > 0")
+    assert by_id(browser, "player-name").text == of_files.data["names"][int(row)]
+
+
 def test_a_compressed_sound_and_a_linked_one_play(tmp_path, tools, opened):
     from skaudeep.datasets import load_dataset, make_sounds
 

@@ -11,16 +11,19 @@ from skaudeep.datasets import make_bunch
 from skaudeep.evaluation import Evaluation
 from skaudeep.reporting import contents as contents_module
 from skaudeep.reporting.contents import (
+    N_SIMILAR,
     Naming,
     confusion,
     curve,
     embed,
     first_screen,
+    most_similar,
     most_unusual,
     most_wrong,
     usable_features,
 )
 from skaudeep.reporting.corpus import understand
+from skaudeep.similarity import similar_clips
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,20 @@ def test_a_clip_apart_is_the_most_unusual():
     assert 0 < typical < clips[-1].distance < clips[0].distance <= 2
     assert most_unusual(features[:1])[0] == []
     assert len(most_unusual(features[:2])[0]) == 2
+
+
+def test_clips_like_another_are_those_of_similar_clips():
+    features = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32)
+    names = [f"{row}.wav" for row in range(30)]
+    found = most_similar(features, [3, 17])
+    for row in (3, 17):
+        expected = similar_clips(make_bunch(features, names), names[row], n=N_SIMILAR)
+        assert [names[clip.row] for clip in found[row]] == expected["file"].tolist()
+        similarity = [clip.similarity for clip in found[row]]
+        np.testing.assert_allclose(similarity, expected["similarity"], atol=1e-6)
+    assert [clip.row for clip in most_similar(features[:2], [0])[0]] == [1]
+    assert most_similar(features[:1], [0]) == {0: []}
+    assert most_similar(features, []) == {}
 
 
 def test_features_of_chunks_are_averaged_and_those_that_are_none_left_out():

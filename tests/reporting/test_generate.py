@@ -195,8 +195,13 @@ def test_the_default_model_of_files_of_two_rates_takes_the_more_frequent(tmp_pat
 def test_a_regression_is_refused(tmp_path, tools):
     bunch = tools.hostile("all")
     bunch.target, bunch.target_names = bunch.target.astype(float), []
-    with pytest.raises(ValueError, match="one class for each clip"):
+    with pytest.raises(ValueError, match=r"values to regress on.*one class for each.*evaluate"):
         skaudeep.report(bunch, tmp_path / "page.html", progress=False)
+    several = np.stack([bunch.target > 0, bunch.target <= 0], axis=1).astype(int)
+    bunch.target, bunch.target_names = several, ["other", "first"]
+    with pytest.raises(ValueError, match=r"several classes, .*one class for each clip.*evaluate"):
+        skaudeep.report(bunch, tmp_path / "page.html", progress=False)
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_a_model_of_one_class_is_refused_before_features_are_made(tmp_path, monkeypatch, tools):

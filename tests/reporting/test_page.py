@@ -143,6 +143,29 @@ def test_the_distance_of_an_unusual_clip_stands_beside_a_typical_one(of_files):
     assert f"for half of all clips it is below {typical}." in of_files.text
 
 
+def test_clips_with_a_picture_have_those_most_like_them_beside_them(of_files, of_hostile):
+    for page in (of_files, of_hostile):
+        cards = page.text.split('<li class="card">')[1:]
+        assert cards
+        for card in cards:
+            near = re.findall(r'<button type="button" data-clip="(\d+)" class="near"', card)
+            assert len(set(near)) == 4
+            assert set(map(int, near)) <= set(page.data["embedded"])
+    card = of_files.text.split('<li class="card">')[1]
+    name = re.search(r'class="title clamp" title="([^"]*)"', card)[1]
+    [row] = np.flatnonzero(of_files.bunch.filenames == name).tolist()
+    assert f'data-clip="{row}" class="near"' not in card  # it is not like itself
+
+
+def test_without_sound_clips_like_another_are_named_but_cannot_be_pressed(tmp_path, tools):
+    rng = np.random.default_rng(0)
+    bunch = make_bunch(rng.normal(size=(12, 4)), [f"a/{row}.wav" for row in range(12)])
+    page = tools.write(bunch, tmp_path / "page.html")
+    assert len(re.findall(r'<span class="near" title="a/\d+.wav, similarity', page.text)) == 8 * 4
+    assert 'class="near" data-clip' not in page.text
+    assert "press one to hear it" not in page.text
+
+
 def test_a_number_and_its_per_cent_sign_stay_in_one_line(of_files):
     assert re.search(r"\d\u00a0%", of_files.text.split("<script")[0])
     shown = " ".join(re.findall(r"<(?:p|span) [^>]*data-line>([^<]*)<", of_files.text))

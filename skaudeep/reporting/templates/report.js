@@ -68,6 +68,10 @@
     });
   }
 
+  for (const button of document.querySelectorAll("button.near")) {
+    button.addEventListener("click", () => play(Number(button.dataset.clip)));
+  }
+
   byId("player-close").addEventListener("click", () => { barAudio.pause(); bar.hidden = true; });
 
   // --- What is known of a clip.

@@ -1,0 +1,395 @@
+"""Commands about stored data sets: fuse, split, export, import and validate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skaudeep._texts import printable
+from skaudeep.cli import options
+from skaudeep.cli.checks import NETCDF, check_ending, check_inputs
+from skaudeep.cli.errors import WRONG, CommandError, one_line
+from skaudeep.cli.inputs import Source, describe_source, read_source
+from skaudeep.cli.output import check_export, check_output, note, results, write_json
+from skaudeep.cli.settings import stated
+from skaudeep.cli.wording import in_words
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+SHOWN_FAULTS = 10
+TABLES = ("csv", "arff")
+
+
+class Shares(click.ParamType):
+    """Three shares that are divided by commas: of train, devel and test."""
+
+    name = "shares"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        """Return the shares, which sum to 1."""
+        try:
+            shares = tuple(map(float, str(value).split(",")))
+        except ValueError:
+            shares = ()
+        ranged = len(shares) == 3 and all(0 <= share <= 1 for share in shares)
+        if not ranged or abs(sum(shares) - 1) > 1e-6:
+            self.fail(
+                f"{value!r} is not three shares that sum to 1, such as 0.6,0.2,0.2.", param, ctx
+            )
+        return shares
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    options.output("File to write (.nc).", required=True),
+    click.option(
+        "--chunks",
+        "pooling",
+        type=click.Choice(["concat", "mean", "mean_std_max"]),
+        help="Also make one row of the chunks of each clip: their features side by side, or their "
+        "mean, or mean, standard deviation and maximum.",
+    ),
+    options.force,
+    options.as_json,
+)
+def fuse(
+    inputs: tuple[str, ...], output: str, pooling: str | None, force: bool, as_json: bool
+) -> None:
+    """Put features of the same recordings side by side.
+
+    Each INPUT is a file of features. Their clips, labels, folds and partitions have to be the same;
+    a difference is named. With --chunks there may be a single one.
+    """
+    file = check_output(output, force, inputs)
+    check_ending(output, NETCDF)
+    if len(inputs) == 1 and pooling is None:
+        raise CommandError(
+            f"{printable(inputs[0])}: is a single file, expected several to fuse, or --chunks."
+        )
+    bunches = [_read_stored([given]).bunch for given in inputs]
+    from skaudeep.chunks import pool_chunks
+    from skaudeep.formats import fuse as put_side_by_side
+
+    fused = put_side_by_side(bunches) if len(bunches) > 1 else bunches[0]
+    if pooling is not None:
+        fused = pool_chunks(fused, pooling)
+    _write(fused, file, output, as_json)
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    options.output("File to write (.nc).", required=True),
+    click.option(
+        "--folds",
+        metavar="N",
+        type=click.IntRange(min=2),
+        help="Add N folds for cross-validation, with the same share of each class.",
+    ),
+    click.option(
+        "--partitions",
+        metavar="X,X,X",
+        type=Shares(),
+        help="Add partitions by the shares of train, devel and test, such as 0.6,0.2,0.2; a share "
+        "of 0 leaves one out.",
+    ),
+    click.option("--drop-folds", is_flag=True, help="Remove the folds that are there, first."),
+    click.option(
+        "--drop-partitions", is_flag=True, help="Remove the partitions that are there, first."
+    ),
+    click.option(
+        "--upsample",
+        "balance",
+        is_flag=True,
+        help="Repeat clips until each class has as many as the largest, in training alone.",
+    ),
+    click.option(
+        "--upsample-partition",
+        "upsampled",
+        metavar="NAME",
+        multiple=True,
+        type=click.Choice(["train", "devel", "test"]),
+        help="Partition that --upsample balances. May be given several times. By default train.",
+    ),
+    options.groups,
+    options.seed,
+    options.force,
+    options.as_json,
+)
+def split(
+    inputs: tuple[str, ...],
+    output: str,
+    folds: int | None,
+    partitions: tuple[float, ...] | None,
+    drop_folds: bool,
+    drop_partitions: bool,
+    balance: bool,
+    upsampled: tuple[str, ...],
+    groups: str | None,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Add folds or partitions to a stored data set.
+
+    INPUT is a file of spectrograms or features. Groups, such as speakers, stay together; so do the
+    chunks of a recording. Classes are balanced by --upsample.
+    """
+    file = check_output(output, force, inputs)
+    check_ending(output, NETCDF)
+    if upsampled and not balance:
+        raise CommandError("--upsample-partition: is for --upsample, which is not given. Give it.")
+    if not (folds or partitions or drop_folds or drop_partitions or balance):
+        raise CommandError(
+            "Nothing to do is given, expected --folds, --partitions, --drop-folds, "
+            "--drop-partitions or --upsample."
+        )
+    bunch = _read_stored(inputs, groups=groups).bunch
+    from skaudeep import datasets
+
+    if drop_folds:
+        bunch = datasets.drop_folds(bunch)
+    if drop_partitions:
+        bunch = datasets.drop_partitions(bunch)
+    if partitions:
+        train, devel, test = partitions
+        bunch = datasets.add_partitions(
+            bunch, train=train, devel=devel, test=test, random_state=seed
+        )
+    if folds:
+        bunch = datasets.add_folds(bunch, folds, random_state=seed)
+    if balance:
+        bunch = datasets.upsample(bunch, partitions=upsampled or None, random_state=seed)
+    _write(bunch, file, output, as_json)
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    click.option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        type=click.Path(),
+        required=True,
+        help="One file (.csv, .arff), or a folder, in which each fold and partition has its own.",
+    ),
+    click.option(
+        "--format",
+        "kind",
+        type=click.Choice(TABLES),
+        help="Format of the files in a folder. By default csv.",
+    ),
+    click.option(
+        "--name",
+        metavar="TEXT",
+        default="features",
+        show_default=True,
+        help="Name of the files in a folder, without their ending.",
+    ),
+    click.option("--labels-last", is_flag=True, help="Write labels behind the features."),
+    click.option("--relation", metavar="TEXT", help="Name of the relation in ARFF."),
+    click.option(
+        "--no-filenames",
+        is_flag=True,
+        help="Leave names of clips out of ARFF, which some programs cannot read.",
+    ),
+    click.option(
+        "--escape-formulas",
+        is_flag=True,
+        help="Put an apostrophe before names in CSV that a spreadsheet would execute.",
+    ),
+    options.force,
+    options.as_json,
+)
+def export(
+    inputs: tuple[str, ...],
+    output: str,
+    kind: str | None,
+    name: str,
+    labels_last: bool,
+    relation: str | None,
+    no_filenames: bool,
+    escape_formulas: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write features as CSV or ARFF, for Weka and spreadsheets.
+
+    INPUT is a file of features. A single table holds all clips, without folds and partitions; a
+    folder holds a table for the clips of each partition, and of each fold for those that it tests,
+    as auDeep lays them out.
+    """
+    ending = Path(output).suffix
+    single = ending.lower() in (".csv", ".arff", NETCDF)
+    if single and ending[1:] not in TABLES:
+        raise CommandError(
+            f"{printable(output)}: expected a name that ends in .csv or .arff, or that of a folder."
+        )
+    kind = ending[1:] if single else kind or "csv"
+    for option, of in (("relation", "arff"), ("no_filenames", "arff"), ("escape_formulas", "csv")):
+        if stated([option]) and kind != of:
+            raise CommandError(f"--{option.replace('_', '-')}: is for {of}, not {kind}.")
+    if single and (given := stated(["name", "kind"])):
+        option = "--name" if given[0] == "name" else "--format"
+        raise CommandError(
+            f"{option}: is for files in a folder, and {printable(output)} is a file."
+        )
+    if single:
+        file = check_output(output, force, inputs)
+        folder, name = file.parent, file.stem
+    else:
+        folder = check_export(output, name, f".{kind}", force, inputs)
+    source = _read_stored(inputs)
+    from skaudeep.formats import save_arff, save_csv
+
+    layout: dict[str, Any] = {"name": name, "labels_last": labels_last, "split": not single}
+    if kind == "csv":
+        files = save_csv(source.bunch, folder, escape_formulas=escape_formulas, **layout)
+    else:
+        more = {} if relation is None else {"relation": relation}
+        files = save_arff(source.bunch, folder, filenames=not no_filenames, **layout | more)
+    shown = [
+        str(Path(output, file.relative_to(folder))) if not single else output for file in files
+    ]
+    if as_json:
+        write_json({"files": shown})
+    else:
+        click.echo("\n".join(map(printable, shown)))
+
+
+@click.command("import")
+@options.options(
+    click.argument("table", metavar="TABLE", type=click.Path()),
+    options.output("File to write (.nc).", required=True),
+    click.option(
+        "--format",
+        "kind",
+        type=click.Choice(TABLES),
+        help="Format of the files in a folder. By default that of which there are some.",
+    ),
+    click.option(
+        "--name",
+        metavar="TEXT",
+        help="Name of the files in a folder of several exports, without their ending.",
+    ),
+    click.option(
+        "--escape-formulas",
+        is_flag=True,
+        help="Remove the apostrophes in CSV that 'skaudeep export --escape-formulas' has put.",
+    ),
+    options.force,
+    options.as_json,
+)
+def import_(
+    table: str,
+    output: str,
+    kind: str | None,
+    name: str | None,
+    escape_formulas: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Read features from CSV or ARFF.
+
+    TABLE is such a file, or the folder that 'skaudeep export' or auDeep wrote, in which each fold
+    and partition has a file of its own.
+    """
+    file = check_output(output, force, (table,))
+    check_ending(output, NETCDF)
+    check_inputs([table])
+    given = Path(table).expanduser()
+    ending = given.suffix.lower()[1:]
+    if given.is_dir():
+        kinds = [kind for kind in TABLES if any(given.glob(f"**/{name or '*'}.{kind}"))]
+        if kind is None and len(kinds) != 1:
+            found = "both CSV and ARFF files" if kinds else "no CSV or ARFF files"
+            raise CommandError(
+                f"{printable(table)}: holds {found}, expected those of one export. Give one by "
+                "--name or --format."
+            )
+        ending = kind or kinds[0]
+    elif ending not in TABLES:
+        raise CommandError(f"{printable(table)}: expected a file that ends in .csv or .arff.")
+    if escape_formulas and ending != "csv":
+        raise CommandError("--escape-formulas: is for csv, not arff. Leave it out.")
+    from skaudeep.datasets import describe
+    from skaudeep.formats import load_arff, load_csv
+
+    if ending == "csv":
+        bunch = load_csv(given, name=name, escape_formulas=escape_formulas)
+    else:
+        bunch = load_arff(given, name=name)
+    note(describe_source(Source(bunch, printable(given.name)), describe(bunch)))
+    _write(bunch, file, output, as_json)
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    click.option("--detailed", is_flag=True, help=f"List all faults, not {SHOWN_FAULTS} at most."),
+    options.as_json,
+)
+def validate(inputs: tuple[str, ...], detailed: bool, as_json: bool) -> int:
+    """Check that a stored data set does not contradict itself.
+
+    INPUT is a file of skaudeep or auDeep. One line for each fault, such as chunks of a clip that
+    differ in their labels, or a file that is not what was written; the exit code is then 1.
+    """
+    check_inputs(inputs)
+    violations: list[str] = []
+    if len(inputs) == 1 and Path(inputs[0]).suffix.lower() == NETCDF:
+        from skaudeep.formats import check_netcdf
+
+        violations = check_netcdf(inputs[0])
+    else:
+        from skaudeep.datasets import validate as check
+
+        check(read_source(inputs).bunch)
+    violations = [in_words(violation) for violation in violations]
+    title = ", ".join(map(printable, inputs))
+    if as_json:
+        write_json({"valid": not violations, "violations": violations})
+    elif not violations:
+        click.echo(f"{title}: valid")
+    else:
+        stream = results()
+        for violation in violations if detailed else violations[:SHOWN_FAULTS]:
+            stream.write(one_line(violation) + "\n")
+        hidden = 0 if detailed else len(violations) - SHOWN_FAULTS
+        more = f", {hidden} more by --detailed" if hidden > 0 else ""
+        note(f"{title}: {len(violations)} faults{more}.")
+    return WRONG if violations else 0
+
+
+def _read_stored(inputs: Sequence[str], groups: str | None = None) -> Source:
+    """Read a file of spectrograms or features, and say what it holds."""
+    source = read_source(inputs, groups=groups)
+    from skaudeep.datasets import describe
+
+    if source.bunch.dims == ("clip",):
+        raise CommandError(
+            f"{source.title}: holds recordings, expected a file of spectrograms or features. "
+            "'skaudeep extract' and 'skaudeep transform' write them."
+        )
+    note(describe_source(source, describe(source.bunch)))
+    return source
+
+
+def _write(bunch: Bunch, file: Path, output: str, as_json: bool) -> None:
+    """Write a data set as NetCDF, and say what it is."""
+    from skaudeep.datasets import describe
+    from skaudeep.formats import save_netcdf
+
+    save_netcdf(bunch, file)
+    if as_json:
+        summary = describe(bunch)
+        write_json({"file": output, "shape": bunch.data.shape, "counts": summary.counts})
+    else:
+        click.echo(printable(output))
+    note(f"Data ({', '.join(bunch.dims)}): {tuple(bunch.data.shape)}.")

@@ -1,0 +1,233 @@
+"""Options that say how spectrograms are made and an autoencoder is trained, and what they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from skaudeep.cli import options
+
+if TYPE_CHECKING:
+    from skaudeep.autoencoder import Seq2SeqAutoencoder
+    from skaudeep.spectrogram import SpectrogramExtractor
+
+DECIBELS = click.FloatRange(-200, 0)
+SHARE = click.FloatRange(0, 1, max_open=True)
+COUNT = click.IntRange(min=1)
+
+
+class Channel(click.ParamType):
+    """The name of a channel, or its number."""
+
+    name = "channel"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str | int:
+        """Return the number of a channel as an int."""
+        if value in ("mean", "left", "right", "difference"):
+            return str(value)
+        if not str(value).isdecimal():
+            self.fail(
+                f"{value!r} is neither mean, left, right, difference nor a number from 0.",
+                param,
+                ctx,
+            )
+        return int(value)
+
+
+class Sizes(click.ParamType):
+    """A number, or two divided by a comma: over frequency, and over time."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | tuple[int, ...]:
+        """Return an int, or two of them."""
+        if isinstance(value, int | tuple):
+            return value
+        parts = str(value).split(",")
+        if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+            self.fail(
+                f"{value!r} is no number from 1, nor two divided by a comma, such as 64,128.",
+                param,
+                ctx,
+            )
+        sizes = tuple(map(int, parts))
+        return sizes if len(sizes) == 2 else sizes[0]
+
+
+# Names of options, and of the parameters of SpectrogramExtractor that they set.
+EXTRACTION = {
+    "window": "window_duration",
+    "hop": "hop_duration",
+    "bands": "n_mels",
+    "fmin": "fmin",
+    "fmax": "fmax",
+    "clip_below": "clip_below",
+    "clip_above": "clip_above",
+    "duration": "duration",
+    "align": "align",
+    "channel": "channel",
+    "pre_emphasis": "pre_emphasis",
+    "chunk_duration": "chunk_duration",
+    "chunks": "n_chunks",
+}
+extraction = (
+    click.option("--window", type=options.POSITIVE, default=0.08, show_default=True, metavar="S",
+                 help="Length of a frame in seconds."),
+    click.option("--hop", type=options.POSITIVE, metavar="S",
+                 help="Time between two frames in seconds. By default half the window."),
+    click.option("--bands", type=click.IntRange(0), default=128, show_default=True, metavar="N",
+                 help="Number of mel bands; 0 keeps the bins of the FFT."),
+    click.option("--fmin", type=click.FloatRange(min=0), default=0, show_default=True, metavar="HZ",
+                 help="Lowest frequency."),
+    click.option("--fmax", type=options.POSITIVE, metavar="HZ",
+                 help="Highest frequency. By default half the sampling rate."),
+    click.option("--clip-below", type=click.FloatRange(-200, 0, max_open=True), metavar="DB",
+                 help="Lowest level relative to the maximum of a clip, such as -60."),
+    click.option("--clip-above", type=DECIBELS, metavar="DB",
+                 help="Highest level relative to the maximum of a clip. By default 0."),
+    click.option("--duration", type=options.POSITIVE, metavar="S",
+                 help="Length to which clips are cut or padded. By default they stay as they are."),
+    click.option("--align", type=click.Choice(["start", "center"]), default="start",
+                 show_default=True, help="What --duration keeps of a longer clip."),
+    click.option("--channel", type=Channel(), default="mean", show_default=True,
+                 metavar="NAME",
+                 help="Channel of a clip: mean, left, right, difference (left minus right), or "
+                 "a number from 0."),
+    click.option("--pre-emphasis", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+                 metavar="X", help="Each sample minus this factor times the one before; auDeep "
+                 "always takes 0.95."),
+    click.option("--chunk-duration", type=options.POSITIVE, metavar="S",
+                 help="Length of the chunks into which clips are divided. By default none."),
+    click.option("--chunks", type=COUNT, metavar="N",
+                 help="Largest number of chunks of a clip. By default all."),
+)  # fmt: skip
+
+# Likewise, of Seq2SeqAutoencoder.
+TRAINING = {
+    "epochs": "max_epochs",
+    "batch_size": "batch_size",
+    "learning_rate": "learning_rate",
+    "dropout": "dropout",
+    "encoder_noise": "encoder_noise",
+    "feed_previous_prob": "feed_previous_prob",
+    "mask_silence": "mask_silence",
+    "validation_fraction": "validation_fraction",
+    "patience": "n_iter_no_change",
+    "representation": "representation",
+    "axis": "axis",
+    "units": "n_units",
+    "layers": "n_layers",
+    "cell": "cell",
+    "bidirectional_encoder": "bidirectional_encoder",
+    "bidirectional_decoder": "bidirectional_decoder",
+    "band_window": "band_window",
+    "band_overlap": "band_overlap",
+    "device": "device",
+}
+training = (
+    click.option("--epochs", type=click.IntRange(min=0), default=16, show_default=True, metavar="N",
+                 help="Passes over the recordings; 0 leaves the network at random weights."),
+    click.option("--batch-size", type=COUNT, default=64, show_default=True, metavar="N",
+                 help="Clips per step of the optimiser."),
+    click.option("--learning-rate", type=options.POSITIVE, default=1e-3, show_default=True,
+                 metavar="X", help="Learning rate of the Adam optimiser."),
+    click.option("--dropout", type=SHARE, default=0.2, show_default=True, metavar="P",
+                 help="Share of the inputs and outputs of each layer that are dropped."),
+    click.option("--encoder-noise", type=SHARE, default=0.0, show_default=True, metavar="P",
+                 help="Share of the frames that the encoder is not shown."),
+    click.option("--feed-previous-prob", type=click.FloatRange(0, 1), default=0.0,
+                 show_default=True, metavar="P",
+                 help="Probability that the decoder is fed its own last output."),
+    click.option("--mask-silence", is_flag=True,
+                 help="Leave the floor of spectrograms out of the error."),
+    click.option("--validation-fraction", type=SHARE, default=0.0, show_default=True, metavar="P",
+                 help="Share of the clips to validate on; the best weights on them are kept."),
+    click.option("--patience", type=COUNT, metavar="N",
+                 help="End after so many epochs without a smaller error. By default never."),
+    click.option("--representation", default="covariance", show_default=True,
+                 type=click.Choice(["covariance", "statistics", "code", "both"]),
+                 help="What the features are; 'code' is that of auDeep."),
+    click.option("--axis", type=click.Choice(["time", "frequency", "frequency-time"]),
+                 default="time", show_default=True,
+                 help="What the network reads: frames, the bands of each frame, or both."),
+    click.option("--units", type=Sizes(), default="256", show_default=True, metavar="N[,N]",
+                 help="Units of each layer; two numbers over frequency and time."),
+    click.option("--layers", type=Sizes(), default="2", show_default=True, metavar="N[,N]",
+                 help="Layers of encoder and decoder, likewise."),
+    click.option("--cell", type=click.Choice(["gru", "lstm"]), default="gru", show_default=True,
+                 help="Recurrent cell."),
+    click.option("--bidirectional-encoder/--unidirectional-encoder", default=True,
+                 show_default=True, help="Whether the encoder also reads backwards."),
+    click.option("--bidirectional-decoder/--unidirectional-decoder", default=False,
+                 show_default=True, help="Whether the decoder also writes from the other end."),
+    click.option("--band-window", type=COUNT, default=32, show_default=True, metavar="N",
+                 help="Bands in a window, with an axis that has frequency."),
+    click.option("--band-overlap", type=click.IntRange(min=0), default=24, show_default=True,
+                 metavar="N", help="Bands that a window shares with the next."),
+    click.option("--device", default="auto", show_default=True, metavar="NAME",
+                 help="Where to compute: cpu, cuda, cuda:1; auto takes a GPU where there is one."),
+)  # fmt: skip
+
+
+def make_extractor(settings: dict[str, Any], **more: Any) -> SpectrogramExtractor:
+    """Return the extractor that the options describe.
+
+    Parameters
+    ----------
+    settings : dict
+        Values of the options `extraction`, among others.
+    **more
+        Further parameters of the extractor.
+
+    Returns
+    -------
+    SpectrogramExtractor
+    """
+    from skaudeep.spectrogram import SpectrogramExtractor
+
+    chosen = _parameters(settings, EXTRACTION)
+    return SpectrogramExtractor(**chosen | {"n_mels": chosen["n_mels"] or None} | more)
+
+
+def make_autoencoder(settings: dict[str, Any], **more: Any) -> Seq2SeqAutoencoder:
+    """Return the autoencoder that the options describe, not fitted.
+
+    Parameters
+    ----------
+    settings : dict
+        Values of the options `training`, among others.
+    **more
+        Further parameters of the autoencoder.
+
+    Returns
+    -------
+    Seq2SeqAutoencoder
+    """
+    from skaudeep.autoencoder import Seq2SeqAutoencoder
+
+    return Seq2SeqAutoencoder(**_parameters(settings, TRAINING) | more)
+
+
+def stated(names: Iterable[str]) -> list[str]:
+    """Return those of some options that the command line states; the others have their default.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names as the command takes them.
+
+    Returns
+    -------
+    list of str
+    """
+    context = click.get_current_context()
+    return [
+        name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def _parameters(settings: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {parameter: settings[option] for option, parameter in names.items()}

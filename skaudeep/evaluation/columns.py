@@ -1,0 +1,529 @@
+"""Evaluations of several columns, values or classes: scores of each, their mean, and intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from sklearn.utils import check_random_state
+
+from skaudeep._texts import printable
+from skaudeep.evaluation.agreement import pearson
+from skaudeep.evaluation.base import MAX_FOLDS_SHOWN, FoldedEvaluation
+from skaudeep.evaluation.comparison import ScoreComparison, check_same_clips
+from skaudeep.evaluation.intervals import check_confidence_level, expanded_interval
+from skaudeep.evaluation.resampling import (
+    Floats,
+    Scale,
+    Statistic,
+    draw_weights,
+    exchange_test,
+    interval_by_spread,
+)
+from skaudeep.evaluation.tables import align
+
+__all__ = ["ColumnEvaluation", "Measure", "compare_columns"]
+
+N_RESAMPLES = 200  # Enough for a spread; percentiles would need many more.
+MAX_COLUMNS_SHOWN = 20
+MOST_WORK = 4_000_000  # Numbers that the comparison of a printed evaluation sorts.
+FORMS = {"share": ("5.1f", ".1f"), "size": (".3g", ".3g")}  # of a score and its interval
+ROUNDING = 1e-9  # of a correlation
+COPIES = 4  # Arrays of a block that are in memory at the same time.
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A score of the predictions of one column, or of all columns as if they were one.
+
+    Parameters
+    ----------
+    label : str
+        Its name in tables.
+    of_numbers : callable
+        Returns it of the truth and the predictions of clips, both (n_clips,); NaN where it is not
+        defined.
+    of_rows : callable
+        The same of many bootstrap samples, see :mod:`skaudeep.evaluation.resampling`.
+    scale : {"correlation", "share", "size", "explained"}
+        What it is, see `interval_by_spread`.
+    by_rank : bool, default=False
+        Whether only the order of the predictions counts.
+    needs_order : bool, default=True
+        Whether it says nothing of predictions that are equal for all clips of a fold.
+    of_all : bool, default=False
+        Whether it is of all columns as if they were one.
+    """
+
+    label: str
+    of_numbers: Callable[[NDArray, NDArray], float]
+    of_rows: Statistic
+    scale: Scale
+    by_rank: bool = False
+    needs_order: bool = True
+    of_all: bool = False
+
+    def show(self, value: float, interval: tuple[float, float] | None = None) -> str:
+        """Return the cell of a table."""
+        if np.isnan(value):
+            return "    -"
+        factor = 100 if self.scale == "share" else 1
+        form, of_ends = FORMS.get(self.scale, ("6.3f", ".3f"))
+        text = f"{factor * value:{form}}"
+        if interval is None or np.isnan(interval[0]):
+            return text
+        return f"{text} [{factor * interval[0]:{of_ends}}, {factor * interval[1]:{of_ends}}]"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class ColumnEvaluation(FoldedEvaluation):
+    """What evaluations of values and of several classes have in common; see `FoldedEvaluation`.
+
+    ``target`` and the predictions of each fold have a column for each of ``target_names``. Scores
+    are over the test clips of all folds together, the mean over repeats.
+    """
+
+    measures: ClassVar[Mapping[str, Measure]]
+    shown: ClassVar[tuple[str, ...]]
+
+    # Predictions.
+
+    @cached_property
+    def predictions(self) -> np.ndarray:
+        """Mean prediction over the tests of each clip, (n_repeats, n_clips, n_columns).
+
+        NaN where a clip is in no test fold.
+        """
+        found = np.full((len(self.seeds), *self.target.shape), np.nan)
+        found[:, self._tested] = self._predicted
+        return found
+
+    @cached_property
+    def _predicted(self) -> Floats:
+        total = np.zeros((len(self.seeds), *self.target.shape))
+        n_tests = np.zeros(len(self.target))
+        for fold, test in enumerate(self.test):
+            n_tests[test] += 1
+            for of_repeat, folds in zip(total, self.fold_predictions, strict=True):
+                of_repeat[test] += folds[fold]
+        return total[:, self._tested] / n_tests[self._tested, np.newaxis]
+
+    @cached_property
+    def _truth(self) -> NDArray:
+        return self.target[self._tested]
+
+    @cached_property
+    def _ordered(self) -> NDArray[np.bool_]:
+        """Whether the model of some fold tells clips apart, (n_repeats, n_columns)."""
+        if all(len(test) == 1 for test in self.test):
+            if self.clips is not None:  # of the one group of a fold
+                return self.clips._ordered
+            return np.array([self._differs_from_means(of) for of in self._predicted])
+        return np.array(
+            [
+                np.any([np.ptp(found, axis=0) > 0 for found in folds], axis=0)
+                for folds in self.fold_predictions
+            ]
+        )
+
+    def _differs_from_means(self, predicted: NDArray) -> list[bool]:
+        """Whether predictions of folds of one clip are others than the mean of all other clips.
+
+        One prediction does not tell whether the model of a fold would give the same for all. But
+        the mean of the others falls by a straight line as the value of the left out clip rises.
+        """
+        return [
+            np.ptp(of) > 0 and not pearson(truth, of) < -1 + ROUNDING
+            for truth, of in zip(self._truth.T, predicted.T, strict=True)
+        ]
+
+    # Scores.
+
+    def score(self, metric: str, name: str | None = None) -> float:
+        """Return a score: of one column, or the mean over all.
+
+        Parameters
+        ----------
+        metric : str
+            One of ``measures``.
+        name : str, default=None
+            One of ``target_names``. None is the mean over all of which the score is defined.
+
+        Returns
+        -------
+        float
+            NaN where it is defined of none.
+        """
+        self._check(metric)
+        return float(_mean_known(self._points[metric].mean(axis=0)[self._chosen(metric, name)]))
+
+    def interval(self, metric: str, name: str | None = None) -> tuple[float, float]:
+        """Return the interval of `score` over groups, or over clips where there are none.
+
+        Parameters
+        ----------
+        metric : str
+            One of ``measures``.
+        name : str, default=None
+            One of ``target_names``. None is the mean over all.
+
+        Returns
+        -------
+        (float, float)
+            NaN where the score is not defined, or there is a single clip.
+        """
+        value = self.score(metric, name)
+        columns = self._chosen(metric, name)
+        return interval_by_spread(
+            value,
+            _mean_known(self._resampled[metric][:, columns].T),
+            self._n_units(metric, columns),
+            self.confidence_level,
+            scale=self.measures[metric].scale,
+            least=self._least(columns),
+        )
+
+    def fold_scores(self, metric: str) -> np.ndarray:
+        """Return a score of the clips of each fold alone, the mean over columns.
+
+        Parameters
+        ----------
+        metric : str
+            One of ``measures``.
+
+        Returns
+        -------
+        ndarray of shape (n_repeats, n_folds)
+            NaN where a fold has too few clips for it.
+        """
+        measure = self._check(metric)
+        return np.array(
+            [
+                [
+                    _mean_known(self._measure(measure, self.target[test], found))
+                    for test, found in zip(self.test, folds, strict=True)
+                ]
+                for folds in self.fold_predictions
+            ]
+        )
+
+    def scores(self) -> pd.DataFrame:
+        """Return all scores as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each score: ``name``, one of ``target_names``, "mean" of several, or "all" of
+            scores of all as if they were one; ``metric``, its ``value``, and its interval,
+            ``low`` and ``high``.
+        """
+        rows = []
+        for metric, measure in self.measures.items():
+            names: list[tuple[str, str | None]] = []
+            if measure.of_all or len(self.target_names) > 1:
+                names += [("all" if measure.of_all else "mean", None)]
+            if not measure.of_all:
+                names += [(name, name) for name in self.target_names]
+            for shown, name in names:
+                low, high = self.interval(metric, name)
+                rows.append((shown, metric, self.score(metric, name), low, high))
+        return pd.DataFrame(rows, columns=["name", "metric", "value", "low", "high"])
+
+    def _check(self, metric: str) -> Measure:
+        if metric not in self.measures:
+            raise ValueError(
+                f"Got metric={metric!r}; choose {', '.join(map(repr, self.measures))}."
+            )
+        return self.measures[metric]
+
+    def _chosen(self, metric: str, name: str | None) -> list[int] | slice:
+        if name is None or self.measures[metric].of_all:
+            return slice(None)
+        if name not in self.target_names:
+            raise ValueError(
+                f"Got name={name!r}, expected one of target_names: "
+                f"{', '.join(map(repr, self.target_names))}."
+            )
+        return [self.target_names.index(name)]
+
+    def _measure(self, measure: Measure, truth: NDArray, predicted: NDArray) -> NDArray:
+        """Return a score of each column, or of all as if they were one."""
+        if measure.of_all:
+            return np.array([measure.of_numbers(truth.ravel(), predicted.ravel())])
+        found = [
+            measure.of_numbers(truth[:, k], predicted[:, k])
+            if not measure.needs_order or np.ptp(predicted[:, k]) > 0
+            else math.nan
+            for k in range(truth.shape[1])
+        ]
+        return np.array(found)
+
+    @cached_property
+    def _points(self) -> dict[str, NDArray]:
+        """Scores of all columns, (n_repeats, n_columns), or of all as one (n_repeats, 1)."""
+        found = {}
+        for metric, measure in self.measures.items():
+            points = [self._measure(measure, self._truth, of) for of in self._predicted]
+            found[metric] = np.array(points)
+            if measure.needs_order and not measure.of_all:
+                found[metric] = np.where(self._ordered, found[metric], math.nan)
+        return found
+
+    @cached_property
+    def _unit_of(self) -> NDArray[np.intp]:
+        return np.arange(len(self._tested)) if self._units is None else self._units
+
+    @cached_property
+    def _resampled(self) -> dict[str, Floats]:
+        """Scores of bootstrap samples, the mean over repeats: (n_resamples, n_columns or 1)."""
+        rng = check_random_state(0)  # so that printing twice shows the same intervals
+        found: dict[str, list[Floats]] = {metric: [] for metric in self.measures}
+        width = COPIES * len(self._truth)
+        for weights in draw_weights(self._unit_of, N_RESAMPLES, rng, width):
+            for metric, measure in self.measures.items():
+                of_repeats = [
+                    _of_columns(measure, self._truth, of, weights) for of in self._predicted
+                ]
+                found[metric].append(np.mean(of_repeats, axis=0))
+        defined = {m: ~np.isnan(points).any(axis=0) for m, points in self._points.items()}
+        return {
+            metric: np.where(defined[metric], np.concatenate(parts), math.nan)
+            for metric, parts in found.items()
+        }
+
+    def _n_units(self, metric: str, columns: list[int] | slice) -> float:
+        """Return the number of units that the spread of a score is known from."""
+        return int(self._unit_of.max()) + 1
+
+    def _least(self, columns: list[int] | slice) -> float:
+        """Return the number of units of a share that is the same in all bootstrap samples."""
+        return 1.0
+
+    def _compare(self, other: Any, **options: Any) -> ScoreComparison:
+        return compare_columns(self, other, **options)
+
+    # How it is printed.
+
+    def _what(self) -> str:
+        raise NotImplementedError
+
+    def _column_rows(self) -> list[tuple[str, ...]]:
+        """Return the rows of each column, for the end of the table; none where they say nothing."""
+        raise NotImplementedError
+
+    def _more_notes(self) -> list[str]:
+        return []
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{metric}={self.score(metric):.3f}" for metric in self.shown[:2])
+        return (
+            f"{type(self).__name__}(protocol={self.protocol!r}, n_folds={len(self.test)}, "
+            f"n_repeats={len(self.seeds)}, {scores})"
+        )
+
+    def __str__(self) -> str:
+        n_folds, n_repeats = len(self.test), len(self.seeds)
+        shown = self._rows_to_show()
+        measures = [self.measures[metric] for metric in self.shown]
+        unit = {metric: " %" * (self.measures[metric].scale == "share") for metric in self.shown}
+        rows = [("", *(f"  {self.measures[m].label}{unit[m]}" for m in self.shown))]
+        rows += [(name, *result._cells()) for name, result in shown.items()]
+        first = self.shown[0]
+        if 1 < n_folds <= MAX_FOLDS_SHOWN:
+            of_folds = [_mean_known(self.fold_scores(metric)) for metric in self.shown]
+            for i in range(n_folds):
+                cells = (m.show(of[i]) for m, of in zip(measures, of_folds, strict=True))
+                rows.append((f"fold {i + 1}", *cells))
+        rows += self._column_rows()
+        notes = self._notes_on_units(shown)
+        if n_folds > 1:
+            notes.append(
+                f"scores are over the {self.unit}s of all folds together, and not the mean of the "
+                "folds"
+            )
+        label = self.measures[first].label
+        if n_folds > MAX_FOLDS_SHOWN:
+            of_folds = _mean_known(self.fold_scores(first))
+            known = of_folds[~np.isnan(of_folds)]
+            if len(known):
+                ends = [
+                    self.measures[first].show(end).strip() for end in (known.min(), known.max())
+                ]
+                notes.append(f"{label} of a fold: {ends[0]} to {ends[1]}{unit[first]}")
+        if n_repeats > 1:
+            points = _mean_known(self._points[first].T)
+            scale = 100 if self.measures[first].scale == "share" else 1
+            spread = f"{scale * points.std(ddof=1):.{1 if scale == 100 else 3}f}"
+            notes.append(f"{label} varies by {spread} (std) over repeats")
+        notes += self._more_notes()
+        if len(self.target_names) > MAX_COLUMNS_SHOWN:
+            notes.append(
+                f"{MAX_COLUMNS_SHOWN} of {len(self.target_names)} are shown: scores() has all"
+            )
+        results = {"pipeline": self} | self.controls
+        constant = [name for name, result in results.items() if np.isnan(result.score(first))]
+        if constant:
+            notes.append(
+                f"-: not defined, as predictions of {', '.join(constant)} are the same for all "
+                f"{self.unit}s of a fold"
+            )
+        for name, control in self.controls.items():
+            metric = next(
+                (m for m in self.measures if not np.isnan([self.score(m), control.score(m)]).any()),
+                None,
+            )
+            if metric is None:
+                continue
+            # The seed is fixed so that printing twice shows the same.
+            paired = compare_columns(
+                self,
+                control,
+                metric=metric,
+                n_resamples=self._n_resamples_printed(),
+                confidence_level=self.confidence_level,
+                random_state=0,
+            )
+            notes.append(f"against {name}: {paired}")
+        notes += self._notes_on_controls()
+        return "\n".join([self._head(self._what()), *align(rows), *notes])
+
+    def _cells(self) -> list[str]:
+        return [self.measures[m].show(self.score(m), self.interval(m)) for m in self.shown]
+
+    def _n_resamples_printed(self) -> int:
+        work = self._truth.size * len(self.seeds)
+        return int(np.clip(MOST_WORK // work, 99, 999))
+
+    def _printed_names(self) -> Iterator[tuple[int, str]]:
+        for number, name in enumerate(self.target_names[:MAX_COLUMNS_SHOWN]):
+            yield number, printable(name)
+
+
+def compare_columns(
+    a: ColumnEvaluation,
+    b: ColumnEvaluation,
+    *,
+    metric: str,
+    n_resamples: int,
+    confidence_level: float,
+    random_state: Any,
+) -> ScoreComparison:
+    """Compare two evaluations of the same columns; see :func:`skaudeep.compare`."""
+    check_confidence_level(confidence_level)
+    measure = a._check(metric)
+    if n_resamples < 1:
+        raise ValueError(f"Got n_resamples={n_resamples!r}, expected at least 1.")
+    check_same_clips(a, b)
+    of_both = [evaluation._points[metric].mean(axis=0) for evaluation in (a, b)]
+    known = ~np.isnan(of_both).any(axis=0)
+    if not known.any():
+        raise ValueError(
+            f"{measure.label} is not defined of one of the two evaluations, whose predictions are "
+            "the same for all clips of a fold, expected predictions that differ; compare them by "
+            "another metric, such as 'rmse' of values."
+        )
+    rng = check_random_state(random_state)
+    columns = slice(None) if measure.of_all else np.flatnonzero(known)
+    first, second = _as_many_repeats(a, b, measure, columns)
+    units, truth = a._unit_of, a._truth[:, columns]
+    n_units = int(units.max()) + 1
+    width = COPIES * len(truth)
+
+    def mean_score(predicted: list[Floats], weights: Floats) -> Floats:
+        """Return the mean over columns and repeats; of each repeat (1 or n_rows, n_clips, K)."""
+        of_repeats = [_of_columns(measure, truth, of, weights) for of in predicted]
+        return np.asarray(_mean_known(np.mean(of_repeats, axis=0).T))
+
+    resampled = np.concatenate(
+        [
+            mean_score(first, weights) - mean_score(second, weights)
+            for weights in draw_weights(units, n_resamples, rng, width)
+        ]
+    )
+    resampled = resampled[~np.isnan(resampled)]
+    interval = (math.nan, math.nan)
+    if n_units > 1 and len(resampled) > 1:
+        interval = expanded_interval(resampled, n_units, confidence_level)
+    differs = np.zeros(n_units, dtype=bool)
+    for x, y in zip(first, second, strict=True):
+        differs[units[(x != y).any(axis=(0, 2))]] = True
+    ones = np.ones((1, len(truth)))
+    place = np.cumsum(differs) - 1
+
+    def after_exchange(exchanged: NDArray[np.bool_]) -> Floats:
+        swap = (exchanged[:, place[units]] & differs[units])[:, :, np.newaxis]
+        mixed = [
+            (np.where(swap, y, x), np.where(swap, x, y)) for x, y in zip(first, second, strict=True)
+        ]
+        scores = (mean_score([pair[i] for pair in mixed], ones) for i in range(2))
+        return np.nan_to_num(np.subtract(*scores))
+
+    p_value = (
+        exchange_test(after_exchange, int(differs.sum()), n_resamples, rng, width * len(first))
+        if differs.any()
+        else 1.0
+    )
+    return ScoreComparison(
+        difference=float(np.subtract(*(found[known].mean() for found in of_both))),
+        interval=interval,
+        p_value=p_value,
+        metric=metric,
+        label=measure.label,
+        test="permutation test",
+        n_units=n_units,
+        unit=a.unit if a._units is None else "group",
+        in_points=measure.scale == "share",
+    )
+
+
+def _as_many_repeats(
+    a: ColumnEvaluation, b: ColumnEvaluation, measure: Measure, columns: Any
+) -> tuple[list[Floats], list[Floats]]:
+    """Return predictions of as many repeats of both, (1, n_clips, n_columns) each."""
+    n = math.lcm(len(a.seeds), len(b.seeds))
+    found = []
+    for evaluation in (a, b):
+        predicted = evaluation._predicted[:, :, columns]
+        if measure.by_rank:
+            # Scores of two classifiers may have different scales; ranks can be exchanged.
+            shape = predicted.shape
+            flat = predicted.reshape(shape[0], -1, 1) if measure.of_all else predicted
+            predicted = rankdata(flat, axis=1).reshape(shape)
+        found.append([predicted[i % len(predicted)][np.newaxis] for i in range(n)])
+    return found[0], found[1]
+
+
+def _of_columns(
+    measure: Measure, truth: NDArray, predicted: NDArray, weights: Floats
+) -> NDArray[np.float64]:
+    """Return scores of rows of predictions or weights, (n_rows, n_columns), or (n_rows, 1)."""
+    if predicted.ndim == 2:
+        predicted = predicted[np.newaxis]
+    if measure.of_all:
+        n_columns, n_rows = truth.shape[1], max(len(predicted), len(weights))
+        found = []
+        for rows in np.array_split(np.arange(n_rows), min(n_columns, n_rows)):  # as much memory
+            flat = (predicted if len(predicted) == 1 else predicted[rows]).reshape(-1, truth.size)
+            of_rows = weights if len(weights) == 1 else weights[rows]
+            repeated = np.repeat(of_rows, n_columns, axis=1)
+            found.append(measure.of_rows(truth.ravel(), flat, repeated))
+        return np.concatenate(found)[:, np.newaxis]
+    found = [
+        measure.of_rows(truth[:, k], predicted[:, :, k], weights) for k in range(truth.shape[1])
+    ]
+    return np.stack(found, axis=1)
+
+
+def _mean_known(values: NDArray) -> Any:
+    """Return the mean over the first axis of what is known; NaN where nothing is."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0).sum(axis=0)
+    n = known.sum(axis=0)
+    return np.divide(total, n, out=np.full(np.shape(total), math.nan), where=n > 0)[()]

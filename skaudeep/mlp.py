@@ -1,0 +1,300 @@
+"""DropoutMLPClassifier: the paper's classifier, a multilayer perceptron with dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from skaudeep._base import POSITIVE, Interval, VersionMixin, all_or_nothing
+from skaudeep.nn.parallel import torch_threads
+
+LARGEST_SEED = 2**31 - 1
+_RESULTS = ("coefs_", "intercepts_", "loss_curve_", "classes_", "n_features_in_")
+
+
+class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
+    """Multilayer perceptron with dropout, trained on all rows at once: the paper's classifier.
+
+    Layers of rectified linear units are followed by a softmax over the classes. Each epoch is one
+    step of Adam on the mean cross-entropy of all training rows. In training, dropout sets a share
+    of the outputs of each hidden layer to zero and scales the others, so that their mean stays.
+    The defaults are those of the paper [1]_, which standardises the features beforehand.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int >= 1, default=(150, 150)
+        Units of each hidden layer. An empty sequence is logistic regression without a penalty.
+    dropout : float in [0, 1), default=0.4
+        Share of the outputs of each hidden layer that are dropped in training.
+    max_epochs : int >= 0, default=400
+        Number of steps of the optimiser. 0 leaves the random weights.
+    learning_rate : float > 0, default=1e-3
+        Learning rate of Adam.
+    random_state : int, RandomState instance or None, default=None
+        Governs the initial weights and the dropout. The same integer gives the same bits on the
+        same machine. Global generators are neither read nor moved.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_inputs, n_outputs), float32
+        Weights of each layer.
+    intercepts_ : list of ndarray of shape (n_outputs,), float32
+        Intercepts of each layer.
+    loss_curve_ : list of float
+        Mean cross-entropy of the training rows at each step, with dropout.
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names. Only where X is a data frame.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : Without dropout; in batches, and with early stopping.
+    TunedLogisticRegression : The library's default classifier, linear and regularised.
+
+    Notes
+    -----
+    First weights are uniform within ``sqrt(6 / (n_inputs + n_outputs))`` [2]_, first intercepts
+    are 0. Training takes one thread in float32; several folds may be trained at the same time.
+
+    References
+    ----------
+    .. [1] Freitag, Amiriparian, Pugachevskiy, Cummins & Schuller (2018). auDeep: Unsupervised
+       learning of representations from audio with deep recurrent neural networks. JMLR 18(173).
+    .. [2] Glorot & Bengio (2010). Understanding the difficulty of training deep feedforward neural
+       networks. AISTATS.
+
+    Examples
+    --------
+    Two classes that no line tells apart:
+
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skaudeep import DropoutMLPClassifier
+    >>> X = np.random.default_rng(0).uniform(-1, 1, size=(200, 2))
+    >>> y = np.where(X[:, 0] * X[:, 1] > 0, "same sign", "other sign")
+    >>> classifier = make_pipeline(StandardScaler(), DropoutMLPClassifier(random_state=0))
+    >>> classifier.fit(X, y).predict([[0.5, 0.5], [-0.5, 0.5]]).tolist()
+    ['same sign', 'other sign']
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "hidden_layer_sizes": ["array-like"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "learning_rate": [POSITIVE],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (150, 150),
+        *,
+        dropout: float = 0.4,
+        max_epochs: int = 400,
+        learning_rate: float = 1e-3,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.dropout = dropout
+        self.max_epochs = max_epochs
+        self.learning_rate = learning_rate
+        self.random_state = random_state
+
+    @all_or_nothing
+    def fit(self, X: Any, y: Any) -> DropoutMLPClassifier:
+        """Train the perceptron.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features, standardised.
+        y : array-like of shape (n_clips,)
+            Classes: numbers or names.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is a single class, a value is not finite, a parameter is out of its range, or X
+            and y differ in length.
+        FloatingPointError
+            If training diverges.
+        """
+        self._validate_params()
+        sizes = self._checked_sizes()
+        X, y = validate_data(self, X, y, dtype=np.float32)
+        check_classification_targets(y)
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"Got clips of 1 class, {str(self.classes_[0])!r}, expected at least two to tell "
+                "apart; give clips of another class."
+            )
+        seed = int(check_random_state(self.random_state).randint(LARGEST_SEED))
+        generator = torch.Generator().manual_seed(seed)
+        with torch_threads(1), torch.enable_grad():
+            widths = [X.shape[1], *sizes, len(self.classes_)]
+            layers = [_first_weights(n_in, n_out, generator) for n_in, n_out in pairwise(widths)]
+            self.loss_curve_ = self._train(layers, X, numbers, generator)
+        self.coefs_ = [weights.detach().numpy() for weights, _ in layers]
+        self.intercepts_ = [intercepts.detach().numpy() for _, intercepts in layers]
+        return self
+
+    def _train(
+        self,
+        layers: list[tuple[Tensor, Tensor]],
+        X: NDArray[np.float32],
+        numbers: NDArray[np.intp],
+        generator: torch.Generator,
+    ) -> list[float]:
+        """Move the weights by one step of Adam an epoch; return the loss of each."""
+        # torch refuses read-only memory with a warning: folds are often memory-mapped.
+        inputs = torch.from_numpy(np.require(X, requirements=["C", "W"]))
+        target = torch.from_numpy(numbers.astype(np.int64))
+        parameters = [tensor for layer in layers for tensor in layer]
+        optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
+        losses = []
+        for epoch in range(self.max_epochs):
+            x = inputs  # (n_clips, n_features)
+            for weights, intercepts in layers[:-1]:
+                x = torch.relu(torch.addmm(intercepts, x, weights))  # (n_clips, n_units)
+                if self.dropout:
+                    kept = torch.empty(x.shape, dtype=x.dtype)
+                    kept.bernoulli_(1 - self.dropout, generator=generator)
+                    x = x * kept / (1 - self.dropout)
+            weights, intercepts = layers[-1]
+            loss = cross_entropy(torch.addmm(intercepts, x, weights), target)
+            losses.append(loss.item())
+            if not np.isfinite(losses[-1]):
+                raise FloatingPointError(
+                    f"The loss of epoch {epoch + 1} is {losses[-1]}: training diverges. "
+                    f"Standardise the features, or lower learning_rate={self.learning_rate!r}."
+                )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return losses
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the class of each clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+        """
+        winners = self._logits(X).argmax(axis=1)
+        return self.classes_[winners]
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes)
+            In the order of `classes_`.
+        """
+        return np.exp(self.predict_log_proba(X))
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes)
+            In the order of `classes_`.
+        """
+        return log_softmax(self._logits(X), axis=1)
+
+    def _logits(self, X: ArrayLike) -> NDArray[np.float64]:
+        check_is_fitted(self)
+        x = validate_data(self, X, dtype=np.float64, reset=False)
+        for weights, intercepts in zip(self.coefs_[:-1], self.intercepts_[:-1], strict=True):
+            x = np.maximum(x @ weights + intercepts, 0)
+        return x @ self.coefs_[-1] + self.intercepts_[-1]
+
+    def _checked_sizes(self) -> list[int]:
+        sizes = self.hidden_layer_sizes
+        whole = isinstance(sizes, Sequence | np.ndarray) and all(
+            isinstance(size, Integral) and size >= 1 for size in sizes
+        )
+        if not whole:
+            raise ValueError(
+                f"Got hidden_layer_sizes={sizes!r}, expected whole numbers of at least 1 such as "
+                "(150, 150)."
+            )
+        return [int(size) for size in sizes]
+
+
+def check_layers(classifier: DropoutMLPClassifier) -> None:
+    """Compare the layers of a perceptron with each other, and with its features and classes.
+
+    Parameters
+    ----------
+    classifier : DropoutMLPClassifier
+        Fitted or not, as a file says it is.
+
+    Raises
+    ------
+    ValueError
+        If results of `fit` are missing, or are none of this perceptron.
+    """
+    sizes = classifier._checked_sizes()
+    results: dict[str, Any] = {name: vars(classifier).get(name) for name in _RESULTS}
+    if all(result is None for result in results.values()):
+        return
+    coefs, intercepts, losses, classes, n_features = results.values()
+    if not isinstance(losses, list) or not all(type(loss) is float for loss in losses):
+        raise ValueError("holds a DropoutMLPClassifier whose loss_curve_ is no list of numbers")
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1 or len(classes) < 2:
+        raise ValueError("holds a DropoutMLPClassifier without classes_")
+    widths = [n_features, *sizes, len(classes)]
+    for arrays, shapes in ((coefs, pairwise(widths)), (intercepts, ((n,) for n in widths[1:]))):
+        whole = isinstance(arrays, list) and all(isinstance(array, np.ndarray) for array in arrays)
+        expected = [(np.float32, shape) for shape in shapes]
+        if not whole or [(array.dtype, array.shape) for array in arrays] != expected:
+            raise ValueError(f"holds a DropoutMLPClassifier whose layers are not of {widths} units")
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError("holds a DropoutMLPClassifier with NaN or infinity in its layers")
+
+
+def _first_weights(
+    n_inputs: int, n_outputs: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw the weights of a layer, (n_inputs, n_outputs); its intercepts are 0."""
+    bound = (6 / (n_inputs + n_outputs)) ** 0.5
+    weights = torch.empty(n_inputs, n_outputs, dtype=torch.float32)
+    weights.uniform_(-bound, bound, generator=generator)
+    intercepts = torch.zeros(n_outputs, dtype=torch.float32)
+    return weights.requires_grad_(), intercepts.requires_grad_()

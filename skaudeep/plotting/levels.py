@@ -1,0 +1,157 @@
+"""Histograms of the levels of a clip, by which thresholds are chosen."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+
+from skaudeep.plotting.pyplot import import_pyplot, literal
+from skaudeep.plotting.spectrograms import extract
+
+__all__ = ["LevelsDisplay"]
+
+BIN = 1.0  # dB
+CLIPPED = "#b0b0b0"
+
+
+class LevelsDisplay:
+    """Histogram of the levels in a spectrogram, and what thresholds cut off.
+
+    Parameters
+    ----------
+    levels : array-like
+        Levels in dB, of any shape. NaN is left out.
+    clip_below, clip_above : float, default=None
+        Thresholds in dB. None draws no line.
+    name : str, default=None
+        Title of the plot. None gives it none.
+
+    Attributes
+    ----------
+    share_below, share_above : float in [0, 1]
+        Share of the levels below `clip_below`, and above `clip_above`.
+    ax_ : matplotlib Axes
+        Axes of the histogram, set by `plot`.
+    figure_ : matplotlib Figure
+        Figure of the axes, set by `plot`.
+    bars_ : matplotlib BarContainer
+        Bars of the histogram, set by `plot`; those that thresholds cut off are grey.
+    lines_ : list of matplotlib Line2D
+        Lines of the thresholds, set by `plot`.
+
+    Raises
+    ------
+    ValueError
+        If there is no level, or one is infinite.
+
+    Examples
+    --------
+    >>> from skaudeep.plotting import LevelsDisplay
+    >>> display = LevelsDisplay([-80, -50, -20, 0], clip_below=-60).plot()
+    >>> display.share_below, [line.get_label() for line in display.lines_]
+    (0.25, ['25.0% below -60 dB'])
+    """
+
+    def __init__(
+        self,
+        levels: Any,
+        *,
+        clip_below: float | None = None,
+        clip_above: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        levels = np.asarray(levels, dtype=float).ravel()
+        levels = levels[~np.isnan(levels)]
+        if not len(levels) or not np.isfinite(levels).all():
+            raise ValueError(
+                f"Got {len(levels)} levels, expected at least one, and none that is infinite; take "
+                "a clip that could be read."
+            )
+        self.levels = levels
+        self.clip_below = clip_below
+        self.clip_above = clip_above
+        self.name = name
+        self.share_below = 0.0 if clip_below is None else float((levels < clip_below).mean())
+        self.share_above = 0.0 if clip_above is None else float((levels > clip_above).mean())
+
+    @classmethod
+    def from_extractor(
+        cls, extractor: Any, clip: Any, *, name: str | None = None, ax: Any = None, **kwargs: Any
+    ) -> Self:
+        """Extract one clip's levels before they are clipped, and plot them.
+
+        Parameters
+        ----------
+        extractor : SpectrogramExtractor
+            Extractor of the spectrogram, fitted or not, with its thresholds.
+        clip : path or array of shape (n_samples,) or (n_channels, n_samples)
+            One row of what ``extractor.transform`` takes. All of its chunks count.
+        name : str, default=None
+            Title of the plot. None gives it none.
+        ax : matplotlib Axes, default=None
+            Axes to plot on. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.bar``.
+
+        Returns
+        -------
+        LevelsDisplay
+            The display, plotted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skaudeep import SpectrogramExtractor
+        >>> from skaudeep.plotting import LevelsDisplay
+        >>> tone = np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+        >>> extractor = SpectrogramExtractor(n_mels=20, clip_below=-60, sampling_rate=8000)
+        >>> display = LevelsDisplay.from_extractor(extractor, tone)
+        >>> float(display.levels.max())
+        0.0
+        """
+        whole = clone(extractor).set_params(
+            clip_below=None, clip_above=None, chunk_duration=None, sampling_rate=extractor._rate()
+        )
+        levels = extract(whole, [clip], scale="dB")["spectrogram"]
+        thresholds = {"clip_below": extractor.clip_below, "clip_above": extractor.clip_above}
+        return cls(levels, **thresholds, name=name).plot(ax=ax, **kwargs)
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw the histogram.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on. None makes a new figure.
+        **kwargs : dict
+            Passed to ``ax.bar``.
+
+        Returns
+        -------
+        LevelsDisplay
+            The display itself.
+        """
+        plt = import_pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6, 2.5), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        edges = np.arange(np.floor(self.levels.min()), self.levels.max() + 2 * BIN, BIN)
+        counts, edges = np.histogram(self.levels, edges)
+        low = -np.inf if self.clip_below is None else self.clip_below
+        high = np.inf if self.clip_above is None else self.clip_above
+        cut = (edges[1:] <= low) | (edges[:-1] > high)
+        options = {"align": "edge", "color": [CLIPPED if grey else "C0" for grey in cut]}
+        self.bars_ = ax.bar(edges[:-1], 100 * counts / len(self.levels), BIN, **options | kwargs)
+        self.lines_ = []
+        shares = ((self.clip_below, self.share_below), (self.clip_above, self.share_above))
+        for (threshold, share), side in zip(shares, ("below", "above"), strict=True):
+            if threshold is not None:
+                label = f"{share:.1%} {side} {threshold:g} dB"
+                line = ax.axvline(threshold, color="black", linestyle="--", label=label)
+                self.lines_.append(line)
+        ax.set(xlabel="level (dB)", ylabel="values (%)")
+        if self.lines_:
+            ax.legend(handles=self.lines_, loc="best")
+        if self.name is not None:
+            ax.set_title(literal(self.name), parse_math=False)
+        return self

@@ -1,0 +1,261 @@
+"""An autoencoder trained on data sets without labels: what the command `skaudeep train` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import Bunch
+
+from skaudeep._model_inputs import check_kind, check_rate_of_waveforms, find_extractors, model_rate
+from skaudeep._padding import pad
+from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.datasets.bunch import check_bunch
+from skaudeep.datasets.description import audio_clips
+from skaudeep.spectrogram import SpectrogramExtractor
+
+__all__ = ["find_autoencoder", "fit_autoencoder", "spectrograms_for"]
+
+
+def fit_autoencoder(
+    bunch: Bunch | Sequence[Bunch],
+    model: Any = None,
+    *,
+    callbacks: Sequence[Any] = (),
+    on_epoch: Callable[[Seq2SeqAutoencoder, int], object] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
+    """Train an autoencoder on the clips of one or several data sets, whatever their labels.
+
+    Parameters
+    ----------
+    bunch : :class:`~sklearn.utils.Bunch`, or sequence of them
+        Data sets of recordings or of spectrograms, all of one kind. Those on disk are read a batch
+        at a time. Spectrograms of several sets have the same bands; shorter ones are padded. A row
+        of nothing but NaN is passed over.
+    model : Seq2SeqAutoencoder, or Pipeline that ends in one, default=None
+        It is fitted itself. Recordings need a pipeline, which begins with an extractor. None is a
+        default :class:`~skaudeep.Seq2SeqAutoencoder`, behind a default
+        :class:`~skaudeep.SpectrogramExtractor` where the data sets hold recordings. With
+        ``warm_start=True`` a fitted autoencoder goes on from its weights.
+    callbacks : sequence of callbacks, default=()
+        Callbacks of this training, such as :class:`~skaudeep.callbacks.Checkpoint`. They take the
+        place of those that the autoencoder has, and the fitted model does not keep them.
+    on_epoch : callable, default=None
+        Called after each epoch with the autoencoder, whose `loss_curve_` has one more entry, and
+        the number of epochs that are left.
+    random_state : int, RandomState instance or None, default=None
+        Determines the default autoencoder; a given one has its own.
+
+    Returns
+    -------
+    estimator
+        The model, fitted. Recordings of another sampling rate than those that it saw are resampled
+        to theirs.
+
+    Raises
+    ------
+    TypeError
+        If the model does not end in a Seq2SeqAutoencoder.
+    ValueError
+        If data sets differ in kind or bands, or are not what the model takes.
+    AudioError
+        If a recording cannot be read, or they have several sampling rates and the model states
+        none.
+
+    See Also
+    --------
+    transform_to_file : Write the features of these or other clips.
+    fit_classifier : Fit a classifier to labelled clips.
+
+    Examples
+    --------
+    >>> import skaudeep
+    >>> from skaudeep.datasets import make_sounds
+    >>> sounds = make_sounds(8, n_classes=2, n_sessions=2, duration=0.3, sampling_rate=8000)
+    >>> extractor = skaudeep.SpectrogramExtractor(n_mels=20, sampling_rate=8000)
+    >>> spectrograms = skaudeep.datasets.make_bunch(
+    ...     extractor.transform(sounds.data), sounds.filenames)
+    >>> autoencoder = skaudeep.Seq2SeqAutoencoder(n_units=8, max_epochs=2, random_state=0)
+    >>> len(skaudeep.fit_autoencoder([spectrograms, spectrograms], autoencoder).loss_curve_)
+    2
+    """
+    given = [bunch] if isinstance(bunch, Mapping) else bunch
+    bunches: list[Bunch] = [check_bunch(one, required=("data", "filenames")) for one in given]
+    if not bunches:
+        raise ValueError("Got no data set, expected at least one to train on.")
+    first = bunches[0]
+    recordings = audio_clips(first) is not None
+    if model is None:
+        model = Seq2SeqAutoencoder(random_state=random_state)
+        if recordings:
+            extractor = SpectrogramExtractor(sampling_rate=first.get("sampling_rate"))
+            model = make_pipeline(extractor, model)
+    autoencoder = find_autoencoder(model)
+    for number, other in enumerate(bunches):
+        if other.dims != first.dims:
+            raise ValueError(
+                f"Got data with the axes {first.dims} in set 0 and {other.dims} in set {number}, "
+                "expected one kind of data. Train on recordings, or on spectrograms."
+            )
+        check_kind(model, other.dims)
+        check_rate_of_waveforms(model_rate(model), other)
+    if not recordings and len(first.dims) < 3:
+        raise ValueError(
+            f"Got data with the axes {first.dims}, expected recordings, or sequences such as "
+            "spectrograms: features have no time axis to learn from."
+        )
+    watching = [] if on_epoch is None else [_Watcher(on_epoch)]
+    X = _joined([one.data for one in bunches])
+    if watching or callbacks:
+        autoencoder.set_callbacks(*callbacks, *watching)
+    try:
+        model.fit(X)
+    finally:
+        if watching or callbacks:
+            autoencoder.set_callbacks()
+    for extractor in find_extractors(model):
+        if extractor.sampling_rate is None and hasattr(extractor, "sampling_rate_"):
+            extractor.sampling_rate = extractor.sampling_rate_  # so that it takes any other rate
+    return model
+
+
+def find_autoencoder(model: Any) -> Seq2SeqAutoencoder:
+    """Return the autoencoder that a model is, or a pipeline ends in.
+
+    Parameters
+    ----------
+    model : estimator
+
+    Returns
+    -------
+    Seq2SeqAutoencoder
+        The object itself.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    last = model
+    while isinstance(last, Pipeline):
+        last = last[-1]
+    if not isinstance(last, Seq2SeqAutoencoder):
+        raise TypeError(
+            f"Got a model that ends in a {type(last).__name__}, expected a Seq2SeqAutoencoder, or "
+            "a pipeline that ends in one."
+        )
+    return last
+
+
+def spectrograms_for(model: Any, bunch: Bunch) -> NDArray[np.float32]:
+    """Return what the autoencoder in a model reads of clips: for a few, to look at.
+
+    Parameters
+    ----------
+    model : Seq2SeqAutoencoder, or Pipeline that ends in one
+        Fitted.
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set of what the model takes.
+
+    Returns
+    -------
+    ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands)
+
+    Raises
+    ------
+    ValueError
+        If the data are not what the model takes.
+    AudioError
+        If a recording cannot be read.
+    """
+    bunch = check_bunch(bunch, required=("data", "filenames"))
+    check_kind(model, bunch.dims)
+    if isinstance(model, Pipeline) and len(model) > 1:
+        return np.asarray(model[:-1].transform(bunch.data))
+    if len(bunch.dims) < 3:
+        raise ValueError(
+            f"Got data with the axes {bunch.dims} for a model of spectrograms, expected some. "
+            "Extract them as those that it was trained on."
+        )
+    return np.asarray(bunch.data)
+
+
+class _Watcher:
+    """A callback in scikit-learn's protocol that says when an epoch is done."""
+
+    def __init__(self, on_epoch: Callable[[Seq2SeqAutoencoder, int], object]):
+        self.on_epoch = on_epoch
+        self.last_epoch = 0
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Do nothing."""
+
+    def on_fit_task_begin(
+        self, estimator: Any, context: Any, *, metadata: dict[str, Any] | None = None
+    ) -> None:
+        if metadata and "last_epoch" in metadata:
+            self.last_epoch = metadata["last_epoch"]
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+        if context.task_name == "epoch":
+            self.on_epoch(estimator, self.last_epoch - len(estimator.loss_curve_))
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Do nothing."""
+
+
+# Several data sets as one.
+
+
+def _joined(parts: list[Any]) -> Any:
+    if len(parts) == 1:
+        return parts[0]
+    if all(hasattr(part, "names") for part in parts):  # a pandas index
+        return parts[0].append(parts[1:])
+    if len({len(getattr(part, "shape", (0,))) for part in parts}) == 1 and np.ndim(parts[0]) > 2:
+        return _JoinedRows(parts)
+    return [row for part in parts for row in part]
+
+
+class _JoinedRows:
+    """Rows of several arrays, of which each may be on disk, one after the other.
+
+    Parameters
+    ----------
+    parts : list of arrays of shape (n_rows, ..., n_bands)
+        Between rows and bands their axes may differ in length: shorter rows end in NaN.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, parts: list[Any]):
+        if len({part.shape[-1] for part in parts}) > 1:
+            found = " and ".join(str(tuple(part.shape)) for part in parts)
+            raise ValueError(
+                f"Got data of shape {found}, expected the same bands (the last axis). Extract all "
+                "of them alike."
+            )
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+        self._item = tuple(np.max([part.shape[1:] for part in parts], axis=0).tolist())
+        self.shape = (int(self._starts[-1]), *self._item)
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: slice | NDArray[np.intp]) -> NDArray[np.float32]:
+        rows = np.arange(len(self))[key]
+        if rows.ndim == 0:
+            return np.asarray(self[rows[None]][0])
+        values = np.empty((len(rows), *self._item), np.float32)
+        of_row = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(of_row):
+            here = of_row == number
+            block = self._parts[number][rows[here] - self._starts[number]]
+            values[here] = pad(list(np.asarray(block, dtype=np.float32)), self._item)
+        return values
