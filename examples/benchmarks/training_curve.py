@@ -330,14 +330,15 @@ def plot(options: argparse.Namespace) -> None:
             axes.axhline(means[-1], linestyle="--", color="0.4", label="untrained")
             axes.axhspan(*intervals[-1], color="0.9")
         else:
-            drawn = axes.errorbar(clips, means, errors, marker="o", capsize=3, label=objective)
-            for line, clip, mean in zip(lines, clips, means, strict=True):
+            place = 1.02 ** len(axes.containers) * np.array(clips)  # beside each other, not on top
+            drawn = axes.errorbar(place, means, errors, marker="o", capsize=3, label=objective)
+            for line, clip, mean in zip(lines, place, means, strict=True):
                 if not all(line["flat"]):  # its training had not ended
                     colour = drawn.lines[0].get_color()
                     axes.plot(clip, mean, "o", markerfacecolor="white", color=colour, zorder=3)
     axes.set_xscale("log", base=2)
     ticks = sorted({line["clips"] for lines in curves.values() for line in lines})
-    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=45)
     axes.minorticks_off()
     axes.set_xlabel("clips of 5 s that the network was trained on, without labels")
     axes.set_ylabel("accuracy on ESC-50 at 16 kHz, %")
