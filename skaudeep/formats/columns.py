@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skaudeep._texts import list_names, printable, shown
-from skaudeep.datasets.table import read_folds, read_partition, read_target
+from skaudeep.datasets.table import (
+    as_columns,
+    read_folds,
+    read_partition,
+    read_target,
+    read_values,
+)
 from skaudeep.datasets.vocabulary import MISSING
 
 if TYPE_CHECKING:
@@ -38,12 +44,12 @@ class Columns(NamedTuple):
     @property
     def folds(self) -> list[str]:
         """Names of the columns of folds."""
-        return [self.fold] if isinstance(self.fold, str) else list(self.fold or ())
+        return as_columns(self.fold)
 
     @property
     def targets(self) -> list[str]:
         """Names of the columns of the target."""
-        return [self.target] if isinstance(self.target, str) else list(self.target or ())
+        return as_columns(self.target)
 
     @property
     def texts(self) -> list[str]:
@@ -155,16 +161,8 @@ class Columns(NamedTuple):
         task, classes = self.task, self.target_names
         columns = cells.T.tolist()
         if not isinstance(self.target, str):
-            if task == "classification" or classes is not None:
-                raise ValueError(
-                    f"Got target={self.targets} with classes, expected values to regress on: a "
-                    "table has one column of classes. Name it, without brackets."
-                )
-            values = [
-                read_target(column, names, name, "regression", None, self.missing)[0]
-                for column, name in zip(columns, self.targets, strict=True)
-            ]
-            return np.stack(values, axis=1), self.targets
+            by_name = dict(zip(self.targets, columns, strict=True))
+            return read_values(by_name, names, self.targets, task, classes, self.missing)
         if task is None and classes is None:
             task = "regression" if kind == "REAL" else None
             classes = kind if isinstance(kind, list) else None
