@@ -93,8 +93,8 @@ class Columns(NamedTuple):
         Returns
         -------
         DataFrame
-            Behind `OWN`: filename, chunk_nr, label_nominal, label_numeric, groups, and where they
-            are named "target 0", ..., partition and "fold 0", ...; then the features.
+            Behind `OWN`: filename, chunk_nr, label_numeric, and where they are there label_nominal,
+            groups, "target 0", ..., partition and "fold 0", ...; then the features.
 
         Raises
         ------
@@ -107,10 +107,9 @@ class Columns(NamedTuple):
         table.columns = pd.Index(header)
         self.check(header, file)
 
-        def text(name: str | None) -> pd.Series:
-            if name is None or name not in table:
-                return pd.Series("", table.index, dtype=object)
-            return table[name].astype(object).where(table[name].notna(), "").map(_as_text)
+        def text(name: str) -> pd.Series:
+            cells = table[name].astype(object).where(table[name].notna(), "")
+            return cells if pd.api.types.is_string_dtype(cells) else cells.map(_as_text)
 
         def numbers(name: str | None, nothing: float) -> pd.Series:
             if name is None or name not in table:
@@ -125,10 +124,12 @@ class Columns(NamedTuple):
         arranged = {
             "filename": names,
             "chunk_nr": numbers(self.chunk_nr or "chunk_nr", 0),
-            "label_nominal": text("label_nominal" if own else None),
             "label_numeric": numbers("label_numeric" if own else None, np.nan),
-            "groups": text(self.groups or "groups"),
         }
+        if own and "label_nominal" in table:
+            arranged["label_nominal"] = text("label_nominal")
+        if (self.groups or "groups") in table:
+            arranged["groups"] = text(self.groups or "groups")
         for i, name in enumerate(self.targets):
             arranged[f"target {i}"] = text(name).str.strip()
         if self.partition is not None:
