@@ -455,7 +455,7 @@ def transform_to_file(
         changes = {"data": data, "dims": ("clip", "feature"), "errors": reasons}
         whole = Bunch(**(dict(bunch) | changes))
         whole.pop("feature_names", None)  # of the data that the features are of
-        if names_of_features := _names_of(features, data.shape[1]):
+        if names_of_features := _names_of(features, data.shape[-1]):
             whole.feature_names = names_of_features
         if suffix == ".nc":
             save_netcdf(whole, path)
