@@ -24,8 +24,12 @@ from skaudeep.statistics import BandStatistics
 __all__ = [
     "anomaly_scorer",
     "audio_classifier",
+    "audio_multilabel_classifier",
+    "audio_regressor",
     "event_classifier",
     "linear_classifier",
+    "linear_regressor",
+    "multilabel_classifier",
     "two_scales",
 ]
 

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def load_table(
     table: str | os.PathLike[str] | pandas.DataFrame,
     *,
     path: str,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     fold: str | Sequence[str] | None = None,
     partition: str | None = None,
     groups: str | None = None,
@@ -56,9 +56,10 @@ def load_table(
         names the delimiter.
     path : str
         Column with the path of each clip, absolute or relative to `root`.
-    target : str, default=None
-        Column with the class or value of each clip. Missing values are unlabelled, see `missing`.
-        None: nothing is labelled.
+    target : str or sequence of str, default=None
+        Column with the class or value of each clip, or several columns with a value each, whose
+        names become `target_names`. Missing values are unlabelled, see `missing`. None: nothing is
+        labelled.
     fold : str or sequence of str, default=None
         Column with the name of the fold that tests each clip. Or several columns, one per fold,
         with 0 where the clip trains and 1 where it is tested: that is how folds overlap.
@@ -126,7 +127,7 @@ def load_table(
     >>> bunch.target.tolist(), bunch.target_names, bunch.groups.tolist()
     ([0, -1], ['owl'], ['Ann', 'Bob'])
     """
-    used = [path, target, partition, groups, *([fold] if isinstance(fold, str) else fold or ())]
+    used = [path, partition, groups, *as_columns(target), *as_columns(fold)]
     wanted = list(dict.fromkeys(column for column in used if column is not None))
     if isinstance(table, str | os.PathLike):
         table = Path(table).expanduser()
@@ -183,8 +184,13 @@ def _cells(series: pandas.Series) -> list[str]:
     ]
 
 
+def as_columns(names: str | Sequence[str] | None) -> list[str]:
+    """Return the names of one column, of several, or of none, as a list."""
+    return [names] if isinstance(names, str) else list(names or ())
+
+
 def read_labels(
-    target: str | None,
+    target: str | Sequence[str] | None,
     columns: dict[str, list[str]],
     names: list[str],
     task: str | None,
@@ -203,6 +209,8 @@ def read_labels(
             f"Got target={target!r} and task='unlabelled', expected one of them. Leave out target= "
             "to read no labels."
         )
+    if target is not None and not isinstance(target, str):
+        return read_values(columns, names, target, task, target_names, missing)
     if target is not None:
         return read_target(columns[target], names, target, task, target_names, missing)
     if target_names is not None:
@@ -214,7 +222,7 @@ def read_labels(
 
 def warn_unlabelled(
     labels: npt.NDArray[Any] | None,
-    target: str | None,
+    target: str | Sequence[str] | None,
     task: str | None,
     source: str,
     unused: Sequence[str],
@@ -225,7 +233,8 @@ def warn_unlabelled(
     ----------
     labels : ndarray, or None
         The target, as :func:`read_labels` returns it.
-    target, task : str or None
+    target : str, sequence of str or None
+    task : str or None
         What the caller asked for.
     source : str
         Name of the table in the message.
@@ -261,6 +270,29 @@ def read_groups(cells: list[str], missing: Sequence[str] | None = None) -> list[
     """Return the group of each clip, "" where it is missing; see :func:`load_table`."""
     unknown = _missing(missing)
     return ["" if cell in unknown else cell for cell in cells]
+
+
+def read_values(
+    columns: Mapping[str, list[str]],
+    names: list[str],
+    targets: Sequence[str],
+    task: str | None = None,
+    target_names: Sequence[str] | None = None,
+    missing: Sequence[str] | None = None,
+) -> tuple[npt.NDArray[Any], list[str]]:
+    """Return several values of each clip, with the names of their columns."""
+    if not targets:
+        raise ValueError("Got target=[], expected at least one column, or None.")
+    if task == "classification" or target_names is not None:
+        raise ValueError(
+            f"Got target={list(targets)} with classes, expected values to regress on: a table has "
+            "one column of classes. Name it, without brackets."
+        )
+    values = [
+        read_target(columns[column], names, column, "regression", None, missing)[0]
+        for column in targets
+    ]
+    return np.stack(values, axis=1), list(targets)
 
 
 def read_target(

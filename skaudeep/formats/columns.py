@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skaudeep._texts import list_names, printable, shown
-from skaudeep.datasets.table import read_folds, read_partition, read_target
+from skaudeep.datasets.table import (
+    as_columns,
+    read_folds,
+    read_partition,
+    read_target,
+    read_values,
+)
 from skaudeep.datasets.vocabulary import MISSING
 
 if TYPE_CHECKING:
@@ -38,12 +44,12 @@ class Columns(NamedTuple):
     @property
     def folds(self) -> list[str]:
         """Names of the columns of folds."""
-        return [self.fold] if isinstance(self.fold, str) else list(self.fold or ())
+        return as_columns(self.fold)
 
     @property
     def targets(self) -> list[str]:
         """Names of the columns of the target."""
-        return [self.target] if isinstance(self.target, str) else list(self.target or ())
+        return as_columns(self.target)
 
     @property
     def texts(self) -> list[str]:
@@ -87,8 +93,8 @@ class Columns(NamedTuple):
         Returns
         -------
         DataFrame
-            Behind `OWN`: filename, chunk_nr, label_nominal, label_numeric, groups, and where they
-            are named "target 0", ..., partition and "fold 0", ...; then the features.
+            Behind `OWN`: filename, chunk_nr, label_numeric, and where they are there label_nominal,
+            groups, "target 0", ..., partition and "fold 0", ...; then the features.
 
         Raises
         ------
@@ -101,10 +107,9 @@ class Columns(NamedTuple):
         table.columns = pd.Index(header)
         self.check(header, file)
 
-        def text(name: str | None) -> pd.Series:
-            if name is None or name not in table:
-                return pd.Series("", table.index, dtype=object)
-            return table[name].astype(object).where(table[name].notna(), "").map(_as_text)
+        def text(name: str) -> pd.Series:
+            cells = table[name].astype(object).where(table[name].notna(), "")
+            return cells if pd.api.types.is_string_dtype(cells) else cells.map(_as_text)
 
         def numbers(name: str | None, nothing: float) -> pd.Series:
             if name is None or name not in table:
@@ -119,10 +124,12 @@ class Columns(NamedTuple):
         arranged = {
             "filename": names,
             "chunk_nr": numbers(self.chunk_nr or "chunk_nr", 0),
-            "label_nominal": text("label_nominal" if own else None),
             "label_numeric": numbers("label_numeric" if own else None, np.nan),
-            "groups": text(self.groups or "groups"),
         }
+        if own and "label_nominal" in table:
+            arranged["label_nominal"] = text("label_nominal")
+        if (self.groups or "groups") in table:
+            arranged["groups"] = text(self.groups or "groups")
         for i, name in enumerate(self.targets):
             arranged[f"target {i}"] = text(name).str.strip()
         if self.partition is not None:
@@ -155,16 +162,8 @@ class Columns(NamedTuple):
         task, classes = self.task, self.target_names
         columns = cells.T.tolist()
         if not isinstance(self.target, str):
-            if task == "classification" or classes is not None:
-                raise ValueError(
-                    f"Got target={self.targets} with classes, expected values to regress on: a "
-                    "table has one column of classes. Name it, without brackets."
-                )
-            values = [
-                read_target(column, names, name, "regression", None, self.missing)[0]
-                for column, name in zip(columns, self.targets, strict=True)
-            ]
-            return np.stack(values, axis=1), self.targets
+            by_name = dict(zip(self.targets, columns, strict=True))
+            return read_values(by_name, names, self.targets, task, classes, self.missing)
         if task is None and classes is None:
             task = "regression" if kind == "REAL" else None
             classes = kind if isinstance(kind, list) else None

@@ -315,6 +315,8 @@ def _load_tables(
     source = str(root)
 
     def texts(name: str, column: str | None = None) -> NDArray[np.str_]:
+        if OWN + name not in once:
+            return np.full(len(once), "")
         return text_array(once[OWN + name].tolist(), f"column {column or name!r} of {source!r}")
 
     columns = {

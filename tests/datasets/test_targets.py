@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skaudeep.datasets import add_folds, concatenate, describe, make_bunch, select, upsample
+from skaudeep.datasets import (
+    add_folds,
+    concatenate,
+    describe,
+    load_index,
+    load_table,
+    make_bunch,
+    select,
+    upsample,
+)
 from skaudeep.datasets.operations import is_labelled
 
 NAMES = ["arousal", "valence"]
@@ -82,3 +91,21 @@ def test_describe_gives_the_range_of_all_values_and_those_of_a_clip():
     assert describe(bunch, clip=0).target == [0.5, -1]
     assert "target     0.5, -1" in str(describe(bunch, clip=0))
     assert describe(bunch, clip=1).target is None
+
+
+def test_tables_of_clips_and_of_segments_have_a_column_for_each_value(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).touch()
+    rows = "a.wav,0,1,0.5,-1\nb.wav,0,1,?,\n"
+    table = tmp_path / "clips.csv"
+    table.write_text(f"file,start,end,arousal,valence\n{rows}")
+    for bunch in (
+        load_table(table, path="file", target=NAMES),
+        load_index(table, target=NAMES),
+    ):
+        np.testing.assert_array_equal(bunch.target, [[0.5, -1], [np.nan, np.nan]])
+        assert bunch.target_names == NAMES
+    with pytest.raises(ValueError, match="with classes, expected values to regress on"):
+        load_table(table, path="file", target=NAMES, task="classification")
+    with pytest.raises(ValueError, match=r"Got target=\[\], expected at least one column"):
+        load_table(table, path="file", target=[])

@@ -12,7 +12,8 @@ from skaudeep import datasets, formats
 from skaudeep.datasets import load_dataset, load_folder, load_table, make_bunch, make_sounds
 from skaudeep.formats import load_arff, load_csv, load_netcdf, save_arff, save_csv, save_netcdf
 
-OTHERS = {"make_bunch", "load_annotations"}  # what a user assembles, and tables of events
+# What a user assembles, tables of events, and recordings whose labels are over time.
+OTHERS = {"make_bunch", "load_annotations", "make_labelled_recordings"}
 READERS = [
     getattr(module, name)
     for module in (datasets, formats)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
@@ -239,6 +240,17 @@ def test_fuse_joins_names_and_numbers_sets_that_share_some():
     ]
     assert fuse([one, other]).feature_names[2:] == ["1__mean", "1__max"]
     assert "feature_names" not in fuse([one, made(feature_names=None)])
+
+
+def test_a_file_whose_names_are_not_beside_its_features_is_refused(tmp_path: Path):
+    save_netcdf(made(feature_names=None), tmp_path / "x.nc")
+    with netCDF4.Dataset(tmp_path / "x.nc", "a") as dataset:
+        names = dataset.createVariable("feature_names", str, ("instance",))
+        names[:] = np.array(["mean", "max"], dtype=object)
+    with pytest.raises(
+        ValueError, match=r"'feature_names' has dimensions .*, expected 'generated'"
+    ):
+        load_netcdf(tmp_path / "x.nc", verify=False)
 
 
 def test_names_follow_their_features_and_go_with_them():

@@ -123,6 +123,45 @@ def test_nothing_changes_outside_of_the_block_even_after_an_error():
     np.testing.assert_array_equal(losses().figure_.get_size_inches(), size)
 
 
+# Linear RGB as people without one kind of cones see it: Machado, Oliveira and Fernandes, 2009.
+BLINDNESS = {
+    "protanopia": [
+        *[[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216]],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        *[[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413]],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        *[[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602]],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def lab(linear):
+    """Colours in CIELAB, where a distance of 2 is just seen."""
+    xyz = linear @ np.array(
+        [[0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]]
+    )
+    x, y, z = np.cbrt(np.maximum(xyz / [0.9505, 1.0, 1.089], 0.0)).T
+    return np.column_stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_lines_are_told_apart_with_any_kind_of_colour_blindness(blindness):
+    from matplotlib.colors import to_rgb
+
+    with paper_style():
+        colors = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    rgb = np.array([to_rgb(color) for color in colors])
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    seen = lab(np.clip(linear @ np.array(BLINDNESS[blindness]).T, 0, 1))
+    apart = np.linalg.norm(seen[:, None] - seen, axis=2)[np.triu_indices(len(seen), 1)]
+    assert apart.min() > 10
+
+
 @pytest.mark.parametrize("width", ["triple", 0, -1, 500, True, None])
 def test_widths_that_no_column_has_are_refused(width):
     with pytest.raises(ValueError, match=r"Got width=.*, expected 'single', 'double' or"):
