@@ -200,7 +200,7 @@ def test_continue_goes_on_from_a_model_with_its_options(run, spectrograms, birds
     assert len(list(tmp_path.glob("run/*/*.skaudeep"))) == 2  # it has a folder of its own
     done = run("train", spectrograms, "-o", "n.skaudeep", *more, "--units", 16)
     assert done.exit_code == 1
-    assert "n_units is 16, but the network to go on with has 8. Leave out its option" in done.stderr
+    assert "--units is 16, but the network to go on with has 8. Leave out its option" in done.stderr
     other = skaudeep.BandStatistics().fit(np.zeros((2, 6, 5)))
     skaudeep.save(other, tmp_path / "other.skaudeep")
     done = run("train", spectrograms, "-o", "n.skaudeep", "--continue", "other.skaudeep")
@@ -215,6 +215,8 @@ def test_options_on_sound_are_refused_where_there_is_none_to_extract(
     done = run("train", spectrograms, "-o", "m.skaudeep", "--clip-below", -60)
     assert done.exit_code == 1
     assert "--clip-below: is for recordings, and birds.nc holds array of shape (9" in done.stderr
+    done = run("train", spectrograms, birds, "-o", "m.skaudeep")
+    assert "birds.nc: is a file of skaudeep, and other inputs are recordings" in done.stderr
     args = ["train", birds, *SIZES, "--epochs", 0, "--bands", 10]
     assert run(*args, "-o", "m.skaudeep").exit_code == 0
     done = run(*args, "-o", "n.skaudeep", "--continue", "m.skaudeep")
