@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import skaudeep
+from skaudeep import classification
 from skaudeep.cli import training
 from skaudeep.datasets import load_folder, make_bunch
 from skaudeep.training.loop import Training
@@ -173,8 +174,31 @@ def test_checkpoints_go_on_with_more_epochs_and_transform_takes_any_of_them(
     assert "--steps: two.skaudeep is one model, expected the folder" in done.stderr
     assert run("transform", "run", spectrograms, "-o", "f.nc", "--steps", "1,2").exit_code == 1
     assert not (tmp_path / "f-2.nc").exists()
+    assert run("transform", "run", spectrograms, "-o", "f.nc", "--steps", 2).stdout == "f-2.nc\n"
     done = run("transform", "run", spectrograms, "-o", "g.nc", "--steps", "0")
     assert (done.exit_code, "'0' is no list of numbers" in done.stderr) == (2, True)
+
+
+def test_an_interrupted_transform_of_several_steps_says_which_are_left(
+    run, spectrograms, tmp_path, monkeypatch
+):
+    args = ["train", spectrograms, "-o", "m.skaudeep", *SIZES, "--checkpoints", "run"]
+    assert run(*args, "--epochs", 3).exit_code == 0
+    transform, calls = classification.transform_to_file, []
+
+    def interrupted(*args, **options):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return transform(*args, **options)
+
+    monkeypatch.setattr(classification, "transform_to_file", interrupted)
+    args = ["transform", "run", spectrograms, "-o", "f.nc", "--steps"]
+    done = run(*args, "1,2,3")
+    assert done.exit_code == 130
+    assert "The same command with --steps 2,3 goes on where this one stopped" in done.stderr
+    assert run(*args, "2,3").exit_code == 0
+    assert {path.name for path in tmp_path.glob("f-*")} == {"f-1.nc", "f-2.nc", "f-3.nc"}
 
 
 def test_continue_goes_on_from_a_model_with_its_options(run, spectrograms, birds, tmp_path):
