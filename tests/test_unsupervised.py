@@ -8,8 +8,8 @@ from sklearn.preprocessing import StandardScaler
 import skaudeep
 from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep.callbacks import Checkpoint
-from skaudeep.datasets import make_bunch, make_sounds, select
-from skaudeep.unsupervised import find_autoencoder
+from skaudeep.datasets import drop_folds, make_bunch, make_sounds, select
+from skaudeep.unsupervised import find_autoencoder, spectrograms_for
 
 RATE = 8000  # Hz
 SMALL = {"n_units": 8, "n_layers": 1, "batch_size": 4, "random_state": 0}
@@ -120,3 +120,16 @@ def test_callbacks_of_the_autoencoder_itself_stay(tmp_path):
 def test_what_cannot_be_trained_on_is_refused_by_name(bunch, model, error, words):
     with pytest.raises(error, match=words):
         skaudeep.fit_autoencoder(bunch, model)
+
+
+def test_what_an_autoencoder_reads_of_clips_is_what_it_was_trained_on(corpus):
+    extractor = SpectrogramExtractor(n_mels=10)
+    model = skaudeep.fit_autoencoder(corpus, make_pipeline(extractor, autoencoder(max_epochs=0)))
+    two = select(drop_folds(corpus), slice(0, 2))
+    np.testing.assert_array_equal(spectrograms_for(model, two), extractor.transform(two.data))
+    stored = sequences(3)
+    np.testing.assert_array_equal(spectrograms_for(model[1], stored), stored.data)
+    with pytest.raises(ValueError, match="for a model of spectrograms, expected some"):
+        spectrograms_for(model[1], two)
+    with pytest.raises(ValueError, match="for a model of recordings"):
+        spectrograms_for(model, stored)

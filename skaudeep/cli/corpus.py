@@ -43,7 +43,8 @@ def inspect(
     """Say what a folder, a table, a file or a model holds.
 
     Of recordings only the headers are read: lengths, sampling rates, formats, classes, groups and
-    folds. Of a model (.skaudeep) its classes, sampling rate and steps are listed.
+    folds. Of a model (.skaudeep) its classes, sampling rate and steps are listed, of an autoencoder
+    also its epochs and the loss of the last.
     """
     if len(inputs) == 1 and Path(inputs[0]).suffix.lower() == MODEL:
         check_model(inputs[0])
@@ -52,6 +53,8 @@ def inspect(
             write_json(facts)
         else:
             for name, fact in facts.items():
+                if fact is None:
+                    continue
                 if isinstance(fact, dict):
                     fact = [f"{key} {value}" for key, value in fact.items()]
                 shown = ", ".join(fact) if isinstance(fact, list) else str(fact)
@@ -216,11 +219,14 @@ def _model_facts(file: Path) -> dict[str, Any]:
     with zipfile.ZipFile(file) as archive:
         manifest = json.loads(archive.read("manifest.json"))
     classes = read_classes(model)
+    losses = getattr(steps[-1][1], "loss_curve_", None)
+    trained = {} if losses is None else {"epochs": len(losses), "loss": (losses or [None])[-1]}
     return {
         "model": file.name,
         "classes": None if classes is None else classes.names,
         "sampling_rate": model_rate(model),
         "steps": [type(step).__name__ for _, step in steps],
         "n_features": getattr(steps[-1][1], "n_features_in_", None),
+        **trained,
         "written_by": {name: str(version) for name, version in manifest["versions"].items()},
     }

@@ -383,7 +383,7 @@ def transform(
     """
     path_of = Path(output)
     outputs = [output]
-    if steps is not None and len(steps) > 1:
+    if steps is not None:
         outputs = [str(path_of.with_stem(f"{path_of.stem}-{step}")) for step in steps]
     files = [check_output(name, force, (model, *inputs, *labels)) for name in outputs]
     if path_of.suffix not in FEATURE_FILES:
@@ -401,9 +401,10 @@ def transform(
     note(describe_source(source, summary))
     written = []
     with Progress(show=True) as progress:
-        for one, name, file in zip(fitted, models, files, strict=True):
+        for number, (one, name, file) in enumerate(zip(fitted, models, files, strict=True)):
+            left = f" with --steps {','.join(map(str, steps[number:]))}" if steps and number else ""
             state.after_interruption = (
-                "The same command goes on where this one stopped; what is done is in "
+                f"The same command{left} goes on where this one stopped; what is done is in "
                 f"{printable(file.name)}.partial."
             )
             progress.begin("Computing features", summary.n_clips)

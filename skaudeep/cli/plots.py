@@ -95,14 +95,14 @@ def reconstruction(
     file = check_plot(output, force, (model, *inputs))
     check_model(model)
     source = read_source(inputs, path=path)
-    from skaudeep.datasets import describe, select
+    from skaudeep.datasets import describe, drop_folds, select
     from skaudeep.plotting import ReconstructionDisplay
     from skaudeep.spectrogram import SpectrogramExtractor
     from skaudeep.unsupervised import spectrograms_for
 
     fitted, autoencoder = load_autoencoder(model, None)
     note(describe_source(source, describe(source.bunch)))
-    bunch = select(source.bunch, choose_rows(source, clips, N_CLIPS))
+    bunch = select(drop_folds(source.bunch), choose_rows(source, clips, N_CLIPS))
     X = spectrograms_for(fitted, bunch)
     if X.ndim > 3:
         if chunk > X.shape[1]:
@@ -153,7 +153,7 @@ def embedding(
     source = read_source(inputs, labels=labels)
     import numpy as np
 
-    from skaudeep.datasets import describe, select
+    from skaudeep.datasets import describe, drop_folds, select
     from skaudeep.plotting import EmbeddingDisplay
 
     bunch = source.bunch
@@ -167,7 +167,7 @@ def embedding(
     there = ~np.isnan(np.asarray(bunch.data)).all(axis=1)
     if not there.all():
         note(f"Left out: {counted(int((~there).sum()), 'clip')} without values.")
-        bunch = select(bunch, there)
+        bunch = select(drop_folds(bunch), there)
     classes = bunch.target.ndim == 1 and bunch.target.dtype.kind != "f"
     with waiting(f"Placing {len(bunch.filenames)} clips"):
         display = EmbeddingDisplay.from_features(

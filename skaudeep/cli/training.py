@@ -12,7 +12,7 @@ import click
 from skaudeep._progress import Progress
 from skaudeep._texts import printable
 from skaudeep.cli import options
-from skaudeep.cli.checks import check_ending, check_model
+from skaudeep.cli.checks import NETCDF, check_ending, check_model
 from skaudeep.cli.errors import CommandError, State, need_extra
 from skaudeep.cli.inputs import (
     Source,
@@ -110,7 +110,12 @@ def train(
         check_model(start_from)
     if tensorboard is not None:
         need_extra("tensorboard", "tensorboard")
-    stored = all(given.lower().endswith(".nc") for given in inputs)
+    stored = [given for given in inputs if Path(given).suffix.lower() == NETCDF]
+    if 0 < len(stored) < len(inputs):
+        raise CommandError(
+            f"{printable(stored[0])}: is a file of skaudeep, and other inputs are recordings. Give "
+            "one kind."
+        )
     given = [[one] for one in inputs] if stored else [list(inputs)]
     sources = [read_source(some, path=path) for some in given]
     from skaudeep.datasets import describe

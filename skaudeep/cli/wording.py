@@ -5,6 +5,19 @@ from __future__ import annotations
 import re
 
 _GOT = r"""^Got (?:path=|table )?(?P<quote>['"])(?P<file>.+?)(?P=quote)(?:, a link to '.*?')?, """
+# Parameters whose options have other names than theirs.
+_OTHER_NAMES = {
+    "n_mels": "bands",
+    "window_duration": "window",
+    "hop_duration": "hop",
+    "n_chunks": "chunks",
+    "n_units": "units",
+    "n_layers": "layers",
+}
+_PARAMETERS = (
+    *(*_OTHER_NAMES, "clip_below", "clip_above", "chunk_duration", "fmin", "fmax", "channel"),
+    *("axis", "band_window", "band_overlap", "validation_fraction", "device", "dropout"),
+)
 # Patterns, and what stands in the place of what they find. Tests of the messages hold both sides.
 _TRANSLATIONS = [
     (re.compile(pattern), text)
@@ -64,9 +77,20 @@ _TRANSLATIONS = [
          "Give -o the name of a file, or drop the folds or partitions by 'skaudeep split'"),
         (r"Delete it, or choose another folder or name", "Delete it, or give another -o or --name"),
         (r"Choose one with name=, or give its path", "Choose one by --name, or give its path"),
+        (r", or let adapt=True choose", ""),
+        (r"Set chunk_duration=\.", "Give --chunk-duration S."),
+        (r"or lower clip_below", "or lower --clip-below"),
+        (r"the same n_mels and sampling rate", "the same --bands and --sampling-rate"),
+        (r"^X holds paths, ('.*?') first; expected spectrograms .*",
+         r"\1: is a recording, expected spectrograms, which the model was trained on. 'skaudeep "
+         "extract' writes them."),
         (r"Set it back, or fit with warm_start=False", "Leave out its option, or --continue"),
         (r"Call the reader you mean", "Move what belongs to one of them into a folder of its own"),
         (r" For the file ('.*?') in it see [\w.]+\.", r" The file \1 in it can be the INPUT."),
+        *((rf"""\b{name}=(['"]?)(\(\d+, \d+\)|[\w.+:-]*[\w+])\1""", rf"--{option} \2")
+          for name in _PARAMETERS
+          for option in [_OTHER_NAMES.get(name, name.replace("_", "-"))]),
+        *((rf"^{name} is ", f"--{option} is ") for name, option in _OTHER_NAMES.items()),
     )
 ]  # fmt: skip
 

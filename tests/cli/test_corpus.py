@@ -31,6 +31,19 @@ def test_inspect_describes_a_model(run, model):
     assert facts["written_by"]["skaudeep"] == skaudeep.__version__
 
 
+def test_inspect_describes_an_autoencoder_without_what_it_has_not(run, tmp_path):
+    X = np.random.default_rng(0).uniform(-1, 1, (4, 5, 3))
+    fitted = skaudeep.Seq2SeqAutoencoder(4, max_epochs=2, random_state=0).fit(X)
+    skaudeep.save(fitted, tmp_path / "m.skaudeep")
+    text = run("inspect", "m.skaudeep").stdout
+    assert "epochs         2" in text
+    assert "classes" not in text
+    facts = json.loads(run("inspect", "m.skaudeep", "--json").stdout)
+    assert facts["loss"] == fitted.loss_curve_[-1]
+    skaudeep.save(fitted.set_params(max_epochs=0).fit(X), tmp_path / "n.skaudeep")
+    assert json.loads(run("inspect", "n.skaudeep", "--json").stdout)["loss"] is None
+
+
 def test_audit_lists_findings_a_line_each_and_is_content_unless_strict(run, birds, tmp_path):
     shutil.copytree(birds, tmp_path / "birds")
     (tmp_path / "birds/owl/none.wav").touch()

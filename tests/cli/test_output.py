@@ -75,6 +75,10 @@ def test_what_a_command_reads_is_not_replaced_even_by_force(run, tmp_path):
         ("transform", "m.skaudeep", "clips.csv"),
         ("extract", "clips.csv"),
         ("train", "clips.csv"),
+        ("fuse", "clips.csv"),
+        ("split", "clips.csv"),
+        ("export", "clips.csv"),
+        ("import", "clips.csv"),
     ):
         done = run(*args, "-o", "./clips.csv", "--force")
         assert done.exit_code == 1

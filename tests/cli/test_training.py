@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import skaudeep
+from skaudeep import classification
 from skaudeep.cli import training
 from skaudeep.datasets import load_folder, make_bunch
 from skaudeep.training.loop import Training
@@ -173,8 +174,31 @@ def test_checkpoints_go_on_with_more_epochs_and_transform_takes_any_of_them(
     assert "--steps: two.skaudeep is one model, expected the folder" in done.stderr
     assert run("transform", "run", spectrograms, "-o", "f.nc", "--steps", "1,2").exit_code == 1
     assert not (tmp_path / "f-2.nc").exists()
+    assert run("transform", "run", spectrograms, "-o", "f.nc", "--steps", 2).stdout == "f-2.nc\n"
     done = run("transform", "run", spectrograms, "-o", "g.nc", "--steps", "0")
     assert (done.exit_code, "'0' is no list of numbers" in done.stderr) == (2, True)
+
+
+def test_an_interrupted_transform_of_several_steps_says_which_are_left(
+    run, spectrograms, tmp_path, monkeypatch
+):
+    args = ["train", spectrograms, "-o", "m.skaudeep", *SIZES, "--checkpoints", "run"]
+    assert run(*args, "--epochs", 3).exit_code == 0
+    transform, calls = classification.transform_to_file, []
+
+    def interrupted(*args, **options):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return transform(*args, **options)
+
+    monkeypatch.setattr(classification, "transform_to_file", interrupted)
+    args = ["transform", "run", spectrograms, "-o", "f.nc", "--steps"]
+    done = run(*args, "1,2,3")
+    assert done.exit_code == 130
+    assert "The same command with --steps 2,3 goes on where this one stopped" in done.stderr
+    assert run(*args, "2,3").exit_code == 0
+    assert {path.name for path in tmp_path.glob("f-*")} == {"f-1.nc", "f-2.nc", "f-3.nc"}
 
 
 def test_continue_goes_on_from_a_model_with_its_options(run, spectrograms, birds, tmp_path):
@@ -200,7 +224,7 @@ def test_continue_goes_on_from_a_model_with_its_options(run, spectrograms, birds
     assert len(list(tmp_path.glob("run/*/*.skaudeep"))) == 2  # it has a folder of its own
     done = run("train", spectrograms, "-o", "n.skaudeep", *more, "--units", 16)
     assert done.exit_code == 1
-    assert "n_units is 16, but the network to go on with has 8. Leave out its option" in done.stderr
+    assert "--units is 16, but the network to go on with has 8. Leave out its option" in done.stderr
     other = skaudeep.BandStatistics().fit(np.zeros((2, 6, 5)))
     skaudeep.save(other, tmp_path / "other.skaudeep")
     done = run("train", spectrograms, "-o", "n.skaudeep", "--continue", "other.skaudeep")
@@ -215,6 +239,8 @@ def test_options_on_sound_are_refused_where_there_is_none_to_extract(
     done = run("train", spectrograms, "-o", "m.skaudeep", "--clip-below", -60)
     assert done.exit_code == 1
     assert "--clip-below: is for recordings, and birds.nc holds array of shape (9" in done.stderr
+    done = run("train", spectrograms, birds, "-o", "m.skaudeep")
+    assert "birds.nc: is a file of skaudeep, and other inputs are recordings" in done.stderr
     args = ["train", birds, *SIZES, "--epochs", 0, "--bands", 10]
     assert run(*args, "-o", "m.skaudeep").exit_code == 0
     done = run(*args, "-o", "n.skaudeep", "--continue", "m.skaudeep")

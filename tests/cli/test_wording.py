@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from skaudeep import SpectrogramExtractor
+from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep.audio import AudioError, read_audio
 from skaudeep.cli.tables import read_windows
 from skaudeep.cli.wording import in_words
-from skaudeep.datasets import load_dataset
+from skaudeep.datasets import load_dataset, make_bunch
 from skaudeep.datasets.delimited import read_columns, read_header
+from skaudeep.formats import save_netcdf
 
 PYTHON = re.compile(r"\w=|load_\w|DataFrame|pandas|make_bunch|concatenate|NaN|clip_below|Got ")
 
@@ -104,3 +105,51 @@ def test_annotations_that_suit_no_window_are_explained_without_python(tmp_path):
     assert text.startswith(
         "Found an annotation 'owl' of 'a.wav' from 3 s to 4 s, but the recording"
     )
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--axis", "frequency"], "--band-window 32 is wider than the 5 bands of X"),
+        (
+            ["--axis", "frequency", "--band-window", 4],
+            "--band-overlap 24 is not smaller than --ban",
+        ),
+        (["--units", "8,8"], "Got --units (8, 8) with --axis time, expected a positive integer"),
+        (["--validation-fraction", 0.01], "--validation-fraction 0.01 of 9 rows leaves 9 to"),
+        (["--device", "gpu"], "--device gpu"),
+    ],
+)
+def test_errors_about_trainings_name_the_options(run, tmp_path, args, words):
+    X = np.random.default_rng(0).uniform(-1, 1, (9, 6, 5))
+    save_netcdf(make_bunch(X, [f"{i}.wav" for i in range(9)]), tmp_path / "a.nc")
+    assert f"Error: {words}" in run("train", "a.nc", "-o", "m.skaudeep", *args).stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (
+            ["--clip-below", -20, "--clip-above", -40],
+            "--clip-above -40.0 leaves nothing above --cl",
+        ),
+        (["--fmin", 3000, "--fmax", 2000], "--fmax 2000.0 leaves no frequency above --fmin 3000.0"),
+        (["--chunk-duration", 0.01], "--chunk-duration 0.01 is shorter than a window"),
+        (["--window", 0.001], "--bands 128 bands, but a window of 0.001 s"),
+        (["--chunks", 2], "--chunks 2 without a chunk_duration. Give --chunk-duration S."),
+        (["--channel", 1], "--channel 1 asks for channel 1"),
+    ],
+)
+def test_errors_about_spectrograms_name_the_options(run, birds, args, words):
+    text = run("extract", birds, "-o", "a.nc", "--jobs", 1, *args).stderr.splitlines()[-1]
+    assert text.startswith("Error: ")
+    assert words in text
+    assert not re.search(r"adapt=|Set \w+=", text)
+
+
+def test_a_recording_for_a_model_of_spectrograms_is_told_so():
+    X = np.zeros((2, 6, 5))
+    autoencoder = Seq2SeqAutoencoder(4, max_epochs=0).fit(X)
+    text = said(autoencoder.transform, ["a.wav"])
+    assert text.startswith("'a.wav': is a recording, expected spectrograms, which the model was")
+    assert said(autoencoder.transform, X[:, :, :3]).endswith("same --bands and --sampling-rate.")
