@@ -47,6 +47,7 @@ RECONSTRUCTION: dict[str, dict[str, Any]] = {
 }
 KEY = ("objective", "clips", "seed", "learning_rate", "representation")
 REPRESENTATIONS = ("covariance", "statistics", "code")
+WEIGHTS = {"all": "", "input": ", input weights", "orthogonal": ", orthogonal"}
 FLAT_EPOCHS, FLAT = 10, 0.01  # flat: an error less than 1 % below the best of 10 epochs before
 N_CLIPS = 2000
 CHOSEN_AT = 500  # clips at which the learning rate is chosen
@@ -151,7 +152,8 @@ def train_encoder(
     losses = objectives.train(
         autoencoder,
         X,
-        row["objective"],
+        options.objective,
+        weights=options.weights,
         learning_rate=row["learning_rate"],
         ends=is_flat,
         minutes=options.minutes,
@@ -173,7 +175,7 @@ def run(options: argparse.Namespace) -> None:
         teacher = teacher_features(bunch, options.cache)[subset(len(X), options.clips)]
     for seed in options.seeds:
         row: dict[str, Any] = {
-            "objective": options.objective,
+            "objective": options.objective + WEIGHTS[options.weights],
             "clips": options.clips,
             "seed": seed,
             "learning_rate": options.learning_rate if trained else None,
@@ -361,6 +363,7 @@ def main() -> None:
             command.add_argument(
                 "--representations", nargs="+", default=["covariance"], choices=REPRESENTATIONS
             )
+            command.add_argument("--weights", default="all", choices=WEIGHTS, help="to train")
             command.add_argument("--more", nargs="*", default=[], help="folders to train on, too")
             command.add_argument("--clips", type=int, default=500)
             command.add_argument("--seeds", type=int, nargs="+", default=[0])
