@@ -55,3 +55,4 @@ from .spectrogram import SpectrogramExtractor as SpectrogramExtractor
 from .statistics import BandStatistics as BandStatistics
 from .streaming import stream as stream
 from .unsupervised import fit_autoencoder as fit_autoencoder
+from .versions import show_versions as show_versions

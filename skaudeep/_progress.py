@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
 
+# What is done goes to this logger, too, shown or not, for users who configure logging.
+LOG = logging.getLogger("skaudeep")
+LOG.addHandler(logging.NullHandler())
 PLAIN_SECONDS = 10.0  # between lines where stderr is no terminal
 
 
@@ -16,7 +20,8 @@ class Progress:
 
     On a terminal, and in a notebook where ipywidgets is installed, the line is redrawn by rich.
     Elsewhere, such as in the log of a job, a plain line is written at most every 10 seconds, and
-    none where a stage takes less.
+    none where a stage takes less. The logger `skaudeep` gets the beginning and the end of each
+    stage in any case.
 
     Parameters
     ----------
@@ -34,6 +39,7 @@ class Progress:
         self._drawn: Any = _redrawn_line() if show else None
         self._plain = show and self._drawn is None
         self._task: Any = None
+        self._what = ""
 
     def __enter__(self) -> Self:
         if self._drawn is not None:
@@ -48,6 +54,7 @@ class Progress:
     ) -> None:
         if self._drawn is not None:
             self._drawn.stop()
+        self._log_end()
 
     def begin(self, what: str, total: int) -> None:
         """Begin a stage.
@@ -59,12 +66,19 @@ class Progress:
         total : int
             How much of it there is.
         """
+        self._log_end()
         self._what, self._total, self._done = what, total, 0
         self._began = self._written = time.monotonic()
+        LOG.info("%s: %d", what, total)
         if self._drawn is not None:
             if self._task is not None:
                 self._drawn.remove_task(self._task)
             self._task = self._drawn.add_task(what, total=total)
+
+    def _log_end(self) -> None:
+        if self._what:
+            seconds = duration(time.monotonic() - self._began)
+            LOG.info("%s: %d of %d in %s", self._what, self._done, self._total, seconds)
 
     def advance(self, n: int = 1) -> None:
         """Count what is done.

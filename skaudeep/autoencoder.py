@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -51,6 +52,8 @@ from skaudeep.training.loop import (
     progress_noted,
     squared_error,
 )
+
+LOG = logging.getLogger(__name__)
 
 
 class Seq2SeqAutoencoder(
@@ -150,7 +153,8 @@ class Seq2SeqAutoencoder(
         Governs initial weights, order of the rows, validation rows, dropout and noise. The same
         integer gives the same bits on the same CPU. Global generators are neither read nor moved.
     verbose : bool, default=False
-        Whether to print a line after each epoch: its error, and how long the rest will take.
+        Whether to print a line after each epoch: its error, and how long the rest will take. The
+        logger `skaudeep.autoencoder` gets it in any case.
 
     Attributes
     ----------
@@ -487,10 +491,12 @@ class Seq2SeqAutoencoder(
                 },
                 reconstruction_attributes=partial(self._attributes_now, sequences),
             )
-            if self.verbose and processes.rank == 0:
+            if processes.rank == 0 and (self.verbose or LOG.isEnabledFor(logging.INFO)):
                 per_epoch = (time.monotonic() - began) / (training.epoch - first)
-                # On stdout, as scikit-learn's neural networks do.
-                print(epoch_line(training, last_epoch, per_epoch), flush=True)  # noqa: T201
+                line = epoch_line(training, last_epoch, per_epoch)
+                LOG.info(line)
+                if self.verbose:  # On stdout, as scikit-learn's neural networks do.
+                    print(line, flush=True)  # noqa: T201
             if processes.broadcast(stop):
                 break
         processes.broadcast_state(training)  # their processors may differ in the last bit

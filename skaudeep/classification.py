@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
 
@@ -37,6 +38,7 @@ from skaudeep.datasets.axes import is_segment_index
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips
 from skaudeep.datasets.operations import is_labelled, readable_parts, take
+from skaudeep.formats.columns import RESERVED
 from skaudeep.recipes import DEFAULT_VERSION, VERSIONS, audio_classifier, linear_classifier
 from skaudeep.reservoir import ReservoirFeatures
 
@@ -365,8 +367,9 @@ def transform_to_file(
     -------
     :class:`~sklearn.utils.Bunch`
         The data set that was written: `data` of shape (n_clips, n_features), or with chunks as
-        second axis, or, of a model that keeps the time axis, (n_clips, n_frames, n_features). A
-        clip that cannot be read has NaN, and its reason in `errors`.
+        second axis, or, of a model that keeps the time axis, (n_clips, n_frames, n_features);
+        `feature_names` where the model gives some. A clip that cannot be read has NaN, and its
+        reason in `errors`.
 
     Raises
     ------
@@ -458,6 +461,9 @@ def transform_to_file(
         reasons = text_array([str(errors.get(row, "")) for row in range(len(names))], "errors")
         changes = {"data": data, "dims": _dims(model, bunch.dims, data.ndim), "errors": reasons}
         result = Bunch(**(dict(bunch) | changes))
+        result.pop("feature_names", None)  # of the data that the features are of
+        if names_of_features := _names_of(features, data.shape[-1]):
+            result.feature_names = names_of_features
         if suffix == ".nc":
             save_netcdf(result, path)
         else:
@@ -512,6 +518,19 @@ def _features_of(model: Any) -> Callable[[Any], Any]:
         )
     transform: Callable[[Any], Any] = model.transform
     return transform
+
+
+def _names_of(transform: Callable[[Any], Any], n_features: int) -> list[str] | None:
+    """Return the names of the features of a bound `transform`, None where there are none."""
+    try:
+        names = list(map(str, transform.__self__.get_feature_names_out()))  # type: ignore[attr-defined]
+    except (AttributeError, ValueError, NotFittedError):  # a step of somebody else without names
+        return None
+    # What a table cannot hold must not cost the features, which may have taken hours.
+    plain = all(name.isprintable() and not set(name) & set("\"'\\") for name in names)
+    return (
+        names if plain and len(set(names) - {"", *RESERVED}) == n_features == len(names) else None
+    )
 
 
 # Clips, of which some cannot be read.

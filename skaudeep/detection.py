@@ -77,6 +77,11 @@ def fit_detector(
     windows = check_bunch(windows)
     target = np.asarray(windows.target)
     names = list(map(str, windows.target_names))
+    if target.dtype.kind == "f":
+        raise ValueError(
+            f"Got a target of {target.dtype}, values to regress on, expected classes: windows with "
+            "annotations of events have them."
+        )
     if target.ndim == 1:
         target = (target[:, None] == np.arange(len(names))) & (target[:, None] >= 0)
         if background in names:

@@ -20,6 +20,14 @@ from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.spectrogram import SpectrogramExtractor
 from skaudeep.statistics import BandStatistics
 
+__all__ = [
+    "anomaly_scorer",
+    "audio_classifier",
+    "event_classifier",
+    "linear_classifier",
+    "two_scales",
+]
+
 # Parameters of the reservoirs by version. What is here never changes: it is what a version means.
 VERSIONS: dict[int, dict[str, Any]] = {
     1: {"n_units": 256, "n_layers": 2},
@@ -36,6 +44,10 @@ SCALES: dict[str, dict[str, Any]] = {
     "80ms": {"window_duration": 0.08, "n_mels": 128},
     "25ms": {"window_duration": 0.025, "hop_duration": 0.01, "n_mels": 64},
 }
+
+
+def __dir__() -> list[str]:
+    return __all__  # what completion offers: not what this module imports
 
 
 def two_scales(

@@ -31,6 +31,7 @@ LAYERS = [
     ["spectrogram", "function_extractor"],
     ["_views"],
     ["formats"],
+    ["versions"],
     ["datasets"],
     ["training"],
     ["nn"],

@@ -745,3 +745,13 @@ def test_verbose_prints_a_line_an_epoch_and_nothing_is_printed_without_it(capsys
     )
     loss, validation = autoencoder.loss_curve_[-1], autoencoder.validation_loss_curve_[-1]
     assert second == f"Epoch 2 of 2: loss {loss:.5f}, validation loss {validation:.5f}"
+
+
+def test_the_logger_gets_a_line_an_epoch_whether_it_is_printed_or_not(caplog, capsys):
+    X = np.random.default_rng(0).uniform(-1, 1, (8, 5, 3))
+    autoencoder = Seq2SeqAutoencoder(4, max_epochs=2, random_state=0)
+    with caplog.at_level("INFO", logger="skaudeep"):
+        autoencoder.fit(X)
+    assert capsys.readouterr() == ("", "")
+    assert [record.name for record in caplog.records] == ["skaudeep.autoencoder"] * 2
+    assert caplog.messages[1] == f"Epoch 2 of 2: loss {autoencoder.loss_curve_[-1]:.5f}"

@@ -11,7 +11,7 @@ import soundfile
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 import skaudeep
@@ -207,7 +207,20 @@ def test_features_go_into_a_file_of_the_kind_that_its_ending_says(corpus, model,
     stored = read(path if suffix == ".nc" else tmp_path)
     np.testing.assert_allclose(stored.data, expected, atol=1e-5)
     assert stored.filenames.tolist() == corpus.filenames.tolist()
+    assert stored.feature_names == model[:-1].get_feature_names_out().tolist()
+    assert stored.groups.tolist() == corpus.groups.tolist()
     assert [path.name for path in tmp_path.iterdir()] == [f"features{suffix}"]
+
+
+def test_names_that_a_table_cannot_hold_are_counted_in_their_place(corpus, model, tmp_path):
+    class Quoting(FunctionTransformer):
+        def get_feature_names_out(self, input_features=None):
+            return np.array([f"it's {name}" for name in input_features], dtype=object)
+
+    named = make_pipeline(*(step for _, step in model.steps[:-1]), Quoting())
+    written = skaudeep.transform_to_file(named, corpus, tmp_path / "features.arff")
+    assert "feature_names" not in written
+    assert "feature_names" not in load_arff(tmp_path)
 
 
 def test_features_of_a_clip_that_cannot_be_read_are_missing_and_say_why(corpus, model, tmp_path):

@@ -28,7 +28,7 @@ from skaudeep.datasets import (
     audit,
     concatenate,
     describe,
-    load_compare,
+    load_compare_challenge,
     load_dataset,
     load_dcase,
     load_esc,
@@ -246,7 +246,7 @@ def test_readers_of_corpora_show_cells_and_names_escaped(tmp_path):
         lambda: load_dcase(scenes),
         lambda: load_dcase(events),
         lambda: load_dcase(bad),
-        lambda: load_compare(compare),
+        lambda: load_compare_challenge(compare),
     )
 
 

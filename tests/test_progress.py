@@ -109,3 +109,24 @@ def test_extraction_to_a_file_counts_clips_that_are_left_to_do(monkeypatch, caps
     assert lines[-1].startswith("Writing the file: 40 of 40")
     extract_to_netcdf(sounds, extractor, tmp_path / "sounds.nc", progress=False)
     assert capsys.readouterr().err == ""
+
+
+def test_the_logger_gets_the_beginning_and_the_end_of_each_stage_shown_or_not(clock, caplog):
+    with caplog.at_level("INFO", logger="skaudeep"), Progress(show=False) as progress:
+        progress.begin("Extracting clips", 3)
+        clock.now = 7.0
+        progress.advance(3)
+        progress.begin("Folds", 5)
+        progress.advance(2)
+    assert caplog.messages == [
+        "Extracting clips: 3",
+        "Extracting clips: 3 of 3 in 7 s",
+        "Folds: 5",
+        "Folds: 2 of 5 in 0 s",
+    ]
+
+
+def test_nothing_is_logged_to_the_screen_unless_logging_is_configured(clock, capsys):
+    with Progress(show=False) as progress:
+        progress.begin("Extracting clips", 1)
+    assert capsys.readouterr() == ("", "")

@@ -4,3 +4,7 @@ from skaudeep.callbacks.checkpoint import Checkpoint, find_checkpoints
 from skaudeep.callbacks.tensorboard import TensorBoard
 
 __all__ = ["Checkpoint", "TensorBoard", "find_checkpoints"]
+
+
+def __dir__() -> list[str]:
+    return __all__  # what completion offers: not the modules behind

@@ -1,6 +1,7 @@
 from .auditing import audit
 from .bunch import make_bunch
-from .compare import load_compare
+from .chunk_rows import chunks_as_rows
+from .compare_challenge import load_compare_challenge
 from .dcase import load_dcase
 from .dcase_task2 import load_dcase_task2
 from .description import describe
@@ -33,6 +34,7 @@ __all__ = [
     "add_labels",
     "add_partitions",
     "audit",
+    "chunks_as_rows",
     "concatenate",
     "describe",
     "drop_folds",
@@ -42,7 +44,7 @@ __all__ = [
     "fetch_gtzan",
     "fetch_tut2017",
     "fetch_urbansound8k",
-    "load_compare",
+    "load_compare_challenge",
     "load_dataset",
     "load_dcase",
     "load_dcase_task2",

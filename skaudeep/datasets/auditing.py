@@ -371,11 +371,11 @@ def _duplicate_findings(
 
 def _label(bunch: Bunch, row: int) -> str:
     target = bunch.target[row]
+    if bunch.target.dtype.kind == "f":
+        return f"value {target:g}" if target.ndim == 0 else f"values {target.tolist()}"
     if bunch.target.ndim == 2:
         names = [name for name, there in zip(bunch.target_names, target > 0, strict=True) if there]
         return f"class(es) {list_names(names)}"
-    if bunch.target.dtype.kind == "f":
-        return f"value {target:g}"
     return f"class {bunch.target_names[target]!r}" if target >= 0 else "no class"
 
 

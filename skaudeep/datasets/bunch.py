@@ -50,6 +50,7 @@ def make_bunch(
     partition: Sequence[str] | None = None,
     groups: Sequence[object] | None = None,
     dims: Sequence[str] | None = None,
+    feature_names: Sequence[str] | None = None,
     descr: str = "",
 ) -> Bunch:
     """Assemble a data set and check that its parts agree.
@@ -63,13 +64,14 @@ def make_bunch(
         tuple of paths becomes an array of str; anything else is kept as it is.
     filenames : sequence of str, length n_clips
         Distinct names that identify the clips, relative to the corpus, with `/` as separator.
-    target : array-like of shape (n_clips,) or (n_clips, n_classes), default=None
+    target : array-like of shape (n_clips,) or (n_clips, n_classes or n_targets), default=None
         Integers that index `target_names`, -1 where unlabelled, or floats to regress on, NaN where
-        unlabelled. Where a clip may have several classes, or none, a column for each of
-        `target_names`: 1 where the clip has the class, else 0, and -1 throughout where the clip is
-        unlabelled. None: nothing is labelled.
+        unlabelled, with a column for each where a clip has several. Where a clip may have several
+        classes, or none, a column for each of `target_names`: 1 where the clip has the class, else
+        0, and -1 throughout where the clip is unlabelled. None: nothing is labelled.
     target_names : sequence of str, default=()
-        Class names, in the order of the integers. Empty for regression.
+        Class names, in the order of the integers. For regression empty, or where clips have several
+        values the names of these.
     folds : array-like of shape (n_clips, n_folds), default=None
         0 where the clip trains, 1 where it is tested. Folds may overlap. None: no folds.
     fold_names : sequence of length n_folds, default=None
@@ -85,6 +87,8 @@ def make_bunch(
         "channel" before it. None goes by the number of axes: ("clip",), ("clip", "feature"),
         ("clip", "frame", "band") or ("clip", "chunk", "frame", "band"). State it for features of
         chunks, ("clip", "chunk", "feature"), which nothing else tells from spectrograms.
+    feature_names : sequence of str, length n_features, default=None
+        Distinct names of the features, which files keep. None adds no key `feature_names`.
     descr : str, default=""
         Description of the data set, its licence and its citation.
 
@@ -97,8 +101,9 @@ def make_bunch(
             Serves as X.
         filenames : ndarray of shape (n_clips,) of str
             Name of each clip within its corpus.
-        target : ndarray of shape (n_clips,) or (n_clips, n_classes) of int64 or float64
-            Class (-1 where unlabelled) or value (NaN where unlabelled), or 0 and 1 for each class.
+        target : ndarray of shape (n_clips,) or (n_clips, n_columns) of int64 or float64
+            Class (-1 where unlabelled) or value (NaN where unlabelled), or 0 and 1 for each class,
+            or several values.
             Serves as y.
         target_names : list of str
             Class names, in the order of the integers.
@@ -115,6 +120,8 @@ def make_bunch(
             together with `data`: ``bunch | {"data": features, "dims": ("clip", "feature")}``.
         DESCR : str
             Description, licence, citation.
+        feature_names : list of str
+            Names of the features, where they were given.
 
     Raises
     ------
@@ -155,6 +162,8 @@ def make_bunch(
         dims=default_dims(count_axes(data)) if dims is None else dims,
         DESCR=descr,
     )
+    if feature_names is not None:
+        bunch.feature_names = _feature_names(feature_names, data)
     _raise_first(find_faults(bunch, fold_names=fold_names))
     if len(bunch.dims) != count_axes(data):
         raise ValueError(dims_differ(bunch))
@@ -172,6 +181,25 @@ def _paths_as_array(data: Any) -> Any:
     if isinstance(data, list | tuple) and all(isinstance(x, str | os.PathLike) for x in data):
         return text_array([os.fspath(x) for x in data], "data")
     return data
+
+
+def _feature_names(names: Sequence[str], data: Any) -> list[str]:
+    names = [str(name) for name in names]
+    n_features = n_columns(data)
+    if len(names) != n_features:
+        raise ValueError(
+            f"Got {len(names)} feature_names for data of {n_features} features, expected one for "
+            "each."
+        )
+    if twice := repeated(names):
+        raise ValueError(f"Got feature {twice[0]!r} twice in feature_names, expected each once.")
+    return names
+
+
+def n_columns(data: Any) -> int | None:
+    """Return the length of the last axis of an array of at least two, None of anything else."""
+    shape: tuple[int, ...] = getattr(data, "shape", ())
+    return shape[-1] if len(shape) > 1 else None
 
 
 def _texts(values: Iterable[object], key: str) -> npt.NDArray[np.str_]:
@@ -237,6 +265,9 @@ def normalized(bunch: Mapping[str, Any]) -> Bunch:
         n_axes = count_axes(new["data"])
         stated = tuple(new.get("dims") or ())
         new["dims"] = stated if len(stated) == n_axes else default_dims(n_axes)
+        n_features = n_columns(new["data"])
+        if n_features not in (None, len(new.get("feature_names", ()))):
+            new.pop("feature_names", None)  # of features that were replaced by others
     return new
 
 
@@ -256,7 +287,8 @@ def find_faults(
     - class names differ from one another;
     - folds are 0 and 1, and each has clips to train and to test on;
     - targets are integers that index the class names, or -1; or 0 and 1 in a column for each
-      class, or -1 throughout; or, without class names, finite floats, or NaN;
+      class, or -1 throughout; or finite floats, or NaN, one of each clip without class names, or
+      several;
     - partitions are "train", "devel", "test" or "";
     - `dims` name the axes of `data`, "clip" first, "chunk" as the second or not at all;
     - `cv` is what `folds` say.

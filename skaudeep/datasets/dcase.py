@@ -19,13 +19,14 @@ from skaudeep.datasets.bunch import make_bunch, repeated
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
 from skaudeep.datasets.vocabulary import PARTITION_ALIASES
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 # Of lists without a header: TUT 2016 and 2017.
 _COLUMNS = ("filename", "scene_label", "identifier")
 _FOLD = re.compile(r"fold(\d+)_(train|evaluate|test)")
 
 
-def load_dcase(path: str | os.PathLike[str]) -> Bunch:
+def load_dcase(path: str | os.PathLike[str], *, return_X_y: bool = False) -> BunchOrXy:
     r"""Load acoustic scenes (TUT 2016 [1]_ and later) or the sound events of 2018 from disk.
 
     Recognised are:
@@ -42,6 +43,9 @@ def load_dcase(path: str | os.PathLike[str]) -> Bunch:
     ----------
     path : str or Path
         The folder that holds `meta.txt`, `meta.csv` or `metadata`.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -104,7 +108,9 @@ def load_dcase(path: str | os.PathLike[str]) -> Bunch:
             f"metadata/train/weak.csv with a folder audio/train in {str(root)!r}, expected the "
             "folder of a corpus of the DCASE challenges."
         )
-    return _load_events(root) if meta.name == "weak.csv" else _load_scenes(root, meta)
+    return bunch_or_X_y(
+        _load_events(root) if meta.name == "weak.csv" else _load_scenes(root, meta), return_X_y
+    )
 
 
 def find_meta(root: Path) -> Path | None:

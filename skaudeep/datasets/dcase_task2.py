@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils import Bunch
 
 from skaudeep._texts import shown
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import check_folder, join, list_audio
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 # The folders of a machine that hold clips, by their partition.
 _FOLDERS = {"train": "train", "test": "test", "source_test": "test", "target_test": "test"}
@@ -29,7 +29,7 @@ _CLIP_OF_2020 = re.compile(r"((?P<label>normal|anomaly)_)?id_(?P<section>\d+)_(?
 _NO_ATTRIBUTES = "noAttribute"
 
 
-def load_dcase_task2(path: str | os.PathLike[str]) -> Bunch:
+def load_dcase_task2(path: str | os.PathLike[str], *, return_X_y: bool = False) -> BunchOrXy:
     """Load machine sounds of the task 2 of DCASE [1]_, 2020 and later, from disk.
 
     Recognised are folders of machines, such as `dev_data/fan`, that hold `train` and `test` (in
@@ -42,6 +42,9 @@ def load_dcase_task2(path: str | os.PathLike[str]) -> Bunch:
     path : str or Path
         The folder that holds those of the machines, such as `dev_data`; one above it; or that of a
         single machine.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -131,7 +134,7 @@ def load_dcase_task2(path: str | os.PathLike[str]) -> Bunch:
     )
     for key in ("machine", "section", "domain", "attributes"):
         bunch[key] = np.array([clip[key] for clip in clips])
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)
 
 
 def has_machines(root: Path) -> bool:

@@ -157,6 +157,27 @@ def read_header(
         raise ValueError(f"Got broken quoting in the first line of {str(table)!r}.") from error
 
 
+def sniff(file: Path, columns: Sequence[str], delimiter: str | None) -> tuple[str, int]:
+    """Return the delimiter of a table in UTF-8, and how many lines stand before its first row.
+
+    Parameters
+    ----------
+    file : Path
+        The table, of which only the beginning is read.
+    columns : sequence of str
+        Columns that are expected.
+    delimiter : str or None
+        What the caller says; None finds it as :func:`read_columns` does.
+    """
+    with open(file, encoding="utf-8-sig", newline="") as lines:
+        text = lines.read(BLOCK)
+    stated = _SEPARATOR.match(text)
+    if stated:
+        text = text[stated.end() :].removeprefix("\r").removeprefix("\n")
+    delimiter = delimiter or (stated and stated[1]) or _detect_delimiter(text, columns)
+    return delimiter, 1 if stated else 0
+
+
 def _read_text(table: str | os.PathLike[str]) -> tuple[str, str | None]:
     """Return the text of a table, and the delimiter where its first line states it."""
     file = Path(table)

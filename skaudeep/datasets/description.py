@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from skaudeep.audio.clips import Clip
     from skaudeep.audio.errors import AudioError
     from skaudeep.audio.files import AudioInfo
+    from skaudeep.datasets.one_clip import ClipDescription
 
 MAX_LINES = 5  # lines of one kind that a summary shows
 MAX_WIDTH = 80  # characters of the name of a class
@@ -46,7 +47,7 @@ class Summary:
     n_groups : int
         Number of groups, 0 where none is known.
     value_range : (float, float) or None
-        Smallest and largest value to regress on.
+        Smallest and largest value to regress on, of all where clips have several.
     data : str
         Content of `data`, such as "files" or "array of shape (400, 1024)".
     durations : ndarray of shape (n_clips,)
@@ -108,8 +109,21 @@ class Summary:
     __repr__ = __str__
 
 
-def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
-    """Describe a data set: classes, folds, partitions, groups, and the headers of its clips.
+@overload
+def describe(bunch: Bunch, *, clip: None = None, n_jobs: int | None = -1) -> Summary: ...
+
+
+@overload
+def describe(bunch: Bunch, *, clip: int | str, n_jobs: int | None = -1) -> ClipDescription: ...
+
+
+def describe(
+    bunch: Bunch, *, clip: int | str | None = None, n_jobs: int | None = -1
+) -> Summary | ClipDescription:
+    """Describe a data set, or one of its clips.
+
+    Of a data set: classes, folds, partitions, groups, and the headers of its clips. Of a clip: its
+    header or the shape and range of its values, and what the data set says of it.
 
     Of audio files only headers are read (of Ogg files all pages, because no header states a
     length), each file once, whatever the number of clips in it. :func:`audit` finds faults that
@@ -121,20 +135,23 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
         A data set with the keys of :func:`make_bunch`. `data` may be paths, a (file, start, end)
         index, waveforms (then the data set has a key `sampling_rate`, in Hz), or spectrograms or
         features, of which only the shape is read.
+    clip : int or str, default=None
+        Position of the clip to describe, from 0, or its name among `filenames`. None describes the
+        data set.
     n_jobs : int or None, default=-1
         Number of threads that read headers; -1 takes all cores, None is 1 unless in a
         :func:`joblib.parallel_config` context.
 
     Returns
     -------
-    Summary
+    Summary or ClipDescription
         The description, which prints as a table; its attributes hold the same figures.
 
     Raises
     ------
     ValueError
-        If keys are missing or contradict each other. A clip whose header cannot be read is no
-        error; it is listed in `unreadable`.
+        If keys are missing or contradict each other, or there is no such clip. A clip
+        whose header cannot be read is no error; it is listed in `unreadable`.
 
     Examples
     --------
@@ -153,7 +170,19 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
     low-high tones      5       3       2
     high-low tones      5       3       2
     all                20      12       8
+    >>> print(describe(sounds, clip=3))
+    clip       fold_1/high-low tones/00003.wav, number 3 of 20
+    length     1 s
+    rate       8000 Hz
+    channels   1
+    target     high-low tones
+    group      session 1
+    tested in  fold 1 of 2
     """
+    if clip is not None:
+        from skaudeep.datasets.one_clip import describe_clip  # which reads headers by this module
+
+        return describe_clip(bunch, clip)
     bunch = check_bunch(bunch)
     n_clips = len(bunch.filenames)
     clips = audio_clips(bunch)
@@ -161,13 +190,13 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
     durations = np.full(n_clips, np.nan)
     if clips is not None:
         headers = read_headers(clips, bunch.get("sampling_rate"), n_jobs)
-        for row, (clip, header) in enumerate(zip(clips, headers, strict=True)):
+        for row, (one, header) in enumerate(zip(clips, headers, strict=True)):
             if not isinstance(header, Exception):
-                end = header.duration if clip.end is None else min(clip.end, header.duration)
-                durations[row] = max(end - clip.start, 0)
+                end = header.duration if one.end is None else min(one.end, header.duration)
+                durations[row] = max(end - one.start, 0)
     readable = [header for header in headers if not isinstance(header, Exception)]
     labelled = is_labelled(bunch)
-    values = bunch.target[labelled] if bunch.target.dtype.kind == "f" else []
+    values = bunch.target[labelled] if bunch.target.dtype.kind == "f" else np.empty(0)
     stored = list(map(str, bunch.get("errors", [""] * n_clips)))
     if clips is None and type(bunch.data) is np.ndarray:  # what is on disk is not read for it
         empty = empty_rows(bunch.data).tolist()
@@ -177,7 +206,7 @@ def describe(bunch: Bunch, *, n_jobs: int | None = -1) -> Summary:
         n_clips=n_clips,
         counts=_count(bunch, labelled),
         n_groups=len(set(bunch.groups[bunch.groups != ""].tolist())),
-        value_range=(float(min(values)), float(max(values))) if len(values) else None,
+        value_range=(float(values.min()), float(values.max())) if values.size else None,
         data=_kind(bunch.data, clips),
         durations=durations,
         sampling_rates=_frequent(header.sampling_rate for header in readable),
@@ -264,7 +293,7 @@ def _count(bunch: Bunch, labelled: npt.NDArray[np.bool_]) -> dict[str, dict[str,
     columns |= {f"fold {k}": fold == 1 for k, fold in enumerate(bunch.folds.T, start=1)}
     is_float = bunch.target.dtype.kind == "f"
     names = ["labelled"] if is_float else bunch.target_names
-    if bunch.target.ndim == 2:  # a clip counts for each of its classes
+    if bunch.target.ndim == 2 and not is_float:  # a clip counts for each of its classes
         counts = {
             column: [*(bunch.target[of] > 0).sum(axis=0).tolist(), int((of & ~labelled).sum())]
             for column, of in columns.items()

@@ -6,14 +6,16 @@ import os
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sklearn.utils import Bunch
 
+from skaudeep._texts import list_names, shown
 from skaudeep._warnings import find_stack_level
-from skaudeep.datasets.compare import find_labels, load_compare
+from skaudeep.datasets.compare_challenge import find_labels, load_compare_challenge
 from skaudeep.datasets.dcase import find_meta, load_dcase
 from skaudeep.datasets.dcase_task2 import has_machines, load_dcase_task2
 from skaudeep.datasets.esc import load_esc
@@ -21,6 +23,7 @@ from skaudeep.datasets.files import check_folder
 from skaudeep.datasets.folder import detect_layout, find_inner, load_folder, read_folder
 from skaudeep.datasets.gtzan import find_genres, load_gtzan
 from skaudeep.datasets.urbansound import find_table, load_urbansound8k
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 _ESC_FOLDER = re.compile(r"\d{3} - .+")
 
@@ -35,7 +38,7 @@ _FILE_READERS = {
 
 
 class _Reader(NamedTuple):
-    load: Callable[[Path], Bunch]
+    load: Callable[..., Bunch]
     looks_for: str
     fits: Callable[[Path], bool]
 
@@ -67,25 +70,33 @@ _READERS = (
     ),
     _Reader(load_gtzan, "genres or genres_original", lambda root: find_genres(root) is not None),
     _Reader(
-        load_compare,
+        load_compare_challenge,
         "lab/*.tsv, lab/labels.csv or lab/train.csv, devel.csv and test.csv, next to wav",
         lambda root: bool(find_labels(root)),
     ),
 )
 
 
-def load_dataset(path: str | os.PathLike[str]) -> Bunch:
+def load_dataset(
+    path: str | os.PathLike[str], *, return_X_y: bool = False, **options: Any
+) -> BunchOrXy:
     """Load a corpus from disk with the reader that knows it. No clip is opened.
 
     The readers of named corpora are asked first: :func:`load_esc`, :func:`load_urbansound8k`,
-    :func:`load_dcase`, :func:`load_dcase_task2`, :func:`load_gtzan` and :func:`load_compare`. Where
-    none of them knows the folder, :func:`load_folder` reads folds, partitions or classes from the
-    names of its subfolders.
+    :func:`load_dcase`, :func:`load_dcase_task2`, :func:`load_gtzan` and
+    :func:`load_compare_challenge`. Where none of them knows the folder, :func:`load_folder` reads
+    folds, partitions or classes from the names of its subfolders.
 
     Parameters
     ----------
     path : str or Path
         The folder of the corpus. For a table of clips take :func:`load_table`.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
+    **options : dict
+        Parameters of the reader, such as ``subset="esc10"`` of :func:`load_esc` or
+        ``layout="classes"`` of :func:`load_folder`.
 
     Returns
     -------
@@ -99,6 +110,8 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
         looked for.
     NotADirectoryError
         If `path` is a file.
+    TypeError
+        If the reader that knows the folder has no such option; the message names those it has.
     ValueError
         If several readers know the folder; the message says what each of them found. If it is not
         a corpus itself and folders in it are; the message names them.
@@ -133,11 +146,17 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
             "folder. Call the reader you mean."
         )
     if fitting:
-        bunch = fitting[0].load(root)
+        _check_options(root, fitting[0].load, options)
+        bunch = fitting[0].load(root, **options)
         bunch.DESCR = f"{bunch.DESCR.rstrip()}\nRead by: {_name(fitting[0])}\n"
-        return bunch
+        return bunch_or_X_y(bunch, return_X_y)
 
     missed = "".join(f"; {_name(reader)} did not find {reader.looks_for}" for reader in _READERS)
+    if options:  # the caller says how to read the folder, which leaves no doubt
+        _check_options(root, load_folder, options)
+        bunch = load_folder(root, **options)
+        bunch.DESCR = f"{bunch.DESCR}\nRead by: {load_folder.__name__}\n"
+        return bunch_or_X_y(bunch, return_X_y)
     try:
         bunch, doubt = read_folder(root)
     except FileNotFoundError as error:
@@ -159,7 +178,18 @@ def load_dataset(path: str | os.PathLike[str]) -> Bunch:
     if doubt:
         warnings.warn(doubt, stacklevel=find_stack_level())
     bunch.DESCR = f"{bunch.DESCR}\nRead by: {load_folder.__name__}\n"
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)
+
+
+def _check_options(root: Path, load: Callable[..., Bunch], options: Mapping[str, Any]) -> None:
+    """Raise a TypeError that names the reader and its options where it does not know one."""
+    known = list(signature(load).parameters)[1:]  # after the path
+    if unknown := [name for name in options if name not in known]:
+        theirs = f"with the options {list_names(known, unknown[0])}" if known else "without options"
+        raise TypeError(
+            f"Got {unknown[0]}={shown(options[unknown[0]])} for {str(root)!r}, which is read by "
+            f"{load.__name__}, {theirs}. Leave it out, or call the reader you mean."
+        )
 
 
 def _name(reader: _Reader) -> str:

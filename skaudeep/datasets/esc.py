@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from sklearn.utils import Bunch
-
 from skaudeep.datasets.bunch import fold_columns_or_warn, make_bunch, number_classes
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.delimited import read_columns
@@ -20,6 +18,7 @@ from skaudeep.datasets.files import (
     list_audio,
     warn_unlisted,
 )
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 _TABLE = "meta/esc50.csv"
 # 001 - Dog bark/1-100032-A.ogg: class number and name, fold, Freesound recording, take
@@ -34,7 +33,9 @@ class _Row(NamedTuple):
     source: str
 
 
-def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunch:
+def load_esc(
+    path: str | os.PathLike[str], *, subset: str | None = None, return_X_y: bool = False
+) -> BunchOrXy:
     """Load ESC-10 or ESC-50 [1]_ from disk, in either of the layouts they were published in.
 
     Recognised are today's layout, a table `meta/esc50.csv` next to a folder `audio`, and that of
@@ -47,6 +48,9 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
     subset : {"esc10"}, default=None
         "esc10" keeps the clips that the table marks as ESC-10. ESC-10 in the layout of 2015 is
         that already; ESC-50 in that layout does not state the subset. None keeps every clip.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -109,15 +113,20 @@ def load_esc(path: str | os.PathLike[str], *, subset: str | None = None) -> Bunc
         [row.number for row in rows], [row.category for row in rows], names, repr(str(root))
     )
     folds, fold_names = fold_columns_or_warn([row.fold for row in rows], root)
-    return make_bunch(
-        join(root, names),
-        names,
-        target=target,
-        target_names=target_names,
-        folds=folds,
-        fold_names=fold_names,
-        groups=[row.source for row in rows],
-        descr=CORPORA["esc-10" if is_esc10 else "esc-50"].describe(len(rows), len(target_names)),
+    return bunch_or_X_y(
+        make_bunch(
+            join(root, names),
+            names,
+            target=target,
+            target_names=target_names,
+            folds=folds,
+            fold_names=fold_names,
+            groups=[row.source for row in rows],
+            descr=CORPORA["esc-10" if is_esc10 else "esc-50"].describe(
+                len(rows), len(target_names)
+            ),
+        ),
+        return_X_y,
     )
 
 

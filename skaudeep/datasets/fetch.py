@@ -7,7 +7,6 @@ from numbers import Integral
 from pathlib import Path
 
 from sklearn.datasets import get_data_home
-from sklearn.utils import Bunch
 
 from skaudeep._files import delete_leftovers
 from skaudeep.datasets.archives import unpack
@@ -17,6 +16,7 @@ from skaudeep.datasets.download import download
 from skaudeep.datasets.esc import load_esc
 from skaudeep.datasets.gtzan import load_gtzan
 from skaudeep.datasets.urbansound import load_urbansound8k
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 MARGIN = 1.1  # stated sizes are rounded
 
@@ -26,7 +26,8 @@ def fetch_esc10(
     data_home: str | os.PathLike[str] | None = None,
     download_if_missing: bool = True,
     n_retries: int = 3,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     """Load ESC-10, downloading ESC-50 (650 MB), of which it is a part, if that is not there.
 
     The 400 clips in ten classes may be used commercially. The download is that of
@@ -41,6 +42,9 @@ def fetch_esc10(
         Whether to download the corpus if it is not there. False raises OSError then.
     n_retries : int >= 0, default=3
         Number of further attempts where a download fails.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -61,7 +65,10 @@ def fetch_esc10(
     >>> from skaudeep.datasets import fetch_esc10
     >>> esc10 = fetch_esc10()  # doctest: +SKIP
     """
-    return load_esc(_fetch("esc-50", data_home, download_if_missing, n_retries), subset="esc10")
+    return bunch_or_X_y(
+        load_esc(_fetch("esc-50", data_home, download_if_missing, n_retries), subset="esc10"),
+        return_X_y,
+    )
 
 
 def fetch_esc50(
@@ -69,7 +76,8 @@ def fetch_esc50(
     data_home: str | os.PathLike[str] | None = None,
     download_if_missing: bool = True,
     n_retries: int = 3,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     """Load ESC-50, downloading it (650 MB) if it is not there.
 
     One revision of the corpus is downloaded, verified by its checksum and unpacked by
@@ -86,6 +94,9 @@ def fetch_esc50(
         Whether to download the corpus if it is not there. False raises OSError then.
     n_retries : int >= 0, default=3
         Number of further attempts where a download fails.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -106,7 +117,9 @@ def fetch_esc50(
     >>> from skaudeep.datasets import fetch_esc50
     >>> esc50 = fetch_esc50()  # doctest: +SKIP
     """
-    return load_esc(_fetch("esc-50", data_home, download_if_missing, n_retries))
+    return bunch_or_X_y(
+        load_esc(_fetch("esc-50", data_home, download_if_missing, n_retries)), return_X_y
+    )
 
 
 def fetch_urbansound8k(
@@ -114,7 +127,8 @@ def fetch_urbansound8k(
     data_home: str | os.PathLike[str] | None = None,
     download_if_missing: bool = True,
     n_retries: int = 3,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     """Load UrbanSound8K, downloading it (6 GB) if it is not there.
 
     Parameters
@@ -126,6 +140,9 @@ def fetch_urbansound8k(
         Whether to download the corpus if it is not there. False raises OSError then.
     n_retries : int >= 0, default=3
         Number of further attempts where a download fails.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -148,7 +165,7 @@ def fetch_urbansound8k(
     >>> urbansound8k = fetch_urbansound8k()  # doctest: +SKIP
     """
     path = _fetch("urbansound8k", data_home, download_if_missing, n_retries)
-    return load_urbansound8k(path)
+    return bunch_or_X_y(load_urbansound8k(path), return_X_y)
 
 
 def fetch_tut2017(
@@ -156,7 +173,8 @@ def fetch_tut2017(
     data_home: str | os.PathLike[str] | None = None,
     download_if_missing: bool = True,
     n_retries: int = 3,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     """Load TUT Acoustic Scenes 2017, development set, downloading it (11 GB) if it is not there.
 
     Parameters
@@ -169,6 +187,9 @@ def fetch_tut2017(
         consists of eleven archives; those that are there already are not downloaded again.
     n_retries : int >= 0, default=3
         Number of further attempts where a download fails.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -190,7 +211,9 @@ def fetch_tut2017(
     >>> from skaudeep.datasets import fetch_tut2017
     >>> scenes = fetch_tut2017()  # doctest: +SKIP
     """
-    return load_dcase(_fetch("tut2017", data_home, download_if_missing, n_retries))
+    return bunch_or_X_y(
+        load_dcase(_fetch("tut2017", data_home, download_if_missing, n_retries)), return_X_y
+    )
 
 
 def fetch_gtzan(
@@ -198,7 +221,8 @@ def fetch_gtzan(
     data_home: str | os.PathLike[str] | None = None,
     download_if_missing: bool = True,
     n_retries: int = 3,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     """Load GTZAN, downloading it (1.2 GB) if it is not there.
 
     Parameters
@@ -211,6 +235,9 @@ def fetch_gtzan(
         are tried.
     n_retries : int >= 0, default=3
         Number of further attempts with each host where a download fails.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -232,7 +259,9 @@ def fetch_gtzan(
     >>> from skaudeep.datasets import fetch_gtzan
     >>> gtzan = fetch_gtzan()  # doctest: +SKIP
     """
-    return load_gtzan(_fetch("gtzan", data_home, download_if_missing, n_retries))
+    return bunch_or_X_y(
+        load_gtzan(_fetch("gtzan", data_home, download_if_missing, n_retries)), return_X_y
+    )
 
 
 def _fetch(

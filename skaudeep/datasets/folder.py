@@ -13,6 +13,7 @@ from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import fold_columns, make_bunch
 from skaudeep.datasets.files import check_folder, join, list_audio
 from skaudeep.datasets.vocabulary import translate_partitions
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 _FOLD = re.compile(r"fold[ _-]?(\d+)", re.IGNORECASE)
 
@@ -29,7 +30,9 @@ _CLASS_DEPTH = {"folds": 1, "partitions": 1, "classes of partitions": 0, "classe
 _PARTITION_DEPTH = {"partitions": 0, "classes of partitions": 1}
 
 
-def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
+def load_folder(
+    path: str | os.PathLike[str], *, layout: str = "auto", return_X_y: bool = False
+) -> BunchOrXy:
     """Load the clips below a folder, whose subfolders name classes, folds or partitions.
 
     No clip is opened. Hidden files and files that are not audio by their name are left out. Links
@@ -57,6 +60,9 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
         subfolder is called so, "partitions" where all are, "classes of partitions" where all
         folders in them are, "classes" where there are two or more subfolders, most of which hold
         clips directly, otherwise "files".
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -105,7 +111,7 @@ def load_folder(path: str | os.PathLike[str], *, layout: str = "auto") -> Bunch:
     bunch, doubt = read_folder(root, layout)
     if doubt:
         warnings.warn(doubt, stacklevel=find_stack_level())
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)
 
 
 def read_folder(root: Path, layout: str = "auto") -> tuple[Bunch, str]:

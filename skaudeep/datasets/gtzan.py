@@ -7,12 +7,11 @@ import re
 import warnings
 from pathlib import Path
 
-from sklearn.utils import Bunch
-
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.files import check_folder, join, list_audio
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 FOLDERS = ("genres", "genres_original")
 _CLIP = re.compile(r"(?P<genre>[^/]+)/(?P=genre)\.\d{5}\.\w+")
@@ -20,7 +19,9 @@ _CLIP = re.compile(r"(?P<genre>[^/]+)/(?P=genre)\.\d{5}\.\w+")
 _CORRUPT = "jazz.00054."
 
 
-def load_gtzan(path: str | os.PathLike[str], *, keep_corrupt: bool = False) -> Bunch:
+def load_gtzan(
+    path: str | os.PathLike[str], *, keep_corrupt: bool = False, return_X_y: bool = False
+) -> BunchOrXy:
     """Load GTZAN [1]_ from disk: clips such as `genres/blues/blues.00000.wav`.
 
     No clip is opened. The corpus has no folds: take `StratifiedKFold`, as the paper on auDeep
@@ -33,6 +34,9 @@ def load_gtzan(path: str | os.PathLike[str], *, keep_corrupt: bool = False) -> B
     keep_corrupt : bool, default=False
         Whether to keep `jazz.00054`, which cannot be decoded in the copies that circulate. Give
         True if yours is repaired.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -105,12 +109,15 @@ def load_gtzan(path: str | os.PathLike[str], *, keep_corrupt: bool = False) -> B
         names, genres = [names[i] for i in kept], [genres[i] for i in kept]
     classes = sorted(set(genres))
     names = [str(Path(prefix, name).as_posix()) for name in names]
-    return make_bunch(
-        join(root, names),
-        names,
-        target=[classes.index(genre) for genre in genres],
-        target_names=classes,
-        descr=CORPORA["gtzan"].describe(len(names), len(classes)),
+    return bunch_or_X_y(
+        make_bunch(
+            join(root, names),
+            names,
+            target=[classes.index(genre) for genre in genres],
+            target_names=classes,
+            descr=CORPORA["gtzan"].describe(len(names), len(classes)),
+        ),
+        return_X_y,
     )
 
 

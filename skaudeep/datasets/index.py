@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sklearn.utils import Bunch
-
 from skaudeep._warnings import find_stack_level
 from skaudeep.audio.clips import read_time
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.delimited import read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join
 from skaudeep.datasets.table import (
+    as_columns,
     frame_columns,
     read_folds,
     read_groups,
@@ -24,6 +23,7 @@ from skaudeep.datasets.table import (
     read_partition,
     warn_unlabelled,
 )
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 if TYPE_CHECKING:
     import pandas
@@ -34,7 +34,7 @@ _LEVELS = ["file", "start", "end"]
 def load_index(
     index: pandas.Index | pandas.Series | pandas.DataFrame | str | os.PathLike[str],
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     fold: str | Sequence[str] | None = None,
     partition: str | None = None,
     groups: str | None = None,
@@ -42,7 +42,8 @@ def load_index(
     task: str | None = None,
     target_names: Sequence[str] | None = None,
     missing: Sequence[str] | None = None,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     r"""Load segments of recordings, one row per segment. No recording is opened.
 
     :class:`~skaudeep.SpectrogramExtractor` reads such segments by seeking: of a long recording only
@@ -57,9 +58,11 @@ def load_index(
         (`0 days 00:00:01.5`), or seconds as numbers; a missing `end` is the end of the recording.
         An `end` up to 1 ms after the end of its recording, which rounded times may be, is its end;
         later ones are errors when the recording is decoded.
-    target, partition : str, default=None
-        Columns with the label and the partition of each segment, as in :func:`load_table`. The only
-        column of a Series is its name.
+    target : str or sequence of str, default=None
+        Column with the label of each segment, or several with values, as in :func:`load_table`. The
+        only column of a Series is its name.
+    partition : str, default=None
+        Column with the partition of each segment, as in :func:`load_table`.
     groups : str, default=None
         Column with the speaker, site ... of each segment, as in :func:`load_table`. None, and
         "file" where there is no such column: the segments of a file are a group. Name a column only
@@ -76,6 +79,9 @@ def load_index(
         The classes in the order of their integers, as in :func:`load_table`.
     missing : sequence of str, default=None
         Cells that stand for nothing, as in :func:`load_table`.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -119,7 +125,7 @@ def load_index(
     """
     import pandas as pd
 
-    used = [target, partition, *([fold] if isinstance(fold, str) else fold or ())]
+    used = [partition, *as_columns(target), *as_columns(fold)]
     if groups != "file":
         used.append(groups)
     wanted = list(dict.fromkeys(column for column in used if column is not None))
@@ -173,7 +179,7 @@ def load_index(
         descr=f"{len(names)} segments of {len(set(files))} files listed in {source}",
     )
     warn_unlabelled(labels, target, task, source, unused)
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)
 
 
 def _groups(

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import check_random_state
 
 from skaudeep.datasets.bunch import make_bunch
 from skaudeep.datasets.sounds import LOWEST_RATE, SHORTEST
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 Samples = npt.NDArray[np.float64]
 
@@ -183,7 +184,8 @@ def make_machines(
     sampling_rate: int = 16000,
     duration: float = 2.0,
     random_state: int | np.random.RandomState | None = None,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     """Generate recordings of machines: normal ones to learn from, others with known faults.
 
     A machine is a rotation with harmonics, tones that turn with it such as those of gears, and
@@ -216,6 +218,9 @@ def make_machines(
         Length of a clip in seconds.
     random_state : int, RandomState instance or None, default=None
         Determines the clips. Pass an int for the same clips in every call.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -306,4 +311,4 @@ def make_machines(
     bunch.machine = np.repeat([f"machine {i + 1}" for i in range(n_machines)], len(kinds))
     bunch.fault = np.array(faults)
     bunch.sampling_rate = sampling_rate
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)

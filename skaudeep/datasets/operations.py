@@ -86,6 +86,11 @@ def select(
                 f"Got classes={list(classes)!r}, expected distinct names, at least one, from "
                 f"target_names: {list_names(bunch.target_names, next(iter(unknown), None))}."
             )
+        if bunch.target.dtype.kind == "f":
+            raise ValueError(
+                f"Got classes={list(classes)!r} for a target to regress on, expected a target of "
+                "classes. Choose clips by a mask of bunch.target."
+            )
         columns = [bunch.target_names.index(name) for name in classes]
         if bunch.target.ndim == 2:
             target = bunch.target[:, columns]
@@ -473,11 +478,22 @@ def _join_targets(bunches: list[Bunch]) -> tuple[npt.NDArray[Any], list[str]]:
             "them. Join data sets of one task."
         )
     if kinds == {True}:
+        first = (labelled or bunches)[0]
+        shape, values = first.target.shape[1:], first.target_names
+        for bunch in labelled:
+            if bunch.target.shape[1:] != shape or bunch.target_names != values:
+                raise ValueError(
+                    f"Got values of each clip of shape {shape} called {values} in a data set and "
+                    f"of shape {bunch.target.shape[1:]} called {bunch.target_names} in another, "
+                    "expected the same. Join data sets of one task."
+                )
         targets = [
-            bunch.target if is_labelled(bunch).any() else np.full(len(bunch.target), np.nan)
+            bunch.target
+            if bunch.target.shape[1:] == shape and bunch.target.dtype.kind == "f"
+            else np.full((len(bunch.target), *shape), np.nan)
             for bunch in bunches
         ]
-        return np.concatenate(targets), []
+        return np.concatenate(targets), values
     names = list(dict.fromkeys(name for bunch in bunches for name in bunch.target_names))
     position = {name: number for number, name in enumerate(names)}
     targets = []
@@ -509,9 +525,8 @@ def _join_targets(bunches: list[Bunch]) -> tuple[npt.NDArray[Any], list[str]]:
 def is_labelled(bunch: Bunch) -> npt.NDArray[np.bool_]:
     """Return a mask of the clips of which the class, the classes or the value are known."""
     target = bunch["target"]
-    if target.ndim == 2:
-        return (target >= 0).all(axis=1)
-    return ~np.isnan(target) if target.dtype.kind == "f" else target >= 0
+    known = ~np.isnan(target) if target.dtype.kind == "f" else target >= 0
+    return known.all(axis=1) if target.ndim == 2 else known
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import check_random_state
 
 from skaudeep._files import replacing
 from skaudeep.datasets.bunch import fold_columns, make_bunch
 from skaudeep.datasets.files import join, list_audio
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 Samples = npt.NDArray[np.float64]
 
@@ -152,7 +153,8 @@ def make_sounds(
     duration: float | tuple[float, float] = 1.0,
     folder: str | os.PathLike[str] | None = None,
     random_state: int | np.random.RandomState | None = None,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     """Generate labelled recordings whose classes differ only in temporal order.
 
     The classes come in pairs with the same long-term spectrum: sweeps up and down, two tones low
@@ -183,6 +185,9 @@ def make_sounds(
         stay in memory.
     random_state : int, RandomState instance or None, default=None
         Determines the clips. Pass an int for the same clips in every call, in memory or on disk.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -262,7 +267,7 @@ def make_sounds(
         f"{sampling_rate} Hz, made by skaudeep.datasets.make_sounds.",
     )
     bunch.sampling_rate = sampling_rate
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)
 
 
 def _check_parameters(

@@ -6,13 +6,12 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Bunch
 
 from skaudeep._texts import list_names, printable, shown
 from skaudeep._warnings import find_stack_level
@@ -20,6 +19,7 @@ from skaudeep.datasets.bunch import fold_columns, make_bunch, natural_order
 from skaudeep.datasets.delimited import check_columns, read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join
 from skaudeep.datasets.vocabulary import MISSING, PARTITION_ALIASES, translate_partitions
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 if TYPE_CHECKING:
     import pandas
@@ -35,7 +35,7 @@ def load_table(
     table: str | os.PathLike[str] | pandas.DataFrame,
     *,
     path: str,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     fold: str | Sequence[str] | None = None,
     partition: str | None = None,
     groups: str | None = None,
@@ -44,7 +44,8 @@ def load_table(
     target_names: Sequence[str] | None = None,
     missing: Sequence[str] | None = None,
     delimiter: str | None = None,
-) -> Bunch:
+    return_X_y: bool = False,
+) -> BunchOrXy:
     r"""Load a corpus that a table describes, one row per clip. No clip is opened.
 
     Parameters
@@ -55,9 +56,10 @@ def load_table(
         names the delimiter.
     path : str
         Column with the path of each clip, absolute or relative to `root`.
-    target : str, default=None
-        Column with the class or value of each clip. Missing values are unlabelled, see `missing`.
-        None: nothing is labelled.
+    target : str or sequence of str, default=None
+        Column with the class or value of each clip, or several columns with a value each, whose
+        names become `target_names`. Missing values are unlabelled, see `missing`. None: nothing is
+        labelled.
     fold : str or sequence of str, default=None
         Column with the name of the fold that tests each clip. Or several columns, one per fold,
         with 0 where the clip trains and 1 where it is tested: that is how folds overlap.
@@ -87,6 +89,9 @@ def load_table(
     delimiter : str of length 1, default=None
         What separates the columns of a text file. None: the one of comma, semicolon, tab and bar
         that gives the columns named here.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -122,7 +127,7 @@ def load_table(
     >>> bunch.target.tolist(), bunch.target_names, bunch.groups.tolist()
     ([0, -1], ['owl'], ['Ann', 'Bob'])
     """
-    used = [path, target, partition, groups, *([fold] if isinstance(fold, str) else fold or ())]
+    used = [path, partition, groups, *as_columns(target), *as_columns(fold)]
     wanted = list(dict.fromkeys(column for column in used if column is not None))
     if isinstance(table, str | os.PathLike):
         table = Path(table).expanduser()
@@ -156,7 +161,7 @@ def load_table(
         descr=f"{len(names)} clips listed in {printable(source)}",
     )
     warn_unlabelled(labels, target, task, source, [name for name in header if name not in wanted])
-    return bunch
+    return bunch_or_X_y(bunch, return_X_y)
 
 
 def frame_columns(frame: pandas.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
@@ -179,8 +184,13 @@ def _cells(series: pandas.Series) -> list[str]:
     ]
 
 
+def as_columns(names: str | Sequence[str] | None) -> list[str]:
+    """Return the names of one column, of several, or of none, as a list."""
+    return [names] if isinstance(names, str) else list(names or ())
+
+
 def read_labels(
-    target: str | None,
+    target: str | Sequence[str] | None,
     columns: dict[str, list[str]],
     names: list[str],
     task: str | None,
@@ -199,6 +209,8 @@ def read_labels(
             f"Got target={target!r} and task='unlabelled', expected one of them. Leave out target= "
             "to read no labels."
         )
+    if target is not None and not isinstance(target, str):
+        return read_values(columns, names, target, task, target_names, missing)
     if target is not None:
         return read_target(columns[target], names, target, task, target_names, missing)
     if target_names is not None:
@@ -210,7 +222,7 @@ def read_labels(
 
 def warn_unlabelled(
     labels: npt.NDArray[Any] | None,
-    target: str | None,
+    target: str | Sequence[str] | None,
     task: str | None,
     source: str,
     unused: Sequence[str],
@@ -221,7 +233,8 @@ def warn_unlabelled(
     ----------
     labels : ndarray, or None
         The target, as :func:`read_labels` returns it.
-    target, task : str or None
+    target : str, sequence of str or None
+    task : str or None
         What the caller asked for.
     source : str
         Name of the table in the message.
@@ -257,6 +270,29 @@ def read_groups(cells: list[str], missing: Sequence[str] | None = None) -> list[
     """Return the group of each clip, "" where it is missing; see :func:`load_table`."""
     unknown = _missing(missing)
     return ["" if cell in unknown else cell for cell in cells]
+
+
+def read_values(
+    columns: Mapping[str, list[str]],
+    names: list[str],
+    targets: Sequence[str],
+    task: str | None = None,
+    target_names: Sequence[str] | None = None,
+    missing: Sequence[str] | None = None,
+) -> tuple[npt.NDArray[Any], list[str]]:
+    """Return several values of each clip, with the names of their columns."""
+    if not targets:
+        raise ValueError("Got target=[], expected at least one column, or None.")
+    if task == "classification" or target_names is not None:
+        raise ValueError(
+            f"Got target={list(targets)} with classes, expected values to regress on: a table has "
+            "one column of classes. Name it, without brackets."
+        )
+    values = [
+        read_target(columns[column], names, column, "regression", None, missing)[0]
+        for column in targets
+    ]
+    return np.stack(values, axis=1), list(targets)
 
 
 def read_target(

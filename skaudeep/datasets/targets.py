@@ -1,4 +1,4 @@
-"""The target of a data set: one class, several classes or a value for each clip; its rules."""
+"""The target of a data set: one or several classes or values for each clip; its rules."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ def find_target_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
     if labels.ndim == 2 and labels.dtype.kind in "iu":
         yield from _several_classes_faults(bunch, labels, class_names)
         return
+    if labels.ndim == 2 and labels.dtype.kind == "f" and labels.shape[1]:
+        yield from _several_values_faults(bunch, labels, class_names)
+        return
     if labels.ndim != 1 or labels.dtype.kind not in "iuf":
         yield (
             f"Got target of shape {labels.shape} and dtype {labels.dtype}, expected one integer "
-            "(class) or one float (regression) per clip, or an integer for each clip and class."
+            "(class) or one float (regression) per clip, or a column for each of several."
         )
         return
     if labels.dtype.kind == "f":
@@ -59,6 +62,24 @@ def _several_classes_faults(
         yield (
             f"Got target {labels[row].tolist()} for {clip_name(bunch, row)}, expected 0 or 1 for "
             "each class, or -1 throughout where unlabelled."
+        )
+
+
+def _several_values_faults(
+    bunch: Mapping[str, Any], values: npt.NDArray[Any], names: Sequence[str] | None
+) -> Iterator[str]:
+    if names and values.shape[1] != len(names):
+        yield (
+            f"Got target of shape {values.shape} with {len(names)} target_names, expected a "
+            "column of values for each, or no names."
+        )
+        return
+    wrong = np.isinf(values).any(axis=1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        yield (
+            f"Got target {values[row].tolist()} for {clip_name(bunch, row)}, expected finite "
+            "numbers, or NaN where unlabelled."
         )
 
 

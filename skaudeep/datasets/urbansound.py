@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sklearn.utils import Bunch
-
 from skaudeep.datasets.bunch import fold_columns_or_warn, make_bunch, number_classes
 from skaudeep.datasets.corpora import CORPORA
 from skaudeep.datasets.delimited import read_columns
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 # The table and the folder of the folds beside it, as the corpus and as Kaggle lay them out.
 LAYOUTS = {"metadata/UrbanSound8K.csv": "audio", "UrbanSound8K.csv": ""}
 
 
-def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
+def load_urbansound8k(path: str | os.PathLike[str], *, return_X_y: bool = False) -> BunchOrXy:
     r"""Load UrbanSound8K [1]_ from disk: a table, and clips in ten folders, one per fold.
 
     No clip is opened. Use the ten given folds: clips cut from one recording share a fold, and
@@ -27,6 +26,9 @@ def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
     path : str or Path
         The folder that holds `metadata/UrbanSound8K.csv` and `audio/fold1` to `audio/fold10`; or,
         as Kaggle lays it out, `UrbanSound8K.csv` and `fold1` to `fold10`.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -102,15 +104,18 @@ def load_urbansound8k(path: str | os.PathLike[str]) -> Bunch:
     warn_unlisted(root, folder, names, source)
     target, target_names = number_classes(table["classID"], table["class"], clips, source)
     folds, fold_names = fold_columns_or_warn(table["fold"], root)
-    return make_bunch(
-        join(root, names),
-        names,
-        target=target,
-        target_names=target_names,
-        folds=folds,
-        fold_names=fold_names,
-        groups=table["fsID"],
-        descr=CORPORA["urbansound8k"].describe(len(names), len(target_names)),
+    return bunch_or_X_y(
+        make_bunch(
+            join(root, names),
+            names,
+            target=target,
+            target_names=target_names,
+            folds=folds,
+            fold_names=fold_names,
+            groups=table["fsID"],
+            descr=CORPORA["urbansound8k"].describe(len(names), len(target_names)),
+        ),
+        return_X_y,
     )
 
 

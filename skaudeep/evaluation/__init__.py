@@ -27,3 +27,7 @@ __all__ = [
     "labelling_order",
     "segment_scores",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__  # what completion offers: not the modules behind

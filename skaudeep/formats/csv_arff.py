@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import arff  # type: ignore[import-untyped]  # liac-arff has no types
 import numpy as np
@@ -15,6 +15,9 @@ from sklearn.utils import Bunch
 
 from skaudeep._files import BLOCK
 from skaudeep._texts import printable
+from skaudeep.datasets.delimited import sniff
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
+from skaudeep.formats.columns import Columns
 from skaudeep.formats.tables import Table, arrange_columns, load_tables, save_tables
 
 if TYPE_CHECKING:
@@ -37,17 +40,22 @@ def save_csv(
     name: str = "features",
     labels_last: bool = False,
     escape_formulas: bool = False,
+    groups: bool = True,
     split: bool = True,
     chunked: bool | None = None,
 ) -> list[Path]:
     """Save a feature set as CSV files, laid out as auDeep does.
 
-    Columns are `filename`, `chunk_nr`, `label_nominal`, `label_numeric`, `feature_0`, ... Without
-    folds and partitions there is one file; otherwise one for the clips of each partition, in
-    `train/`, `devel/`, `test/`, or one for the test clips of each fold, in `fold_1/`, `fold_2/`,
+    Columns are `filename`, `chunk_nr`, `label_nominal`, `label_numeric`, `groups` where clips have
+    some, and the features by their names, or as `feature_0`, `feature_1`, ... Where clips have
+    several values to regress on, these have columns called as `target_names`, or `target_0`, ...,
+    which `load_csv` reads by ``target=["target_0", "target_1"]``.
+
+    Without folds and partitions there is one file; otherwise one for the clips of each partition,
+    in `train/`, `devel/`, `test/`, or one for the test clips of each fold, in `fold_1/`, `fold_2/`,
     ..., or both, as in `train/fold_1/`. Floats have as many digits as identify a float32.
-    Groups and `DESCR` are not saved, nor which clips are copies that
-    :func:`~skaudeep.datasets.upsample` made: with folds, such a data set is refused.
+    `DESCR` is not saved, nor which clips are copies that :func:`~skaudeep.datasets.upsample` made:
+    with folds, such a data set is refused.
 
     Parameters
     ----------
@@ -63,6 +71,8 @@ def save_csv(
     escape_formulas : bool, default=False
         Whether to put an apostrophe before names and labels that a spreadsheet would execute:
         those that begin with `=`, `+`, `-`, `@`, a tab or a line break.
+    groups : bool, default=True
+        Whether to write the groups of clips, which auDeep would take for features.
     split : bool, default=True
         False writes one file for all clips, without folds and partitions.
     chunked : bool, default=None
@@ -118,17 +128,35 @@ def save_csv(
             # pandas and csv do not quote a lone carriage return, which ends a line for readers.
             return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text
 
-        file.write(",".join(frame) + "\n")
+        file.write(",".join(map(quoted, frame)) + "\n")
         cells = [_cells(frame[column], quoted, "") for column in frame]
         file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
 
-    return save_tables(bunch, folder, ".csv", name, chunked, split, write)
+    return save_tables(bunch, folder, ".csv", name, chunked, split, write, groups=groups)
 
 
 def load_csv(
-    path: str | os.PathLike[str], *, name: str | None = None, escape_formulas: bool = False
-) -> Bunch:
-    r"""Load a feature set from CSV files, written by `save_csv` or exported by auDeep.
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    filename: str | None = "filename",
+    target: str | Sequence[str] | None = None,
+    chunk_nr: str | None = None,
+    groups: str | None = None,
+    partition: str | None = None,
+    fold: str | Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    task: str | None = None,
+    target_names: Sequence[str] | None = None,
+    missing: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    escape_formulas: bool = False,
+    return_X_y: bool = False,
+) -> BunchOrXy:
+    r"""Load a feature set from CSV files: of `save_csv`, of auDeep, or of any other program.
+
+    Tables of other programs, such as those of openSMILE, are read by the names of their columns:
+    every column that is not named here is a feature.
 
     Parameters
     ----------
@@ -136,24 +164,61 @@ def load_csv(
         A file, or the folder of an export, whose subfolders are named after folds and partitions.
     name : str, default=None
         Name of the files, without suffix, if the folder holds several exports.
+    filename : str, default="filename"
+        Column with the name of the clip of each row. None: there is none, and rows are called
+        after the file, `<file>#0`, `<file>#1`, ...
+    target : str or sequence of str, default=None
+        Column with the class or value of each clip, or several with a value each, whose names
+        become `target_names`. None: those that `save_csv` and auDeep write, `label_nominal` and
+        `label_numeric`, where they are there.
+    chunk_nr : str, default=None
+        Column with the number of each row among those of its clip, from 0. None: `chunk_nr` where
+        it is there, else each clip has one row.
+    groups : str, default=None
+        Column with the speaker, recording, site ... of each clip. None: `groups` where it is there.
+    partition : str, default=None
+        Column with train, devel or test, as in :func:`~skaudeep.datasets.load_table`. None: the
+        folders of the export tell.
+    fold : str or sequence of str, default=None
+        Column with the name of the fold that tests each clip, or several, one per fold, with 0
+        where the clip trains and 1 where it is tested. None: the folders of the export tell.
+    ignore : sequence of str, default=()
+        Columns that are no features, such as times.
+    task : {"classification", "regression"}, default=None
+        How to read `target`. None: decimal numbers are values to regress on; whole numbers and text
+        are classes.
+    target_names : sequence of str, default=None
+        The classes of `target` in the order of their integers. None: those that occur, sorted.
+    missing : sequence of str, default=None
+        Cells of `target` and `partition` that stand for nothing, as in
+        :func:`~skaudeep.datasets.load_table`. Features are NaN where a cell is empty or `?`, `NA`,
+        `nan` and their like.
+    delimiter : str of length 1, default=None
+        What separates the columns. None: the one of comma, semicolon, tab and bar that gives the
+        columns named here, and the most columns.
     escape_formulas : bool, default=False
         Whether to remove the apostrophes that `save_csv(..., escape_formulas=True)` added.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         All keys of :func:`~skaudeep.datasets.make_bunch`. `data` is float32 of shape
         (n_clips, n_features), or (n_clips, n_chunks, n_features) where a clip has several rows,
-        NaN where a clip lacks a chunk; `dims` say which. Every column but `filename`, `chunk_nr`
-        and the labels is a feature. Labels that are numbers without names are a regression target.
-        Clips are in the order in which they are read: by partition, fold and row.
+        NaN where a clip lacks a chunk; `dims` say which. `feature_names` are the names of their
+        columns, where these are others than `feature_0`, `feature_1`, ... Labels that are numbers
+        without names are a regression target. Clips are in the order in which they are read: by
+        partition, fold and row.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a file is no such table, or files contradict each other.
+        If a file is no such table, a column that is named is not there, one that is not named is
+        not numeric, or files contradict each other.
 
     See Also
     --------
@@ -164,47 +229,69 @@ def load_csv(
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from skaudeep.formats import load_csv
+    >>> text = '''name;emotion;loudness;pitch
+    ... a.wav;joy;0.5;440
+    ... b.wav;fear;0.25;220
+    ... '''
     >>> with TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "x.csv").write_text("filename,loudness,pitch\na.wav,0.5,440\n")
-    ...     load_csv(Path(folder, "x.csv")).data
-    array([[  0.5, 440. ]], dtype=float32)
+    ...     _ = Path(folder, "x.csv").write_text(text)
+    ...     speech = load_csv(Path(folder, "x.csv"), filename="name", target="emotion")
+    >>> speech.data.tolist(), speech.feature_names
+    ([[0.5, 440.0], [0.25, 220.0]], ['loudness', 'pitch'])
+    >>> speech.target, speech.target_names
+    (array([1, 0]), ['fear', 'joy'])
     """
+    columns = Columns(
+        filename, target, chunk_nr, groups, partition, fold, ignore, task, target_names, missing
+    )
+    if delimiter is not None and len(delimiter) != 1:
+        raise ValueError(f"Got delimiter={delimiter!r}, expected one character.")
 
     def read(file: Path) -> tuple[pd.DataFrame, None]:
         import pandas as pd
 
         try:
-            _check_rows_are_full(file)
+            n_lines = _count_lines(file)
+            separator, skipped = sniff(file, columns.texts, delimiter)
+            form: dict[str, Any] = {
+                "sep": separator,
+                "skiprows": skipped,
+                "encoding": "utf-8-sig",
+            }
+            _check_rows_are_full(file, n_lines, form)
             table = pd.read_csv(
                 file,
                 # Numbers to regress on as text: before pandas 3 the parser changes their last bit.
-                dtype={"filename": str, "label_nominal": str, "label_numeric": str},
+                dtype=dict.fromkeys(columns.texts, str),
                 keep_default_na=False,  # a class may be called "None"
                 na_values=[""],
-                encoding="utf-8-sig",
+                **form,
             )
         except ValueError as error:  # all of pandas' own errors and those of UTF-8 are
             reason = printable(str(error).strip()[:LONGEST_REASON])
             raise ValueError(f"{printable(file)}: is no CSV table in UTF-8 ({reason}).") from error
-        for column in {"filename", "label_nominal"} & set(table):
-            cells = table[column].fillna("")
-            if escape_formulas:
-                cells = [cell[_ESCAPED.match(cell) is not None :] for cell in cells]
-            table[column] = cells
+        if escape_formulas:
+            table.columns = pd.Index([_unescaped(str(name)) for name in table])
+            for column in set(columns.texts) & set(table):
+                table[column] = table[column].map(_unescaped, na_action="ignore")
         return table, None
 
-    return load_tables(path, ".csv", name, read)
+    return bunch_or_X_y(load_tables(path, ".csv", name, read, columns), return_X_y)
 
 
-def _check_rows_are_full(file: Path) -> None:
+def _unescaped(cell: str) -> str:
+    return cell[1:] if _ESCAPED.match(cell) else cell
+
+
+def _check_rows_are_full(file: Path, n_lines: int, form: dict[str, Any]) -> None:
     """Raise a ValueError if rows have fewer cells than the header by far: pandas would add them."""
     import pandas as pd
 
-    size, n_lines = file.stat().st_size, _count_lines(file)
-    n_columns = pd.read_csv(file, nrows=0, encoding="utf-8-sig").shape[1]
+    size = file.stat().st_size
+    n_columns = pd.read_csv(file, nrows=0, **form).shape[1]
     if n_columns * n_lines <= size:  # a cell takes a byte at least
         return
-    n_rows = len(pd.read_csv(file, usecols=[0], dtype=str, encoding="utf-8-sig"))  # breaks aside
+    n_rows = len(pd.read_csv(file, usecols=[0], dtype=str, **form))  # breaks aside
     if n_columns * n_rows > size:
         raise ValueError(
             f"it has {n_columns} columns and {n_rows} rows, for which its {size} bytes are too few"
@@ -237,7 +324,7 @@ def _full_rows(lines: Iterable[str], size: int) -> Iterator[str]:
 
 def _cells(column: pd.Series, quoted: Callable[[str], str], missing: str) -> list[str]:
     """Format the cells of a column, numbers with as many digits as identify them."""
-    if column.name in ("filename", "label_nominal"):
+    if column.name in ("filename", "label_nominal", "groups"):
         return [quoted(cell) if cell else missing for cell in column]
     text = column.to_numpy().astype(str)
     return np.where(column.isna(), missing, text).tolist()
@@ -253,7 +340,9 @@ def save_arff(
     name: str = "features",
     relation: str = "auDeep exported data set",
     labels_last: bool = False,
+    class_last: bool = False,
     filenames: bool = True,
+    groups: bool = True,
     split: bool = True,
     chunked: bool | None = None,
 ) -> list[Path]:
@@ -275,9 +364,16 @@ def save_arff(
         Name of the relation in the files; the default is that of auDeep.
     labels_last : bool, default=False
         Whether to put the two attributes of labels after the features.
+    class_last : bool, default=False
+        Whether to write what Weka learns from as it stands: the class, or the value to regress on,
+        is the last attribute; the other attribute of labels, which says the same, is left out, and
+        so is `chunk_nr` where clips have one row. Remove `filename` in Weka, or leave it out.
     filenames : bool, default=True
-        False leaves out `filename`, the one attribute that is text, which
-        :func:`scipy.io.arff.loadarff` cannot read. Nor can :func:`load_arff` load such a file.
+        False leaves out `filename` and `groups`, the attributes that are text, which
+        :func:`scipy.io.arff.loadarff` cannot read. :func:`load_arff` loads such a file with
+        ``filename=None``.
+    groups : bool, default=True
+        Whether to write the groups of clips, which auDeep would take for features.
     split : bool, default=True
         False writes one file for all clips, without folds and partitions.
     chunked : bool, default=None
@@ -329,19 +425,29 @@ def save_arff(
         raise ValueError(f"Got relation={relation!r}, expected a name without quotes and breaks.")
 
     def write(file: TextIO, table: Table, rows: NDArray[np.bool_]) -> None:
-        frame = arrange_columns(table, rows, labels_last)
+        frame = arrange_columns(table, rows, labels_last or class_last)
         names = table.target_names
+        if class_last:  # classes in the order of their numbers, which are not written
+            doubled = ["label_numeric" if names else "label_nominal"]
+            if len(table.labels) > 2:  # several values have columns of their own
+                doubled = table.labels[:2]
+            alone = [] if frame["chunk_nr"].any() else ["chunk_nr"]
+            frame = frame.drop(columns=[*doubled, *alone])
+        listed = names if class_last else sorted(names)
         kinds = {
             "filename": "STRING",
             "chunk_nr": "INTEGER",
             # Without classes all cells are "?", for which any type will do but a list of none.
-            "label_nominal": f"{{{', '.join(map(_quoted, sorted(names)))}}}" if names else "REAL",
+            "label_nominal": f"{{{', '.join(map(_quoted, listed))}}}" if names else "REAL",
             "label_numeric": "INTEGER" if names else "REAL",
+            "groups": "STRING",
         }
         if not filenames:
             frame = frame.drop(columns="filename")
         file.write(f'@RELATION "{relation}"\n\n')
-        file.writelines(f"@ATTRIBUTE {column} {kinds.get(column, 'REAL')}\n" for column in frame)
+        file.writelines(
+            f"@ATTRIBUTE {_attribute(column)} {kinds.get(column, 'REAL')}\n" for column in frame
+        )
         file.write("\n@DATA\n")
         # All digits of the float64 that a float32 is.
         frame = frame.astype(dict.fromkeys(frame.columns[frame.dtypes == np.float32], np.float64))
@@ -350,11 +456,31 @@ def save_arff(
             cells[0][0] = f"'{cells[0][0]}'"  # scipy learns from the first row what quotes are
         file.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
 
-    return save_tables(bunch, folder, ".arff", name, chunked, split, write)
+    return save_tables(
+        bunch, folder, ".arff", name, chunked, split, write, groups=groups and filenames
+    )
 
 
-def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch:
-    """Load a feature set from ARFF files, written by `save_arff` or exported by auDeep.
+def load_arff(
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    filename: str | None = "filename",
+    target: str | Sequence[str] | None = None,
+    chunk_nr: str | None = None,
+    groups: str | None = None,
+    partition: str | None = None,
+    fold: str | Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    task: str | None = None,
+    target_names: Sequence[str] | None = None,
+    missing: Sequence[str] | None = None,
+    return_X_y: bool = False,
+) -> BunchOrXy:
+    """Load a feature set from ARFF files: of `save_arff`, of auDeep, or of any other program.
+
+    Relations of other programs, such as those of openSMILE and Weka, are read by the names of their
+    attributes: every attribute that is not named here is a feature.
 
     Parameters
     ----------
@@ -362,6 +488,17 @@ def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch
         A file, or the folder of an export, whose subfolders are named after folds and partitions.
     name : str, default=None
         Name of the files, without suffix, if the folder holds several exports.
+    filename : str, default="filename"
+        Attribute with the name of the clip of each row, None where there is none.
+    target : str or sequence of str, default=None
+        Attribute with the class or value of each clip; a nominal one lists its classes, a real or
+        numeric one is to regress on. None: `label_nominal` and `label_numeric`, where they are
+        there.
+    chunk_nr, groups, partition, fold, ignore, task, target_names, missing
+        As in :func:`load_csv`.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -387,18 +524,23 @@ def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch
     >>> from tempfile import TemporaryDirectory
     >>> from skaudeep.formats import load_arff
     >>> text = '''@RELATION loudness
-    ... @ATTRIBUTE filename STRING
+    ... @ATTRIBUTE name STRING
     ... @ATTRIBUTE loudness REAL
+    ... @ATTRIBUTE class {joy, fear}
     ... @DATA
-    ... 'a b.wav',0.5
+    ... 'a b.wav',0.5,fear
     ... '''
     >>> with TemporaryDirectory() as folder:
     ...     _ = Path(folder, "x.arff").write_text(text)
-    ...     load_arff(Path(folder, "x.arff")).filenames.tolist()
-    ['a b.wav']
+    ...     speech = load_arff(Path(folder, "x.arff"), filename="name", target="class")
+    >>> speech.filenames.tolist(), speech.target, speech.target_names
+    (['a b.wav'], array([1]), ['joy', 'fear'])
     """
+    columns = Columns(
+        filename, target, chunk_nr, groups, partition, fold, ignore, task, target_names, missing
+    )
 
-    def read(file: Path) -> tuple[pd.DataFrame, list[str] | None]:
+    def read(file: Path) -> tuple[pd.DataFrame, list[str] | str | None]:
         import pandas as pd
 
         try:
@@ -412,11 +554,22 @@ def load_arff(path: str | os.PathLike[str], *, name: str | None = None) -> Bunch
                 f"{printable(file)}: is no ARFF relation in UTF-8 ({reason})."
             ) from error
         kinds = dict(content["attributes"])
-        classes = kinds.get("label_nominal")
-        table = pd.DataFrame(content["data"], columns=list(kinds))
-        return table, classes if isinstance(classes, list) else None
+        kind = kinds.get(target if isinstance(target, str) else "label_nominal")
+        if not isinstance(kind, list):
+            kind = "REAL" if kind in ("REAL", "NUMERIC") else None
+        return pd.DataFrame(content["data"], columns=list(kinds)), kind
 
-    return load_tables(path, ".arff", name, read)
+    return bunch_or_X_y(load_tables(path, ".arff", name, read, columns), return_X_y)
+
+
+def _attribute(name: str) -> str:
+    """Return the name of an attribute as a relation has it; readers undo no escapes in names."""
+    if not name.isprintable() or set(name) & set("\"'\\"):
+        raise ValueError(
+            f"Got {name!r} in feature_names, which ARFF cannot hold, expected names without "
+            "quotes, backslashes and line breaks. Rename it, or use save_csv."
+        )
+    return name if _PLAIN.fullmatch(name) else f"'{name}'"
 
 
 def _quoted(text: str) -> str:

@@ -26,7 +26,8 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     bunch : :class:`~sklearn.utils.Bunch`
         All keys of :func:`~skaudeep.datasets.make_bunch`, and `copy_of` where the sets have it;
         `data` is the concatenation along the last axis, float32. Groups are those of the first
-        set that has any, `DESCR` is the first's.
+        set that has any, `DESCR` is the first's. `feature_names` are there where all sets have
+        some; equal ones get the number of their set, as in `0__mean`.
 
     Raises
     ------
@@ -67,7 +68,19 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
             )
     groups = next((bunch.groups for bunch in whole if (bunch.groups != "").any()), first.groups)
     del first["errors"]
+    names = [bunch.get("feature_names") for bunch in whole]
+    first.pop("feature_names", None)
+    if all(names):
+        first["feature_names"] = _distinct(names)
     return Bunch(**first | {"data": np.concatenate(data, axis=-1), "groups": groups})
+
+
+def _distinct(names: list[list[str]]) -> list[str]:
+    """Return the names of all features, behind the number of their set where some are equal."""
+    plain = [name for of_set in names for name in of_set]
+    if len(set(plain)) == len(plain):
+        return plain
+    return [f"{number}__{name}" for number, of_set in enumerate(names) for name in of_set]
 
 
 def _check_same(first: Bunch, other: Bunch, number: int) -> None:

@@ -38,8 +38,8 @@ def complete_bunch(bunch: Bunch) -> Bunch:
     -------
     Bunch
         A new data set with the keys of :func:`~skaudeep.datasets.make_bunch`, with `errors`,
-        ndarray of shape (n_clips,) of str, and with `copy_of` and `recorded_at` where `bunch` has
-        them.
+        ndarray of shape (n_clips,) of str, and with `copy_of`, `recorded_at` and `feature_names`
+        where `bunch` has them.
 
     Raises
     ------
@@ -58,6 +58,11 @@ def complete_bunch(bunch: Bunch) -> Bunch:
         dims=bunch.dims,
         descr=bunch.DESCR,
     )
+    names = bunch.get("feature_names")
+    if names is None and hasattr(bunch.data, "columns"):
+        names = list(map(str, bunch.data.columns))
+    if names is not None and len(set(names)) == len(names):
+        whole.feature_names = names
     whole.errors = np.full(len(whole.filenames), "")
     for key in {"errors", "copy_of"} & bunch.keys():
         whole[key] = text_array(bunch[key], key)
@@ -67,7 +72,7 @@ def complete_bunch(bunch: Bunch) -> Bunch:
         except ValueError as error:
             raise ValueError(f"Got recorded_at that are no times: {printable(error)}.") from None
     whole = replace_keys(whole)  # with `copy_of`: copies are never tested
-    for key in ("filenames", "target_names", "groups", "errors", "copy_of"):
+    for key in ("filenames", "target_names", "feature_names", "groups", "errors", "copy_of"):
         for text in whole.get(key, ()):
             _check_text(key, str(text))
     _check_text("DESCR", whole.DESCR)
@@ -286,7 +291,7 @@ def reduce_to_clips(
     if len(first) == len(clip):
         return columns
     reduced = {name: values[first] if values.ndim else values for name, values in columns.items()}
-    same_in_chunks = {"label_nominal", "label_numeric", "cv_folds", "partition", "target"}
+    same_in_chunks = {"label_nominal", "label_numeric", "cv_folds", "partition", "target", "groups"}
     for name in same_in_chunks & set(columns):
         here, there = columns[name], reduced[name][clip]
         # A missing value is NaN, which does not equal itself.

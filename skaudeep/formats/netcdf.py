@@ -27,6 +27,7 @@ from skaudeep._files import (
 from skaudeep._texts import printable
 from skaudeep._version import __version__
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch, replace_keys
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 from skaudeep.formats.layout import (
     RowReader,
     check_padding,
@@ -65,7 +66,13 @@ PARTITION_NUMBER = {"": -1} | {name: number for number, name in enumerate(PARTIT
 # --- reading -------------------------------------------------------------------------------------
 
 
-def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: bool = True) -> Bunch:
+def load_netcdf(
+    path: str | os.PathLike[str],
+    *,
+    lazy: bool = False,
+    verify: bool = True,
+    return_X_y: bool = False,
+) -> BunchOrXy:
     """Load a data set from a NetCDF file, written by `save_netcdf` or by auDeep.
 
     Parameters
@@ -82,6 +89,9 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         wrong bit is an error. False opens a large file faster, and opens a file that another
         program has changed on purpose; damage in `data` is still found when it is read. Files of
         auDeep have no checksum.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -98,8 +108,8 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
         second axis counts chunks where clips have several rows, and the others are features, or
         frames and bands, by their number.
 
-        And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, and `recorded_at`, as
-        :func:`~skaudeep.datasets.windows` adds it, where they were saved.
+        And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, `recorded_at`, as
+        :func:`~skaudeep.datasets.windows` adds it, and `feature_names`, where they were saved.
 
         Clips are in the order of their first chunk in the file.
 
@@ -130,7 +140,7 @@ def load_netcdf(path: str | os.PathLike[str], *, lazy: bool = False, verify: boo
     """
     file = Path(path).expanduser()
     with memory_for(file):
-        return _load(file, lazy, verify)
+        return bunch_or_X_y(_load(file, lazy, verify), return_X_y)
 
 
 def _load(file: Path, lazy: bool, verify: bool) -> Bunch:
@@ -204,6 +214,7 @@ def _build_bunch(
             f"{meta.get('version', '?')}; "
             f"this is {__version__}, which reads up to format {FORMAT}. Install a newer skaudeep."
         )
+    feature_names = columns.pop("feature_names", None)
     clip, first, instances = group_by_clip(
         columns["filename"], columns["chunk_nr"], path, meta.get("n_chunks")
     )
@@ -220,6 +231,7 @@ def _build_bunch(
             partition=decode_partition(columns["partition"], path),
             groups=columns["groups"].tolist() if "groups" in columns else None,
             dims=meta.get("dims", dims_of_instances(data.ndim, instances.ndim == 2)),
+            feature_names=None if feature_names is None else feature_names.tolist(),
             descr=str(columns["DESCR"]) if "DESCR" in columns else "",
         )
     except ValueError as error:
@@ -259,9 +271,9 @@ def save_netcdf(
     auDeep ignores, hold `lengths` (number of frames of each instance, where they differ),
     `groups`, `target` (of a regression, and where clips may have several classes, which auDeep
     takes for unlabelled), `copy_of` (of copies that :func:`~skaudeep.datasets.upsample` made),
-    `recorded_at`, `error` (why extraction failed) and `DESCR`; there is one further attribute,
-    `skaudeep`. After the NetCDF content follows its SHA-256 checksum, which :func:`load_netcdf`
-    verifies.
+    `recorded_at`, `error` (why extraction failed), `feature_names` and `DESCR`; there is one
+    further attribute, `skaudeep`. After the NetCDF content follows its SHA-256 checksum, which
+    :func:`load_netcdf` verifies.
 
     The file appears under its name when it is complete: a reader sees either the old file or the
     whole new one. Data that are read from disk are written a block at a time.
@@ -489,7 +501,7 @@ def _create_variables(
     column("label_numeric", numbers(labels) if classes and not several else nothing)
     if several:
         dataset.createDimension("class", labels.shape[1])
-        column("target", labels.astype(np.int8), "class")
+        column("target", labels if labels.dtype.kind == "f" else labels.astype(np.int8), "class")
     elif labels.dtype.kind == "f":
         column("target", labels)
     if (bunch.groups != "").any():
@@ -501,6 +513,9 @@ def _create_variables(
         dataset["recorded_at"].units = "nanoseconds since 1970-01-01"  # for other programs
     if (bunch.errors != "").any():
         column("error", bunch.errors)
+    if len(bunch.get("feature_names", ())) == item[-1]:
+        of_features = np.array(bunch.feature_names, dtype=object)
+        dataset.createVariable("feature_names", str, (dims[-1],))[:] = of_features
     if bunch.DESCR:
         dataset.createVariable("DESCR", str, ())[...] = bunch.DESCR
     dataset.feature_dims = json.dumps(dims)

@@ -25,9 +25,9 @@ AUDEEP = (
     "label_numeric",
 )
 # Variables that auDeep does not know. `lengths` is missing: NaN in the features states it as well.
-OURS = ("target", "groups", "copy_of", "recorded_at", "error", "DESCR")
+OURS = ("target", "groups", "copy_of", "recorded_at", "error", "feature_names", "DESCR")
 # Kinds of NumPy's types that variables may have, "U" for text.
-KINDS = dict.fromkeys(("filename", "groups", "copy_of", "error", "DESCR"), "U") | {
+KINDS = dict.fromkeys(("filename", "groups", "copy_of", "error", "feature_names", "DESCR"), "U") | {
     "label_nominal": "Uf"
 }
 TEXT_BYTES = 16  # of the reference to a text in HDF5
@@ -56,10 +56,13 @@ def check_variables(dataset: netCDF4.Dataset, path: Path, size: int) -> None:
             )
     for name in (name for name in (*AUDEEP, *OURS) if name in dataset.variables):
         variable = dataset[name]
-        if name != "DESCR" and variable.dimensions[:1] != ("instance",):
+        first = ("instance",)
+        if name == "feature_names":  # beside the last axis of the features
+            first = dataset["features"].dimensions[-1:]
+        if name != "DESCR" and variable.dimensions[:1] != first:
             raise ValueError(
                 f"{printable(path)}: variable {name!r} has dimensions {variable.dimensions}, "
-                "expected 'instance' first, as in a data set of skaudeep or auDeep."
+                f"expected {first[0]!r} first, as in a data set of skaudeep or auDeep."
             )
         n_axes = {"features": max(2, variable.ndim), "cv_folds": 2, "DESCR": 0}.get(name, 1)
         if name == "target" and variable.dimensions[1:] == ("class",):

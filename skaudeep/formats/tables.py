@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from skaudeep._files import check_readable, memory_for, replacing
-from skaudeep._texts import list_names, printable, shown, text_array
+from skaudeep._texts import list_names, printable, text_array
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
+from skaudeep.formats.columns import LABELS, OWN, RESERVED, Columns
 from skaudeep.formats.layout import (
     complete_bunch,
     decode_target,
@@ -29,20 +30,21 @@ from skaudeep.formats.layout import (
 if TYPE_CHECKING:
     import pandas as pd
 
-LABELS = ["label_nominal", "label_numeric"]
 _PLACE = re.compile(r"(?:(train|devel|test)/)?(?:fold_([1-9]\d*)/)?[^/]+")
 
 
 class Table(NamedTuple):
     """A data set with one row per instance, as auDeep exports it."""
 
-    text: pd.DataFrame  # filename, chunk_nr, label_nominal, label_numeric
+    text: pd.DataFrame  # filename, chunk_nr, groups if any, and columns of labels
     features: NDArray[np.float32]
     clip: NDArray[np.int64]
     target_names: list[str]
+    feature_names: list[str] | None = None  # None: feature_0, feature_1, ...
+    labels: list[str] = LABELS  # the columns of labels
 
 
-def _build_table(bunch: Bunch, chunked: bool) -> Table:
+def _build_table(bunch: Bunch, chunked: bool, groups: bool) -> Table:
     import pandas as pd
 
     (n_clips, *_), read = row_reader(bunch.data)
@@ -54,12 +56,15 @@ def _build_table(bunch: Bunch, chunked: bool) -> Table:
     there = (frame_counts(features) > 0).reshape(-1, n_chunks)
     there[:, 0] = True  # a clip that could not be read has a row as well
     clip, chunk_nr = there.nonzero()
-    if bunch.target.ndim > 1:
+    is_class = bunch.target.dtype.kind != "f"
+    if bunch.target.ndim > 1 and is_class:
         raise ValueError(
-            f"Got a target of shape {bunch.target.shape}, expected one class or value per clip: a "
-            "table has one column of labels. save_netcdf keeps several classes of a clip."
+            f"Got a target of shape {bunch.target.shape}, expected one class per clip: a table has "
+            "one column of classes. save_netcdf keeps several classes of a clip."
         )
-    if bunch.target.dtype.kind == "f":
+    if bunch.target.ndim > 1:
+        nominal, numeric = np.full(len(data), "", dtype=object), np.full(len(data), np.nan)
+    elif not is_class:
         nominal, numeric = np.full(len(data), "", dtype=object), bunch.target
     else:
         # As objects: one long name would widen all cells of an array of str.
@@ -67,7 +72,29 @@ def _build_table(bunch: Bunch, chunked: bool) -> Table:
         numeric = pd.array(np.where(bunch.target < 0, pd.NA, bunch.target), dtype="Int64")
     text = pd.DataFrame({"filename": bunch.filenames[clip], "chunk_nr": chunk_nr})
     text[LABELS] = pd.DataFrame({"label_nominal": nominal[clip], "label_numeric": numeric[clip]})
-    return Table(text, features[there.ravel()], clip, bunch.target_names)
+    values: dict[str, NDArray] = {}
+    if bunch.target.ndim > 1:
+        called = bunch.target_names or [f"target_{i}" for i in range(bunch.target.shape[1])]
+        values = dict(zip(called, bunch.target[clip].T, strict=True))
+        text = pd.concat([text, pd.DataFrame(values)], axis=1)
+    if groups and (bunch.groups != "").any():
+        text["groups"] = bunch.groups[clip]
+    names = bunch.get("feature_names")
+    if names is not None and len(names) != features.shape[1]:
+        names = None  # of the last of several axes
+    _check_names("feature_names", names or (), [*RESERVED, *values])
+    _check_names("target_names", values, RESERVED)
+    classes = bunch.target_names if is_class else []
+    return Table(text, features[there.ravel()], clip, classes, names, [*LABELS, *values])
+
+
+def _check_names(key: str, names: Iterable[str], others: Sequence[str]) -> None:
+    taken = next((name for name in names if name in others or not name), None)
+    if taken is not None:
+        raise ValueError(
+            f"Got {taken!r} in {key}, which in a table is another column, expected names other "
+            f"than {list_names(others)} and ''. Rename it."
+        )
 
 
 def arrange_columns(table: Table, rows: NDArray[np.bool_], labels_last: bool) -> pd.DataFrame:
@@ -89,11 +116,15 @@ def arrange_columns(table: Table, rows: NDArray[np.bool_], labels_last: bool) ->
     """
     import pandas as pd
 
-    names = [f"feature_{i}" for i in range(table.features.shape[1])]
+    names = table.feature_names or [f"feature_{i}" for i in range(table.features.shape[1])]
     features = pd.DataFrame(table.features[rows], columns=names)
     text = table.text[rows].reset_index(drop=True)
-    parts = [text.drop(columns=LABELS), features, text[LABELS]] if labels_last else [text, features]
-    return pd.concat(parts, axis=1)
+    labels = text[table.labels]
+    text = text.drop(columns=table.labels)
+    if labels_last:
+        return pd.concat([text, features, labels], axis=1)
+    first = ["filename", "chunk_nr"]  # in auDeep's order
+    return pd.concat([text[first], labels, text.drop(columns=first), features], axis=1)
 
 
 def _masks_by_folder(bunch: Bunch, split: bool) -> dict[str, NDArray[np.bool_]]:
@@ -135,6 +166,8 @@ def save_tables(
     chunked: bool | None,
     split: bool,
     write: Callable[[TextIO, Table, NDArray[np.bool_]], None],
+    *,
+    groups: bool = True,
 ) -> list[Path]:
     """Write the files of an export, each in one step.
 
@@ -154,6 +187,8 @@ def save_tables(
         Whether partitions and folds get files of their own.
     write : callable
         `write(file, table, rows)` writes those rows of the table to an open file.
+    groups : bool, default=True
+        Whether the table has a column for the groups of clips that have some.
 
     Returns
     -------
@@ -176,7 +211,7 @@ def save_tables(
             f"Got folder={str(root)!r}, which is a file, expected a folder, into which "
             f"{name}{suffix} goes. Name the folder, and the file by name=."
         )
-    table = _build_table(*settle_chunks(bunch, chunked))
+    table = _build_table(*settle_chunks(bunch, chunked), groups)
     files = {
         root / place / f"{name}{suffix}": there
         for place, there in _masks_by_folder(bunch, split).items()
@@ -211,7 +246,8 @@ def load_tables(
     path: str | os.PathLike[str],
     suffix: str,
     name: str | None,
-    read: Callable[[Path], tuple[pd.DataFrame, list[str] | None]],
+    read: Callable[[Path], tuple[pd.DataFrame, Any]],
+    columns: Columns = Columns(),  # noqa: B008 (it cannot change)
 ) -> Bunch:
     """Read the files of an export into one data set.
 
@@ -224,8 +260,10 @@ def load_tables(
     name : str or None
         Name of the files, without suffix; None where the folder holds one export.
     read : callable
-        `read(file)` returns a table and the names of all classes, or None where the file does not
-        list them.
+        `read(file)` returns a table, and what the file says of its target: the names of all
+        classes, "REAL" of numbers, or None.
+    columns : Columns
+        Which columns hold what.
 
     Returns
     -------
@@ -243,70 +281,109 @@ def load_tables(
     if not root.is_dir():
         check_readable(root, f"a {suffix} file or the folder of an export")
     with memory_for(root):
-        return _load_tables(root, suffix, name, read)
+        return _load_tables(root, suffix, name, read, columns)
 
 
 def _load_tables(
     root: Path,
     suffix: str,
     name: str | None,
-    read: Callable[[Path], tuple[pd.DataFrame, list[str] | None]],
+    read: Callable[[Path], tuple[pd.DataFrame, Any]],
+    of: Columns,
 ) -> Bunch:
     import pandas as pd
 
     found = _found(root, suffix, name) if root.is_dir() else {root: ("", 0)}
-    _check_found(found, root, suffix)
-    tables, classes = [], []
+    _check_found(found, root, suffix, of)
+    tables, kinds = [], []
     for file, (partition, fold) in found.items():
-        table, class_names = read(file)
-        table = _check_table(table, file).assign(**{"/partition": partition, "/fold": fold})
+        table, kind = read(file)
+        place = file.relative_to(root).as_posix() if root.is_dir() else file.name
+        table = of.arrange(table, file, place).assign(**{f"{OWN}place": fold})
+        if of.partition is None:
+            table[f"{OWN}partition"] = partition
         tables.append(table)
-        classes.append(class_names)
-        if list(table) != list(tables[0]) or class_names != classes[0]:
+        kinds.append(kind)
+        if list(table) != list(tables[0]) or kind != kinds[0]:
             raise ValueError(
                 f"{printable(file)}: has other columns or classes than "
                 f"{printable(next(iter(found)))}, expected the files of one export."
             )
     whole = pd.concat(tables, ignore_index=True)
     # A clip that several folds test is in several files, in which it must be the same.
-    once = whole.drop(columns="/fold").drop_duplicates(ignore_index=True)
+    once = whole.drop(columns=f"{OWN}place").drop_duplicates(ignore_index=True)
     source = str(root)
+
+    def texts(name: str, column: str | None = None) -> NDArray[np.str_]:
+        if OWN + name not in once:
+            return np.full(len(once), "")
+        return text_array(once[OWN + name].tolist(), f"column {column or name!r} of {source!r}")
+
     columns = {
-        "filename": text_array(once["filename"].tolist(), f"column 'filename' of {source!r}"),
-        "chunk_nr": once["chunk_nr"].to_numpy(),
-        "label_nominal": text_array(
-            once["label_nominal"].tolist(), f"column 'label_nominal' of {source!r}"
-        ),
-        "label_numeric": once["label_numeric"].to_numpy(dtype=np.float64),
-        "partition": once["/partition"].to_numpy(dtype=str),
+        "filename": texts("filename", of.filename),
+        "chunk_nr": once[f"{OWN}chunk_nr"].to_numpy(),
+        "label_nominal": texts("label_nominal"),
+        "label_numeric": once[f"{OWN}label_numeric"].to_numpy(dtype=np.float64),
+        "groups": texts("groups", of.groups),
+        "partition": texts("partition", of.partition),
     }
+    if of.target is not None:
+        cells = [texts(f"target {i}", name) for i, name in enumerate(of.targets)]
+        columns["target"] = np.stack(cells, axis=1)
+    if of.folds:
+        folds = [texts(f"fold {i}", name) for i, name in enumerate(of.folds)]
+        columns["cv_folds"] = np.stack(folds, axis=1)
     clip, first, instances = group_by_clip(columns["filename"], columns["chunk_nr"], source)
     columns = reduce_to_clips(columns, clip, first, source)
-    target, target_names = decode_target(columns, _label_map(columns, classes[0]), source)
-    features = once.drop(columns=["filename", "chunk_nr", *LABELS, "/partition"])
+    names = columns["filename"].tolist()
+    features = once[[name for name in once if not name.startswith(OWN)]]
     values = np.concatenate(
         [features.to_numpy(dtype=np.float32), np.full((1, features.shape[1]), np.nan, np.float32)]
     )
-    position = {filename: i for i, filename in enumerate(columns["filename"])}
-    folds = np.zeros((len(first), _count_folds(found, root)), dtype=np.int8)
-    tested = whole[whole["/fold"] > 0]
-    folds[tested["filename"].map(position), tested["/fold"] - 1] = 1
     try:
+        target: NDArray | None
+        if of.target is not None:
+            target, target_names = of.read_target(columns["target"], names, kinds[0])
+        else:
+            classes = kinds[0] if isinstance(kinds[0], list) else None
+            target, target_names = decode_target(columns, _label_map(columns, classes), source)
+        if of.folds:
+            in_folds = of.read_folds(columns["cv_folds"], names)
+        else:
+            position = {filename: i for i, filename in enumerate(names)}
+            in_folds = np.zeros((len(first), _count_folds(found, root)), dtype=np.int8)
+            tested = whole[whole[f"{OWN}place"] > 0]
+            in_folds[tested[f"{OWN}filename"].map(position), tested[f"{OWN}place"] - 1] = 1
         return make_bunch(
             values[instances],  # -1 is the row of NaN
-            columns["filename"].tolist(),
+            names,
             target=target,
             target_names=target_names,
-            folds=folds if folds.size else None,
-            partition=columns["partition"].tolist(),
+            folds=in_folds if in_folds.size else None,
+            partition=columns["partition"].tolist()
+            if of.partition is None
+            else of.read_partition(columns["partition"], names),
+            groups=columns["groups"].tolist(),
+            feature_names=_own_names(features.columns.tolist()),
             dims=dims_of_instances(1 + instances.ndim, instances.ndim == 2),
             descr=f"{len(first)} clips of {root.name!r}",
         )
     except ValueError as error:
-        raise ValueError(f"{printable(source)}: {printable(error)}") from None
+        message = printable(error)
+        if message.startswith(printable(source)):
+            raise
+        raise ValueError(f"{printable(source)}: {message}") from None
 
 
-def _check_found(found: dict[Path, tuple[str, int]], root: Path, suffix: str) -> None:
+def _own_names(names: list[str]) -> list[str] | None:
+    """Return names of features, None where they only count them."""
+    counted = [f"feature_{i}" for i in range(len(names))]
+    return None if names == counted else names
+
+
+def _check_found(
+    found: dict[Path, tuple[str, int]], root: Path, suffix: str, columns: Columns
+) -> None:
     if not found:
         raise FileNotFoundError(
             f"Found no {suffix} file in {str(root)!r}, looked for <name>{suffix} in it and in "
@@ -323,6 +400,13 @@ def _check_found(found: dict[Path, tuple[str, int]], root: Path, suffix: str) ->
             f"{printable(root)}: holds {names[0]!r} of several layouts, with and without folders "
             "of folds and partitions, expected one. Give the path of a folder that holds one."
         )
+    ((partitions, folds),) = kinds
+    for name, told in (("partition", partitions), ("fold", folds)):
+        if told and getattr(columns, name):
+            raise ValueError(
+                f"Got {name}={getattr(columns, name)!r} for {str(root)!r}, whose folders tell the "
+                f"{name} of each clip, expected one of the two. Leave out {name}=."
+            )
 
 
 def _count_folds(found: dict[Path, tuple[str, int]], root: Path) -> int:
@@ -335,38 +419,6 @@ def _count_folds(found: dict[Path, tuple[str, int]], root: Path) -> int:
                 f"clips, expected a folder fold_{number}. Restore it, or rename the others."
             )
     return len(numbers)
-
-
-def _check_table(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Return the table with all columns but features in auDeep's order, then the features."""
-    if "filename" not in table:
-        raise ValueError(
-            f"{printable(file)}: has no column 'filename', but {list_names(table, 'filename')}, "
-            "expected one that names the clip of each row."
-        )
-    import pandas as pd
-
-    nothing = {"chunk_nr": 0, "label_nominal": "", "label_numeric": np.nan}
-    names = [name for name in table if name not in ("filename", *nothing)]
-    if not names:
-        raise ValueError(
-            f"{printable(file)}: has no features, expected columns feature_0, feature_1, ..."
-        )
-    columns = {"filename": table["filename"].fillna("")}
-    for name in (*nothing, *names):
-        values = table[name] if name in table else pd.Series(nothing[name], table.index)
-        if name == "label_nominal":
-            values = values.fillna("").astype(str)
-        elif values.dtype.kind not in "iuf":
-            try:
-                values = values.astype(np.float64)
-            except (ValueError, TypeError) as error:
-                raise ValueError(
-                    f"{printable(file)}: column {shown(name)} is not numeric "
-                    f"({shown(error)}), expected a feature."
-                ) from None
-        columns[name] = values
-    return pd.DataFrame(columns)
 
 
 def _label_map(

@@ -4,6 +4,7 @@ from .embedding import project as project
 from .errors import ErrorsDisplay as ErrorsDisplay
 from .levels import LevelsDisplay as LevelsDisplay
 from .losses import LossCurveDisplay as LossCurveDisplay
+from .paper import paper_style as paper_style
 from .results import ComparisonDisplay as ComparisonDisplay
 from .results import ConfusionDisplay as ConfusionDisplay
 from .spectrograms import ReconstructionDisplay as ReconstructionDisplay

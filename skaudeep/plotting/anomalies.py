@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skaudeep.plotting.pyplot import import_pyplot
+from skaudeep.plotting.pyplot import figure_size, import_pyplot
 
 __all__ = ["AnomalyDisplay"]
 
@@ -132,7 +132,7 @@ class AnomalyDisplay:
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         if ax is None:
-            _, ax = plt.subplots(figsize=(8, 3), layout="constrained")
+            _, ax = plt.subplots(figsize=figure_size(8, 3), layout="constrained")
         self.ax_, self.figure_, self.histogram_ax_ = ax, ax.figure, None
         colours = np.where(self.unusual, ALARM, USUAL)
         ax.scatter(self.times, self.scores, **{"c": colours, "s": 9} | kwargs)

@@ -7,13 +7,14 @@ import numpy as np
 
 from skaudeep._base import safe_indexing
 from skaudeep.datasets.axes import count_axes, default_dims
-from skaudeep.plotting.pyplot import import_pyplot, literal
+from skaudeep.plotting.pyplot import PAPER_WIDTH, figure_size, import_pyplot, literal
 from skaudeep.plotting.spectrograms import SpectrogramDisplay, extract
 from skaudeep.spectrogram import SpectrogramExtractor
 
 __all__ = ["ErrorsDisplay"]
 
 COLUMNS = 3  # of spectrograms in a row
+COLUMN_WIDTH = 1.8  # inches of each in a paper, at least: texts stand above it
 
 
 class ErrorsDisplay:
@@ -128,9 +129,12 @@ class ErrorsDisplay:
         n_clips = len(self.spectrograms)
         new = axes is None
         if new:
-            n_columns = min(COLUMNS, max(n_clips, 1))
+            paper = PAPER_WIDTH.get()
+            room = COLUMNS if paper is None else max(1, int(paper / COLUMN_WIDTH))
+            self._n_columns = n_columns = min(COLUMNS, room, max(n_clips, 1))
             n_rows = -(-n_clips // n_columns) or 1
-            size = (3.4 * n_columns, 2.5 * n_rows)
+            wide = n_columns if paper is None else COLUMNS
+            size = figure_size(3.4 * wide, 2.5 * n_rows)
             _, axes = plt.subplots(
                 n_rows, n_columns, figsize=size, squeeze=False, layout="constrained"
             )
@@ -166,9 +170,9 @@ class ErrorsDisplay:
 
     def _remove_inner_labels(self) -> None:
         for i, ax in enumerate(self.axes_):
-            if i % COLUMNS:
+            if i % self._n_columns:
                 ax.set_ylabel("")
-            if i + COLUMNS < len(self.axes_):
+            if i + self._n_columns < len(self.axes_):
                 ax.set_xlabel("")
 
 

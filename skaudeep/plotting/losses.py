@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skaudeep.plotting.pyplot import import_pyplot, literal
+from skaudeep.plotting.pyplot import figure_size, import_pyplot, literal
 
 __all__ = ["LossCurveDisplay"]
 
@@ -122,7 +122,7 @@ class LossCurveDisplay:
         from matplotlib.ticker import MaxNLocator
 
         if ax is None:
-            _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+            _, ax = plt.subplots(figsize=figure_size(5, 3), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         epochs = np.arange(1, len(self.loss_curve) + 1)
         (self.line_,) = ax.plot(epochs, self.loss_curve, **{"label": self._label()} | kwargs)

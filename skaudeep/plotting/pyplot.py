@@ -1,5 +1,6 @@
 """matplotlib, which is optional and loads when something is drawn, and what all plots share."""
 
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,10 @@ from skaudeep._texts import printable
 
 NAME_WIDTH = 40  # characters of a name in a picture
 MARGIN = 0.06  # inches around what is drawn
+# Width of new figures in inches, within `paper_style`.
+PAPER_WIDTH: ContextVar[float | None] = ContextVar("PAPER_WIDTH", default=None)
+LEAST_SHRINKING = 0.6  # of heights: texts do not shrink as much as widths do
+WIDE = 7.16  # inches of a page, in which everything has the room that it has on a screen
 
 
 def import_pyplot(caller: str) -> Any:
@@ -35,6 +40,24 @@ def import_pyplot(caller: str) -> Any:
             "pip install 'skaudeep[plot]'."
         ) from error
     return plt
+
+
+def figure_size(width: float, height: float) -> tuple[float, float]:
+    """Return the size of a new figure in inches: as stated, or as wide as the paper's column."""
+    paper = PAPER_WIDTH.get()
+    if paper is None:
+        return width, height
+    return paper, height * min(max(paper / width, LEAST_SHRINKING), 1)
+
+
+def on_paper(length: float) -> float:
+    """Return a length within a figure, less in the column of a paper."""
+    return length * min(1.0, (PAPER_WIDTH.get() or WIDE) / WIDE)
+
+
+def or_break() -> str:
+    """Return what stands between the halves of a long label: a line break in a narrow column."""
+    return " " if on_paper(1) > 0.7 else "\n"
 
 
 def literal(name: object, width: int = NAME_WIDTH) -> str:
@@ -94,7 +117,7 @@ def draw_colorbar(ax: Any, image: Any, label: str) -> Any:
     return ax.figure.colorbar(image, cax=axes_beside(ax, 0.08, 0.12), label=label)
 
 
-def fit_figure(ax: Any, width: float, height: float) -> None:
+def fit_figure(ax: Any, width: float, height: float, *, square: bool = True) -> None:
     """Size a figure so that its only axes have this size in inches, and their texts have room.
 
     Parameters
@@ -102,14 +125,26 @@ def fit_figure(ax: Any, width: float, height: float) -> None:
     ax : matplotlib Axes
         The axes, with all that belongs to them.
     width, height : float > 0
-        Size of the axes in inches, without labels, legends and colour bars.
+        Size of the axes in inches, without labels, legends and colour bars. For the column of a
+        paper, which all of these share, the axes become narrower or wider.
+    square : bool, default=True
+        Whether the height goes with the width, as that of maps and matrices does; these do not
+        grow.
     """
     figure = ax.figure
     size = np.array([width, height])
-    figure.set_size_inches(2 * size)
-    ax.set_position([0.25, 0.25, 0.5, 0.5])
-    inner, outer = ax.get_window_extent(), ax.get_tightbbox()
-    figure.set_size_inches(size + (outer.size - inner.size) / figure.dpi + 2 * MARGIN)
+    paper = PAPER_WIDTH.get()
+    figure.set_layout_engine("none")
+    for _ in range(1 if paper is None else 3):  # texts beside smaller axes may need more room
+        figure.set_size_inches(2 * size)
+        ax.set_position([0.25, 0.25, 0.5, 0.5])
+        inner, outer = ax.get_window_extent(), ax.get_tightbbox()
+        around = (outer.size - inner.size) / figure.dpi + 2 * MARGIN
+        if paper is not None:
+            factor = max(paper - around[0], paper / 5) / size[0]
+            size *= min(factor, 1) if square else [factor, 1]
+    total = size + around
+    figure.set_size_inches(min(total[0], paper or total[0]), total[1])
     # What is added to the axes from now on makes its own room.
     ax.set_in_layout(True)  # A position that was set keeps axes out of layouts.
     figure.set_layout_engine("constrained", w_pad=MARGIN, h_pad=MARGIN)

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skaudeep.evaluation.comparison import Comparison, Metric, compare
-from skaudeep.plotting.pyplot import axes_beside, draw_colorbar, fit_figure, import_pyplot, literal
+from skaudeep.plotting.pyplot import (
+    axes_beside,
+    draw_colorbar,
+    fit_figure,
+    import_pyplot,
+    literal,
+    on_paper,
+    or_break,
+)
 
 __all__ = ["ComparisonDisplay", "ConfusionDisplay"]
 
@@ -154,7 +162,7 @@ class ConfusionDisplay:
         new = ax is None
         if new:
             _, ax = plt.subplots()
-            cell = float(np.clip(4 / n_classes, SMALLEST_CELL, LARGEST_CELL))
+            cell = on_paper(float(np.clip(4 / n_classes, SMALLEST_CELL, LARGEST_CELL)))
         else:
             box = ax.get_window_extent()
             cell = min(box.width, box.height) / ax.figure.dpi / n_classes
@@ -164,7 +172,7 @@ class ConfusionDisplay:
         options = {"cmap": "Blues", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
         self.im_ = ax.imshow(shares, **options | kwargs)
         names = [literal(name) for name in self.target_names]
-        size = min(10, 0.75 * cell * POINTS)
+        size = min(plt.rcParams["font.size"], 0.75 * cell * POINTS)
         fits = max(map(len, names)) * 0.62 * size < cell * POINTS
         labels = {"ticks": range(n_classes), "labels": names, "fontsize": size, "parse_math": False}
         ax.set_yticks(**labels)
@@ -412,22 +420,24 @@ class ComparisonDisplay:
             _draw_interval(ax, i, score, bounds, f"{100 * score:.1f}", options)
         level = f"{100 * self.confidence_level:g} % interval"
         ax.set_yticks(range(n), [literal(name) for name in self.names], parse_math=False)
-        ax.set(ylim=(n - 0.5, -0.6), xlabel=f"{SCORES[self.metric]} in %, {level}")
+        ax.set(ylim=(n - 0.5, -0.6), xlabel=f"{SCORES[self.metric]} in %,{or_break()}{level}")
         ax.grid(axis="x", alpha=0.3)
         self.difference_ax_ = None
         if self.comparisons:
-            self.difference_ax_ = beside = axes_beside(ax, 0.15, DIFFERENCE_WIDTH)
+            self.difference_ax_ = beside = axes_beside(ax, 0.15, on_paper(DIFFERENCE_WIDTH))
             for i, found in enumerate(self.comparisons, start=1):
                 low, high = found.interval
                 fill = {} if low > 0 or high < 0 else {"markerfacecolor": "white"}
                 text = f"{100 * found.difference:+.1f}".replace("-", "\N{MINUS SIGN}")
                 _draw_interval(beside, i, found.difference, found.interval, text, options | fill)
             beside.axvline(0, color="0.4", linewidth=1)
-            beside.set(ylim=ax.get_ylim(), yticks=[], xlabel="difference to the first (points)")
+            beside.set(
+                ylim=ax.get_ylim(), yticks=[], xlabel=f"difference to{or_break()}the first (points)"
+            )
             beside.margins(x=0.12)
             beside.grid(axis="x", alpha=0.3)
         if new:
-            fit_figure(ax, SCORE_WIDTH, 0.5 * n + 0.3)
+            fit_figure(ax, SCORE_WIDTH, 0.5 * n + 0.3, square=False)
         return self
 
 

@@ -14,7 +14,7 @@ from skaudeep.audio.clips import list_clips
 from skaudeep.audio.decoding import audio_info
 from skaudeep.audio.frames import hop_seconds
 from skaudeep.audio.spectra import chunk_starts, mel_frequencies
-from skaudeep.plotting.pyplot import draw_colorbar, import_pyplot, literal
+from skaudeep.plotting.pyplot import draw_colorbar, figure_size, import_pyplot, literal, or_break
 
 __all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract"]
 
@@ -183,7 +183,7 @@ class SpectrogramDisplay:
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         if ax is None:
-            _, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+            _, ax = plt.subplots(figsize=figure_size(6, 3), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         options = _color_range(self.spectrogram, self.scale) | kwargs
         self.im_ = _draw(ax, self.spectrogram, self.times, self.frequencies, **options)
@@ -348,7 +348,7 @@ class ReconstructionDisplay:
             _, axes = plt.subplots(
                 n_clips,
                 3,
-                figsize=(10, 0.5 + 2.3 * n_clips),
+                figsize=figure_size(10, 0.5 + 2.3 * n_clips),
                 sharex=True,
                 sharey=True,
                 squeeze=False,
@@ -389,7 +389,9 @@ class ReconstructionDisplay:
         self.figure_.colorbar(
             self.images_[0, 2],
             ax=list(self.axes_[:, 2]),
-            label=f"absolute error, up to its {ERROR_PERCENTILE}th percentile",
+            label=or_break().join(
+                ("absolute error,", f"up to its {ERROR_PERCENTILE}th", "percentile")
+            ),
             aspect=20,
             extend="max" if np.nanmax(errors) > highest else "neither",
             **bars,

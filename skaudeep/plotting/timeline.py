@@ -19,7 +19,7 @@ from skaudeep.audio.spectra import (
     power_spectrogram,
 )
 from skaudeep.datasets.events import check_events
-from skaudeep.plotting.pyplot import import_pyplot, literal
+from skaudeep.plotting.pyplot import figure_size, import_pyplot, literal
 from skaudeep.plotting.spectrograms import SpectrogramDisplay
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class TimelineDisplay:
                 len(heights),
                 sharex=True,
                 squeeze=False,
-                figsize=(10, sum(heights.values()) + 0.6),
+                figsize=figure_size(10, sum(heights.values()) + 0.6),
                 height_ratios=list(heights.values()),
                 layout="constrained",
             )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skaudeep.datasets import load_compare, load_dcase
+from skaudeep.datasets import load_compare_challenge, load_dcase
 from skaudeep.datasets.corpora import COMPARE, CORPORA
 
 
@@ -38,7 +38,7 @@ def test_load_dcase_and_load_compare_read_or_refuse_any_text_without_another_err
 ):
     root = tmp_path_factory.getbasetemp() / "fuzz"
     touch(root, "audio/train/a", "evaluation_setup/x", "wav/train_.wav", "audio/a.wav")
-    for name, load in (("meta.txt", load_dcase), ("lab/labels.csv", load_compare)):
+    for name, load in (("meta.txt", load_dcase), ("lab/labels.csv", load_compare_challenge)):
         touch(root, name)
         (root / name).write_bytes(head + rest)
         try:

@@ -71,7 +71,7 @@ def test_load_dataset_reads_labels_from_folder_names(tmp_path, clips, n_folds, p
 def test_load_dataset_recognises_dcase_and_compare(tut):
     assert load_dataset(tut).DESCR.endswith("Read by: load_dcase\n")
     root = compare(tut / "other", {"labels.csv": "filename,label\ntrain_1.wav,mask\n"})
-    assert load_dataset(root).DESCR.endswith("Read by: load_compare\n")
+    assert load_dataset(root).DESCR.endswith("Read by: load_compare_challenge\n")
 
 
 def test_load_dataset_refuses_a_folder_that_several_readers_recognise(tut):
@@ -87,7 +87,7 @@ def test_load_dataset_warns_with_what_each_reader_missed_where_nothing_is_labell
         bunch = load_dataset(tmp_path)
     assert bunch.target.tolist() == [-1, -1]
     message = str(caught[0].message)
-    for reader in ("esc", "urbansound8k", "dcase", "gtzan", "compare"):
+    for reader in ("esc", "urbansound8k", "dcase", "gtzan", "compare_challenge"):
         assert f"load_{reader} did not find " in message
     assert "as with 'ann/mon/a.wav'" in message
     assert caught[0].filename == __file__
@@ -154,3 +154,42 @@ def test_load_dataset_reads_an_excerpt_of_esc50():
     with pytest.warns(UserWarning, match="All 6 clips .* belong to fold 4"):
         bunch = load_dataset(SHARED / "esc-50-layout")
     assert bunch.DESCR.startswith("ESC-50")
+
+
+def test_options_reach_the_reader_that_knows_the_folder(tmp_path):
+    table = "filename,fold,target,category,esc10,src_file,take\n"
+    rows = "1-1-A-0.wav,1,0,dog,True,1,A\n2-2-A-1.wav,2,1,rooster,False,2,A\n"
+    rows += "2-3-A-0.wav,2,0,dog,True,3,A\n"
+    names = [f"audio/{row.split(',')[0]}" for row in rows.splitlines()]
+    esc = write(touch(tmp_path / "esc", *names), {"meta/esc50.csv": table + rows})
+    assert load_dataset(esc).target_names == ["dog", "rooster"]
+    assert load_dataset(esc, subset="esc10").target_names == ["dog"]
+
+
+def test_options_reach_load_folder_where_no_corpus_is_known(tmp_path):
+    birds = touch(tmp_path / "birds", "train/1.wav", "test/2.wav")
+    assert load_dataset(birds, layout="classes").target_names == ["test", "train"]
+    assert load_dataset(birds, layout="files").target_names == []
+    with pytest.raises(ValueError, match="Got layout='class', expected 'auto'"):
+        load_dataset(birds, layout="class")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            ["birds/owl/1.wav", "birds/crow/2.wav"],
+            "by load_folder, with the options 'layout'",
+        ),
+        (
+            ["birds/genres/blues/blues.00000.wav"],
+            "by load_gtzan, with the options 'keep_corr",
+        ),
+    ],
+)
+def test_an_option_that_the_reader_does_not_have_is_an_error_that_names_those_it_has(
+    tmp_path, files, message
+):
+    root = touch(tmp_path, *files) / "birds"
+    with pytest.raises(TypeError, match=f"Got subset='esc10'.*{message}"):
+        load_dataset(root, subset="esc10")

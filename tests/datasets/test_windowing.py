@@ -428,7 +428,7 @@ def test_rules_of_several_classes_per_clip(labelled):
             "match": "Got target .2, 0. for clip 'north.*2000-4000', expected 0 or 1",
         },
         {"target": wrong[:, :1], "match": "with 2 target_names, expected a column for each"},
-        {"target": wrong.astype(float), "match": "Got target of shape"},
+        {"target": wrong.astype(float)[:, :1], "match": "Got target of shape"},  # values
     ):
         error, bunch = fault(**changes)
         with error:

@@ -421,7 +421,7 @@ HEAD = "@RELATION x\n@ATTRIBUTE filename STRING\n@ATTRIBUTE f REAL\n"
         ("x.csv", b"filename,f\n\xff,1\n", r"x\.csv: is no CSV table in UTF-8"),
         ("x.csv", "filename,f\na,1\nb,1,2,3\n", r"x\.csv: is no CSV table.*line 3"),
         ("x.csv", "name,f\na,1\n", "no column 'filename', but 'name', 'f'"),
-        ("x.csv", "filename;f\na;1\n", "no column 'filename', but 'filename;f'"),
+        ("x.csv", "name;f\na;1\n", "no column 'filename', but 'name', 'f'"),
         ("x.csv", "filename,chunk_nr\na,1\n", "no features"),
         ("x.csv", "filename,f\na,loud\n", "column 'f' is not numeric"),
         ("x.csv", "filename,f\n", "holds no clips"),

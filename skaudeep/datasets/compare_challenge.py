@@ -7,14 +7,13 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from sklearn.utils import Bunch
-
 from skaudeep._texts import list_names
 from skaudeep.datasets.bunch import PARTITIONS, make_bunch
 from skaudeep.datasets.corpora import COMPARE, SubChallenge
 from skaudeep.datasets.delimited import read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join, warn_unlisted
 from skaudeep.datasets.table import read_target
+from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 _FILE_COLUMNS = ("file_name", "filename", "filename_audio")
 # Columns of a label file that are no targets.
@@ -23,9 +22,13 @@ _PREFIX = re.compile(rf"({'|'.join(PARTITIONS)})(?![a-z])", re.IGNORECASE)
 _CONFIDENTIAL = re.compile(r"[._]confidential(?=\.\w+$)")
 
 
-def load_compare(
-    path: str | os.PathLike[str], *, corpus: str | None = None, target: str | None = None
-) -> Bunch:
+def load_compare_challenge(
+    path: str | os.PathLike[str],
+    *,
+    corpus: str | None = None,
+    target: str | None = None,
+    return_X_y: bool = False,
+) -> BunchOrXy:
     r"""Load a corpus of the ComParE challenges of 2018 to 2021 from disk.
 
     Recognised is a folder `wav` next to a folder `lab` that holds one `.tsv` (2018), `labels.csv`
@@ -52,6 +55,9 @@ def load_compare(
     target : str, default=None
         Column of the label file to learn. None: the only one there is, or `label`. Elderly has
         several, of arousal and of valence.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
+        alone holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -77,7 +83,7 @@ def load_compare(
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from skaudeep.datasets import load_compare
+    >>> from skaudeep.datasets import load_compare_challenge
     >>> with TemporaryDirectory() as folder:
     ...     for name in ["train_0001.wav", "devel_0001.wav", "test_0001.wav"]:
     ...         clip = Path(folder, "wav", name)
@@ -87,7 +93,7 @@ def load_compare(
     ...     table.parent.mkdir()
     ...     size = table.write_text("file_name\tlabel\ntrain_0001.wav\tnormal\n"
     ...                             "devel_0001.wav\tmild\ntest_0001.wav\t?\n")
-    ...     bunch = load_compare(folder)
+    ...     bunch = load_compare_challenge(folder)
     >>> bunch.target_names, bunch.target.tolist(), bunch.partition.tolist()
     (['mild', 'normal'], [1, 0, -1], ['train', 'devel', 'test'])
     """
@@ -121,14 +127,17 @@ def load_compare(
     else:
         rows = _recognise(root, tables[0], {cell for cell in cells if cell not in ("", "?")})
     labels, classes = read_target(cells, names, label_column, rows[0].task if rows else None)
-    return make_bunch(
-        join(root, names),
-        names,
-        target=labels,
-        target_names=classes,
-        partition=partition,
-        descr="\n".join(row.corpus.describe(len(names), len(classes)) for row in rows)
-        or f"A corpus of the ComParE challenges: {len(names)} clips, {len(classes)} classes",
+    return bunch_or_X_y(
+        make_bunch(
+            join(root, names),
+            names,
+            target=labels,
+            target_names=classes,
+            partition=partition,
+            descr="\n".join(row.corpus.describe(len(names), len(classes)) for row in rows)
+            or f"A corpus of the ComParE challenges: {len(names)} clips, {len(classes)} classes",
+        ),
+        return_X_y,
     )
 
 
@@ -170,7 +179,7 @@ def _columns(table: Path, target: str | None) -> tuple[str, str]:
         if len(targets) != 1:
             raise ValueError(
                 f"Got columns {list_names(header, 'label')} in {str(table)!r}, expected one to "
-                "learn. Call load_compare with target= and the name of one."
+                "learn. Call load_compare_challenge with target= and the name of one."
             )
         target = targets[0]
     return files[0], target

@@ -1,0 +1,105 @@
+"""Figures for the column of a paper: their width, their fonts and their colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Real
+
+from skaudeep.plotting.pyplot import PAPER_WIDTH, import_pyplot
+
+__all__ = ["paper_style"]
+
+# Inches, of a column and of a page of two, as most journals and conferences have them.
+WIDTHS = {"single": 3.5, "double": 7.16}
+# Okabe and Ito's, told apart with any kind of colour blindness; without yellow, which is too pale
+# for lines on white.
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+
+
+@contextmanager
+def paper_style(width: str | float = "single", *, font_size: float = 8.0) -> Iterator[None]:
+    """Draw figures as wide as the column of a paper, within a ``with`` block.
+
+    All displays of :mod:`skaudeep.plotting` that make a figure of their own make it as wide as the
+    column, so that it is printed at its size and its texts have the size that is stated here (maps
+    and confusion matrices, which are square, stay narrower than a page of two columns). Save
+    it within the block, too: fonts are embedded as TrueType, so that texts stay texts in a PDF (in
+    SVG they are outlines), and the default format is PDF, where all but images are vectors. Lines
+    have the colours of Okabe and Ito [1]_, which readers with any kind of colour blindness tell
+    apart. Figures of your own by ``plt.subplots()`` follow. Nothing outside of the block changes.
+
+    Parameters
+    ----------
+    width : {"single", "double"} or float > 0, default="single"
+        Width of figures: that of a column (3.5 inches, 89 mm), of a page of two columns (7.16
+        inches, 182 mm), or any, in inches.
+    font_size : float > 0, default=8
+        Size of texts in points. Numbers at axes and legends are 1 point smaller.
+
+    Raises
+    ------
+    ValueError
+        If `width` or `font_size` is out of range.
+    ImportError
+        If matplotlib is not installed.
+
+    References
+    ----------
+    .. [1] M. Okabe and K. Ito. Color universal design. 2008,
+       https://jfly.uni-koeln.de/color/.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.plotting import LossCurveDisplay, paper_style
+    >>> with TemporaryDirectory() as folder, paper_style("single"):
+    ...     display = LossCurveDisplay([0.6, 0.4, 0.3]).plot()
+    ...     display.figure_.savefig(Path(folder, "losses.pdf"))
+    >>> float(display.figure_.get_figwidth())
+    3.5
+    """
+    inches = WIDTHS.get(width) if isinstance(width, str) else width
+    if not isinstance(inches, Real) or isinstance(inches, bool) or not 0 < inches < 100:
+        raise ValueError(
+            f"Got width={width!r}, expected 'single', 'double' or a number of inches between 0 and "
+            "100."
+        )
+    if not isinstance(font_size, Real) or isinstance(font_size, bool) or not 0 < font_size < 100:
+        raise ValueError(f"Got font_size={font_size!r}, expected points between 0 and 100.")
+    plt = import_pyplot("paper_style")
+    from cycler import cycler
+
+    small = max(font_size - 1, 1)
+    style = {
+        "figure.figsize": (inches, 0.62 * inches),
+        "figure.constrained_layout.use": True,
+        "savefig.format": "pdf",
+        "savefig.bbox": None,  # "tight" would change the width
+        "savefig.dpi": 600,  # of images in it
+        "pdf.fonttype": 42,
+        "ps.fonttype": 42,
+        "svg.fonttype": "path",
+        "font.size": font_size,
+        "axes.titlesize": font_size,
+        "axes.labelsize": font_size,
+        "figure.titlesize": font_size,
+        "xtick.labelsize": small,
+        "ytick.labelsize": small,
+        "legend.fontsize": small,
+        "axes.prop_cycle": cycler(color=COLORS),
+        "image.cmap": "cividis",
+        "axes.linewidth": 0.6,
+        "lines.linewidth": 1.0,
+        "lines.markersize": 3,
+        "grid.linewidth": 0.4,
+        **{f"{axis}tick.major.width": 0.6 for axis in "xy"},
+        **{f"{axis}tick.major.size": 2.5 for axis in "xy"},
+    }
+    token = PAPER_WIDTH.set(float(inches))
+    try:
+        with plt.rc_context(style):
+            yield
+    finally:
+        PAPER_WIDTH.reset(token)
