@@ -132,7 +132,7 @@ def audit(
     click.option(
         "--preview",
         metavar="CLIP",
-        help="Only draw this clip, by its name or its number from 1: its spectrogram, and a "
+        help="Only draw this clip, by its name or its number from 0: its spectrogram, and a "
         "histogram of its levels in dB with what --clip-below cuts off.",
     ),
     *options.LABELLED,
