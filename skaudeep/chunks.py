@@ -256,8 +256,12 @@ def pool_chunks(bunch: Bunch, pooling: str = "concat") -> Bunch:
             "('clip', 'chunk', 'feature'). Compute features first, or leave out the pooling where "
             "there are no chunks."
         )
-    values = ChunkPooling(pooling).fit_transform(np.asarray(bunch.data, dtype=np.float32))
-    return replace_keys(bunch, data=values, dims=("clip", "feature"))
+    step = ChunkPooling(pooling)
+    values = step.fit_transform(np.asarray(bunch.data, dtype=np.float32))
+    changes = {"data": values, "dims": ("clip", "feature")}
+    if names := bunch.get("feature_names"):
+        changes["feature_names"] = step.get_feature_names_out(names).tolist()
+    return replace_keys(bunch, **changes)
 
 
 def _has_probabilities(estimator: ChunkVotingClassifier) -> bool:

@@ -666,6 +666,9 @@ def test_stored_chunks_are_pooled_in_a_data_set_of_one_row_per_clip():
     assert pooled.target.tolist() == [1, 0]
     np.testing.assert_array_equal(pool_chunks(bunch, "mean").data[0], X[0].mean(axis=0))
     assert bunch.data is X
+    bunch.feature_names = list("pqrs")
+    assert pool_chunks(bunch).feature_names[:5] == [*(f"chunk0__{x}" for x in "pqrs"), "chunk1__p"]
+    assert pool_chunks(bunch, "mean").feature_names == list("pqrs")
     for data in (X[:, 0], X[..., None]):
         with pytest.raises(ValueError, match="expected features of chunks"):
             pool_chunks(make_bunch(data, ["a.wav", "b.wav"]))

@@ -30,9 +30,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.options(options.inputs, *options.LABELLED, options.jobs, options.as_json)
+@options.options(
+    options.inputs,
+    click.option(
+        "--clip",
+        metavar="CLIP",
+        help="Describe this clip alone, by its name or its number from 0.",
+    ),
+    *options.LABELLED,
+    options.jobs,
+    options.as_json,
+)
 def inspect(
     inputs: tuple[str, ...],
+    clip: str | None,
     path: str | None,
     target: str | None,
     labels: tuple[str, ...],
@@ -61,6 +72,16 @@ def inspect(
                 click.echo(f"{name.replace('_', ' '):<14} {one_line(shown)}")
         return
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    if clip is not None:
+        from skaudeep.datasets import describe
+
+        (row,) = choose_rows(source, [clip], 1)
+        one = describe(source.bunch, clip=row)
+        if as_json:
+            write_json(vars(one))
+        else:
+            click.echo(str(one))
+        return
     summary = _describe(source, jobs)
     note(describe_source(source, summary, f"folds: {len(source.bunch.cv) or 'none'}"))
     if not as_json:
@@ -132,7 +153,7 @@ def audit(
     click.option(
         "--preview",
         metavar="CLIP",
-        help="Only draw this clip, by its name or its number from 1: its spectrogram, and a "
+        help="Only draw this clip, by its name or its number from 0: its spectrogram, and a "
         "histogram of its levels in dB with what --clip-below cuts off.",
     ),
     *options.LABELLED,

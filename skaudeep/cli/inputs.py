@@ -271,7 +271,7 @@ def _add_labels(bunch: Bunch, tables: Sequence[str]) -> Bunch:
 
 
 def choose_rows(source: Source, clips: Sequence[str], n_first: int) -> list[int]:
-    """Return the rows of clips that are given by name, or by number from 1; else the first.
+    """Return the rows of clips that are given by name, or by number from 0; else the first.
 
     Raises
     ------
@@ -282,13 +282,13 @@ def choose_rows(source: Source, clips: Sequence[str], n_first: int) -> list[int]
     row_of = {name: row for row, name in enumerate(names)}
     rows = []
     for clip in clips:
-        number = int(clip) if clip.isdecimal() else 0
-        if clip not in row_of and not 1 <= number <= len(names):
+        number = int(clip) if clip.isdecimal() else -1
+        if clip not in row_of and not 0 <= number < len(names):
             raise CommandError(
                 f"{source.title}: has no clip {shown(clip)}, expected a name such as "
-                f"{shown(names[0])}, or a number from 1 to {len(names)}."
+                f"{shown(names[0])}, or a number from 0 to {len(names) - 1}."
             )
-        rows.append(row_of.get(clip, number - 1))
+        rows.append(row_of.get(clip, number))
     return list(dict.fromkeys(rows)) or list(range(min(n_first, len(names))))
 
 

@@ -64,16 +64,16 @@ def loss(models: tuple[str, ...], output: str, force: bool) -> None:
         "clips",
         metavar="CLIP",
         multiple=True,
-        help="Clip to draw, by its name or its number from 1. May be given several times. By "
+        help="Clip to draw, by its name or its number from 0. May be given several times. By "
         f"default the first {N_CLIPS}.",
     ),
     click.option(
         "--chunk",
         metavar="N",
-        type=click.IntRange(min=1),
-        default=1,
+        type=click.IntRange(min=0),
+        default=0,
         show_default=True,
-        help="Which chunk of clips that are in chunks.",
+        help="Which chunk of clips that are in chunks, from 0.",
     ),
     options.path,
     options.force,
@@ -105,9 +105,9 @@ def reconstruction(
     bunch = select(drop_folds(source.bunch), choose_rows(source, clips, N_CLIPS))
     X = spectrograms_for(fitted, bunch)
     if X.ndim > 3:
-        if chunk > X.shape[1]:
+        if chunk >= X.shape[1]:
             raise CommandError(f"--chunk {chunk}: clips have at most {X.shape[1]} chunks.")
-        X = X[:, chunk - 1]
+        X = X[:, chunk]
     steps = getattr(fitted, "steps", [("", None)])
     extractor = steps[0][1] if isinstance(steps[0][1], SpectrogramExtractor) else None
     display = ReconstructionDisplay.from_estimator(

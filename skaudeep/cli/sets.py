@@ -193,6 +193,11 @@ def split(
         help="Name of the files in a folder, without their ending.",
     ),
     click.option("--labels-last", is_flag=True, help="Write labels behind the features."),
+    click.option(
+        "--class-last",
+        is_flag=True,
+        help="Write ARFF that Weka learns from as it stands: the class is the last attribute.",
+    ),
     click.option("--relation", metavar="TEXT", help="Name of the relation in ARFF."),
     click.option(
         "--no-filenames",
@@ -213,6 +218,7 @@ def export(
     kind: str | None,
     name: str,
     labels_last: bool,
+    class_last: bool,
     relation: str | None,
     no_filenames: bool,
     escape_formulas: bool,
@@ -232,7 +238,8 @@ def export(
             f"{printable(output)}: expected a name that ends in .csv or .arff, or that of a folder."
         )
     kind = ending[1:] if single else kind or "csv"
-    for option, of in (("relation", "arff"), ("no_filenames", "arff"), ("escape_formulas", "csv")):
+    of_arff = dict.fromkeys(("relation", "no_filenames", "class_last"), "arff")
+    for option, of in (of_arff | {"escape_formulas": "csv"}).items():
         if stated([option]) and kind != of:
             raise CommandError(f"--{option.replace('_', '-')}: is for {of}, not {kind}.")
     if single and (given := stated(["name", "kind"])):
@@ -252,7 +259,7 @@ def export(
     if kind == "csv":
         files = save_csv(source.bunch, folder, escape_formulas=escape_formulas, **layout)
     else:
-        more = {} if relation is None else {"relation": relation}
+        more = {"class_last": class_last} | ({} if relation is None else {"relation": relation})
         files = save_arff(source.bunch, folder, filenames=not no_filenames, **layout | more)
     shown = [
         str(Path(output, file.relative_to(folder))) if not single else output for file in files
@@ -283,6 +290,48 @@ def export(
         is_flag=True,
         help="Remove the apostrophes in CSV that 'skaudeep export --escape-formulas' has put.",
     ),
+    click.option(
+        "--filename",
+        metavar="COLUMN",
+        default="filename",
+        show_default=True,
+        help="Column with the name of the clip of each row.",
+    ),
+    click.option(
+        "--no-filename", is_flag=True, help="There is none: rows are called after the file."
+    ),
+    click.option(
+        "--target",
+        metavar="COLUMN",
+        multiple=True,
+        help="Column with the class or value of each clip; of several values, several times. By "
+        "default those that skaudeep and auDeep write.",
+    ),
+    click.option(
+        "--task",
+        type=click.Choice(["classification", "regression"]),
+        help="How to read --target. By default decimal numbers are values, all else classes.",
+    ),
+    click.option(
+        "--chunk",
+        "chunk_nr",
+        metavar="COLUMN",
+        help="Column with the number of a row among those of its clip, from 0.",
+    ),
+    click.option("--group", "groups", metavar="COLUMN", help="Column with the speaker or site."),
+    click.option("--partition", metavar="COLUMN", help="Column with train, devel or test."),
+    click.option(
+        "--fold",
+        metavar="COLUMN",
+        multiple=True,
+        help="Column with the fold that tests each clip; or several, one per fold, of 0 and 1.",
+    ),
+    click.option(
+        "--ignore",
+        metavar="COLUMN",
+        multiple=True,
+        help="Column that is no feature, such as a time. May be given several times.",
+    ),
     options.force,
     options.as_json,
 )
@@ -292,13 +341,19 @@ def import_(
     kind: str | None,
     name: str | None,
     escape_formulas: bool,
+    filename: str,
+    no_filename: bool,
+    target: tuple[str, ...],
+    fold: tuple[str, ...],
     force: bool,
     as_json: bool,
+    **columns: Any,
 ) -> None:
     """Read features from CSV or ARFF.
 
     TABLE is such a file, or the folder that 'skaudeep export' or auDeep wrote, in which each fold
-    and partition has a file of its own.
+    and partition has a file of its own. Of tables of other programs, such as openSMILE, say which
+    columns are no features; all others are.
     """
     file = check_output(output, force, (table,))
     check_ending(output, NETCDF)
@@ -321,10 +376,13 @@ def import_(
     from skaudeep.datasets import describe
     from skaudeep.formats import load_arff, load_csv
 
+    columns["filename"] = None if no_filename else filename
+    for key, names in (("target", target), ("fold", fold)):
+        columns[key] = list(names) if len(names) > 1 else next(iter(names), None)
     if ending == "csv":
-        bunch = load_csv(given, name=name, escape_formulas=escape_formulas)
+        bunch = load_csv(given, name=name, escape_formulas=escape_formulas, **columns)
     else:
-        bunch = load_arff(given, name=name)
+        bunch = load_arff(given, name=name, **columns)
     note(describe_source(Source(bunch, printable(given.name)), describe(bunch)))
     _write(bunch, file, output, as_json)
 

@@ -71,6 +71,8 @@ _TRANSLATIONS = [
         (r"load_\w+ found ", ""),
         (r"Pool the chunks first, by skaudeep\.ChunkPooling, or extract without chunks",
          "'skaudeep fuse --chunks' makes one row of them"),
+        (r"Give its name by filename=, or filename=None where there is none",
+         "Give it by --filename COLUMN, or --no-filename where there is none"),
         (r"or call drop_(folds|partitions) first", r"or give --drop-\1 as well"),
         (r"Ask for fewer parts, or give groups=None to divide clip by clip", "Ask for fewer parts"),
         (r"Use split=False to write one file, or drop the folds or partitions",

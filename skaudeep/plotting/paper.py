@@ -69,7 +69,7 @@ def paper_style(width: str | float = "single", *, font_size: float = 8.0) -> Ite
     if not isinstance(font_size, Real) or isinstance(font_size, bool) or not 0 < font_size < 100:
         raise ValueError(f"Got font_size={font_size!r}, expected points between 0 and 100.")
     plt = import_pyplot("paper_style")
-    from cycler import cycler
+    from matplotlib.rcsetup import cycler
 
     small = max(font_size - 1, 1)
     style = {

@@ -8,7 +8,7 @@ import pytest
 
 import skaudeep
 from skaudeep import extraction
-from skaudeep.datasets import audit, load_folder
+from skaudeep.datasets import audit, describe, load_folder
 
 
 def test_inspect_prints_the_summary_and_says_what_it_understood(run, birds):
@@ -20,6 +20,16 @@ def test_inspect_prints_the_summary_and_says_what_it_understood(run, birds):
     assert facts["n_clips"] == 16
     assert facts["counts"]["crow"] == {"clips": 8}
     assert facts["sampling_rates"] == {"8000": 16}
+
+
+def test_inspect_describes_one_clip_by_name_or_number(run, birds):
+    bunch = load_folder(birds)
+    expected = describe(bunch, clip=3)
+    for clip in (3, bunch.filenames[3]):
+        assert run("inspect", birds, "--clip", clip).stdout == f"{expected}\n"
+    facts = json.loads(run("inspect", birds, "--clip", 3, "--json").stdout)
+    assert (facts["filename"], facts["sampling_rate"]) == (bunch.filenames[3], 8000)
+    assert "birds/: has no clip '16'" in run("inspect", birds, "--clip", 16).stderr
 
 
 def test_inspect_describes_a_model(run, model):

@@ -61,7 +61,7 @@ def test_plot_loss_draws_the_curve_of_each_model(run, trained, drawn):
 
 def test_plot_reconstruction_draws_the_clips_that_are_named(run, trained, tmp_path, drawn):
     args = ["plot", "reconstruction", trained / "m.skaudeep", trained / "s.nc"]
-    clips = ["--clip", "4.wav", "--clip", 2, "--chunk", 2]
+    clips = ["--clip", "4.wav", "--clip", 1, "--chunk", 1]
     done = run(*args, "-o", "r.png", *clips)
     assert done.exit_code == 0, done.stderr
     assert "Warning" not in done.stderr
@@ -74,11 +74,11 @@ def test_plot_reconstruction_draws_the_clips_that_are_named(run, trained, tmp_pa
     assert run(*args, "-o", "first.png").exit_code == 0
     assert len(drawn[1].axes) == 3 * plots.N_CLIPS + 2  # with two colour bars
     done = run(*args, "-o", "x.png", "--clip", "7")
-    assert "s.nc: has no clip '7', expected a name such as '0.wav', or a number from 1 to 6" in (
+    assert "s.nc: has no clip '7', expected a name such as '0.wav', or a number from 0 to 5" in (
         done.stderr
     )
-    done = run(*args, "-o", "x.png", "--chunk", 3)
-    assert "--chunk 3: clips have at most 2 chunks" in done.stderr
+    done = run(*args, "-o", "x.png", "--chunk", 2)
+    assert "--chunk 2: clips have at most 2 chunks" in done.stderr
     assert not (tmp_path / "x.png").exists()
 
 
@@ -116,7 +116,7 @@ def test_plot_embedding_draws_a_point_for_each_clip_with_values(run, trained, dr
 def test_extract_previews_a_clip_by_name_or_number(run, birds, tmp_path, drawn):
     name = load_folder(birds).filenames[2]
     options = ["--bands", 10, "--clip-below", -20, "--jobs", 1]
-    for clip, picture in ((name, "a.png"), ("3", "b.png")):
+    for clip, picture in ((name, "a.png"), ("2", "b.png")):
         done = run("extract", birds, "--preview", clip, "-o", picture, *options)
         assert (done.exit_code, done.stdout) == (0, f"{picture}\n"), done.stderr
     extractor = skaudeep.SpectrogramExtractor(n_mels=10, clip_below=-20)

@@ -190,6 +190,8 @@ def test_export_passes_on_what_is_for_one_format(run, tmp_path):
     assert loaded(tmp_path / "back.nc").filenames.tolist() == odd.filenames.tolist()
     options = ["--relation", "birds", "--no-filenames"]
     assert run("export", "odd.nc", "-o", "odd.arff", *options).exit_code == 0
+    assert run("export", "odd.nc", "-o", "weka.arff", "--class-last").exit_code == 0
+    assert "@ATTRIBUTE label_nominal {crow, owl}\n\n@DATA" in (tmp_path / "weka.arff").read_text()
     text = (tmp_path / "odd.arff").read_text()
     assert text.startswith('@RELATION "birds"')
     assert "site0" not in text
@@ -319,3 +321,40 @@ def test_validate_says_that_a_file_is_damaged(run, stored, tmp_path):
     done = run("validate", "a.nc")
     assert done.exit_code == 1
     assert "a.nc: does not match its checksum" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".arff"])
+def test_import_reads_tables_of_other_programs_by_their_columns(run, tmp_path, suffix):
+    rows = ["a.wav,0.5,0.1,3.0,ann,train,happy", "b.wav,0.5,0.2,4.0,bob,test,sad"]
+    columns = ["file", "start", "F0", "loudness", "speaker", "set", "emotion"]
+    if suffix == ".csv":
+        text = "\n".join([",".join(columns), *rows])
+    else:
+        kinds = dict.fromkeys(("start", "F0", "loudness"), "REAL")
+        head = [f"@ATTRIBUTE {name} {kinds.get(name, 'STRING')}" for name in columns]
+        text = "\n".join(["@RELATION x", *head, "@DATA", *rows])
+    (tmp_path / f"t{suffix}").write_text(text + "\n")
+    options = ["--filename", "file", "--target", "emotion", "--group", "speaker"]
+    options += ["--partition", "set", "--ignore", "start"]
+    done = run("import", f"t{suffix}", "-o", "t.nc", *options)
+    assert done.exit_code == 0, done.stderr
+    bunch = loaded(tmp_path / "t.nc")
+    np.testing.assert_allclose(bunch.data, [[0.1, 3], [0.2, 4]])
+    assert bunch.filenames.tolist() == ["a.wav", "b.wav"]
+    assert [bunch.target_names[label] for label in bunch.target] == ["happy", "sad"]
+    assert bunch.groups.tolist() == ["ann", "bob"]
+    assert bunch.partition.tolist() == ["train", "test"]
+    assert list(bunch.feature_names) == ["F0", "loudness"]
+    options = ["--no-filename", "--ignore", "file", "--target", "F0", "--task", "regression"]
+    for name in ("start", "speaker", "set", "emotion"):
+        options += ["--ignore", name]
+    assert run("import", f"t{suffix}", "-o", "u.nc", *options).exit_code == 0
+    bunch = loaded(tmp_path / "u.nc")
+    assert bunch.filenames.tolist() == [f"t{suffix}#0", f"t{suffix}#1"]
+    np.testing.assert_allclose(bunch.target, [0.1, 0.2])
+    done = run("import", f"t{suffix}", "-o", "v.nc", "--filename", "name")
+    assert done.exit_code == 1
+    assert "has no column 'name'" in done.stderr
+    assert done.stderr.endswith(
+        "Give it by --filename COLUMN, or --no-filename where there is none.\n"
+    )
