@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
+import runpy
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -41,9 +41,7 @@ from skaudeep.datasets import add_folds, add_groups, load_dataset, make_sounds
 from skaudeep.persistence import load, save
 from skaudeep.recipes import linear_classifier, two_scales
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "getting_started"))
-import finetune  # the example that the guide shows
-
+FINETUNE = runpy.run_path(str(Path(__file__).parents[1] / "getting_started" / "finetune.py"))
 RATE = 16000  # Hz
 ADAPTING_EPOCHS = 10
 N_FOLDS = 5  # where a corpus has none
@@ -99,10 +97,10 @@ def fine_tuned(
         rows: NDArray[np.intp], y: NDArray[np.int_], test: NDArray[np.intp], seed: int
     ) -> NDArray[np.int_]:
         encoder = deepcopy(autoencoder.encoder_)
-        model = finetune.Classifier(encoder, features[rows], int(y.max()) + 1)
+        model = FINETUNE["Classifier"](encoder, features[rows], int(y.max()) + 1)
         rates = {"linear": 3e-3, "encoder": 2e-3}
         labels = torch.from_numpy(y[rows].astype(np.int64))
-        finetune.train(model, x[rows], lengths[rows], labels, rates, seed)
+        FINETUNE["train"](model, x[rows], lengths[rows], labels, rates, seed)
         with torch.no_grad():
             parts = [
                 model(x[part], lengths[part]).argmax(dim=1)
