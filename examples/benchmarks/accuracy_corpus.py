@@ -15,7 +15,8 @@ from skaudeep.datasets import add_folds, add_labels, describe, load_dataset, mak
 from skaudeep.datasets.delimited import read_columns, read_header
 from skaudeep.datasets.groups import units_per_class
 from skaudeep.datasets.table import read_folds
-from skaudeep.evaluation.folds import check_folds, check_target, default_n_folds
+from skaudeep.evaluation.folds import check_folds, default_n_folds
+from skaudeep.evaluation.targets import check_target
 
 
 @dataclass
@@ -60,6 +61,8 @@ def load_corpus(
         tested = read_folds(folds, cells, bunch.filenames.tolist())[0]
         cv = [(np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)) for fold in tested.T]
     target = check_target(bunch)
+    if target.ndim > 1:
+        raise ValueError(f"{bunch.filenames[0]!r} has no single class, expected one of each clip.")
     if cv is None and not bunch.cv and not bunch.partition.any():
         n_folds = default_n_folds(units_per_class(target, bunch.groups).values())
         bunch = add_folds(bunch, n_folds, random_state=0)
