@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import skaudeep
-from skaudeep import classification
+from skaudeep import feature_files
 from skaudeep.cli import training
 from skaudeep.datasets import load_folder, make_bunch
 from skaudeep.training.loop import Training
@@ -184,7 +184,7 @@ def test_an_interrupted_transform_of_several_steps_says_which_are_left(
 ):
     args = ["train", spectrograms, "-o", "m.skaudeep", *SIZES, "--checkpoints", "run"]
     assert run(*args, "--epochs", 3).exit_code == 0
-    transform, calls = classification.transform_to_file, []
+    transform, calls = feature_files.transform_to_file, []
 
     def interrupted(*args, **options):
         calls.append(args)
@@ -192,7 +192,7 @@ def test_an_interrupted_transform_of_several_steps_says_which_are_left(
             raise KeyboardInterrupt
         return transform(*args, **options)
 
-    monkeypatch.setattr(classification, "transform_to_file", interrupted)
+    monkeypatch.setattr(feature_files, "transform_to_file", interrupted)
     args = ["transform", "run", spectrograms, "-o", "f.nc", "--steps"]
     done = run(*args, "1,2,3")
     assert done.exit_code == 130
