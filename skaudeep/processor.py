@@ -36,6 +36,7 @@ from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
 from skaudeep.audio.files import SAMPLING_RATES, AudioInfo
 from skaudeep.audio.rates import common_rate
 from skaudeep.datasets.operations import readable_parts
+from skaudeep.spectrogram import SpectrogramExtractor
 
 LEVELS = ["file", "start", "end"]
 
@@ -493,6 +494,8 @@ def _ready(pipeline: Any, rate: float | None) -> Any:
         # Nothing is learned: fitted to anything, the steps know how many features there are.
         seconds = max(
             8 * max(e.window_duration, e.hop_duration or 0) + (e.chunk_duration or 0)
+            if isinstance(e, SpectrogramExtractor)
+            else 1.0  # what a function of somebody else's needs is not known
             for e in extractors
         )
         n_samples = round(seconds * (model_rate(model) or 0)) + 8

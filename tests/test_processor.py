@@ -22,6 +22,7 @@ from skaudeep import (
     AudioError,
     AudioWarning,
     BandStatistics,
+    FunctionExtractor,
     Processor,
     SpectrogramExtractor,
     fit_classifier,
@@ -167,6 +168,13 @@ def test_values_are_those_of_the_pipeline_on_the_piece(folder):
     np.testing.assert_array_equal(table, expected)
     np.testing.assert_array_equal(processor.process_signal(samples, RATE, start=0.5, end=1), table)
     np.testing.assert_array_equal(processor(samples[4000:8000], RATE)[0, :, 0], expected[0])
+
+
+def test_frames_of_a_function_need_no_fit(folder):
+    levels = FunctionExtractor(lambda x: np.abs(x[:8000]).reshape(-1, 100), sampling_rate=RATE)
+    table = Processor(make_pipeline(levels, BandStatistics())).process_file(folder / "a.wav")
+    assert table.shape == (1, 300)
+    assert np.isfinite(table.to_numpy()).all()
 
 
 @pytest.mark.parametrize("channel", ["right", 2])

@@ -369,15 +369,15 @@ def check_classes(bunch: Bunch) -> None:
 
 def require_classes(title: str, bunch: Bunch) -> None:
     """Raise a CommandError if the target is to regress on, or clips may have several classes."""
-    if bunch.target.ndim > 1:
-        raise CommandError(
-            f"{title}: clips may have several classes, expected one of each. In Python, "
-            "skaudeep.evaluate scores several; skaudeep.fit_classifier fits a model of them."
-        )
     if bunch.target.dtype.kind == "f" and _labelled(bunch).any():
         raise CommandError(
             f"{title}: has values to regress on, expected classes. Choose a column of classes by "
             "--target COLUMN. In Python, skaudeep.evaluate scores values."
+        )
+    if bunch.target.ndim > 1 and bunch.target.dtype.kind != "f":
+        raise CommandError(
+            f"{title}: clips may have several classes, expected one of each. In Python, "
+            "skaudeep.evaluate scores several; skaudeep.fit_classifier fits a model of them."
         )
 
 

@@ -13,6 +13,7 @@ from skaudeep.cli.inputs import (
     describe_source,
     read_clips,
     read_source,
+    require_classes,
     stem_of,
 )
 from skaudeep.datasets import describe, make_bunch
@@ -232,3 +233,13 @@ def test_files_are_called_after_the_input(here):
     assert stem_of(["."]) == here.name
     assert stem_of(["tables/clips.csv"]) == "clips"
     assert stem_of(["-"]) == stem_of(["a.wav", "b.wav"]) == "recordings"
+
+
+def test_several_values_of_a_clip_are_not_called_several_classes():
+    X, names = np.zeros((2, 3)), {"target_names": ["x", "y"]}
+    values = make_bunch(X, ["a", "b"], target=np.array([[0.5, 1], [2, 3.5]]), **names)
+    with pytest.raises(CommandError, match=r"^a\.nc: has values to regress on"):
+        require_classes("a.nc", values)
+    classes = make_bunch(X, ["a", "b"], target=np.array([[1, 1], [0, 1]]), **names)
+    with pytest.raises(CommandError, match=r"^a\.nc: clips may have several classes"):
+        require_classes("a.nc", classes)
