@@ -121,7 +121,7 @@ def transform_to_file(
             "Give it one: it says how the features are written."
         )
     check_writable(path)
-    features = _features_of(raising(model))
+    steps = _checked_steps(raising(model))
     bunch = check_bunch(bunch)
     check_kind(model, bunch.dims)
     check_rate_of_waveforms(model_rate(model), bunch)
@@ -144,7 +144,7 @@ def transform_to_file(
         for start in range(0, len(todo), batch_size):
             batch = todo[start : start + batch_size]
             warn_once(bunch.data, batch)
-            for rows, output in readable_parts(features, bunch.data, batch):
+            for rows, output in readable_parts(steps.transform, bunch.data, batch):
                 if isinstance(output, AudioError):
                     of_row = getattr(bunch.data, "ndim", 1) > 1  # and not of a file
                     errors[int(rows[0])] = output.renamed(names[rows[0]]) if of_row else output
@@ -166,7 +166,7 @@ def transform_to_file(
         changes = {"data": data, "dims": _dims(model, bunch.dims, data.ndim), "errors": reasons}
         result = Bunch(**(dict(bunch) | changes))
         result.pop("feature_names", None)  # of the data that the features are of
-        if names_of_features := _names_of(features, data.shape[-1]):
+        if names_of_features := _names_of(steps, data.shape[-1]):
             result.feature_names = names_of_features
         if suffix == ".nc":
             save_netcdf(result, path)
@@ -209,7 +209,8 @@ def _feature_steps(model: Any) -> Any:
     return model
 
 
-def _features_of(model: Any) -> Callable[[Any], Any]:
+def _checked_steps(model: Any) -> Any:
+    """Return a model without the classifier at its end; raise ValueError if nothing is left."""
     model = _feature_steps(model)
     if isinstance(model, Pipeline) and not len(model):
         raise ValueError(
@@ -220,14 +221,13 @@ def _features_of(model: Any) -> Callable[[Any], Any]:
         raise ValueError(
             f"Got a {type(model).__name__} without transform, expected a pipeline or a transformer."
         )
-    transform: Callable[[Any], Any] = model.transform
-    return transform
+    return model
 
 
-def _names_of(transform: Callable[[Any], Any], n_features: int) -> list[str] | None:
-    """Return the names of the features of a bound `transform`, None where there are none."""
+def _names_of(steps: Any, n_features: int) -> list[str] | None:
+    """Return the names of the features that steps give, None where there are none."""
     try:
-        names = list(map(str, transform.__self__.get_feature_names_out()))  # type: ignore[attr-defined]
+        names = list(map(str, steps.get_feature_names_out()))
     except (AttributeError, ValueError, NotFittedError):  # a step of somebody else without names
         return None
     # What a table cannot hold must not cost the features, which may have taken hours.
