@@ -15,7 +15,8 @@ encoder, and gives the loss of a batch of clips:
   trained either (centred kernel alignment [4]_).
 
 The first three and the last work on the features themselves: on the logarithms of covariances and
-the autoregression of the states, by gradients through these.
+the autoregression of the states, by gradients through these. The last alone takes clips of
+different lengths.
 
 References
 ----------
@@ -53,8 +54,14 @@ TEMPERATURE = 0.1
 
 
 def features(encoder: Any, x: Tensor) -> Tensor:
-    """Return the features "covariance" of clips (n_clips, n_frames, n_bands), with gradients."""
-    return encoder.pool(x.transpose(0, 1).contiguous())
+    """Return the features "covariance" of clips (n_clips, n_frames, n_bands), with gradients.
+
+    Clips of different lengths are padded by NaN.
+    """
+    lengths = (~x[:, :, 0].isnan()).sum(dim=1)
+    padded = bool((lengths < x.shape[1]).any())
+    by_frame = x.nan_to_num(0.0).transpose(0, 1).contiguous()
+    return encoder.pool(by_frame, lengths if padded else None)
 
 
 def top_states(encoder: Any, x: Tensor) -> Tensor:

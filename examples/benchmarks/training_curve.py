@@ -3,7 +3,8 @@
 A network of 128 units reads frames of 80 ms. It is trained on some clips of ESC-50, without their
 labels, until its error on a tenth of them is flat. Then all 2,000 clips are represented by it, and
 `linear_classifier` is scored on the five given folds. Its control is the network untrained, with
-the same seed; its principal components are fitted to all clips.
+the same seed; its principal components are fitted to all clips. Other corpora of at most 52 classes
+are read likewise, each with a folder of rows of its own.
 
     python examples/benchmarks/training_curve.py run PATH --clips 500 --seeds 0 1 2
     python examples/benchmarks/training_curve.py run PATH --clips 2000 --objective untrained
@@ -11,6 +12,8 @@ the same seed; its principal components are fitted to all clips.
     python examples/benchmarks/training_curve.py run PATH --clips 2360 --more PATH_OF_WORDS
     python examples/benchmarks/training_curve.py table PATH
     python examples/benchmarks/training_curve.py plot PATH --picture curve.png
+    python examples/benchmarks/training_curve.py run DRUMS --clips 516 --objective teacher \
+        --duration 0 --groups '/([^/_]+)_' --data rows-of-drums --cache cache-of-drums
 
 PATH is the folder of ESC-50. Each run that ends adds a line to `rows.jsonl` in the folder `--data`,
 with its predictions; a run that stands there is not repeated, and one that is marked as not flat
@@ -32,7 +35,7 @@ from numpy.typing import NDArray
 
 from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep.callbacks import Checkpoint
-from skaudeep.datasets import load_dataset, load_esc
+from skaudeep.datasets import add_groups, load_dataset
 from skaudeep.evaluation import Evaluation, compare, evaluate
 from skaudeep.recipes import linear_classifier, two_scales
 
@@ -49,7 +52,6 @@ KEY = ("objective", "clips", "seed", "learning_rate", "representation")
 REPRESENTATIONS = ("covariance", "statistics", "code")
 WEIGHTS = {"all": "", "input": ", input weights", "orthogonal": ", orthogonal"}
 FLAT_EPOCHS, FLAT = 10, 0.01  # flat: an error less than 1 % below the best of 10 epochs before
-N_CLIPS = 2000
 CHOSEN_AT = 500  # clips at which the learning rate is chosen
 VALIDATION_FRACTION = 0.1
 RATE = 16000  # Hz
@@ -82,10 +84,16 @@ def is_flat(losses: list[float]) -> bool:
     return bool(before) and min(last) > (1 - FLAT) * min(before)
 
 
+def corpus(options: argparse.Namespace) -> Any:
+    """Read the corpus; clips of a group, such as a recording or a drum kit, are not independent."""
+    bunch = load_dataset(options.path)
+    return bunch if options.groups is None else add_groups(bunch, options.groups)
+
+
 def read(options: argparse.Namespace) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
     """Return the corpus, its spectrograms, and those to train on; they are kept in the cache."""
-    bunch = load_esc(options.path)
-    X = spectrograms(options.cache / "spectrograms.npy", bunch, duration=5.0)
+    bunch = corpus(options)
+    X = spectrograms(options.cache / "spectrograms.npy", bunch, duration=options.duration or None)
     chosen = X[subset(len(X), min(options.clips, len(X)))]
     for i, path in enumerate(options.more):
         more = spectrograms(options.cache / f"more-{i}.npy", load_dataset(path), duration=None)
@@ -101,7 +109,7 @@ def spectrograms(file: Path, bunch: Any, *, duration: float | None) -> NDArray[n
     if not file.exists():
         extractor = SpectrogramExtractor(
             window_duration=0.08, n_mels=128, mel_norm="slaney", clip_below=-60, duration=duration
-        ).set_params(sampling_rate=RATE)
+        ).set_params(sampling_rate=RATE, adapt=duration is None)  # clips shorter than a window
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, extractor.fit_transform(bunch.data))
     return np.load(file)
@@ -262,7 +270,7 @@ def summary(bunch: Any, data: Path) -> list[dict[str, Any]]:
             "flat": [row["flat"] for row in runs],
             "evaluation": evaluation,
         }
-        untrained = {"objective": "untrained", "learning_rate": None, "clips": N_CLIPS}
+        untrained = {"objective": "untrained", "learning_rate": None, "clips": len(bunch.data)}
         control = [find(known, row | untrained) for row in runs]
         if objective != "untrained" and all(control):
             line["comparison"] = compare(
@@ -275,7 +283,7 @@ def summary(bunch: Any, data: Path) -> list[dict[str, Any]]:
 def table(options: argparse.Namespace) -> None:
     print("| objective | rate | clips | seeds | epochs | features | accuracy | minus untrained |")
     print("|---|---|---|---|---|---|---|---|")
-    for line in summary(load_esc(options.path), options.data):
+    for line in summary(corpus(options), options.data):
         evaluation = line["evaluation"]
         low, high = evaluation.accuracy_interval
         accuracy = f"{100 * evaluation.accuracy:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
@@ -317,7 +325,7 @@ def plot(options: argparse.Namespace) -> None:
 
     figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
     curves: dict[str, list[dict[str, Any]]] = {}
-    found = summary(load_esc(options.path), options.data)
+    found = summary(corpus(options), options.data)
     rates = chosen_rates(found)
     for line in found:
         chosen = line["learning rate"] == rates.get(line["objective"])
@@ -355,7 +363,8 @@ def main() -> None:
     for name, function in {"run": run, "table": table, "plot": plot}.items():
         command = commands.add_parser(name)
         command.set_defaults(function=function)
-        command.add_argument("path", type=Path, help="folder of ESC-50")
+        command.add_argument("path", type=Path, help="folder of ESC-50, or of another corpus")
+        command.add_argument("--groups", help="regular expression for groups, in names of files")
         command.add_argument("--data", type=Path, default=DATA, help="folder of rows.jsonl")
         if name == "run":
             known = [*RECONSTRUCTION, *objectives.OBJECTIVES]
@@ -366,6 +375,9 @@ def main() -> None:
             command.add_argument("--weights", default="all", choices=WEIGHTS, help="to train")
             command.add_argument("--more", nargs="*", default=[], help="folders to train on, too")
             command.add_argument("--clips", type=int, default=500)
+            command.add_argument(
+                "--duration", type=float, default=5.0, help="seconds of a clip; 0 takes it whole"
+            )
             command.add_argument("--seeds", type=int, nargs="+", default=[0])
             command.add_argument("--learning-rate", type=float, default=1e-3)
             command.add_argument("--minutes", type=float, default=100.0, help="of each training")

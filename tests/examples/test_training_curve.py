@@ -62,6 +62,7 @@ def test_a_run_adds_a_row_and_goes_on_from_its_checkpoint(benchmark, tmp_path, c
     options = argparse.Namespace(
         path=tmp_path, data=tmp_path / "data", cache=tmp_path / "cache", clips=20, seeds=[0]
     )
+    options.groups, options.duration = None, 5.0
     options.more, options.weights, options.representations = [], "all", ["covariance"]
     options.objective, options.learning_rate, options.minutes = "untrained", None, 0.0
     benchmark.run(options)
