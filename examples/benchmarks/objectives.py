@@ -260,9 +260,10 @@ def train(
     seed : int
     teacher : ndarray of shape (n_clips, n_features), default=None
         Features that "teacher" imitates.
-    weights : {"all", "input", "orthogonal"}, default="all"
+    weights : {"all", "input", "orthogonal", "top"}, default="all"
         What is trained: "input" all but the weights from state to state; with "orthogonal" these
-        have a tenth of the learning rate, and are made orthogonal again after each step.
+        have a tenth of the learning rate, and are made orthogonal again after each step; "top" the
+        second of two layers, which reads a reservoir.
     validation_fraction : float, default=0.1
     """
     rng = torch.Generator().manual_seed(seed)
@@ -274,10 +275,14 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         objective = OBJECTIVES[name](encoder, x, None if teacher is None else torch.tensor(teacher))
-    recurrent = [p for key, p in encoder.recurrent.named_parameters() if "weight_hh" in key]
+    trained = {
+        key: p
+        for key, p in encoder.recurrent.named_parameters()
+        if weights != "top" or ".layers.1." in key
+    }
+    recurrent = [p for key, p in trained.items() if "weight_hh" in key]
+    others = [p for key, p in trained.items() if "weight_hh" not in key]
     assert recurrent
-    chosen = {id(p) for p in recurrent}
-    others = [p for p in encoder.recurrent.parameters() if id(p) not in chosen]
     groups = [
         {"params": others, "lr": learning_rate},
         {"params": list(objective.parameters()), "lr": 1e-3},

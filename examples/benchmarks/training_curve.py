@@ -10,6 +10,8 @@ are read likewise, each with a folder of rows of its own.
     python examples/benchmarks/training_curve.py run PATH --clips 2000 --objective untrained
     python examples/benchmarks/training_curve.py run PATH --clips 500 --objective teacher
     python examples/benchmarks/training_curve.py run PATH --clips 2360 --more PATH_OF_WORDS
+    python examples/benchmarks/training_curve.py run PATH --clips 500 --objective teacher \
+        --weights top
     python examples/benchmarks/training_curve.py table PATH
     python examples/benchmarks/training_curve.py plot PATH --picture curve.png
     python examples/benchmarks/training_curve.py run DRUMS --clips 516 --objective teacher \
@@ -50,7 +52,12 @@ RECONSTRUCTION: dict[str, dict[str, Any]] = {
 }
 KEY = ("objective", "clips", "seed", "learning_rate", "representation")
 REPRESENTATIONS = ("covariance", "statistics", "code")
-WEIGHTS = {"all": "", "input": ", input weights", "orthogonal": ", orthogonal"}
+WEIGHTS = {
+    "all": "",
+    "input": ", input weights",
+    "orthogonal": ", orthogonal",
+    "top": ", on a reservoir",  # of two layers the second: the first stays random
+}
 FLAT_EPOCHS, FLAT = 10, 0.01  # flat: an error less than 1 % below the best of 10 epochs before
 CHOSEN_AT = 500  # clips at which the learning rate is chosen
 VALIDATION_FRACTION = 0.1
@@ -133,11 +140,15 @@ def subset(n_all: int, n: int) -> NDArray[np.intp]:
     return np.sort(np.random.default_rng(0).permutation(n_all)[:n])
 
 
+def network(options: argparse.Namespace) -> dict[str, Any]:
+    return NETWORK | {"n_layers": 2 if options.weights == "top" else 1}
+
+
 def reconstruct(
     X: NDArray[np.float32], row: dict[str, Any], options: argparse.Namespace
 ) -> tuple[Seq2SeqAutoencoder, list[float]]:
     """Train an autoencoder; return it, and its errors on held-out clips by epoch."""
-    autoencoder = Seq2SeqAutoencoder(**NETWORK, max_epochs=1000, random_state=row["seed"])
+    autoencoder = Seq2SeqAutoencoder(**network(options), max_epochs=1000, random_state=row["seed"])
     autoencoder.set_params(**RECONSTRUCTION[row["objective"]])
     if row["objective"] != "untrained":
         autoencoder.set_params(
@@ -156,7 +167,8 @@ def train_encoder(
     teacher: NDArray[np.float32] | None,
 ) -> tuple[Seq2SeqAutoencoder, list[float]]:
     """Train an encoder with another objective; return it, and its errors likewise."""
-    autoencoder = Seq2SeqAutoencoder(**NETWORK, max_epochs=0, random_state=row["seed"]).fit(X)
+    autoencoder = Seq2SeqAutoencoder(**network(options), max_epochs=0, random_state=row["seed"])
+    autoencoder.fit(X)
     losses = objectives.train(
         autoencoder,
         X,
@@ -271,8 +283,10 @@ def summary(bunch: Any, data: Path) -> list[dict[str, Any]]:
             "evaluation": evaluation,
         }
         untrained = {"objective": "untrained", "learning_rate": None, "clips": len(bunch.data)}
+        if objective.endswith(WEIGHTS["top"]):
+            untrained["objective"] += WEIGHTS["top"]
         control = [find(known, row | untrained) for row in runs]
-        if objective != "untrained" and all(control):
+        if not objective.startswith("untrained") and all(control):
             line["comparison"] = compare(
                 evaluation, as_evaluation(bunch, [row for row in control if row]), random_state=0
             )
