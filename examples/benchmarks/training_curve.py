@@ -131,7 +131,8 @@ def teacher_features(bunch: Any, cache: Path) -> NDArray[np.float32]:
     """Return the features of `two_scales` of all clips."""
     file = cache / "teacher.npy"
     if not file.exists():
-        np.save(file, two_scales(random_state=0).fit_transform(bunch.data))
+        teacher = two_scales(sampling_rate=RATE, random_state=0)
+        np.save(file, teacher.fit_transform(bunch.data))
     return np.load(file)
 
 
