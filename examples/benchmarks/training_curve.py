@@ -127,13 +127,17 @@ def pad(X: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
     return np.pad(X, width, constant_values=np.nan)
 
 
-def teacher_features(bunch: Any, cache: Path) -> NDArray[np.float32]:
-    """Return the features of `two_scales` of all clips."""
-    file = cache / "teacher.npy"
-    if not file.exists():
-        teacher = two_scales(sampling_rate=RATE, random_state=0)
-        np.save(file, teacher.fit_transform(bunch.data))
-    return np.load(file)
+def teacher_features(bunch: Any, options: argparse.Namespace) -> NDArray[np.float32]:
+    """Return the features of `two_scales`, fitted to the corpus, of the clips to train on."""
+    files = [options.cache / "teacher.npy"]
+    files += [options.cache / f"teacher-more-{i}.npy" for i in range(len(options.more))]
+    if not all(file.exists() for file in files):
+        teacher = two_scales(sampling_rate=RATE, random_state=0).fit(bunch.data)
+        for file, path in zip(files, [options.path, *options.more], strict=True):
+            np.save(file, teacher.transform(load_dataset(path).data))
+    features, *more = [np.load(file) for file in files]
+    chosen = subset(len(features), min(options.clips, len(features)))
+    return np.concatenate([features[chosen], *more])
 
 
 def subset(n_all: int, n: int) -> NDArray[np.intp]:
@@ -193,7 +197,7 @@ def run(options: argparse.Namespace) -> None:
     trained = options.objective != "untrained"
     teacher = None
     if options.objective == "teacher":
-        teacher = teacher_features(bunch, options.cache)[subset(len(X), options.clips)]
+        teacher = teacher_features(bunch, options)
     for seed in options.seeds:
         row: dict[str, Any] = {
             "objective": options.objective + WEIGHTS[options.weights],
