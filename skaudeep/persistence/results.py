@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.linear_model import LogisticRegression
@@ -82,7 +83,7 @@ def check_results(estimator: Any) -> None:
         _check_conditions(results.get("conditions_"), network.sizes.n_conditions)
 
 
-def _check_module_features(results: dict[str, Any]) -> None:
+def _check_module_features(results: Mapping[str, Any]) -> None:
     needed = {"network_", "n_features_in_"}
     if missing := needed - results.keys():
         if missing != needed:
