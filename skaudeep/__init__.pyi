@@ -33,6 +33,7 @@ from .function_extractor import FunctionExtractor as FunctionExtractor
 from .fusion import FeatureFusion as FeatureFusion
 from .linear import TunedLogisticRegression as TunedLogisticRegression
 from .mlp import DropoutMLPClassifier as DropoutMLPClassifier
+from .module_features import ModuleFeatures as ModuleFeatures
 from .per_frame import PerFrame as PerFrame
 from .persistence import PersistenceError as PersistenceError
 from .persistence import export_onnx as export_onnx

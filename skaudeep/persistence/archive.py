@@ -22,6 +22,7 @@ import os
 import platform
 import re
 import zipfile
+from collections.abc import Iterable
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,7 @@ from typing import Any, BinaryIO
 
 import safetensors.numpy
 from sklearn.base import BaseEstimator
+from torch import nn
 
 from skaudeep._files import (
     CHECKSUM_SIZE,
@@ -139,12 +141,15 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         append_checksum(new)
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, modules: Iterable[nn.Module] = ()) -> Any:
     """Load an estimator that `save` stored. Nothing in the file is executed, whoever made it.
 
     Parameters
     ----------
     path : str or path
+    modules : iterable of torch.nn.Module, default=()
+        Networks of your own for each :class:`~skaudeep.ModuleFeatures` in the file, which holds
+        their weights and not their code: modules of the same classes and sizes. They are copied.
 
     Returns
     -------
@@ -187,7 +192,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             "again."
         )
     try:
-        return _read(data)
+        return _read(data, modules)
     except ImportError:
         raise
     except Exception as error:  # a file made by hand can be wrong in any way
@@ -199,7 +204,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         ) from error
 
 
-def _read(data: bytes) -> Any:
+def _read(data: bytes, modules: Iterable[nn.Module]) -> Any:
     members = read_members(data, _MEMBERS)
     manifest = json.loads(members.pop("manifest.json"))
     if manifest["format"] != FORMAT:
@@ -217,7 +222,7 @@ def _read(data: bytes) -> Any:
     tree = json.loads(members.pop("estimator.json"))
     arrays = safetensors.numpy.load(members.pop("arrays.safetensors"))
     steps = [members[f"steps/{number}.skops"] for number in range(len(members))]
-    unpacker = Deserializer(arrays, steps, manifest["versions"]["sklearn"])
+    unpacker = Deserializer(arrays, steps, manifest["versions"]["sklearn"], modules)
     estimator = unpacker.decode(tree)
     unpacker.finish()
     if not isinstance(estimator, BaseEstimator):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.linear_model import LogisticRegression
@@ -10,6 +11,8 @@ from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.function_extractor import FunctionExtractor
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.mlp import DropoutMLPClassifier, check_layers
+from skaudeep.module_features import ModuleFeatures
+from skaudeep.nn.foreign import ModuleEncoder
 from skaudeep.nn.reservoir import Reservoir
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.training.loop import check_moments
@@ -44,6 +47,8 @@ def check_results(estimator: Any) -> None:
             )
     if isinstance(estimator, DropoutMLPClassifier):
         check_layers(estimator)
+    if isinstance(estimator, ModuleFeatures):
+        _check_module_features(vars(estimator))
     if not isinstance(estimator, Seq2SeqAutoencoder | ReservoirFeatures):
         return
     name, results = type(estimator).__name__, vars(estimator)
@@ -76,6 +81,22 @@ def check_results(estimator: Any) -> None:
         if results["moments_"] is not None:
             check_moments(results["moments_"], network)
         _check_conditions(results.get("conditions_"), network.sizes.n_conditions)
+
+
+def _check_module_features(results: Mapping[str, Any]) -> None:
+    needed = {"network_", "n_features_in_"}
+    if missing := needed - results.keys():
+        if missing != needed:
+            raise ValueError(f"holds a ModuleFeatures without {min(missing)}")
+        return
+    network = results["network_"]
+    if not isinstance(network, ModuleEncoder):
+        raise ValueError(f"holds a ModuleFeatures with a network_ of {type(network).__name__}")
+    if network.n_bands not in (1, results["n_features_in_"]):
+        raise ValueError(
+            f"holds a ModuleFeatures with n_features_in_={str(results['n_features_in_'])[:80]}, "
+            f"but its network reads {network.n_bands} bands"
+        )
 
 
 def _check_conditions(conditions: Any, n_conditions: int) -> None:

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -34,12 +34,15 @@ from skaudeep.function_extractor import FunctionExtractor
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.mlp import DropoutMLPClassifier
+from skaudeep.module_features import ModuleFeatures
 from skaudeep.nn.autoencoders import NETWORKS as AUTOENCODERS
 from skaudeep.nn.autoencoders import NetworkSizes
+from skaudeep.nn.foreign import ModuleEncoder
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.weights import allocate
 from skaudeep.per_frame import PerFrame
 from skaudeep.persistence.common_steps import find_class, set_results, take_results
+from skaudeep.persistence.modules import class_name, make_encoder, set_weights, take_weights
 from skaudeep.persistence.results import check_results
 from skaudeep.persistence.sklearn_objects import (
     MT19937_WORDS,
@@ -72,6 +75,7 @@ _OURS = (
     FeatureFusion,
     FrameDescriptors,
     FunctionExtractor,
+    ModuleFeatures,
     PerFrame,
     ReservoirFeatures,
     Seq2SeqAutoencoder,
@@ -225,14 +229,24 @@ class Serializer:
         name = type(network).__name__
         if NETWORKS.get(name, (None,))[0] is not type(network):
             raise ValueError(f"{place} is a {name}, expected one of {', '.join(NETWORKS)}")
-        prefix = f"{len(self.arrays)}."
-        for key, tensor in network.state_dict().items():
-            weights = tensor.detach().cpu().numpy()
-            if not np.isfinite(weights).all():
-                raise ValueError(f"{place}.{key} holds NaN or infinity. Train it again")
-            self.arrays[prefix + key] = np.array(weights, order="C")
+        prefix = self._pack_weights(network, place)
         sizes: Any = network.sizes
         return {"network": [name, self.encode(asdict(sizes), f"{place}.sizes"), prefix]}
+
+    def _pack_module(self, module: nn.Module, place: str) -> dict[str, Any]:
+        """Pack a network of somebody else, or the encoder made of it."""
+        if isinstance(module, ModuleEncoder):
+            covariance = module.covariance
+            sizes = [module.n_bands, *covariance.components.shape]
+            own = self._pack_module(module.module, f"{place}.module")
+            return {"module_encoder": [own, sizes, self._pack_weights(covariance, place)]}
+        return {"module": [class_name(module), self._pack_weights(module, place)]}
+
+    def _pack_weights(self, network: nn.Module, place: str) -> str:
+        prefix = f"{len(self.arrays)}."
+        for key, array in take_weights(network, place).items():
+            self.arrays[prefix + key] = array
+        return prefix
 
     def _pack_estimator(self, estimator: Any, place: str) -> dict[str, Any]:
         params = estimator.get_params(deep=False)
@@ -247,11 +261,17 @@ class Serializer:
         }
         _check(type(estimator)(**params))
         check_results(estimator)
+        encode = self._encode_own if isinstance(estimator, ModuleFeatures) else self.encode
         packed = [
-            {name: self.encode(value, f"{place}.{name}") for name, value in values.items()}
+            {name: encode(value, f"{place}.{name}") for name, value in values.items()}
             for values in (params, attributes)
         ]
         return {"estimator": [type(estimator).__name__, *packed]}
+
+    def _encode_own(self, value: Any, place: str) -> Any:
+        """Encode a parameter or result of an estimator that holds a module of somebody else."""
+        pack = self._pack_module if isinstance(value, nn.Module) else self.encode
+        return pack(value, place)
 
     def _pack_common_step(self, step: Any, place: str) -> dict[str, Any] | None:
         """Pack a step of `common_steps`; return None if it holds more than that can express."""
@@ -280,6 +300,8 @@ class Deserializer:
     steps : list of bytes
     sklearn_version : str, default=that of the scikit-learn at hand
         That of the scikit-learn that the steps were made by.
+    modules : iterable of nn.Module, default=()
+        Those into which weights of modules of somebody else may be put.
     """
 
     def __init__(
@@ -287,7 +309,9 @@ class Deserializer:
         arrays: Mapping[str, NDArray],
         steps: list[bytes],
         sklearn_version: str = sklearn.__version__,
+        modules: Iterable[nn.Module] = (),
     ) -> None:
+        self._modules = list(modules)
         self._arrays = dict(arrays)
         self._steps = dict(enumerate(steps))
         check_version(sklearn_version)
@@ -385,11 +409,7 @@ class Deserializer:
             raise ValueError(f"holds a network {name!r}, expected one of {', '.join(NETWORKS)}")
         network_class, sizes_class = NETWORKS[name]
         sizes = _sizes(sizes_class, self.decode(values))
-        weights = {
-            key.removeprefix(prefix): self._unpack_array(key)
-            for key in list(self._arrays)
-            if key.startswith(prefix)
-        }
+        weights = self._unpack_weights(prefix)
         # Nothing is large that the file itself does not fill.
         n_values = sum(array.size for array in weights.values())
         for key, value in asdict(sizes).items():
@@ -415,6 +435,18 @@ class Deserializer:
         allocate(network)  # where torch likes its memory: the same bits as before
         network.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
         return network.eval()
+
+    def _unpack_weights(self, prefix: str) -> dict[str, NDArray]:
+        keys = [key for key in self._arrays if key.startswith(prefix)]
+        return {key.removeprefix(prefix): self._unpack_array(key) for key in keys}
+
+    def _unpack_module(self, content: list[Any]) -> nn.Module:
+        name, prefix = content
+        return set_weights(name, self._unpack_weights(prefix), self._modules)
+
+    def _unpack_module_encoder(self, content: list[Any]) -> nn.Module:
+        module, sizes, prefix = content
+        return make_encoder(self.decode(module), sizes, self._unpack_weights(prefix))
 
     def _unpack_estimator(self, content: list[Any]) -> Any:
         name, params, attributes = content

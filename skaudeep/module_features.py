@@ -1,0 +1,245 @@
+"""ModuleFeatures: features of sequences from the states of a network of one's own."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from skaudeep._base import (
+    COUNT,
+    LearningTags,
+    NamedRowsMixin,
+    StrOptions,
+    VersionMixin,
+    all_or_nothing,
+    run_fit_without_subtasks,
+)
+from skaudeep.nn.devices import resolve_device
+from skaudeep.nn.encoders import FeatureEncoder, represent
+from skaudeep.nn.foreign import ModuleEncoder, run
+from skaudeep.nn.pooling import FRAME_REPRESENTATIONS
+from skaudeep.training.batches import Sequences, read_input
+from skaudeep.training.components import fit_components
+
+BATCH_SIZE = 64  # sequences that run through the network at a time
+
+
+class ModuleFeatures(
+    VersionMixin, NamedRowsMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
+):
+    """Features of sequences from the states of a network of your own, a PyTorch module.
+
+    Each sequence runs through the module; the features describe how its states vary together over
+    time, as those of :class:`~skaudeep.ReservoirFeatures` do. `fit` finds the principal components
+    of the states in closed form, and trains nothing: train the module before, with or without
+    labels, and hand it over.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        From a float32 tensor of shape (n_frames, n_sequences, n_bands) to states, a tensor of shape
+        (n_frames, n_sequences, n_states). All sequences of a call have the same length. It runs in
+        evaluation mode, without gradients, and for several batches at a time, in threads. `fit`
+        copies it.
+    n_components : int, default=64
+        Largest number of principal components of the states.
+    representation : {"covariance", "components", "states"}, default="covariance"
+        What `transform` returns.
+
+        - "covariance": one row of features for each sequence.
+        - "components": one row for each frame, the principal components of the states after it,
+          for labels that change over time, see :class:`~skaudeep.PerFrame`.
+        - "states": likewise, the states themselves.
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
+        one. Between calls the weights lie on the CPU.
+
+    Attributes
+    ----------
+    network_ : :class:`~skaudeep.nn.foreign.ModuleEncoder`
+        A copy of the module with the fitted principal components, on the CPU, in evaluation mode.
+    encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
+        From clips (n_clips, n_frames, n_bands) to features, as a module for other networks, through
+        which gradients flow.
+    n_features_in_ : int
+        Number of bands (the last axis of X).
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only where X is a data frame.
+
+    See Also
+    --------
+    ReservoirFeatures : With random recurrent layers in place of the module.
+    FunctionExtractor : A function, or an ONNX model, from samples to frames.
+
+    Notes
+    -----
+    Rows may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
+    The module never sees padding. A row of nothing but NaN is left out of `fit` and gives a row of
+    NaN.
+
+    :func:`skaudeep.save` stores the weights of the module, and not its code. Hand a module of the
+    same architecture to ``skaudeep.load(path, modules=[MyModule(...)])``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skaudeep import ModuleFeatures
+    >>> class Smoothing(torch.nn.Module):  # 3 bands to 6 states
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.layers = torch.nn.Conv1d(3, 6, kernel_size=5, padding=2)
+    ...
+    ...     def forward(self, x):  # (n_frames, n_sequences, n_bands)
+    ...         return torch.tanh(self.layers(x.permute(1, 2, 0))).permute(2, 0, 1)
+    >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))  # 6 clips, 20 frames, 3 bands
+    >>> features = ModuleFeatures(Smoothing()).fit_transform(X)
+    >>> features.shape
+    (6, 69)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "module": [nn.Module],
+        "n_components": [COUNT],
+        "representation": [StrOptions({"covariance", *FRAME_REPRESENTATIONS})],
+        "device": [str],
+    }
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        n_components: int = 64,
+        representation: str = "covariance",
+        device: str = "auto",
+    ):
+        self.module = module
+        self.n_components = n_components
+        self.representation = representation
+        self.device = device
+
+    @all_or_nothing
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None) -> ModuleFeatures:
+        """Copy the module, and find the principal components of its states.
+
+        Parameters
+        ----------
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Trailing NaN is padding. Anything with a shape that rows can be taken from is read a
+            batch at a time: ndarray, memmap, netCDF variable, xarray or dask array.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ModuleFeatures
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, X holds infinity, NaN before the end of a row, or no
+            frame at all, or the module returns no finite states of the shape above.
+        """
+        self._validate_params()
+        sequences = read_input(self, X, reset=True)
+        if not sequences.lengths.any():
+            raise ValueError("Every row of X is NaN throughout: there is nothing to fit to.")
+        device = resolve_device(self.device)
+        module = copy.deepcopy(self.module).to(device).eval()
+        n_states = _count_states(module, sequences, device)
+        sizes = (sequences.n_bands, n_states, int(self.n_components))
+        network = ModuleEncoder(module, *sizes).to(device).eval()
+        fit_components(network, sequences, seed=0, batch_size=BATCH_SIZE)
+        self.network_ = network.cpu()
+        run_fit_without_subtasks(self, X, y)
+        return self
+
+    @torch.inference_mode()
+    def transform(self, X: Any) -> np.ndarray:
+        """Represent each sequence, or each of its frames, by one row of features.
+
+        Parameters
+        ----------
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            As in `fit`, with the same bands.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
+            With a representation of frames, (n_clips, n_frames, n_features) or (n_clips, n_chunks,
+            n_frames, n_features). Rows, chunks and frames of nothing but NaN give NaN.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of bands than in `fit`, holds infinity or NaN before the end of
+            a row, or the module returns no finite states.
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self, "network_")
+        device = resolve_device(self.device)
+        network = self.network_
+        if device.type != "cpu":
+            network = copy.deepcopy(network).to(device)
+        sequences = read_input(self, X, reset=False, n_bands=network.n_bands)
+        return sequences.map(
+            lambda x, lengths: represent(network, x, lengths, self.representation),
+            len(self.get_feature_names_out()),
+            per_frame=self.representation in FRAME_REPRESENTATIONS,
+            batch_size=BATCH_SIZE,
+            device=device,
+        )
+
+    @property
+    def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
+        check_is_fitted(self, "network_")
+        return FeatureEncoder(self.network_, self.representation)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` and so on.
+
+        Those of frames are ``component_0`` and so on, or ``state_0``.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), object
+        """
+        check_is_fitted(self, "network_")
+        names = self.network_.covariance.feature_names(self.representation)
+        return np.array(names, dtype=object)
+
+    def __skaudeep_tags__(self) -> LearningTags:
+        return LearningTags(unsupervised=True, reads_spectrograms=True)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        # allow_nan stays False: NaN is padding at a row's end, not a missing value anywhere.
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+@torch.inference_mode()
+def _count_states(module: nn.Module, sequences: Sequences, device: torch.device) -> int:
+    """Return the number of states that a module makes of the first sequence."""
+    first = int(np.flatnonzero(sequences.lengths)[0])
+    x, *_ = sequences.batch(np.array([first]), device)
+    return run(module, x).shape[2]
