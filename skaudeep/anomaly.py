@@ -27,8 +27,8 @@ from skaudeep.datasets.groups import group_numbers
 from skaudeep.datasets.operations import take
 from skaudeep.recipes import anomaly_scorer
 
-MIN_HELD_OUT = 0.2  # share of the clips, where the threshold can do with fewer
-MAX_HELD_OUT = 0.5  # where it needs more
+MIN_HELD_OUT = 0.2  # share of the clips that is held out, where the threshold needs no more
+MAX_HELD_OUT = 0.5  # largest share that is held out, where the threshold needs more
 FLOAT32_ROUNDING = 1e-6  # relative
 ROUNDING = 1e-9  # (n + 1) * rate is a whole number, if it differs by less from one.
 
@@ -38,24 +38,25 @@ class AnomalyDetector(
 ):
     r"""Tell unusual clips from usual ones, by the scores of another estimator.
 
-    The estimator is fitted to a part of normal clips. The others, which it has not seen, set the
-    threshold of its scores, so that of new normal clips the share `false_alarm_rate` is called
-    unusual (split conformal prediction [1]_).
+    The estimator is fitted to a part of the normal clips. The scores of the other clips, which it
+    has not seen, set the threshold: `predict` calls the share `false_alarm_rate` of new normal
+    clips unusual (split conformal prediction [1]_).
 
     Parameters
     ----------
     estimator : estimator with `score_samples`, default=None
-        Higher scores are more usual: a `DistanceScorer`, a `Seq2SeqAutoencoder`, a `Pipeline` that
-        ends in one of them, or one of scikit-learn such as `IsolationForest`. It is cloned, never
-        fitted itself. None is :func:`~skaudeep.recipes.anomaly_scorer`, which reads audio files.
+        The estimator that scores clips; higher scores are more usual. It may be a
+        `DistanceScorer`, a `Seq2SeqAutoencoder`, a `Pipeline` that ends in one of them, or an
+        outlier detector of scikit-learn such as `IsolationForest`. `fit` fits a clone of it. None
+        uses :func:`~skaudeep.recipes.anomaly_scorer`, which reads audio files.
     false_alarm_rate : float in (0, 0.5], default=0.05
         Expected share of new normal clips that `predict` calls unusual.
     held_out : float in (0, 1), default=None
-        Share of the clips of `fit` that set the threshold and are not given to the estimator. None
-        takes a fifth, or as many as the threshold needs where these are more, up to a half:
-        ``1 / false_alarm_rate - 1`` clips.
+        Share of the clips of `fit` that set the threshold and are not given to the estimator. The
+        threshold needs at least ``1 / false_alarm_rate - 1`` clips. None holds out a fifth of the
+        clips, or as many as the threshold needs where that is more, up to a half.
     random_state : int, RandomState instance or None, default=None
-        Draws the clips that are held out.
+        Seed or generator that draws the clips to hold out.
 
     Attributes
     ----------
@@ -68,7 +69,7 @@ class AnomalyDetector(
     held_out_scores_ : ndarray of shape (n_scores,)
         The scores that set the threshold, in ascending order.
     n_features_in_ : int
-        As `estimator_` counts the features, where it does.
+        Number of features seen in `fit`, where `estimator_` has this attribute.
 
     See Also
     --------
@@ -78,19 +79,19 @@ class AnomalyDetector(
     Notes
     -----
     With :math:`n` held-out scores and the rate :math:`a`, the threshold is the
-    :math:`\lfloor (n + 1) a \rfloor`-th smallest of them: of how unusual the clips are, that is the
-    :math:`\lceil (n + 1) (1 - a) \rceil`-th smallest. If new normal clips and the held-out ones
+    :math:`\lfloor (n + 1) a \rfloor`-th smallest score. If new normal clips and the held-out ones
     are exchangeable, the probability that a new one is called unusual is
     :math:`\lfloor (n + 1) a \rfloor / (n + 1)`, whatever the estimator and the distribution of its
-    scores. That is `false_alarm_rate`, because so many clips are held out, and less only where
-    whole groups or missing scores make another number. It is a mean over detectors: the share of
-    false alarms of a single one varies as the distribution
-    :math:`\mathrm{Beta}(k, n + 1 - k)` with :math:`k = \lfloor (n + 1) a \rfloor`. At 5 % and 19
-    clips it lies between 0.3 and 14.6 % in 90 of 100 cases, at 99 clips between 2.0 and 9.0 %.
+    scores. The number of held-out clips is chosen so that this equals `false_alarm_rate`. It is
+    smaller only where whole groups or missing scores change the number. The rate is a mean over
+    detectors: the share of false alarms of a single detector has the distribution
+    :math:`\mathrm{Beta}(k, n + 1 - k)` with :math:`k = \lfloor (n + 1) a \rfloor`. For a rate of
+    5 %, this share lies between 0.3 and 14.6 % in 90 of 100 cases with 19 held-out clips, and
+    between 2.0 and 9.0 % with 99.
 
-    Clips of one session, machine or day are alike. If such groups are given, whole ones are held
-    out, as new clips come from new groups. The number of groups then counts more than that of
-    clips.
+    Clips of one session, machine or day resemble one another. If such groups are given, whole
+    groups are held out, because new clips come from new groups. The number of groups then matters
+    more than the number of clips.
 
     References
     ----------
@@ -144,16 +145,17 @@ class AnomalyDetector(
         Parameters
         ----------
         X : sequence of n_clips clips
-            What the estimator takes, all of it normal.
+            Normal clips, in any form that the estimator takes.
         y : array-like of shape (n_clips,), default=None
             Passed to the estimator.
         groups : array-like of shape (n_clips,), default=None
-            Session, machine, day ... of each clip; "", None or NaN where unknown: such a clip is a
-            group of its own. Whole groups are held out. None: the clips are independent.
+            Session, machine or day of each clip. Whole groups are held out. A clip whose group is
+            "", None or NaN is a group of its own. With None, each clip is a group of its own.
 
         Returns
         -------
-        self
+        self : AnomalyDetector
+            The fitted detector.
 
         Raises
         ------
@@ -198,19 +200,20 @@ class AnomalyDetector(
 
     @all_or_nothing
     def calibrate(self, X: Any) -> AnomalyDetector:
-        """Set the threshold anew, by other normal clips; the estimator stays as it is.
+        """Set the threshold again from other normal clips, without fitting the estimator again.
 
-        That is for a place or a season that sounds different, for clips that were kept for it, and
-        for another `false_alarm_rate`.
+        Use it where recordings of another place or season sound different, where normal clips were
+        kept for this purpose, or after `false_alarm_rate` has been changed.
 
         Parameters
         ----------
         X : sequence of n_clips clips
-            Normal clips that the estimator was not fitted to, such as those to come.
+            Normal clips that the estimator was not fitted to.
 
         Returns
         -------
-        self
+        self : AnomalyDetector
+            The detector with its new threshold.
 
         Raises
         ------
@@ -233,7 +236,8 @@ class AnomalyDetector(
         largest = n_clips * (MAX_HELD_OUT if self.held_out is None else 1)
         if n_ranks < 1 or least > largest or least >= n_clips:
             raise ValueError(self._too_few(n_clips, int(min(wanted, largest))))
-        # So many that (n + 1) times the rate is a whole number: then the rate is met.
+        # The number n is chosen so that (n + 1) times the rate is a whole number: then the expected
+        # share of false alarms is exactly the rate.
         n_held_out = self._n_needed(n_ranks)
         names, sizes = np.unique(units, return_counts=True)
         order = check_random_state(self.random_state).permutation(len(names))
@@ -288,6 +292,7 @@ class AnomalyDetector(
         Parameters
         ----------
         X : sequence of n_clips clips
+            Clips to score, in the form that `fit` took.
 
         Returns
         -------
@@ -299,16 +304,18 @@ class AnomalyDetector(
         return scores
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return the scores above the threshold: negative is unusual.
+        """Return the score of each clip minus the threshold.
 
         Parameters
         ----------
         X : sequence of n_clips clips
+            Clips to score, in the form that `fit` took.
 
         Returns
         -------
         ndarray of shape (n_clips,) or (n_clips, n_chunks)
-            NaN where the estimator gives no score.
+            Negative for unusual clips, otherwise zero or positive. NaN where the estimator gives no
+            score.
         """
         return self.score_samples(X) - self.offset_
 
@@ -318,6 +325,7 @@ class AnomalyDetector(
         Parameters
         ----------
         X : sequence of n_clips clips
+            Clips to classify, in the form that `fit` took.
 
         Returns
         -------
@@ -327,18 +335,19 @@ class AnomalyDetector(
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit and tell usual clips from unusual ones.
+        """Fit the detector to clips, and tell the usual ones from the unusual ones.
 
         Parameters
         ----------
         X : sequence of n_clips clips
+            Clips, in any form that the estimator takes.
         y : array-like of shape (n_clips,), default=None
             Passed to the estimator.
 
         Returns
         -------
         ndarray of shape (n_clips,) or (n_clips, n_chunks), int
-            As `predict`.
+            1 for usual; -1 for unusual, and where there is no score.
         """
         return self.fit(X, y).predict(X)
 

@@ -1,4 +1,4 @@
-"""A classifier of recordings, from a labelled data set to predictions.
+"""Functions that fit a classifier to a labelled data set and predict the classes of clips.
 
 These functions are what the commands `skaudeep fit` and `predict` call.
 """
@@ -59,8 +59,8 @@ __all__ = [
     "predict_clips",
 ]
 
-MANY_FROM = 0.5  # probability from which a class is one of several of a clip
-SEPARATOR = ";"  # of several classes
+MANY_FROM = 0.5  # a clip may have several classes: those with at least this probability
+SEPARATOR = ";"  # stands between the classes of a clip that has several
 
 
 def classifier_for(
@@ -77,9 +77,9 @@ def classifier_for(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set of recordings, of spectrograms or of features.
     sampling_rate : float, default=None
-        Sampling rate in Hz to which files are resampled; of waveforms it can only be their own.
-        None is the key `sampling_rate` of the data set, which waveforms have, else the one rate
-        that all recordings share.
+        Sampling rate in Hz to which files are resampled. Waveforms are not resampled: give their
+        own rate. None uses the key `sampling_rate` of the data set, or, where it has none, the
+        rate that all recordings share.
     n_jobs : int or None, default=None
         Number of time scales that are computed at the same time.
     random_state : int, RandomState instance or None, default=None
@@ -132,11 +132,10 @@ def fit_classifier(
 ) -> Any:
     """Fit a classifier to the labelled clips of a data set, on the names of their classes.
 
-    The fitted model predicts names, and its `classes_` are names: nothing else is needed to use it.
-    Its `score` takes names as well: ``np.array(bunch.target_names)[bunch.target]``.
-    Where clips may have several classes, or none, the classifier is fitted to their columns of 0
-    and 1, and the names are in `class_names_`.
-    Recordings of another sampling rate than those that it saw are resampled to theirs.
+    The fitted model predicts names, and its `classes_` are names. Its `score` takes names as well:
+    ``np.array(bunch.target_names)[bunch.target]``. If each clip may have several classes, or none,
+    the classifier is fitted to the columns of 0 and 1 of the target, and `class_names_` holds the
+    names. The model resamples later recordings to the sampling rate of the training clips.
 
     Parameters
     ----------
@@ -145,12 +144,13 @@ def fit_classifier(
         out. `groups` reach the steps that can use them, such as
         :class:`~skaudeep.TunedLogisticRegression`.
     pipeline : estimator, default=None
-        A classifier, or a pipeline that ends in one, which is fitted itself. None takes
-        :func:`skaudeep.recipes.audio_classifier` where the data set holds recordings. Where clips
-        may have several classes, it has to predict several, as scikit-learn's
-        :class:`~sklearn.multiclass.OneVsRestClassifier` does, which None then takes.
+        A classifier, or a pipeline that ends in one. It is fitted in place, without cloning. If
+        clips may have several classes, it must predict several, as scikit-learn's
+        :class:`~sklearn.multiclass.OneVsRestClassifier` does. None uses
+        :func:`skaudeep.recipes.audio_classifier` for recordings, and a linear classifier for
+        spectrograms and features, each for several classes where needed.
     random_state : int, RandomState instance or None, default=None
-        Determines the default pipeline; a given one has its own.
+        Seed or generator of the default pipeline. A `pipeline` that is given has its own.
 
     Returns
     -------
@@ -160,17 +160,18 @@ def fit_classifier(
     Raises
     ------
     ValueError
-        If fewer than two classes have labelled clips, or the target is to regress on; where clips
-        may have several classes, if one of these has no clip, or each, or `pipeline` predicts one.
+        If fewer than two classes have labelled clips, or the target holds numbers for regression.
+        If clips may have several classes: if a class belongs to no clip or to every clip, or
+        `pipeline` predicts a single class for each clip.
     AudioError
-        If a clip cannot be read, or recordings have several sampling rates and the pipeline states
-        none.
+        If a clip cannot be read, or recordings differ in sampling rate and the pipeline has no
+        `sampling_rate`.
 
     See Also
     --------
     predict_clips : Predict other clips.
     skaudeep.save : Store the model.
-    skaudeep.evaluate : Tell how good it is.
+    skaudeep.evaluate : Estimate how well a pipeline classifies new clips.
 
     Examples
     --------
@@ -221,7 +222,7 @@ def fit_classifier(
         setattr(pipeline, NAMES, list(map(str, bunch.target_names)))
     for extractor in find_extractors(pipeline):
         if extractor.sampling_rate is None and hasattr(extractor, "sampling_rate_"):
-            extractor.sampling_rate = extractor.sampling_rate_  # so that it takes any other rate
+            extractor.sampling_rate = extractor.sampling_rate_  # resample clips of other rates
     return pipeline
 
 
@@ -264,42 +265,45 @@ def predict_clips(
     model : estimator
         A fitted classifier, as :func:`fit_classifier` returns or :func:`skaudeep.load` reads it.
     clips : sequence of n_clips clips, or :class:`~sklearn.utils.Bunch`
-        Whatever the model takes, such as paths; or a data set, whose `filenames` then name the
-        clips.
+        Clips in any form that the model takes, such as paths. The clips of a data set are named by
+        its `filenames`.
     min_confidence : float in [0, 1], default=None
-        Probability below which a clip gets no label. None labels each. Of a model that predicts
-        several classes for a clip, the probability from which a class is one of them; None is 0.5.
+        Smallest probability of a label. If no class of a clip reaches it, the label is empty. None
+        labels every clip with its most probable class. If the model predicts several classes for a
+        clip, the label has all classes that reach it, and None is 0.5.
     target_names : sequence of str, default=None
-        Names of the classes of a model that was fitted to their numbers, or to a target with a
-        column for each: `target_names` of the data set. Models of :func:`fit_classifier` know
-        theirs.
+        Names of the classes, for a model that was fitted to class numbers or to a target with a
+        column for each class: `target_names` of the data set. Models of :func:`fit_classifier`
+        store the names, and need None.
     batch_size : int > 0, default=64
         Number of clips that are read and predicted together.
 
     Yields
     ------
     pandas.DataFrame
-        A row for each clip of a batch, in their order. Columns are `file`, `label`, and the
-        probability of each class under its name, where the model gives probabilities. Of a
-        (file, start, end) index, such as that of :func:`~skaudeep.datasets.windows`, `file` is the
-        path, and `start` and `end` follow it, as Timedelta: ``set_index(["file", "start", "end"])``
-        gives the table that audformat and opensmile know. Where a clip may have several classes,
-        `label` has their names with a semicolon between them. A clip that cannot be read, or
-        whose samples are all equal, has an empty label and NaN; `attrs["errors"]` holds its
-        :class:`~skaudeep.audio.AudioError`, by its row in the batch.
+        A table for each batch, with a row for each clip in the order of `clips`. Its columns are
+        `file`, `label`, and, where the model gives probabilities, one column for each class. For
+        clips of a (file, start, end) index, such as that of :func:`~skaudeep.datasets.windows`,
+        the columns `start` and `end` (Timedelta) follow `file`;
+        ``set_index(["file", "start", "end"])`` gives the table that audformat and opensmile use.
+        If a clip may have several classes, semicolons separate their names in `label`. A clip that
+        cannot be read, or whose samples are all equal, has an empty label and probabilities of
+        NaN; `attrs["errors"]` maps its row in the batch to its
+        :class:`~skaudeep.audio.AudioError`.
 
     Raises
     ------
     ValueError
-        If the model is no fitted classifier, or has no probabilities and `min_confidence` is given;
-        if `target_names` are more or fewer than its classes, or it knows their names;
-        or if a data set holds waveforms of another sampling rate than the model's.
+        If the model is not a fitted classifier, if `min_confidence` is given and the model has no
+        probabilities, if the number of `target_names` is not the number of classes, if
+        `target_names` are given and the model stores the names, or if a data set holds waveforms
+        whose sampling rate is not the model's.
 
     Warns
     -----
     AudioWarning
-        Once, if a recording has a lower sampling rate than those that the model was fitted to. In
-        each batch, of clips that are shorter than three frames of the model.
+        Once, if a recording has a lower sampling rate than the training clips. In each batch, if
+        clips are shorter than three frames of the model.
 
     Examples
     --------
@@ -361,7 +365,7 @@ def _predictions(
         errors = {row - start: error for row, error in silent.items()}
         for rows, output in readable_parts(method, X, heard) if len(heard) else ():
             if isinstance(output, AudioError):
-                of_row = getattr(X, "ndim", 1) > 1  # and not of a file
+                of_row = getattr(X, "ndim", 1) > 1  # the error names a row, not a file
                 errors[int(rows[0]) - start] = output.renamed(names[rows[0]]) if of_row else output
             elif has_probabilities:
                 output = columns_of(model, output, classes)

@@ -30,12 +30,13 @@ DYNAMIC_RANGE = 60.0  # dB from -1 to 1, as of a spectrogram with clip_below=-60
 LOUDNESS = 0.23  # exponent from power to loudness
 N_CEPSTRA = 12
 N_QUARTERS = 4  # parts of the range of bands whose levels stand beside that of the frame
-# Of each descriptor what becomes 0, and how far from it lies what becomes 1: the mean and four
-# standard deviations over the frames of eight corpora (docs/development/features-log.md), rounded.
+# Offset and scale of each descriptor: (value - offset) / scale is clipped to [-1, 1]. They are the
+# mean and four standard deviations over the frames of eight corpora, rounded
+# (docs/development/features-log.md).
 DESCRIPTORS: dict[str, tuple[float, float]] = {
     "level": (-34, 61),  # dB below the loudest band of the clip
     "loudness": (-2.3, 2.5),
-    "centroid": (0.24, 0.6),  # as all places, in shares of the range of bands
+    "centroid": (0.24, 0.6),  # frequencies are fractions of the range of bands
     "spread": (0.14, 0.34),
     "skewness": (2.2, 12),
     "entropy": (2.6, 3.6),
@@ -68,7 +69,7 @@ DESCRIPTORS: dict[str, tuple[float, float]] = {
 CENTRES, SCALES = np.array([*DESCRIPTORS.values()], dtype=float).T
 NEPERS = math.log(10) / 10  # of power, in a decibel
 TINY = 1e-12
-TOLERANCE = 1e-3  # of the range of values: a spectrogram may have been stored coarsely
+TOLERANCE = 1e-3  # by which values may exceed [-1, 1]: a spectrogram may be stored in few bits
 
 LAGS = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91)  # frames
 PERCENTILES = (1, 25, 50, 75, 99)
@@ -98,11 +99,11 @@ COURSE = (
     "peak_mean",
     *RHYTHM,
 )
-MIN_VARIANCE = 1e-4  # added to variances that others are divided by; descriptors have about 0.06
+MIN_VARIANCE = 1e-4  # added to a variance in a denominator; those of descriptors are about 0.06
 
 
 class _OfSequences(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator):
-    """What reads sequences of frames, clip by clip, also in chunks."""
+    """Base class of transformers that map each clip's, or chunk's, sequence of frames."""
 
     n_features_in_: int
 
@@ -143,21 +144,22 @@ class _OfSequences(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
 class FrameDescriptors(_OfSequences):
     """Turn frames of mel bands into 34 descriptors of each frame.
 
-    These are the low-level descriptors that acoustic feature sets such as ComParE use, as far as
-    mel bands tell them: level and loudness, the shape of the spectrum (centroid, spread, skewness,
-    entropy, roll-off points, slope, sharpness, flatness, crest, roughness, levels of the quarters
-    of the bands), its change (flux, onset, change of loudness), and 12 cepstral coefficients
-    (MFCCs). They say the same of sounds of different pitch where bands do not.
+    These are the low-level descriptors of acoustic feature sets such as ComParE, as far as they
+    can be computed from mel bands: level and loudness, the shape of the spectrum (centroid,
+    spread, skewness, entropy, roll-off points, slope, sharpness, flatness, crest, roughness, levels
+    of the quarters of the bands), its change (flux, onset, change of loudness), and 12 cepstral
+    coefficients (MFCCs). They vary less with pitch than the bands themselves.
 
     Each descriptor is shifted and scaled by constants, those in `DESCRIPTORS` of this module, and
-    clipped to [-1, 1], so that a network or statistics may follow as they would bands. Nothing is
-    learned: `transform` works without `fit`.
+    clipped to [-1, 1], the range of a spectrogram. A network, or statistics over time, can
+    therefore follow. Nothing is learned: `transform` works without `fit`.
 
     Parameters
     ----------
     step : int, default=1
-        Number of consecutive frames whose mean is one frame of the result. Frames behind the last
-        whole step are left out, unless there are no others.
+        Number of consecutive frames whose descriptors are averaged into one frame of the output,
+        at least 1. Frames after the last complete step are left out, unless the sequence is shorter
+        than one step.
 
     Attributes
     ----------
@@ -166,15 +168,15 @@ class FrameDescriptors(_OfSequences):
 
     See Also
     --------
-    CourseStatistics : Statistics of the course of descriptors over time.
-    SpectrogramExtractor : Gives the bands.
+    CourseStatistics : Statistics of descriptors over time.
+    SpectrogramExtractor : Computes the mel bands.
 
     Notes
     -----
-    Bands from -1 to 1 are read as levels from -60 to 0 dB, which they are with ``clip_below=-60``.
-    With another floor all decibels are so many times larger or smaller than they are.
-    Frequency descriptors are in shares of the range of bands. Levels are relative to the loudest
-    band of the clip: the gain of a recording changes nothing.
+    Band values from -1 to 1 are taken for levels from -60 to 0 dB, which is right for spectrograms
+    with ``clip_below=-60``. With another floor all decibels are scaled by the ratio of the two
+    floors. Frequencies are fractions of the range of bands, from 0 (lowest) to 1 (highest). Levels
+    are relative to the loudest band of the clip, so that the gain of a recording has no effect.
 
     Examples
     --------
@@ -201,8 +203,8 @@ class FrameDescriptors(_OfSequences):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_frames, n_bands)
-            Spectrograms. (n_clips, n_chunks, n_frames, n_bands) and lists of arrays of different
-            lengths are accepted as well. Trailing frames of NaN are padding.
+            Spectrograms in [-1, 1]. (n_clips, n_chunks, n_frames, n_bands) and lists of arrays of
+            different lengths are accepted as well. Trailing frames of NaN are padding.
         y : None
             Ignored.
 
@@ -214,7 +216,7 @@ class FrameDescriptors(_OfSequences):
         Raises
         ------
         ValueError
-            If `step` is no whole number above 0.
+            If `step` is not an integer of at least 1.
         """
         self._validate_params()
         self.n_features_in_ = np.shape(X[0])[-1]
@@ -226,18 +228,19 @@ class FrameDescriptors(_OfSequences):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_frames, n_bands)
-            As in `fit`, with the same bands.
+            Spectrograms in [-1, 1], with as many bands as in `fit`. A fourth axis of chunks, and
+            lists of arrays, are accepted as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_steps, 34) or (n_clips, n_chunks, n_steps, 34), float32
-            In [-1, 1]; NaN behind the end of each clip or chunk.
+            Descriptors in [-1, 1]; NaN after the end of each clip or chunk.
 
         Raises
         ------
         ValueError
-            If a clip has NaN before its last frame, is no sequence of frames, has values outside
-            [-1, 1], or has another number of bands than there were in `fit`.
+            If a clip has NaN before its last frame, is not a sequence of frames, has values outside
+            [-1, 1], or has another number of bands than in `fit`.
         """
         return pad(self._map(X, self._describe))
 
@@ -261,6 +264,7 @@ class FrameDescriptors(_OfSequences):
         Returns
         -------
         ndarray of shape (34,), object
+            Names such as ``"level"`` and ``"cepstrum_12"``.
         """
         return np.array([*DESCRIPTORS], dtype=object)
 
@@ -277,7 +281,10 @@ class FrameDescriptors(_OfSequences):
 
 @lru_cache(maxsize=8)
 def _bases(n_bands: int) -> tuple[NDArray[np.float64], ...]:
-    """Return matrices of a row for each band: powers of its place, sums up to it, and so on."""
+    """Return matrices with a row for each band, which turn sums over bands into products.
+
+    They hold powers of the band's frequency, cumulative sums, means of quarters, and cosines.
+    """
     place = np.arange(n_bands) / n_bands
     powers = np.stack([place, place**2, place**3], axis=1)
     quarters = np.zeros((n_bands, N_QUARTERS))
@@ -296,7 +303,7 @@ def _descriptors(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute the descriptors of frames in [-1, 1]: (n_frames, 34)."""
     n_bands = x.shape[1]
     powers, sums, quarters, slope, cosines = _bases(n_bands)
-    # In float32, as spectrograms are, but for moments of shares, which nearly cancel each other.
+    # float32 suffices, as for spectrograms, except for central moments, which nearly cancel.
     decibels = (x.astype(np.float32) - 1) * (DYNAMIC_RANGE / 2)
     nepers = decibels * NEPERS
     power = np.exp(nepers).astype(np.float64)
@@ -307,9 +314,9 @@ def _descriptors(x: NDArray[np.float64]) -> NDArray[np.float64]:
     variance = (second - first**2).clip(0)
     spread = np.sqrt(variance)
     skewness = (third - 3 * first * variance - first**3) / (spread**3 + 1e-6)
-    # The logarithm of a share is the level of its band less that of all together.
+    # The logarithm of a band's share of the power is its level minus the level of the frame.
     entropy = np.log(total) - (share * decibels).sum(axis=1) * NEPERS
-    so_far = share @ sums  # in a fifth of the time of `cumsum`
+    so_far = share @ sums  # a cumulative sum, in a fifth of the time of `cumsum`
     rolloffs = [(so_far < part).sum(axis=1) / n_bands for part in (0.25, 0.5, 0.75, 0.9)]
     loud = np.exp(LOUDNESS * nepers)
     loudness = loud.sum(axis=1, dtype=np.float64)
@@ -328,7 +335,7 @@ def _descriptors(x: NDArray[np.float64]) -> NDArray[np.float64]:
             decibels @ slope,
             loud @ powers[:, 0] / loudness,
             flux,
-            (flux + rise) / 2,  # the mean of what rises
+            (flux + rise) / 2,  # mean over bands of their rises, with falls as 0
             decibels.mean(axis=1) - level,
             decibels.max(axis=1) - level,
             np.log(power @ quarters + TINY) / NEPERS - level[:, None],
@@ -340,19 +347,21 @@ def _descriptors(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class CourseStatistics(_OfSequences):
-    """Compute statistics of the course of each descriptor, or band, over time.
+    """Compute statistics of each descriptor, or band, over time.
 
-    These are functionals as acoustic feature sets such as ComParE have: moments, percentiles,
-    a line and a parabola through the course, the share of time above heights, where the extremes
-    lie, moments and percentiles of the change from frame to frame, autocorrelations at 13 lags,
-    which tell rhythms, and how many peaks there are and how high. Nothing is learned.
+    These are functionals as in acoustic feature sets such as ComParE: moments, percentiles, the
+    coefficients of a fitted line and parabola, the share of time above several heights, the
+    positions of the extremes, moments and percentiles of the change from frame to frame,
+    autocorrelations at 13 lags, and the number and height of peaks. Nothing is learned.
 
     Parameters
     ----------
     statistics : {"all", "rhythm"}, default="all"
-        Which statistics: all 45, or the 15 that tell rhythms, which are the autocorrelations, the
-        number of peaks a frame, and that of peaks above the mean. What the other 30 tell, networks
-        that read the same descriptors tell better (docs/development/features-log.md).
+        The statistics that are computed. "all" computes all 45. "rhythm" computes the 15 that
+        describe rhythm: the autocorrelations, the number of peaks per frame, and the number of
+        peaks above the mean per frame. Where a network reads the same descriptors, "rhythm"
+        suffices: the network's features replace the other 30 statistics
+        (docs/development/features-log.md).
 
     Attributes
     ----------
@@ -362,12 +371,12 @@ class CourseStatistics(_OfSequences):
     See Also
     --------
     FrameDescriptors : Descriptors of frames.
-    BandStatistics : The baseline: 3 or 13 statistics of each band.
+    BandStatistics : A baseline of 3 or 13 statistics of each band.
 
     Notes
     -----
-    Variances that others are divided by have 1e-4 added, which is little where values lie between
-    -1 and 1. Padding changes nothing.
+    A variance in a denominator has 1e-4 added, which is small for values in [-1, 1]. Padding does
+    not change the result.
 
     Examples
     --------
@@ -419,25 +428,25 @@ class CourseStatistics(_OfSequences):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_frames, n_descriptors)
-            As in `fit`. Trailing frames of NaN are padding.
+            Sequences with as many descriptors as in `fit`. Trailing frames of NaN are padding.
 
         Returns
         -------
         ndarray of shape (n_clips, n_statistics * n_descriptors) or \
                 (n_clips, n_chunks, n_statistics * n_descriptors), float32
-            One statistic of all descriptors after the other. NaN where a clip or chunk is nothing
-            but padding.
+            The first statistic of all descriptors, then the second, and so on. NaN where a clip or
+            chunk consists of padding alone.
 
         Raises
         ------
         ValueError
-            If a clip has NaN before its last frame, is no sequence of frames, or has another
-            number of descriptors than there were in `fit`.
+            If a clip has NaN before its last frame, is not a sequence of frames, or has another
+            number of descriptors than in `fit`.
         """
         return np.stack(self._map(X, self._statistics))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Return names such as ``mean_0`` and ``peak_rate_0``, with the number of the descriptor.
+        """Return the names of the statistics.
 
         Parameters
         ----------
@@ -447,6 +456,8 @@ class CourseStatistics(_OfSequences):
         Returns
         -------
         ndarray of shape (n_statistics * n_descriptors,), object
+            Names such as ``"mean_0"`` and ``"peak_rate_0"``, which end in the number of the
+            descriptor.
         """
         check_is_fitted(self, "n_features_in_")
         names = product(self._names(), range(self.n_features_in_))
@@ -520,7 +531,7 @@ def _rhythm(x: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
 
 
 def _peaks(x: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell of each value but the first and the last whether it is a peak."""
+    """Return whether each value, except the first and the last, is a local maximum."""
     return (x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:])
 
 

@@ -1,4 +1,4 @@
-"""From recordings to events: a classifier of windows, its scores over time, and what they say."""
+"""Functions that find events in recordings by a classifier of short windows."""
 
 from __future__ import annotations
 
@@ -40,32 +40,33 @@ def fit_detector(
 ) -> Any:
     """Fit a classifier of windows to recordings whose events are known.
 
-    A window without an event is of the class `background`; one with events of several classes
-    counts once for each.
+    A window without an event belongs to the class `background`. A window with events of several
+    classes is a training example of each of them.
 
     Parameters
     ----------
     windows : :class:`~sklearn.utils.Bunch`
-        Windows of recordings with their classes, a column of 0 and 1 for each: what
-        :func:`skaudeep.datasets.windows` makes of recordings and annotations. A target of one class
-        each does as well, where `background` is one of them.
+        Windows of recordings with their events, as :func:`skaudeep.datasets.windows` returns them
+        for recordings and annotations: `target` has a column of 0 and 1 for each class. A target
+        with one class for each window is accepted if one of the classes is `background`.
     pipeline : estimator, default=None
-        A classifier with probabilities, or a pipeline that ends in one, which is fitted itself.
-        None takes :func:`skaudeep.recipes.event_classifier`.
+        A classifier with probabilities, or a pipeline that ends in one. It is fitted in place,
+        without cloning. None uses :func:`skaudeep.recipes.event_classifier`.
     background : str, default="background"
-        Name of the class without an event.
+        Name that the class of windows without an event gets.
     random_state : int, RandomState instance or None, default=None
-        Determines the default pipeline; a given one has its own.
+        Seed or generator of the default pipeline. A `pipeline` that is given has its own.
 
     Returns
     -------
     estimator
-        The pipeline, fitted on the names of classes. :func:`skaudeep.save` stores it.
+        The pipeline, fitted on the names of the classes. :func:`skaudeep.save` stores it.
 
     Raises
     ------
     ValueError
-        If no window holds an event, or none is without, or a class is called `background`.
+        If no window holds an event, every window holds one, or a class of events has the name
+        `background`.
     AudioError
         If a window cannot be read.
 
@@ -75,7 +76,20 @@ def fit_detector(
 
     Examples
     --------
-    See :func:`detect`.
+    Half of the windows hold a tone. :func:`detect` has an example with recordings.
+
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> import skaudeep
+    >>> from skaudeep.datasets import make_bunch
+    >>> features = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    >>> features[:10] += 3
+    >>> tone = (np.arange(20) < 10).astype(np.int64)[:, None]
+    >>> windows = make_bunch(
+    ...     features, [f"{i}.wav" for i in range(20)], target=tone, target_names=["tone"])
+    >>> model = skaudeep.fit_detector(windows, LogisticRegression())
+    >>> model.classes_.tolist()
+    ['background', 'tone']
     """
     windows = check_bunch(windows)
     target = np.asarray(windows.target)
@@ -108,7 +122,7 @@ def fit_detector(
     fit_with_groups(pipeline, take(windows.data, rows), labels, groups)
     for extractor in find_extractors(pipeline):
         if extractor.sampling_rate is None and hasattr(extractor, "sampling_rate_"):
-            extractor.sampling_rate = extractor.sampling_rate_  # so that it takes any other rate
+            extractor.sampling_rate = extractor.sampling_rate_  # resample files of other rates
     return pipeline
 
 
@@ -126,7 +140,11 @@ def detect(
     background: Sequence[str] = (BACKGROUND,),
     on_seconds: Callable[[float], object] | None = None,
 ) -> pd.DataFrame:
-    """Find events in recordings: score windows, average them over time, apply thresholds.
+    """Find events in recordings by the scores of overlapping windows.
+
+    The windows of each recording are scored by the model (:func:`score_recordings`), the scores are
+    averaged over time (:func:`~skaudeep.scores_over_time`), and thresholds with hysteresis turn
+    them into events (:func:`~skaudeep.find_events`).
 
     Parameters
     ----------
@@ -134,41 +152,51 @@ def detect(
         A fitted classifier with probabilities, as :func:`fit_detector` and
         :func:`~skaudeep.fit_classifier` return it.
     files : sequence of str or Path
-        Recordings of any length; one at a time is read, a few windows at a time.
+        Recordings of any length. They are read one after the other, a few windows at a time.
     duration : float > 0
-        Length of a window in seconds: as in training, at most about that of an event.
+        Length of a window in seconds. Use the length of the windows that the model was fitted to,
+        at most about the length of an event.
     hop : float in (0, duration], default=None
-        Time between the starts of two windows in seconds, and so between two scores: the precision
-        of starts and ends. None is a fifth of `duration`.
-    threshold, low_threshold, min_duration, merge_gap
-        What events are, see :func:`~skaudeep.find_events`.
+        Time between the starts of two windows in seconds. Starts and ends of events are multiples
+        of it. None is a fifth of `duration`.
+    threshold : float or dict of str to float, default=0.5
+        Probability that an event reaches at least once. A dict has a threshold for each class; a
+        class that it lacks has no events.
+    low_threshold : float or dict of str to float, default=None
+        Probability that an event keeps throughout, at most `threshold`. None is `threshold`.
+    min_duration : float >= 0, default=0.0
+        Length in seconds below which an event is left out.
+    merge_gap : float >= 0, default=0.0
+        Events of the same class are merged if the pause between them is at most this many seconds.
     skip_below : float in [0, 1], default=0.02
-        Windows side by side are scored first; those between them only around windows in which a
-        class has at least this probability. None scores all.
+        Consecutive windows without overlap are scored first. The windows between them are scored
+        only where a class has at least this probability in a neighbouring window. None scores all
+        windows.
     background : sequence of str, default=("background",)
-        Classes of the model that are no events.
+        Classes of the model that are not events.
     on_seconds : callable, default=None
-        Called with the seconds of sound that are done since the last call.
+        Function that is called with the number of seconds of sound scored since its last call.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each event: `file` as given, `start`, `end`, `label` and `score`.
-        `attrs["errors"]` holds the :class:`~skaudeep.audio.AudioError` of each file that could not
-        be read, wholly or in part, by its name.
+        A row for each event, with the columns `file` (as given), `start` and `end` in seconds,
+        `label` and `score` (the highest probability in the event). `attrs["errors"]` maps each
+        file that could not be read, wholly or in part, to its
+        :class:`~skaudeep.audio.AudioError`.
 
     Raises
     ------
     ValueError
-        If the model gives no probabilities, has no class but background, a file is given twice, or
-        a parameter is out of its range.
+        If the model gives no probabilities or has no class beside `background`, a file is given
+        twice, or a parameter is out of its range.
     AudioError
         If no file can be read.
 
     Warns
     -----
     AudioWarning
-        Of a file that is shorter than half a window.
+        If a file is shorter than half a window.
 
     See Also
     --------
@@ -256,28 +284,70 @@ def score_recordings(
     batch_size: int = BATCH,
     on_seconds: Callable[[float], object] | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """Score windows of recordings, a recording at a time.
+    """Score the windows of recordings, one recording after the other.
 
     Parameters
     ----------
-    model, files, duration, hop, skip_below, background, on_seconds
-        As of :func:`detect`.
+    model : estimator
+        A fitted classifier with probabilities, as :func:`fit_detector` and
+        :func:`~skaudeep.fit_classifier` return it.
+    files : sequence of str or Path
+        Recordings of any length. They are read one after the other, a few windows at a time.
+    duration : float > 0
+        Length of a window in seconds.
+    hop : float in (0, duration], default=None
+        Time between the starts of two windows in seconds. None is a fifth of `duration`.
+    skip_below : float in [0, 1], default=0.02
+        Consecutive windows without overlap are scored first. The windows between them are scored
+        only where a class has at least this probability in a neighbouring window. None scores all
+        windows.
+    background : sequence of str, default=("background",)
+        Classes of the model that are not events.
     batch_size : int > 0, default=256
-        Number of windows that are read together.
+        Number of windows that are read and scored together.
+    on_seconds : callable, default=None
+        Function that is called with the number of seconds of sound scored since its last call.
 
     Yields
     ------
     pandas.DataFrame
-        Of each file, a row for each window that was scored, indexed by (file, start, end), times as
-        Timedelta; a column for each class but `background`, its probability. NaN is silence, or
-        what cannot be read: `attrs["errors"]` holds the first reason, by the file's name. A file
-        that is shorter than a window is one. What is left at the end, less than a hop, is not
-        heard. No rows where the file cannot be read.
+        A table for each file, with a row for each window that was scored, indexed by (file, start,
+        end) with times as Timedelta, and with a column of probabilities for each class except
+        `background`. The probabilities of a window that is silent or cannot be read are NaN;
+        `attrs["errors"]` maps the file to the first :class:`~skaudeep.audio.AudioError`. A file
+        that is shorter than a window is scored as one window. A rest at the end that is shorter
+        than a hop is not scored. A file that cannot be read at all gives a table without rows.
 
     Raises
     ------
     ValueError
-        As :func:`detect`.
+        If the model gives no probabilities or has no class beside `background`, a file is given
+        twice, or a parameter is out of its range.
+
+    See Also
+    --------
+    detect : Find the events in the scores.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> import skaudeep
+    >>> import soundfile
+    >>> sounds = np.random.default_rng(0).normal(size=(4, 4000)) / 10
+    >>> sounds[:2] += np.sin(2 * np.arange(4000)) / 2
+    >>> extractor = skaudeep.SpectrogramExtractor(n_mels=4, sampling_rate=8000)
+    >>> model = make_pipeline(extractor, skaudeep.BandStatistics(), LogisticRegression())
+    >>> model = model.fit(sounds, ["tone", "tone", "background", "background"])
+    >>> with TemporaryDirectory() as folder:
+    ...     soundfile.write(Path(folder, "a.wav"), sounds.ravel(), 8000)
+    ...     [scores] = skaudeep.score_recordings(model, [Path(folder, "a.wav")], duration=0.5,
+    ...                                          hop=0.5)
+    >>> scores["tone"].round().tolist()
+    [1.0, 1.0, 0.0, 0.0]
     """
     check_of_clips(model)
     found = read_classes(model)
@@ -362,7 +432,7 @@ def _score_file(
     def score(rows: NDArray[np.intp], seconds: float) -> None:
         for first in range(0, len(rows), batch_size):
             batch = rows[first : first + batch_size]
-            # of the batch alone: parts of a MultiIndex are as slow to read as all of it
+            # the index is made for the batch alone: a slice of a MultiIndex is as slow as all of it
             index = _index(file, starts[batch], length_of_window)
             heard, _ = set_apart_silence(model, index, np.arange(len(batch)))
             for part, output in readable_parts(model.predict_proba, index, heard):
@@ -377,7 +447,7 @@ def _score_file(
     scored = np.zeros(len(starts), bool)
     scored[coarse] = True
     if skip_below is not None:
-        # so far that all scores beside an event are means of as many windows
+        # so far around an event that the same number of windows is averaged at each time
         reach = 2 * apart
         near = np.zeros(len(starts) + 2 * reach, bool)
         for row in coarse[(values[coarse] >= skip_below).any(axis=1)]:

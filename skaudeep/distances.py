@@ -1,4 +1,4 @@
-"""DistanceScorer: how usual a clip is, by the distance of its features to those of normal clips."""
+"""DistanceScorer: clips are unusual where their features are far from those of normal clips."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class DistanceScorer(VersionMixin, BaseEstimator):
     Parameters
     ----------
     distance : {"both", "mahalanobis", "nearest"}, default="both"
-        Which distance.
+        The distance that is measured.
 
-        - "mahalanobis": to the mean, in units of the covariance of the training clips, which is
-          shrunk as Ledoit and Wolf do [1]_. It finds features that do not fit one another, where
-          each of them alone is usual.
-        - "nearest": to the nearest training clip, by Euclid's distance. It follows normal clips
-          that are of several kinds.
-        - "both": the product of the two.
+        - "mahalanobis": Mahalanobis distance to the mean of the training clips, with the shrunk
+          covariance of Ledoit and Wolf [1]_. It finds unusual combinations of features that are
+          usual one by one.
+        - "nearest": Euclidean distance to the nearest training clip. It suits normal clips that
+          form several clusters.
+        - "both": product of the two distances.
 
     Attributes
     ----------
@@ -38,25 +38,26 @@ class DistanceScorer(VersionMixin, BaseEstimator):
     components_ : ndarray of shape (n_components, n_features_in_)
         Principal components of the training clips; at most as many as there are clips.
     variances_ : ndarray of shape (n_components,)
-        Variance of each, shrunk.
+        Shrunk variance of the training clips along each component.
     rest_ : float
-        Variance in each direction outside of the components.
+        Shrunk variance along each direction that is orthogonal to all components.
     clips_ : ndarray of shape (n_clips, n_features_in_), float32
-        The training clips.
+        Features of the training clips.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names. Only where X is a data frame.
+        Names of the features, where X of `fit` was a data frame.
 
     See Also
     --------
-    skaudeep.recipes.anomaly_scorer : The same behind the features that did best.
+    skaudeep.recipes.anomaly_scorer : A DistanceScorer with the feature extractor that did best.
     AnomalyDetector : A threshold on the scores.
 
     Notes
     -----
-    Standardise the features before, as both distances weigh them by their size. Rows of NaN, of
-    clips that could not be read, are left out of `fit`, and their score is NaN.
+    Standardise the features first, because features of larger variance weigh more in both
+    distances. A row of NaN stands for a clip that could not be read: `fit` leaves it out, and its
+    score is NaN.
 
     References
     ----------
@@ -84,7 +85,7 @@ class DistanceScorer(VersionMixin, BaseEstimator):
 
     @all_or_nothing
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Learn mean, covariance and the clips themselves.
+        """Compute the mean and the covariance of the clips, and store the clips.
 
         Parameters
         ----------
@@ -95,7 +96,8 @@ class DistanceScorer(VersionMixin, BaseEstimator):
 
         Returns
         -------
-        self
+        self : DistanceScorer
+            The fitted scorer.
 
         Raises
         ------
@@ -130,11 +132,15 @@ class DistanceScorer(VersionMixin, BaseEstimator):
         return self
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return how usual each clip is: minus its distance, or minus the logarithm of "both".
+        """Return how usual each clip is.
+
+        The score is minus the distance, or, with ``distance="both"``, minus the logarithm of the
+        product of the distances.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
+            Features of clips, standardised as those of `fit`.
 
         Returns
         -------

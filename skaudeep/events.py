@@ -1,4 +1,4 @@
-"""Scores over time become events: where each class begins and ends in a recording."""
+"""Functions that turn scores over time into events with a start, an end and a class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skaudeep.datasets.events import COLUMNS
 if TYPE_CHECKING:
     import pandas as pd
 
-TOLERANCE = 1e-4  # seconds by which times that mean the same may differ, as rounding makes them
+TOLERANCE = 1e-4  # seconds by which equal times may differ after rounding
 LEVELS = ["file", "start", "end"]
 
 
@@ -28,43 +28,44 @@ def find_events(
 ) -> pd.DataFrame:
     """Find the events in scores over time, by a threshold with hysteresis.
 
-    An event of a class is an interval whose scores are all at least `low_threshold`, and one at
-    least `threshold`. Then events of the same class with little between them become one, and those
-    that are still short are left out.
+    An event of a class is an interval whose scores are all at least `low_threshold`, and at least
+    one of them at least `threshold`. Events of the same class are then merged where the pause
+    between them is short, and events that are still too short are left out.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        A row for each interval of time, indexed by (file, start, end); times are Timedelta, or
-        seconds. A column for each class. Intervals that overlap are averaged first, by
-        :func:`scores_over_time`. NaN is no score: it ends an event.
+        Scores with a row for each interval of time and a column for each class, indexed by (file,
+        start, end); times are Timedelta or seconds. Intervals that overlap are averaged first, by
+        :func:`scores_over_time`. NaN means that there is no score, and ends an event.
     threshold : float or dict of str to float
-        Score that an event reaches; of a dict that of each class, and a class that is not in it has
-        no events.
+        Score that an event reaches at least once. A dict has a threshold for each class; a class
+        that it lacks has no events.
     low_threshold : float or dict of str to float, default=None
-        Score above which an event lasts, not above `threshold`. None is `threshold`.
+        Score that an event keeps throughout, at most `threshold`. None is `threshold`.
     min_duration : float >= 0, default=0.0
-        Events that are shorter are left out. Seconds.
+        Length in seconds below which an event is left out.
     merge_gap : float >= 0, default=0.0
-        Events of a class with a pause of at most this length between them become one. Seconds.
+        Events of the same class are merged if the pause between them is at most this many seconds.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each event, by file (in the order of `scores`), start and class: `file`, `start`
-        and `end` in seconds, `label` and `score`, the highest in the event.
+        A row for each event, with the columns `file`, `start` and `end` in seconds, `label` and
+        `score` (the highest score in the event). Rows are sorted by file (in the order of
+        `scores`), start and class.
 
     Raises
     ------
     ValueError
-        If the table has another index, no columns, an interval that does not end after its start, a
-        threshold for a class that it does not have, or a parameter is out of its range.
+        If `scores` has another index, no columns, or an interval that does not end after its start,
+        if a threshold names a class that `scores` lacks, or if a parameter is out of its range.
 
     See Also
     --------
-    scores_over_time : Average windows that overlap.
-    skaudeep.detect : Both, from a model and recordings.
-    skaudeep.evaluation.event_scores : Compare events with true ones.
+    scores_over_time : Average the scores of windows that overlap.
+    skaudeep.detect : Find events in recordings by a model.
+    skaudeep.evaluation.event_scores : Compare found events with true ones.
 
     Examples
     --------
@@ -117,7 +118,7 @@ def _spans(
     merge_gap: float,
 ) -> list[tuple[float, float, float]]:
     """Return start, end and highest score of the events of one class in one file."""
-    (rows,) = np.nonzero(values >= low)  # NaN is not
+    (rows,) = np.nonzero(values >= low)  # the comparison is False for NaN
     if not len(rows):
         return []
     follows = (np.diff(rows) == 1) & (starts[rows[1:]] - ends[rows[:-1]] <= TOLERANCE)
@@ -139,25 +140,26 @@ def scores_over_time(scores: pd.DataFrame, *, step: float | None = None) -> pd.D
     Parameters
     ----------
     scores : pandas.DataFrame
-        A row for each window, indexed by (file, start, end); times are Timedelta, or seconds. A
-        column for each class.
+        Scores with a row for each window and a column for each class, indexed by (file, start,
+        end); times are Timedelta or seconds.
     step : float > 0, default=None
         Time between two points of the grid in seconds. None is the shortest time between the
-        starts of two windows of the file: the hop.
+        starts of two windows of the file, which is the hop of regular windows.
 
     Returns
     -------
     pandas.DataFrame
-        The same columns, a row for each interval of length `step`, indexed by (file, start, end)
-        as Timedelta: the mean over all windows that cover the middle of the interval. Intervals
-        that no window covers are left out, and NaN counts as none. Files whose windows do not
-        overlap are as they were, sorted by time, unless `step` is given.
+        Scores with the same columns and a row for each interval of length `step`, indexed by (file,
+        start, end) as Timedelta. A score is the mean over all windows that cover the middle of the
+        interval. Scores of NaN are left out of the mean, and intervals that no window covers are
+        left out. If the windows of a file do not overlap and `step` is None, its scores are
+        returned unchanged, sorted by time.
 
     Raises
     ------
     ValueError
-        If the table has another index or no columns, an interval does not end after its start, or
-        `step` is not positive.
+        If `scores` has another index, no columns, or an interval that does not end after its start,
+        or if `step` is not positive.
 
     Examples
     --------
@@ -204,7 +206,7 @@ def _on_grid(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     if step is None:
         apart = np.diff(starts)
-        apart = apart[apart > TOLERANCE]  # windows of other lengths may begin together
+        apart = apart[apart > TOLERANCE]  # windows of different lengths may begin together
         step = float(apart.min()) if len(apart) else float((ends - starts).min())
     # A window counts for the intervals whose middle it covers: from `first` up to `last`.
     nudge = TOLERANCE / step

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 2**20  # approximate size of the spectrograms that a task returns
 MAX_BATCH = 256  # clips per task
-# Nothing here calls BLAS, but its threads, once started, wait in a loop and occupy cores.
+# Nothing here calls BLAS. Its threads, once started, would wait in a loop and occupy cores.
 NO_THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 
 
@@ -57,31 +57,31 @@ def extract_to_netcdf(
     compression: int = 0,
     progress: bool = True,
 ) -> Bunch:
-    """Extract the frames of a data set into a NetCDF file, whatever its size.
+    """Extract the spectrograms of a data set, of any size, into a NetCDF file.
 
-    The clips are decoded a few at a time, by as many processes as the extractor's `n_jobs` says,
-    including this one, and memory does not grow with their number. Finished clips are kept in
-    `<path>.partial`, next to the file: if the extraction is interrupted, at any moment and in any
-    way, the same call continues where it stopped, with the same result as an uninterrupted call;
-    clips whose files have changed since are extracted again. The file itself appears when it is
-    complete. Until then the disk holds the spectrograms at most twice. An extraction that was
-    killed leaves `<path>.partial` for the next call; delete it if there will be none.
+    The clips are decoded a few at a time, by as many processes as the extractor's `n_jobs`
+    (including this one), and memory does not grow with the number of clips. Finished clips are kept
+    in `<path>.partial`, next to the file. If the extraction is interrupted, the same call continues
+    where it stopped, and gives the same result as an uninterrupted call. Clips whose files have
+    changed since are extracted again. The file appears once it is complete; until then the disk
+    holds the spectrograms at most twice. An extraction that was killed leaves `<path>.partial`;
+    delete this file if you do not continue.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set whose `data` are clips, as every reader of :mod:`skaudeep.datasets` returns it.
     extractor : SpectrogramExtractor or FunctionExtractor
-        The extractor with its parameters. With `on_error="nan"` or "read", a clip that cannot be
-        read gets a row of NaN, the reason is stored in the variable `error`, and one warning names
+        The extractor, fitted or not. With `on_error="nan"` or "read", a clip that cannot be read
+        gets a row of NaN, the variable `error` of the file holds the reason, and one warning names
         all such clips. They are tried again when an interrupted extraction is continued.
     path : str or Path
         The file to write. It is replaced if it exists.
     compression : int in [0, 9], default=0
-        Level of zlib, see :func:`~skaudeep.formats.save_netcdf`; 0 does not compress.
+        Compression level of zlib, see :func:`~skaudeep.formats.save_netcdf`. 0 does not compress.
     progress : bool, default=True
-        Whether to show on stderr, in one line, how far it is and how long is left. Where stderr is
-        no terminal, plain lines are at least 10 s apart.
+        Whether to show the progress and the remaining time on stderr: in one line that is updated,
+        or, if stderr is not a terminal, in a new line every 10 s at most.
 
     Returns
     -------
@@ -91,9 +91,9 @@ def extract_to_netcdf(
     Raises
     ------
     AudioError
-        If a clip cannot be read and `on_error="raise"`, if no clip can be read, or if clips have
-        different sampling rates and `sampling_rate` is None, or frames with different numbers of
-        dimensions. Finished clips are kept.
+        If a clip cannot be read and `on_error="raise"`, if no clip can be read, if clips differ in
+        sampling rate and the extractor's `sampling_rate` is None, or if the frames of clips differ
+        in their number of dimensions. Finished clips are kept.
     ValueError
         If a parameter is out of its range, or `<path>.partial` belongs to other clips or
         parameters.
@@ -108,9 +108,9 @@ def extract_to_netcdf(
     Warns
     -----
     AudioWarning
-        If clips cannot be read, and if clips are silent.
+        If clips cannot be read, or clips are silent.
     RuntimeWarning
-        If no worker processes can be started. This process extracts all clips then.
+        If no worker process can be started. This process then extracts all clips.
 
     See Also
     --------
@@ -136,7 +136,7 @@ def extract_to_netcdf(
             f"Got extractor={extractor!r}, expected a SpectrogramExtractor or FunctionExtractor."
         )
     extractor._check_as_fitted()
-    check_compression(compression)  # before hours of work
+    check_compression(compression)  # now, and not after hours of extraction
     file = check_writable(Path(path).expanduser())
     n_workers = effective_n_jobs(extractor.n_jobs) - 1
     sent = _task_parameters(extractor, n_workers)
@@ -150,7 +150,7 @@ def extract_to_netcdf(
         parameters = extractor._chain_parameters()
         if "func" in parameters:
             parameters["func"] = _identity(parameters["func"])
-        # Neither changes a spectrogram, but for "read".
+        # Neither parameter changes a spectrogram, except `on_error="read"`.
         del parameters["n_jobs"]
         if parameters["on_error"] != "read":
             del parameters["on_error"]
@@ -159,7 +159,7 @@ def extract_to_netcdf(
         with Journal(partial, task, len(clips)) as journal, Progress(show=progress) as line:
             errors = _extract(clips, extractor, sent, journal, workers, line)
             workers.executor.shutdown(wait=False)  # they end while this process writes
-            # Cut, as a long one takes as much memory in each row.
+            # The text is cut: in the file, every row takes as much space as the longest one.
             bunch.errors = np.array(
                 [str(errors.get(row, ""))[:SMALL_TEXT] for row in range(len(clips))]
             )
@@ -261,8 +261,9 @@ def _task_parameters(extractor: ClipExtractor, n_workers: int) -> dict[str, Any]
         parameters["on_error"] = "nan"
     func = parameters.get("func")
     if n_workers and callable(func):
-        # As bytes, which the task turns back and not the pool: a worker that cannot import what the
-        # function needs says so, and one that can turns it back, and lets it load weights, once.
+        # The function is sent as bytes, which the task unpickles, not the pool. A worker that
+        # cannot import what the function needs can therefore report it, and a worker that can
+        # unpickles the function, and lets it load weights, only once.
         try:
             parameters["func"] = bytes(dumps(func))
         except Exception as error:
@@ -287,19 +288,19 @@ def _not_sent(name: str, error: Exception) -> ValueError:
 
 
 def _identity(func: Any) -> Any:
-    """Return what tells a function from another also in a process that continues the work."""
+    """Return a value that identifies a function, also in a process that continues the work."""
     if not callable(func):
-        return None  # the checksum tells a model
+        return None  # the checksum identifies an ONNX model
     held = None
-    with suppress(Exception):  # a lambda or what is defined in a function: as it is sent to workers
+    with suppress(Exception):  # a lambda or a local function: by its pickled form
         held = digest(bytes(dumps(func)))
-    with suppress(Exception):  # else by its name and what it holds
+    with suppress(Exception):  # otherwise by its name and its attributes
         held = digest(func)
     while isinstance(func, partial):
         func = func.func
     try:
         source = inspect.getsource(func if inspect.isroutine(func) else type(func))
-    except (OSError, TypeError):  # of compiled code
+    except (OSError, TypeError):  # compiled code has no source
         source = ""
     return function_name(func), held, source
 
@@ -310,12 +311,12 @@ def _fingerprint(clip: Clip) -> int:
         return 0
     try:
         status = os.stat(clip.source)
-    except (OSError, ValueError):  # decoding will report what is wrong
+    except (OSError, ValueError):  # the decoder will report the fault
         return -1
     return zlib.crc32(f"{status.st_size} {status.st_mtime_ns}".encode())
 
 
-# Rows of a task, a record or an error for each of the first of them, and warnings about them.
+# The rows of a task, a record or an error for each row that was done, and warnings about them.
 Result = tuple[list[int], list[bytes | AudioError], list[str]]
 
 
@@ -375,8 +376,8 @@ def _start_processes(n: int, parameters: dict[str, Any]) -> Executor:
     try:
         with _interrupts_for_this_process():
             for _ in range(n):
-                # With the modules of a function, too: loaded in a later task, they look like a leak
-                # of memory, for which the pool stops a process.
+                # The modules of a function are loaded here, too. If a later task loaded them, the
+                # growth would look like a memory leak, for which the pool stops a process.
                 executor.submit(_extract_batch, [], [], parameters)
     except BaseException:
         executor.shutdown(wait=False, kill_workers=True)
@@ -387,10 +388,11 @@ def _start_processes(n: int, parameters: dict[str, Any]) -> Executor:
 @contextmanager
 def _interrupts_for_this_process() -> Iterator[None]:
     """Start processes that Ctrl-C in their terminal does not end: this one ends them."""
-    if threading.current_thread() is not threading.main_thread():  # others may set no handler
+    if threading.current_thread() is not threading.main_thread():  # only it may set a handler
         yield
         return
-    # Processes inherit that a signal is ignored. Starting the resource tracker would undo a mask.
+    # Child processes inherit an ignored signal. A blocked signal would not do: starting the
+    # resource tracker resets the mask.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Features of recordings, by a fitted model, into a file: what `skaudeep transform` calls."""
+"""A function that writes the features of clips to a file; `skaudeep transform` calls it."""
 
 from __future__ import annotations
 
@@ -46,52 +46,53 @@ def transform_to_file(
     resume: str | None = None,
     on_clips: Callable[[int], object] | None = None,
 ) -> Bunch:
-    """Write the features of clips, as a model computes them before its classifier.
+    """Write the features that a model computes before its classifier to a file.
 
     Parameters
     ----------
     model : Pipeline or transformer
-        A fitted pipeline, whose last step is left out where it is no transformer; or a transformer.
+        A fitted pipeline or transformer. The last step of a pipeline is left out if it is not a
+        transformer.
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`; its labels, groups and
-        folds go into the file as far as the format holds them.
+        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`. Its labels, groups and
+        folds are written, too, as far as the format has a place for them.
     path : str or Path
-        The file to write, which is replaced if it exists. Its ending says how: `.nc` is NetCDF,
-        `.csv` and `.arff` are tables, of all clips in one file.
+        The file to write, which is replaced if it exists. Its ending chooses the format: `.nc` is
+        NetCDF; `.csv` and `.arff` are tables, with all clips in one file.
     batch_size : int > 0, default=64
-        Number of clips that are read together.
+        Number of clips that are read and transformed together.
     resume : str, default=None
-        What the features follow from, beside the names of the clips: the checksum of the model's
-        file, say. Finished clips are then kept in `<path>.partial`, and the same call goes on after
-        an interruption. None keeps nothing.
+        Identifies the model, for example by the checksum of its file. Finished clips are then kept
+        in `<path>.partial`, and a call with the same string continues after an interruption. None
+        keeps no finished clips.
     on_clips : callable, default=None
-        Called with the number of clips of each batch that is done.
+        Function that is called with the number of clips of each finished batch.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        The data set that was written: `data` of shape (n_clips, n_features), or with chunks as
-        second axis, or, of a model that keeps the time axis, (n_clips, n_frames, n_features);
-        `feature_names` where the model gives some. A clip that cannot be read has NaN, and its
-        reason in `errors`.
+        The data set that was written. `data` has the shape (n_clips, n_features), (n_clips,
+        n_chunks, n_features), or, for a model that keeps the time axis, (n_clips, n_frames,
+        n_features). `feature_names` is there if the model names its features. A clip that cannot be
+        read has features of NaN, and the reason in `errors`.
 
     Raises
     ------
     AudioError
         If no clip can be read.
     ValueError
-        If the ending is another, the model has no features before its classifier, waveforms have
-        another sampling rate than the model's, or `<path>.partial` belongs to other clips or
+        If `path` has another ending, the model has no step before its classifier, waveforms have
+        another sampling rate than the model's, or `<path>.partial` belongs to other clips or to
         another `resume`.
     BlockingIOError
         If another process is writing to the same path with `resume`.
     OSError
-        If the file cannot be written; seen before any clip is read.
+        If the file cannot be written. This is checked before any clip is read.
 
     Warns
     -----
     AudioWarning
-        Once, if a recording has a lower sampling rate than those that the model was fitted to.
+        Once, if a recording has a lower sampling rate than the training clips of the model.
 
     Examples
     --------
@@ -114,7 +115,7 @@ def transform_to_file(
     from skaudeep.formats.netcdf import save_netcdf
 
     path = Path(path).expanduser()
-    suffix = path.suffix  # as it is: tables of features are written under these endings alone
+    suffix = path.suffix  # in lower case only, as the writers of tables expect
     if suffix not in FEATURE_FILES:
         raise ValueError(
             f"Got path={str(path)!r}, expected a name that ends in {', '.join(FEATURE_FILES)}. "
@@ -137,7 +138,7 @@ def transform_to_file(
         if journal is not None and done.any():
             stored = np.flatnonzero(done).tolist()
             for row, values in zip(stored, journal.read(stored), strict=True):
-                # The rate of a record is free here, and holds how many axes the features have.
+                # The field for the rate is not needed here: it stores the number of axes.
                 rows_done[row] = values[0] if journal.rates[row] == 1 else values
         if on_clips is not None:
             on_clips(int(done.sum()))
@@ -146,7 +147,7 @@ def transform_to_file(
             warn_once(bunch.data, batch)
             for rows, output in readable_parts(steps.transform, bunch.data, batch):
                 if isinstance(output, AudioError):
-                    of_row = getattr(bunch.data, "ndim", 1) > 1  # and not of a file
+                    of_row = getattr(bunch.data, "ndim", 1) > 1  # the error names a row, not a file
                     errors[int(rows[0])] = output.renamed(names[rows[0]]) if of_row else output
                     continue
                 output = _checked_features(output, model)
@@ -165,7 +166,7 @@ def transform_to_file(
         reasons = text_array([str(errors.get(row, "")) for row in range(len(names))], "errors")
         changes = {"data": data, "dims": _dims(model, bunch.dims, data.ndim), "errors": reasons}
         result = Bunch(**(dict(bunch) | changes))
-        result.pop("feature_names", None)  # of the data that the features are of
+        result.pop("feature_names", None)  # names of the input's features
         if names_of_features := _names_of(steps, data.shape[-1]):
             result.feature_names = names_of_features
         if suffix == ".nc":
@@ -228,9 +229,9 @@ def _names_of(steps: Any, n_features: int) -> list[str] | None:
     """Return the names of the features that steps give, None where there are none."""
     try:
         names = list(map(str, steps.get_feature_names_out()))
-    except (AttributeError, ValueError, NotFittedError):  # a step of somebody else without names
+    except (AttributeError, ValueError, NotFittedError):  # a third-party step without names
         return None
-    # What a table cannot hold must not cost the features, which may have taken hours.
+    # Names that a table cannot hold are no reason to lose features that may have taken hours.
     plain = all(name.isprintable() and not set(name) & set("\"'\\") for name in names)
     return (
         names if plain and len(set(names) - {"", *RESERVED}) == n_features == len(names) else None

@@ -1,4 +1,4 @@
-"""FunctionExtractor: clips to the frames of anybody's function, or of a network in an ONNX file."""
+"""FunctionExtractor: frames of clips, computed by any function or by a network in an ONNX file."""
 
 import os
 import re
@@ -32,94 +32,101 @@ _CHECKSUM = re.compile("sha256:[0-9a-f]{64}", re.IGNORECASE)
 
 
 class FunctionExtractor(ClipExtractor):
-    """Turn clips into the frames that a function, or a network in an ONNX file, makes of them.
+    """Turn clips into the frames that a function, or a network in an ONNX file, computes.
 
-    It stands where a :class:`~skaudeep.SpectrogramExtractor` stands. The steps, in this order:
-    decode and resample, pad or cut to `duration`, mix channels, call the function, scale, split
-    into chunks. The function sees one clip at a time, so that the frames of a clip are the same
-    alone and among others, and `transform` works without `fit`.
+    It can take the place of a :class:`~skaudeep.SpectrogramExtractor`. Its steps, in this order,
+    are: decode and resample, pad or cut to `duration`, mix channels, call the function, scale,
+    split into chunks. The function is called with one clip at a time, so that the frames of a clip
+    do not depend on other clips, and `transform` works without `fit`.
 
     Parameters
     ----------
     func : callable, str or path
         A function of the samples of one clip, a float32 array of shape `(n_samples,)`, that
         returns an array of shape `(n_frames, n_dimensions)`, with at least one frame and the same
-        `n_dimensions` for every clip. Functions of librosa return the transpose of that. Several
-        threads call it at a time if `n_jobs` says so. Processes, which `extract_to_netcdf` starts,
-        are sent it with each of their tasks: what holds large weights should load them when it is
-        first called.
+        `n_dimensions` for every clip. (Functions of librosa return the transpose.) With `n_jobs`
+        above 1, several threads call it at the same time. `extract_to_netcdf` pickles it for each
+        task of its worker processes: an object with large weights should load them when it is first
+        called.
 
-        Or the path of a network in an ONNX file, with one input, a waveform of shape
-        `(n_samples,)`, `(1, n_samples)`, `(1, n_samples, 1)` or `(1, 1, n_samples)`, and an output
-        `(1, n_frames, n_dimensions)`; or `(1, n_dimensions)`, which is one frame. The network runs
-        on the CPU, in one thread for each of `n_jobs`. If its input has a fixed length, it runs
-        over windows of this length, see Notes. It needs ``skaudeep[onnx]``.
+        Alternatively the path of a network in an ONNX file. Its one input is a waveform of shape
+        `(n_samples,)`, `(1, n_samples)`, `(1, n_samples, 1)` or `(1, 1, n_samples)`. Its output has
+        the shape `(1, n_frames, n_dimensions)`, or `(1, n_dimensions)` for a single frame. The
+        network runs on the CPU, in one thread for each of `n_jobs`. If its input has a fixed
+        length, it runs over windows of this length, see Notes. It needs ``skaudeep[onnx]``.
     sampling_rate : float in [1, 10000000]
-        Sampling rate in Hz that the function expects. Files of another rate are resampled to it;
-        waveforms have to have it.
+        Sampling rate in Hz that the function expects. Files of another rate are resampled to it.
+        Waveforms are taken to have this rate.
     hop_duration : float > 0, default=None
-        Time between two frames of the function in seconds, which `chunk_duration` needs.
+        Time in seconds between two frames that the function returns. Only `chunk_duration` needs
+        it.
     scale : {"clip"} or None, default="clip"
-        "clip" makes -1 of the least value in the frames of a clip and 1 of the largest, as spectra
-        are scaled, which networks with random weights need. None leaves the values as they are.
+        "clip" scales the frames of each clip linearly, so that their minimum is -1 and their
+        maximum is 1, as spectrograms are scaled. Networks with random weights need this. None
+        leaves the values unchanged.
     duration : float > 0, default=None
-        Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
-        are.
+        Length in seconds to which clips are cut, or padded with zeros. None leaves their length
+        unchanged.
     align : {"start", "center"}, default="start"
-        Which part of a longer clip `duration` keeps, and where a shorter clip is padded, see
-        :class:`~skaudeep.SpectrogramExtractor`.
+        Which part of a longer clip `duration` keeps (its first seconds, or those around its
+        middle), and where a shorter clip is padded (at its end, or at both ends).
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        Which channel of a clip to use, see :class:`~skaudeep.SpectrogramExtractor`.
+        Which channel of a clip to use: the mean of all channels, the first ("left"), the second
+        ("right"), the first minus the second, or the channel of this number, counted from 0.
     chunk_duration : float >= hop_duration, default=None
         Length in seconds of the consecutive chunks into which the frames of each clip are split,
         see :class:`~skaudeep.SpectrogramExtractor`. None does not split.
     n_chunks : int > 0, default=None
         Largest number of chunks per clip, counted from its start. None keeps all.
     checksum : str, default=None
-        Of an ONNX file "sha256:" and the 64 hexadecimal digits of its SHA-256. A file of another
-        checksum is refused. None takes any file in `fit`, and afterwards only that which `fit` saw.
+        Expected SHA-256 checksum of the ONNX file: "sha256:" and 64 hexadecimal digits. A file with
+        another checksum is refused. With None, `fit` accepts any file, and `transform` accepts only
+        the file that `fit` saw.
     output : str, default=None
-        Name of the output of an ONNX model. None takes the only one.
+        Name of the output of the ONNX model that holds the frames. None is for a model with a
+        single output.
     window_overlap : float >= 0, default=0.0
-        Time in seconds that two windows of an ONNX model with an input of fixed length have in
-        common, less than a window.
+        Overlap in seconds of two consecutive windows, for an ONNX model whose input has a fixed
+        length. It is less than the length of a window.
     n_jobs : int, default=None
-        Number of threads; -1 takes all cores, None is 1 unless in a
-        :func:`joblib.parallel_config` context, whose backend is used too.
+        Number of threads. -1 uses all cores. None is 1, unless a :func:`joblib.parallel_config`
+        context states another number; the backend of the context is then used, too.
     on_error : {"raise", "nan", "read"}, default="raise"
-        What to do with a clip that cannot be read, or of which the function makes no frames: raise
-        an :class:`~skaudeep.audio.AudioError` that names it, or return a row of NaN, with one
-        :class:`~skaudeep.audio.AudioWarning` that names all such clips. "read" also reads what is
-        there of a damaged file, see :class:`~skaudeep.SpectrogramExtractor`.
+        What to do with a clip that cannot be read, or for which the function returns no frames.
+        "raise" raises an :class:`~skaudeep.audio.AudioError` that names it. "nan" returns a row of
+        NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such clips. "read" is
+        like "nan", but uses the readable part of a damaged file, see
+        :class:`~skaudeep.SpectrogramExtractor`.
 
     Attributes
     ----------
     n_bands_ : int
-        Number of dimensions of the frames that `fit` saw.
+        Number of dimensions of a frame, as seen in `fit`.
     sampling_rate_ : float
-        Sampling rate in Hz of the samples that the function was given.
+        Sampling rate in Hz of the samples that the function is called with.
     channel_ : str or int
-        Which channel is used: `channel`, as it was in `fit`.
+        The value of `channel` in `fit`.
     checksum_ : str or None
         Checksum of the ONNX file that `fit` saw; None for a callable.
 
     See Also
     --------
     SpectrogramExtractor : Mel spectrograms.
-    FeatureFusion : Features of both, side by side.
+    FeatureFusion : Features of several extractors side by side.
 
     Notes
     -----
-    If the input of an ONNX model has a fixed number of samples, windows of this length begin every
-    window - `window_overlap`, and zeros follow the end of the clip. Frame `i` of the `n` frames of
-    a window stands for the time `(i + 0.5) / n` of the window. Of two windows that overlap, the
-    first gives the frames before the middle of the overlap, the second those after it. Frames
-    after the end of the clip are left out.
+    If the input of an ONNX model has a fixed number of samples, the model runs over windows of this
+    length. The time between the starts of two windows is the length of a window minus
+    `window_overlap`, and the clip is padded with zeros to a whole number of windows. Frame `i` of
+    the `n` frames of a window belongs to the time `(i + 0.5) / n` of the window. Where two windows
+    overlap, the frames before the middle of the overlap come from the first window, and those after
+    it from the second. Frames after the end of the clip are left out.
 
-    A callable is code, which :func:`~skaudeep.save` does not store; the path and the checksum of
-    an ONNX file it does. `extract_to_netcdf` takes a function for the same as in an interrupted
-    call if its source and what it holds are the same; if something has changed that it calls,
-    delete ``<path>.partial``.
+    :func:`~skaudeep.save` stores the path and the checksum of an ONNX file. It does not store a
+    callable, which is code. When `extract_to_netcdf` continues an interrupted call, it compares
+    the source and the attributes of the function with those of that call, but not the functions
+    that it calls: if one of these has changed, delete ``<path>.partial``.
 
     Examples
     --------
@@ -195,7 +202,7 @@ class FunctionExtractor(ClipExtractor):
     @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
-        """Count the dimensions of the frames of the first clip, and check the parameters.
+        """Check the parameters, and count the dimensions of the frames of the first clip.
 
         Parameters
         ----------
@@ -204,7 +211,7 @@ class FunctionExtractor(ClipExtractor):
             :meth:`SpectrogramExtractor.transform`. The function is called with the first of them;
             unless `on_error` is "raise", with the first that can be read.
         y : array-like of shape (n_clips,), default=None
-            Labels, of which only the number is checked.
+            Labels. Only their number is checked.
 
         Returns
         -------
@@ -214,14 +221,14 @@ class FunctionExtractor(ClipExtractor):
         Raises
         ------
         AudioError
-            If that clip cannot be read, or the function makes no frames of it.
+            If that clip cannot be read, or the function returns no frames for it.
         ValueError
             If a parameter is out of its range, an ONNX model has another checksum or other inputs
             and outputs, `X` is empty, or `y` has another length.
         ImportError
             If `func` is a path and onnxruntime is not installed.
         OSError
-            If `func` is a path where no file is.
+            If `func` is the path of a file that does not exist or cannot be read.
         """
         self._check_parameters()
         clips = list_clips(X)
@@ -239,26 +246,29 @@ class FunctionExtractor(ClipExtractor):
         Parameters
         ----------
         X : sequence of n_clips clips
-            See :meth:`SpectrogramExtractor.transform`.
+            Paths, waveforms or a `(file, start, end)` index, see
+            :meth:`SpectrogramExtractor.transform`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_dimensions) or (n_clips, n_chunks, n_frames, \
                 n_dimensions)
-            Frames and chunks that only longer clips have are NaN.
+            Frames of the clips, float32. Shorter clips are padded with frames and chunks of NaN.
 
         Raises
         ------
         AudioError
-            If `on_error="raise"` and a clip cannot be read, or the function raises an error, or
-            does not return finite numbers of shape `(n_frames, n_dimensions)`; in any case if all
-            clips fail, or if the frames of a clip have another number of dimensions than those of
-            the others or in `fit`. It names the clip.
+            If `on_error="raise"` and a clip cannot be read, or the function raises an error or does
+            not return finite numbers of shape `(n_frames, n_dimensions)`. Whatever `on_error` is,
+            if all clips fail, or if the frames of a clip have another number of dimensions than
+            those of other clips or of `fit`. The error names the clip.
         ValueError
-            If a parameter is out of its range or departs from `fit`, an ONNX model has another
-            checksum, or `X` is empty or no sequence of clips.
-        ImportError, OSError
-            As in `fit`.
+            If a parameter is out of its range or was changed after `fit`, an ONNX model has another
+            checksum, or `X` is empty or not a sequence of clips.
+        ImportError
+            If `func` is a path and onnxruntime is not installed.
+        OSError
+            If `func` is the path of a file that does not exist or cannot be read.
         """
         return extract_views([self], X)[0]
 
@@ -278,7 +288,7 @@ class FunctionExtractor(ClipExtractor):
         Raises
         ------
         sklearn.exceptions.NotFittedError
-            Before `fit`: only a call of the function tells how many there are.
+            If `fit` was not called: the number of dimensions is known once the function was called.
         """
         check_is_fitted(self, "n_bands_")
         return np.array([f"functionextractor{i}" for i in range(self.n_bands_)], dtype=object)
@@ -287,7 +297,7 @@ class FunctionExtractor(ClipExtractor):
         return 3 * (self.hop_duration or 0.0)
 
     def _checksum(self) -> str | None:
-        """Return the checksum that the model has to have, None for a callable."""
+        """Return the checksum that the model is required to have, or None for a callable."""
         if callable(self.func):
             return None
         return onnx_checksum(self.func) if self.checksum is None else self.checksum.lower()

@@ -34,39 +34,40 @@ from skaudeep._views import ClipExtractor, clip_index, extract_views
 
 
 class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureUnion):
-    """Fit several transformers on the same clips and put their features side by side.
+    """Fit several transformers, called views, to the same clips and concatenate their features.
 
     This is scikit-learn's :class:`~sklearn.pipeline.FeatureUnion` with four differences:
 
-    - Views that begin with a `SpectrogramExtractor` or a `FunctionExtractor` share what they have
-      in common: four clipping thresholds of the same clips decode each clip once and compute its
-      spectrum once, and a `FrameDescriptors` that follows the same extractor in several views runs
-      once.
+    - Views that begin with a `SpectrogramExtractor` or a `FunctionExtractor` share the steps that
+      they have in common. For example, four views with different clipping thresholds decode each
+      clip once and compute its spectrum once. A `FrameDescriptors` that follows the same extractor
+      in several views runs once.
     - Features may have more than two axes, such as those of the chunks of a clip. The views are
       joined along the last axis.
-    - Callbacks see the progress of every view.
-    - `fit` fits copies of the views, which `transformers_` holds, and leaves `transformer_list`
-      as it is, where `FeatureUnion` puts the fitted views in its place. As there,
-      ``fusion["name"]`` and `named_transformers` give the fitted views once there are any.
+    - Callbacks receive the progress of every view.
+    - `fit` fits copies of the views, which are in `transformers_`, and leaves `transformer_list`
+      unchanged. (`FeatureUnion` replaces `transformer_list` by the fitted views.) After `fit`,
+      ``fusion["name"]`` and `named_transformers` return the fitted views, as in `FeatureUnion`.
 
     Parameters
     ----------
     transformer_list : list of (str, transformer)
-        Names and views. Names must differ and hold no ``__``. A view is any transformer, or a
-        pipeline that ends in one; "drop" leaves a view out, and "passthrough" takes X itself as
-        its features.
+        Names and views. Names are unique and do not contain ``__``. A view is a transformer, a
+        pipeline that ends in one, "drop", which leaves the view out, or "passthrough", whose
+        features are X itself.
     n_jobs : int, default=None
-        Number of views that are fitted or run at the same time by joblib. None is 1 unless a
-        ``joblib.parallel_config`` says otherwise. A `Seq2SeqAutoencoder` uses several cores by
-        itself, so that this pays only with more cores than its batches have shards of 32
-        sequences.
+        Number of views that are fitted or run at the same time by joblib. None is 1, unless a
+        ``joblib.parallel_config`` context states another number. A `Seq2SeqAutoencoder` uses
+        several cores itself, one for each 32 sequences of a batch. More jobs therefore save time
+        only where there are more cores than that.
     transformer_weights : dict of str to float, default=None
-        Factors that the features of the named views are multiplied by. None is 1 for all.
+        Factors that the features of views are multiplied by, by the name of the view. A view that
+        is not in it has the factor 1.
     verbose : bool, default=False
         Whether to print the time that fitting each view took.
     verbose_feature_names_out : bool, default=True
-        Whether the names of the features begin with the name of their view. If False, no two
-        views may have a feature of the same name.
+        Whether the names of the features begin with the name of their view. If False, the names of
+        the features of different views must differ.
 
     Attributes
     ----------
@@ -75,14 +76,13 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
     named_transformers : :class:`~sklearn.utils.Bunch`
         The fitted views by name; before `fit`, those of `transformer_list`.
     n_features_in_ : int
-        Number of features of the input that the first view has seen in `fit`, where it counts
-        them.
+        Number of features seen in `fit`, where the first view has this attribute.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of those features. Only where X is a data frame.
+        Names of the features, where X of `fit` was a data frame.
 
     See Also
     --------
-    sklearn.pipeline.FeatureUnion : The same without shared extraction.
+    sklearn.pipeline.FeatureUnion : Concatenates features without shared extraction.
 
     Examples
     --------
@@ -108,12 +108,12 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         Parameters
         ----------
         X : sequence of n_clips clips
-            What every view takes: paths, waveforms, spectrograms or features.
+            Clips in a form that every view takes: paths, waveforms, spectrograms or features.
         y : array-like of shape (n_clips,), default=None
             Labels, which are passed to the views.
         **fit_params : dict
-            Passed to the `fit` of the views: by their requests where metadata routing is enabled,
-            else to all of them.
+            Further arguments of `fit`. If metadata routing is enabled, they are passed to the views
+            that request them, else to all views.
 
         Returns
         -------
@@ -123,7 +123,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         Raises
         ------
         TypeError
-            If a view is no transformer.
+            If a view is not a transformer.
         ValueError
             If the list of views is empty, two names are equal, or `transformer_weights` has a
             name that no view has.
@@ -138,48 +138,51 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         Parameters
         ----------
         X : sequence of n_clips clips
-            What every view takes: paths, waveforms, spectrograms or features.
+            Clips in a form that every view takes: paths, waveforms, spectrograms or features.
         y : array-like of shape (n_clips,), default=None
             Labels, which are passed to the views.
         **params : dict
-            Passed to the `fit_transform` of the views: by their requests where metadata routing is
-            enabled, else to all of them.
+            Further arguments of `fit_transform`. If metadata routing is enabled, they are passed to
+            the views that request them, else to all views.
 
         Returns
         -------
-        ndarray of shape (n_clips, n_features), or with further axes where the views have them
-            A data frame or a sparse matrix where the views return such.
+        ndarray of shape (n_clips, n_features), or with the further axes of the views
+            The features of all views, in the order of `transformer_list`. A data frame or a sparse
+            matrix, if the views return such.
 
         Raises
         ------
         TypeError
-            If a view is no transformer.
+            If a view is not a transformer.
         ValueError
             If the list of views is empty, two names are equal, `transformer_weights` has a name
-            that no view has, or the views differ in another axis than the last.
+            that no view has, or the features of views differ in the length of an axis other than
+            the last.
         """
         return self._join(self._fit(X, y, "fit_transform", params), X)
 
     def transform(self, X: Any, **params: Any) -> Any:
-        """Compute the features of all views, side by side.
+        """Compute the features of all views and concatenate them.
 
         Parameters
         ----------
         X : sequence of n_clips clips
-            What every view takes: paths, waveforms, spectrograms or features.
+            Clips in a form that every view takes: paths, waveforms, spectrograms or features.
         **params : dict
-            Passed to the `transform` of the views by their requests. Only where metadata routing
-            is enabled.
+            Further arguments of `transform`, which are passed to the views that request them. They
+            are allowed only if metadata routing is enabled.
 
         Returns
         -------
-        ndarray of shape (n_clips, n_features), or with further axes where the views have them
-            A data frame or a sparse matrix where the views return such.
+        ndarray of shape (n_clips, n_features), or with the further axes of the views
+            The features of all views, in the order of `transformer_list`. A data frame or a sparse
+            matrix, if the views return such.
 
         Raises
         ------
         ValueError
-            If the views differ in another axis than the last.
+            If the features of views differ in the length of an axis other than the last.
         """
         check_is_fitted(self)
         if params and not get_config()["enable_metadata_routing"]:
@@ -202,9 +205,10 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            "default" gives arrays. "pandas" gives data frames, or an :class:`xarray.DataArray` of
-            more than two axes; where a view begins with an extractor, their index names the clips.
-            "polars" gives data frames, or arrays of more than two axes. None changes nothing.
+            "default" returns arrays. "pandas" returns data frames, or an
+            :class:`xarray.DataArray` where there are more than two axes; if a view begins with an
+            extractor, their index names the clips. "polars" returns data frames, or arrays where
+            there are more than two axes. None leaves the choice unchanged.
 
         Returns
         -------
@@ -219,7 +223,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
 
     @property
     def named_transformers(self) -> Bunch:
-        """The views by name: fitted once there are such, before that the given ones."""
+        """The views by name: after `fit` the fitted copies, before it those that were given."""
         fitted = self.__sklearn_is_fitted__()
         return Bunch(**dict(self.transformers_ if fitted else self.transformer_list))
 
@@ -242,7 +246,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         if views:
             tags.input_tags = views[0].input_tags
             tags.input_tags.sparse = all(view.input_tags.sparse for view in views)
-            # Side by side, features keep only a dtype that every view keeps.
+            # Concatenated features keep a dtype only if every view keeps it.
             # A pipeline that ends in "passthrough" does not say that it transforms.
             of_views = [view.transformer_tags for view in views]
             kept = [set(of_view.preserves_dtype if of_view else ()) for of_view in of_views]
@@ -254,12 +258,12 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         return clip_index(X) if sees_clips else super()._row_names(X)
 
     def __skaudeep_tags__(self) -> LearningTags:
-        return LearningTags()  # The views state theirs.
+        return LearningTags()  # the views have tags of their own
 
     def _iter(self) -> Iterator[tuple[str, Any, float | None]]:
         """Yield name, transformer and weight of each view that is not dropped.
 
-        `FeatureUnion` reads its views by this method. Once there are fitted views, it gives those.
+        `FeatureUnion` reads its views by this method. After `fit` it yields the fitted views.
         """
         if not self.__sklearn_is_fitted__():
             yield from super()._iter()
@@ -310,7 +314,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
                 zip(views, tasks, strict=True), start=1
             )
         )
-        # A worker process returns a copy: what it fitted goes back behind its extractor.
+        # A worker process returns a copy: the fitted steps are put back after their extractor.
         fitted = {
             name: _behind(head, view, rest) if head else rest
             for (name, view, _), (head, _, _), (rest, _) in zip(views, tasks, results, strict=True)
@@ -344,7 +348,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
             )
 
     def _join(self, features: list[Any], X: Any) -> Any:
-        """Put the features of the views side by side, along their last axis."""
+        """Concatenate the features of the views along their last axis."""
         if not features:  # Every view is dropped.
             return np.empty((num_samples(X), 0), dtype=np.float32)
         shapes = [np.shape(view) for view in features]
@@ -364,21 +368,22 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
 def extract_for_views(
     views: list[Any], X: Any, on_clips: Callable[[int], object] | None = None
 ) -> list[tuple[Any, Any]]:
-    """Run the extractors that views begin with over clips, with what they have in common done once.
+    """Run the extractors at the beginning of views over clips, and their common steps only once.
 
     Parameters
     ----------
     views : list of transformer
-        As in the `transformer_list` of a `FeatureFusion`. They are not changed.
+        Views of a `FeatureFusion`. They are not changed.
     X : sequence of n_clips clips
+        Clips in a form that every view takes.
     on_clips : callable, default=None
-        Called with the number of clips of each task that is done.
+        Function that is called with the number of clips of each finished task.
 
     Returns
     -------
     list of (transformer or None, sequence of n_clips rows)
-        For each view what follows its extractor, None where nothing does, and what that is to be
-        given: X itself where the view begins with no extractor.
+        For each view the steps after its extractor (None if there are none), and their input. The
+        input is X itself if the view does not begin with an extractor.
     """
     copies = [view if isinstance(view, str) else clone(view) for view in views]
     for view in copies:
@@ -397,10 +402,10 @@ def _share_heads(
 ) -> list[tuple[list[Any], Any, Any]]:
     """Split each view into its head, the rest of it, and the input of that rest.
 
-    The head is an extractor, and what learns nothing and follows the same extractor in several
-    views: that runs once for all of them. A view that begins otherwise has no head and takes X
-    itself; one that is nothing but an extractor has no rest. With `fit`, what follows the
-    extractors in the heads is fitted.
+    The head consists of the extractor and of the steps after it that learn nothing and that several
+    views share: these run once for all views. A view that does not begin with an extractor has no
+    head, and its input is X itself. A view that is an extractor alone has no rest. With `fit`, the
+    steps after the extractors in the heads are fitted.
     """
     split = [_split(view) for view in views]
     extractors = [extractor for extractor, _ in split if extractor is not None]
@@ -428,9 +433,9 @@ def _share_heads(
 
 
 def _fixed_steps(extractor: Any, rest: Any) -> list[tuple[str, Any]]:
-    """List the steps behind an extractor that learn nothing, but the last step of the view.
+    """List the steps after an extractor that learn nothing, without the last step of the view.
 
-    Each comes with what tells it, and all before it, from others.
+    Each comes with a key that identifies it and all steps before it.
     """
     found: list[tuple[str, Any]] = []
     key = f"{type(extractor)} {extractor and extractor.get_params()}"
@@ -453,15 +458,15 @@ def _split(view: Any) -> tuple[ClipExtractor | None, Any]:
 
 
 def _behind(head: list[Any], view: Any, rest: Any) -> Any:
-    """Put the fitted rest of a view back behind its head."""
+    """Put the fitted rest of a view back after its head."""
     if rest is None:
         return view
     view.steps = [*view.steps[: len(head)], *rest.steps]
     return view
 
 
-# Data are passed to a task in tuples: joblib would scatter bare arrays to one worker of a dask
-# cluster, and all tasks would be lost with that worker. Inside a task they are sent again.
+# Data are passed to a task in tuples. joblib would send a bare array to a single worker of a dask
+# cluster, and all tasks would fail if that worker died; a tuple is sent again with each task.
 
 
 def _fit_view(
@@ -475,7 +480,7 @@ def _fit_view(
     caller: Any,
     task: Any,
 ) -> tuple[Any, Any]:
-    """Call fit or fit_transform of a view; return the fitted view and its features, None of fit."""
+    """Call fit or fit_transform of a view; return the fitted view and its features, or None."""
     X, y = data
     with (
         print_elapsed_time(type(caller).__name__, message),
@@ -499,5 +504,5 @@ def _transform_view(view: Any, data: tuple[Any], weight: float | None, params: A
 
 
 def _weighted(features: Any, weight: float | None) -> Any:
-    # A NumPy scalar of float64 would make float64 of float32; a Python float does not.
+    # A NumPy scalar of float64 would turn float32 features into float64; a Python float does not.
     return features if weight is None else features * float(weight)

@@ -20,35 +20,35 @@ from threadpoolctl import threadpool_limits
 from skaudeep._base import COUNT, POSITIVE, Interval, VersionMixin, all_or_nothing, num_samples
 from skaudeep.datasets.groups import group_numbers, units_per_class
 
-# Products of matrices as small as these are slower on several threads, which wait for each other:
-# 0.3 s became 12 s of processor time on a busy machine. The number of threads is one for the whole
-# process, so that two fits must not borrow it at once.
+# Products of such small matrices are slower on several threads, which wait for each other: on a
+# busy machine 0.3 s became 12 s of processor time. The number of threads is a setting of the whole
+# process, so that two fits must not change it at the same time.
 _ONE_AT_A_TIME = Lock()
 
 
 class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
-    """Logistic regression that chooses how strongly it is regularised, by folds of whole groups.
+    """Logistic regression that chooses its regularisation by cross-validation over whole groups.
 
-    The inverse regularisation is the one of `Cs` with the best mean balanced accuracy over inner
-    folds of the training clips. Where groups are given, such as speakers or recordings, all clips
-    of a group are in one fold, so that the choice holds for new groups. Classes have balanced
-    weights: an error on a rare class costs as much as many on a frequent one.
+    The inverse regularisation strength `C` is the value in `Cs` with the best mean balanced
+    accuracy over inner folds of the training clips. If groups are given, such as speakers or
+    recordings, all clips of a group are in the same fold, so that the choice suits new groups.
+    Clips are weighted by the inverse frequency of their class (``class_weight="balanced"``).
 
     Parameters
     ----------
     Cs : sequence of float > 0, default=(1.0, 10.0, 100.0)
-        Inverse strengths of the regularisation to choose from.
+        Inverse regularisation strengths to choose from.
     default_C : float > 0, default=10.0
-        The inverse strength where a class has fewer groups, or clips where there are no groups,
-        than there are folds: nothing is chosen then.
+        Inverse regularisation strength that is used, without a choice, if a class has fewer groups
+        (or clips, without groups) than there are folds.
     n_folds : int >= 2, default=3
         Number of inner folds.
     max_iter : int >= 1, default=1000
         Largest number of iterations of the solver (L-BFGS).
     tol : float > 0, default=1e-4
-        Tolerance of the solver.
+        Tolerance of the solver for stopping.
     random_state : int, RandomState instance or None, default=None
-        Shuffles the clips or groups before they are divided.
+        Seed or generator that shuffles the clips, or groups, before they are divided into folds.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
     C_ : float
         The chosen inverse strength.
     scores_ : ndarray of shape (len(Cs),)
-        Mean balanced accuracy over the inner folds for each of `Cs`; NaN where nothing was chosen.
+        Mean balanced accuracy over the inner folds for each of `Cs`; NaN if `default_C` was used.
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
@@ -69,19 +69,20 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names. Only where X is a data frame.
+        Names of the features, where X of `fit` was a data frame.
 
     See Also
     --------
-    skaudeep.recipes.linear_classifier : The same behind a scaler, ready to use.
-    sklearn.linear_model.LogisticRegressionCV : Without groups that a pipeline hands on by itself.
+    skaudeep.recipes.linear_classifier : A pipeline of scalers and this classifier.
+    sklearn.linear_model.LogisticRegressionCV : A similar classifier, which needs metadata routing
+        to receive groups in a pipeline.
 
     Notes
     -----
-    Of features that outnumber the clips, the classifier is fitted to the coordinates of the clips
-    in the space that they span, which an orthogonal decomposition gives: an L2 penalty leaves no
-    weight outside of it, so that the result is the same, in a time that does not grow with the
-    number of features.
+    If there are more features than clips, the classifier is fitted to the coordinates of the clips
+    in the subspace that they span, which a QR decomposition gives. With an L2 penalty the weights
+    lie in this subspace, so that the result is the same, while the time of the solver does not grow
+    with the number of features.
 
     Examples
     --------
@@ -131,16 +132,17 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
-            Features, scaled.
+            Scaled features.
         y : array-like of shape (n_clips,)
-            Classes: numbers or names.
+            Classes of the clips: numbers or names.
         groups : array-like of shape (n_clips,), default=None
-            Speaker, recording, site ... of each clip; "", None or NaN where unknown: such a clip is
-            a group of its own. None: the clips are independent.
+            Speaker, recording or site of each clip. A clip whose group is "", None or NaN is a
+            group of its own. With None, each clip is a group of its own.
 
         Returns
         -------
-        self
+        self : TunedLogisticRegression
+            The fitted classifier.
 
         Raises
         ------
@@ -178,29 +180,33 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the confidence for each class, before the softmax.
+        """Return the linear score of each class, before the softmax.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
+            Features, scaled as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_classes), or (n_clips,) for two classes
+            Scores in the order of `classes_`; of two classes, that of the second one.
         """
         X = self._checked(X)
         return self.classifier_.decision_function(X)
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Return the class of each clip.
+        """Return the most probable class of each clip.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
+            Features, scaled as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips,)
+            Classes, as in `y` of `fit`.
         """
         X = self._checked(X)
         return self.classifier_.predict(X)
@@ -211,12 +217,13 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
+            Features, scaled as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_classes)
-            In the order of `classes_`. The weights of classes are balanced: so are the
-            probabilities, as if all classes were equally frequent.
+            Probabilities in the order of `classes_`. Because classes are weighted equally in `fit`,
+            they are those of a population in which all classes are equally frequent.
         """
         X = self._checked(X)
         return self.classifier_.predict_proba(X)
@@ -227,10 +234,12 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
+            Features, scaled as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_classes)
+            Natural logarithms, in the order of `classes_`.
         """
         X = self._checked(X)
         return self.classifier_.predict_log_proba(X)
@@ -287,7 +296,7 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         splitter = kind(self.n_folds, shuffle=True, random_state=self.random_state)
         for train, test in splitter.split(y, y, groups):
-            # Groups of several classes may leave a fold without training clips of one.
+            # If groups hold clips of several classes, a fold may lack training clips of a class.
             if len(test) and len(np.unique(y[train])) > 1:
                 yield train, test
 
@@ -314,6 +323,6 @@ def _coordinates(X: Any) -> tuple[NDArray | None, NDArray]:
     """
     if X.shape[0] >= X.shape[1]:
         return None, X
-    # Of X.T = Q R the rows of X in the basis Q are the columns of R.
+    # With X.T = Q R, the coordinates of the rows of X in the basis Q are the columns of R.
     basis, triangle = qr(X.T.astype(np.float64), mode="economic", check_finite=False)
     return basis, np.ascontiguousarray(triangle.T)

@@ -26,26 +26,27 @@ _RESULTS = ("coefs_", "intercepts_", "loss_curve_", "classes_", "n_features_in_"
 
 
 class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
-    """Multilayer perceptron with dropout, trained on all rows at once: the paper's classifier.
+    """Multilayer perceptron with dropout, trained in full batches: the auDeep paper's classifier.
 
     Layers of rectified linear units are followed by a softmax over the classes. Each epoch is one
-    step of Adam on the mean cross-entropy of all training rows. In training, dropout sets a share
-    of the outputs of each hidden layer to zero and scales the others, so that their mean stays.
-    The defaults are those of the paper [1]_, which standardises the features beforehand.
+    step of Adam on the mean cross-entropy of all training clips. In training, dropout sets a random
+    share of the outputs of each hidden layer to zero and scales the others, so that the mean does
+    not change. The defaults are those of the paper [1]_, which standardises the features first.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int >= 1, default=(150, 150)
-        Units of each hidden layer. An empty sequence is logistic regression without a penalty.
+        Number of units of each hidden layer. An empty sequence gives logistic regression without a
+        penalty.
     dropout : float in [0, 1), default=0.4
-        Share of the outputs of each hidden layer that are dropped in training.
+        Share of the outputs of each hidden layer that is set to zero in training.
     max_epochs : int >= 0, default=400
-        Number of steps of the optimiser. 0 leaves the random weights.
+        Number of epochs; each is one step of the optimiser. 0 keeps the initial weights.
     learning_rate : float > 0, default=1e-3
-        Learning rate of Adam.
+        Learning rate of the Adam optimizer.
     random_state : int, RandomState instance or None, default=None
-        Governs the initial weights and the dropout. The same integer gives the same bits on the
-        same machine. Global generators are neither read nor moved.
+        Seed or generator of the initial weights and of the dropout. The same integer gives the same
+        bits on the same machine. Global generators are neither used nor changed.
 
     Attributes
     ----------
@@ -54,23 +55,25 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
     intercepts_ : list of ndarray of shape (n_outputs,), float32
         Intercepts of each layer.
     loss_curve_ : list of float
-        Mean cross-entropy of the training rows at each step, with dropout.
+        Mean cross-entropy of the training clips at each epoch, with dropout.
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names. Only where X is a data frame.
+        Names of the features, where X of `fit` was a data frame.
 
     See Also
     --------
-    sklearn.neural_network.MLPClassifier : Without dropout; in batches, and with early stopping.
-    TunedLogisticRegression : The library's default classifier, linear and regularised.
+    sklearn.neural_network.MLPClassifier : A perceptron without dropout, with mini-batches and early
+        stopping.
+    TunedLogisticRegression : The default classifier of skaudeep, linear and regularised.
 
     Notes
     -----
-    First weights are uniform within ``sqrt(6 / (n_inputs + n_outputs))`` [2]_, first intercepts
-    are 0. Training takes one thread in float32; several folds may be trained at the same time.
+    The initial weights are uniform between plus and minus ``sqrt(6 / (n_inputs + n_outputs))``
+    [2]_, and the initial intercepts are 0. Training runs in float32 in one thread, so that several
+    folds can be trained at the same time.
 
     References
     ----------
@@ -81,7 +84,7 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
 
     Examples
     --------
-    Two classes that no line tells apart:
+    Two classes that no straight line separates:
 
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline
@@ -124,13 +127,14 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
-            Features, standardised.
+            Standardised features.
         y : array-like of shape (n_clips,)
-            Classes: numbers or names.
+            Classes of the clips: numbers or names.
 
         Returns
         -------
-        self
+        self : DropoutMLPClassifier
+            The fitted classifier.
 
         Raises
         ------
@@ -167,8 +171,8 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
         numbers: NDArray[np.intp],
         generator: torch.Generator,
     ) -> list[float]:
-        """Move the weights by one step of Adam an epoch; return the loss of each."""
-        # torch refuses read-only memory with a warning: folds are often memory-mapped.
+        """Train the weights by one step of Adam per epoch; return the loss of each epoch."""
+        # torch warns of read-only memory, and folds are often memory-mapped: copy them.
         inputs = torch.from_numpy(np.require(X, requirements=["C", "W"]))
         target = torch.from_numpy(numbers.astype(np.int64))
         parameters = [tensor for layer in layers for tensor in layer]
@@ -196,15 +200,17 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
         return losses
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Return the class of each clip.
+        """Return the most probable class of each clip.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
+            Features, standardised as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips,)
+            Classes, as in `y` of `fit`.
         """
         winners = self._logits(X).argmax(axis=1)
         return self.classes_[winners]
@@ -215,11 +221,12 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
+            Features, standardised as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_classes)
-            In the order of `classes_`.
+            Probabilities, in the order of `classes_`.
         """
         return np.exp(self.predict_log_proba(X))
 
@@ -229,11 +236,12 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
+            Features, standardised as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_classes)
-            In the order of `classes_`.
+            Natural logarithms, in the order of `classes_`.
         """
         return log_softmax(self._logits(X), axis=1)
 
@@ -258,17 +266,17 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
 
 
 def check_layers(classifier: DropoutMLPClassifier) -> None:
-    """Compare the layers of a perceptron with each other, and with its features and classes.
+    """Check that the layers of a perceptron fit each other, its features and its classes.
 
     Parameters
     ----------
     classifier : DropoutMLPClassifier
-        Fitted or not, as a file says it is.
+        A classifier that was read from a file, fitted or not.
 
     Raises
     ------
     ValueError
-        If results of `fit` are missing, or are none of this perceptron.
+        If a fitted classifier lacks attributes, or their shapes or values do not fit it.
     """
     sizes = classifier._checked_sizes()
     results: dict[str, Any] = {name: vars(classifier).get(name) for name in _RESULTS}

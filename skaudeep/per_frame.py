@@ -1,4 +1,4 @@
-"""PerFrame: a regressor or classifier on the frames of clips, for labels that change over time."""
+"""PerFrame: a regressor or classifier of frames, for labels that change over time."""
 
 from __future__ import annotations
 
@@ -30,58 +30,59 @@ from skaudeep.datasets.groups import group_numbers
 
 def _inner_has(method: str) -> Callable[[Any], bool]:
     def check(self: PerFrame) -> bool:
-        getattr(vars(self).get("estimator_", self.estimator), method)  # the AttributeError of it
+        getattr(vars(self).get("estimator_", self.estimator), method)  # may raise AttributeError
         return True
 
     return check
 
 
 class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
-    """Fit a regressor or classifier on the frames of all clips: labels that change over time.
+    """Fit a regressor or classifier to the frames of all clips, for labels that change over time.
 
-    People who label arousal, pain or load while they listen react late: what they say at a time is
-    of the sound some seconds before. With `delay` the target of a frame is the label that was given
-    so much later, and predictions come so much later again, so that they compare with the labels
-    as these are.
+    People who label arousal, pain or load while they listen react late: their label belongs to the
+    sound some seconds earlier. With a `delay`, the target of a frame is the label that was given
+    `delay` seconds later. Predictions are delayed by the same time, so that they can be compared
+    with the labels directly.
 
     Parameters
     ----------
     estimator : regressor or classifier, or Pipeline that ends in one
-        A copy is fitted on the frames, arrays of shape (n_frames, n_features).
+        The estimator that predicts the label of a frame from its features. `fit` fits a copy to the
+        frames of all clips, an array of shape (n_frames, n_features).
     delay : float >= 0, default=0.0
-        Time in seconds by which labels are later than the sound that they are of, rounded to whole
-        frames. A search can find it: ``GridSearchCV(..., {"perframe__delay": [0, 1, 2, 3]})``.
+        Time in seconds from a sound to its label, rounded to whole frames. It can be found by a
+        search: ``GridSearchCV(..., {"perframe__delay": [0, 1, 2, 3]})``.
     hop_duration : float > 0, default=None
-        Time between two frames in seconds, that of the extractor. Needed with a delay.
+        Time between two frames in seconds, as in the extractor. It is required if `delay` is not 0.
 
     Attributes
     ----------
     estimator_ : estimator
-        The fitted copy. It predicts what the sound of single frames stands for, without delay.
+        The fitted copy. It predicts the label of single frames, without the delay.
     n_features_in_ : int
         Number of features of a frame (the last axis of X).
     classes_ : ndarray of shape (n_classes,)
-        Of a classifier alone: its classes.
+        The classes, if `estimator` is a classifier.
 
     See Also
     --------
-    skaudeep.datasets.frame_targets : Targets of frames, from labels at times of their own.
+    skaudeep.datasets.frame_targets : Compute targets of frames from labels at other times.
     skaudeep.evaluation.evaluate_over_time : Concordance per recording and pooled, with controls.
 
     Notes
     -----
-    Each clip is one sample to scikit-learn, so that folds never divide the frames of a clip. Search
-    around this estimator, not inside of it: a search inside would divide frames, and those of one
-    clip would be on both sides. The exception is an estimator that takes groups, such as
-    :class:`~skaudeep.TunedLogisticRegression` or a search over folds that do: it is given those of
-    the clips, and without any the frames of a clip are a group.
+    scikit-learn takes each clip for one sample, so that folds never divide the frames of a clip.
+    Put a search around this estimator, not inside it: a search inside divides frames, so that
+    frames of the same clip would be in training and test folds. The exception is an estimator that
+    takes groups, such as :class:`~skaudeep.TunedLogisticRegression` or a search over folds of
+    groups. It receives the groups of the clips, or, if there are none, each clip as a group.
 
-    The first frames, for which the sound of `delay` before is not there, are given the prediction
-    of the first sound.
+    At the beginning of a clip, the frames before `delay` have no earlier sound. Their prediction is
+    that of the first frame.
 
     Examples
     --------
-    Two clips of one feature; the labels are twice the feature, three frames of 0.1 s later:
+    Two clips of one feature. The labels are twice the feature, three frames of 0.1 s later:
 
     >>> import numpy as np
     >>> from sklearn.linear_model import LinearRegression
@@ -121,21 +122,23 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
             Features of frames, with NaN as padding at the end of shorter clips.
         y : array-like of shape (n_clips, n_frames) or (n_clips, n_frames, n_targets), or list of \
                 n_clips arrays (n_frames,) or (n_frames, n_targets)
-            Targets at the times of the frames, as they were labelled. NaN where a frame has none;
-            of classes also None, "", or -1 in an array of integers. A frame of several targets
-            needs all of them. It may be longer than X by what has no target.
+            Labels at the times of the frames, without correction for the delay. NaN means that a
+            frame has no label; for classes None, "" and, in an array of integers, -1 mean the same.
+            With several targets, a frame is used only if it has all of them. Labels after the last
+            frame of a clip must be missing.
         groups : array-like of shape (n_clips,), default=None
-            Speaker, session ... of each clip, for an estimator that takes groups.
+            Speaker or session of each clip, for an estimator that takes groups.
 
         Returns
         -------
-        self
+        self : PerFrame
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter is out of its range, X has NaN before the end of a clip, a clip has other
-            frames than targets, or no frame has a target.
+            If a parameter is out of its range, X has NaN before the end of a clip, the numbers of
+            frames and targets of a clip differ, or no frame has a target.
         """
         self._validate_params()
         shift = self._shift()
@@ -165,22 +168,25 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         one_column = target.ndim == 2 and target.shape[1] == 1
         self.estimator_ = clone(self.estimator)
         self.estimator_.fit(frames, target[:, 0] if one_column else target, **params)
-        self._target_axis = one_column  # what predictions are given back
+        self._target_axis = one_column  # predictions get this axis back
         if hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Predict the label of each frame, at the time at which it would be given.
+        """Predict the label of each frame, at the time when a person would give it.
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_frames, n_features), or list of n_clips arrays \
+                (n_frames, n_features)
+            Features of frames, with NaN as padding at the end of shorter clips.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_frames, n_targets)
-            float64, NaN at padding; of classes that are texts objects, None at padding.
+            Predictions: float64 with NaN for padding, or, if the classes are texts, objects with
+            None for padding.
         """
         predicted = self._map(X, "predict")
         return predicted[..., None] if self._target_axis else predicted
@@ -191,12 +197,14 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_frames, n_features), or list of n_clips arrays \
+                (n_frames, n_features)
+            Features of frames, with NaN as padding at the end of shorter clips.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_classes)
-            NaN at padding.
+            Probabilities in the order of `classes_`; NaN for padding.
         """
         return self._map(X, "predict_proba")
 
@@ -206,12 +214,14 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_frames, n_features), or list of n_clips arrays \
+                (n_frames, n_features)
+            Features of frames, with NaN as padding at the end of shorter clips.
 
         Returns
         -------
-        ndarray of shape (n_clips, n_frames), or (n_clips, n_frames, n_classes) of more than two
-            NaN at padding.
+        ndarray of shape (n_clips, n_frames), or (n_clips, n_frames, n_classes) if n_classes > 2
+            Decision values of the estimator; NaN for padding.
         """
         return self._map(X, "decision_function")
 
@@ -220,18 +230,24 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X, y : as in `fit`
+        X : array-like of shape (n_clips, n_frames, n_features), or list of n_clips arrays \
+                (n_frames, n_features)
+            Features of frames, with NaN as padding at the end of shorter clips.
+        y : array-like of shape (n_clips, n_frames) or (n_clips, n_frames, n_targets), or list of \
+                n_clips arrays (n_frames,) or (n_frames, n_targets)
+            Labels at the times of the frames; NaN (or None, "", -1 for classes) if there is none.
 
         Returns
         -------
         float
-            As scikit-learn's own: of a regressor the coefficient of determination, the mean over
-            targets; of a classifier the share of correct frames.
+            The score of scikit-learn's estimators: for a regressor the coefficient of determination
+            (mean over targets), for a classifier the share of correct frames.
 
         Raises
         ------
         ValueError
-            As `fit`.
+            If X has NaN before the end of a clip, the numbers of frames and targets of a clip
+            differ, or no frame has a target.
         """
         clips = self._clips(X, reset=False)
         targets = self._targets(y, clips)
@@ -312,7 +328,7 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
                 )
             n_frames = len(clip)
             own, beyond = values, np.empty(0, np.intp)
-            if isinstance(y, np.ndarray):  # what follows is the padding of the longest clip
+            if isinstance(y, np.ndarray):  # an array is padded to the length of the longest clip
                 own = values[:n_frames]
                 beyond = np.flatnonzero(~_missing(values[n_frames:], self._classifies))
             if len(own) != n_frames or len(beyond):
@@ -330,7 +346,7 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         return targets
 
     def _map(self, X: Any, method: str) -> NDArray[Any]:
-        """Call a method of the estimator with all frames; shift what it gives, and pad it."""
+        """Call a method of the estimator with all frames; shift and pad its output."""
         check_is_fitted(self)
         shift = self._shift()
         clips = self._clips(X, reset=False)
@@ -354,7 +370,7 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
 
 
 def _missing(target: NDArray[Any], of_classes: bool) -> NDArray[np.bool_]:
-    """Tell which frames have no target: (n_frames,)."""
+    """Return which frames have no target: (n_frames,)."""
     if target.dtype.kind == "f":
         missing = np.isnan(target)
     elif target.dtype.kind in "iu" and of_classes:

@@ -1,4 +1,4 @@
-"""Processor: a pipeline called as openSMILE's and audinterface's users call theirs."""
+"""Processor: a pipeline with the interface of openSMILE's and audinterface's objects."""
 
 from __future__ import annotations
 
@@ -44,47 +44,47 @@ Time: TypeAlias = "float | str | pd.Timedelta | None"
 
 
 class Processor:
-    """Process files and signals by a pipeline, into tables indexed by (file, start, end).
+    """Process files and signals by a pipeline into tables indexed by (file, start, end).
 
-    The methods are called as those of ``opensmile.Smile`` and ``audinterface.Feature``, and return
-    tables with the same index. Columns are what the pipeline gives: the probability of each class
-    under its name, where it is a classifier that has probabilities, else `label`; `score` of a
-    detector of outliers (higher is more usual); the features, under the names of
-    `get_feature_names_out`; or `prediction` of a regressor of one value.
+    The methods have the names of those of ``opensmile.Smile`` and ``audinterface.Feature``, and
+    return tables with the same index. The columns depend on the last step of the pipeline: the
+    probability of each class, under its name, for a classifier with probabilities; `label` for
+    another classifier; `score` for an outlier detector (higher is more usual); `prediction` for a
+    regressor of one value; the names of `get_feature_names_out` for a transformer.
 
     Parameters
     ----------
     pipeline : estimator
-        A pipeline with a :class:`~skaudeep.SpectrogramExtractor` in it, fitted; or not, where none
-        of its steps learns anything. It is copied: what happens to it later changes nothing here.
+        A pipeline that begins with an extractor, such as a :class:`~skaudeep.SpectrogramExtractor`.
+        It must be fitted if one of its steps learns. It is copied: later changes have no effect.
     batch_size : int > 0, default=64
         Number of clips that are read and processed together.
 
     Raises
     ------
     sklearn.exceptions.NotFittedError
-        If the pipeline is not fitted, and a step of it has to be.
+        If a step of the pipeline that learns is not fitted.
     ValueError
-        If no extractor is in the pipeline, or it gives none of the above.
+        If the pipeline has no extractor, or its last step is none of the above.
 
     See Also
     --------
-    skaudeep.stream : Process sound as it comes in.
+    skaudeep.stream : Process sound as it is recorded.
     predict_clips : Labels and probabilities of a data set, a batch at a time.
 
     Notes
     -----
-    Files of another sampling rate than the pipeline's are resampled to it, and so are signals. The
-    extractor's `on_error` says what becomes of a clip that cannot be read, is shorter than a
-    window, or has no samples from `start` to `end`: "raise" is an :class:`~skaudeep.AudioError`;
-    "nan" and "read" give a row of NaN, whose `end` is missing where it is not known, and one
-    :class:`~skaudeep.AudioWarning` for all such clips. Features of silence are features; a
-    classifier's opinion of it is not asked for: its row is NaN, with the warning, whatever
-    `on_error` says.
+    Files and signals of another sampling rate are resampled to that of the pipeline. A clip cannot
+    be processed if it cannot be read, is shorter than a window, or has no samples from `start` to
+    `end`. The extractor's `on_error` then decides: "raise" raises an
+    :class:`~skaudeep.AudioError`; "nan" and "read" give a row of NaN, whose `end` is missing if it
+    is not known, and one :class:`~skaudeep.AudioWarning` for all such clips. Silence has features
+    as any other sound. Silence is not classified: whatever `on_error` is, the row of a classifier
+    is NaN, with the warning.
 
-    What differs from the other packages: an `end` after that of the file is an error as above, and
-    not the end of the file; text without a unit, which they take for a number of samples, is
-    refused; a folder without such files, too. `process_func_args` and `cache_root` do not exist.
+    In contrast to the other packages, three things are errors: an `end` after the end of the file,
+    a time given as text without a unit (which they take for a number of samples), and a folder
+    without files of the wanted type. `process_func_args` and `cache_root` do not exist.
 
     Examples
     --------
@@ -117,7 +117,7 @@ class Processor:
         self._model = None
         if model_rate(pipeline) is not None:
             self._model = _ready(self.pipeline, None)
-            _output(self._model)  # refuses what gives nothing
+            _output(self._model)  # raises an error if the last step gives no columns
 
     def process_file(
         self,
@@ -127,27 +127,28 @@ class Processor:
         end: Time = None,
         root: str | os.PathLike[str] | None = None,
     ) -> pd.DataFrame:
-        """Process a file, or a piece of it.
+        """Process a file, or a segment of it.
 
         Parameters
         ----------
         file : str or Path
+            The file to read.
         start, end : float, str or Timedelta, default=None
             Times in seconds, or as text with a unit: "0.5s", "200ms". None is the start or the end
             of the file.
         root : str or Path, default=None
-            Folder that `file` is relative to. It is not in the index.
+            Folder that `file` is relative to.
 
         Returns
         -------
-        pandas.DataFrame of one row
+        pandas.DataFrame
+            A table of one row, indexed by (file, start, end).
 
         Raises
         ------
-        AudioError
-            See the notes of the class.
-        ValueError
-            If a time is no time.
+        AudioError, ValueError
+            If the segment cannot be processed and the extractor has ``on_error="raise"``, or if
+            `start` or `end` is not a time.
         """
         return self._files([file], [_time(start, "start")], [_time(end, "end")], root)
 
@@ -159,27 +160,29 @@ class Processor:
         ends: Time | Sequence[Time] = None,
         root: str | os.PathLike[str] | None = None,
     ) -> pd.DataFrame:
-        """Process files, a row each.
+        """Process several files, or a segment of each.
 
         Parameters
         ----------
         files : sequence of str or Path
+            The files to read.
         starts, ends : float, str, Timedelta, or sequence of these, default=None
-            As in :meth:`process_file`; one time is that of all files.
+            Times in seconds, or as text with a unit: one for each file, or a single one for all.
+            None is the start or the end of each file.
         root : str or Path, default=None
             Folder that `files` are relative to.
 
         Returns
         -------
         pandas.DataFrame
-            In the order of `files`; no row where there are none.
+            A row for each file, in the order of `files`, indexed by (file, start, end).
 
         Raises
         ------
         AudioError
-            See the notes of the class.
+            If a segment cannot be processed and the extractor has ``on_error="raise"``.
         ValueError
-            If a time is no time, or there are more or fewer times than files.
+            If one of the times is not a time, or the number of times is not that of the files.
         """
         if isinstance(files, str | bytes | os.PathLike):
             raise ValueError(f"Got files={shown(files)}, expected a sequence of paths: [files].")
@@ -190,29 +193,30 @@ class Processor:
     def process_folder(
         self, root: str | os.PathLike[str], *, filetype: str = "wav", include_root: bool = True
     ) -> pd.DataFrame:
-        """Process the files of a folder, without those in folders in it, sorted by name.
+        """Process the files of a folder, without its subfolders, sorted by name.
 
         Parameters
         ----------
         root : str or Path
             The folder.
         filetype : str, default="wav"
-            How the names of the files end. Names that begin with a point are left out.
+            Ending of the names of the files. Names that begin with a dot are left out.
         include_root : bool, default=True
-            Whether the index holds absolute paths, or else names.
+            Whether the index holds absolute paths. If False, it holds the names of the files.
 
         Returns
         -------
         pandas.DataFrame
+            A row for each file, indexed by (file, start, end).
 
         Raises
         ------
         FileNotFoundError
-            If there is no such folder.
+            If the folder does not exist.
         ValueError
-            If no file in it ends so.
+            If no file in it has this ending.
         AudioError
-            See the notes of the class.
+            If a file cannot be processed and the extractor has ``on_error="raise"``.
         """
         folder = Path(root).expanduser().absolute()
         if not folder.is_dir():
@@ -238,26 +242,27 @@ class Processor:
         preserve_index: bool = False,
         root: str | os.PathLike[str] | None = None,
     ) -> pd.DataFrame:
-        """Process the segments of an index, as audformat has it.
+        """Process the segments of an index in audformat's form.
 
         Parameters
         ----------
         index : pandas.MultiIndex with the levels file, start, end; or pandas.Index of files
-            A missing `end` is the end of the file.
+            The segments. A missing `end` is the end of the file.
         preserve_index : bool, default=False
-            Whether the table has this very index. Else it has all three levels, and each `end` is
-            known.
+            Whether the table has the given index unchanged. If False, its index has the three
+            levels (file, start, end), with missing ends filled in.
         root : str or Path, default=None
             Folder that the files are relative to.
 
         Returns
         -------
         pandas.DataFrame
+            A row for each segment, in the order of the index.
 
         Raises
         ------
         AudioError
-            See the notes of the class.
+            If a segment cannot be processed and the extractor has ``on_error="raise"``.
         ValueError
             If the index has other levels.
         """
@@ -288,29 +293,30 @@ class Processor:
         start: Time = None,
         end: Time = None,
     ) -> pd.DataFrame:
-        """Process a signal, or a piece of it.
+        """Process a signal, or a segment of it.
 
         Parameters
         ----------
         signal : array-like of shape (n_samples,) or (n_channels, n_samples)
-            Floats with full scale 1, or int8, int16, int32 or uint8.
+            Samples: floats with full scale 1, or int8, int16, int32 or uint8.
         sampling_rate : float
-            Its rate in Hz.
+            Sampling rate of the signal in Hz.
         file : str or Path, default=None
-            Name of the signal in the index, which otherwise has the levels start and end only.
+            Name of the signal in the index. With None the index has the levels start and end only.
         start, end : float, str or Timedelta, default=None
-            As in :meth:`process_file`.
+            Times in seconds, or as text with a unit. None is the start or the end of the signal.
 
         Returns
         -------
-        pandas.DataFrame of one row
+        pandas.DataFrame
+            A table of one row, indexed by (file, start, end), or by (start, end).
 
         Raises
         ------
         AudioError
-            See the notes of the class.
+            If the segment cannot be processed and the extractor has ``on_error="raise"``.
         ValueError
-            If a rate or a time is none, or the pipeline reads recordings at several rates.
+            If a rate or a time is invalid, or the pipeline reads recordings at several rates.
         """
         begin, stop = _time(start, "start"), _time(end, "end")
         begin = _seconds(0) if pd.isna(begin) else begin
@@ -329,13 +335,14 @@ class Processor:
         Parameters
         ----------
         signal : array-like of shape (n_samples,) or (n_channels, n_samples)
+            Samples: floats with full scale 1, or int8, int16, int32 or uint8.
         sampling_rate : float
-            Its rate in Hz.
+            Sampling rate of the signal in Hz.
 
         Returns
         -------
         ndarray of shape (1, n_columns, 1)
-            As the other packages return one channel and one frame.
+            Values of the columns; the axes are (channel, column, frame), as in the other packages.
         """
         model = self._model_of_signals(sampling_rate, "signal")
         return self._piece(model, signal, sampling_rate, "signal").to_numpy().reshape(1, -1, 1)
@@ -377,7 +384,7 @@ class Processor:
         return [found[path] for path in paths]
 
     def _model_of_signals(self, sampling_rate: float, name: str) -> Any:
-        """Return what signals of a rate are given to, and warn if they lack frequencies."""
+        """Return the model for signals of a rate, and warn if the signals lack frequencies."""
         low, high = SAMPLING_RATES
         if not isinstance(sampling_rate, Real) or not low <= sampling_rate <= high:
             raise ValueError(
@@ -432,8 +439,8 @@ class Processor:
         values: NDArray | None = None
         failed: dict[int, AudioError] = {}
         warn_once = warner_of_low_rates(model)
-        # With "read" a clip that fails raises an error where it is alone, and is NaN among others,
-        # which a classifier would refuse.
+        # With "read", a single clip that fails raises an error. Among others it gives NaN, which a
+        # classifier would refuse.
         size = 1 if self._on_error == "read" else self.batch_size
         for start in range(0, len(X), size):
             rows = np.arange(start, min(start + size, len(X)))
@@ -489,13 +496,13 @@ def _ready(pipeline: Any, rate: float | None) -> Any:
         if extractor.sampling_rate is None:
             extractor.sampling_rate = getattr(extractor, "sampling_rate_", rate)
         if extractor.on_error == "nan":
-            extractor.on_error = "raise"  # a clip that fails is set apart here
+            extractor.on_error = "raise"  # clips that fail are sorted out here
     if not any(get_tags(step).requires_fit for step in _steps(model)):
-        # Nothing is learned: fitted to anything, the steps know how many features there are.
+        # Nothing is learned. Fitted to any input, the steps know the number of features.
         seconds = max(
             8 * max(e.window_duration, e.hop_duration or 0) + (e.chunk_duration or 0)
             if isinstance(e, SpectrogramExtractor)
-            else 1.0  # what a function of somebody else's needs is not known
+            else 1.0  # the length that a user's function needs is not known
             for e in extractors
         )
         n_samples = round(seconds * (model_rate(model) or 0)) + 8
@@ -506,7 +513,7 @@ def _ready(pipeline: Any, rate: float | None) -> Any:
 
 
 def _output(model: Any) -> tuple[Callable[[Any], Any], list[str]]:
-    """Return what computes the columns of a model, and their names."""
+    """Return the method that computes the columns of a model, and the names of the columns."""
     if hasattr(model, "predict_proba") and hasattr(model, "classes_"):
         classes = read_classes(model)
         assert classes is not None
@@ -539,7 +546,7 @@ def _checked(output: Any, shape: tuple[int, int]) -> NDArray:
 
 
 def _nothing(shape: tuple[int, int], dtype: np.dtype) -> NDArray:
-    """Return what stands where there are no values: NaN, or an empty label."""
+    """Return placeholders for missing values: NaN, or empty labels."""
     return np.full(shape, "" if dtype.kind == "O" else np.nan, dtype)
 
 

@@ -1,4 +1,4 @@
-"""What did best in our benchmarks: features, predictors behind them, and an anomaly score."""
+"""Feature extractors, classifiers, regressors and an anomaly score that did best in benchmarks."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ __all__ = [
     "two_scales",
 ]
 
-# Parameters of the reservoirs by version. What is here never changes: it is what a version means.
+# Parameters of the reservoirs by version. These never change: they define the version.
 VERSIONS: dict[int, dict[str, Any]] = {
     1: {"n_units": 256, "n_layers": 2},
     2: {"n_units": 192, "n_layers": 1},
     3: {"n_units": 128, "n_layers": 1},
 }
-# Those with descriptors of frames beside the bands, in which the bands of 80 ms weigh less: half as
-# many features, of fewer components.
+# Versions with a view of frame descriptors. In them the view of 80 ms has fewer components, and
+# therefore about half as many features.
 WITH_DESCRIPTORS = {3}
 FEWER_COMPONENTS = 45
 DEFAULT_VERSION = 3
-# What is read of a recording: long windows resolve frequency, short ones time.
+# Spectrograms of the views: long windows resolve frequency, short windows resolve time.
 SCALES: dict[str, dict[str, Any]] = {
     "80ms": {"window_duration": 0.08, "n_mels": 128},
     "25ms": {"window_duration": 0.025, "hop_duration": 0.01, "n_mels": 64},
@@ -52,7 +52,7 @@ SCALES: dict[str, dict[str, Any]] = {
 
 
 def __dir__() -> list[str]:
-    return __all__  # what completion offers: not what this module imports
+    return __all__  # completion offers these names, not those that this module imports
 
 
 def two_scales(
@@ -68,67 +68,73 @@ def two_scales(
     on_error: str = "raise",
     version: int = DEFAULT_VERSION,
 ) -> FeatureFusion:
-    """Make the best features known: random recurrent networks that read recordings at two scales.
+    """Make the default features: reservoirs that read spectrograms with two window lengths.
 
-    Windows of 80 ms resolve frequency, windows of 25 ms resolve time. Each view is a mel
-    spectrogram, read by a bidirectional recurrent network with random weights
-    (:class:`~skaudeep.ReservoirFeatures`), whose states' covariances are the features. A third
-    network reads descriptors of the frames of 25 ms (:class:`~skaudeep.FrameDescriptors`), which
-    say the same of sounds of different pitch, and statistics of their rhythm stand beside it
-    (:class:`~skaudeep.CourseStatistics`). Nothing is trained by gradients.
+    These features had the best mean accuracy in our benchmarks. They consist of several views:
 
-    Clips may differ in length; those shorter than a window are padded. The rate may be any: 128 and
-    64 bands need 5 kHz, below which there are as many as the FFT of a window has bins, and below
-    1280 Hz windows last longer, by the factor 1280 Hz / `sampling_rate`: 128 ms and 410 ms at 250
-    Hz.
+    - mel spectrograms with windows of 80 ms, which resolve frequency, and
+    - mel spectrograms with windows of 25 ms, which resolve time, each read by a bidirectional
+      recurrent network with random weights (:class:`~skaudeep.ReservoirFeatures`); the features are
+      pooled covariances of the network's states;
+    - descriptors of the 25 ms frames (:class:`~skaudeep.FrameDescriptors`), which vary less with
+      pitch, read by a third such network;
+    - statistics of the rhythm of these descriptors (:class:`~skaudeep.CourseStatistics`).
+
+    Nothing is trained by gradients. Clips may differ in length; clips shorter than a window are
+    padded. Any sampling rate is possible: the 128 and 64 mel bands need 5 kHz, and below that each
+    FFT bin is a band. Below 1280 Hz windows are longer, by the factor 1280 Hz / `sampling_rate`:
+    128 ms and 410 ms at 250 Hz.
 
     Parameters
     ----------
     sampling_rate : float in [1, 10000000], default=None
-        Sampling rate in Hz to which recordings are resampled. None expects all recordings to share
-        one. Waveforms need it.
+        Sampling rate in Hz to which recordings are resampled. With None all recordings must have
+        the same rate. It is required for waveforms, and is then their rate.
     n_units : int, default=None
-        Units of each layer of the networks. None is that of the version.
+        Number of units of each layer of the networks. None is the number of the version.
     n_jobs : int, default=None
-        Number of views at the same time, see `FeatureFusion`.
+        Number of views that are computed at the same time, see `FeatureFusion`.
     random_state : int, RandomState instance or None, default=None
-        Determines the weights of the networks.
+        Seed or generator of the weights of the networks.
     duration : float > 0, default=None
-        Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
-        are.
+        Length in seconds to which clips are cut, or padded with zeros. None leaves their length
+        unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        Which channel of a clip to use, see :class:`~skaudeep.SpectrogramExtractor`.
+        Which channel of a clip to use: the mean of all channels, the first ("left"), the second
+        ("right"), the first minus the second, or the channel of this number, counted from 0.
     fmin : float >= 0, default=0.0
-        Lowest frequency in Hz: sounds below it, such as wind, change nothing.
+        Lowest frequency in Hz. Sounds below it, such as wind, have no effect.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
     on_error : {"raise", "nan"}, default="raise"
-        What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`, or
-        give a row of NaN, which needs a :class:`~sklearn.impute.SimpleImputer` behind it.
+        What to do with a clip that cannot be read: "raise" raises an
+        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN. A classifier after it then
+        needs a :class:`~sklearn.impute.SimpleImputer` before it.
     version : {1, 2, 3}, default=3
-        Which features. Those of a version never change, while a later release may have another
-        default: state the version where its features are to be compared with yours. Versions 1 and
-        2 have the two views of bands alone: 1 with two layers of 256 units, 2 with one of 192, in
-        0.6 times the time. Version 3 has networks of 128 units and takes as long as version 2. On
-        the mean of eight corpora it is ahead of version 2 by 3.1 points of UAR, and on none behind
-        it by more than chance (docs/features.md). The parameters of the views, which `repr` shows
-        and a saved model keeps, are all that a version consists of.
+        Version of the features. The features of a version never change, but a later release may
+        have another default: state the version if its features are to be compared with others.
+        Versions 1 and 2 have the two views of bands only, 1 with two layers of 256 units, 2 with
+        one layer of 192 units in 0.6 times the time. Version 3 has networks of 128 units and takes
+        as long as version 2. On the mean of eight corpora, its UAR is 3.1 points above that of
+        version 2, and on no corpus significantly below it (docs/features.md). A version is defined
+        by the parameters of the views, which `repr` shows and a saved model keeps.
 
     Returns
     -------
     FeatureFusion
-        Of 7138 features, 5128 in versions 1 and 2: 1500 of the bands of 80 ms (2564 before), 2564
-        of those of 25 ms, 2564 of the descriptors and 510 of their rhythm. Standardise them, then
-        scale each row to length 1, as `linear_classifier` does: no clip outweighs others.
-
-    See Also
-    --------
-    audio_classifier : These features with a classifier behind them.
+        An unfitted transformer from clips to 7138 features: 1500 of the 80 ms bands, 2564 of the
+        25 ms bands, 2564 of the descriptors and 510 of their rhythm. Versions 1 and 2 have 5128
+        features, 2564 of each view. Standardise them, then scale each row to length 1, as
+        `linear_classifier` does.
 
     Raises
     ------
     ValueError
         If there is no such version.
+
+    See Also
+    --------
+    audio_classifier : These features, followed by a classifier.
 
     Examples
     --------
@@ -159,7 +165,7 @@ def two_scales(
     for name, extractor in extractors:
         reservoir = ReservoirFeatures(**sizes, random_state=random_state)
         views.append((name, make_pipeline(extractor, reservoir)))
-    if version in WITH_DESCRIPTORS:  # of the frames of 25 ms, which are extracted once
+    if version in WITH_DESCRIPTORS:  # the frames of 25 ms are extracted once for both views
         views[0][1].set_params(reservoirfeatures__n_components=FEWER_COMPONENTS)
         readers = (("descriptors", clone(reservoir)), ("rhythm", CourseStatistics("rhythm")))
         for name, reader in readers:
@@ -177,22 +183,22 @@ def _extractors(**parameters: Any) -> list[tuple[str, SpectrogramExtractor]]:
 
 
 def linear_classifier(*, random_state: int | np.random.RandomState | None = None) -> Pipeline:
-    """Make the classifier of the README, the commands and the report, for features of clips.
+    """Make the default classifier of features of clips, as the commands and the report use it.
 
-    It standardises the features, scales each clip to length 1, and is a logistic regression with
-    balanced classes, whose regularisation is chosen by inner folds of whole groups
-    (:class:`~skaudeep.TunedLogisticRegression`). It gives probabilities.
+    The pipeline standardises the features, scales each row to length 1, and ends in a logistic
+    regression with balanced classes, whose regularisation is chosen by inner folds of whole groups
+    (:class:`~skaudeep.TunedLogisticRegression`). It has `predict_proba`.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
-        Shuffles the inner folds.
+        Seed or generator that shuffles the inner folds.
 
     Returns
     -------
     Pipeline
-        `evaluate` and :func:`~skaudeep.fit_classifier` hand groups on to it. By hand it is
-        ``fit(X, y, tunedlogisticregression__groups=groups)``.
+        An unfitted pipeline. `evaluate` and :func:`~skaudeep.fit_classifier` pass groups to it.
+        In a call of your own, write ``fit(X, y, tunedlogisticregression__groups=groups)``.
 
     Examples
     --------
@@ -208,20 +214,20 @@ def linear_classifier(*, random_state: int | np.random.RandomState | None = None
 
 
 def linear_regressor() -> Pipeline:
-    """Make the default regressor of features of clips: a ridge regression behind a scaler.
+    """Make the default regressor of features of clips: a scaler and a ridge regression.
 
-    Its regularisation is chosen by generalised cross-validation, which leaves out clip by clip
-    (:class:`~sklearn.linear_model.RidgeCV`), for each of several targets by itself. Clips are not
-    scaled to length 1, so that it serves a few features as well as thousands.
+    The regularisation is chosen by leave-one-out cross-validation
+    (:class:`~sklearn.linear_model.RidgeCV`), separately for each target. Rows are not scaled to
+    length 1, so that the regressor suits a few features as well as thousands.
 
     Returns
     -------
     Pipeline
-        It takes one value for each clip, (n_clips,), or several, (n_clips, n_targets).
+        An unfitted pipeline. Its target has the shape (n_clips,) or (n_clips, n_targets).
 
     See Also
     --------
-    audio_regressor : The same behind the features of recordings.
+    audio_regressor : The features of recordings, followed by this regressor.
 
     Examples
     --------
@@ -239,18 +245,19 @@ def linear_regressor() -> Pipeline:
 def multilabel_classifier() -> Pipeline:
     """Make the default classifier of features of clips that may have several classes.
 
-    It standardises the features and scales each clip to length 1, as `linear_classifier` does, and
-    is a logistic regression for each class with balanced weights
-    (:class:`~sklearn.multiclass.OneVsRestClassifier`). It gives probabilities.
+    The pipeline standardises the features, scales each row to length 1, as `linear_classifier`
+    does, and ends in a logistic regression with balanced weights for each class
+    (:class:`~sklearn.multiclass.OneVsRestClassifier`). It has `predict_proba`.
 
     Returns
     -------
     Pipeline
-        It takes 0 or 1 for each clip and class, (n_clips, n_classes).
+        An unfitted pipeline. Its target has the shape (n_clips, n_classes), with 1 where a clip
+        belongs to a class and 0 elsewhere.
 
     See Also
     --------
-    audio_multilabel_classifier : The same behind the features of recordings.
+    audio_multilabel_classifier : The features of recordings, followed by this classifier.
 
     Examples
     --------
@@ -281,15 +288,34 @@ def audio_classifier(
 
     Parameters
     ----------
-    sampling_rate, n_units, n_jobs, random_state, duration, channel, fmin, fmax, on_error, version
-        As those of :func:`two_scales`. `random_state` also shuffles the inner folds of the
-        classifier. A row of NaN, which ``on_error="nan"`` gives a clip that cannot be read, is
-        refused by the classifier: put a :class:`~sklearn.impute.SimpleImputer` before it.
+    sampling_rate : float in [1, 10000000], default=None
+        Sampling rate in Hz to which recordings are resampled. With None all recordings must have
+        the same rate. It is required for waveforms, and is then their rate.
+    n_units : int, default=None
+        Number of units of each layer of the networks. None is the number of the version.
+    n_jobs : int, default=None
+        Number of views that are computed at the same time.
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of the weights of the networks and of the inner folds of the classifier.
+    duration : float > 0, default=None
+        Length in seconds to which clips are cut, or padded with zeros. None: unchanged.
+    channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
+        Which channel of a clip to use, see :func:`two_scales`.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz. None is half the sampling rate.
+    on_error : {"raise", "nan"}, default="raise"
+        What to do with a clip that cannot be read: "raise" raises an
+        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN. The classifier refuses NaN:
+        put a :class:`~sklearn.impute.SimpleImputer` before it.
+    version : {1, 2, 3}, default=3
+        Version of the features, see :func:`two_scales`.
 
     Returns
     -------
     Pipeline
-        Not fitted.
+        An unfitted pipeline from recordings to classes.
 
     Examples
     --------
@@ -331,18 +357,38 @@ def audio_regressor(
 ) -> Pipeline:
     """Make a model from recordings to values: `two_scales`, then `linear_regressor`.
 
-    Levels are relative to the loudest point of the spectrogram of each recording: the features say
-    nothing of how loud a recording is as a whole.
+    Levels are relative to the maximum of the spectrogram of each recording, so that the features do
+    not depend on how loud a recording is as a whole.
 
     Parameters
     ----------
-    sampling_rate, n_units, n_jobs, random_state, duration, channel, fmin, fmax, on_error, version
-        As those of :func:`two_scales`.
+    sampling_rate : float in [1, 10000000], default=None
+        Sampling rate in Hz to which recordings are resampled. With None all recordings must have
+        the same rate. It is required for waveforms, and is then their rate.
+    n_units : int, default=None
+        Number of units of each layer of the networks. None is the number of the version.
+    n_jobs : int, default=None
+        Number of views that are computed at the same time.
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of the weights of the networks.
+    duration : float > 0, default=None
+        Length in seconds to which clips are cut, or padded with zeros. None: unchanged.
+    channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
+        Which channel of a clip to use, see :func:`two_scales`.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz. None is half the sampling rate.
+    on_error : {"raise", "nan"}, default="raise"
+        What to do with a clip that cannot be read: "raise" raises an
+        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, which the regressor refuses.
+    version : {1, 2, 3}, default=3
+        Version of the features, see :func:`two_scales`.
 
     Returns
     -------
     Pipeline
-        Not fitted.
+        An unfitted pipeline from recordings to values.
 
     Examples
     --------
@@ -387,13 +433,33 @@ def audio_multilabel_classifier(
 
     Parameters
     ----------
-    sampling_rate, n_units, n_jobs, random_state, duration, channel, fmin, fmax, on_error, version
-        As those of :func:`two_scales`.
+    sampling_rate : float in [1, 10000000], default=None
+        Sampling rate in Hz to which recordings are resampled. With None all recordings must have
+        the same rate. It is required for waveforms, and is then their rate.
+    n_units : int, default=None
+        Number of units of each layer of the networks. None is the number of the version.
+    n_jobs : int, default=None
+        Number of views that are computed at the same time.
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of the weights of the networks.
+    duration : float > 0, default=None
+        Length in seconds to which clips are cut, or padded with zeros. None: unchanged.
+    channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
+        Which channel of a clip to use, see :func:`two_scales`.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz. None is half the sampling rate.
+    on_error : {"raise", "nan"}, default="raise"
+        What to do with a clip that cannot be read: "raise" raises an
+        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, which the classifier refuses.
+    version : {1, 2, 3}, default=3
+        Version of the features, see :func:`two_scales`.
 
     Returns
     -------
     Pipeline
-        Not fitted.
+        An unfitted pipeline from recordings to a column of 0 and 1 for each class.
 
     Examples
     --------
@@ -432,29 +498,28 @@ def event_classifier(
     fmin: float = 0.0,
     fmax: float | None = None,
 ) -> Pipeline:
-    """Make a fast classifier of short windows, which finds events in hours of sound.
+    """Make a fast classifier of short windows, for the detection of events in long recordings.
 
     A small recurrent network with random weights (:class:`~skaudeep.ReservoirFeatures`) reads mel
-    spectrograms of 32 ms windows; a logistic regression classifies its features. Classes are not
-    balanced: most windows of a recording hold nothing, and probabilities say so. A window of half a
-    second takes about a millisecond, a third of the time of `two_scales`.
+    spectrograms with windows of 32 ms, and a logistic regression classifies its features. Classes
+    are not balanced: the probabilities reflect that most windows of a recording hold no event. A
+    window of half a second takes about a millisecond, a third of the time of `two_scales`.
 
     Parameters
     ----------
     sampling_rate : float in [1, 10000000], default=None
-        Sampling rate in Hz to which recordings are resampled. None expects all recordings to share
-        one.
+        Sampling rate in Hz to which recordings are resampled. With None all recordings must have
+        the same rate.
     n_units : int, default=32
-        Units of the network.
+        Number of units of the network.
     n_components : int, default=24
-        Principal components of its states that are kept; the number of features grows with their
-        square.
+        Number of principal components of its states. The number of features grows with its square.
     n_jobs : int, default=None
         Number of threads that extract spectrograms.
     random_state : int, RandomState instance or None, default=None
-        Determines the weights of the network.
+        Seed or generator of the weights of the network.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        Which channel to use, see :class:`~skaudeep.SpectrogramExtractor`.
+        Which channel of a recording to use, see :func:`two_scales`.
     fmin : float >= 0, default=0.0
         Lowest frequency in Hz.
     fmax : float > fmin, default=None
@@ -463,6 +528,7 @@ def event_classifier(
     Returns
     -------
     Pipeline
+        An unfitted pipeline from windows of recordings to classes.
 
     See Also
     --------
@@ -510,28 +576,42 @@ def anomaly_scorer(
     fmax: float | None = None,
     on_error: str = "raise",
 ) -> Pipeline:
-    """Make the default score of :class:`~skaudeep.AnomalyDetector`, from recordings on.
+    """Make the default estimator of :class:`~skaudeep.AnomalyDetector`, which scores recordings.
 
-    Thirteen statistics over time (:class:`~skaudeep.BandStatistics`, extended) of mel bands of 80
-    and 25 ms and of descriptors of the frames of 25 ms, standardised; then the product of
-    Mahalanobis' distance and that to the nearest training clip (:class:`~skaudeep.DistanceScorer`).
-    Nothing is drawn at random, and nothing is trained by gradients.
+    The features are thirteen statistics over time (:class:`~skaudeep.BandStatistics`, extended) of
+    mel bands with windows of 80 ms and of 25 ms, and of descriptors of the 25 ms frames. They are
+    standardised. The score is the product of the Mahalanobis distance to the training clips and the
+    distance to the nearest of them (:class:`~skaudeep.DistanceScorer`). Nothing is random, and
+    nothing is trained by gradients.
 
     Parameters
     ----------
-    sampling_rate, n_jobs, duration, channel, fmin, fmax
-        As those of :func:`two_scales`.
+    sampling_rate : float in [1, 10000000], default=None
+        Sampling rate in Hz to which recordings are resampled. With None all recordings must have
+        the same rate. It is required for waveforms, and is then their rate.
     reference : {"full_scale", "clip"}, default="full_scale"
-        What levels are relative to. With "full_scale" a machine that is louder than usual is
-        unusual, and all recordings have to be made at one gain. With "clip" levels do not count.
+        The level that 0 dB stands for. With "full_scale" (digital full scale) a machine that is
+        louder than usual is unusual, and all recordings must be made with the same gain. With
+        "clip" (the maximum of each clip) the level of a clip has no effect.
+    n_jobs : int, default=None
+        Number of views that are computed at the same time.
+    duration : float > 0, default=None
+        Length in seconds to which clips are cut, or padded with zeros. None: unchanged.
+    channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
+        Which channel of a clip to use, see :func:`two_scales`.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float > fmin, default=None
+        Highest frequency in Hz. None is half the sampling rate.
     on_error : {"raise", "nan"}, default="raise"
-        What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`, or
-        give it the score NaN, which :class:`~skaudeep.AnomalyDetector` calls unusual.
+        What to do with a clip that cannot be read: "raise" raises an
+        :class:`~skaudeep.audio.AudioError`, "nan" gives it the score NaN, which
+        :class:`~skaudeep.AnomalyDetector` calls unusual.
 
     Returns
     -------
     Pipeline
-        Not fitted. It has `score_samples`: higher is more usual.
+        An unfitted pipeline with `score_samples`; higher scores are more usual.
 
     Examples
     --------
@@ -559,11 +639,11 @@ def anomaly_scorer(
     )
     for name, extractor in extractors:
         views.append((name, make_pipeline(extractor, BandStatistics(extended=True))))
-    # FrameDescriptors read values from -1 to 1 as 60 dB, and here they are 100: they describe the
-    # power to the 0.6. That is on purpose: quiet machines keep their bands below -60 dB, and the
-    # extractor is shared with the view above. On the 16 machines of the seeds 0 to 5 and 100 to 109
-    # of examples/benchmarks/machines.py the mean AUC is 92.3 %, 92.3 % where they read 100 dB,
-    # 92.0 % where the extractor ends at -60 dB, and 91.0 % without descriptors.
+    # FrameDescriptors take the range from -1 to 1 for 60 dB, but here it is 100 dB, so that they
+    # describe the power raised to 0.6. This is on purpose: quiet machines have bands below -60 dB,
+    # and the extractor is shared with the view above. On 16 machines (seeds 0 to 5 and 100 to 109
+    # of examples/benchmarks/machines.py) the mean AUC is 92.3 %. It is 92.3 % with descriptors for
+    # 100 dB, 92.0 % with an extractor that ends at -60 dB, and 91.0 % without descriptors.
     steps = (clone(extractor), FrameDescriptors(), BandStatistics(extended=True))
     views.append(("descriptors", make_pipeline(*steps)))
     return make_pipeline(FeatureFusion(views, n_jobs=n_jobs), StandardScaler(), DistanceScorer())

@@ -42,22 +42,22 @@ class ReservoirFeatures(
     """Features of sequences from a recurrent network whose random weights are never trained.
 
     Such a network is called a reservoir, or an echo-state network [1]_. Each sequence runs through
-    it; by default, the features describe how the states of its top layer vary together over time:
+    it. By default, the features describe how the states of its top layer vary together over time:
     log-Euclidean covariance pooling [2]_ and the coefficients of a vector autoregression of the
-    states [3]_, see :class:`~skaudeep.nn.pooling.StateCovariance`. `fit` finds the principal
-    components of the states, in closed form: nothing is trained by gradients.
+    states [3]_, see :class:`~skaudeep.nn.pooling.StateCovariance`. `fit` computes the principal
+    components of the states in closed form: nothing is trained by gradients.
 
-    For the same `random_state` the features are those of
-    ``Seq2SeqAutoencoder(max_epochs=0)`` with its default representation.
+    With the same `random_state`, ``Seq2SeqAutoencoder(max_epochs=0)`` with its default
+    representation has the same features.
 
     Parameters
     ----------
     n_units : int, default=256
-        Units of each recurrent layer.
+        Number of units of each recurrent layer.
     n_layers : int, default=2
-        Layers of each stack.
+        Number of recurrent layers of each stack.
     cell : {"gru", "lstm"}, default="gru"
-        Recurrent cell.
+        Type of the recurrent units.
     bidirectional : bool, default=True
         Whether a second, independent stack of layers reads the sequences backwards.
     n_components : int, default=64
@@ -66,40 +66,43 @@ class ReservoirFeatures(
     representation : {"covariance", "components", "states"}, default="covariance"
         What `transform` returns.
 
-        - "covariance": one row of features for each sequence, as above.
-        - "components": one row for each frame, the principal components of the states after it,
-          for labels that change over time, see :class:`~skaudeep.PerFrame`.
-        - "states": likewise, the states themselves; ``n_units`` features per direction, those of
-          the stack that reads forwards first.
+        - "covariance": a row of features for each sequence, as described above.
+        - "components": a row for each frame, which holds the principal components of the states
+          after this frame. It suits labels that change over time, see
+          :class:`~skaudeep.PerFrame`.
+        - "states": a row for each frame, which holds the states of the top layer, ``n_units`` for
+          each direction. Those of the forward direction come first.
     random_state : int, RandomState instance or None, default=None
-        Determines the weights. The same integer gives the same bits on the same CPU. Global
-        generators are neither read nor moved.
+        Seed or generator of the weights. The same integer gives the same bits on the same CPU.
+        Global generators are neither used nor changed.
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
-        one. Between calls the weights lie on the CPU, so a pickle loads on any machine.
+        Device of the computation: "cpu", "cuda", "cuda:1" and so on. "auto" uses a CUDA device if
+        there is one. Between calls the weights are on the CPU, so that a pickle can be loaded on
+        any machine.
 
     Attributes
     ----------
     network_ : :class:`~skaudeep.nn.reservoir.Reservoir`
         The network with its fitted principal components, on the CPU. It takes time-major batches.
     encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
-        From clips (n_clips, n_frames, n_bands) to features, as a module for other networks.
+        The network and the pooling as one torch module, from clips of shape (n_clips, n_frames,
+        n_bands) to features, for use in other networks.
     n_features_in_ : int
         Number of bands (the last axis of X).
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Only where X is a data frame.
+        Names of the bands, where X of `fit` was a data frame.
     seed_ : int
-        Drawn from `random_state`.
+        Seed of the weights, drawn from `random_state`.
 
     See Also
     --------
     skaudeep.recipes.two_scales : Reservoirs that read recordings at two time scales.
-    Seq2SeqAutoencoder : The same encoder, trained to rebuild the sequences.
+    Seq2SeqAutoencoder : The same encoder, trained to reconstruct the sequences.
 
     Notes
     -----
-    Rows may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
-    Padding never changes a result. A row of nothing but NaN is left out of `fit` and gives a row of
+    Clips may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
+    Padding never changes a result. A clip of NaN alone is left out of `fit`, and its features are
     NaN.
 
     References
@@ -159,20 +162,22 @@ class ReservoirFeatures(
 
     @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> ReservoirFeatures:
-        """Draw the weights, and find the principal components of the states.
+        """Draw the weights, and compute the principal components of the states.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
-            Trailing NaN is padding. Anything with a shape that rows can be taken from is read a
-            batch at a time: ndarray, memmap, netCDF variable, xarray or dask array.
+            Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
+            rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
+            or dask array.
         y : None
             Ignored.
 
         Returns
         -------
-        self
+        self : ReservoirFeatures
+            The fitted estimator.
 
         Raises
         ------
@@ -185,27 +190,29 @@ class ReservoirFeatures(
 
     @all_or_nothing
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit to sequences and represent each of them, or each of their frames, by features.
+        """Fit to sequences and return the features of each sequence, or of each of its frames.
 
-        The network runs over each sequence once, where its states find room in memory (512 MB) or
-        in a temporary file (32 GB), and on the CPU.
+        On the CPU, the network runs over each sequence only once if the states of all sequences fit
+        into memory (512 MB) or into a temporary file (32 GB).
 
         Parameters
         ----------
-        X : array or list
-            As in `fit`.
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences; trailing NaN is padding.
         y : None
             Ignored.
 
         Returns
         -------
         ndarray, float32
-            Those of ``fit(X).transform(X)``, to rounding.
+            The features that ``fit(X).transform(X)`` returns, up to rounding.
 
         Raises
         ------
         ValueError
-            As `fit`.
+            If a parameter is out of its range, or X holds infinity, NaN before the end of a row, or
+            no frame at all.
         """
         states = self._fit(X, y, keep_states=True)
         if states is None:
@@ -214,7 +221,7 @@ class ReservoirFeatures(
 
     @with_callbacks
     def _fit(self, X: Any, y: Any, *, keep_states: bool) -> States | None:
-        """Fit; return the states of all rows where they are to be kept and there is room."""
+        """Fit; return the states of all rows if they are to be kept and fit in, else None."""
         sequences = self._read(X)
         network = self._draw_network(sequences.n_bands)
         states = self._run(network, sequences) if keep_states else None
@@ -252,7 +259,7 @@ class ReservoirFeatures(
         sequences: Sequences,
         on_rows: Callable[[int], object] | None = None,
     ) -> States | None:
-        """Run the network over all rows, None where that cannot be kept."""
+        """Run the network over all rows; return None if there is no room for its states."""
         if resolve_device(self.device).type != "cpu":
             return None
         return States.of(network, sequences, batch_size=BATCH_SIZE, on_rows=on_rows)
@@ -260,28 +267,26 @@ class ReservoirFeatures(
     def split_off_states(
         self, X: Any, on_rows: Callable[[int], object] | None = None
     ) -> tuple[StatePooling, States] | None:
-        """Divide this estimator into what depends on no other clip, already run, and the rest.
+        """Compute the states of all clips, once for all folds of a cross-validation.
 
-        What a clip's states are depends on the random weights alone, so that one run serves all
-        folds of a cross-validation; only the principal components belong to a fold.
+        The states of a clip depend on the clip and on the random weights alone, so that all folds
+        can share them. Only the principal components depend on the training clips of a fold.
 
         Parameters
         ----------
-        X : array or list
-            All clips, as in `fit`.
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            All clips; trailing NaN is padding.
         on_rows : callable, default=None
-            Called with the number of sequences of each batch that has run.
+            Function that is called with the number of sequences of each finished batch.
 
         Returns
         -------
-        pooling : StatePooling
-            Not fitted. Fitted to the states of some clips, it gives the features that this
-            estimator gives when fitted to these clips.
-        states : States
-            Of all clips of `X`; rows can be taken from it.
-        None
-            In place of both, where `random_state` is no int, there is no room, or the device is
-            not the CPU.
+        (StatePooling, States) or None
+            An unfitted transformer from states to features, and the states of all clips, whose rows
+            can be indexed. Fitted to the states of some clips, the transformer gives the features
+            of this estimator when it is fitted to these clips. None if `random_state` is not an
+            int, there is no room for the states, or the device is not the CPU.
         """
         if not isinstance(self.random_state, Integral):
             return None
@@ -291,7 +296,7 @@ class ReservoirFeatures(
         if states is None:
             return None
         if len(sequences) <= COMPONENT_ROWS:
-            _ = states.moments  # once, for all folds: of more rows each fold sums up a sample
+            _ = states.moments  # computed once for all folds; of more rows, each fold uses a sample
         pooling = StatePooling(
             int(self.n_components), representation=self.representation, seed=reader.seed_
         )
@@ -300,19 +305,20 @@ class ReservoirFeatures(
 
     @torch.inference_mode()
     def transform(self, X: Any) -> np.ndarray:
-        """Represent each sequence, or each of its frames, by one row of features.
+        """Return the features of each sequence, or of each of its frames.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
-            As in `fit`, with the same bands.
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            With a representation of frames, (n_clips, n_frames, n_features) or (n_clips, n_chunks,
-            n_frames, n_features). Rows, chunks and frames of nothing but NaN give NaN.
+            Features. With ``representation="components"`` or "states" the shape is (n_clips,
+            n_frames, n_features) or (n_clips, n_chunks, n_frames, n_features). The features of
+            clips, chunks and frames of NaN alone are NaN.
         """
         check_is_fitted(self, "network_")
         device = resolve_device(self.device)
@@ -329,14 +335,13 @@ class ReservoirFeatures(
         )
 
     @property
-    def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
+    def encoder_(self) -> FeatureEncoder:
+        """The network and the pooling as one torch module, from clips to features."""
         check_is_fitted(self, "network_")
         return FeatureEncoder(self.network_, self.representation)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` and so on.
-
-        Those of frames are ``component_0`` and so on, or ``state_0``.
+        """Return the names of the features.
 
         Parameters
         ----------
@@ -346,6 +351,8 @@ class ReservoirFeatures(
         Returns
         -------
         ndarray of shape (n_features,), object
+            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"`` and so on. Features of frames
+            are called ``"component_0"`` or ``"state_0"`` and so on.
         """
         check_is_fitted(self, "network_")
         names = self.network_.covariance.feature_names(self.representation)
@@ -363,18 +370,18 @@ class ReservoirFeatures(
 
 
 class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator):
-    """The part of `ReservoirFeatures` that is fitted: from states to features.
+    """Transformer from the states of a reservoir to the features of `ReservoirFeatures`.
 
-    Made by :meth:`ReservoirFeatures.split_off_states`.
+    :meth:`ReservoirFeatures.split_off_states` makes it.
 
     Parameters
     ----------
     n_components : int
         Largest number of principal components of the states.
     representation : {"covariance", "components", "states"}
-        As that of `ReservoirFeatures`.
+        What `transform` returns, see `ReservoirFeatures`.
     seed : int
-        Determines to which rows these are fitted, where there are many.
+        Seed that draws the rows to which the components are fitted, if there are many.
 
     Attributes
     ----------
@@ -388,17 +395,19 @@ class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
         self.seed = seed
 
     def fit(self, states: States, y: Any = None) -> StatePooling:
-        """Find the principal components of the states.
+        """Compute the principal components of the states.
 
         Parameters
         ----------
         states : States
+            States of the training clips.
         y : None
             Ignored.
 
         Returns
         -------
-        self
+        self : StatePooling
+            The fitted transformer.
 
         Raises
         ------
@@ -417,11 +426,12 @@ class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
         Parameters
         ----------
         states : States
+            States of clips.
 
         Returns
         -------
         ndarray, float32
-            As `ReservoirFeatures` gives it.
+            Features, of the shape that `ReservoirFeatures.transform` returns.
         """
         check_is_fitted(self, "covariance_")
         return _features(states, self.covariance_, self.representation)

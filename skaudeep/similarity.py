@@ -1,4 +1,4 @@
-"""The clips of an archive that are most like a given one."""
+"""A function that finds the clips of an archive that are most similar to a given clip."""
 
 from __future__ import annotations
 
@@ -20,32 +20,35 @@ BLOCK = 1024  # rows that are read together
 
 
 def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.DataFrame:
-    """Find the clips whose features are most like those of a given one.
+    """Find the clips whose features are most similar to those of a given clip.
 
-    Features are standardised over all clips; the similarity of two clips is the cosine between
-    theirs. The features are read a block at a time, twice.
+    Features are standardised over all clips. The similarity of two clips is the cosine of the angle
+    between their standardised features. The data are read twice, a block of rows at a time.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        Features of clips, or of windows of recordings: what :func:`~skaudeep.transform_to_file`
-        writes and :func:`~skaudeep.load_netcdf` reads, with `lazy=True` if they are many.
+        A data set whose `data` are features of clips, or of windows of recordings, of shape
+        (n_clips, n_features). :func:`~skaudeep.transform_to_file` writes such a data set, and
+        ``skaudeep.load_netcdf(path, lazy=True)`` reads one that does not fit into memory.
     clip : str or array-like of shape (n_features,)
-        Name of one of these clips, which is then not in the result; or features of another clip.
+        Name of a clip of the data set, which is then left out of the result, or the features of
+        another clip.
     n : int > 0, default=10
-        How many to find.
+        Number of clips to find.
 
     Returns
     -------
     pandas.DataFrame
-        The most similar first: `file`, `label` ("" where there is none) and `similarity` in
-        [-1, 1]. Clips without features, which could not be read, are left out.
+        A row for each clip that was found, the most similar first, with the columns `file`, `label`
+        ("" for an unlabelled clip) and `similarity` in [-1, 1]. Clips that could not be read, whose
+        features are NaN, are left out.
 
     Raises
     ------
     ValueError
-        If the data are no features with a row for each clip, no clip is called so, the features are
-        as many as others or not finite, or `n` is not positive.
+        If `data` does not have a row of features for each clip, no clip has the given name, the
+        given features have another length or are not finite, or `n` is not positive.
 
     Examples
     --------
@@ -110,15 +113,15 @@ def similarities(data: Any, given: NDArray[np.floating]) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    data : sequence of n_clips rows of n_features
-        They are read a block at a time, twice.
+    data : array-like of shape (n_clips, n_features)
+        Features of the clips, which are read twice, a block of rows at a time.
     given : ndarray of shape (n_given, n_features)
         Finite features.
 
     Returns
     -------
     ndarray of shape (n_given, n_clips)
-        Cosines; -inf of clips without features.
+        Cosines; -inf for clips whose features are not finite.
 
     Examples
     --------
@@ -139,7 +142,7 @@ def _of_length_1(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _blocks(data: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-    """Yield rows whose features are finite, and these."""
+    """Yield the numbers of rows whose features are finite, and these features."""
     for start in range(0, len(data), BLOCK):
         values = np.asarray(data[start : start + BLOCK], dtype=float)
         finite = np.isfinite(values).all(axis=1)
@@ -152,7 +155,7 @@ def _moments(data: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     for _, values in _blocks(data):
         if not len(values):
             continue
-        # of blocks together, by Chan's formula: sums of squares alone would cancel
+        # Chan's formula merges the moments of blocks; plain sums of squares would cancel.
         apart, total = values.mean(axis=0) - mean, count + len(values)
         squares += values.var(axis=0) * len(values) + apart**2 * count * len(values) / total
         mean += apart * len(values) / total

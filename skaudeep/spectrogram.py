@@ -1,4 +1,4 @@
-"""SpectrogramExtractor: clips to spectrograms scaled to [-1, 1], and back to sound."""
+"""SpectrogramExtractor: spectrograms of clips, scaled to [-1, 1], and sound from spectrograms."""
 
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -41,94 +41,100 @@ from skaudeep.audio.spectra import (
 class SpectrogramExtractor(ClipExtractor):
     """Turn clips into spectrograms scaled to [-1, 1].
 
-    The steps, in this order: decode and resample, pad or cut to `duration`, mix channels,
-    pre-emphasise, power of Hann-windowed frames (each without its mean), mel bands, decibels
-    relative to the clip's maximum, clip to thresholds, split into chunks, scale each chunk to
-    [-1, 1] by its own minimum and maximum. `reference` changes what levels are relative to. With
-    `pre_emphasis=0.95` the result is auDeep's to 7e-6, but for the lowest band of the first frame:
-    auDeep leaves the first sample unfiltered.
+    The steps, in this order, are: decode and resample, pad or cut to `duration`, mix channels,
+    pre-emphasise, compute the power of Hann-windowed frames (after the mean of each frame is
+    subtracted), sum up mel bands, convert to decibels relative to the clip's maximum, clip to
+    thresholds, split into chunks, and scale each chunk to [-1, 1] by its own minimum and maximum.
+    `reference` chooses other references for the levels. With `pre_emphasis=0.95` the result equals
+    auDeep's to 7e-6, except in the lowest band of the first frame, because auDeep does not filter
+    the first sample.
 
-    Each clip's spectrogram depends on that clip alone, and `transform` works without `fit`. What
-    `fit` has seen holds afterwards: it keeps the sampling rate of its clips, and `transform`
-    refuses clips of another, which would give other frequencies for the same bands.
+    A clip's spectrogram depends on that clip alone, and `transform` works without `fit`. `fit`
+    stores the sampling rate of its clips, and `transform` then refuses clips of another rate,
+    because the same bands would stand for other frequencies.
 
     Parameters
     ----------
     window_duration : float > 0, default=0.08
         Length of a frame in seconds.
     hop_duration : float > 0, default=None
-        Time between two frames in seconds, rounded to samples. None takes half the window.
+        Time between the starts of two frames in seconds, rounded to samples. None is half of
+        `window_duration`.
     n_mels : int > 0, default=128
-        Number of mel bands, from `fmin` to `fmax`. None keeps the FFT bins between them.
+        Number of mel bands between `fmin` and `fmax`. With None the bands are the FFT bins between
+        them.
     mel_norm : {"slaney"} or None, default=None
-        None gives all mel filters the same peak, so that a band holds the sum of the power of its
-        bins, as in auDeep. "slaney" gives them the same area: a band holds the mean, and white
-        noise is as loud in wide bands as in narrow ones.
+        Normalisation of the mel filters. With None all filters have the same peak, so that a band
+        holds the weighted sum of the power of its bins, as in auDeep. With "slaney" they have the
+        same area, so that a band holds the mean, and white noise is as loud in wide bands as in
+        narrow ones.
     fmin : float >= 0, default=0.0
-        Lowest frequency in Hz. Below it the spectrogram holds nothing, and levels are relative to
-        the maximum above it.
+        Lowest frequency in Hz. Lower frequencies are left out, also where levels are relative to
+        the maximum of the clip.
     fmax : float > fmin, default=None
         Highest frequency in Hz, at most half the sampling rate. None is half the sampling rate.
     duration : float > 0, default=None
-        Length in seconds to which clips are cut, or padded with zeros. None leaves them as they
-        are.
+        Length in seconds to which clips are cut, or padded with zeros. None leaves their length
+        unchanged.
     align : {"start", "center"}, default="start"
-        Which part of a longer clip `duration` keeps, the first seconds or those around the middle,
-        and where a shorter clip is padded, at its end or at both ends.
+        Which part of a longer clip `duration` keeps (its first seconds, or those around its
+        middle), and where a shorter clip is padded (at its end, or at both ends).
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        Which channel of a clip to use: the mean of all, the first, the second, the first minus the
-        second, or the one of this number, counted from 0. Mono and stereo clips may be mixed with
-        "mean", "left" and 0.
+        Which channel of a clip to use: the mean of all channels, the first ("left"), the second
+        ("right"), the first minus the second, or the channel of this number, counted from 0. With
+        "mean", "left" and 0, mono and stereo clips may be mixed.
     pre_emphasis : float in [0, 1], default=0.0
-        Each sample minus this factor times the previous one; 0 changes nothing.
+        Factor of the pre-emphasis filter ``y[t] = x[t] - pre_emphasis * x[t - 1]``. 0 does not
+        filter.
     clip_below : float in [-200, 0), default=None
-        Lower threshold in dB relative to the clip's maximum, or to full scale; levels below it are
-        raised to it. None is -120 dB.
+        Lower threshold in dB, relative to the `reference`. Lower levels are raised to it. None is
+        -120 dB.
     clip_above : float in (clip_below, 0], default=None
-        Upper threshold in dB relative to the clip's maximum, or to full scale; levels above it are
-        lowered to it. None is 0 dB.
+        Upper threshold in dB, relative to the `reference`. Higher levels are lowered to it. None is
+        0 dB.
     reference : {"chunk", "clip", "full_scale"}, default="chunk"
-        What levels are relative to.
+        The level that 0 dB stands for, and the levels that become -1 and 1.
 
-        - "chunk": 0 dB is the clip's maximum, and -1 and 1 are the minimum and the maximum of each
-          chunk, or of the clip where there are no chunks. Neither the level of a clip nor that of
-          its chunks among each other shows.
-        - "clip": the same, but -1 and 1 are the minimum and the maximum of the clip also in chunks.
-          Which chunk is louder shows, the level of a clip does not.
+        - "chunk": 0 dB is the clip's maximum. -1 and 1 are the minimum and the maximum of each
+          chunk, or of the clip if there are no chunks. Differences in level between clips, and
+          between the chunks of a clip, are lost.
+        - "clip": 0 dB is the clip's maximum. -1 and 1 are the minimum and the maximum of the clip.
+          Differences in level between clips are lost, those between chunks are kept.
         - "full_scale": 0 dB is digital full scale (0 dBFS, a sine of amplitude 1 in its FFT bin),
-          -1 is `clip_below` and 1 is `clip_above`. Levels show; recordings have to be made at one
-          gain. Bands of many bins may be louder than 0 dB, and are clipped. Samples that peak above
-          8 are refused: their full scale is not 1.
+          -1 is `clip_below` and 1 is `clip_above`. Differences in level are kept, so that all
+          recordings must be made with the same gain. Mel bands of many FFT bins can exceed 0 dB,
+          and are clipped. Samples above 8 are refused, because their full scale is not 1.
     chunk_duration : float > 0, default=None
-        Length in seconds of the consecutive chunks into which each clip is split: chunk `i` begins
-        at `i * chunk_duration`, within half a hop, also where a hop is not a whole number of
-        samples. All have as many frames; where the duration is no whole number of hops, one frame
-        may lie in two chunks, or in none. A last chunk that is less than half full is left out,
-        unless it is the only one. None does not split.
+        Length in seconds of the consecutive chunks into which each clip is split. Chunk `i` begins
+        at the frame nearest to `i * chunk_duration`. All chunks have the same number of frames: if
+        the duration is not a whole number of hops, a frame may lie in two chunks or in none. A last
+        chunk that is less than half full is left out, unless it is the only one. None does not
+        split.
     n_chunks : int > 0, default=None
-        Largest number of chunks per clip, counted from its start. None keeps all.
+        Largest number of chunks of a clip. Later chunks are left out. None keeps all.
     sampling_rate : float in [1, 10000000], default=None
-        Sampling rate in Hz. Files of another rate are resampled to it; None expects all files to
-        have the same rate, that of the files in `fit`. For waveforms it states their rate and is
-        required. After `fit` to files of 44.1 kHz with None, 44100 may be set, and others are
-        resampled.
+        Sampling rate in Hz to which files are resampled. With None all files must have the same
+        rate, and `transform` expects the rate of the files in `fit`. It is required for waveforms,
+        and is then their rate. After `fit` with None, it may be set to the rate of these files, so
+        that files of other rates are resampled.
     n_jobs : int, default=None
-        Number of threads; -1 takes all cores, None is 1 unless in a
-        :func:`joblib.parallel_config` context, whose backend is used too. The result does not
-        depend on it.
+        Number of threads. -1 uses all cores. None is 1, unless a :func:`joblib.parallel_config`
+        context states another number; the backend of the context is then used, too. The result
+        does not depend on it.
     on_error : {"raise", "nan", "read"}, default="raise"
-        What to do with a clip that cannot be read: raise an :class:`~skaudeep.audio.AudioError`,
-        or return a row of NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such
-        clips. A classifier that refuses NaN then needs a :class:`~sklearn.impute.SimpleImputer`
-        before it. "read" also reads what is there of a file that is cut short, or whose header
-        does not say how much it holds, with an :class:`~skaudeep.audio.AudioWarning` for each.
+        What to do with a clip that cannot be read. "raise" raises an
+        :class:`~skaudeep.audio.AudioError`. "nan" returns a row of NaN, with one
+        :class:`~skaudeep.audio.AudioWarning` that names all such clips; a classifier that refuses
+        NaN then needs a :class:`~sklearn.impute.SimpleImputer` before it. "read" is like "nan", but
+        uses the readable part of a file that is cut short, or whose header does not state its
+        length, with an :class:`~skaudeep.audio.AudioWarning` for each.
     adapt : bool, default=False
-        Whether to adapt the parameters above to recordings that they do not suit, where False
-        refuses these. A clip shorter than a window is padded with zeros to three frames, at its end
-        or, with `align="center"`, at both. Where a window has fewer than `n_mels` FFT bins between
-        `fmin` and `fmax`, there are as many bands as bins. Below 1280 Hz windows and hops last
-        longer, by the factor 1280 Hz / `sampling_rate`, so that they hold as many samples as there.
-        Other recordings have the same spectrograms as with False.
+        Whether to adapt the parameters to recordings that are too short, or whose sampling rate is
+        too low, for them. With False such recordings are refused. With True, a clip shorter than a
+        window is padded with zeros to three frames, at its end, or at both ends with
+        `align="center"`. If a window has fewer than `n_mels` FFT bins between `fmin` and `fmax`,
+        each bin is a band. Below 1280 Hz, windows and hops are longer, by the factor
+        1280 Hz / `sampling_rate`. Other recordings have the same spectrograms as with False.
 
     Attributes
     ----------
@@ -137,18 +143,19 @@ class SpectrogramExtractor(ClipExtractor):
     n_bands_ : int
         Number of bands at this rate.
     channel_ : str or int
-        Which channel is used: `channel`, as it was in `fit`.
+        The value of `channel` in `fit`.
 
     See Also
     --------
-    extract_views : Several spectrograms of the same clips, sharing work.
-    skaudeep.audio.spectra : The steps from samples to spectra as pure functions.
+    FeatureFusion : Several spectrograms of the same clips, which are decoded once.
+    skaudeep.audio : The steps from samples to spectra as functions.
 
     Notes
     -----
     The spectrogram of a silent clip is -1 throughout, and an :class:`~skaudeep.audio.AudioWarning`
-    names the clip; so is that of one that lies below `clip_below` of full scale. That of a silent
-    chunk is -1 as well, without a warning (auDeep returns 0).
+    names the clip. With ``reference="full_scale"`` the same holds for a clip whose levels are all
+    below `clip_below`. The spectrogram of a silent chunk is -1, without a warning (in auDeep it is
+    0).
 
     References
     ----------
@@ -242,15 +249,15 @@ class SpectrogramExtractor(ClipExtractor):
     @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
-        """Keep the sampling rate and the number of bands, and check the parameters.
+        """Check the parameters, and store the sampling rate and the number of bands.
 
         Parameters
         ----------
         X : sequence of n_clips clips
             Paths, waveforms or a `(file, start, end)` index, see :meth:`transform`. They are not
-            decoded; headers of files are read where `sampling_rate` is None.
+            decoded. If `sampling_rate` is None, the headers of the files are read.
         y : array-like of shape (n_clips,), default=None
-            Labels, of which only the number is checked.
+            Labels. Only their number is checked.
 
         Returns
         -------
@@ -260,8 +267,8 @@ class SpectrogramExtractor(ClipExtractor):
         Raises
         ------
         AudioError
-            If `sampling_rate` is None and files have different rates, or no header can be read.
-            A file without a readable header among others is left to :meth:`transform`.
+            If `sampling_rate` is None and files have different rates, or no header can be read. If
+            only some headers cannot be read, :meth:`transform` reports these files.
         ValueError
             If a parameter is out of its range or does not suit the rate, `X` is empty, holds
             waveforms without `sampling_rate`, or `y` has another length.
@@ -272,7 +279,7 @@ class SpectrogramExtractor(ClipExtractor):
         rate = find_rate(clips, self.n_jobs) if self.sampling_rate is None else self.sampling_rate
         layout = self._layout(rate)
         if self.chunk_duration is not None:
-            layout.chunk_length(self.chunk_duration)  # refuses what is shorter than a window
+            layout.chunk_length(self.chunk_duration)  # raises an error if shorter than a window
         self.n_bands_ = layout.n_bands
         self.sampling_rate_ = rate
         self.channel_ = self.channel
@@ -293,21 +300,22 @@ class SpectrogramExtractor(ClipExtractor):
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands)
-            In [-1, 1], float32; with chunks where `chunk_duration` is given. Frames and chunks
-            that only longer clips have are NaN. With ``set_output(transform="pandas")`` they are in
-            an :class:`xarray.DataArray` that names the clips.
+            Spectrograms in [-1, 1], float32, with an axis of chunks if `chunk_duration` is given.
+            Shorter clips are padded with frames and chunks of NaN. With
+            ``set_output(transform="pandas")`` they are an :class:`xarray.DataArray` that names the
+            clips.
 
         Raises
         ------
         AudioError
             If `on_error="raise"` and a clip cannot be read (see
             :func:`~skaudeep.audio.read_audio`), lacks the wanted channel or is shorter than one
-            window; in any case if all clips fail, or if without `sampling_rate` files of different
-            rates meet, or of another rate than in `fit`. Headers tell this before any clip is
-            decoded.
+            window. Whatever `on_error` is, if all clips fail, or if `sampling_rate` is None and
+            files differ in their rate or have another rate than in `fit`. Rates are read from the
+            headers before any clip is decoded.
         ValueError
-            If a parameter is out of its range, or sampling rate, channel or bands are not those of
-            `fit`, or `X` is empty or no sequence of clips.
+            If a parameter is out of its range, sampling rate, channel or bands are not those of
+            `fit`, or `X` is empty or not a sequence of clips.
         """
         return extract_views([self], X)[0]
 
@@ -319,33 +327,34 @@ class SpectrogramExtractor(ClipExtractor):
         n_iter: int = 32,
         random_state: int | np.random.RandomState | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Make waveforms of spectrograms, to listen to them.
+        """Compute waveforms from spectrograms, to listen to them.
 
-        Extraction loses information, which the waveforms lack: phases are estimated by Griffin and
+        A spectrogram lacks information that the waveform had. Phases are estimated by Griffin and
         Lim's method, the FFT bins of a mel band cannot be separated, and levels below `clip_below`
-        are gone. Unless `reference` is "full_scale", the softest value of a clip becomes
-        `clip_below`, even if it was louder; with "chunk" the differences in level between chunks,
-        which are scaled separately, are lost.
+        are lost. Unless `reference` is "full_scale", the lowest value of a clip becomes
+        `clip_below`, even if it was louder. With "chunk", differences in level between chunks are
+        lost.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, \
                 n_bands), or list of n_clips arrays
-            Spectrograms in [-1, 1], as `transform` returns them or an autoencoder reconstructs
-            them. NaN at the end is padding; chunks are joined.
+            Spectrograms in [-1, 1], as `transform` or `Seq2SeqAutoencoder.reconstruct` returns
+            them. NaN at the end is padding. Chunks are joined.
         sampling_rate : float, default=None
-            Sampling rate in Hz. None takes that of the extractor: its parameter, or what `fit` saw.
+            Sampling rate in Hz of the waveforms. None is the parameter `sampling_rate` of the
+            extractor, or else the rate that `fit` saw.
         n_iter : int > 0, default=32
             Number of iterations of :func:`librosa.griffinlim`.
         random_state : int, RandomState instance or None, default=None
-            Determines the initial phases. Pass an int for the same waveforms in every call.
+            Seed or generator of the initial phases. An int gives the same waveforms in every call.
 
         Returns
         -------
         list of n_clips ndarrays of shape (n_samples,), float32
-            Waveforms with a peak of 1, or with `reference="full_scale"` at the level that they were
-            extracted at, which `transform` accepts; zeros for a spectrogram that is
-            -1 throughout, no samples for one that is NaN throughout.
+            Waveforms with a peak of 1, or, with `reference="full_scale"`, at their original level.
+            `transform` accepts them. A spectrogram of -1 throughout gives zeros, and one of NaN
+            throughout gives no samples.
 
         Raises
         ------
@@ -380,7 +389,7 @@ class SpectrogramExtractor(ClipExtractor):
         filters = None
         if layout.n_mels is not None:
             filters = mel_filters(rate, window, layout.n_mels, self.mel_norm, self.fmin, self.fmax)
-        from scipy.signal import lfilter  # slow to load, and extraction does not need it
+        from scipy.signal import lfilter  # it loads slowly, and extraction does not need it
 
         lowest = -DYNAMIC_RANGE if self.clip_below is None else self.clip_below
         rng = check_random_state(random_state)
@@ -408,34 +417,34 @@ class SpectrogramExtractor(ClipExtractor):
     def frame_times(
         self, X: Any, *, clip_durations: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Return when the frames of spectrograms are: the times of their centres.
+        """Return the times of the centres of the frames of spectrograms.
 
         Parameters
         ----------
         X : int, array-like of shape (n_clips, n_frames, n_bands) or list of n_clips arrays \
                 (n_frames, n_bands)
-            How many frames, or spectrograms as `transform` returns them, without chunks. NaN at the
-            end is padding.
+            Number of frames, or spectrograms as `transform` returns them, without chunks. NaN at
+            the end is padding.
         clip_durations : float or array-like of shape (n_clips,), default=None
-            Length of each clip in seconds. Needed with `duration` and ``align="center"`` alone,
-            where it tells how much of a clip was cut or padded before the first frame.
+            Length of each clip in seconds. It is required with `duration` and ``align="center"``,
+            where it determines how much was cut or padded before the first frame, and has no effect
+            otherwise.
 
         Returns
         -------
-        ndarray of shape (n_frames,), or (n_clips, n_frames) of spectrograms
-            In seconds from the start of the clip; of a segment of a file, from the start of the
-            segment. The first is half a window, unless ``align="center"`` shifts it. NaN at
-            padding.
+        ndarray of shape (n_frames,), or (n_clips, n_frames) if X holds spectrograms
+            Times in seconds from the start of the clip, or of the segment of a file. The first is
+            half a window, unless ``align="center"`` shifts it. NaN for padding.
 
         Raises
         ------
         ValueError
             If the sampling rate is not known, spectrograms have chunks, or `clip_durations` are
-            missing or of another number than the clips.
+            required and missing, or their number is not that of the clips.
 
         See Also
         --------
-        skaudeep.datasets.frame_targets : Labels over time, at these times.
+        skaudeep.datasets.frame_targets : Compute labels at these times.
 
         Examples
         --------
@@ -489,7 +498,7 @@ class SpectrogramExtractor(ClipExtractor):
         return before if before.ndim == 0 else before[:, None]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Name the bands, which are the last axis of the output.
+        """Return the names of the bands, which are the last axis of the output.
 
         Parameters
         ----------
@@ -499,8 +508,8 @@ class SpectrogramExtractor(ClipExtractor):
         Returns
         -------
         ndarray of shape (n_bands,), object
-            "mel0", "mel1", ...; or "bin0", "bin1", ..., by the numbers of the FFT bins: with `fmin`
-            the first is another.
+            "mel0", "mel1", ...; or, if `n_mels` is None, "bin0", "bin1", ... by the numbers of the
+            FFT bins, which begin at that of `fmin`.
 
         Raises
         ------
@@ -536,7 +545,7 @@ class SpectrogramExtractor(ClipExtractor):
         )
 
     def _shortest_clip(self) -> float:
-        """Return in seconds how long a clip lasts that has three whole frames."""
+        """Return the length in seconds of a clip that has three whole frames."""
         return self.window_duration + 2 * hop_seconds(self.window_duration, self.hop_duration)
 
     def _now_and_in_fit(self, fitted_rate: float) -> dict[str, tuple[Any, Any]]:

@@ -21,21 +21,21 @@ MORE = (
     *(f"autocorrelation_{lag}" for lag in LAGS),
     "skewness",
 )
-MIN_VARIANCE = 1e-4  # added to variances that others are divided by
+MIN_VARIANCE = 1e-4  # added to a variance in a denominator
 
 
 class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator):
-    """Mean, standard deviation and mean absolute change over time of each band.
+    """Compute mean, standard deviation and mean absolute change over time of each band.
 
-    This is the baseline that a learned representation has to beat; `extended`, it is the control
+    This is a baseline for learned representations. With ``extended=True`` it is the control
     "mel statistics" of :func:`~skaudeep.evaluate`. Nothing is learned.
 
     Parameters
     ----------
     extended : bool, default=False
         Whether to add ten statistics, in this order: maximum, minimum, the three quartiles,
-        autocorrelations at lags of 1, 2, 4 and 8 frames, and skewness. Over eight corpora they are
-        worth 7 points (docs/development/features-log.md): the stronger baseline.
+        autocorrelations at lags of 1, 2, 4 and 8 frames, and skewness. Over eight corpora they
+        raise the mean UAR by 7 points (docs/development/features-log.md).
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
         self.extended = extended
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember the number of bands.
+        """Store the number of bands.
 
         Parameters
         ----------
@@ -90,20 +90,20 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
         -------
         ndarray of shape (n_clips, 3 * n_bands) or (n_clips, n_chunks, 3 * n_bands), float32
             The means of all bands, then the standard deviations, then the mean absolute
-            differences between consecutive frames (0 for a single frame), then what `extended`
-            adds. NaN where a clip or chunk is nothing but padding. 13 in place of 3 where
-            `extended`.
+            differences between consecutive frames (0 for a single frame). With ``extended=True``
+            ten more statistics follow, so that there are 13 for each band. NaN where a clip or
+            chunk consists of padding alone.
 
         Raises
         ------
         ValueError
-            If a clip has NaN before its last frame, is no sequence of frames, or has another
-            number of bands than there were in `fit`.
+            If a clip has NaN before its last frame, is not a sequence of frames, or has another
+            number of bands than in `fit`.
         """
         return np.stack([self._statistics(np.asarray(x), clip) for clip, x in enumerate(rows(X))])
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Return names such as ``mean_0``, ``std_0`` and ``change_0``, the number being the band.
+        """Return the names of the statistics.
 
         Parameters
         ----------
@@ -112,7 +112,8 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
 
         Returns
         -------
-        ndarray of shape (3 * n_bands,), or (13 * n_bands,) where `extended`, object
+        ndarray of shape (3 * n_bands,), or (13 * n_bands,) with ``extended=True``, object
+            Names such as ``"mean_0"``, ``"std_0"`` and ``"change_0"``, with the number of the band.
         """
         check_is_fitted(self, "n_features_in_")
         names = product(THREE + MORE * self.extended, range(self.n_features_in_))
@@ -145,7 +146,7 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
 
 
 def _more(x: NDArray[np.float64], ordered: NDArray) -> list[NDArray[np.float64]]:
-    """Compute the statistics in `MORE` of each column, whose values are also given in order."""
+    """Compute the statistics in `MORE` of each column; `ordered` holds its sorted values."""
     n_frames = len(x)
     deviation = x - x.mean(axis=0)
     variance = x.var(axis=0) + MIN_VARIANCE
@@ -163,7 +164,7 @@ def _more(x: NDArray[np.float64], ordered: NDArray) -> list[NDArray[np.float64]]
 
 
 def _quantile(ordered: NDArray, share: float) -> NDArray[np.float64]:
-    """Interpolate between the values of each row on both sides of a place, as `numpy.quantile`."""
+    """Return a quantile of each sorted row, interpolated linearly as by `numpy.quantile`."""
     below, part = divmod(share * (ordered.shape[1] - 1), 1)
     low = ordered[:, int(below)].astype(np.float64)
     high = ordered[:, min(int(below) + 1, ordered.shape[1] - 1)]

@@ -1,4 +1,4 @@
-"""Process sound as it comes in, block by block."""
+"""Process sound as it is recorded, block by block."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from skaudeep.per_frame import PerFrame
 from skaudeep.processor import Processor, _steps
 from skaudeep.spectrogram import SpectrogramExtractor
 
-GAP = 0.001  # seconds by which a block may begin earlier or later than the one before ends
+GAP = 0.001  # seconds that may lie between the end of a block and the start of the next one
 
 
 class Block(NamedTuple):
-    """A block of a stream, with what is known of it.
+    """A block of samples of a stream, with its sampling rate and time.
 
     Parameters
     ----------
     samples : array-like of shape (n_samples,) or (n_channels, n_samples)
+        The samples.
     sampling_rate : float, default=None
-        Its rate in Hz.
+        Their sampling rate in Hz. None: it is not checked.
     time : float, default=None
-        When its first sample was recorded, in seconds by any clock, such as that of a sound card.
+        Time of the first sample in seconds, by any clock, such as that of a sound card. None: gaps
+        between blocks are not noticed.
     """
 
     samples: ArrayLike
@@ -48,74 +50,75 @@ def stream(
     duration: float | None = None,
     hop: float | None = None,
 ) -> Iterator[tuple[float, pd.Series]]:
-    """Process sound as it comes in, frame by frame or by windows.
+    """Process sound as it is recorded, frame by frame or by windows.
 
     Frame by frame (`duration` is None), there is a result for each frame of the spectrogram, as
-    soon as its last sample is there. A network goes on from the state that the frames before have
-    left. So the results are those of the whole recording, as the pipeline gives them when it is
-    over, within rounding, however the samples are cut into blocks. The pipeline consists of a
-    :class:`~skaudeep.SpectrogramExtractor`; a :class:`~skaudeep.ReservoirFeatures` or
-    :class:`~skaudeep.Seq2SeqAutoencoder` that reads forwards alone, with
+    soon as its last sample is there. A network continues from its state after the previous frame.
+    The results therefore equal those of the pipeline for the whole recording, up to rounding,
+    however the samples are divided into blocks. The pipeline consists of a
+    :class:`~skaudeep.SpectrogramExtractor`; a unidirectional
+    :class:`~skaudeep.ReservoirFeatures` or :class:`~skaudeep.Seq2SeqAutoencoder` with
     ``representation="components"`` or ``"states"``; and a :class:`~skaudeep.PerFrame`. The network,
-    or what stands behind it, may be missing.
+    or the steps after it, may be missing.
 
-    By windows, there is a result for each stretch of `duration` seconds, which is processed by
-    itself: any pipeline will do. A window begins every `hop` seconds, at the nearest sample. Its
-    result is there as soon as its last sample is: what is heard is in a result at most `hop`
-    seconds and the time of one computation later, and wholly in a window, if it is shorter than
-    `duration` - `hop`, at most `duration` later. At the end of the stream, what the last window
-    leaves over is a window where it holds at least half of `duration`. So the windows are those of
-    a recording of the same sound, and their results are the same as those of
-    :meth:`Processor.process_file` for each, to the bit, however the samples are cut into blocks.
+    By windows, there is a result for each window of `duration` seconds, by any pipeline. A window
+    begins every `hop` seconds, at the nearest sample. Its result is there as soon as its last
+    sample is. A sound therefore contributes to a result at most `hop` seconds (and the time of a
+    computation) after it was recorded. A sound shorter than `duration` - `hop` lies wholly in a
+    window that ends at most `duration` seconds after its start. At the end of the stream, a rest of
+    at least half of `duration` is a window, too. The results are bit-identical to those of
+    :meth:`Processor.process_file` for each window of a file of the same sound, however the samples
+    are divided into blocks.
 
     Parameters
     ----------
     pipeline : estimator
-        As :class:`~skaudeep.Processor` takes it. Its extractors have ``reference="full_scale"``.
+        A pipeline that begins with extractors with ``reference="full_scale"``, see
+        :class:`~skaudeep.Processor`.
     blocks : iterable of arrays or of Block
-        Samples, of shape (n_samples,) or (n_channels, n_samples), in order and without gaps, as
-        many at a time as there are: floats with full scale 1, or int8, int16, int32 or uint8. A
-        :class:`~skaudeep.streaming.Block` tells its rate and its time as well, by which a stream
-        of two rates, and gaps, are noticed.
+        Consecutive blocks of samples of shape (n_samples,) or (n_channels, n_samples), of any
+        length: floats with full scale 1, or int8, int16, int32 or uint8. A
+        :class:`~skaudeep.streaming.Block` also states its rate and its time, so that a change of
+        the rate, or a gap, is noticed.
     sampling_rate : float
-        Rate of the samples in Hz. They are resampled where the pipeline has another, windows each
-        by itself; frame by frame that takes about 0.1 s more.
+        Sampling rate of the samples in Hz. If the pipeline has another rate, they are resampled:
+        each window separately, or continuously frame by frame, with a delay of about 0.1 s.
     duration : float > 0, default=None
-        Length of a window in seconds. None goes frame by frame.
+        Length of a window in seconds. None processes frame by frame.
     hop : float > 0, default=None
-        Seconds from the start of a window to that of the next. None is `duration`.
+        Time between the starts of two windows in seconds. None is `duration`.
 
     Yields
     ------
     time : float
-        The end of the window, or the centre of the frame, in seconds from the first sample of the
-        stream. A :class:`~skaudeep.PerFrame` with a delay foretells: the time is that at which the
-        sound of the frame would be labelled.
+        End of the window, or centre of the frame, in seconds from the first sample of the stream.
+        If the pipeline ends in a :class:`~skaudeep.PerFrame` with a delay, the time at which a
+        person would label the sound of the frame, which may lie in the future.
     values : pandas.Series
-        What the pipeline gives for it, by the names of the columns of
-        :class:`~skaudeep.Processor`. Its own name is the time, so that a table of them all,
-        ``pd.DataFrame([values for _, values in stream(...)])``, has an index of times.
+        Output of the pipeline, with the column names of :class:`~skaudeep.Processor`. The name of
+        the series is `time`, so that the table
+        ``pd.DataFrame([values for _, values in stream(...)])`` has an index of times.
 
     Raises
     ------
     ValueError
-        At once: if a parameter is out of its range; if levels in the pipeline are not relative to
-        full scale: a window whose loudest sample were 0 dB would be as loud as any other, and
-        noise as loud as a call; or if without `duration` a step of the pipeline needs the whole
-        recording, or with it the pipeline ends in a `PerFrame`.
+        Before the first block: if a parameter is out of its range; if levels in the pipeline are
+        not relative to full scale (relative to the maximum of a window, noise would be as loud as a
+        call); if `duration` is None and a step needs the whole recording; or if `duration` is given
+        and the pipeline ends in a `PerFrame`.
     sklearn.exceptions.NotFittedError
-        At once: if the pipeline has to be fitted.
+        Before the first block: if a step of the pipeline that learns is not fitted.
     AudioError
-        When it comes: if a block holds NaN, has another rate or number of channels than those
-        before, or does not begin where the one before ends. The message says at which time. What
-        is complete before is yielded first.
+        At the block: if it holds NaN, has another rate or number of channels than those before, or
+        does not begin where the previous one ends. The message states the time. Results that are
+        complete by then are yielded first.
 
     Notes
     -----
-    Memory holds two windows, or a window of the spectrogram and the state of the network, and what
-    the current block makes, whatever comes in. Networks run on the CPU where they go frame by
-    frame. A silent window has an :class:`~skaudeep.AudioWarning`, and NaN where the pipeline is a
-    classifier. Blocks of `sounddevice` are of shape (n_samples, n_channels): pass their transpose.
+    Memory is bounded: it holds two windows, or a window of the spectrogram and the state of the
+    network, and the results of the current block. Frame by frame, networks run on the CPU. A silent
+    window causes an :class:`~skaudeep.AudioWarning`, and the results of a classifier for it are
+    NaN. Blocks of `sounddevice` have the shape (n_samples, n_channels): pass their transpose.
 
     Examples
     --------
@@ -171,7 +174,7 @@ def stream(
 
 
 def _check_levels(extractor: Any) -> None:
-    """Refuse an extractor by which levels hang on what else is in a clip."""
+    """Raise a ValueError if the levels of an extractor are relative to the maximum of a clip."""
     name = "reference" if hasattr(extractor, "reference") else "scale"
     value, expected = getattr(extractor, name), "full_scale" if name == "reference" else None
     if value != expected:
@@ -196,12 +199,12 @@ def _by_frame(
 
 
 class _FrameByFrame:
-    """A pipeline that gives values for each frame, and the state that its network is in.
+    """A pipeline that gives values for each frame, with the current state of its network.
 
     Parameters
     ----------
     model : estimator
-        Fitted.
+        A fitted pipeline.
     sampling_rate : float
         Rate in Hz of the samples that come in.
 
@@ -226,7 +229,7 @@ class _FrameByFrame:
         if steps and hasattr(steps[0], "encoder_"):
             last = steps.pop(0)
             self._encoder = last.encoder_
-            try:  # which also loads what is compiled before the first block comes
+            try:  # this also loads compiled code before the first block
                 nothing = self._features(nothing)
             except ValueError as error:
                 raise _needs_windows(last, f"which cannot go on: {error}".rstrip(".")) from error
@@ -265,7 +268,7 @@ class _FrameByFrame:
 def _predictions(
     step: PerFrame, frames: NDArray[np.float32]
 ) -> tuple[Callable[[NDArray], NDArray], list[str]]:
-    """Return what computes the columns of a step for frames, and their names."""
+    """Return the function that computes the columns of a step for frames, and their names."""
     inner = step.estimator_
     if hasattr(inner, "predict_proba") and not isinstance(step.classes_, list):
         return inner.predict_proba, list(map(str, step.classes_))
@@ -331,7 +334,7 @@ def _samples(blocks: Iterable[Any], rate: float) -> Iterator[NDArray[np.float32]
             if error.kind == "not finite":
                 first = int((~np.isfinite(np.atleast_2d(values)).all(axis=0)).argmax())
                 at += first / rate
-                if first:  # so that the results until then do not hang on where blocks end
+                if first:  # results before the fault must not depend on where blocks end
                     yield read_audio(values[..., :first], sampling_rate=rate)[0]
             raise _fault(at, error.reason, error.remedy, error.kind) from None
         if n_channels not in (None, len(samples)):
@@ -351,11 +354,11 @@ def _fault(at: float, reason: str, remedy: str, kind: Any = "settings") -> Audio
 def _windows(
     blocks: Iterable[NDArray[np.float32]], length: int, step: float
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield windows and the numbers of their first samples, by the rule of a recording.
+    """Yield windows and the numbers of their first samples, as `datasets.windows` cuts them.
 
     Window k begins at sample round(k * step). The last may be shorter, down to half of `length`.
     """
-    kept = np.zeros((1, 0), np.float32)  # of twice the length, from sample `first` on
+    kept = np.zeros((1, 0), np.float32)  # a buffer of twice the length, which begins at `first`
     first = n_kept = n_windows = covered = 0
     for block in blocks:
         if not kept.size:

@@ -1,4 +1,4 @@
-"""An autoencoder trained on data sets without labels: what the command `skaudeep train` calls."""
+"""A function that trains an autoencoder without labels; the command `skaudeep train` calls it."""
 
 from __future__ import annotations
 
@@ -28,33 +28,32 @@ def fit_autoencoder(
     on_epoch: Callable[[Seq2SeqAutoencoder, int], object] | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Any:
-    """Train an autoencoder on the clips of one or several data sets, whatever their labels.
+    """Train an autoencoder on the clips of one or several data sets, without their labels.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`, or sequence of them
-        Data sets of recordings or of spectrograms, all of one kind. Those on disk are read a batch
-        at a time. Spectrograms of several sets have the same bands; shorter ones are padded. A row
-        of nothing but NaN is passed over.
+        Data sets, either all of recordings or all of spectrograms. Data on disk are read a batch at
+        a time. Spectrograms of several sets must have the same bands; shorter ones are padded. Rows
+        of NaN alone are left out.
     model : Seq2SeqAutoencoder, or Pipeline that ends in one, default=None
-        It is fitted itself. Recordings need a pipeline, which begins with an extractor. None is a
-        default :class:`~skaudeep.Seq2SeqAutoencoder`, behind a default
-        :class:`~skaudeep.SpectrogramExtractor` where the data sets hold recordings. With
-        ``warm_start=True`` a fitted autoencoder goes on from its weights.
+        The model, which is fitted in place, without cloning. For recordings it is a pipeline that
+        begins with an extractor. None is a default :class:`~skaudeep.Seq2SeqAutoencoder`, for
+        recordings after a default :class:`~skaudeep.SpectrogramExtractor`. A fitted autoencoder
+        with ``warm_start=True`` continues from its weights.
     callbacks : sequence of callbacks, default=()
-        Callbacks of this training, such as :class:`~skaudeep.callbacks.Checkpoint`. They take the
-        place of those that the autoencoder has, and the fitted model does not keep them.
+        Callbacks of this training, such as :class:`~skaudeep.callbacks.Checkpoint`. They replace
+        the callbacks of the autoencoder, and the fitted model does not keep them.
     on_epoch : callable, default=None
-        Called after each epoch with the autoencoder, whose `loss_curve_` has one more entry, and
-        the number of epochs that are left.
+        Function that is called after each epoch with two arguments: the autoencoder, whose
+        `loss_curve_` has one more entry, and the number of epochs that are left.
     random_state : int, RandomState instance or None, default=None
-        Determines the default autoencoder; a given one has its own.
+        Seed or generator of the default autoencoder. A `model` that is given has its own.
 
     Returns
     -------
     estimator
-        The model, fitted. Recordings of another sampling rate than those that it saw are resampled
-        to theirs.
+        The fitted model. It resamples later recordings to the sampling rate of the training clips.
 
     Raises
     ------
@@ -63,8 +62,8 @@ def fit_autoencoder(
     ValueError
         If data sets differ in kind or bands, or are not what the model takes.
     AudioError
-        If a recording cannot be read, or they have several sampling rates and the model states
-        none.
+        If a recording cannot be read, or recordings differ in sampling rate and the model has no
+        `sampling_rate`.
 
     See Also
     --------
@@ -119,26 +118,27 @@ def fit_autoencoder(
             autoencoder.set_callbacks()
     for extractor in find_extractors(model):
         if extractor.sampling_rate is None and hasattr(extractor, "sampling_rate_"):
-            extractor.sampling_rate = extractor.sampling_rate_  # so that it takes any other rate
+            extractor.sampling_rate = extractor.sampling_rate_  # resample files of other rates
     return model
 
 
 def find_autoencoder(model: Any) -> Seq2SeqAutoencoder:
-    """Return the autoencoder that a model is, or a pipeline ends in.
+    """Return the autoencoder that a model is, or that a pipeline ends in.
 
     Parameters
     ----------
     model : estimator
+        An autoencoder, or a pipeline that ends in one.
 
     Returns
     -------
     Seq2SeqAutoencoder
-        The object itself.
+        The autoencoder itself, not a copy.
 
     Raises
     ------
     TypeError
-        If it is something else.
+        If the model does not end in a Seq2SeqAutoencoder.
     """
     last = model
     while isinstance(last, Pipeline):
@@ -152,18 +152,19 @@ def find_autoencoder(model: Any) -> Seq2SeqAutoencoder:
 
 
 def spectrograms_for(model: Any, bunch: Bunch) -> NDArray[np.float32]:
-    """Return what the autoencoder in a model reads of clips: for a few, to look at.
+    """Return the spectrograms of a few clips, as the autoencoder of a model reads them.
 
     Parameters
     ----------
     model : Seq2SeqAutoencoder, or Pipeline that ends in one
-        Fitted.
+        A fitted model.
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set of what the model takes.
+        A data set of clips in a form that the model takes.
 
     Returns
     -------
     ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands)
+        The spectrograms.
 
     Raises
     ------
@@ -185,7 +186,7 @@ def spectrograms_for(model: Any, bunch: Bunch) -> NDArray[np.float32]:
 
 
 class _Watcher:
-    """A callback in scikit-learn's protocol that says when an epoch is done."""
+    """Callback in scikit-learn's protocol that calls a function after each epoch."""
 
     def __init__(self, on_epoch: Callable[[Seq2SeqAutoencoder, int], object]):
         self.on_epoch = on_epoch
@@ -222,12 +223,13 @@ def _joined(parts: list[Any]) -> Any:
 
 
 class _JoinedRows:
-    """Rows of several arrays, of which each may be on disk, one after the other.
+    """Rows of several arrays, in memory or on disk, concatenated lazily.
 
     Parameters
     ----------
     parts : list of arrays of shape (n_rows, ..., n_bands)
-        Between rows and bands their axes may differ in length: shorter rows end in NaN.
+        The arrays. Their axes between the first and the last may differ in length: shorter rows are
+        padded with NaN.
     """
 
     dtype = np.dtype(np.float32)

@@ -1,4 +1,4 @@
-"""What is installed and what it runs on: the first thing to know about a fault."""
+"""show_versions: prints installed versions and hardware, for bug reports."""
 
 from __future__ import annotations
 
@@ -55,10 +55,11 @@ EXTRAS = [
 
 
 def show_versions() -> None:
-    """Print what skaudeep runs on, to paste into a report of a fault.
+    """Print the versions and the hardware that skaudeep runs on, for a bug report.
 
-    Versions of Python, of the packages that skaudeep needs and of the optional ones, processors,
-    GPUs, what computes recurrent layers, and the library that decodes audio. Nothing is sent.
+    The list has the versions of Python, of the required and of the optional packages, and of the
+    library that decodes audio, the processors and GPUs, and the backend of recurrent layers.
+    Nothing is sent anywhere.
 
     Examples
     --------
@@ -93,7 +94,7 @@ def _packages() -> Iterator[tuple[str, str]]:
 
 
 def _known(fact: Callable[[], str]) -> str:
-    """Return a fact, or why it is not known: a broken package is what reports are about."""
+    """Return a fact, or the error that prevents it: a broken package must not end the report."""
     try:
         return printable(fact())
     except Exception as error:
@@ -101,7 +102,7 @@ def _known(fact: Callable[[], str]) -> str:
 
 
 def _processors() -> str:
-    # Of a container, or a job of a cluster, often fewer than the machine has.
+    # A container, or a job on a cluster, may often use fewer processors than the machine has.
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     import torch
 

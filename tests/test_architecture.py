@@ -179,7 +179,10 @@ def test_what_an_import_loads():
 
 
 def test_no_module_passes_600_lines_without_a_reason():
-    reasons = {"autoencoder": "one estimator: its documentation is a third of it"}
+    reasons = {
+        "autoencoder": "one estimator: its documentation is a third of it",
+        "recipes": "its functions share ten parameters, and each documents them",
+    }
     long = {
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
         for path in PACKAGE.rglob("*.py")
