@@ -15,7 +15,8 @@ encoder, and gives the loss of a batch of clips:
   trained either (centred kernel alignment [4]_).
 
 The first three and the last work on the features themselves: on the logarithms of covariances and
-the autoregression of the states, by gradients through these.
+the autoregression of the states, by gradients through these. The last alone takes clips of
+different lengths.
 
 References
 ----------
@@ -53,8 +54,14 @@ TEMPERATURE = 0.1
 
 
 def features(encoder: Any, x: Tensor) -> Tensor:
-    """Return the features "covariance" of clips (n_clips, n_frames, n_bands), with gradients."""
-    return encoder.pool(x.transpose(0, 1).contiguous())
+    """Return the features "covariance" of clips (n_clips, n_frames, n_bands), with gradients.
+
+    Clips of different lengths are padded by NaN.
+    """
+    lengths = (~x[:, :, 0].isnan()).sum(dim=1)
+    padded = bool((lengths < x.shape[1]).any())
+    by_frame = x.nan_to_num(0.0).transpose(0, 1).contiguous()
+    return encoder.pool(by_frame, lengths if padded else None)
 
 
 def top_states(encoder: Any, x: Tensor) -> Tensor:
@@ -253,9 +260,10 @@ def train(
     seed : int
     teacher : ndarray of shape (n_clips, n_features), default=None
         Features that "teacher" imitates.
-    weights : {"all", "input", "orthogonal"}, default="all"
+    weights : {"all", "input", "orthogonal", "top"}, default="all"
         What is trained: "input" all but the weights from state to state; with "orthogonal" these
-        have a tenth of the learning rate, and are made orthogonal again after each step.
+        have a tenth of the learning rate, and are made orthogonal again after each step; "top" the
+        second of two layers, which reads a reservoir.
     validation_fraction : float, default=0.1
     """
     rng = torch.Generator().manual_seed(seed)
@@ -267,10 +275,14 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         objective = OBJECTIVES[name](encoder, x, None if teacher is None else torch.tensor(teacher))
-    recurrent = [p for key, p in encoder.recurrent.named_parameters() if "weight_hh" in key]
+    trained = {
+        key: p
+        for key, p in encoder.recurrent.named_parameters()
+        if weights != "top" or ".layers.1." in key
+    }
+    recurrent = [p for key, p in trained.items() if "weight_hh" in key]
+    others = [p for key, p in trained.items() if "weight_hh" not in key]
     assert recurrent
-    chosen = {id(p) for p in recurrent}
-    others = [p for p in encoder.recurrent.parameters() if id(p) not in chosen]
     groups = [
         {"params": others, "lr": learning_rate},
         {"params": list(objective.parameters()), "lr": 1e-3},

@@ -3,14 +3,19 @@
 A network of 128 units reads frames of 80 ms. It is trained on some clips of ESC-50, without their
 labels, until its error on a tenth of them is flat. Then all 2,000 clips are represented by it, and
 `linear_classifier` is scored on the five given folds. Its control is the network untrained, with
-the same seed; its principal components are fitted to all clips.
+the same seed; its principal components are fitted to all clips. Other corpora of at most 52 classes
+are read likewise, each with a folder of rows of its own.
 
     python examples/benchmarks/training_curve.py run PATH --clips 500 --seeds 0 1 2
     python examples/benchmarks/training_curve.py run PATH --clips 2000 --objective untrained
     python examples/benchmarks/training_curve.py run PATH --clips 500 --objective teacher
     python examples/benchmarks/training_curve.py run PATH --clips 2360 --more PATH_OF_WORDS
+    python examples/benchmarks/training_curve.py run PATH --clips 500 --objective teacher \
+        --weights top
     python examples/benchmarks/training_curve.py table PATH
     python examples/benchmarks/training_curve.py plot PATH --picture curve.png
+    python examples/benchmarks/training_curve.py run DRUMS --clips 516 --objective teacher \
+        --duration 0 --groups '/([^/_]+)_' --data rows-of-drums --cache cache-of-drums
 
 PATH is the folder of ESC-50. Each run that ends adds a line to `rows.jsonl` in the folder `--data`,
 with its predictions; a run that stands there is not repeated, and one that is marked as not flat
@@ -32,7 +37,7 @@ from numpy.typing import NDArray
 
 from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep.callbacks import Checkpoint
-from skaudeep.datasets import load_dataset, load_esc
+from skaudeep.datasets import add_groups, load_dataset
 from skaudeep.evaluation import Evaluation, compare, evaluate
 from skaudeep.recipes import linear_classifier, two_scales
 
@@ -47,9 +52,13 @@ RECONSTRUCTION: dict[str, dict[str, Any]] = {
 }
 KEY = ("objective", "clips", "seed", "learning_rate", "representation")
 REPRESENTATIONS = ("covariance", "statistics", "code")
-WEIGHTS = {"all": "", "input": ", input weights", "orthogonal": ", orthogonal"}
+WEIGHTS = {
+    "all": "",
+    "input": ", input weights",
+    "orthogonal": ", orthogonal",
+    "top": ", on a reservoir",  # of two layers the second: the first stays random
+}
 FLAT_EPOCHS, FLAT = 10, 0.01  # flat: an error less than 1 % below the best of 10 epochs before
-N_CLIPS = 2000
 CHOSEN_AT = 500  # clips at which the learning rate is chosen
 VALIDATION_FRACTION = 0.1
 RATE = 16000  # Hz
@@ -82,10 +91,16 @@ def is_flat(losses: list[float]) -> bool:
     return bool(before) and min(last) > (1 - FLAT) * min(before)
 
 
+def corpus(options: argparse.Namespace) -> Any:
+    """Read the corpus; clips of a group, such as a recording or a drum kit, are not independent."""
+    bunch = load_dataset(options.path)
+    return bunch if options.groups is None else add_groups(bunch, options.groups)
+
+
 def read(options: argparse.Namespace) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
     """Return the corpus, its spectrograms, and those to train on; they are kept in the cache."""
-    bunch = load_esc(options.path)
-    X = spectrograms(options.cache / "spectrograms.npy", bunch, duration=5.0)
+    bunch = corpus(options)
+    X = spectrograms(options.cache / "spectrograms.npy", bunch, duration=options.duration or None)
     chosen = X[subset(len(X), min(options.clips, len(X)))]
     for i, path in enumerate(options.more):
         more = spectrograms(options.cache / f"more-{i}.npy", load_dataset(path), duration=None)
@@ -101,7 +116,7 @@ def spectrograms(file: Path, bunch: Any, *, duration: float | None) -> NDArray[n
     if not file.exists():
         extractor = SpectrogramExtractor(
             window_duration=0.08, n_mels=128, mel_norm="slaney", clip_below=-60, duration=duration
-        ).set_params(sampling_rate=RATE)
+        ).set_params(sampling_rate=RATE, adapt=duration is None)  # clips shorter than a window
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, extractor.fit_transform(bunch.data))
     return np.load(file)
@@ -112,12 +127,17 @@ def pad(X: NDArray[np.float32], n_frames: int) -> NDArray[np.float32]:
     return np.pad(X, width, constant_values=np.nan)
 
 
-def teacher_features(bunch: Any, cache: Path) -> NDArray[np.float32]:
-    """Return the features of `two_scales` of all clips."""
-    file = cache / "teacher.npy"
-    if not file.exists():
-        np.save(file, two_scales(random_state=0).fit_transform(bunch.data))
-    return np.load(file)
+def teacher_features(bunch: Any, options: argparse.Namespace) -> NDArray[np.float32]:
+    """Return the features of `two_scales`, fitted to the corpus, of the clips to train on."""
+    files = [options.cache / "teacher.npy"]
+    files += [options.cache / f"teacher-more-{i}.npy" for i in range(len(options.more))]
+    if not all(file.exists() for file in files):
+        teacher = two_scales(sampling_rate=RATE, random_state=0).fit(bunch.data)
+        for file, path in zip(files, [options.path, *options.more], strict=True):
+            np.save(file, teacher.transform(load_dataset(path).data))
+    features, *more = [np.load(file) for file in files]
+    chosen = subset(len(features), min(options.clips, len(features)))
+    return np.concatenate([features[chosen], *more])
 
 
 def subset(n_all: int, n: int) -> NDArray[np.intp]:
@@ -125,11 +145,15 @@ def subset(n_all: int, n: int) -> NDArray[np.intp]:
     return np.sort(np.random.default_rng(0).permutation(n_all)[:n])
 
 
+def network(options: argparse.Namespace) -> dict[str, Any]:
+    return NETWORK | {"n_layers": 2 if options.weights == "top" else 1}
+
+
 def reconstruct(
     X: NDArray[np.float32], row: dict[str, Any], options: argparse.Namespace
 ) -> tuple[Seq2SeqAutoencoder, list[float]]:
     """Train an autoencoder; return it, and its errors on held-out clips by epoch."""
-    autoencoder = Seq2SeqAutoencoder(**NETWORK, max_epochs=1000, random_state=row["seed"])
+    autoencoder = Seq2SeqAutoencoder(**network(options), max_epochs=1000, random_state=row["seed"])
     autoencoder.set_params(**RECONSTRUCTION[row["objective"]])
     if row["objective"] != "untrained":
         autoencoder.set_params(
@@ -148,7 +172,8 @@ def train_encoder(
     teacher: NDArray[np.float32] | None,
 ) -> tuple[Seq2SeqAutoencoder, list[float]]:
     """Train an encoder with another objective; return it, and its errors likewise."""
-    autoencoder = Seq2SeqAutoencoder(**NETWORK, max_epochs=0, random_state=row["seed"]).fit(X)
+    autoencoder = Seq2SeqAutoencoder(**network(options), max_epochs=0, random_state=row["seed"])
+    autoencoder.fit(X)
     losses = objectives.train(
         autoencoder,
         X,
@@ -172,7 +197,7 @@ def run(options: argparse.Namespace) -> None:
     trained = options.objective != "untrained"
     teacher = None
     if options.objective == "teacher":
-        teacher = teacher_features(bunch, options.cache)[subset(len(X), options.clips)]
+        teacher = teacher_features(bunch, options)
     for seed in options.seeds:
         row: dict[str, Any] = {
             "objective": options.objective + WEIGHTS[options.weights],
@@ -262,9 +287,11 @@ def summary(bunch: Any, data: Path) -> list[dict[str, Any]]:
             "flat": [row["flat"] for row in runs],
             "evaluation": evaluation,
         }
-        untrained = {"objective": "untrained", "learning_rate": None, "clips": N_CLIPS}
+        untrained = {"objective": "untrained", "learning_rate": None, "clips": len(bunch.data)}
+        if objective.endswith(WEIGHTS["top"]):
+            untrained["objective"] += WEIGHTS["top"]
         control = [find(known, row | untrained) for row in runs]
-        if objective != "untrained" and all(control):
+        if not objective.startswith("untrained") and all(control):
             line["comparison"] = compare(
                 evaluation, as_evaluation(bunch, [row for row in control if row]), random_state=0
             )
@@ -275,7 +302,7 @@ def summary(bunch: Any, data: Path) -> list[dict[str, Any]]:
 def table(options: argparse.Namespace) -> None:
     print("| objective | rate | clips | seeds | epochs | features | accuracy | minus untrained |")
     print("|---|---|---|---|---|---|---|---|")
-    for line in summary(load_esc(options.path), options.data):
+    for line in summary(corpus(options), options.data):
         evaluation = line["evaluation"]
         low, high = evaluation.accuracy_interval
         accuracy = f"{100 * evaluation.accuracy:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
@@ -317,7 +344,7 @@ def plot(options: argparse.Namespace) -> None:
 
     figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
     curves: dict[str, list[dict[str, Any]]] = {}
-    found = summary(load_esc(options.path), options.data)
+    found = summary(corpus(options), options.data)
     rates = chosen_rates(found)
     for line in found:
         chosen = line["learning rate"] == rates.get(line["objective"])
@@ -355,7 +382,8 @@ def main() -> None:
     for name, function in {"run": run, "table": table, "plot": plot}.items():
         command = commands.add_parser(name)
         command.set_defaults(function=function)
-        command.add_argument("path", type=Path, help="folder of ESC-50")
+        command.add_argument("path", type=Path, help="folder of ESC-50, or of another corpus")
+        command.add_argument("--groups", help="regular expression for groups, in names of files")
         command.add_argument("--data", type=Path, default=DATA, help="folder of rows.jsonl")
         if name == "run":
             known = [*RECONSTRUCTION, *objectives.OBJECTIVES]
@@ -366,6 +394,9 @@ def main() -> None:
             command.add_argument("--weights", default="all", choices=WEIGHTS, help="to train")
             command.add_argument("--more", nargs="*", default=[], help="folders to train on, too")
             command.add_argument("--clips", type=int, default=500)
+            command.add_argument(
+                "--duration", type=float, default=5.0, help="seconds of a clip; 0 takes it whole"
+            )
             command.add_argument("--seeds", type=int, nargs="+", default=[0])
             command.add_argument("--learning-rate", type=float, default=1e-3)
             command.add_argument("--minutes", type=float, default=100.0, help="of each training")
