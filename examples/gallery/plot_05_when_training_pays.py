@@ -51,9 +51,7 @@ pipeline = make_pipeline(
     LinearSVC(C=0.01),
 )
 one_session = [(test, train) for train, test in sounds.cv]  # each fold trains on its test session
-result = evaluate(
-    pipeline, sounds, protocol="transductive", cv=one_session, random_state=0
-)
+result = evaluate(pipeline, sounds, protocol="transductive", cv=one_session, random_state=0)
 print(result)
 
 # %%
@@ -63,8 +61,8 @@ plt.show()
 # %%
 # Where the gain is
 # -----------------
-# The recall of each class tells in which pairs the order was learned. Tremolos differ in their rate
-# and are told apart by all methods.
+# The recall of each class tells in which pairs the order was learned. Tremolos differ in their
+# rate and are told apart by all methods.
 import numpy as np
 
 evaluations = {"mel statistics": result.controls["mel statistics"]}
@@ -88,11 +86,12 @@ assert result.uar > untrained.uar + 0.02
 assert result.uar > result.controls["mel statistics"].uar + 0.05
 
 # %%
-# On most recordings it is the other way round: dogs, rain and engines differ in how they sound, not
-# in the order of what is heard, and random weights are better. So do not train by habit: look at the
-# control, each time.
+# On most recordings it is the other way round: dogs, rain and engines differ in how they sound,
+# not in the order of what is heard, and random weights are better. So do not train by habit: look
+# at the control, each time.
 #
-# What to try next: more labels. With ``cv=None`` the classifier is trained on five sessions, and the
-# distance shrinks. For recordings begin with :func:`skaudeep.recipes.two_scales`, as :ref:`sphx_glr_auto_examples_plot_06_features.py` does.
+# What to try next: more labels. With ``cv=None`` the classifier is trained on five sessions, and
+# the distance shrinks. For recordings begin with :func:`skaudeep.recipes.two_scales`, as
+# :ref:`sphx_glr_auto_examples_plot_06_features.py` does.
 
 # sphinx_gallery_thumbnail_number = 3

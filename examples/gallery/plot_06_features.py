@@ -96,7 +96,7 @@ difference = compare(best, evaluations["band statistics"], metric="uar", random_
 assert difference.difference > 0.05
 
 # %%
-# What to try next: features of your own in the same comparison. Any transformer from clips to rows
-# will do, such as a :class:`~skaudeep.FunctionExtractor` around a pretrained network, and so will
-# views side by side in a :class:`~skaudeep.FeatureFusion`. With ``n_repeats=3`` everything is run with
-# three seeds.
+# What to try next: features of your own in the same comparison. Any transformer from clips to
+# rows will do, such as a :class:`~skaudeep.FunctionExtractor` around a pretrained network, and so
+# will views side by side in a :class:`~skaudeep.FeatureFusion`. With ``n_repeats=3`` everything
+# is run with three seeds.
