@@ -154,8 +154,8 @@ def reconstruct(
 ) -> tuple[Seq2SeqAutoencoder, list[float]]:
     """Train an autoencoder; return it, and its errors on held-out clips by epoch."""
     autoencoder = Seq2SeqAutoencoder(**network(options), max_epochs=1000, random_state=row["seed"])
-    autoencoder.set_params(**RECONSTRUCTION[row["objective"]])
-    if row["objective"] != "untrained":
+    autoencoder.set_params(**RECONSTRUCTION[options.objective])
+    if options.objective != "untrained":
         autoencoder.set_params(
             learning_rate=row["learning_rate"], validation_fraction=VALIDATION_FRACTION
         )
