@@ -98,8 +98,8 @@ def _mix_channels(signal: Signal, channel: Channel) -> Signal:
 
 
 def _pre_emphasize(signal: Signal, pre_emphasis: float) -> Signal:
-    place = None if pre_emphasis else signal.place  # the first sample depends on where the clip
-    starts return signal._replace(values=pre_emphasize(signal.values, pre_emphasis), place=place)
+    place = None if pre_emphasis else signal.place  # the first sample depends on the clip's start
+    return signal._replace(values=pre_emphasize(signal.values, pre_emphasis), place=place)
 
 
 @lru_cache(maxsize=64)

@@ -122,10 +122,10 @@ CACHE_BYTES = 2**21  # bytes of file chunks that netCDF4 caches
 class StoredArray:
     """Rows of a stored data set, each read from disk on access.
 
-    It can be passed as X where rows are taken a batch at a time, as in
+    It can be passed as X to estimators that read rows a batch at a time, such as
     :class:`~skaudeep.Seq2SeqAutoencoder`. Indexing several rows returns another `StoredArray`, so
-    that the folds of a cross-validation stay on disk as well; indexing one row, or
-    :func:`numpy.asarray`, reads the values. A pickled array opens the file again by its path.
+    that the folds of a cross-validation stay on disk. Indexing one row, or :func:`numpy.asarray`,
+    reads the values. A pickled array opens the file again by its path.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class StoredArray:
     shape : tuple of int
         Shape of one instance, which is a row of the variable.
     instances : ndarray of shape (n_clips,) or (n_clips, n_chunks), int
-        Position in the file of each row, or of each chunk of a row; -1 where there is none.
+        Position in the file of each row, or of each chunk of a row; -1 for a missing chunk.
 
     Attributes
     ----------
@@ -156,7 +156,8 @@ class StoredArray:
         self._instances = instances
 
     @property
-    def ndim(self) -> int:  # noqa: D102
+    def ndim(self) -> int:
+        """Number of axes."""
         return len(self.shape)
 
     def __len__(self) -> int:
@@ -173,7 +174,7 @@ class StoredArray:
             if rows is Ellipsis:
                 return np.asarray(self)[key]
             some = self[rows]
-            if some.ndim < self.ndim:  # one row
+            if some.ndim < self.ndim:  # a single row
                 return some[tuple(others)]
             return np.asarray(some)[(slice(None), *others)]
         if key is Ellipsis:
@@ -215,7 +216,7 @@ class StoredArray:
                     if not self._file.has_changed():
                         raise damaged_file(self._file.path, error) from error
                 else:
-                    if not self._file.has_changed():  # while it was read
+                    if not self._file.has_changed():  # no writer changed it while it was read
                         return values
 
 
@@ -224,7 +225,7 @@ class ReplacedError(ValueError):
 
 
 class StoredFile:
-    """A NetCDF file that is opened on first use, closed when it is unused, and pickled by its path.
+    """A NetCDF file that is opened on first use, closed when unused, and pickled by its path.
 
     Parameters
     ----------
