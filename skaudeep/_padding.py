@@ -1,7 +1,7 @@
-"""The NaN convention: a shorter row ends in frames of NaN, and NaN stands nowhere else.
+"""The padding convention: a shorter row ends in frames of NaN, and NaN occurs nowhere else.
 
-Rows of unequal length travel either in one array, whose shorter rows are padded with NaN at their
-end, or in a list of arrays. This module is the only one that knows how.
+Rows of unequal length are passed either in one array, whose shorter rows are padded with NaN at
+their end, or in a list of arrays. Only this module implements the convention.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def is_ragged(X: Any) -> bool:
 
 
 def missing_frames(values: NDArray) -> NDArray[np.bool_]:
-    """Tell which frames hold nothing but NaN.
+    """Return which frames consist of NaN alone.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def missing_frames(values: NDArray) -> NDArray[np.bool_]:
 
 
 def empty_rows(values: Any) -> NDArray[np.bool_]:
-    """Tell which rows of stored values hold nothing but NaN: clips that could not be read.
+    """Return which rows of stored values consist of NaN alone: clips that could not be read.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def row_lengths(values: NDArray) -> NDArray[np.int64]:
 
 
 def frame_mask(lengths: NDArray[np.int64], n_frames: int) -> NDArray[np.bool_]:
-    """Tell which frames of padded rows are no padding.
+    """Return which frames of padded rows are not padding.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def pad(
     shape: Sequence[int] | None = None,
     dtype: DTypeLike = np.float32,
 ) -> NDArray:
-    """Stack arrays of unequal shape, with NaN behind the end of each along every axis.
+    """Stack arrays of unequal shape, padded with NaN at their end along every axis.
 
     Parameters
     ----------

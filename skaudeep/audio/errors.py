@@ -71,7 +71,17 @@ class AudioError(ValueError):
 
 
 class AudioWarning(UserWarning):
-    """Warning about clips that have no usable sound, or less than they announce."""
+    """Warning about clips that have no usable sound, or less than they announce.
+
+    Examples
+    --------
+    Warnings about clips become errors:
+
+    >>> import warnings
+    >>> from skaudeep import AudioWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", AudioWarning)
+    """
 
 
 def all_clips_failed(n_clips: int, first: AudioError) -> AudioError:

@@ -52,6 +52,12 @@ class AudioInfo(NamedTuple):
         Format as libsndfile calls it, such as "WAV".
     subtype : str
         Coding of the samples as libsndfile calls it, such as "PCM_16".
+
+    Examples
+    --------
+    >>> from skaudeep.audio import AudioInfo
+    >>> AudioInfo(4000, 1, 8000, "WAV", "PCM_16").duration
+    0.5
     """
 
     n_samples: int

@@ -90,7 +90,7 @@ def load_dataset(
     Parameters
     ----------
     path : str or Path
-        The folder of the corpus. (For a table of clips, use :func:`load_table`.)
+        The folder of the corpus. For a table of clips, use :func:`load_table`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds folds, groups and the names of classes.

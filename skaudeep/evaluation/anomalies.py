@@ -52,6 +52,15 @@ class AnomalyEvaluation:
         Confidence level of the intervals.
     unit : {"clip", "group"}
         The units that were resampled for the intervals.
+
+    Examples
+    --------
+    >>> from skaudeep.evaluation import anomaly_metrics
+    >>> found = anomaly_metrics([4.0, 3.0, 2.0, 1.0], [False, False, False, True])
+    >>> found.to_frame()[["metric", "value", "n_normal", "n_anomalies"]]
+      metric  value  n_normal  n_anomalies
+    0    AUC    1.0         3            1
+    1   pAUC    1.0         3            1
     """
 
     figures: pd.DataFrame
@@ -156,8 +165,8 @@ def anomaly_metrics(
     Parameters
     ----------
     scores : array-like of shape (n_clips,)
-        Score of each clip, as `score_samples` returns it: higher is more usual. (DCASE's anomaly
-        scores have the opposite sign.)
+        Score of each clip, as `score_samples` returns it: higher is more usual. DCASE's anomaly
+        scores have the opposite sign.
     anomaly : array-like of shape (n_clips,), bool
         Whether each clip is an anomaly.
     machine, section, domain : array-like of shape (n_clips,) of str, default=None

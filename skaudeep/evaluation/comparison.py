@@ -45,6 +45,17 @@ class Comparison(NamedTuple):
         Number of independent units that were resampled and tested.
     unit : {"group", "clip"}
         Kind of these units.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.evaluation import Evaluation, compare
+    >>> test, predicted = [np.arange(4)], np.array([0, 0, 1, 1])
+    >>> right = Evaluation(predicted, ["a", "b"], test, [[predicted]], "inductive", [0])
+    >>> wrong = Evaluation(predicted, ["a", "b"], test, [[1 - predicted]], "inductive", [0])
+    >>> comparison = compare(right, wrong)
+    >>> comparison.difference, comparison.n_better, comparison.test
+    (1.0, 4, 'exact McNemar test')
     """
 
     difference: float
@@ -118,6 +129,16 @@ class ScoreComparison(NamedTuple):
         Kind of these units.
     in_points : bool
         Whether the score is a share, which is shown in percent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.evaluation import RegressionEvaluation, compare
+    >>> values = np.arange(8.0)[:, None]
+    >>> good, bad = (RegressionEvaluation(values, ["age"], [np.arange(8)], [[predicted]],
+    ...                                   "inductive", [0]) for predicted in (values, -values))
+    >>> round(compare(good, bad, n_resamples=99).difference, 3)
+    2.0
     """
 
     difference: float

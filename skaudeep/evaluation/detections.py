@@ -29,6 +29,18 @@ class DetectionScores:
         `n_correct` count events or segments. `precision` is n_correct / n_detected (NaN if nothing
         was detected), `recall` is n_correct / n_true (NaN if there are no true events), and `f1` is
         2 n_correct / (n_true + n_detected).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skaudeep.evaluation import segment_scores
+    >>> true = pd.DataFrame({"file": "a.wav", "start": [0], "end": [2], "label": "owl"})
+    >>> detected = pd.DataFrame({"file": "a.wav", "start": [1], "end": [3], "label": "owl"})
+    >>> segment_scores(true, detected)
+           precision  recall     F1  true  detected  correct
+    owl        0.500   0.500  0.500     2         2        1
+    micro      0.500   0.500  0.500     2         2        1
+    macro      0.500   0.500  0.500
     """
 
     per_class: pd.DataFrame

@@ -157,6 +157,18 @@ class StoredArray:
         Type of the values: float32.
     ndim : int
         Number of axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import make_bunch
+    >>> from skaudeep.formats import load_netcdf, save_netcdf
+    >>> with TemporaryDirectory() as folder:
+    ...     save_netcdf(make_bunch(np.eye(3), list("abc")), Path(folder, "a.nc"))
+    ...     data = load_netcdf(Path(folder, "a.nc"), lazy=True).data
+    ...     data.shape, data[:2].shape, data[2].tolist()
+    ((3, 3), (2, 3), [0.0, 0.0, 1.0])
     """
 
     dtype = np.dtype(np.float32)

@@ -64,7 +64,21 @@ _FOREIGN = {
 
 
 class PersistenceError(ValueError):
-    """Error about a model that cannot be stored, or a file that cannot be loaded as a model."""
+    """Error about a model that cannot be stored, or a file that cannot be loaded as a model.
+
+    Examples
+    --------
+    >>> from tempfile import NamedTemporaryFile
+    >>> import skaudeep
+    >>> with NamedTemporaryFile() as file:
+    ...     _ = file.write(b"no model")
+    ...     file.flush()
+    ...     try:
+    ...         skaudeep.load(file.name)
+    ...     except skaudeep.PersistenceError:
+    ...         print("not a model")
+    not a model
+    """
 
 
 def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:

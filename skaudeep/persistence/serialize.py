@@ -1,4 +1,4 @@
-"""Estimators as JSON, arrays and scikit-learn's steps, and back from these."""
+"""Conversion of estimators to JSON, arrays and scikit-learn's steps, and back."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ _PLAIN = {
 
 
 class Serializer:
-    """Takes values apart.
+    """Converts values to JSON, arrays and steps.
 
     Attributes
     ----------
@@ -272,7 +272,7 @@ class Serializer:
 
 
 class Deserializer:
-    """Puts together what a `Serializer` took apart; trusts nothing that it is given.
+    """Builds values from the output of a `Serializer`, and checks everything, trusting nothing.
 
     Parameters
     ----------
