@@ -318,36 +318,39 @@ class Seq2SeqAutoencoder(
     @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Seq2SeqAutoencoder:
-        """Train the network to rebuild sequences.
+        """Train the network to reconstruct sequences.
 
-        Under ``torchrun``, or in a process group of `torch.distributed`, each process takes its
-        part of the rows of each batch, and all end with the same estimator. They must be given the
-        same X and parameters; callbacks run on the first. The result is that of one process.
+        Under ``torchrun``, or in a process group of `torch.distributed`, each process computes a
+        part of the rows of each batch, and all end with the same estimator. They must have the same
+        X and parameters. Callbacks run on the first process. The result is that of one process.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
-            Trailing NaN is padding. Anything with a shape that rows can be taken from is read a
-            batch at a time: ndarray, memmap, netCDF variable, xarray or dask array.
-        y : ignored
+            Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
+            rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
+            or dask array.
+        y : None
+            Ignored.
         condition : array-like of shape (n_clips,), default=None
-            What the code need not hold, as an integer or a string per clip: its site, speaker,
-            device or class. The decoder is told it at each step, the encoder never, so `transform`
-            needs none. None, NaN and "" mark clips whose condition is not known; their decoder is
-            told the mean of all conditions. With ``code="gaussian"`` the code has a reason to leave
-            the condition out; with "tanh" it merely can.
+            Property of each clip that the code need not hold, as an integer or a string: its site,
+            speaker, device or class. The decoder reads it at each step. The encoder does not, so
+            that `transform` needs no condition. A condition of None, NaN or "" is unknown; the
+            decoder then reads the mean of all conditions. With ``code="gaussian"`` the training
+            loss rewards codes without the condition; with "tanh" it only allows them.
 
         Returns
         -------
-        self
+        self : Seq2SeqAutoencoder
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If X holds infinity, NaN before the end of a row, or no frame at all, or parameters
-            contradict X or each other, `condition` is none for these clips, or other processes
-            have others.
+            If X holds infinity, NaN before the end of a row, or no frame at all, if parameters
+            contradict X or each other, if `condition` does not fit the clips, or if processes have
+            different input.
         FloatingPointError
             If training diverges.
         ConnectionError
@@ -355,8 +358,8 @@ class Seq2SeqAutoencoder(
 
         Notes
         -----
-        Whatever ends it before its end, Ctrl-C among it, the estimator is then as it was before:
-        with what it had learned, or not fitted.
+        If `fit` does not return, for example because of Ctrl-C, the estimator is unchanged: it has
+        the weights of an earlier fit, or is not fitted.
         """
         go_on = self.warm_start and hasattr(self, "network_")
         training, sequences = self._begin(X, condition, go_on, self.validation_fraction)
@@ -369,20 +372,27 @@ class Seq2SeqAutoencoder(
     @all_or_nothing
     @with_callbacks
     def partial_fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Seq2SeqAutoencoder:
-        """Train for one epoch more, on these or other data, with the same bands.
+        """Train for one more epoch, on the same or other data with the same bands.
 
-        On the same data, n calls give what `fit` with ``max_epochs=n`` gives, but for validation
-        rows.
+        On the same data, n calls give the result of `fit` with ``max_epochs=n`` and without
+        validation.
 
         Parameters
         ----------
-        X, y, condition : as in `fit`
-            A network that was trained with conditions needs those of the new clips. What the first
-            call has not seen is refused: the network has no place for it.
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences; trailing NaN is padding.
+        y : None
+            Ignored.
+        condition : array-like of shape (n_clips,), default=None
+            Condition of each clip, see `fit`. It is required if the first call had conditions. A
+            condition that the first call did not have is an error, because the network has no
+            embedding for it.
 
         Returns
         -------
-        self
+        self : Seq2SeqAutoencoder
+            The estimator.
         """
         training, sequences = self._begin(X, condition, hasattr(self, "network_"), 0.0)
         last = training.epoch + 1
@@ -588,25 +598,28 @@ class Seq2SeqAutoencoder(
     # --- what has been learned -------------------------------------------------------------------
 
     @property
-    def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
+    def encoder_(self) -> FeatureEncoder:
+        """The encoder and the pooling as one torch module, from clips to features."""
         check_is_fitted(self, "network_")
         self._check_representation()
         return FeatureEncoder(self.network_.encoder, self.representation)
 
     @torch.inference_mode()
     def transform(self, X: Any) -> np.ndarray:
-        """Represent each sequence, or each of its frames, by one row of features.
+        """Return the features of each sequence, or of each of its frames.
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            With ``axis="frequency"`` or a representation of frames, (n_clips, n_frames, n_features)
-            or (n_clips, n_chunks, n_frames, n_features). Rows, chunks and frames of nothing but NaN
-            give NaN.
+            Features. With ``axis="frequency"``, or a representation of frames, the shape is
+            (n_clips, n_frames, n_features) or (n_clips, n_chunks, n_frames, n_features). The
+            features of clips, chunks and frames of NaN alone are NaN.
         """
         check_is_fitted(self, "network_")
         return self._map(
@@ -618,24 +631,27 @@ class Seq2SeqAutoencoder(
 
     @torch.inference_mode()
     def reconstruct(self, X: Any, *, condition: Any = None) -> np.ndarray:
-        """Rebuild sequences from their codes with teacher forcing.
+        """Reconstruct sequences from their codes with teacher forcing.
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
         condition : array-like of shape (n_clips,), default=None
-            Of those that `fit` was given, as there; another one than the clip's own asks how it
-            would sound there. None: the mean of all conditions.
+            Condition that the decoder reads for each clip, one of those in `fit`. It may differ
+            from the clip's own, to show how the clip would sound under this condition. None is the
+            mean of all conditions.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands), \
                 float32
-            NaN at padding.
+            Reconstructions; NaN for padding.
 
         See Also
         --------
-        inverse_transform : From the codes alone.
+        inverse_transform : Generate sequences from codes alone.
         """
         check_is_fitted(self, "network_")
         return self._map(
@@ -650,32 +666,34 @@ class Seq2SeqAutoencoder(
     def inverse_transform(
         self, X: Any, n_frames: int | None = None, *, condition: Any = None
     ) -> np.ndarray:
-        """Turn codes into sequences: the decoder knows nothing but the code and what it wrote.
+        """Generate sequences from codes, with a free-running decoder.
 
-        A bidirectional decoder, and one over frequency and time, starts from zeros and writes again
-        from what it wrote until that no longer changes.
+        The decoder reads the code and its own output. A bidirectional decoder, and one over
+        frequency and time, starts from frames of zeros and decodes repeatedly from its own output
+        until this no longer changes.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_chunks, n_features)
-            What `transform` gives with ``representation="code"`` or ``"both"``, or codes alone.
-            With ``axis="frequency"`` there is an axis of frames before the last.
+            Codes, or the output of `transform` with ``representation="code"`` or ``"both"``. With
+            ``axis="frequency"`` there is an axis of frames before the last.
         n_frames : int >= 1, default=None
-            Length of the sequences; None is the longest seen in `fit`.
+            Length of the sequences. None is the largest length in `fit`.
         condition : array-like of shape (n_clips,), default=None
-            As in `reconstruct`.
+            Condition that the decoder reads for each clip, one of those in `fit`. None is the mean
+            of all conditions.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands), \
                 float32
-            NaN where the code is NaN.
+            Sequences; NaN if the code is NaN.
 
         Raises
         ------
         ValueError
-            If X is no code of this network, or holds no code, or `n_frames` is no integer from 1
-            on, or with ``axis="frequency"`` not that of X.
+            If X does not hold codes of this network, or `n_frames` is not an integer of at least 1,
+            or, with ``axis="frequency"``, not the number of frames of X.
         MemoryError
             If sequences of `n_frames` frames do not fit into memory.
         """
@@ -719,14 +737,17 @@ class Seq2SeqAutoencoder(
 
         Parameters
         ----------
-        X : as in `fit`
-        condition : as in `reconstruct`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
+        condition : array-like of shape (n_clips,), default=None
+            Condition that the decoder reads for each clip. None is the mean of all conditions.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_chunks, n_frames), float64
-            Minus the root of the mean squared error over bands, otherwise as in `score_samples`.
-            NaN at padding.
+            Minus the root of the mean squared error over bands, with the decoder of
+            `score_samples`. NaN for padding.
         """
         error, n_values = self._squared_errors(X, condition)
         return -np.sqrt(error / np.maximum(n_values, 1))
@@ -734,21 +755,24 @@ class Seq2SeqAutoencoder(
     def score_samples(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Return how usual each row is: minus the error of its reconstruction.
 
-        The reconstruction is teacher-forced. If the ``feed_previous_prob`` schedule ends at 1, the
-        decoder runs free here, too. That separates unusual rows far better: with teacher forcing
-        the previous true frame largely predicts the next one, even for sounds unlike the training
-        data.
+        The reconstruction uses teacher forcing. If the ``feed_previous_prob`` schedule ends at 1,
+        the decoder runs freely here, too. This separates unusual clips far better: with teacher
+        forcing the previous true frame largely predicts the next one, even for sounds unlike the
+        training data.
 
         Parameters
         ----------
-        X : as in `fit`
-        condition : as in `reconstruct`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
+        condition : array-like of shape (n_clips,), default=None
+            Condition that the decoder reads for each clip. None is the mean of all conditions.
 
         Returns
         -------
         ndarray of shape (n_clips,) or (n_clips, n_chunks), float64
-            Minus the root of the mean squared error over frames and bands. Rows of nothing but
-            NaN give NaN.
+            Minus the root of the mean squared error over frames and bands. NaN for clips and chunks
+            of NaN alone.
         """
         error, n_values = self._squared_errors(X, condition)
         missing = np.isnan(error).all(axis=-1)
@@ -756,20 +780,24 @@ class Seq2SeqAutoencoder(
         return np.where(missing, np.nan, -np.sqrt(error / np.maximum(n_values, 1)))
 
     def score(self, X: Any, y: Any = None, *, condition: Any = None) -> float:
-        """Return minus the root of the mean squared error of the reconstruction, dropout off.
+        """Return minus the root of the mean squared reconstruction error, without dropout.
 
-        With teacher forcing or free-running, as in `score_samples`.
+        The decoder is that of `score_samples`: with teacher forcing, or free-running.
 
         Parameters
         ----------
-        X : as in `fit`
-        y : ignored
-        condition : as in `reconstruct`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
+        y : None
+            Ignored.
+        condition : array-like of shape (n_clips,), default=None
+            Condition that the decoder reads for each clip. None is the mean of all conditions.
 
         Returns
         -------
         float
-            At most 0; higher is better.
+            The score, at most 0; higher is better.
         """
         error, n_values = self._squared_errors(X, condition)
         if np.isnan(error).all():
@@ -778,17 +806,18 @@ class Seq2SeqAutoencoder(
         return -float(np.sqrt(total / max(count, 1)))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` or ``code_0``.
-
-        Those of frames are ``component_0`` and so on, or ``state_0``.
+        """Return the names of the features.
 
         Parameters
         ----------
-        input_features : ignored
+        input_features : None
+            Ignored.
 
         Returns
         -------
         ndarray of shape (n_features,), object
+            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"``, ``"code_0"`` and so on.
+            Features of frames are called ``"component_0"`` or ``"state_0"`` and so on.
         """
         check_is_fitted(self, "network_")
         self._check_representation()
