@@ -19,7 +19,13 @@ from sklearn import get_config
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    make_constraint,
+    validate_params,
+)
 from sklearn.utils._set_output import _get_container_adapter as get_container_adapter
 from sklearn.utils._user_interface import _print_elapsed_time as print_elapsed_time
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -51,6 +57,7 @@ __all__ = [
     "fit_with_groups",
     "groups_parameter",
     "learning_tags",
+    "make_constraint",
     "num_samples",
     "print_elapsed_time",
     "rows",

@@ -182,6 +182,21 @@ def true_frames(x: NDArray, *, clip: int, n_bands: int | None, reader: str) -> N
     return x[: int(lengths[0])]
 
 
+def unmasked(X: Any) -> Any:
+    """Read an array whole, with NaN for what is masked: a netCDF variable masks its fill value.
+
+    Parameters
+    ----------
+    X : array, netCDF variable or xarray.DataArray
+
+    Returns
+    -------
+    array
+    """
+    X = X[:]
+    return X.filled(np.nan) if isinstance(X, np.ma.MaskedArray) else X
+
+
 def pad(
     rows: Sequence[NDArray | None],
     shape: Sequence[int] | None = None,
@@ -219,3 +234,70 @@ def pad(
         if row is not None:
             place[tuple(slice(size) for size in row.shape)] = row
     return padded
+
+
+def stack_chunks(clips: Sequence[NDArray]) -> NDArray:
+    """Stack features of clips with different numbers of chunks, NaN where there is no chunk.
+
+    Parameters
+    ----------
+    clips : sequence of ndarray of shape (n_chunks, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_clips, n_chunks_out, n_features)
+
+    Raises
+    ------
+    ValueError
+        If they differ in their features.
+    """
+    for row, clip in enumerate(clips):
+        if clip.ndim != 2 or clip.shape[1] != clips[0].shape[1]:
+            raise ValueError(
+                f"Row {row} of X has shape {clip.shape} and row 0 has {clips[0].shape}; expected "
+                "(n_chunks, n_features) with the same features in all rows."
+            )
+    return pad(clips, dtype=np.result_type(np.float32, *clips))
+
+
+def join_frames(parts: Sequence[NDArray]) -> NDArray:
+    """Put the frames of several arrays one after the other, padding behind the last.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray of shape (n_rows, n_frames, n_bands)
+        They may differ in `n_frames`. NaN at the end of a row is padding, which is left out.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_frames_out, n_bands)
+        As long as the longest row, but at least one frame; of the type of the parts.
+
+    Raises
+    ------
+    ValueError
+        If there is NaN before the end of a row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> parts = [np.array([[[1.0], [np.nan]], [[2.0], [3.0]]]), np.array([[[4.0]], [[5.0]]])]
+    >>> join_frames(parts)[:, :, 0]
+    array([[ 1.,  4., nan],
+           [ 2.,  3.,  5.]])
+    """
+    lengths = [row_lengths(part) for part in parts]
+    for number, (part, n_frames) in enumerate(zip(parts, lengths, strict=True)):
+        if (gap := find_gap(part, n_frames)) is not None:
+            row, frame = gap
+            raise ValueError(
+                f"Got NaN in part {number} of row {row}, frame {frame}, expected NaN at the end of "
+                "a part alone, as padding. Remove the clip or repair its source."
+            )
+    shape = (max(1, int(np.sum(lengths, axis=0).max())), parts[0].shape[2])
+    joined = [
+        np.concatenate([part[row, : n[row]] for part, n in zip(parts, lengths, strict=True)])
+        for row in range(len(parts[0]))
+    ]
+    return pad(joined, shape, dtype=np.result_type(*parts))

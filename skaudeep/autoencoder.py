@@ -31,27 +31,35 @@ from skaudeep._base import (
     VersionMixin,
     all_or_nothing,
     begin_fit,
+    make_constraint,
 )
-from skaudeep.nn.autoencoders import NETWORKS, Autoencoder, NetworkSizes
+from skaudeep.nn.autoencoders import NETWORKS, Autoencoder
 from skaudeep.nn.devices import multiplies_bf16, products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
 from skaudeep.nn.pooling import FRAME_REPRESENTATIONS, REPRESENTATIONS, STATISTICS
+from skaudeep.nn.sizes import (
+    PER_AXIS,
+    NetworkSizes,
+    check_parts,
+    check_same_sizes,
+    pair,
+    paired,
+)
 from skaudeep.nn.stack import CELLS
-from skaudeep.nn.weights import build
+from skaudeep.nn.weights import build, resize
 from skaudeep.training.batches import Sequences, read_input
 from skaudeep.training.components import fit_components
 from skaudeep.training.conditions import read_condition
 from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
 from skaudeep.training.loop import (
     Loss,
-    Schedule,
     Training,
-    check_schedule,
     epoch_line,
     epoch_order,
     progress_noted,
     squared_error,
 )
+from skaudeep.training.schedules import Schedule, check_schedule
 
 LOG = logging.getLogger(__name__)
 
@@ -69,15 +77,16 @@ class Seq2SeqAutoencoder(
     Parameters
     ----------
     n_units : int or (int, int), default=256
-        Units of each recurrent layer; for ``axis="frequency-time"`` those over frequency and those
-        over time may differ.
+        Units of each recurrent layer. Here and below, a pair ``(frequency, time)`` is for
+        ``axis="frequency-time"``: of what reads the bands of a frame, and of what reads the frames.
+        One value is for both.
     n_layers : int or (int, int), default=2
-        Layers of each stack, likewise.
+        Layers of each stack.
     cell : {"gru", "lstm"}, default="gru"
         Recurrent cell.
-    bidirectional_encoder : bool, default=True
+    bidirectional_encoder : bool or (bool, bool), default=True
         Whether a second, independent stack reads the sequences backwards.
-    bidirectional_decoder : bool, default=False
+    bidirectional_decoder : bool or (bool, bool), default=False
         Whether a second, independent stack rebuilds the sequences from the other end.
     axis : {"time", "frequency", "frequency-time"}, default="time"
         What the network reads.
@@ -129,10 +138,9 @@ class Seq2SeqAutoencoder(
         Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
     dropout : float in [0, 1), default=0.2
         Share of the inputs and of the outputs of each recurrent layer that are dropped in training.
-    encoder_noise : float in [0, 1), default=0.0
-        Share of the frames (of windows, with ``axis="frequency"``) that the encoder is not shown in
-        training.
-    feed_previous_prob : float in [0, 1] or dict, default=0.0
+    encoder_noise : float in [0, 1) or (float, float), default=0.0
+        Share of the frames (of windows, over frequency) that the encoder is not shown in training.
+    feed_previous_prob : float in [0, 1], dict, or pair of them, default=0.0
         Probability of each step of each sequence that the decoder is fed its own output of the
         step before in place of the truth (scheduled sampling [5]_); a schedule as in `kl_weight`.
         Where it ends at 1, scores, too, are those of a free-running decoder: with a unidirectional
@@ -146,7 +154,8 @@ class Seq2SeqAutoencoder(
         Training ends after so many epochs without a smaller error, on the validation rows where
         there are some. None runs all epochs.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last `fit` or `partial_fit`.
+        Whether `fit` goes on from the weights of the last `fit` or `partial_fit`. What the weights
+        do not hang on may be another then, `dropout` and `encoder_noise` among it.
     precision : {"float32", "bf16"}, default="float32"
         Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), which is
         nearly twice as fast on processors that have it; on others `fit` uses float32 and warns.
@@ -231,8 +240,8 @@ class Seq2SeqAutoencoder(
         "n_units": [COUNT, "array-like"],
         "n_layers": [COUNT, "array-like"],
         "cell": [StrOptions(set(CELLS))],
-        "bidirectional_encoder": ["boolean"],
-        "bidirectional_decoder": ["boolean"],
+        "bidirectional_encoder": ["boolean", "array-like"],
+        "bidirectional_decoder": ["boolean", "array-like"],
         "axis": [StrOptions(set(NETWORKS))],
         "band_window": [COUNT],
         "band_overlap": [Interval(Integral, 0, None, closed="left")],
@@ -244,8 +253,8 @@ class Seq2SeqAutoencoder(
         "learning_rate": [POSITIVE, dict],
         "gradient_clip": [POSITIVE],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "encoder_noise": [Interval(Real, 0, 1, closed="left")],
-        "feed_previous_prob": [PROBABILITY, dict],
+        "encoder_noise": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "feed_previous_prob": [PROBABILITY, dict, "array-like"],
         "mask_silence": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [COUNT, None],
@@ -262,8 +271,8 @@ class Seq2SeqAutoencoder(
         *,
         n_layers: int | tuple[int, int] = 2,
         cell: str = "gru",
-        bidirectional_encoder: bool = True,
-        bidirectional_decoder: bool = False,
+        bidirectional_encoder: bool | tuple[bool, bool] = True,
+        bidirectional_decoder: bool | tuple[bool, bool] = False,
         axis: str = "time",
         band_window: int = 32,
         band_overlap: int = 24,
@@ -275,8 +284,8 @@ class Seq2SeqAutoencoder(
         learning_rate: Schedule = 1e-3,
         gradient_clip: float = 2.0,
         dropout: float = 0.2,
-        encoder_noise: float = 0.0,
-        feed_previous_prob: Schedule = 0.0,
+        encoder_noise: float | tuple[float, float] = 0.0,
+        feed_previous_prob: Schedule | tuple[Schedule, Schedule] = 0.0,
         mask_silence: bool = False,
         validation_fraction: float = 0.0,
         n_iter_no_change: int | None = None,
@@ -433,9 +442,12 @@ class Seq2SeqAutoencoder(
             self.moments_ = None
             self.n_frames_ = 0
         else:
-            self._check_same_sizes(self._sizes(sequences.n_bands))
+            sizes = self._sizes(sequences.n_bands)
+            check_same_sizes(sizes, self.network_.sizes)
             # Copies: if this fails, what is there has to be as it was.
             self.__dict__.update(self._snapshot())
+            if sizes != self.network_.sizes:  # in dropout or noise
+                self.network_ = resize(self.network_, sizes)
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
         training = Training(
@@ -546,20 +558,9 @@ class Seq2SeqAutoencoder(
         }
         if self.axis == "time":
             del sizes["band_window"], sizes["band_overlap"]
-        if self.axis == "frequency-time":
-            sizes |= {name: _pair(sizes[name]) for name in ("n_units", "n_layers")}
         sizes["n_conditions"] = len(vars(self).get("conditions_", ()))
-        return NetworkSizes(n_bands=n_bands, out_activation=self.out_activation_, **sizes)
-
-    def _check_same_sizes(self, sizes: NetworkSizes) -> None:
-        """Refuse to go on with a network of other sizes."""
-        for field in fields(NetworkSizes):
-            wanted, found = getattr(sizes, field.name), getattr(self.network_.sizes, field.name)
-            if wanted != found:
-                raise ValueError(
-                    f"{field.name} is {wanted!r}, but the network to go on with has {found!r}. Set "
-                    "it back, or fit with warm_start=False."
-                )
+        whole = NetworkSizes(n_bands=n_bands, out_activation=self.out_activation_, **sizes)
+        return paired(whole) if self.axis == "frequency-time" else whole
 
     def _loss(self, *, bf16: bool = False) -> Loss:
         return Loss(
@@ -861,19 +862,18 @@ class Seq2SeqAutoencoder(
                 f"band_window={self.band_window}: windows would not move on. Choose at most "
                 f"{self.band_window - 1}."
             )
-        for name in ("n_units", "n_layers"):
-            value = getattr(self, name)
-            if isinstance(value, Integral):
-                continue
-            counts = [isinstance(part, Integral) and int(part) > 0 for part in value]
-            if self.axis != "frequency-time" or counts != [True, True]:
-                raise ValueError(
-                    f"Got {name}={value!r} with axis={self.axis!r}, expected a positive integer, "
-                    'or, with axis="frequency-time", two: over frequency and over time.'
-                )
+        for name, expected in (PER_AXIS | {"feed_previous_prob": "a probability"}).items():
+            check_parts(
+                name,
+                getattr(self, name),
+                self.axis,
+                [make_constraint(kind) for kind in self._parameter_constraints[name][:-1]],
+                expected,
+            )
         for name in ("kl_weight", "learning_rate", "feed_previous_prob"):
             number = self._parameter_constraints[name][0]
-            check_schedule(getattr(self, name), name, number.is_satisfied_by, str(number))
+            for schedule in pair(getattr(self, name)):
+                check_schedule(schedule, name, number.is_satisfied_by, str(number))
 
     def _check_codes(self, X: Any) -> np.ndarray:
         """Codes of shape (..., code_size), taken from features where need be."""
@@ -956,8 +956,3 @@ def _n_held_out(n_rows: int, fraction: float) -> int:
             "another fraction, or 0 to train on all."
         )
     return n_held_out
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = (value, value) if isinstance(value, Integral) else value
-    return int(first), int(second)

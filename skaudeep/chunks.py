@@ -41,7 +41,7 @@ from skaudeep._base import (
     groups_parameter,
     run_fit_without_subtasks,
 )
-from skaudeep._padding import is_ragged, missing_frames, pad
+from skaudeep._padding import is_ragged, join_frames, missing_frames, stack_chunks, unmasked
 from skaudeep.datasets.bunch import check_bunch, replace_keys
 from skaudeep.datasets.groups import group_numbers
 
@@ -66,7 +66,8 @@ class ChunkPooling(
         - "mean": the mean of each feature over the clip's chunks.
         - "concat": the features of all chunks side by side, in the order of time. A chunk that a
           clip does not have is filled with the mean of the clip's chunks, which is the value
-          nearest to them that needs no other clip.
+          nearest to them that needs no other clip. Spectrograms of chunks are put back together
+          along time, so that features are learned of whole clips.
         - "mean_std_max": mean, standard deviation (0 for a single chunk) and maximum of each
           feature over the clip's chunks.
 
@@ -74,8 +75,10 @@ class ChunkPooling(
     ----------
     n_chunks_ : int
         Number of chunks in each row of X in `fit`, padding included.
+    joins_frames_ : bool
+        Whether X in `fit` held spectrograms.
     n_features_in_ : int
-        Number of features of a chunk (the last axis of X).
+        Number of features of a chunk, or of bands (the last axis of X).
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of these features. Only where X is a data frame.
 
@@ -104,6 +107,9 @@ class ChunkPooling(
     >>> pooling = ChunkPooling("concat").fit(X)
     >>> pooling.get_feature_names_out(["mean_0", "mean_1"]).tolist()
     ['chunk0__mean_0', 'chunk0__mean_1', 'chunk1__mean_0', 'chunk1__mean_1']
+    >>> spectrograms = np.zeros((2, 3, 7, 5))  # 2 clips in 3 chunks of 7 frames
+    >>> ChunkPooling("concat").fit_transform(spectrograms).shape
+    (2, 21, 5)
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -122,7 +128,8 @@ class ChunkPooling(
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
             NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+            in n_chunks. Two axes are clips of one chunk. With "concat" also an array of shape
+            (n_clips, n_chunks, n_frames, n_bands).
         y : None
             Ignored.
 
@@ -136,7 +143,10 @@ class ChunkPooling(
             If X holds infinity, or NaN within a chunk.
         """
         self._validate_params()
-        self.n_chunks_ = _check_chunks(self, X, reset=True)[0].shape[1]
+        spectrograms = self._spectrograms(X, reset=True)
+        self.joins_frames_ = spectrograms is not None
+        values = _check_chunks(self, X, reset=True)[0] if spectrograms is None else spectrograms
+        self.n_chunks_ = values.shape[1]
         run_fit_without_subtasks(self, X, y)
         return self
 
@@ -145,13 +155,13 @@ class ChunkPooling(
 
         Parameters
         ----------
-        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+        X : as in `fit`
 
         Returns
         -------
         ndarray of shape (n_clips, n_features_out), float32 where X is, else float64
+            Of spectrograms (n_clips, n_frames_out, n_bands), with NaN behind the end of clips that
+            are shorter than the longest.
 
         Raises
         ------
@@ -160,6 +170,8 @@ class ChunkPooling(
             there were in `fit`.
         """
         check_is_fitted(self)
+        if (spectrograms := self._spectrograms(X, reset=False)) is not None:
+            return join_frames([*spectrograms.swapaxes(0, 1)])
         X, present = _check_chunks(self, X, reset=False)
         there = present[:, :, None]
         count = there.sum(axis=1, dtype=X.dtype)  # (n_clips, 1)
@@ -192,7 +204,7 @@ class ChunkPooling(
         """
         check_is_fitted(self)
         names = super().get_feature_names_out(input_features)
-        if self.pooling == "mean":
+        if self.pooling == "mean" or vars(self).get("joins_frames_"):
             return names
         parts = ["mean", "std", "max"]
         if self.pooling == "concat":
@@ -206,6 +218,20 @@ class ChunkPooling(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
+    def _spectrograms(self, X: Any, *, reset: bool) -> NDArray | None:
+        """Return spectrograms of chunks that are to be put together; None of other data."""
+        found = self.pooling == "concat" and len(getattr(X, "shape", ())) == 4
+        if not reset and found != vars(self).get("joins_frames_", False):
+            was = "features" if found else "spectrograms"
+            raise ValueError(f"X has shape {X.shape}, but ChunkPooling was fitted on {was}.")
+        if not found:
+            return None
+        X = check_array(
+            unmasked(X), dtype=FLOATS, allow_nd=True, ensure_all_finite="allow-nan", input_name="X"
+        )
+        _check_n_features(self, X, reset=reset)
+        return X
+
     def _refuse_more_chunks(self, present: NDArray) -> None:
         more = present[:, self.n_chunks_ :].any(axis=1)
         if more.any():
@@ -218,22 +244,22 @@ class ChunkPooling(
 
 
 def pool_chunks(bunch: Bunch, pooling: str = "concat") -> Bunch:
-    """Join the chunks of each clip of a stored feature set.
+    """Join the chunks of each clip of a stored data set.
 
     To pool while learning, see :class:`ChunkPooling`.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set of features (n_clips, n_chunks, n_features), whose `dims` say so; it is not
-        changed.
+        A data set of features (n_clips, n_chunks, n_features), whose `dims` say so, or with
+        "concat" of spectrograms (n_clips, n_chunks, n_frames, n_bands); it is not changed.
     pooling : {"mean", "concat", "mean_std_max"}, default="concat"
         How the chunks of a clip are joined, see :class:`ChunkPooling`.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The same data set with one row of features per clip.
+        The same data set with one row of features, or one spectrogram, per clip.
 
     Raises
     ------
@@ -250,15 +276,16 @@ def pool_chunks(bunch: Bunch, pooling: str = "concat") -> Bunch:
     (2, 12)
     """
     bunch = check_bunch(bunch)
-    if bunch.dims[1:2] != ("chunk",) or len(bunch.dims) != 3:
+    n_axes = (3, 4) if pooling == "concat" else (3,)
+    if bunch.dims[1:2] != ("chunk",) or len(bunch.dims) not in n_axes:
         raise ValueError(
             f"Got data with the axes {bunch.dims}, expected features of chunks, "
-            "('clip', 'chunk', 'feature'). Compute features first, or leave out the pooling where "
-            "there are no chunks."
+            "('clip', 'chunk', 'feature'), or with \"concat\" spectrograms of chunks. Compute "
+            "features first, or leave out the pooling where there are no chunks."
         )
     step = ChunkPooling(pooling)
     values = step.fit_transform(np.asarray(bunch.data, dtype=np.float32))
-    changes = {"data": values, "dims": ("clip", "feature")}
+    changes = {"data": values, "dims": ("clip", *bunch.dims[2:])}
     if names := bunch.get("feature_names"):
         changes["feature_names"] = step.get_feature_names_out(names).tolist()
     return replace_keys(bunch, **changes)
@@ -418,9 +445,7 @@ class ChunkVotingClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+        X : as in `fit`
 
         Returns
         -------
@@ -440,9 +465,7 @@ class ChunkVotingClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+        X : as in `fit`
 
         Returns
         -------
@@ -456,9 +479,7 @@ class ChunkVotingClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+        X : as in `fit`
 
         Returns
         -------
@@ -526,34 +547,19 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
     Set the estimator's number of features, or compare it with that of X.
     """
     if is_ragged(X):
-        X = _stacked([np.asarray(clip) for clip in X])
+        X = stack_chunks([np.asarray(clip) for clip in X])
     n_axes = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
     if n_axes == 3:
         names = X.indexes.get("feature") if hasattr(X, "indexes") else None
-        X = X[:]
-        if isinstance(X, np.ma.MaskedArray):
-            X = X.filled(np.nan)  # an open netCDF variable masks its fill value
         X = check_array(
-            X, dtype=FLOATS, ensure_all_finite=False, ensure_2d=False, allow_nd=True, input_name="X"
+            unmasked(X), dtype=FLOATS, ensure_all_finite=False, allow_nd=True, input_name="X"
         )
-        if 0 in X.shape:
-            raise ValueError(
-                f"X has shape {X.shape}: at least one row, one chunk and one feature are required."
-            )
-        if reset:
-            estimator.n_features_in_ = X.shape[2]
-            estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
-            if names is not None:  # of an xarray.DataArray, see `NamedRowsMixin`
-                estimator.feature_names_in_ = np.asarray(names, dtype=object)
-        elif X.shape[2] != estimator.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[2]} features (its last axis), but {type(estimator).__name__} was "
-                f"fitted on {estimator.n_features_in_}."
-            )
+        _check_n_features(estimator, X, reset=reset, names=names)
     elif n_axes > 3:
         raise ValueError(
             f"X has {n_axes} axes; expected (n_clips, n_chunks, n_features). Spectrograms need "
-            "a step before this one that makes features of each chunk: a Seq2SeqAutoencoder."
+            "a step before this one: a Seq2SeqAutoencoder, which makes features of each chunk, or "
+            'ChunkPooling("concat"), which puts chunks together along time.'
         )
     else:  # clips of one chunk (or what scikit-learn refuses better than we could)
         X = validate_data(estimator, X, reset=reset, dtype=FLOATS, ensure_all_finite=False)[:, None]
@@ -569,12 +575,19 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
     return X, present
 
 
-def _stacked(clips: list[NDArray]) -> NDArray:
-    """Stack clips with different numbers of chunks in one array, NaN where there is no chunk."""
-    for row, clip in enumerate(clips):
-        if clip.ndim != 2 or clip.shape[1] != clips[0].shape[1]:
-            raise ValueError(
-                f"Row {row} of X has shape {clip.shape} and row 0 has {clips[0].shape}; expected "
-                "(n_chunks, n_features) with the same features in all rows."
-            )
-    return pad(clips, dtype=np.result_type(np.float32, *clips))
+def _check_n_features(estimator: Any, X: NDArray, *, reset: bool, names: Any = None) -> None:
+    """Set the number of features of an estimator, and their names, or compare it with that of X."""
+    if 0 in X.shape:
+        raise ValueError(
+            f"X has shape {X.shape}: at least one row, one chunk and one feature are required."
+        )
+    if reset:
+        estimator.n_features_in_ = X.shape[-1]
+        estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
+        if names is not None:  # of an xarray.DataArray, see `NamedRowsMixin`
+            estimator.feature_names_in_ = np.asarray(names, dtype=object)
+    elif X.shape[-1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[-1]} features (its last axis), but {type(estimator).__name__} was "
+            f"fitted on {estimator.n_features_in_}."
+        )
