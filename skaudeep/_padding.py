@@ -262,7 +262,7 @@ def stack_chunks(clips: Sequence[NDArray]) -> NDArray:
 
 
 def join_frames(parts: Sequence[NDArray]) -> NDArray:
-    """Put the frames of several arrays one after the other, padding behind the last.
+    """Concatenate the frames of several arrays, with padding after the last part only.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ def join_frames(parts: Sequence[NDArray]) -> NDArray:
     Returns
     -------
     ndarray of shape (n_rows, n_frames_out, n_bands)
-        As long as the longest row, but at least one frame; of the type of the parts.
+        The frames, padded to the longest row and to at least one frame, in the dtype of the parts.
 
     Raises
     ------

@@ -69,147 +69,160 @@ class Seq2SeqAutoencoder(
 ):
     """Features of sequences, learned without labels by a recurrent autoencoder.
 
-    An encoder of stacked GRU or LSTM layers reads each sequence; its final states are compressed
-    into a code; a decoder that starts from this code rebuilds the sequence, last frame first, each
-    frame from the code and the true frame before it [1]_ [2]_ [3]_. What the network had to
-    understand for that is the feature.
+    An encoder of stacked GRU or LSTM layers reads each sequence, and its final states are
+    compressed into a code. A decoder starts from this code and reconstructs the sequence, last
+    frame first, each frame from the code and the previous true frame [1]_ [2]_ [3]_. The features
+    are the encoder's states, pooled over time, or the code.
 
     Parameters
     ----------
     n_units : int or (int, int), default=256
-        Units of each recurrent layer. Here and below, a pair ``(frequency, time)`` is for
-        ``axis="frequency-time"``: of what reads the bands of a frame, and of what reads the frames.
-        One value is for both.
+        Number of units of each recurrent layer. Here and below, a pair ``(frequency, time)`` is
+        allowed with ``axis="frequency-time"``: its first value is for the network that reads the
+        bands of a frame, its second for the network that reads the frames. A single value is for
+        both.
     n_layers : int or (int, int), default=2
-        Layers of each stack.
+        Number of recurrent layers of each stack.
     cell : {"gru", "lstm"}, default="gru"
-        Recurrent cell.
+        Type of the recurrent units.
     bidirectional_encoder : bool or (bool, bool), default=True
         Whether a second, independent stack reads the sequences backwards.
     bidirectional_decoder : bool or (bool, bool), default=False
-        Whether a second, independent stack rebuilds the sequences from the other end.
+        Whether a second, independent stack reconstructs the sequences from the other end.
     axis : {"time", "frequency", "frequency-time"}, default="time"
-        What the network reads.
+        The axis of the spectrogram along which the network reads.
 
         - "time": the frames of a clip, one after the other.
-        - "frequency": the bands of a frame, window by window. Each frame has features of its own
-          and the time axis stays, so that a second autoencoder over time can follow.
-        - "frequency-time": the bands of each frame, then what it made of them over time, with one
-          loss for both. The paper's sizes are ``n_units=(64, 128), n_layers=(1, 2)``.
+        - "frequency": the bands of a frame, in overlapping windows. Each frame has features of its
+          own, and the time axis is kept, so that a second autoencoder over time can follow.
+        - "frequency-time": one network reads the bands of each frame, and a second one reads its
+          states over time, with a common loss. The paper's sizes are
+          ``n_units=(64, 128), n_layers=(1, 2)``.
     band_window : int, default=32
-        Bands in a window, with an axis that has frequency.
+        Number of bands in a window, for an axis with frequency.
     band_overlap : int, default=24
-        Bands that a window shares with the next.
+        Number of bands that two consecutive windows have in common.
     code : {"tanh", "gaussian"}, default="tanh"
-        The paper's code, or a variational one [4]_: a normal distribution for each sequence, held
-        close to the standard one, so that codes drawn at random can be decoded.
+        Kind of the code. "tanh" is that of the paper. "gaussian" is a variational code [4]_: a
+        normal distribution for each sequence, close to the standard one, so that codes that are
+        drawn at random can be decoded.
     kl_weight : float or dict, default=0.1
-        Of the divergence of a gaussian code per value of X, beside the reconstruction error. A
-        schedule: a number, or numbers at some epochs with straight lines between them, such as the
-        warm-up ``{0: 0.0, 10: 0.1}``.
+        Weight in the loss of the divergence of a gaussian code per value of X. It may be a
+        schedule: a dict of epochs and weights, with linear interpolation between them, such as
+        ``{0: 0.0, 10: 0.1}``.
     representation : {"covariance", "statistics", "code", "both", "components", "states"}, \
             default="covariance"
         What `transform` returns.
 
-        - "covariance": how the states of the encoder's top layer vary together over the steps: of
-          their 64 first principal components over the training data, the means and the logarithm
-          of the covariance matrix, 2144 features, and how the first 20 foretell themselves 4 steps
-          later, 420 features. See :class:`~skaudeep.nn.pooling.StateCovariance`.
+        - "covariance": pooled statistics of the states of the encoder's top layer, reduced to their
+          first 64 principal components over the training data. They are the means and the logarithm
+          of the covariance matrix over time (2144 features), and the coefficients of a vector
+          autoregression of the first 20 components with a lag of 4 steps (420 features). See
+          :class:`~skaudeep.nn.pooling.StateCovariance`.
         - "statistics": mean, standard deviation, maximum and mean absolute change from step to
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
-          per direction.
-        - "code": the paper's, the whole initial state of the decoder; ``n_layers * n_units``
-          features per direction of the decoder, twice that for LSTM.
+          for each direction.
+        - "code": the code, which is the initial state of the decoder, as in the paper;
+          ``n_layers * n_units`` features for each direction of the decoder, twice that for LSTM.
         - "both": the statistics, then the code.
-        - "components": one row for each frame, the 64 first principal components of the states of
-          the encoder's top layer after it, for labels that change over time, see
-          :class:`~skaudeep.PerFrame`. Not with ``axis="frequency"``, with which each frame has
-          features of its own whatever the representation.
-        - "states": likewise, the states themselves; ``n_units`` features per direction.
+        - "components": a row for each frame, which holds the first 64 principal components of the
+          states of the encoder's top layer after this frame. It suits labels that change over time,
+          see :class:`~skaudeep.PerFrame`. It is not possible with ``axis="frequency"``, where each
+          frame has features of its own for any representation.
+        - "states": a row for each frame, which holds these states themselves; ``n_units`` features
+          for each direction.
     max_epochs : int, default=16
-        Passes over the data. 0 leaves the network at its random weights, the control that every
-        result needs. More than 16 pay where the order of events matters, and for the code: the
-        paper trains 64.
+        Number of passes over the data. 0 keeps the random initial weights, as a control. More than
+        16 epochs help if the order of events matters, and for the code; the paper uses 64.
     batch_size : int, default=64
-        Sequences per optimiser step.
+        Number of sequences per step of the optimizer.
     learning_rate : float or dict, default=1e-3
-        Of Adam; a schedule as in `kl_weight`.
+        Learning rate of the Adam optimizer. It may be a schedule, see `kl_weight`.
     gradient_clip : float, default=2.0
-        Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
+        Each element of the gradient is clipped to ``[-gradient_clip, gradient_clip]``.
     dropout : float in [0, 1), default=0.2
-        Share of the inputs and of the outputs of each recurrent layer that are dropped in training.
+        Share of the inputs and of the outputs of each recurrent layer that is set to zero in
+        training.
     encoder_noise : float in [0, 1) or (float, float), default=0.0
-        Share of the frames (of windows, over frequency) that the encoder is not shown in training.
+        Share of the frames (or, over frequency, of the windows) that are set to zero in the input
+        of the encoder in training.
     feed_previous_prob : float in [0, 1], dict, or pair of them, default=0.0
-        Probability of each step of each sequence that the decoder is fed its own output of the
-        step before in place of the truth (scheduled sampling [5]_); a schedule as in `kl_weight`.
-        Where it ends at 1, scores, too, are those of a free-running decoder: with a unidirectional
-        one, of what is in the code.
+        Probability that the decoder reads its own previous output instead of the previous true
+        frame, at each step of each sequence (scheduled sampling [5]_). It may be a schedule, see
+        `kl_weight`. If it ends at 1, scores are computed with a free-running decoder, too; with a
+        unidirectional decoder they then depend on the code alone.
     mask_silence : bool, default=False
-        Whether values of -1, the floor of a spectrogram, do not count in the error.
+        Whether values of -1, the floor of a spectrogram, are left out of the error.
     validation_fraction : float in [0, 1), default=0.0
-        Share of the rows that are not trained on; the weights with the least error on them are
-        kept. 0 keeps the last weights.
+        Share of the clips that are used for validation, not for training. The weights with the
+        smallest validation error are kept. With 0 there is no validation, and the last weights are
+        kept.
     n_iter_no_change : int, default=None
-        Training ends after so many epochs without a smaller error, on the validation rows where
-        there are some. None runs all epochs.
+        Number of epochs without a smaller error after which training ends. The error is that of the
+        validation clips, or, without validation, of the training clips. None runs all epochs.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last `fit` or `partial_fit`. What the weights
-        do not hang on may be another then, `dropout` and `encoder_noise` among it.
+        Whether `fit` continues from the weights of the last `fit` or `partial_fit`. Parameters that
+        do not change the shape of the weights, such as `dropout` and `encoder_noise`, may be
+        changed before.
     precision : {"float32", "bf16"}, default="float32"
-        Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), which is
-        nearly twice as fast on processors that have it; on others `fit` uses float32 and warns.
-        Weights, loss and `transform` stay in float32. On a GPU that has TensorFloat-32, "float32"
-        multiplies matrices in that in training, and in full float32 in `transform` and scores.
+        Arithmetic of matrix products in training. "bf16" uses bfloat16 (torch's autocast), which is
+        nearly twice as fast on processors with bfloat16 arithmetic; on others `fit` uses float32
+        and warns. "float32" uses float32, or TensorFloat-32 on GPUs that have it. Weights, loss,
+        `transform` and scores are computed in full float32 in any case.
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
-        one. Between calls the weights lie on the CPU, so a pickle loads on any machine.
+        Device of the computation: "cpu", "cuda", "cuda:1" and so on. "auto" uses a CUDA device if
+        there is one. Between calls the weights are on the CPU, so that a pickle can be loaded on
+        any machine.
     random_state : int, RandomState instance or None, default=None
-        Governs initial weights, order of the rows, validation rows, dropout and noise. The same
-        integer gives the same bits on the same CPU. Global generators are neither read nor moved.
+        Seed or generator of initial weights, order of the clips, choice of validation clips,
+        dropout and noise. The same integer gives the same bits on the same CPU. Global generators
+        are neither used nor changed.
     verbose : bool, default=False
-        Whether to print a line after each epoch: its error, and how long the rest will take. The
-        logger `skaudeep.autoencoder` gets it in any case.
+        Whether to print a line with the error and the remaining time after each epoch. The logger
+        `skaudeep.autoencoder` gets the line in any case.
 
     Attributes
     ----------
     network_ : torch.nn.Module
         The fitted network of `skaudeep.nn.autoencoders`, on the CPU. It takes time-major batches.
     encoder_ : torch.nn.Module
-        From clips (n_clips, n_frames, n_bands) to features, with the weights of `network_`: a
-        :class:`~skaudeep.nn.encoders.FeatureEncoder`, for use in other networks.
+        The encoder and the pooling, with the weights of `network_`, as one torch module from clips
+        of shape (n_clips, n_frames, n_bands) to features, for use in other networks: a
+        :class:`~skaudeep.nn.encoders.FeatureEncoder`.
     loss_curve_ : list of float
         Root of the mean squared error of the training data in each epoch.
     validation_loss_curve_ : list of float
-        The same of the validation rows after each epoch, without dropout.
+        Root of the mean squared error of the validation clips after each epoch, without dropout.
     out_activation_ : {"tanh", "identity"}
-        Of the reconstruction: "tanh" where all training values lie in [-1, 1], as spectrograms do.
+        Activation of the reconstruction: "tanh" if all training values are in [-1, 1], as in
+        spectrograms.
     n_features_in_ : int
         Number of bands (the last axis of X).
     n_frames_ : int
-        Frames of the longest row of the training data.
+        Number of frames of the longest training clip.
     seed_ : int
-        Drawn from `random_state`.
+        Seed of the training, drawn from `random_state`.
     moments_ : dict or None
-        What Adam remembers, to go on; kept by `partial_fit` and with ``warm_start=True``.
+        Moments of the Adam optimizer, for continued training; kept by `partial_fit` and with
+        ``warm_start=True``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Only where X is a data frame.
+        Names of the bands, where X of `fit` was a data frame.
     conditions_ : ndarray of shape (n_conditions,), int or str
-        The conditions that `fit` was given, sorted. Only where it was given any.
+        The conditions of `fit`, sorted, if it had any.
 
     See Also
     --------
-    SpectrogramExtractor : From recordings to the spectrograms that this estimator reads.
-    FeatureFusion : Several views of the same clips side by side.
+    SpectrogramExtractor : Computes the spectrograms that this estimator reads.
+    FeatureFusion : Concatenates the features of several views of the same clips.
 
     Notes
     -----
-    Rows may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
-    Padding never changes a result. A row of nothing but NaN is passed over in `fit` and gives a row
-    of NaN.
+    Clips may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
+    Padding never changes a result. A clip of NaN alone is left out of `fit`, and its features are
+    NaN.
 
-    The decoder's backward stack is fed from its own end of the sequence. auDeep feeds it the same
-    inputs as the forward stack, which lets it see the frame that it is asked for.
+    The input of the decoder's backward stack begins at its own end of the sequence. In auDeep it is
+    the input of the forward stack, which contains the frame to be predicted.
 
     References
     ----------

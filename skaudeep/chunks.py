@@ -1,4 +1,4 @@
-"""From chunks to clips: ChunkPooling and ChunkVotingClassifier."""
+"""ChunkPooling and ChunkVotingClassifier: features and classes of clips from those of chunks."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class ChunkPooling(
         How the chunks of a clip are joined.
 
         - "mean": the mean of each feature over the clip's chunks.
-        - "concat": the features of all chunks side by side, in the order of time. A chunk that a
-          clip does not have is filled with the mean of the clip's chunks, which is the value
-          nearest to them that needs no other clip. Spectrograms of chunks are put back together
-          along time, so that features are learned of whole clips.
+        - "concat": the features of all chunks side by side, in the order of time. A missing chunk
+          of a shorter clip is filled with the mean of the clip's chunks, which is the value
+          nearest to them that needs no other clip. Spectrograms of chunks are joined along time, so
+          that features of whole clips can be learned.
         - "mean_std_max": mean, standard deviation (0 for a single chunk) and maximum of each
           feature over the clip's chunks.
 
@@ -122,20 +122,21 @@ class ChunkPooling(
     @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember the numbers of chunks and features.
+        """Store the numbers of chunks and features.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk. With "concat" also an array of shape
-            (n_clips, n_chunks, n_frames, n_bands).
+            Features of chunks; NaN for a missing chunk. A list of arrays (n_chunks, n_features) may
+            differ in n_chunks. Two axes are clips of one chunk. With "concat" also spectrograms of
+            chunks, (n_clips, n_chunks, n_frames, n_bands).
         y : None
             Ignored.
 
         Returns
         -------
-        self
+        self : ChunkPooling
+            The fitted transformer.
 
         Raises
         ------
@@ -155,13 +156,13 @@ class ChunkPooling(
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            Features, or spectrograms, of chunks, as in `fit`; NaN for a missing chunk.
 
         Returns
         -------
-        ndarray of shape (n_clips, n_features_out), float32 where X is, else float64
-            Of spectrograms (n_clips, n_frames_out, n_bands), with NaN behind the end of clips that
-            are shorter than the longest.
+        ndarray of shape (n_clips, n_features_out), float32 if X is, else float64
+            Features of clips; or spectrograms (n_clips, n_frames_out, n_bands), padded with NaN.
 
         Raises
         ------
@@ -191,7 +192,7 @@ class ChunkPooling(
         return np.concatenate([mean, np.sqrt(variance), maximum], axis=1)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Return names such as ``chunk0__mean_0`` or ``std__mean_0``; "mean" keeps the given ones.
+        """Return the names of the features.
 
         Parameters
         ----------
@@ -201,6 +202,7 @@ class ChunkPooling(
         Returns
         -------
         ndarray of shape (n_features_out,), object
+            The given names, with "concat" and "mean_std_max" after ``"chunk0__"`` or ``"std__"``.
         """
         check_is_fitted(self)
         names = super().get_feature_names_out(input_features)
@@ -311,21 +313,20 @@ def _has_votes(estimator: ChunkVotingClassifier) -> bool:
 class ChunkVotingClassifier(
     VersionMixin, CallbackSupportMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
 ):
-    """Classify the chunks of a clip and let them vote on its class.
+    """Classify the chunks of a clip, and let them vote on the class of the clip.
 
-    Each clip is one sample to scikit-learn. Folds, searches and scores are per clip, so that no
-    chunk of a test clip is trained on.
+    scikit-learn takes each clip for one sample. Folds, searches and scores are therefore over
+    clips, and no chunk of a test clip is used for training.
 
     Parameters
     ----------
     classifier : classifier or Pipeline that ends in one
-        A copy is fitted on the chunks, each with its clip's label, so that a scaler in it
-        standardises over chunks.
+        The classifier of chunks. A copy is fitted to all chunks, each with the label of its clip,
+        so that a scaler in it standardises over chunks.
     voting : {"hard", "soft"}, default="hard"
-        "hard" takes the class that most chunks vote for. Of several classes with the same number of
-        votes it takes the first in `classes_`, as :class:`~sklearn.ensemble.VotingClassifier` does.
-        "soft" takes the class with the largest mean probability; the classifier needs
-        `predict_proba`.
+        "hard" chooses the class with the most votes of chunks, or, of several such classes, the
+        first in `classes_`, as :class:`~sklearn.ensemble.VotingClassifier` does. "soft" chooses the
+        class with the largest mean probability, and needs a classifier with `predict_proba`.
 
     Attributes
     ----------
@@ -388,19 +389,20 @@ class ChunkVotingClassifier(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+            Features of chunks; NaN for a missing chunk. A list of arrays (n_chunks, n_features) may
+            differ in n_chunks. Two axes are clips of one chunk.
         y : array-like of shape (n_clips,)
             Class of each clip.
         sample_weight : array-like of shape (n_clips,), default=None
-            Weight of each clip, given to each of its chunks. None passes no weights on.
+            Weight of each clip, which is that of each of its chunks. None passes no weights.
         **params : dict
-            Passed to the classifier's `fit`, by its requests where metadata routing is enabled.
-            Values with one entry per clip are repeated for each of its chunks.
+            Further arguments of the classifier's `fit`, by its requests if metadata routing is
+            enabled. Values with one entry per clip are repeated for each of its chunks.
 
         Returns
         -------
-        self
+        self : ChunkVotingClassifier
+            The fitted classifier.
 
         Raises
         ------
@@ -445,11 +447,13 @@ class ChunkVotingClassifier(
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            Features of chunks; NaN for a missing chunk.
 
         Returns
         -------
         ndarray of shape (n_clips,)
+            Classes, as in `y` of `fit`.
 
         Raises
         ------
@@ -465,11 +469,13 @@ class ChunkVotingClassifier(
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            Features of chunks; NaN for a missing chunk.
 
         Returns
         -------
         ndarray of shape (n_clips, n_classes)
+            Probabilities, in the order of `classes_`.
         """
         return self._mean_votes(X)
 
@@ -479,11 +485,12 @@ class ChunkVotingClassifier(
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
+            Features of chunks; NaN for a missing chunk.
 
         Returns
         -------
-        ndarray of shape (n_clips, n_classes), or (n_clips,) where there are two classes
+        ndarray of shape (n_clips, n_classes), or (n_clips,) for two classes
             Shares in [0, 1]. With two classes, the share of the second minus that of the first.
         """
         votes = self._mean_votes(X)

@@ -16,39 +16,39 @@ AXES = ("frequency", "time")
 
 
 def fuse(bunches: Sequence[Bunch], *, axis: str | None = None) -> Bunch:
-    """Put the features or spectrograms of several stored sets of the same clips together.
+    """Concatenate the features or spectrograms of several data sets of the same clips.
 
-    To fuse while learning, see :class:`~skaudeep.FeatureFusion`.
+    :class:`~skaudeep.FeatureFusion` does the same within a pipeline.
 
     Parameters
     ----------
     bunches : sequence of :class:`~sklearn.utils.Bunch`
         At least one data set, all with the same clips, labels, folds and partitions in the same
-        order, and with `data` that differ in the axis along which they are put together at most.
+        order. The shapes of their `data` may differ only in the axis of the concatenation.
     axis : {"frequency", "time"}, default=None
-        Along what spectrograms are put together.
+        The axis of spectrograms along which they are concatenated.
 
         - "frequency": the bands of each frame side by side.
         - "time": the frames of each clip, or of each chunk, one after the other, without padding
-          between them. What one of the sets lacks is missing, too.
+          between them.
 
-        None is the last axis: features side by side, or bands.
+        None is the last axis, of features or of bands.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`~skaudeep.datasets.make_bunch`, and `copy_of` where the sets have it;
-        `data` is the concatenation, float32. Groups are those of the first
-        set that has any, `DESCR` is the first's. `feature_names` are there where all sets have
-        some; equal ones get the number of their set, as in `0__mean`.
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`, and with `copy_of` if the
+        sets have it. `data` is the concatenation, float32. Groups are those of the first set with
+        groups; `DESCR` is that of the first set. `feature_names` is there if all sets have it;
+        equal names get the number of their set, as in `0__mean`.
 
     Raises
     ------
     ValueError
-        If the sets differ, naming the first place where they do, or are no spectrograms where
-        there is an `axis`.
+        If the sets do not hold the same clips (the message names the first difference), or `axis`
+        is given for data that are not spectrograms.
     TypeError
-        If there is one bunch in place of a list.
+        If `bunches` is a single Bunch.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def _check_same_axes(
 
 
 def _distinct(names: list[list[str]]) -> list[str]:
-    """Return the names of all features, behind the number of their set where some are equal."""
+    """Return the names of all features, with the number of their set if some are equal."""
     plain = [name for of_set in names for name in of_set]
     if len(set(plain)) == len(plain):
         return plain

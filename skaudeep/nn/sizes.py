@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-# Sizes that may be a pair, over frequency and over time; and what each of the two is.
+# Sizes that may be a pair (frequency, time), with the kind of each value in words.
 PER_AXIS = {
     "n_units": "a positive integer",
     "n_layers": "a positive integer",
@@ -16,21 +16,21 @@ PER_AXIS = {
     "bidirectional_decoder": "True or False",
     "encoder_noise": "a number from 0 to below 1",
 }
-# Those that the weights do not hang on, so that the next training may change them.
+# Sizes on which the weights do not depend, so that the next training may change them.
 CHANGEABLE = ("dropout", "encoder_noise")
 PAIRS = (list, tuple, np.ndarray)
 
 
 class Constraint(Protocol):
-    """What a value may be."""
+    """A condition on a value, such as scikit-learn's parameter constraints."""
 
     def is_satisfied_by(self, value: Any) -> bool:
-        """Return whether a value is."""
+        """Return whether a value satisfies the condition."""
 
 
 @dataclass(frozen=True)
 class NetworkSizes:
-    """All that has to be known to build an autoencoder.
+    """Sizes and settings from which an autoencoder is built.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class NetworkSizes:
     band_overlap : int, default=24
         Bands that a window shares with the next.
     n_conditions : int, default=0
-        Conditions, such as sites or speakers, that the decoder is told; 0 where it is told none.
+        Number of conditions, such as sites or speakers, that the decoder can read; 0 for none.
     """
 
     n_bands: int
@@ -75,7 +75,7 @@ class NetworkSizes:
 
 
 def pair(value: Any) -> tuple[Any, Any]:
-    """Return what holds over frequency and what over time: both are a value that is no pair.
+    """Return a pair (frequency, time); a single value stands for both.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def pair(value: Any) -> tuple[Any, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a number of numpy as one of Python, which files hold."""
+    """Return a number of numpy as one of Python, which files can store."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -116,17 +116,17 @@ def paired(sizes: NetworkSizes) -> NetworkSizes:
 
 
 def check_same_sizes(wanted: NetworkSizes, found: NetworkSizes) -> None:
-    """Refuse to go on with a network of other sizes than those of `CHANGEABLE`.
+    """Raise a ValueError if sizes differ, except in those of `CHANGEABLE`.
 
     Parameters
     ----------
     wanted, found : NetworkSizes
-        Those of the parameters, and those of the network.
+        Sizes by the parameters, and sizes of the network.
 
     Raises
     ------
     ValueError
-        If they differ in a size that the weights hang on.
+        If they differ in a size on which the weights depend.
     """
     for field in fields(NetworkSizes):
         asked, there = getattr(wanted, field.name), getattr(found, field.name)
@@ -140,7 +140,7 @@ def check_same_sizes(wanted: NetworkSizes, found: NetworkSizes) -> None:
 def check_parts(
     name: str, value: Any, axis: str, kinds: Sequence[Constraint], expected: str
 ) -> None:
-    """Refuse a parameter that is neither one value nor, over two axes, a pair of them.
+    """Check that a parameter is a single value, or, for two axes, a pair of values.
 
     Parameters
     ----------
@@ -149,14 +149,14 @@ def check_parts(
     axis : str
         That of the network; "frequency-time" has two.
     kinds : sequence of Constraint
-        Each part has to satisfy one.
+        Conditions, of which each value has to satisfy one.
     expected : str
-        What they are, in words.
+        Description of a valid value.
 
     Raises
     ------
     ValueError
-        If the value is no such thing.
+        If the parameter is invalid.
     """
     is_pair = axis == "frequency-time" and isinstance(value, PAIRS) and len(value) == 2
     for part in value if is_pair else [value]:

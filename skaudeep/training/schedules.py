@@ -12,18 +12,20 @@ Schedule = float | dict[int, float]
 
 
 def value_at(schedule: Schedule, epoch: int) -> float:
-    """Value of a schedule in an epoch.
+    """Return the value of a schedule in an epoch.
 
     Parameters
     ----------
     schedule : float or dict of int to float
-        A number for all epochs, or numbers at some epochs: straight lines between them, constant
-        before the first and from the last on.
+        A number for all epochs, or a dict of epochs and numbers: linear interpolation between them,
+        and constant before the first and after the last.
     epoch : int
+        Number of the epoch, from 0.
 
     Returns
     -------
     float
+        The value.
 
     Examples
     --------
@@ -37,7 +39,7 @@ def value_at(schedule: Schedule, epoch: int) -> float:
 
 
 def check_schedule(schedule: Any, name: str, fits: Callable[[Any], bool], expected: str) -> None:
-    """Raise ValueError unless a schedule has epochs for keys and values that fit."""
+    """Raise a ValueError unless the keys of a schedule are epochs and its values are valid."""
     if not isinstance(schedule, dict):
         return
     epochs = all(isinstance(epoch, Integral) and int(epoch) >= 0 for epoch in schedule)
