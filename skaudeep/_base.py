@@ -19,7 +19,13 @@ from sklearn import get_config
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    make_constraint,
+    validate_params,
+)
 from sklearn.utils._set_output import _get_container_adapter as get_container_adapter
 from sklearn.utils._user_interface import _print_elapsed_time as print_elapsed_time
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -51,6 +57,7 @@ __all__ = [
     "fit_with_groups",
     "groups_parameter",
     "learning_tags",
+    "make_constraint",
     "num_samples",
     "print_elapsed_time",
     "rows",
@@ -102,11 +109,14 @@ SKLEARN_VOLATILE_ATTRIBUTES = {
 
 
 class PickleVersionWarning(InconsistentVersionWarning):
-    """An estimator was pickled by another version of skaudeep.
+    """Warning about an estimator that was pickled by another version of skaudeep.
 
     Parameters
     ----------
-    estimator_name, current_version, original_version : str
+    estimator_name : str
+        Name of its class.
+    current_version, original_version : str
+        Version of skaudeep here, and where it was pickled.
     """
 
     def __init__(self, *, estimator_name: str, current_version: str, original_version: str):
@@ -126,24 +136,30 @@ class PickleVersionWarning(InconsistentVersionWarning):
 
 @dataclass(frozen=True)
 class LearningTags:
-    """What `evaluate` needs to know about a step, beyond scikit-learn's tags.
+    """Properties of a step that `evaluate` needs, in addition to scikit-learn's tags.
 
-    An estimator states it by a method ``__skaudeep_tags__``.
+    An estimator returns them by a method ``__skaudeep_tags__``.
 
     Parameters
     ----------
     unsupervised : bool, default=False
-        Whether `fit` reads clips without their labels, so that the transductive protocol may fit
-        the step to all clips.
+        Whether `fit` does not use labels, so that the transductive protocol may fit the step to all
+        clips.
     reads_spectrograms : bool, default=False
-        Whether the step turns spectrograms into features, so that statistics of the bands can take
-        its place as a control.
+        Whether the step turns spectrograms into features, so that statistics of the bands can
+        replace it in a control.
     untrained : dict or None, default=None
-        Parameters of the same step without its training, as a control; None where nothing is
+        Parameters that switch off the training of the step, for a control. None if it is not
         trained.
     passes_to : str, default=""
-        Parameter that holds the estimator whose `fit` is given what this one's is given beside X
-        and y, such as the groups of the clips; "" where there is none.
+        Name of the parameter with an inner estimator, to whose `fit` this step passes further
+        arguments, such as the groups of the clips. "" if there is no such estimator.
+
+    Examples
+    --------
+    >>> from skaudeep.evaluation import LearningTags
+    >>> LearningTags(unsupervised=True, untrained={"max_epochs": 0}).reads_spectrograms
+    False
     """
 
     unsupervised: bool = False
@@ -153,15 +169,16 @@ class LearningTags:
 
 
 def learning_tags(estimator: Any) -> LearningTags:
-    """Return the learning tags of any object; the defaults where it states none."""
+    """Return the learning tags of any object, or the defaults if it has none."""
     states_tags = hasattr(estimator, "__skaudeep_tags__") and not isinstance(estimator, type)
     return estimator.__skaudeep_tags__() if states_tags else LearningTags()
 
 
 class VersionMixin:
-    """Lets the pickles of an estimator carry skaudeep's version, and warn where it is another.
+    """Stores skaudeep's version in pickles of an estimator, and warns if it differs on loading.
 
-    It stands first among the bases, as scikit-learn's `BaseEstimator` does the same for its own.
+    It must be the first of the bases, because scikit-learn's `BaseEstimator` stores its own
+    version.
 
     Examples
     --------
@@ -194,17 +211,17 @@ class VersionMixin:
 
 
 class NamedRowsMixin:
-    """Gives a transformer `set_output` for any number of axes, and rows that keep their names.
+    """Adds `set_output` for any number of axes, with names of rows, to a transformer.
 
-    scikit-learn's own makes data frames of two axes only, and takes names from data frames only. It
-    stands before `TransformerMixin` among the bases.
+    scikit-learn's `set_output` makes data frames of two axes, with names of rows only if the input
+    is a data frame. This mixin must come before `TransformerMixin` in the bases.
 
     Notes
     -----
-    With ``set_output(transform="pandas")`` two axes become a data frame. More become an
-    :class:`xarray.DataArray`, whose coordinate of the first axis holds the names of the rows and
-    that of the last the names of the features. A step that is given it passes the names on, so that
-    the index of the data frame at the end of a pipeline names the clips.
+    With ``set_output(transform="pandas")`` output with two axes becomes a data frame. Output with
+    more axes becomes an :class:`xarray.DataArray`, whose first coordinate holds the names of the
+    rows and whose last coordinate holds the names of the features. The next step passes the names
+    on, so that the index of the data frame at the end of a pipeline names the clips.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -219,10 +236,10 @@ class NamedRowsMixin:
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            "default" gives arrays. "pandas" gives data frames whose index names the clips, where
-            these were paths or a `(file, start, end)` index, and an :class:`xarray.DataArray` with
-            the same names where there are more than two axes. "polars" gives data frames, and
-            arrays where there are more than two axes. None changes nothing.
+            "default" returns arrays. "pandas" returns data frames, or an
+            :class:`xarray.DataArray` where there are more than two axes; if the clips were paths or
+            a `(file, start, end)` index, their index names the clips. "polars" returns data frames,
+            or arrays where there are more than two axes. None leaves the choice unchanged.
 
         Returns
         -------
@@ -234,16 +251,16 @@ class NamedRowsMixin:
         return self
 
     def _row_names(self, X: Any) -> Any:
-        """Return the names of the rows of X as a pandas index, None where it has none."""
+        """Return the names of the rows of X as a pandas index; None if it has no names."""
         if hasattr(X, "indexes") and hasattr(X, "dims"):  # an xarray.DataArray
             return X.indexes.get(X.dims[0])
         return None
 
 
 def rows(X: Any) -> Any:
-    """Return what the rows of X are iterated over by: of an xarray.DataArray without their names.
+    """Return an object to iterate over the rows of X: an xarray.DataArray without its names.
 
-    Making an array with names of each row takes its time, and fails for the missing `end` of a
+    Making an array with names for each row takes time, and fails for a missing `end` in a
     `(file, start, end)` index.
     """
     return X.variable if hasattr(X, "variable") and hasattr(X, "indexes") else X
@@ -283,11 +300,11 @@ def _labelled(estimator: Any, output: Any, names: Any) -> Any:
 
 
 def all_or_nothing(fit: Callable[..., R]) -> Callable[..., R]:
-    """Let a method that fits an estimator leave it as it was, unless the method returns.
+    """Decorate a method that fits an estimator so that a failed call leaves it unchanged.
 
-    It is the outermost decorator, as callbacks are torn down within
-    :func:`sklearn.callback.with_callbacks`. The attributes are put back, not their contents: the
-    method must not change in place what an earlier `fit` has made.
+    It must be the outermost decorator, because :func:`sklearn.callback.with_callbacks` tears down
+    callbacks. The attributes are restored, but not their contents: the method must not change
+    fitted attributes in place.
 
     Parameters
     ----------
@@ -297,7 +314,8 @@ def all_or_nothing(fit: Callable[..., R]) -> Callable[..., R]:
     Returns
     -------
     callable
-        The method. A `KeyboardInterrupt` that ends it has a note on the state of the estimator.
+        The decorated method. If a `KeyboardInterrupt` ends it, this gets a note on the state of the
+        estimator.
 
     Examples
     --------
@@ -338,20 +356,22 @@ def _state_after_interruption(estimator: Any, method: str) -> str:
 
 
 def fit_with_groups(estimator: Any, X: Any, y: Any, groups: Any) -> Any:
-    """Fit an estimator, and hand the groups of the clips to whatever in it asks for them.
+    """Fit an estimator, and pass the groups of the clips to the step that takes them.
 
-    That is the last step of a pipeline, at any depth, if its `fit` has a parameter `groups`, or if
-    it is a search whose folds keep groups together. Where metadata routing is enabled, requests
+    This is the last step of a pipeline, at any depth, if its `fit` has a parameter `groups`, or if
+    it is a search whose folds keep groups together. If metadata routing is enabled, requests
     decide.
 
     Parameters
     ----------
     estimator : estimator
-        It is fitted.
+        The estimator to fit.
     X : sequence of n_clips clips
+        Training clips.
     y : array-like of shape (n_clips,)
+        Their target.
     groups : array-like of shape (n_clips,), or None
-        None: there are none.
+        Their groups. None: there are no groups.
 
     Returns
     -------
@@ -380,7 +400,7 @@ def fit_with_groups(estimator: Any, X: Any, y: Any, groups: Any) -> Any:
 
 
 def groups_parameter(estimator: Any) -> str | None:
-    """Return the parameter of `fit` that takes the groups of the clips, None where none does."""
+    """Return the parameter of `fit` that takes the groups of the clips; None if there is none."""
     from sklearn.model_selection._search import BaseSearchCV
 
     if isinstance(estimator, Pipeline):
@@ -403,18 +423,18 @@ def begin_fit(estimator: Any, X: Any, y: Any, *, n_subtasks: int, **details: Any
     Parameters
     ----------
     estimator : estimator
-        Its `fit` is decorated with :func:`sklearn.callback.with_callbacks`.
+        The estimator, whose `fit` is decorated with :func:`sklearn.callback.with_callbacks`.
     X, y : object
-        What `fit` was given.
+        Arguments of `fit`.
     n_subtasks : int
-        How many tasks it consists of.
+        Number of tasks of which `fit` consists.
     **details
-        More that callbacks are told, such as ``metadata``.
+        Further arguments of callbacks, such as ``metadata``.
 
     Returns
     -------
     sklearn.callback.CallbackContext
-        To call ``call_on_fit_task_end`` on when all is done.
+        The context, whose ``call_on_fit_task_end`` must be called at the end of `fit`.
     """
     context = estimator._init_callback_context(max_subtasks=n_subtasks)
     context.call_on_fit_task_begin(estimator=estimator, X=X, y=y, **details)

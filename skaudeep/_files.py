@@ -23,7 +23,8 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None
 
-# Begins the footer of a file; 32 bytes of SHA-256 follow. HDF5 ignores bytes after its own end.
+# Mark at the beginning of a file's footer; 32 bytes of SHA-256 follow. HDF5 ignores bytes after its
+# own end.
 CHECKSUM_MARK = b"\nSEALED\n"
 CHECKSUM_SIZE = len(CHECKSUM_MARK) + 32
 BLOCK = 2**20  # bytes read at once
@@ -46,7 +47,7 @@ def check_readable(path: Path, expected: str) -> None:
     path : Path
         The file to read. Links are followed.
     expected : str
-        What it should be, for the message: "a NetCDF file".
+        Kind of file that is expected, for the message: "a NetCDF file".
 
     Raises
     ------
@@ -92,7 +93,7 @@ def memory_for(path: Path) -> Iterator[None]:
 
 
 def check_writable(path: Path) -> Path:
-    """Return the file that a path names, links followed; refuse what cannot be written.
+    """Return the file that a path names, links followed; raise an error if it is not writable.
 
     Parameters
     ----------
@@ -154,8 +155,8 @@ def check_compression(level: int) -> None:
 def try_lock(file: IO[bytes]) -> bool | None:
     """Lock an open file for this process alone, until it is closed or the process ends.
 
-    The kernel holds the lock, so that it is known to processes that do not see each other's
-    numbers, as those of two containers, and ends with its process, however that ends.
+    The kernel holds the lock. It therefore also excludes processes in other containers, and it ends
+    with its process, however that ends.
 
     Parameters
     ----------
@@ -181,10 +182,10 @@ def try_lock(file: IO[bytes]) -> bool | None:
 
 @contextmanager
 def alone(target: Path) -> Iterator[None]:
-    """Keep other processes that ask for the same path out, until the block ends.
+    """Exclude other processes that use this function with the same path, until the block ends.
 
-    Where there are no locks, nobody is kept out. A hidden file beside the path carries the lock;
-    one that a killed process left behind keeps nobody out and is used again.
+    A hidden file beside the path carries the lock. A lock file that a killed process left behind
+    excludes nobody and is used again. Without file locks, nobody is excluded.
 
     Parameters
     ----------
@@ -287,17 +288,17 @@ def temporary_folder(target: Path) -> Iterator[Path]:
 def delete_leftovers(folder: Path, name: str | None = None) -> None:
     """Delete the temporary folders of processes that were killed.
 
-    A folder that a living process holds is kept, whichever machine, container or user it belongs
-    to. Where the file system has no locks, or the folder is another machine's, whose locks some
-    network file systems do not show, one is deleted a day after its last change. What cannot be
-    deleted is passed over.
+    A folder that a living process has locked is kept, on whichever machine, in whichever container
+    and of whichever user it runs. If the file system has no locks, or the folder belongs to another
+    machine, whose locks some network file systems do not show, it is deleted a day after its last
+    change. Folders that cannot be deleted are skipped.
 
     Parameters
     ----------
     folder : Path
         The folder to tidy, without its subfolders.
     name : str, default=None
-        Name of the target, in `folder`, whose temporary folders are deleted. None: of all.
+        Name of the target, in `folder`, whose temporary folders are deleted. None: all targets.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -404,7 +405,7 @@ def _keep_access(path: Path, new: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    # Without it, a power cut could leave the new name on old or empty blocks.
+    # Without this, a power cut could leave the new name with old or empty content.
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""What a model takes: the extractors in it, their rate, and clips that it can say nothing about."""
+"""Inputs of models: their extractors and sampling rate, and clips that they cannot classify."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from skaudeep.datasets.description import audio_clips, is_file
 from skaudeep.datasets.operations import take
 
 MAX_NAMED = 20  # clips that a warning names
-BATCH = 64  # clips that a model is given together
-BEGINNING = 2.0  # seconds: what is not silent in them need not be decoded whole
+BATCH = 64  # number of clips that a model reads together
+BEGINNING = 2.0  # seconds that are decoded first to find sound; a clip with sound is not silent
 
 
 def find_extractors(model: Any) -> list[ClipExtractor]:
@@ -86,7 +86,7 @@ def model_rate(model: Any) -> float | None:
 
 
 def check_kind(model: Any, dims: Sequence[str]) -> None:
-    """Refuse spectrograms or features for a model that would misread them as recordings.
+    """Raise a ValueError about spectrograms or features for a model that reads recordings.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def check_kind(model: Any, dims: Sequence[str]) -> None:
 
 
 def check_rate_of_waveforms(rate: float | None, bunch: Bunch) -> None:
-    """Refuse waveforms of another rate: what reads them would take them for the rate it knows.
+    """Raise a ValueError about waveforms whose sampling rate is not that of the model.
 
     Parameters
     ----------
@@ -133,16 +133,17 @@ def check_rate_of_waveforms(rate: float | None, bunch: Bunch) -> None:
 
 
 def warner_of_low_rates(model: Any) -> Callable[[Any, NDArray[np.intp]], None]:
-    """Return what warns, once, of recordings that lack frequencies which the model knows.
+    """Return a function that warns, once, of recordings whose sampling rate is too low for a model.
 
     Parameters
     ----------
     model : estimator
+        The model.
 
     Returns
     -------
     callable
-        Takes clips, as a model does, and the rows of those to look at.
+        Function of clips, in a form that the model takes, and of the rows to check.
     """
     rate = model_rate(model)
     warned = False
@@ -172,7 +173,7 @@ def warner_of_low_rates(model: Any) -> Callable[[Any, NDArray[np.intp]], None]:
 def set_apart_silence(
     model: Any, X: Any, rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], dict[int, AudioError]]:
-    """Set clips apart that hold nothing but silence, of which a model would say something.
+    """Separate silent clips from others, because a model must not classify silence.
 
     Parameters
     ----------
@@ -185,9 +186,9 @@ def set_apart_silence(
     Returns
     -------
     rows : ndarray of int
-        Those that are not silent, or cannot be read.
+        Rows of clips that are not silent, or cannot be read.
     silent : dict of int to AudioError
-        The others, and what is wrong with them.
+        Errors about the silent clips, by row.
 
     Warns
     -----
@@ -248,7 +249,7 @@ def _listen(clip: Clip, rate: float, shortest: float) -> tuple[float, bool]:
 
 
 def clips_and_names(model: Any, clips: Any) -> tuple[Any, list[str]]:
-    """Return the clips of a data set or list, and what messages call them.
+    """Return the clips of a data set or list, and their names in messages.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a fitted classifier says: the names of its classes, one of them or several for a clip."""
+"""Outputs of fitted classifiers: names of classes, and columns of probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 from skaudeep._texts import list_names
 from skaudeep.per_frame import PerFrame
 
-NAMES = "class_names_"  # what fit_classifier leaves on a model of several classes for a clip
+NAMES = "class_names_"  # attribute that fit_classifier sets if clips may have several classes
 
 
 class Classes(NamedTuple):
@@ -23,9 +23,9 @@ class Classes(NamedTuple):
     Parameters
     ----------
     names : list of str
-        One for each column of its probabilities.
+        Name of each column of its probabilities.
     several : bool
-        Whether a clip may have several of them, or none.
+        Whether a clip may have several classes, or none.
     """
 
     names: list[str]

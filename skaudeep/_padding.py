@@ -1,7 +1,7 @@
-"""The NaN convention: a shorter row ends in frames of NaN, and NaN stands nowhere else.
+"""The padding convention: a shorter row ends in frames of NaN, and NaN occurs nowhere else.
 
-Rows of unequal length travel either in one array, whose shorter rows are padded with NaN at their
-end, or in a list of arrays. This module is the only one that knows how.
+Rows of unequal length are passed either in one array, whose shorter rows are padded with NaN at
+their end, or in a list of arrays. Only this module implements the convention.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def is_ragged(X: Any) -> bool:
 
 
 def missing_frames(values: NDArray) -> NDArray[np.bool_]:
-    """Tell which frames hold nothing but NaN.
+    """Return which frames consist of NaN alone.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def missing_frames(values: NDArray) -> NDArray[np.bool_]:
 
 
 def empty_rows(values: Any) -> NDArray[np.bool_]:
-    """Tell which rows of stored values hold nothing but NaN: clips that could not be read.
+    """Return which rows of stored values consist of NaN alone: clips that could not be read.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def row_lengths(values: NDArray) -> NDArray[np.int64]:
 
 
 def frame_mask(lengths: NDArray[np.int64], n_frames: int) -> NDArray[np.bool_]:
-    """Tell which frames of padded rows are no padding.
+    """Return which frames of padded rows are not padding.
 
     Parameters
     ----------
@@ -182,12 +182,27 @@ def true_frames(x: NDArray, *, clip: int, n_bands: int | None, reader: str) -> N
     return x[: int(lengths[0])]
 
 
+def unmasked(X: Any) -> Any:
+    """Read an array whole, with NaN for what is masked: a netCDF variable masks its fill value.
+
+    Parameters
+    ----------
+    X : array, netCDF variable or xarray.DataArray
+
+    Returns
+    -------
+    array
+    """
+    X = X[:]
+    return X.filled(np.nan) if isinstance(X, np.ma.MaskedArray) else X
+
+
 def pad(
     rows: Sequence[NDArray | None],
     shape: Sequence[int] | None = None,
     dtype: DTypeLike = np.float32,
 ) -> NDArray:
-    """Stack arrays of unequal shape, with NaN behind the end of each along every axis.
+    """Stack arrays of unequal shape, padded with NaN at their end along every axis.
 
     Parameters
     ----------
@@ -219,3 +234,70 @@ def pad(
         if row is not None:
             place[tuple(slice(size) for size in row.shape)] = row
     return padded
+
+
+def stack_chunks(clips: Sequence[NDArray]) -> NDArray:
+    """Stack features of clips with different numbers of chunks, NaN where there is no chunk.
+
+    Parameters
+    ----------
+    clips : sequence of ndarray of shape (n_chunks, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_clips, n_chunks_out, n_features)
+
+    Raises
+    ------
+    ValueError
+        If they differ in their features.
+    """
+    for row, clip in enumerate(clips):
+        if clip.ndim != 2 or clip.shape[1] != clips[0].shape[1]:
+            raise ValueError(
+                f"Row {row} of X has shape {clip.shape} and row 0 has {clips[0].shape}; expected "
+                "(n_chunks, n_features) with the same features in all rows."
+            )
+    return pad(clips, dtype=np.result_type(np.float32, *clips))
+
+
+def join_frames(parts: Sequence[NDArray]) -> NDArray:
+    """Concatenate the frames of several arrays, with padding after the last part only.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray of shape (n_rows, n_frames, n_bands)
+        They may differ in `n_frames`. NaN at the end of a row is padding, which is left out.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_frames_out, n_bands)
+        The frames, padded to the longest row and to at least one frame, in the dtype of the parts.
+
+    Raises
+    ------
+    ValueError
+        If there is NaN before the end of a row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> parts = [np.array([[[1.0], [np.nan]], [[2.0], [3.0]]]), np.array([[[4.0]], [[5.0]]])]
+    >>> join_frames(parts)[:, :, 0]
+    array([[ 1.,  4., nan],
+           [ 2.,  3.,  5.]])
+    """
+    lengths = [row_lengths(part) for part in parts]
+    for number, (part, n_frames) in enumerate(zip(parts, lengths, strict=True)):
+        if (gap := find_gap(part, n_frames)) is not None:
+            row, frame = gap
+            raise ValueError(
+                f"Got NaN in part {number} of row {row}, frame {frame}, expected NaN at the end of "
+                "a part alone, as padding. Remove the clip or repair its source."
+            )
+    shape = (max(1, int(np.sum(lengths, axis=0).max())), parts[0].shape[2])
+    joined = [
+        np.concatenate([part[row, : n[row]] for part, n in zip(parts, lengths, strict=True)])
+        for row in range(len(parts[0]))
+    ]
+    return pad(joined, shape, dtype=np.result_type(*parts))

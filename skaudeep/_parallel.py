@@ -1,4 +1,4 @@
-"""Threads that work through a list of tasks, or none where the system has no room for them."""
+"""A joblib object that runs tasks in threads, or one by one if no threads can be started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line that says what a function is doing, how far it is and how long is left."""
+"""A line of progress with the current task, its share and the remaining time."""
 
 from __future__ import annotations
 

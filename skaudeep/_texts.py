@@ -1,4 +1,4 @@
-"""Texts that somebody else wrote: arrays of them in memory, and a few of many in a message."""
+"""Handling of texts from outside: arrays of them in memory, and their display in messages."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def check_proportion(texts: Sequence[object], what: str) -> None:
 
 
 def printable(text: object) -> str:
-    r"""Return a text that somebody else wrote, in a form that a terminal only displays.
+    r"""Return a text from outside in a form that cannot control a terminal.
 
     Names of files, cells of tables and messages of libraries may hold escape sequences, which
     change what a terminal shows or does, line breaks, which forge lines of a report, or marks that
@@ -83,7 +83,7 @@ def printable(text: object) -> str:
     Returns
     -------
     str
-        The text as it is where all of it is printable, else as a literal of Python, in quotes.
+        The text unchanged if it is printable, else as a literal of Python, in quotes.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def printable(text: object) -> str:
 
 
 def shown(text: object) -> str:
-    """Return a text as a message shows it: as a literal, cut where it is long.
+    """Return a text as messages show it: as a literal of Python, cut if it is long.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def shown(text: object) -> str:
 
 
 def list_names(names: Iterable[object], wanted: object = None) -> str:
-    """List names in a message: all where they are few, else those similar to a wanted one.
+    """List names for a message: all of a few, or the ones most similar to a wanted name.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What extractors share: their base class, and several of them over the same clips at once."""
+"""Base class of extractors, and the extraction of several views of the same clips."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ MAX_BATCH = 16  # clips per task
 REPETITIONS, REPETITION_SECONDS = 4, 60.0
 MAX_REMEMBERED = 1000
 MAX_NAMED = 20  # clips that a warning names
-# Of each set of clips and parameters: how often it was extracted in this process, and for how long.
+# Number and total time of extractions in this process, for each set of clips and parameters.
 _extracted: dict[int, tuple[int, float]] = {}
 
 
 class ClipExtractor(
     VersionMixin, NamedRowsMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
 ):
-    """Base of transformers from clips to frames that need no `fit`, and treat each clip by itself.
+    """Base class of transformers from clips to frames, which treat each clip separately.
 
     Subclasses have the parameters below, and `fit` sets `sampling_rate_`, `channel_` and
     `n_bands_`, the size of the last axis of the output.
@@ -57,15 +57,15 @@ class ClipExtractor(
     on_error: str
     n_bands_: int
     channel_: Any
-    # All values of a clip without sound; None where there is no such value.
+    # The value of a clip without sound; None if there is no such value.
     _silence: ClassVar[float | None] = None
 
     def _shortest_clip(self) -> float:
-        """Return in seconds how long a clip lasts that has three whole frames; 0 if unknown."""
+        """Return the length in seconds of a clip that has three whole frames; 0 if unknown."""
         raise NotImplementedError
 
     def _chain_parameters(self) -> dict[str, Any]:
-        """Return what :func:`~skaudeep.audio.extract_clip_views` takes for this extractor."""
+        """Return the parameters that :func:`~skaudeep.audio.extract_clip_views` reads."""
         return self.get_params(deep=False)
 
     def _row_names(self, X: Any) -> Any:
@@ -83,21 +83,21 @@ class ClipExtractor(
         return tags
 
     def _rate(self) -> float | None:
-        """Return the sampling rate of the frames in Hz, None where it hangs on the clips."""
+        """Return the sampling rate of the frames in Hz; None if it depends on the clips."""
         return fitted_rate(self) if self.sampling_rate is None else self.sampling_rate
 
     def _check_parameters(self) -> None:
         raise NotImplementedError
 
     def _now_and_in_fit(self, fitted_rate: float) -> dict[str, tuple[Any, Any]]:
-        """Return what must not depart from `fit`, by name: as it is, and as it was there."""
+        """Return properties that must not change after `fit`: their values now, and in `fit`."""
         return {
             "sampling_rate": (self._rate(), fitted_rate),
             "channel": (self.channel, self.channel_),
         }
 
     def _check_as_fitted(self) -> None:
-        """Check the parameters, and that they have not departed from what `fit` saw."""
+        """Check the parameters, and that they agree with `fit`."""
         self._check_parameters()
         rate = fitted_rate(self)
         if rate is None:
@@ -111,7 +111,7 @@ class ClipExtractor(
                 )
 
     def _check_chunks(self, shortest: float, what: str) -> None:
-        """Refuse chunks that are shorter than `what`, which lasts so many seconds."""
+        """Raise a ValueError if chunks are shorter than `what`, which lasts `shortest` seconds."""
         if self.n_chunks is not None and self.chunk_duration is None:
             raise ValueError(
                 f"n_chunks={self.n_chunks} without a chunk_duration. Set chunk_duration=."
@@ -126,11 +126,11 @@ class ClipExtractor(
 def extract_views(
     extractors: Sequence[ClipExtractor], X: Any, *, on_clips: Callable[[int], object] | None = None
 ) -> list[NDArray[np.float32]]:
-    """Extract several spectrograms of the same clips, sharing the work that they have in common.
+    """Extract several spectrograms of the same clips, and run the steps that they share only once.
 
-    Each clip is decoded once for each `sampling_rate`, and every further step runs once for all
-    extractors that agree in its parameters and those of the steps before. Four extractors that
-    differ only in `clip_below` cost hardly more than one.
+    Each clip is decoded once for each `sampling_rate`. Every further step runs once for all
+    extractors with the same parameters up to this step. Four extractors that differ only in
+    `clip_below` take hardly more time than one.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def _warn_of_repetition(
 
 
 def _in_batches(clips: list[Clip], n_jobs: int | None) -> tuple[list[list[Clip]], Parallel]:
-    """Divide clips into tasks, and return what runs these."""
+    """Divide clips into tasks; return these and the joblib object that runs them."""
     size = min(MAX_BATCH, max(1, len(clips) // (4 * effective_n_jobs(n_jobs))))
     batches = [clips[i : i + size] for i in range(0, len(clips), size)]
     # Decoding, FFT and matrix products release the GIL, so threads are enough; an outer

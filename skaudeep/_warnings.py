@@ -1,4 +1,4 @@
-"""Where a warning points: at the line of the user's code that led to it."""
+"""The stack level with which a warning points to the line of the user's code."""
 
 from __future__ import annotations
 

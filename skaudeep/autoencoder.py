@@ -31,27 +31,35 @@ from skaudeep._base import (
     VersionMixin,
     all_or_nothing,
     begin_fit,
+    make_constraint,
 )
-from skaudeep.nn.autoencoders import NETWORKS, Autoencoder, NetworkSizes
+from skaudeep.nn.autoencoders import NETWORKS, Autoencoder
 from skaudeep.nn.devices import multiplies_bf16, products_in, resolve_device
 from skaudeep.nn.encoders import CODES, FeatureEncoder, represent
 from skaudeep.nn.pooling import FRAME_REPRESENTATIONS, REPRESENTATIONS, STATISTICS
+from skaudeep.nn.sizes import (
+    PER_AXIS,
+    NetworkSizes,
+    check_parts,
+    check_same_sizes,
+    pair,
+    paired,
+)
 from skaudeep.nn.stack import CELLS
-from skaudeep.nn.weights import build
+from skaudeep.nn.weights import build, resize
 from skaudeep.training.batches import Sequences, read_input
 from skaudeep.training.components import fit_components
 from skaudeep.training.conditions import read_condition
 from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
 from skaudeep.training.loop import (
     Loss,
-    Schedule,
     Training,
-    check_schedule,
     epoch_line,
     epoch_order,
     progress_noted,
     squared_error,
 )
+from skaudeep.training.schedules import Schedule, check_schedule
 
 LOG = logging.getLogger(__name__)
 
@@ -61,146 +69,160 @@ class Seq2SeqAutoencoder(
 ):
     """Features of sequences, learned without labels by a recurrent autoencoder.
 
-    An encoder of stacked GRU or LSTM layers reads each sequence; its final states are compressed
-    into a code; a decoder that starts from this code rebuilds the sequence, last frame first, each
-    frame from the code and the true frame before it [1]_ [2]_ [3]_. What the network had to
-    understand for that is the feature.
+    An encoder of stacked GRU or LSTM layers reads each sequence, and its final states are
+    compressed into a code. A decoder starts from this code and reconstructs the sequence, last
+    frame first, each frame from the code and the previous true frame [1]_ [2]_ [3]_. The features
+    are the encoder's states, pooled over time, or the code.
 
     Parameters
     ----------
     n_units : int or (int, int), default=256
-        Units of each recurrent layer; for ``axis="frequency-time"`` those over frequency and those
-        over time may differ.
+        Number of units of each recurrent layer. Here and below, a pair ``(frequency, time)`` is
+        allowed with ``axis="frequency-time"``: its first value is for the network that reads the
+        bands of a frame, its second for the network that reads the frames. A single value is for
+        both.
     n_layers : int or (int, int), default=2
-        Layers of each stack, likewise.
+        Number of recurrent layers of each stack.
     cell : {"gru", "lstm"}, default="gru"
-        Recurrent cell.
-    bidirectional_encoder : bool, default=True
+        Type of the recurrent units.
+    bidirectional_encoder : bool or (bool, bool), default=True
         Whether a second, independent stack reads the sequences backwards.
-    bidirectional_decoder : bool, default=False
-        Whether a second, independent stack rebuilds the sequences from the other end.
+    bidirectional_decoder : bool or (bool, bool), default=False
+        Whether a second, independent stack reconstructs the sequences from the other end.
     axis : {"time", "frequency", "frequency-time"}, default="time"
-        What the network reads.
+        The axis of the spectrogram along which the network reads.
 
         - "time": the frames of a clip, one after the other.
-        - "frequency": the bands of a frame, window by window. Each frame has features of its own
-          and the time axis stays, so that a second autoencoder over time can follow.
-        - "frequency-time": the bands of each frame, then what it made of them over time, with one
-          loss for both. The paper's sizes are ``n_units=(64, 128), n_layers=(1, 2)``.
+        - "frequency": the bands of a frame, in overlapping windows. Each frame has features of its
+          own, and the time axis is kept, so that a second autoencoder over time can follow.
+        - "frequency-time": one network reads the bands of each frame, and a second one reads its
+          states over time, with a common loss. The paper's sizes are
+          ``n_units=(64, 128), n_layers=(1, 2)``.
     band_window : int, default=32
-        Bands in a window, with an axis that has frequency.
+        Number of bands in a window, for an axis with frequency.
     band_overlap : int, default=24
-        Bands that a window shares with the next.
+        Number of bands that two consecutive windows have in common.
     code : {"tanh", "gaussian"}, default="tanh"
-        The paper's code, or a variational one [4]_: a normal distribution for each sequence, held
-        close to the standard one, so that codes drawn at random can be decoded.
+        Kind of the code. "tanh" is that of the paper. "gaussian" is a variational code [4]_: a
+        normal distribution for each sequence, close to the standard one, so that codes that are
+        drawn at random can be decoded.
     kl_weight : float or dict, default=0.1
-        Of the divergence of a gaussian code per value of X, beside the reconstruction error. A
-        schedule: a number, or numbers at some epochs with straight lines between them, such as the
-        warm-up ``{0: 0.0, 10: 0.1}``.
+        Weight in the loss of the divergence of a gaussian code per value of X. It may be a
+        schedule: a dict of epochs and weights, with linear interpolation between them, such as
+        ``{0: 0.0, 10: 0.1}``.
     representation : {"covariance", "statistics", "code", "both", "components", "states"}, \
             default="covariance"
         What `transform` returns.
 
-        - "covariance": how the states of the encoder's top layer vary together over the steps: of
-          their 64 first principal components over the training data, the means and the logarithm
-          of the covariance matrix, 2144 features, and how the first 20 foretell themselves 4 steps
-          later, 420 features. See :class:`~skaudeep.nn.pooling.StateCovariance`.
+        - "covariance": pooled statistics of the states of the encoder's top layer, reduced to their
+          first 64 principal components over the training data. They are the means and the logarithm
+          of the covariance matrix over time (2144 features), and the coefficients of a vector
+          autoregression of the first 20 components with a lag of 4 steps (420 features). See
+          :class:`~skaudeep.nn.pooling.StateCovariance`.
         - "statistics": mean, standard deviation, maximum and mean absolute change from step to
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
-          per direction.
-        - "code": the paper's, the whole initial state of the decoder; ``n_layers * n_units``
-          features per direction of the decoder, twice that for LSTM.
+          for each direction.
+        - "code": the code, which is the initial state of the decoder, as in the paper;
+          ``n_layers * n_units`` features for each direction of the decoder, twice that for LSTM.
         - "both": the statistics, then the code.
-        - "components": one row for each frame, the 64 first principal components of the states of
-          the encoder's top layer after it, for labels that change over time, see
-          :class:`~skaudeep.PerFrame`. Not with ``axis="frequency"``, with which each frame has
-          features of its own whatever the representation.
-        - "states": likewise, the states themselves; ``n_units`` features per direction.
+        - "components": a row for each frame, which holds the first 64 principal components of the
+          states of the encoder's top layer after this frame. It suits labels that change over time,
+          see :class:`~skaudeep.PerFrame`. It is not possible with ``axis="frequency"``, where each
+          frame has features of its own for any representation.
+        - "states": a row for each frame, which holds these states themselves; ``n_units`` features
+          for each direction.
     max_epochs : int, default=16
-        Passes over the data. 0 leaves the network at its random weights, the control that every
-        result needs. More than 16 pay where the order of events matters, and for the code: the
-        paper trains 64.
+        Number of passes over the data. 0 keeps the random initial weights, as a control. More than
+        16 epochs help if the order of events matters, and for the code; the paper uses 64.
     batch_size : int, default=64
-        Sequences per optimiser step.
+        Number of sequences per step of the optimizer.
     learning_rate : float or dict, default=1e-3
-        Of Adam; a schedule as in `kl_weight`.
+        Learning rate of the Adam optimizer. It may be a schedule, see `kl_weight`.
     gradient_clip : float, default=2.0
-        Each element of the gradient is cut to ``[-gradient_clip, gradient_clip]``.
+        Each element of the gradient is clipped to ``[-gradient_clip, gradient_clip]``.
     dropout : float in [0, 1), default=0.2
-        Share of the inputs and of the outputs of each recurrent layer that are dropped in training.
-    encoder_noise : float in [0, 1), default=0.0
-        Share of the frames (of windows, with ``axis="frequency"``) that the encoder is not shown in
+        Share of the inputs and of the outputs of each recurrent layer that is set to zero in
         training.
-    feed_previous_prob : float in [0, 1] or dict, default=0.0
-        Probability of each step of each sequence that the decoder is fed its own output of the
-        step before in place of the truth (scheduled sampling [5]_); a schedule as in `kl_weight`.
-        Where it ends at 1, scores, too, are those of a free-running decoder: with a unidirectional
-        one, of what is in the code.
+    encoder_noise : float in [0, 1) or (float, float), default=0.0
+        Share of the frames (or, over frequency, of the windows) that are set to zero in the input
+        of the encoder in training.
+    feed_previous_prob : float in [0, 1], dict, or pair of them, default=0.0
+        Probability that the decoder reads its own previous output instead of the previous true
+        frame, at each step of each sequence (scheduled sampling [5]_). It may be a schedule, see
+        `kl_weight`. If it ends at 1, scores are computed with a free-running decoder, too; with a
+        unidirectional decoder they then depend on the code alone.
     mask_silence : bool, default=False
-        Whether values of -1, the floor of a spectrogram, do not count in the error.
+        Whether values of -1, the floor of a spectrogram, are left out of the error.
     validation_fraction : float in [0, 1), default=0.0
-        Share of the rows that are not trained on; the weights with the least error on them are
-        kept. 0 keeps the last weights.
+        Share of the clips that are used for validation, not for training. The weights with the
+        smallest validation error are kept. With 0 there is no validation, and the last weights are
+        kept.
     n_iter_no_change : int, default=None
-        Training ends after so many epochs without a smaller error, on the validation rows where
-        there are some. None runs all epochs.
+        Number of epochs without a smaller error after which training ends. The error is that of the
+        validation clips, or, without validation, of the training clips. None runs all epochs.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last `fit` or `partial_fit`.
+        Whether `fit` continues from the weights of the last `fit` or `partial_fit`. Parameters that
+        do not change the shape of the weights, such as `dropout` and `encoder_noise`, may be
+        changed before.
     precision : {"float32", "bf16"}, default="float32"
-        Arithmetic of training. "bf16" multiplies matrices in bfloat16 (torch's autocast), which is
-        nearly twice as fast on processors that have it; on others `fit` uses float32 and warns.
-        Weights, loss and `transform` stay in float32. On a GPU that has TensorFloat-32, "float32"
-        multiplies matrices in that in training, and in full float32 in `transform` and scores.
+        Arithmetic of matrix products in training. "bf16" uses bfloat16 (torch's autocast), which is
+        nearly twice as fast on processors with bfloat16 arithmetic; on others `fit` uses float32
+        and warns. "float32" uses float32, or TensorFloat-32 on GPUs that have it. Weights, loss,
+        `transform` and scores are computed in full float32 in any case.
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
-        one. Between calls the weights lie on the CPU, so a pickle loads on any machine.
+        Device of the computation: "cpu", "cuda", "cuda:1" and so on. "auto" uses a CUDA device if
+        there is one. Between calls the weights are on the CPU, so that a pickle can be loaded on
+        any machine.
     random_state : int, RandomState instance or None, default=None
-        Governs initial weights, order of the rows, validation rows, dropout and noise. The same
-        integer gives the same bits on the same CPU. Global generators are neither read nor moved.
+        Seed or generator of initial weights, order of the clips, choice of validation clips,
+        dropout and noise. The same integer gives the same bits on the same CPU. Global generators
+        are neither used nor changed.
     verbose : bool, default=False
-        Whether to print a line after each epoch: its error, and how long the rest will take. The
-        logger `skaudeep.autoencoder` gets it in any case.
+        Whether to print a line with the error and the remaining time after each epoch. The logger
+        `skaudeep.autoencoder` gets the line in any case.
 
     Attributes
     ----------
     network_ : torch.nn.Module
         The fitted network of `skaudeep.nn.autoencoders`, on the CPU. It takes time-major batches.
     encoder_ : torch.nn.Module
-        From clips (n_clips, n_frames, n_bands) to features, with the weights of `network_`: a
-        :class:`~skaudeep.nn.encoders.FeatureEncoder`, for use in other networks.
+        The encoder and the pooling, with the weights of `network_`, as one torch module from clips
+        of shape (n_clips, n_frames, n_bands) to features, for use in other networks: a
+        :class:`~skaudeep.nn.encoders.FeatureEncoder`.
     loss_curve_ : list of float
         Root of the mean squared error of the training data in each epoch.
     validation_loss_curve_ : list of float
-        The same of the validation rows after each epoch, without dropout.
+        Root of the mean squared error of the validation clips after each epoch, without dropout.
     out_activation_ : {"tanh", "identity"}
-        Of the reconstruction: "tanh" where all training values lie in [-1, 1], as spectrograms do.
+        Activation of the reconstruction: "tanh" if all training values are in [-1, 1], as in
+        spectrograms.
     n_features_in_ : int
         Number of bands (the last axis of X).
     n_frames_ : int
-        Frames of the longest row of the training data.
+        Number of frames of the longest training clip.
     seed_ : int
-        Drawn from `random_state`.
+        Seed of the training, drawn from `random_state`.
     moments_ : dict or None
-        What Adam remembers, to go on; kept by `partial_fit` and with ``warm_start=True``.
+        Moments of the Adam optimizer, for continued training; kept by `partial_fit` and with
+        ``warm_start=True``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Only where X is a data frame.
+        Names of the bands, where X of `fit` was a data frame.
     conditions_ : ndarray of shape (n_conditions,), int or str
-        The conditions that `fit` was given, sorted. Only where it was given any.
+        The conditions of `fit`, sorted, if it had any.
 
     See Also
     --------
-    SpectrogramExtractor : From recordings to the spectrograms that this estimator reads.
-    FeatureFusion : Several views of the same clips side by side.
+    SpectrogramExtractor : Computes the spectrograms that this estimator reads.
+    FeatureFusion : Concatenates the features of several views of the same clips.
 
     Notes
     -----
-    Rows may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
-    Padding never changes a result. A row of nothing but NaN is passed over in `fit` and gives a row
-    of NaN.
+    Clips may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
+    Padding never changes a result. A clip of NaN alone is left out of `fit`, and its features are
+    NaN.
 
-    The decoder's backward stack is fed from its own end of the sequence. auDeep feeds it the same
-    inputs as the forward stack, which lets it see the frame that it is asked for.
+    The input of the decoder's backward stack begins at its own end of the sequence. In auDeep it is
+    the input of the forward stack, which contains the frame to be predicted.
 
     References
     ----------
@@ -231,8 +253,8 @@ class Seq2SeqAutoencoder(
         "n_units": [COUNT, "array-like"],
         "n_layers": [COUNT, "array-like"],
         "cell": [StrOptions(set(CELLS))],
-        "bidirectional_encoder": ["boolean"],
-        "bidirectional_decoder": ["boolean"],
+        "bidirectional_encoder": ["boolean", "array-like"],
+        "bidirectional_decoder": ["boolean", "array-like"],
         "axis": [StrOptions(set(NETWORKS))],
         "band_window": [COUNT],
         "band_overlap": [Interval(Integral, 0, None, closed="left")],
@@ -244,8 +266,8 @@ class Seq2SeqAutoencoder(
         "learning_rate": [POSITIVE, dict],
         "gradient_clip": [POSITIVE],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "encoder_noise": [Interval(Real, 0, 1, closed="left")],
-        "feed_previous_prob": [PROBABILITY, dict],
+        "encoder_noise": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "feed_previous_prob": [PROBABILITY, dict, "array-like"],
         "mask_silence": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [COUNT, None],
@@ -262,8 +284,8 @@ class Seq2SeqAutoencoder(
         *,
         n_layers: int | tuple[int, int] = 2,
         cell: str = "gru",
-        bidirectional_encoder: bool = True,
-        bidirectional_decoder: bool = False,
+        bidirectional_encoder: bool | tuple[bool, bool] = True,
+        bidirectional_decoder: bool | tuple[bool, bool] = False,
         axis: str = "time",
         band_window: int = 32,
         band_overlap: int = 24,
@@ -275,8 +297,8 @@ class Seq2SeqAutoencoder(
         learning_rate: Schedule = 1e-3,
         gradient_clip: float = 2.0,
         dropout: float = 0.2,
-        encoder_noise: float = 0.0,
-        feed_previous_prob: Schedule = 0.0,
+        encoder_noise: float | tuple[float, float] = 0.0,
+        feed_previous_prob: Schedule | tuple[Schedule, Schedule] = 0.0,
         mask_silence: bool = False,
         validation_fraction: float = 0.0,
         n_iter_no_change: int | None = None,
@@ -318,36 +340,39 @@ class Seq2SeqAutoencoder(
     @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Seq2SeqAutoencoder:
-        """Train the network to rebuild sequences.
+        """Train the network to reconstruct sequences.
 
-        Under ``torchrun``, or in a process group of `torch.distributed`, each process takes its
-        part of the rows of each batch, and all end with the same estimator. They must be given the
-        same X and parameters; callbacks run on the first. The result is that of one process.
+        Under ``torchrun``, or in a process group of `torch.distributed`, each process computes a
+        part of the rows of each batch, and all end with the same estimator. They must have the same
+        X and parameters. Callbacks run on the first process. The result is that of one process.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
-            Trailing NaN is padding. Anything with a shape that rows can be taken from is read a
-            batch at a time: ndarray, memmap, netCDF variable, xarray or dask array.
-        y : ignored
+            Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
+            rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
+            or dask array.
+        y : None
+            Ignored.
         condition : array-like of shape (n_clips,), default=None
-            What the code need not hold, as an integer or a string per clip: its site, speaker,
-            device or class. The decoder is told it at each step, the encoder never, so `transform`
-            needs none. None, NaN and "" mark clips whose condition is not known; their decoder is
-            told the mean of all conditions. With ``code="gaussian"`` the code has a reason to leave
-            the condition out; with "tanh" it merely can.
+            Property of each clip that the code need not hold, as an integer or a string: its site,
+            speaker, device or class. The decoder reads it at each step. The encoder does not, so
+            that `transform` needs no condition. A condition of None, NaN or "" is unknown; the
+            decoder then reads the mean of all conditions. With ``code="gaussian"`` the training
+            loss rewards codes without the condition; with "tanh" it only allows them.
 
         Returns
         -------
-        self
+        self : Seq2SeqAutoencoder
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If X holds infinity, NaN before the end of a row, or no frame at all, or parameters
-            contradict X or each other, `condition` is none for these clips, or other processes
-            have others.
+            If X holds infinity, NaN before the end of a row, or no frame at all, if parameters
+            contradict X or each other, if `condition` does not fit the clips, or if processes have
+            different input.
         FloatingPointError
             If training diverges.
         ConnectionError
@@ -355,8 +380,8 @@ class Seq2SeqAutoencoder(
 
         Notes
         -----
-        Whatever ends it before its end, Ctrl-C among it, the estimator is then as it was before:
-        with what it had learned, or not fitted.
+        If `fit` does not return, for example because of Ctrl-C, the estimator is unchanged: it has
+        the weights of an earlier fit, or is not fitted.
         """
         go_on = self.warm_start and hasattr(self, "network_")
         training, sequences = self._begin(X, condition, go_on, self.validation_fraction)
@@ -369,20 +394,27 @@ class Seq2SeqAutoencoder(
     @all_or_nothing
     @with_callbacks
     def partial_fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Seq2SeqAutoencoder:
-        """Train for one epoch more, on these or other data, with the same bands.
+        """Train for one more epoch, on the same or other data with the same bands.
 
-        On the same data, n calls give what `fit` with ``max_epochs=n`` gives, but for validation
-        rows.
+        On the same data, n calls give the result of `fit` with ``max_epochs=n`` and without
+        validation.
 
         Parameters
         ----------
-        X, y, condition : as in `fit`
-            A network that was trained with conditions needs those of the new clips. What the first
-            call has not seen is refused: the network has no place for it.
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences; trailing NaN is padding.
+        y : None
+            Ignored.
+        condition : array-like of shape (n_clips,), default=None
+            Condition of each clip, see `fit`. It is required if the first call had conditions. A
+            condition that the first call did not have is an error, because the network has no
+            embedding for it.
 
         Returns
         -------
-        self
+        self : Seq2SeqAutoencoder
+            The estimator.
         """
         training, sequences = self._begin(X, condition, hasattr(self, "network_"), 0.0)
         last = training.epoch + 1
@@ -423,9 +455,12 @@ class Seq2SeqAutoencoder(
             self.moments_ = None
             self.n_frames_ = 0
         else:
-            self._check_same_sizes(self._sizes(sequences.n_bands))
+            sizes = self._sizes(sequences.n_bands)
+            check_same_sizes(sizes, self.network_.sizes)
             # Copies: if this fails, what is there has to be as it was.
             self.__dict__.update(self._snapshot())
+            if sizes != self.network_.sizes:  # in dropout or noise
+                self.network_ = resize(self.network_, sizes)
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
         training = Training(
@@ -536,20 +571,9 @@ class Seq2SeqAutoencoder(
         }
         if self.axis == "time":
             del sizes["band_window"], sizes["band_overlap"]
-        if self.axis == "frequency-time":
-            sizes |= {name: _pair(sizes[name]) for name in ("n_units", "n_layers")}
         sizes["n_conditions"] = len(vars(self).get("conditions_", ()))
-        return NetworkSizes(n_bands=n_bands, out_activation=self.out_activation_, **sizes)
-
-    def _check_same_sizes(self, sizes: NetworkSizes) -> None:
-        """Refuse to go on with a network of other sizes."""
-        for field in fields(NetworkSizes):
-            wanted, found = getattr(sizes, field.name), getattr(self.network_.sizes, field.name)
-            if wanted != found:
-                raise ValueError(
-                    f"{field.name} is {wanted!r}, but the network to go on with has {found!r}. Set "
-                    "it back, or fit with warm_start=False."
-                )
+        whole = NetworkSizes(n_bands=n_bands, out_activation=self.out_activation_, **sizes)
+        return paired(whole) if self.axis == "frequency-time" else whole
 
     def _loss(self, *, bf16: bool = False) -> Loss:
         return Loss(
@@ -588,25 +612,28 @@ class Seq2SeqAutoencoder(
     # --- what has been learned -------------------------------------------------------------------
 
     @property
-    def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
+    def encoder_(self) -> FeatureEncoder:
+        """The encoder and the pooling as one torch module, from clips to features."""
         check_is_fitted(self, "network_")
         self._check_representation()
         return FeatureEncoder(self.network_.encoder, self.representation)
 
     @torch.inference_mode()
     def transform(self, X: Any) -> np.ndarray:
-        """Represent each sequence, or each of its frames, by one row of features.
+        """Return the features of each sequence, or of each of its frames.
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            With ``axis="frequency"`` or a representation of frames, (n_clips, n_frames, n_features)
-            or (n_clips, n_chunks, n_frames, n_features). Rows, chunks and frames of nothing but NaN
-            give NaN.
+            Features. With ``axis="frequency"``, or a representation of frames, the shape is
+            (n_clips, n_frames, n_features) or (n_clips, n_chunks, n_frames, n_features). The
+            features of clips, chunks and frames of NaN alone are NaN.
         """
         check_is_fitted(self, "network_")
         return self._map(
@@ -618,24 +645,27 @@ class Seq2SeqAutoencoder(
 
     @torch.inference_mode()
     def reconstruct(self, X: Any, *, condition: Any = None) -> np.ndarray:
-        """Rebuild sequences from their codes with teacher forcing.
+        """Reconstruct sequences from their codes with teacher forcing.
 
         Parameters
         ----------
-        X : as in `fit`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
         condition : array-like of shape (n_clips,), default=None
-            Of those that `fit` was given, as there; another one than the clip's own asks how it
-            would sound there. None: the mean of all conditions.
+            Condition that the decoder reads for each clip, one of those in `fit`. It may differ
+            from the clip's own, to show how the clip would sound under this condition. None is the
+            mean of all conditions.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands), \
                 float32
-            NaN at padding.
+            Reconstructions; NaN for padding.
 
         See Also
         --------
-        inverse_transform : From the codes alone.
+        inverse_transform : Generate sequences from codes alone.
         """
         check_is_fitted(self, "network_")
         return self._map(
@@ -650,32 +680,34 @@ class Seq2SeqAutoencoder(
     def inverse_transform(
         self, X: Any, n_frames: int | None = None, *, condition: Any = None
     ) -> np.ndarray:
-        """Turn codes into sequences: the decoder knows nothing but the code and what it wrote.
+        """Generate sequences from codes, with a free-running decoder.
 
-        A bidirectional decoder, and one over frequency and time, starts from zeros and writes again
-        from what it wrote until that no longer changes.
+        The decoder reads the code and its own output. A bidirectional decoder, and one over
+        frequency and time, starts from frames of zeros and decodes repeatedly from its own output
+        until this no longer changes.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_chunks, n_features)
-            What `transform` gives with ``representation="code"`` or ``"both"``, or codes alone.
-            With ``axis="frequency"`` there is an axis of frames before the last.
+            Codes, or the output of `transform` with ``representation="code"`` or ``"both"``. With
+            ``axis="frequency"`` there is an axis of frames before the last.
         n_frames : int >= 1, default=None
-            Length of the sequences; None is the longest seen in `fit`.
+            Length of the sequences. None is the largest length in `fit`.
         condition : array-like of shape (n_clips,), default=None
-            As in `reconstruct`.
+            Condition that the decoder reads for each clip, one of those in `fit`. None is the mean
+            of all conditions.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands), \
                 float32
-            NaN where the code is NaN.
+            Sequences; NaN if the code is NaN.
 
         Raises
         ------
         ValueError
-            If X is no code of this network, or holds no code, or `n_frames` is no integer from 1
-            on, or with ``axis="frequency"`` not that of X.
+            If X does not hold codes of this network, or `n_frames` is not an integer of at least 1,
+            or, with ``axis="frequency"``, not the number of frames of X.
         MemoryError
             If sequences of `n_frames` frames do not fit into memory.
         """
@@ -719,14 +751,17 @@ class Seq2SeqAutoencoder(
 
         Parameters
         ----------
-        X : as in `fit`
-        condition : as in `reconstruct`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
+        condition : array-like of shape (n_clips,), default=None
+            Condition that the decoder reads for each clip. None is the mean of all conditions.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_chunks, n_frames), float64
-            Minus the root of the mean squared error over bands, otherwise as in `score_samples`.
-            NaN at padding.
+            Minus the root of the mean squared error over bands, with the decoder of
+            `score_samples`. NaN for padding.
         """
         error, n_values = self._squared_errors(X, condition)
         return -np.sqrt(error / np.maximum(n_values, 1))
@@ -734,21 +769,24 @@ class Seq2SeqAutoencoder(
     def score_samples(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Return how usual each row is: minus the error of its reconstruction.
 
-        The reconstruction is teacher-forced. If the ``feed_previous_prob`` schedule ends at 1, the
-        decoder runs free here, too. That separates unusual rows far better: with teacher forcing
-        the previous true frame largely predicts the next one, even for sounds unlike the training
-        data.
+        The reconstruction uses teacher forcing. If the ``feed_previous_prob`` schedule ends at 1,
+        the decoder runs freely here, too. This separates unusual clips far better: with teacher
+        forcing the previous true frame largely predicts the next one, even for sounds unlike the
+        training data.
 
         Parameters
         ----------
-        X : as in `fit`
-        condition : as in `reconstruct`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
+        condition : array-like of shape (n_clips,), default=None
+            Condition that the decoder reads for each clip. None is the mean of all conditions.
 
         Returns
         -------
         ndarray of shape (n_clips,) or (n_clips, n_chunks), float64
-            Minus the root of the mean squared error over frames and bands. Rows of nothing but
-            NaN give NaN.
+            Minus the root of the mean squared error over frames and bands. NaN for clips and chunks
+            of NaN alone.
         """
         error, n_values = self._squared_errors(X, condition)
         missing = np.isnan(error).all(axis=-1)
@@ -756,20 +794,24 @@ class Seq2SeqAutoencoder(
         return np.where(missing, np.nan, -np.sqrt(error / np.maximum(n_values, 1)))
 
     def score(self, X: Any, y: Any = None, *, condition: Any = None) -> float:
-        """Return minus the root of the mean squared error of the reconstruction, dropout off.
+        """Return minus the root of the mean squared reconstruction error, without dropout.
 
-        With teacher forcing or free-running, as in `score_samples`.
+        The decoder is that of `score_samples`: with teacher forcing, or free-running.
 
         Parameters
         ----------
-        X : as in `fit`
-        y : ignored
-        condition : as in `reconstruct`
+        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
+        y : None
+            Ignored.
+        condition : array-like of shape (n_clips,), default=None
+            Condition that the decoder reads for each clip. None is the mean of all conditions.
 
         Returns
         -------
         float
-            At most 0; higher is better.
+            The score, at most 0; higher is better.
         """
         error, n_values = self._squared_errors(X, condition)
         if np.isnan(error).all():
@@ -778,17 +820,18 @@ class Seq2SeqAutoencoder(
         return -float(np.sqrt(total / max(count, 1)))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` or ``code_0``.
-
-        Those of frames are ``component_0`` and so on, or ``state_0``.
+        """Return the names of the features.
 
         Parameters
         ----------
-        input_features : ignored
+        input_features : None
+            Ignored.
 
         Returns
         -------
         ndarray of shape (n_features,), object
+            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"``, ``"code_0"`` and so on.
+            Features of frames are called ``"component_0"`` or ``"state_0"`` and so on.
         """
         check_is_fitted(self, "network_")
         self._check_representation()
@@ -832,19 +875,18 @@ class Seq2SeqAutoencoder(
                 f"band_window={self.band_window}: windows would not move on. Choose at most "
                 f"{self.band_window - 1}."
             )
-        for name in ("n_units", "n_layers"):
-            value = getattr(self, name)
-            if isinstance(value, Integral):
-                continue
-            counts = [isinstance(part, Integral) and int(part) > 0 for part in value]
-            if self.axis != "frequency-time" or counts != [True, True]:
-                raise ValueError(
-                    f"Got {name}={value!r} with axis={self.axis!r}, expected a positive integer, "
-                    'or, with axis="frequency-time", two: over frequency and over time.'
-                )
+        for name, expected in (PER_AXIS | {"feed_previous_prob": "a probability"}).items():
+            check_parts(
+                name,
+                getattr(self, name),
+                self.axis,
+                [make_constraint(kind) for kind in self._parameter_constraints[name][:-1]],
+                expected,
+            )
         for name in ("kl_weight", "learning_rate", "feed_previous_prob"):
             number = self._parameter_constraints[name][0]
-            check_schedule(getattr(self, name), name, number.is_satisfied_by, str(number))
+            for schedule in pair(getattr(self, name)):
+                check_schedule(schedule, name, number.is_satisfied_by, str(number))
 
     def _check_codes(self, X: Any) -> np.ndarray:
         """Codes of shape (..., code_size), taken from features where need be."""
@@ -927,8 +969,3 @@ def _n_held_out(n_rows: int, fraction: float) -> int:
             "another fraction, or 0 to train on all."
         )
     return n_held_out
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = (value, value) if isinstance(value, Integral) else value
-    return int(first), int(second)

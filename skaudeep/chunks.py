@@ -1,4 +1,4 @@
-"""From chunks to clips: ChunkPooling and ChunkVotingClassifier."""
+"""ChunkPooling and ChunkVotingClassifier: features and classes of clips from those of chunks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from skaudeep._base import (
     groups_parameter,
     run_fit_without_subtasks,
 )
-from skaudeep._padding import is_ragged, missing_frames, pad
+from skaudeep._padding import is_ragged, join_frames, missing_frames, stack_chunks, unmasked
 from skaudeep.datasets.bunch import check_bunch, replace_keys
 from skaudeep.datasets.groups import group_numbers
 
@@ -64,9 +64,10 @@ class ChunkPooling(
         How the chunks of a clip are joined.
 
         - "mean": the mean of each feature over the clip's chunks.
-        - "concat": the features of all chunks side by side, in the order of time. A chunk that a
-          clip does not have is filled with the mean of the clip's chunks, which is the value
-          nearest to them that needs no other clip.
+        - "concat": the features of all chunks side by side, in the order of time. A missing chunk
+          of a shorter clip is filled with the mean of the clip's chunks, which is the value
+          nearest to them that needs no other clip. Spectrograms of chunks are joined along time, so
+          that features of whole clips can be learned.
         - "mean_std_max": mean, standard deviation (0 for a single chunk) and maximum of each
           feature over the clip's chunks.
 
@@ -74,8 +75,10 @@ class ChunkPooling(
     ----------
     n_chunks_ : int
         Number of chunks in each row of X in `fit`, padding included.
+    joins_frames_ : bool
+        Whether X in `fit` held spectrograms.
     n_features_in_ : int
-        Number of features of a chunk (the last axis of X).
+        Number of features of a chunk, or of bands (the last axis of X).
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of these features. Only where X is a data frame.
 
@@ -104,6 +107,9 @@ class ChunkPooling(
     >>> pooling = ChunkPooling("concat").fit(X)
     >>> pooling.get_feature_names_out(["mean_0", "mean_1"]).tolist()
     ['chunk0__mean_0', 'chunk0__mean_1', 'chunk1__mean_0', 'chunk1__mean_1']
+    >>> spectrograms = np.zeros((2, 3, 7, 5))  # 2 clips in 3 chunks of 7 frames
+    >>> ChunkPooling("concat").fit_transform(spectrograms).shape
+    (2, 21, 5)
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -116,19 +122,21 @@ class ChunkPooling(
     @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember the numbers of chunks and features.
+        """Store the numbers of chunks and features.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+            Features of chunks; NaN for a missing chunk. A list of arrays (n_chunks, n_features) may
+            differ in n_chunks. Two axes are clips of one chunk. With "concat" also spectrograms of
+            chunks, (n_clips, n_chunks, n_frames, n_bands).
         y : None
             Ignored.
 
         Returns
         -------
-        self
+        self : ChunkPooling
+            The fitted transformer.
 
         Raises
         ------
@@ -136,7 +144,10 @@ class ChunkPooling(
             If X holds infinity, or NaN within a chunk.
         """
         self._validate_params()
-        self.n_chunks_ = _check_chunks(self, X, reset=True)[0].shape[1]
+        spectrograms = self._spectrograms(X, reset=True)
+        self.joins_frames_ = spectrograms is not None
+        values = _check_chunks(self, X, reset=True)[0] if spectrograms is None else spectrograms
+        self.n_chunks_ = values.shape[1]
         run_fit_without_subtasks(self, X, y)
         return self
 
@@ -146,12 +157,12 @@ class ChunkPooling(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+            Features, or spectrograms, of chunks, as in `fit`; NaN for a missing chunk.
 
         Returns
         -------
-        ndarray of shape (n_clips, n_features_out), float32 where X is, else float64
+        ndarray of shape (n_clips, n_features_out), float32 if X is, else float64
+            Features of clips; or spectrograms (n_clips, n_frames_out, n_bands), padded with NaN.
 
         Raises
         ------
@@ -160,6 +171,8 @@ class ChunkPooling(
             there were in `fit`.
         """
         check_is_fitted(self)
+        if (spectrograms := self._spectrograms(X, reset=False)) is not None:
+            return join_frames([*spectrograms.swapaxes(0, 1)])
         X, present = _check_chunks(self, X, reset=False)
         there = present[:, :, None]
         count = there.sum(axis=1, dtype=X.dtype)  # (n_clips, 1)
@@ -179,7 +192,7 @@ class ChunkPooling(
         return np.concatenate([mean, np.sqrt(variance), maximum], axis=1)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Return names such as ``chunk0__mean_0`` or ``std__mean_0``; "mean" keeps the given ones.
+        """Return the names of the features.
 
         Parameters
         ----------
@@ -189,10 +202,11 @@ class ChunkPooling(
         Returns
         -------
         ndarray of shape (n_features_out,), object
+            The given names, with "concat" and "mean_std_max" after ``"chunk0__"`` or ``"std__"``.
         """
         check_is_fitted(self)
         names = super().get_feature_names_out(input_features)
-        if self.pooling == "mean":
+        if self.pooling == "mean" or vars(self).get("joins_frames_"):
             return names
         parts = ["mean", "std", "max"]
         if self.pooling == "concat":
@@ -206,6 +220,20 @@ class ChunkPooling(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
+    def _spectrograms(self, X: Any, *, reset: bool) -> NDArray | None:
+        """Return spectrograms of chunks that are to be put together; None of other data."""
+        found = self.pooling == "concat" and len(getattr(X, "shape", ())) == 4
+        if not reset and found != vars(self).get("joins_frames_", False):
+            was = "features" if found else "spectrograms"
+            raise ValueError(f"X has shape {X.shape}, but ChunkPooling was fitted on {was}.")
+        if not found:
+            return None
+        X = check_array(
+            unmasked(X), dtype=FLOATS, allow_nd=True, ensure_all_finite="allow-nan", input_name="X"
+        )
+        _check_n_features(self, X, reset=reset)
+        return X
+
     def _refuse_more_chunks(self, present: NDArray) -> None:
         more = present[:, self.n_chunks_ :].any(axis=1)
         if more.any():
@@ -218,22 +246,22 @@ class ChunkPooling(
 
 
 def pool_chunks(bunch: Bunch, pooling: str = "concat") -> Bunch:
-    """Join the chunks of each clip of a stored feature set.
+    """Join the chunks of each clip of a stored data set.
 
     To pool while learning, see :class:`ChunkPooling`.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set of features (n_clips, n_chunks, n_features), whose `dims` say so; it is not
-        changed.
+        A data set of features (n_clips, n_chunks, n_features), whose `dims` say so, or with
+        "concat" of spectrograms (n_clips, n_chunks, n_frames, n_bands); it is not changed.
     pooling : {"mean", "concat", "mean_std_max"}, default="concat"
         How the chunks of a clip are joined, see :class:`ChunkPooling`.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The same data set with one row of features per clip.
+        The same data set with one row of features, or one spectrogram, per clip.
 
     Raises
     ------
@@ -250,15 +278,16 @@ def pool_chunks(bunch: Bunch, pooling: str = "concat") -> Bunch:
     (2, 12)
     """
     bunch = check_bunch(bunch)
-    if bunch.dims[1:2] != ("chunk",) or len(bunch.dims) != 3:
+    n_axes = (3, 4) if pooling == "concat" else (3,)
+    if bunch.dims[1:2] != ("chunk",) or len(bunch.dims) not in n_axes:
         raise ValueError(
             f"Got data with the axes {bunch.dims}, expected features of chunks, "
-            "('clip', 'chunk', 'feature'). Compute features first, or leave out the pooling where "
-            "there are no chunks."
+            "('clip', 'chunk', 'feature'), or with \"concat\" spectrograms of chunks. Compute "
+            "features first, or leave out the pooling where there are no chunks."
         )
     step = ChunkPooling(pooling)
     values = step.fit_transform(np.asarray(bunch.data, dtype=np.float32))
-    changes = {"data": values, "dims": ("clip", "feature")}
+    changes = {"data": values, "dims": ("clip", *bunch.dims[2:])}
     if names := bunch.get("feature_names"):
         changes["feature_names"] = step.get_feature_names_out(names).tolist()
     return replace_keys(bunch, **changes)
@@ -284,21 +313,20 @@ def _has_votes(estimator: ChunkVotingClassifier) -> bool:
 class ChunkVotingClassifier(
     VersionMixin, CallbackSupportMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
 ):
-    """Classify the chunks of a clip and let them vote on its class.
+    """Classify the chunks of a clip, and let them vote on the class of the clip.
 
-    Each clip is one sample to scikit-learn. Folds, searches and scores are per clip, so that no
-    chunk of a test clip is trained on.
+    scikit-learn takes each clip for one sample. Folds, searches and scores are therefore over
+    clips, and no chunk of a test clip is used for training.
 
     Parameters
     ----------
     classifier : classifier or Pipeline that ends in one
-        A copy is fitted on the chunks, each with its clip's label, so that a scaler in it
-        standardises over chunks.
+        The classifier of chunks. A copy is fitted to all chunks, each with the label of its clip,
+        so that a scaler in it standardises over chunks.
     voting : {"hard", "soft"}, default="hard"
-        "hard" takes the class that most chunks vote for. Of several classes with the same number of
-        votes it takes the first in `classes_`, as :class:`~sklearn.ensemble.VotingClassifier` does.
-        "soft" takes the class with the largest mean probability; the classifier needs
-        `predict_proba`.
+        "hard" chooses the class with the most votes of chunks, or, of several such classes, the
+        first in `classes_`, as :class:`~sklearn.ensemble.VotingClassifier` does. "soft" chooses the
+        class with the largest mean probability, and needs a classifier with `predict_proba`.
 
     Attributes
     ----------
@@ -361,19 +389,20 @@ class ChunkVotingClassifier(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+            Features of chunks; NaN for a missing chunk. A list of arrays (n_chunks, n_features) may
+            differ in n_chunks. Two axes are clips of one chunk.
         y : array-like of shape (n_clips,)
             Class of each clip.
         sample_weight : array-like of shape (n_clips,), default=None
-            Weight of each clip, given to each of its chunks. None passes no weights on.
+            Weight of each clip, which is that of each of its chunks. None passes no weights.
         **params : dict
-            Passed to the classifier's `fit`, by its requests where metadata routing is enabled.
-            Values with one entry per clip are repeated for each of its chunks.
+            Further arguments of the classifier's `fit`, by its requests if metadata routing is
+            enabled. Values with one entry per clip are repeated for each of its chunks.
 
         Returns
         -------
-        self
+        self : ChunkVotingClassifier
+            The fitted classifier.
 
         Raises
         ------
@@ -419,12 +448,12 @@ class ChunkVotingClassifier(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+            Features of chunks; NaN for a missing chunk.
 
         Returns
         -------
         ndarray of shape (n_clips,)
+            Classes, as in `y` of `fit`.
 
         Raises
         ------
@@ -441,12 +470,12 @@ class ChunkVotingClassifier(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+            Features of chunks; NaN for a missing chunk.
 
         Returns
         -------
         ndarray of shape (n_clips, n_classes)
+            Probabilities, in the order of `classes_`.
         """
         return self._mean_votes(X)
 
@@ -457,12 +486,11 @@ class ChunkVotingClassifier(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            NaN where a clip has no such chunk. A list of arrays (n_chunks, n_features) may differ
-            in n_chunks. Two axes are clips of one chunk.
+            Features of chunks; NaN for a missing chunk.
 
         Returns
         -------
-        ndarray of shape (n_clips, n_classes), or (n_clips,) where there are two classes
+        ndarray of shape (n_clips, n_classes), or (n_clips,) for two classes
             Shares in [0, 1]. With two classes, the share of the second minus that of the first.
         """
         votes = self._mean_votes(X)
@@ -526,34 +554,19 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
     Set the estimator's number of features, or compare it with that of X.
     """
     if is_ragged(X):
-        X = _stacked([np.asarray(clip) for clip in X])
+        X = stack_chunks([np.asarray(clip) for clip in X])
     n_axes = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
     if n_axes == 3:
         names = X.indexes.get("feature") if hasattr(X, "indexes") else None
-        X = X[:]
-        if isinstance(X, np.ma.MaskedArray):
-            X = X.filled(np.nan)  # an open netCDF variable masks its fill value
         X = check_array(
-            X, dtype=FLOATS, ensure_all_finite=False, ensure_2d=False, allow_nd=True, input_name="X"
+            unmasked(X), dtype=FLOATS, ensure_all_finite=False, allow_nd=True, input_name="X"
         )
-        if 0 in X.shape:
-            raise ValueError(
-                f"X has shape {X.shape}: at least one row, one chunk and one feature are required."
-            )
-        if reset:
-            estimator.n_features_in_ = X.shape[2]
-            estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
-            if names is not None:  # of an xarray.DataArray, see `NamedRowsMixin`
-                estimator.feature_names_in_ = np.asarray(names, dtype=object)
-        elif X.shape[2] != estimator.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[2]} features (its last axis), but {type(estimator).__name__} was "
-                f"fitted on {estimator.n_features_in_}."
-            )
+        _check_n_features(estimator, X, reset=reset, names=names)
     elif n_axes > 3:
         raise ValueError(
             f"X has {n_axes} axes; expected (n_clips, n_chunks, n_features). Spectrograms need "
-            "a step before this one that makes features of each chunk: a Seq2SeqAutoencoder."
+            "a step before this one: a Seq2SeqAutoencoder, which makes features of each chunk, or "
+            'ChunkPooling("concat"), which puts chunks together along time.'
         )
     else:  # clips of one chunk (or what scikit-learn refuses better than we could)
         X = validate_data(estimator, X, reset=reset, dtype=FLOATS, ensure_all_finite=False)[:, None]
@@ -569,12 +582,19 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
     return X, present
 
 
-def _stacked(clips: list[NDArray]) -> NDArray:
-    """Stack clips with different numbers of chunks in one array, NaN where there is no chunk."""
-    for row, clip in enumerate(clips):
-        if clip.ndim != 2 or clip.shape[1] != clips[0].shape[1]:
-            raise ValueError(
-                f"Row {row} of X has shape {clip.shape} and row 0 has {clips[0].shape}; expected "
-                "(n_chunks, n_features) with the same features in all rows."
-            )
-    return pad(clips, dtype=np.result_type(np.float32, *clips))
+def _check_n_features(estimator: Any, X: NDArray, *, reset: bool, names: Any = None) -> None:
+    """Set the number of features of an estimator, and their names, or compare it with that of X."""
+    if 0 in X.shape:
+        raise ValueError(
+            f"X has shape {X.shape}: at least one row, one chunk and one feature are required."
+        )
+    if reset:
+        estimator.n_features_in_ = X.shape[-1]
+        estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
+        if names is not None:  # of an xarray.DataArray, see `NamedRowsMixin`
+            estimator.feature_names_in_ = np.asarray(names, dtype=object)
+    elif X.shape[-1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[-1]} features (its last axis), but {type(estimator).__name__} was "
+            f"fitted on {estimator.n_features_in_}."
+        )

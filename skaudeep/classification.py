@@ -278,9 +278,9 @@ def predict_clips(
     batch_size : int > 0, default=64
         Number of clips that are read and predicted together.
 
-    Yields
-    ------
-    pandas.DataFrame
+    Returns
+    -------
+    iterator of pandas.DataFrame
         A table for each batch, with a row for each clip in the order of `clips`. Its columns are
         `file`, `label`, and, where the model gives probabilities, one column for each class. For
         clips of a (file, start, end) index, such as that of :func:`~skaudeep.datasets.windows`,

@@ -308,9 +308,9 @@ def score_recordings(
     on_seconds : callable, default=None
         Function that is called with the number of seconds of sound scored since its last call.
 
-    Yields
-    ------
-    pandas.DataFrame
+    Returns
+    -------
+    iterator of pandas.DataFrame
         A table for each file, with a row for each window that was scored, indexed by (file, start,
         end) with times as Timedelta, and with a column of probabilities for each class except
         `background`. The probabilities of a window that is silent or cannot be read are NaN;

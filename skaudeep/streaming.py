@@ -88,8 +88,10 @@ def stream(
     hop : float > 0, default=None
         Time between the starts of two windows in seconds. None is `duration`.
 
-    Yields
-    ------
+    Returns
+    -------
+    iterator of (time, values)
+        The results, as soon as they are complete.
     time : float
         End of the window, or centre of the frame, in seconds from the first sample of the stream.
         If the pipeline ends in a :class:`~skaudeep.PerFrame` with a delay, the time at which a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import re
 import subprocess
@@ -15,8 +16,10 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
+import skaudeep
 from skaudeep import Seq2SeqAutoencoder
 from skaudeep.nn.backends import uses_kernels
 
@@ -583,7 +586,7 @@ def test_a_warm_start_continues_and_a_cold_one_starts_from_new_weights():
 def test_a_warm_start_with_another_network_is_refused():
     X, _ = ragged()
     autoencoder = Seq2SeqAutoencoder(**SMALL, warm_start=True).fit(X)
-    for name, value in (("n_units", 7), ("dropout", 0.5), ("cell", "lstm")):
+    for name, value in (("n_units", 7), ("code", "gaussian"), ("cell", "lstm")):
         before = getattr(autoencoder, name)
         with pytest.raises(
             ValueError, match=rf"{name} is {value!r}, but the network .* {before!r}"
@@ -591,6 +594,63 @@ def test_a_warm_start_with_another_network_is_refused():
             autoencoder.set_params(**{name: value}).fit(X)
         autoencoder.set_params(**{name: before})
     assert len(autoencoder.fit(X).loss_curve_) == 4
+
+
+def test_dropout_and_noise_may_change_between_trainings(any_axis, tmp_path):
+    X, _ = ragged()
+    trained = Seq2SeqAutoencoder(**any_axis, warm_start=True).fit(X)
+    skaudeep.save(trained, tmp_path / "model.skaudeep")
+    changes = {"dropout": 0.0, "encoder_noise": 0.5}
+    same = skaudeep.load(tmp_path / "model.skaudeep").fit(X)
+    other = skaudeep.load(tmp_path / "model.skaudeep").set_params(**changes).fit(X)
+    assert same.loss_curve_[:2] == other.loss_curve_[:2] == trained.loss_curve_
+    assert same.loss_curve_[2] != other.loss_curve_[2]
+    # What the new training does is what one with these rates from the start does.
+    step = Seq2SeqAutoencoder(**any_axis | changes).partial_fit(X)
+    late = Seq2SeqAutoencoder(**any_axis | {"max_epochs": 0}).fit(X).set_params(**changes)
+    assert late.partial_fit(X).loss_curve_ == step.loss_curve_
+    assert np.array_equal(late.transform(X), step.transform(X), equal_nan=True)
+    assert late.network_.sizes == step.network_.sizes
+
+
+PAIRS = {
+    "bidirectional_encoder": (True, False),
+    "bidirectional_decoder": (False, True),
+    "encoder_noise": (0.4, 0.0),
+    "feed_previous_prob": (0.0, {0: 0.0, 1: 0.5}),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_pair_is_over_frequency_and_time_and_one_value_is_both(name):
+    X, _ = tones(6)
+
+    def loss(value):
+        both = {**SMALL, **AXES["frequency-time"], "batch_size": 8, name: value}
+        return Seq2SeqAutoencoder(**both).fit(X).loss_curve_
+
+    one = PAIRS[name][0]
+    assert loss((one, one)) == loss([one, one]) == loss(one)
+    assert len({tuple(loss(value)) for value in (one, PAIRS[name], PAIRS[name][::-1])}) == 3
+
+
+def test_a_model_with_pairs_is_stored_copied_and_searched(tmp_path):
+    X, _ = tones(6)
+    parameters = {**SMALL, **AXES["frequency-time"], **PAIRS}
+    fitted = Seq2SeqAutoencoder(**parameters).fit(X)
+    skaudeep.save(fitted, tmp_path / "pairs.skaudeep")
+    for again in (skaudeep.load(tmp_path / "pairs.skaudeep"), pickle.loads(pickle.dumps(fitted))):
+        assert again.get_params() == fitted.get_params()
+        assert again.network_.sizes == fitted.network_.sizes
+        assert np.array_equal(again.transform(X), fitted.transform(X))
+        assert again.partial_fit(X).loss_curve_ == copy.deepcopy(fitted).partial_fit(X).loss_curve_
+    assert clone(fitted).get_params() == fitted.get_params()
+    search = GridSearchCV(clone(fitted), {"bidirectional_encoder": [True, (True, False)]}, cv=2)
+    assert search.fit(X).cv_results_["mean_test_score"].shape == (2,)
+    # The time network alone decides whether clips can be read frame by frame.
+    states = fitted.set_params(representation="states").transform(X)
+    part, _ = fitted.encoder_.carry_on(torch.from_numpy(X[:, :7]))
+    np.testing.assert_allclose(part.detach(), states[:, :7], atol=1e-6)
 
 
 def test_validation_rows_are_not_trained_on_and_the_best_weights_are_kept():
@@ -694,6 +754,14 @@ def test_the_encoder_computes_the_features_inside_another_network():
         ({"n_units": (3, 4)}, r"Got n_units=\(3, 4\) with axis='time', expected a positive"),
         ({"axis": "frequency-time", "n_units": (3, 0)}, r"Got n_units=\(3, 0\) with"),
         ({"axis": "frequency-time", "n_layers": (1, 2, 3)}, r"Got n_layers=\(1, 2, 3\) with"),
+        ({"encoder_noise": (0, 0.5)}, r"Got encoder_noise=\(0, 0.5\) with axis='time', expected"),
+        ({"axis": "frequency", "bidirectional_encoder": (True, False)}, "with axis='frequency'"),
+        (
+            {"axis": "frequency-time", "bidirectional_decoder": (True, 0.5)},
+            r"bidirectional_decoder=\(True, 0.5\) with axis='frequency-time', expected True or",
+        ),
+        ({"axis": "frequency-time", "encoder_noise": (0, 1)}, r"Got encoder_noise=\(0, 1\) with"),
+        ({"axis": "frequency-time", "feed_previous_prob": (0, {0: 2})}, r"\{0: 2\}, expected a nu"),
         ({"feed_previous_prob": {0: 1.5}}, r"Got feed_previous_prob=\{0: 1.5\}, expected a number"),
         ({"learning_rate": {}}, r"Got learning_rate=\{\}, expected a number, or a dict of epochs"),
         ({"kl_weight": {-1: 0.5}}, r"Got kl_weight=\{-1: 0.5\}, expected a number, or a dict"),

@@ -31,6 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import skaudeep
 from skaudeep import (
     BandStatistics,
     ChunkPooling,
@@ -220,7 +221,7 @@ def test_chunk_estimators_name_row_and_chunk_of_nan_and_infinity(estimator, X, v
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (np.zeros((9, 2, 3, 4)), "4 axes; .* a Seq2SeqAutoencoder"),
+        (np.zeros((9, 2, 3, 4, 5)), "5 axes; .* a Seq2SeqAutoencoder"),
         (np.zeros((0, 2, 3)), r"0 sample|at least one row"),
         (np.zeros((9, 0, 3)), "at least one row, one chunk and one feature"),
         (np.zeros((9, 2, 0)), "at least one row, one chunk and one feature"),
@@ -671,4 +672,50 @@ def test_stored_chunks_are_pooled_in_a_data_set_of_one_row_per_clip():
     assert pool_chunks(bunch, "mean").feature_names == list("pqrs")
     for data in (X[:, 0], X[..., None]):
         with pytest.raises(ValueError, match="expected features of chunks"):
-            pool_chunks(make_bunch(data, ["a.wav", "b.wav"]))
+            pool_chunks(make_bunch(data, ["a.wav", "b.wav"]), "mean")
+
+
+# --- spectrograms of chunks ----------------------------------------------------------------------
+
+
+def test_chunks_of_spectrograms_are_put_back_together_along_time(tmp_path):
+    whole = np.random.default_rng(0).normal(size=(2, 6, 3)).astype(np.float32)
+    whole[1, 3:] = np.nan
+    chunks = whole.reshape(2, 3, 2, 3)  # of the second clip one and a half chunk, and none
+    pooling = ChunkPooling("concat").fit(chunks)
+    assert np.array_equal(pooling.transform(chunks), whole, equal_nan=True)
+    assert np.array_equal(pooling.transform(chunks[1:]), whole[1:, :3])
+    assert pooling.get_feature_names_out(["a", "b", "c"]).tolist() == ["a", "b", "c"]
+    again = pickle.loads(pickle.dumps(clone(pooling).fit(chunks)))
+    assert again.transform(chunks).dtype == np.float32
+    skaudeep.save(pooling, tmp_path / "pooling.skaudeep")
+    loaded = skaudeep.load(tmp_path / "pooling.skaudeep")
+    assert np.array_equal(loaded.transform(chunks), whole, equal_nan=True)
+    features = make_pipeline(ChunkPooling("concat"), BandStatistics()).fit_transform(chunks)
+    assert np.array_equal(features, BandStatistics().fit_transform(whole))
+    bunch = pool_chunks(make_bunch(chunks, ["a.wav", "b.wav"]))
+    assert np.array_equal(bunch.data, whole, equal_nan=True)
+    assert bunch.dims == ("clip", "frame", "band")
+
+
+def test_spectrograms_that_cannot_be_put_together_are_refused():
+    chunks = np.zeros((2, 3, 4, 2))
+    pooling = ChunkPooling("concat").fit(chunks)
+    with pytest.raises(ValueError, match=r"shape \(2, 3, 4\), but .* was fitted on spectrograms"):
+        pooling.transform(chunks[..., 0])
+    with pytest.raises(ValueError, match=r"but ChunkPooling was fitted on features"):
+        ChunkPooling("concat").fit(chunks[..., 0]).transform(chunks)
+    with pytest.raises(ValueError, match=r"has 1 features .* was fitted on 2"):
+        pooling.transform(chunks[..., :1])
+    with pytest.raises(ValueError, match=r"X has 4 axes; .* ChunkPooling\(\"concat\"\)"):
+        ChunkPooling("mean").fit(chunks)
+    with pytest.raises(ValueError, match=r"X has 4 axes; .* a Seq2SeqAutoencoder"):
+        SCALED.fit(chunks, [0, 1])
+    with pytest.raises(ValueError, match="at least one row, one chunk and one feature"):
+        pooling.fit(chunks[:, :0])
+    broken = chunks.copy()
+    broken[1, 2, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN in part 2 of row 1, frame 1"):
+        pooling.transform(broken)
+    with pytest.raises(ValueError, match="contains infinity"):
+        pooling.fit(np.full_like(chunks, np.inf))

@@ -1,4 +1,4 @@
-"""Spectra of a recording that comes in blocks: the very frames of the whole recording."""
+"""Spectra of a recording that arrives in blocks, equal to those of the whole recording."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from skaudeep.audio.errors import AudioError
 from skaudeep.audio.frames import frame_layout
 from skaudeep.audio.spectra import full_scale_power, to_decibels
 
-# What goes through the chain together, so that a long block needs no memory beside its own.
+# Number of samples that are processed together, so that a long block needs little more memory.
 MAX_FRAMES, MAX_SAMPLES = 256, 2**16
 
 
 class BlockSpectra:
     """Turn blocks of samples into frames, each as soon as its last sample is there.
 
-    The frames are those that the extractor gives for the whole recording, to the bit, however it is
-    cut into blocks: the first begins with the first sample, and nothing is padded. Samples at the
-    end that fill no frame are left out. There is one exception: a recording that is constant
-    throughout, but not 0, is silence as a whole, and here the rounding errors of its frames, which
-    lie about 130 dB below full scale.
+    The frames are bit-identical to those of the extractor for the whole recording, however it is
+    divided into blocks: the first frame begins with the first sample, and nothing is padded.
+    Samples at the end that do not fill a frame are left out. There is one exception: a recording
+    that is constant, but not 0, is silence as a whole; here its frames are rounding errors, about
+    130 dB below full scale.
 
     Parameters
     ----------
     parameters : mapping
         Parameters of a :class:`~skaudeep.SpectrogramExtractor`, already checked.
     sampling_rate : float
-        Rate of the samples in Hz. Where the extractor has another they are resampled, which gives
-        them out about 0.1 s at a time.
+        Rate of the samples in Hz. If the extractor has another rate, they are resampled, which
+        delays them by about 0.1 s.
 
     Raises
     ------
@@ -76,11 +76,12 @@ class BlockSpectra:
         Parameters
         ----------
         samples : ndarray of shape (n_channels, n_samples), float32
+            The block.
 
         Yields
         ------
         ndarray of shape (n_frames, n_bands), float32
-            In [-1, 1]. Of a long block a part of the frames at a time.
+            Frames in [-1, 1]. The frames of a long block come in several parts.
 
         Raises
         ------
@@ -93,7 +94,7 @@ class BlockSpectra:
             yield from self._add(samples[:, start : start + step], last=False)
 
     def end(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the frames that only the end of the recording completes, where it is resampled."""
+        """Yield the last frames, which the end of the recording completes if it is resampled."""
         if self._resampler is not None:
             yield from self._add(np.zeros((self._n_channels, 0), np.float32), last=True)
 
@@ -149,7 +150,7 @@ class BlockSpectra:
 
 
 def _check_local(parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters by which a frame depends on more than its own samples."""
+    """Raise a ValueError if parameters make a frame depend on more than its own samples."""
     reference, duration = parameters["reference"], parameters["duration"]
     chunk_duration = parameters["chunk_duration"]
     if reference != "full_scale":

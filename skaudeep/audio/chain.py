@@ -34,8 +34,8 @@ from skaudeep.audio.spectra import (
     to_decibels,
 )
 
-# Range in dB below the maximum where clip_below is None. Digital zeros have no finite level, and
-# 16-bit recordings hold nothing but rounding noise at this depth.
+# Range in dB below the maximum if clip_below is None. Digital zeros have no finite level, and
+# 16-bit recordings have only rounding noise so far below their maximum.
 DYNAMIC_RANGE = 120.0
 # Peak, in multiples of full scale, beyond which samples cannot have full scale at 1: that is 18 dB.
 MAX_PEAK = 8.0
@@ -49,15 +49,15 @@ class Signal(NamedTuple):
     Parameters
     ----------
     values : ndarray
-        Up to pre-emphasis samples, of shape (n_channels, n_samples) until channels are mixed, then
-        (n_samples,); after that decibels, of shape (n_frames, n_bands); last the spectrogram in
-        [-1, 1], or the frames of a function, of shape (n_frames, n_bands) or (n_chunks, n_frames,
-        n_bands).
+        Before channels are mixed, samples of shape (n_channels, n_samples); up to pre-emphasis,
+        samples of shape (n_samples,); then decibels of shape (n_frames, n_bands); at the end the
+        spectrogram in [-1, 1], or the frames of a function, of shape (n_frames, n_bands) or
+        (n_chunks, n_frames, n_bands).
     sampling_rate : float
         Rate of the samples in Hz.
     place : Place, default=None
-        Where the samples lie in their file, as long as each of them is what it would be in another
-        window there.
+        Position of the samples in their file. None after a step that makes a sample depend on where
+        the clip starts or ends: frames can then not be shared with overlapping clips.
     """
 
     values: Any
@@ -98,7 +98,7 @@ def _mix_channels(signal: Signal, channel: Channel) -> Signal:
 
 
 def _pre_emphasize(signal: Signal, pre_emphasis: float) -> Signal:
-    place = None if pre_emphasis else signal.place  # the first sample hangs on where the clip is
+    place = None if pre_emphasis else signal.place  # the first sample depends on the clip's start
     return signal._replace(values=pre_emphasize(signal.values, pre_emphasis), place=place)
 
 
@@ -153,8 +153,8 @@ def _spectrogram_in_decibels(
     if high == low or full_scale is None or len(samples) < window:
         place = None  # frames depend on the clip as a whole
     if len(level) < window:
-        # To three frames: one alone says nothing about time. Without its mean, whose end would be a
-        # click that nobody recorded.
+        # Pad to three frames, as a single one has no course over time. The mean is subtracted
+        # first, because a step to zero would be a click that was not recorded.
         level = pad_or_cut(level - level.sum() / max(1, len(level)), 1, window + 2 * hop, align)
     power = band_power(level, layout, mel_norm, fmin, fmax, place)
     return Signal(to_decibels(power, full_scale), rate)
@@ -183,16 +183,18 @@ def band_power(
     Parameters
     ----------
     level : ndarray of shape (n_samples,)
-        At least a window of samples.
+        Samples, at least as many as a window has.
     layout : FrameLayout
-    mel_norm, fmin, fmax
-        See :func:`~skaudeep.audio.spectra.mel_filters`.
+        Frames and bands.
+    mel_norm, fmin, fmax : str or None, float, float or None
+        Parameters of the mel filters, see :func:`~skaudeep.audio.spectra.mel_filters`.
     place : Place, default=None
-        Where the samples lie in their file.
+        Position of the samples in their file.
 
     Returns
     -------
     ndarray of shape (n_frames, n_bands), float32
+        The power.
     """
     window, hop = layout.window, layout.hop
     if layout.n_mels is None:
@@ -345,9 +347,9 @@ FUNCTION_STEPS: Steps = (
 def extract_clip_views(
     clips: Sequence[Clip], extractors: Sequence[Mapping[str, Any]]
 ) -> list[list[Signal | AudioError]]:
-    """Extract several spectrograms of each clip, sharing the work that they have in common.
+    """Extract several spectrograms of each clip, and run the steps that they share only once.
 
-    Frames by a function count as a spectrogram.
+    Frames that a function computes count as a spectrogram.
 
     Parameters
     ----------
@@ -380,7 +382,7 @@ def extract_clip_views(
 
 
 def _extract_clip(clip: Clip, extractors: Sequence[Mapping[str, Any]]) -> list[Signal | AudioError]:
-    """Run each extractor's steps on one clip; a step runs once for all that agree up to it."""
+    """Run each extractor's steps on one clip; a step runs once for all with equal steps so far."""
     done: dict[tuple, Any] = {}
     views = []
     for extractor in extractors:

@@ -1,4 +1,4 @@
-"""Clips: what the rows of an input stand for, before anything is decoded."""
+"""Clips: the recordings or segments that the rows of an input name, before they are decoded."""
 
 import math
 import os
@@ -11,12 +11,30 @@ from numpy.typing import NDArray
 
 from skaudeep._padding import row_lengths
 
-# What tables hold where a time is missing, in lower case.
+# Texts in tables that mean a missing time, in lower case.
 _NO_TIME = ("", "?", "nat", "nan", "na", "n/a", "<na>", "none", "null")
 
 
 class Clip(NamedTuple):
-    """One recording, or a piece of one, not yet decoded."""
+    """A recording, or a segment of one, that is not yet decoded.
+
+    Parameters
+    ----------
+    name : str
+        Name of the clip in messages: its path, or its place in the input.
+    source : str, path or ndarray of shape (n_samples,) or (n_channels, n_samples)
+        The file, or the waveform.
+    start : float, default=0.0
+        Start of the segment in seconds.
+    end : float, default=None
+        End of the segment in seconds. None is the end of the recording.
+
+    Examples
+    --------
+    >>> from skaudeep.audio import Clip
+    >>> Clip("a.wav", "a.wav", start=1.5)
+    Clip(name='a.wav', source='a.wav', start=1.5, end=None)
+    """
 
     name: str
     source: Any
@@ -39,7 +57,7 @@ def list_clips(X: Any) -> list[Clip]:
     Returns
     -------
     list of Clip
-        One for each row of `X`, in its order.
+        A clip for each row of `X`, in its order.
 
     Raises
     ------
@@ -129,7 +147,7 @@ class _RatePair(NamedTuple):
 
 
 def _rate_pair(values: tuple) -> _RatePair | None:
-    """Recognise what functions that load audio return."""
+    """Recognise pairs of a waveform and its rate, as functions that load audio return them."""
     if len(values) == 2:
         for made_by, place in (("librosa.load", 0), ("scipy.io.wavfile.read", 1)):
             waveform, rate = values[place], values[1 - place]

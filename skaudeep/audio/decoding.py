@@ -1,4 +1,4 @@
-"""Samples of clips: decode, resample, pad or cut, mix channels, pre-emphasise."""
+"""Functions that decode, resample, pad, cut, mix and pre-emphasise the samples of clips."""
 
 import math
 import os
@@ -34,7 +34,7 @@ def read_audio(
     align: Align = "start",
     on_error: OnFlaw = "raise",
 ) -> tuple[NDArray[np.float32], float]:
-    """Read a clip, or a piece of it.
+    """Read a clip, or a segment of it.
 
     Parameters
     ----------
@@ -52,18 +52,19 @@ def read_audio(
         Time in seconds at which to stop; None reads to the end. A time up to 1 ms after the end,
         as rounding makes it, is the end.
     duration : float > 0, default=None
-        How many seconds are wanted between `start` and `end`; more are not decoded. Nothing is
-        padded where there are fewer, see :func:`pad_or_cut`.
+        Largest length of the result in seconds. Only this part of the time between `start` and
+        `end` is decoded. A shorter clip is not padded, see :func:`pad_or_cut`. None has no limit.
     align : {"start", "center"}, default="start"
         Which part of a longer clip `duration` keeps: its start or its middle.
     on_error : {"raise", "read"}, default="raise"
         What to do with a file that holds less than its header announces, or whose header does not
-        say how much: raise, or read what is there, with an :class:`AudioWarning`.
+        state a length: "raise" raises an error, "read" reads the samples that are there, with an
+        :class:`AudioWarning`.
 
     Returns
     -------
     samples : ndarray of shape (n_channels, n_samples), float32
-        Full scale of integers is [-1, 1]; floats are as stored.
+        The samples. Integers are scaled so that full scale is [-1, 1]; floats are unchanged.
     sampling_rate : float
         Rate of the samples in Hz.
 
@@ -79,10 +80,10 @@ def read_audio(
 
     Notes
     -----
-    A piece has the very samples that the whole file has there. PCM, FLAC and ALAC are decoded from
-    the piece on, other codings from the start of the file. A file stays open after a piece, the
-    last one of each thread and the last four of such other codings. The next piece goes on from
-    there: where pieces come in order, no sample is decoded twice, though they overlap.
+    A segment has exactly the samples that the whole file has there. PCM, FLAC and ALAC are decoded
+    from the start of the segment, other codings from the start of the file. After a segment, the
+    last file of each thread stays open, and the last four files of other codings. If segments are
+    read in order, no sample is therefore decoded twice, even if they overlap.
 
     Headers of IRCAM, PAF, PVF and Sound Designer II files state no length. A cut is noticed there
     only if it lies within a sample.
@@ -138,7 +139,8 @@ def audio_info(path: str | os.PathLike, on_error: OnFlaw = "raise") -> AudioInfo
     path : str or path
         An audio file in any format that :func:`read_audio` reads.
     on_error : {"raise", "read"}, default="raise"
-        As for :func:`read_audio`.
+        What to do with a file that holds less than its header announces, or whose header does not
+        state a length: "raise" raises an error, "read" returns the length that is there.
 
     Returns
     -------
@@ -210,7 +212,7 @@ def _read_array(
 
 
 class _Part(NamedTuple):
-    """Which samples to read, and which of those, resampled, to keep."""
+    """The samples to read, and the part of them to keep after resampling."""
 
     first: int
     last: int
@@ -327,7 +329,7 @@ def pad_or_cut(
     Returns
     -------
     ndarray of shape (..., round(duration * sampling_rate))
-        A view where nothing had to be padded.
+        The waveform of this length: a view if nothing was padded, else a copy.
 
     Examples
     --------
@@ -356,8 +358,8 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
     samples : ndarray of shape (n_channels, n_samples)
         The waveform.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        "mean" averages all channels, "left" is the first one, "right" the second, "difference" the
-        first minus the second; an int is the number of a channel, from 0.
+        Which channel to use: "mean" averages all channels, "left" is the first one, "right" the
+        second, "difference" the first minus the second; an int is the number of a channel, from 0.
 
     Returns
     -------
@@ -399,7 +401,8 @@ def pre_emphasize(samples: NDArray[np.float32], coefficient: float) -> NDArray[n
         The waveform. The sample before the first is taken to equal it, so that a constant offset
         makes no click.
     coefficient : float in [0, 1]
-        0 changes nothing; 0.95 is what auDeep's commands apply, 0.97 is HTK's default.
+        Factor of the previous sample. 0 does not filter. auDeep's commands use 0.95; HTK's default
+        is 0.97.
 
     Returns
     -------

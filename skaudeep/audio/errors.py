@@ -21,8 +21,7 @@ class AudioError(ValueError):
     remedy : str
         Advice to the user.
     kind : str, default="unreadable"
-        Which kind of fault it is. Code that sorts errors reads this attribute, never the words of
-        `reason`.
+        Kind of the fault. Code that sorts errors reads this attribute, not the text of `reason`.
 
         - "missing": there is no such file.
         - "unreadable": the file cannot be opened or decoded, its header is invalid, or the object
@@ -54,14 +53,35 @@ class AudioError(ValueError):
         return f"{printable(self.clip)}: {printable(self.reason)}. {self.remedy}."
 
     def renamed(self, clip: str) -> "AudioError":
-        """Return the same error about a clip of another name."""
+        """Return the same error with another name of the clip.
+
+        Parameters
+        ----------
+        clip : str
+            The new name of the clip.
+
+        Returns
+        -------
+        AudioError
+            A new error with the same reason, remedy, kind and cause.
+        """
         renamed = AudioError(clip, self.reason, self.remedy, self.kind)
-        renamed.__cause__ = self.__cause__  # the traceback through somebody else's function
+        renamed.__cause__ = self.__cause__  # keeps the traceback of a user's function
         return renamed
 
 
 class AudioWarning(UserWarning):
-    """Some clips of a set have no usable sound."""
+    """Warning about clips that have no usable sound, or less than they announce.
+
+    Examples
+    --------
+    Warnings about clips become errors:
+
+    >>> import warnings
+    >>> from skaudeep import AudioWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", AudioWarning)
+    """
 
 
 def all_clips_failed(n_clips: int, first: AudioError) -> AudioError:

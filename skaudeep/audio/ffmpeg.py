@@ -32,7 +32,7 @@ _counted: OrderedDict[tuple, tuple[int, int, int, Flaw | None]] = OrderedDict()
 
 
 def needs_ffmpeg(name: str) -> bool:
-    """Tell from the first bytes of a file whether it is FFmpeg's to decode.
+    """Return whether FFmpeg must decode a file, by its first bytes.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def needs_ffmpeg(name: str) -> bool:
     Returns
     -------
     bool
-        Whether it is in a format that libsndfile does not know.
+        Whether libsndfile does not know the format of the file.
     """
     with open(name, "rb") as file:
         head = file.read(16)
@@ -55,10 +55,10 @@ def needs_ffmpeg(name: str) -> bool:
 
 
 class FfmpegFile:
-    """The first stream of sound in a file, with the methods of soundfile.SoundFile in use here.
+    """The first audio stream of a file, with the methods of soundfile.SoundFile that are used here.
 
-    Opening decodes the file once, because no container says how many samples that gives, and
-    because a cut shows in no other way.
+    Opening decodes the file once, because containers do not state the number of samples, and
+    because a file that is cut short cannot be recognised otherwise.
 
     Parameters
     ----------

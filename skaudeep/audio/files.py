@@ -1,4 +1,4 @@
-"""Audio files, opened: their headers checked, their samples read in order or from anywhere."""
+"""Open audio files: checks of their headers, and reading of their samples in any order."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from skaudeep.audio.repairs import RepairedFile
 if TYPE_CHECKING:
     import soundfile
 
-# Hz. Rates of whales' calls, of months of seismic noise, of ultrasound: one outside this range
-# comes from a broken header.
+# Hz. The range includes rates of seismic noise and of ultrasound. A rate outside it comes from a
+# broken header.
 SAMPLING_RATES = (1, 10_000_000)
 MAX_CHANNELS = 64
 # The largest length that a FLAC header can hold. libsndfile reports more where it knows none.
 MAX_SAMPLES = 2**36
-# Samples: so many are lost before a fault of a FLAC file, whose own blocks are as large or larger.
+# Number of samples in a block that is lost before a fault of a FLAC file. The blocks of FLAC itself
+# are as large or larger.
 FLAC_BLOCK = 1024
 RESTORE = "Restore it from its source or leave it out"
 READ = 'Restore it from its source, read what is there with on_error="read", or leave it out'
@@ -37,7 +38,27 @@ OnFlaw = Literal["raise", "read"]
 
 
 class AudioInfo(NamedTuple):
-    """What the header of an audio file says."""
+    """Contents of the header of an audio file.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of samples per channel.
+    n_channels : int
+        Number of channels.
+    sampling_rate : int
+        Sampling rate in Hz.
+    format : str
+        Format as libsndfile calls it, such as "WAV".
+    subtype : str
+        Coding of the samples as libsndfile calls it, such as "PCM_16".
+
+    Examples
+    --------
+    >>> from skaudeep.audio import AudioInfo
+    >>> AudioInfo(4000, 1, 8000, "WAV", "PCM_16").duration
+    0.5
+    """
 
     n_samples: int
     n_channels: int
@@ -69,12 +90,12 @@ class AudioFile:
     Attributes
     ----------
     info : AudioInfo
-        What the header says, corrected where it does not state a length.
+        Contents of the header, corrected if it does not state a length.
     flaw : Flaw or None
-        What is wrong with the header: something harmless, or, with `on_error="read"`, that the
-        file holds less than it announces.
+        Fault of the header: a harmless one, or, with `on_error="read"`, that the file holds less
+        than it announces.
     seeks : bool
-        Whether samples are found without decoding those before.
+        Whether a sample can be decoded without those before it.
 
     Raises
     ------
@@ -166,7 +187,7 @@ class AudioFile:
         blocks = [np.zeros((self.info.n_channels, 0), np.float32)]
         n_read = 0
         while n_read < n_samples:
-            # In step with the file's own blocks, from wherever the reading started.
+            # Blocks are aligned with the blocks of the file, wherever the reading started.
             n_wanted = min(n_samples - n_read, FLAC_BLOCK - self._position % FLAC_BLOCK)
             try:
                 block = self._file.read(n_wanted, dtype="float32", always_2d=True).T
@@ -206,7 +227,7 @@ def _open_libsndfile(source: str | bytes | RepairedFile) -> soundfile.SoundFile:
     import soundfile
 
     class InOrder(soundfile.SoundFile):
-        """Reads on where the last reading ended: soundfile seeks there, which few decoders can."""
+        """Reads on without seeking: soundfile seeks before it reads, which few decoders can."""
 
         def seekable(self) -> bool:
             return False

@@ -26,8 +26,8 @@ FFMPEG_SUFFIXES = frozenset(
 )
 AUDIO_SUFFIXES = SNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 
-# Samples of a fixed size lie where they can be counted, and frames of FLAC and ALAC are numbered.
-# A decoder of anything else depends on what it decoded before.
+# Samples of a fixed size can be located by counting, and frames of FLAC and ALAC are numbered. The
+# state of any other decoder depends on the samples before.
 _SEEKING_SUBTYPES = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC_")
 _UNSEEKABLE_FORMATS = {"OGG", "SDS"}
 
@@ -48,7 +48,7 @@ _INTEGERS = {"int8": "PCM_S8", "uint8": "PCM_U8", "int16": "PCM_16", "int32": "P
 
 
 def seeks(container: str, subtype: str) -> bool:
-    """Return whether a decoder finds a sample without decoding those before it, to the bit.
+    """Return whether a decoder can start at any sample, with a bit-identical result.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def seeks(container: str, subtype: str) -> bool:
     Returns
     -------
     bool
-        False where segments have to be decoded from the start of the file.
+        False if segments have to be decoded from the start of the file.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def full_scale(subtype: str) -> tuple[float, float]:
     Returns
     -------
     lowest, highest : float
-        Where clipped samples lie, -1 and 1 for floats.
+        Values of clipped samples; -1 and 1 for floats.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What an extractor's durations and bands are at one sampling rate: samples, FFT bins, frames."""
+"""Frames and bands of a spectrogram at a sampling rate, in samples and FFT bins."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from skaudeep.audio.files import check_length
 from skaudeep.audio.spectra import bins_between
 
-# Rate in Hz below which `adapt` lengthens windows, so that they hold as many samples as there: 32
-# in 25 ms. What is recorded at lower rates is slow in the same measure.
+# Rate in Hz below which `adapt` lengthens windows, so that a window of 25 ms keeps 32 samples.
+# Signals that are recorded at lower rates are slower in proportion.
 SLOW_RATE = 1280
 
 
@@ -24,7 +24,7 @@ class FrameLayout(NamedTuple):
     window, hop : int
         Length of a frame and distance between the starts of two frames, in samples.
     n_mels : int or None
-        Number of mel bands; None where FFT bins are the bands.
+        Number of mel bands; None if the bands are FFT bins.
     bins : range
         Numbers of the FFT bins between the lowest and the highest frequency.
     """
@@ -51,8 +51,8 @@ class FrameLayout(NamedTuple):
         Returns
         -------
         float
-            `chunk_duration` over the time between two frames, where that is a whole number of
-            samples: 300.68 frames of 220 samples in 3 s at 22.05 kHz.
+            `chunk_duration` divided by the time between two frames, which is a whole number of
+            samples. For example, 3 s at 22.05 kHz are 300.68 frames with a hop of 220 samples.
 
         Raises
         ------
@@ -116,7 +116,7 @@ def frame_layout(
     Returns
     -------
     FrameLayout
-        Durations are rounded to samples.
+        The layout, with durations rounded to samples.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Frames that anybody's function makes of samples: call it, and check what it returns."""
+"""Calls of a user's function that turns samples into frames, with checks of its output."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ EXPECTED = "an array of shape (n_frames, n_dimensions) with at least one frame"
 
 
 def function_name(func: Any) -> str:
-    """Return what messages call a function, or the file of a model.
+    """Return the name of a function, or of the file of a model, in messages.
 
     Parameters
     ----------
     func : callable, str or path
+        The function, or the path of the file.
 
     Returns
     -------
     str
+        The name.
 
     Examples
     --------
@@ -48,10 +50,11 @@ def call_function(
     Parameters
     ----------
     func : callable
-        Is given samples of its own, which it may change.
+        The function. It receives a copy of the samples, which it may change.
     samples : ndarray of shape (n_samples,)
+        The samples.
     name : str
-        What messages call the function.
+        Name of the function in messages.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def call_function(
 def check_widths(
     clips: Sequence[Clip], widths: Sequence[int | None], fitted_width: int | None = None
 ) -> None:
-    """Refuse clips whose frames have different numbers of dimensions.
+    """Raise an AudioError if the frames of clips have different numbers of dimensions.
 
     Parameters
     ----------
@@ -117,7 +120,7 @@ def check_widths(
     widths : sequence of n_clips int or None
         Number of dimensions of the frames of each clip; None where it has none.
     fitted_width : int, default=None
-        Number that `fit` has seen. None takes that of the first clip.
+        Number of dimensions in `fit`. None is that of the first clip.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What audio files say about their own length, compared with what they hold."""
+"""Comparison of the length that headers of audio files announce with the samples that are there."""
 
 import re
 import struct
@@ -32,7 +32,8 @@ _SAMPLE_BYTES = {
 _BLOCK_ALIGN = re.compile(r"^\s*Block Align +: (\d+)", re.MULTILINE)
 _CHANNELS = re.compile(r"^\s*Channels +: (\d+)", re.MULTILINE)
 _BIT_WIDTH = re.compile(r"^\s*Bit Width +: (\d+)", re.MULTILINE)
-# By how much programs overstate the samples of a WAV file that counted its header, or a part of it.
+# Numbers of bytes by which WAV headers are too large if a program counted the header, or part of
+# it.
 _HEADER_SIZES = {8, 36, 44}
 _OGG_PAGE = 4096  # bytes after which libogg ends a page
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -50,7 +51,7 @@ class Flaw(NamedTuple):
     is_harmless : bool, default=False
         Whether all samples are there, and only the header is wrong.
     is_readable : bool, default=True
-        Whether what is there is a beginning of the recording.
+        Whether the samples that are there are a beginning of the recording.
     """
 
     reason: str
@@ -60,16 +61,16 @@ class Flaw(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """What an examination of a file has found.
+    """Result of the examination of a file.
 
     Parameters
     ----------
     flaw : Flaw or None, default=None
-        What is wrong with the file.
+        Fault of the file.
     repair : Repair or None, default=None
-        With which repair libsndfile finds all samples.
+        Repair with which libsndfile finds all samples.
     n_samples : int or None, default=None
-        Samples per channel that there are; None is what libsndfile says.
+        Number of samples per channel; None if libsndfile reports it correctly.
     """
 
     flaw: Flaw | None = None
@@ -134,7 +135,7 @@ def _size_flaw(name: str, file: Any) -> Flaw | None:
 
 
 def missing_bytes(log: str) -> tuple[int, int] | None:
-    """Say how much less a file holds than its header announces.
+    """Return the numbers of bytes that a header announces and that are there, if they differ.
 
     Parameters
     ----------
@@ -289,7 +290,7 @@ def _mpeg_length(name: str) -> Examined:
 
 
 def contradiction(log: str) -> str | None:
-    r"""Say where the header of a WAV file contradicts itself.
+    r"""Return a contradiction in the header of a WAV file, if there is one.
 
     Parameters
     ----------
@@ -316,7 +317,7 @@ def contradiction(log: str) -> str | None:
 
 
 def ogg_pages(name: str) -> Examined:
-    """Find out whether all pages of an Ogg file are there.
+    """Check whether all pages of an Ogg file are there.
 
     Parameters
     ----------
@@ -326,9 +327,9 @@ def ogg_pages(name: str) -> Examined:
     Returns
     -------
     Examined
-        Without a fault if all pages are there, match their checksums and the last is marked as
-        such. A last page that is shorter than all before, which are full, is the last one, marked
-        or not.
+        The result. It has no fault if all pages are there and match their checksums, and the last
+        one is marked as the last. If all pages are full except a shorter last one, the mark is not
+        needed.
 
     References
     ----------

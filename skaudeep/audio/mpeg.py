@@ -1,4 +1,4 @@
-"""Frames of MPEG audio, counted: what an MP3 file holds, whatever its header says or guesses."""
+"""Counts the frames of MPEG audio: the true length of an MP3 file."""
 
 import mmap
 from typing import NamedTuple
@@ -19,7 +19,7 @@ _TAIL_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
 
 
 class MpegFrames(NamedTuple):
-    """What the frames of a file are.
+    """Number, size and position of the frames of a file.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def count_frames(path: str) -> MpegFrames | None:
     Returns
     -------
     MpegFrames or None
-        None if the first frame is not found, or does not state its size (free format).
+        The frames. None if the first frame is not found, or does not state its size (free format).
 
     References
     ----------

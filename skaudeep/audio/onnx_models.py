@@ -32,11 +32,11 @@ class OnnxModel(NamedTuple):
     input_name, output_name : str
         Its waveform and its frames.
     n_axes, sample_axis : int
-        Axes of the input, and which of them is time.
+        Number of axes of the input, and the number of the time axis.
     window : int or None
-        Number of samples of the input; None where it takes any.
+        Number of samples of the input; None if it is not fixed.
     name : str
-        What messages call it.
+        Name of the model in messages.
     """
 
     session: Any
@@ -48,11 +48,12 @@ class OnnxModel(NamedTuple):
     name: str
 
     def check_overlap(self, overlap: int) -> None:
-        """Raise ValueError if so many samples are not less than a window.
+        """Raise a ValueError if an overlap is not shorter than a window.
 
         Parameters
         ----------
         overlap : int
+            Number of samples that two windows have in common.
         """
         if self.window is not None and overlap >= self.window:
             raise ValueError(
@@ -63,22 +64,24 @@ class OnnxModel(NamedTuple):
     def frames(self, samples: NDArray[np.float32], overlap: int = 0) -> NDArray:
         """Run the network over one waveform.
 
-        A network that takes any number of samples runs once. One that takes `window` samples runs
-        over consecutive windows, which begin every `window - overlap` samples; zeros follow the
-        end of the waveform. Frame `i` of the `n` frames of a window stands for the time
-        `(i + 0.5) * window / n` in it. Of two windows that overlap, the first gives the frames
-        before the middle of the overlap, the second those after it. Frames after the end of the
-        waveform are left out, but for one where there would be none.
+        A network whose input has any length runs once. A network whose input has `window` samples
+        runs over windows, which begin every `window - overlap` samples; the waveform is padded with
+        zeros. Frame `i` of the `n` frames of a window belongs to the sample
+        `(i + 0.5) * window / n` of it. Where two windows overlap, the frames before the middle of
+        the overlap come from the first window, and those after it from the second. Frames after the
+        end of the waveform are left out, except for a single one if there are no others.
 
         Parameters
         ----------
         samples : ndarray of shape (n_samples,)
+            The waveform.
         overlap : int >= 0, default=0
             Number of samples that two windows have in common, less than `window`.
 
         Returns
         -------
         ndarray of shape (n_frames, n_dimensions)
+            The frames.
 
         Raises
         ------
@@ -120,11 +123,12 @@ class OnnxModel(NamedTuple):
 
 
 def onnx_checksum(path: str | os.PathLike[str]) -> str:
-    """Return the checksum of a file, as `read_onnx` takes it.
+    """Return the checksum of a file, in the form of the parameter of `read_onnx`.
 
     Parameters
     ----------
     path : str or path
+        The file.
 
     Returns
     -------
@@ -134,7 +138,7 @@ def onnx_checksum(path: str | os.PathLike[str]) -> str:
     Raises
     ------
     OSError
-        If there is no such file, or it is no regular one.
+        If there is no such file, or it is not a regular file.
     """
     return _checksum(*_version(path))
 
@@ -142,7 +146,7 @@ def onnx_checksum(path: str | os.PathLike[str]) -> str:
 def read_onnx(
     path: str | os.PathLike[str], checksum: str | None = None, output: str | None = None
 ) -> OnnxModel:
-    """Read a network that takes one waveform, and make it ready to run in one thread.
+    """Read a network whose input is a waveform, and prepare it to run in one thread.
 
     The process keeps the last four models, so that each is read once.
 
@@ -154,13 +158,14 @@ def read_onnx(
         clips. Its output is `(1, n_frames, n_dimensions)`; or `(1, n_dimensions)`, which is one
         frame; both without the 1 if the input has one axis.
     checksum : str, default=None
-        The file's checksum, as :func:`onnx_checksum` returns it. None takes any file.
+        The file's checksum, as :func:`onnx_checksum` returns it. None accepts any file.
     output : str, default=None
-        Name of the output. None takes the only one.
+        Name of the output. None is for a model with a single output.
 
     Returns
     -------
     OnnxModel
+        The model.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Spectra of samples: power, mel bands, decibels, scaling, chunks, and the way back to samples."""
+"""Functions from samples to spectra (power, mel bands, decibels, scaling, chunks) and back."""
 
 from functools import lru_cache
 from typing import Literal
@@ -29,7 +29,7 @@ def hann_window(n_samples: int) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of shape (n_samples,), float32
-        Read-only: the same array is returned for the same length.
+        The window. It is read-only, because the same array is returned for the same length.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def bins_between(
     Returns
     -------
     range
-        Bin `k` stands for `k * sampling_rate / n_fft` Hz.
+        Numbers of the bins. The frequency of bin `k` is `k * sampling_rate / n_fft` Hz.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def mel_filters(
     """Return triangular filters over the bands of `mel_frequencies`.
 
     The edges and the peak of each filter are moved down to the next FFT bin within the range, so
-    that every filter has a bin of weight 1 even where filters are narrower than bins.
+    that every filter has a bin of weight 1, even if filters are narrower than bins.
 
     Parameters
     ----------
@@ -129,8 +129,9 @@ def mel_filters(
     n_mels : int > 0
         Number of bands.
     norm : {"slaney"} or None, default=None
-        None gives all filters the peak 1, so that a band holds the sum of the power of its bins;
-        "slaney" the area 1 (area-normalised filters), so that it holds their mean.
+        Normalisation of the filters. With None all filters have the peak 1, so that a band holds
+        the weighted sum of the power of its bins. With "slaney" they have the area 1, so that a
+        band holds their mean.
     fmin : float >= 0, default=0.0
         Lowest frequency in Hz.
     fmax : float > fmin, default=None
@@ -139,7 +140,8 @@ def mel_filters(
     Returns
     -------
     ndarray of shape (n_mels, n_fft // 2 + 1), float32
-        Weights in [0, 1]. Read-only: the same array is returned for the same arguments.
+        Weights in [0, 1]. The array is read-only, because it is returned for all calls with the
+        same arguments.
 
     Examples
     --------
@@ -171,7 +173,7 @@ def power_spectrogram(
     hop_length: int,
     filters: NDArray[np.float32] | sparse.csr_array | None = None,
 ) -> NDArray[np.float32]:
-    """Return the power spectrum of Hann-windowed frames, each without its mean.
+    """Return the power spectrum of Hann-windowed frames, after subtraction of each frame's mean.
 
     Parameters
     ----------
@@ -186,7 +188,8 @@ def power_spectrogram(
     Returns
     -------
     ndarray of shape (n_frames, n_bands), float32
-        `n_frames` is `(n_samples - window_length) // hop_length + 1`: only whole frames.
+        The power. `n_frames` is `(n_samples - window_length) // hop_length + 1`; samples at the end
+        that do not fill a frame are left out.
 
     Examples
     --------
@@ -225,8 +228,8 @@ def to_decibels(power: NDArray[np.float32], full_scale: float | None = None) -> 
     Returns
     -------
     ndarray of the same shape, float32
-        Levels of at least -200 dB, and of at most 0 dB where they are relative to the maximum; zero
-        power is -200 dB, also where all power is zero.
+        Levels of at least -200 dB, which stands for zero power. Relative to the maximum they are at
+        most 0 dB; if all power is zero, they are -200 dB.
 
     Examples
     --------
@@ -255,7 +258,7 @@ def full_scale_power(window_length: int) -> float:
     Returns
     -------
     float
-        What `power_spectrogram` gives in the bin of a sine whose frequency is that of the bin.
+        The power that `power_spectrogram` returns in the FFT bin of such a sine.
 
     Examples
     --------
@@ -278,7 +281,7 @@ def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of the same shape
-        Values in [-1, 1]; -1 throughout where all values are equal.
+        Values in [-1, 1]; -1 throughout if all values are equal.
 
     Examples
     --------
@@ -307,14 +310,14 @@ def chunk_starts(
     chunk_length : float >= 1
         Number of frames per chunk, which need not be whole.
     n_chunks : int > 0, default=None
-        Largest number of chunks, counted from the start; None takes all.
+        Largest number of chunks. Later chunks are left out. None keeps all.
 
     Returns
     -------
     ndarray of shape (at most n_chunks,), int64
-        Chunk `i` begins with the frame that is nearest to `i * chunk_length`, so that its time is
-        right within half a frame, however many chunks there are. A last chunk that is less than
-        half full is left out, unless it is the only one.
+        Numbers of the first frames. Chunk `i` begins with the frame nearest to `i * chunk_length`,
+        so that the error of its time is at most half a frame, also after many chunks. A last chunk
+        that is less than half full is left out, unless it is the only one.
 
     Examples
     --------
@@ -344,16 +347,16 @@ def split_chunks(
     frames : ndarray of shape (n_frames, n_bands)
         Frames of the clip.
     chunk_length : float >= 1
-        Number of frames per chunk. Where it is not whole, a chunk has as many as that is rounded
-        to, and one frame may lie in two chunks, or in none, so that chunks keep their time.
+        Number of frames per chunk. If it is not whole, it is rounded for each chunk, and a frame
+        may lie in two chunks or in none, so that chunks keep their time.
     n_chunks : int > 0, default=None
-        Largest number of chunks, counted from the start; None takes all.
+        Largest number of chunks. Later chunks are left out. None keeps all.
 
     Returns
     -------
     list of ndarray of shape (at most round(chunk_length), n_bands)
-        Views of `frames`, which begin where `chunk_starts` says. A last chunk that is less than
-        half full is left out, unless it is the only one.
+        Views of `frames`, which begin at the frames that `chunk_starts` returns. A last chunk that
+        is less than half full is left out, unless it is the only one.
 
     Examples
     --------
@@ -368,7 +371,7 @@ def split_chunks(
 
 
 def join_chunks(chunks: list[NDArray[np.float32]], chunk_length: float) -> NDArray[np.float32]:
-    """Put chunks together to the frames of a clip: the inverse of `split_chunks`.
+    """Join chunks into the frames of a clip, as the inverse of `split_chunks`.
 
     Parameters
     ----------
@@ -380,8 +383,8 @@ def join_chunks(chunks: list[NDArray[np.float32]], chunk_length: float) -> NDArr
     Returns
     -------
     ndarray of shape (n_frames, n_bands)
-        Of a frame that lies in two chunks that of the later one; a frame that lies in none is that
-        before it.
+        The frames. A frame that lies in two chunks is taken from the later one. A frame that lies
+        in none is a copy of the frame before it.
 
     Examples
     --------
@@ -391,7 +394,7 @@ def join_chunks(chunks: list[NDArray[np.float32]], chunk_length: float) -> NDArr
     [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 7.0, 8.0, 9.0, 10.0, 11.0]
     """
     starts = _nearest_frames(len(chunks), chunk_length).tolist()
-    places: list[int] = []  # of each frame of the result among those of all chunks
+    places: list[int] = []  # position of each frame of the result among the frames of all chunks
     first = 0
     for start, chunk in zip(starts, chunks, strict=True):
         del places[start:]
@@ -416,7 +419,7 @@ def unscale(
     Returns
     -------
     ndarray of the same shape
-        Power; 0 where `scaled` is -1, because levels below the threshold were clipped.
+        Power. It is 0 if `scaled` is -1, because lower levels were clipped to this value.
 
     Examples
     --------
@@ -488,12 +491,12 @@ def waveform(
         Power in the FFT bins, as `power_spectrogram` returns it.
     window_length, hop_length : int > 0
         Length of a frame and distance between the starts of two frames, in samples. `hop_length`
-        is less than `window_length`; phases are estimated well where frames overlap by half or
+        must be less than `window_length`. Phases are estimated well if frames overlap by half or
         more.
     n_iter : int > 0, default=32
         Number of iterations of :func:`librosa.griffinlim`.
     random_state : int, RandomState instance or None, default=None
-        Determines the initial phases.
+        Seed or generator of the initial phases.
 
     Returns
     -------

@@ -120,21 +120,25 @@ class Checkpoint:
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
+            The estimator that is being fitted.
         context : CallbackContext
+            scikit-learn's context of its `fit`.
         """
 
     def on_fit_task_begin(
         self, estimator: Any, context: CallbackContext, *, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Go on from the newest checkpoint, when a training begins.
+        """Continue from the newest checkpoint when a training begins.
 
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
+            The estimator that is being fitted.
         context : CallbackContext
+            scikit-learn's context of the task that begins.
         metadata : dict
-            Of a training: ``training`` itself, its ``last_epoch``, the ``checksum`` of its data,
-            whether to ``resume``, and what makes a network ``complete``.
+            Facts about the training: ``training`` itself, its ``last_epoch``, the ``checksum`` of
+            its data, whether to ``resume``, and a function that makes a network ``complete``.
         """
         if context.task_name == "epoch":
             return
@@ -151,23 +155,27 @@ class Checkpoint:
         training.after_batch.append(run.after_batch)
 
     def on_fit_task_end(self, estimator: Any, context: CallbackContext) -> None:
-        """Write a checkpoint where it is due.
+        """Write a checkpoint if it is due.
 
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
+            The estimator that is being fitted.
         context : CallbackContext
+            scikit-learn's context of the task that ends: an epoch, or the whole `fit`.
         """
         if context.task_name == "epoch":
             self._runs[estimator].after_epoch()
 
     def teardown(self, estimator: Any, context: CallbackContext) -> None:
-        """Write what is not written yet, also of a training that was interrupted.
+        """Write the last state if it is not written yet, also after an interruption.
 
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
+            The estimator that was being fitted.
         context : CallbackContext
+            scikit-learn's context of its `fit`.
         """
         run = self._runs.pop(estimator, None)
         if run is not None:

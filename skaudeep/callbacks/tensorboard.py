@@ -106,7 +106,9 @@ class TensorBoard:
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
+            The estimator that is being fitted.
         context : CallbackContext
+            scikit-learn's context of its `fit`.
 
         Raises
         ------
@@ -138,7 +140,9 @@ class TensorBoard:
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
+            The estimator that was being fitted.
         context : CallbackContext
+            scikit-learn's context of its `fit`.
         """
         writer = self._writers.pop(estimator, None)
         if writer is not None:
@@ -150,7 +154,9 @@ class TensorBoard:
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
+            The estimator that is being fitted.
         context : CallbackContext
+            scikit-learn's context of the task that begins.
         """
 
     def on_fit_task_end(
@@ -168,13 +174,18 @@ class TensorBoard:
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
+            The estimator that is being fitted.
         context : CallbackContext
+            scikit-learn's context of the task that ends: an epoch, or the whole `fit`.
         X : sequence of clips
+            Training clips.
         y : array-like of shape (n_clips,)
+            Their labels, if there are any.
         metadata : dict
-            ``validation_loss`` and ``gradient_norm`` are written where they are.
+            Facts about the epoch; ``validation_loss`` and ``gradient_norm`` are written if they are
+            there.
         fitted_estimator : Seq2SeqAutoencoder
-            As if the training had ended here.
+            The estimator as if the training had ended here.
         """
         writer = self._writers[estimator]
         fitted = estimator if fitted_estimator is None else fitted_estimator

@@ -1,4 +1,4 @@
-"""What can be seen of a command line at once, before the libraries that do the work are loaded."""
+"""Checks of a command line that are made before heavy libraries are loaded."""
 
 from __future__ import annotations
 

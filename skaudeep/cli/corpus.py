@@ -1,4 +1,4 @@
-"""Commands about recordings: what is there, what is wrong with it, and their spectrograms."""
+"""Commands about recordings: `inspect`, `audit` and `extract`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, an error or a warning as one line, interruptions."""
+"""The end of a command: exit codes, errors and warnings in one line, interruptions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import click
 from skaudeep.cli.wording import in_words
 
 WRONG, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141  # exit codes; the last two as shells do
-# What files, data and models can be the reason of. All else is a fault of the program.
+# Errors that files, data and models can cause. All others are bugs of the program.
 EXPECTED = (OSError, ValueError, ImportError, MemoryError)
 
 
 @dataclass
 class State:
-    """What a run of the program keeps.
+    """State of a run of the program.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def guard(run: Callable[[], object], state: State) -> int:
 
 
 def describe_error(error: Exception) -> str:
-    """Say in one line what is wrong; of a fault of the program also how to report it."""
+    """Describe an error in one line; for a bug of the program, add how to report it."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}."
     if isinstance(error, EXPECTED):

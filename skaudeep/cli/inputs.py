@@ -1,4 +1,4 @@
-"""What an INPUT is: a folder, a table, a file of skaudeep, recordings, or names on stdin."""
+"""Reading of INPUT: a folder, a table, a file of skaudeep, recordings, or names on stdin."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Source:
     bunch : :class:`~sklearn.utils.Bunch`
         The data set.
     title : str
-        What messages call it, such as "birds/".
+        Name of the data set in messages, such as "birds/".
     remark : str, default=""
-        How it was read, where that could have been otherwise.
+        How it was read, if there are several ways.
     """
 
     bunch: Bunch
@@ -56,7 +56,7 @@ def read_source(
     groups: str | None = None,
     needs_labels: bool = False,
 ) -> Source:
-    """Read what the arguments INPUT and the options about labels and groups name.
+    """Read the data set that the arguments INPUT and the options for labels and groups describe.
 
     Parameters
     ----------
@@ -74,11 +74,12 @@ def read_source(
     Returns
     -------
     Source
+        The data set.
 
     Raises
     ------
     CommandError, ValueError, OSError
-        If there is nothing to read, or it is not what it should be.
+        If the input does not exist, cannot be read, or does not suit the options.
     """
     check_inputs(inputs, labels)
     source = _read(inputs, path, target, needs_labels and not labels)
@@ -292,7 +293,7 @@ def choose_rows(source: Source, clips: Sequence[str], n_first: int) -> list[int]
     return list(dict.fromkeys(rows)) or list(range(min(n_first, len(names))))
 
 
-# What a command understood, and what it goes by.
+# The settings that a command derives from its input.
 
 
 def choose_rate(summary: Summary, sampling_rate: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Commands about models: how good one would be, its fit, its predictions and its features."""
+"""Commands about models: `evaluate`, `fit`, `predict` and `transform`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command writes: results on stdout, notes on stderr, files that are never overwritten."""
+"""Output of commands: results on stdout, notes on stderr, and files that are not overwritten."""
 
 from __future__ import annotations
 

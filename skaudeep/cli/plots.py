@@ -1,4 +1,4 @@
-"""The command that draws: losses and reconstructions of a model, features in a plane."""
+"""The command `plot`: losses and reconstructions of a model, features in a plane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where predictions go: stdout as they come, or a file that an interrupted command goes on with."""
+"""Output of predictions to stdout, or to a file that an interrupted command continues."""
 
 from __future__ import annotations
 

@@ -52,18 +52,30 @@ class Shares(click.ParamType):
         "pooling",
         type=click.Choice(["concat", "mean", "mean_std_max"]),
         help="Also make one row of the chunks of each clip: their features side by side, or their "
-        "mean, or mean, standard deviation and maximum.",
+        "mean, or mean, standard deviation and maximum. Spectrograms of chunks are put together "
+        "along time by concat.",
+    ),
+    click.option(
+        "--axis",
+        type=click.Choice(["frequency", "time"]),
+        help="Put spectrograms together along this axis: the bands of each frame side by side, or "
+        "the frames one after the other.",
     ),
     options.force,
     options.as_json,
 )
 def fuse(
-    inputs: tuple[str, ...], output: str, pooling: str | None, force: bool, as_json: bool
+    inputs: tuple[str, ...],
+    output: str,
+    pooling: str | None,
+    axis: str | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
-    """Put features of the same recordings side by side.
+    """Put features or spectrograms of the same recordings together.
 
-    Each INPUT is a file of features. Their clips, labels, folds and partitions have to be the same;
-    a difference is named. With --chunks there may be a single one.
+    Each INPUT is a file of features, or of spectrograms. Their clips, labels, folds and partitions
+    have to be the same; a difference is named. With --chunks there may be a single one.
     """
     file = check_output(output, force, inputs)
     check_ending(output, NETCDF)
@@ -73,9 +85,9 @@ def fuse(
         )
     bunches = [_read_stored([given]).bunch for given in inputs]
     from skaudeep.chunks import pool_chunks
-    from skaudeep.formats import fuse as put_side_by_side
+    from skaudeep.formats import fuse as put_together
 
-    fused = put_side_by_side(bunches) if len(bunches) > 1 else bunches[0]
+    fused = put_together(bunches, axis=axis) if len(bunches) > 1 else bunches[0]
     if pooling is not None:
         fused = pool_chunks(fused, pooling)
     _write(fused, file, output, as_json)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from skaudeep.audio.clips import Clip
     from skaudeep.audio.errors import AudioError
 
-# Advice for each finding, in the order of the report. None: the advice of the error about the clip.
+# Advice for each finding, in the order of the report. None: the error about the clip has an advice.
 _ADVICE = {
     "unreadable": None,
     "truncated": None,
@@ -41,15 +41,15 @@ _ADVICE = {
     "recording on both sides": "Give all segments of a recording one group, and divide again",
     "duplicate on both sides": "Keep one of them, or give both the same group and divide again",
 }
-# What the report calls the kinds of `AudioError`; "unreadable" is every other kind.
+# Names of the kinds of `AudioError` in the report. Every other kind is "unreadable".
 _FINDINGS = {
     "cut short": "truncated",
     "not finite": "non-finite",
     "wrong header": "wrong header",
 }
 
-# Of the largest sample that the coding can hold: within two steps of 16 bits. Decoders of lossy
-# formats exceed it.
+# A sample is clipped if it is within two steps of 16 bits of the largest sample that the coding can
+# hold, or above it, as decoders of lossy formats may be.
 FULL_SCALE = 1 - 2**-14
 CLIPPED_RUN = 3  # samples in a row; a pure tone above 80 Hz has no such flat top at 44.1 kHz
 BLOCK = 300  # seconds of a clip that are decoded at once
@@ -70,9 +70,9 @@ class _Decoded(NamedTuple):
     n_channels: int
     sampling_rate: float
     level: float  # dB re full scale, half the range from the lowest to the highest sample
-    clipped: float  # share of samples
-    digest: str  # of all samples
-    remark: str | None  # what is wrong with the header
+    clipped: float  # share of clipped samples
+    digest: str  # checksum of all samples
+    remark: str | None  # fault of the header
 
 
 def audit(
@@ -82,7 +82,7 @@ def audit(
     min_duration: float = 0.08,
     n_jobs: int | None = -1,
 ) -> pandas.DataFrame:
-    """Decode every clip of a data set and report what is wrong with it.
+    """Decode every clip of a data set and report its faults.
 
     ======================= ====================================================== ================
     finding                 what it means                                          value
@@ -106,9 +106,9 @@ def audit(
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set of audio with the keys of :func:`make_bunch`: `data` holds paths, a
-        (file, start, end) index, or waveforms, for which there is a key `sampling_rate`, in Hz.
-        Copies that :func:`upsample` made are ignored.
+        A data set of audio with the keys of :func:`make_bunch`. `data` holds paths, a (file, start,
+        end) index, or waveforms; for waveforms there is also a key `sampling_rate` in Hz. Copies
+        that :func:`upsample` made are ignored.
     silent_below : float, default=-60.0
         Level in dB re full scale below which a clip is silent. The level is half the distance
         from the lowest to the highest sample, so that a constant offset is silence.
@@ -116,15 +116,16 @@ def audit(
         Duration in seconds below which a clip is too short. The default is the default window of
         :class:`~skaudeep.spectrogram.SpectrogramExtractor`.
     n_jobs : int or None, default=-1
-        Number of threads that decode; -1 takes all cores, None is 1 unless in a
-        :func:`joblib.parallel_config` context. The result does not depend on it.
+        Number of threads that decode. -1 uses all cores. None is 1, unless a
+        :func:`joblib.parallel_config` context states another number. The result does not depend on
+        it.
 
     Returns
     -------
     findings : pandas.DataFrame
-        A subclass of it, which shows names with control characters in their escaped form. One row
-        per finding, ordered by kind as in the table above, then by clip; no rows where
-        nothing is wrong. Columns:
+        A row for each finding, ordered by kind as in the table above, then by clip. There are no
+        rows if nothing is wrong. The subclass of DataFrame shows control characters in names in
+        their escaped form. Columns:
 
         filename : str
             Name of the clip; for a group, of its first tested clip.
@@ -247,7 +248,7 @@ def _hash_file(path: str) -> bytes | str:
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "blake2b").digest()
-    except OSError:  # decoding will report why it cannot be read
+    except OSError:  # the decoder will report the reason
         return path
 
 
@@ -439,5 +440,5 @@ def _first_positions(
     """Return the position of the first chosen member of each group."""
     first = np.zeros(n_groups, np.intp)
     backwards = np.flatnonzero(chosen)[::-1]
-    first[group[backwards]] = backwards  # the last assignment stays
+    first[group[backwards]] = backwards  # of several assignments, the last one counts
     return first

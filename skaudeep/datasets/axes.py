@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-# What the axes of `data` are where nobody says so, by their number.
+# Default names of the axes of `data`, by the number of axes.
 DEFAULT_DIMS = {
     1: ("clip",),
     2: ("clip", "feature"),
@@ -46,7 +46,7 @@ def is_segment_index(data: Any) -> bool:
 
 
 def default_dims(n_axes: int) -> tuple[str, ...]:
-    """Return what the axes of data are by their number, where nobody says so."""
+    """Return the default names of the axes of data, by the number of axes."""
     numbered = ("clip", *(f"axis_{number}" for number in range(1, n_axes)))
     return DEFAULT_DIMS.get(n_axes, numbered)
 
@@ -70,8 +70,8 @@ def find_dims_faults(bunch: Mapping[str, Any]) -> Iterator[str]:
         )
         return
     n_axes = count_axes(bunch["data"])
-    # Data that a user replaced have the axes that their number says. With three axes and chunks
-    # before, it does not: they may be features of the chunks, or frames without chunks.
+    # Data that a user replaced get default names. With three axes, after data in chunks, these are
+    # ambiguous: the data may be features of chunks, or frames without chunks.
     unclear = not _STANDARD_DIMS.issuperset(dims) or (n_axes == 3 and "chunk" in dims)
     if len(dims) != n_axes and unclear:
         yield dims_differ(bunch)

@@ -1,4 +1,4 @@
-"""The Bunch that every reader returns: how it is assembled, and every rule that it has to keep."""
+"""The Bunch that every reader returns: functions that assemble it and check its rules."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from skaudeep.datasets.targets import clip_name, find_target_faults
 
 PARTITIONS = ("train", "devel", "test")
 
-# Keys that hold one entry per clip in every data set, keys that do where they are there, and keys
-# that never do. Any other key does where its length is the number of clips.
+# Keys of every data set that hold one entry per clip, optional keys that do, and keys that never
+# do. Any other key holds one entry per clip if its length is the number of clips.
 ROW_KEYS = ("data", "filenames", "target", "folds", "partition", "groups")
 OPTIONAL_ROW_KEYS = ("copy_of", "errors", "recorded_at")
 TEXT_KEYS = ("filenames", "partition", "groups", "copy_of", "errors")
 WHOLE_KEYS = ("target_names", "feature_names", "cv", "dims", "DESCR")
-# A table of folds has a cell for each clip and fold, and `cv` 8 bytes for each.
+# The limit is there because `folds` has a byte, and `cv` has 8 bytes, for each clip and fold.
 MANY_FOLDS = 1000
 MAX_FOLD_CELLS = 2**26
 # Keys without which no function of `skaudeep.datasets` works.
@@ -55,7 +55,7 @@ def make_bunch(
 ) -> Bunch:
     """Assemble a data set and check that its parts agree.
 
-    Use it to bring a corpus that no reader knows into the form that every reader returns.
+    Use it for a corpus that no reader knows: it returns the form that every reader returns.
 
     Parameters
     ----------
@@ -65,69 +65,73 @@ def make_bunch(
     filenames : sequence of str, length n_clips
         Distinct names that identify the clips, relative to the corpus, with `/` as separator.
     target : array-like of shape (n_clips,) or (n_clips, n_classes or n_targets), default=None
-        Integers that index `target_names`, -1 where unlabelled, or floats to regress on, NaN where
-        unlabelled, with a column for each where a clip has several. Where a clip may have several
-        classes, or none, a column for each of `target_names`: 1 where the clip has the class, else
-        0, and -1 throughout where the clip is unlabelled. None: nothing is labelled.
+        Labels of the clips, in one of these forms. None: no clip is labelled.
+
+        - Classes: integers that index `target_names`, -1 for an unlabelled clip.
+        - Several classes, or none, for each clip: a column of 0 and 1 for each of `target_names`,
+          -1 in all columns for an unlabelled clip.
+        - Values for regression: floats, NaN for an unlabelled clip; one column for each value if
+          clips have several.
     target_names : sequence of str, default=()
-        Class names, in the order of the integers. For regression empty, or where clips have several
-        values the names of these.
+        Class names, in the order of the integers or columns. For regression it is empty, or holds
+        the names of the columns if clips have several values.
     folds : array-like of shape (n_clips, n_folds), default=None
-        0 where the clip trains, 1 where it is tested. Folds may overlap. None: no folds.
+        For each clip and fold 0 (the clip is used for training) or 1 (for testing). Folds may
+        overlap. None: there are no folds.
     fold_names : sequence of length n_folds, default=None
         Names of the folds in error messages. None: 1, 2, ...
     partition : sequence of str, length n_clips, default=None
-        "train", "devel", "test", or "" or None for each clip.
+        Partition of each clip: "train", "devel", "test", or "" or None for no partition.
     groups : sequence of length n_clips, default=None
-        Speaker, recording, site ... of each clip, stored as str; "", None or NaN where unknown.
-        None: the file of each segment where `data` are a (file, start, end) index, else unknown.
+        Speaker, recording or site of each clip, stored as str; "", None or NaN if it is unknown.
+        With None, the group of a segment of a (file, start, end) index is its file, and other
+        groups are unknown.
     dims : sequence of str, default=None
-        What each axis of `data` is: "clip" first, "chunk" second where clips are divided into
-        chunks, then names such as "frame", "band" and "feature". Waveforms have "sample", and
-        "channel" before it. None goes by the number of axes: ("clip",), ("clip", "feature"),
-        ("clip", "frame", "band") or ("clip", "chunk", "frame", "band"). State it for features of
-        chunks, ("clip", "chunk", "feature"), which nothing else tells from spectrograms.
+        Name of each axis of `data`. The first is "clip", the second is "chunk" if clips are divided
+        into chunks. Further names are "frame", "band", "feature", and "channel" and "sample" for
+        waveforms. None uses the number of axes: ("clip",), ("clip", "feature"), ("clip", "frame",
+        "band") or ("clip", "chunk", "frame", "band"). Features of chunks need ("clip", "chunk",
+        "feature"), because they have as many axes as spectrograms.
     feature_names : sequence of str, length n_features, default=None
-        Distinct names of the features, which files keep. None adds no key `feature_names`.
+        Distinct names of the features, which files store. None adds no key `feature_names`.
     descr : str, default=""
         Description of the data set, its licence and its citation.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        With these keys, always all of them:
+        A data set with all of these keys:
 
         data : ndarray of shape (n_clips,) of str, or `data` as given
-            Serves as X.
+            The clips: X of scikit-learn.
         filenames : ndarray of shape (n_clips,) of str
             Name of each clip within its corpus.
         target : ndarray of shape (n_clips,) or (n_clips, n_columns) of int64 or float64
-            Class (-1 where unlabelled) or value (NaN where unlabelled), or 0 and 1 for each class,
-            or several values.
-            Serves as y.
+            The labels, in the form that was given: y of scikit-learn.
         target_names : list of str
             Class names, in the order of the integers.
         folds : ndarray of shape (n_clips, n_folds) of int8
-            0 train, 1 test; no columns where there are no folds.
+            0 for training, 1 for testing. It has no columns if there are no folds.
         cv : list of (train, test)
-            `folds` as index arrays: what scikit-learn takes as `cv=`.
+            `folds` as pairs of index arrays, which scikit-learn accepts as `cv=`.
         partition : ndarray of shape (n_clips,) of str
             "train", "devel", "test" or "".
         groups : ndarray of shape (n_clips,) of str
-            Clips of one group must not be divided between training and test; "" where unknown.
+            Group of each clip; "" if it is unknown. Clips of a group must not be divided between
+            training and test.
         dims : tuple of str
-            What the axes of `data` are. Files keep it, and save a row per "chunk". Replace it
-            together with `data`: ``bunch | {"data": features, "dims": ("clip", "feature")}``.
+            Names of the axes of `data`. If you replace `data`, replace `dims`, too:
+            ``bunch | {"data": features, "dims": ("clip", "feature")}``.
         DESCR : str
-            Description, licence, citation.
+            Description, licence and citation.
         feature_names : list of str
-            Names of the features, where they were given.
+            Names of the features, if they were given.
 
     Raises
     ------
     ValueError
-        If lengths differ, a name occurs twice, a label has no class name, a fold has no clip to
-        train or to test on, a partition is unknown, or `dims` do not name the axes of `data`.
+        If lengths differ, a name occurs twice, a label has no class name, a fold has no training
+        clip or no test clip, a partition is unknown, or `dims` do not match the axes of `data`.
     TypeError
         If `data` or `filenames` are a text or a set.
 
@@ -197,7 +201,7 @@ def _feature_names(names: Sequence[str], data: Any) -> list[str]:
 
 
 def n_columns(data: Any) -> int | None:
-    """Return the length of the last axis of an array of at least two, None of anything else."""
+    """Return the length of the last axis of an array with two or more axes, else None."""
     shape: tuple[int, ...] = getattr(data, "shape", ())
     return shape[-1] if len(shape) > 1 else None
 
@@ -207,29 +211,28 @@ def _texts(values: Iterable[object], key: str) -> npt.NDArray[np.str_]:
     return text_array(["" if v is None or v != v else str(v) for v in values], key)
 
 
-# What makes a data set sound.
+# Rules of a valid data set.
 
 
 def check_bunch(bunch: Mapping[str, Any], *, required: Sequence[str] = REQUIRED_KEYS) -> Bunch:
-    """Check that the parts of a data set agree; raise at the first rule that is broken.
+    """Check that the parts of a data set agree; raise an error at the first broken rule.
 
-    Every function that takes a data set calls this one, and :func:`make_bunch` and
-    :func:`validate` go by the same rules, which :func:`find_faults` lists.
+    Every function that takes a data set calls this one. :func:`make_bunch` and :func:`validate`
+    check the same rules, which :func:`find_faults` lists.
 
     Parameters
     ----------
     bunch : mapping
         A data set with the keys of :func:`make_bunch`. It is not changed.
     required : sequence of str
-        Keys that must be there. Rules about other keys apply where these are there.
+        Keys that must be there. The rules of other keys apply if these are there.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A new one with the same values, also where `bunch` is a dict, as ``bunch | {...}`` is.
-        Lists of values, which users put in, are arrays in it, as :func:`make_bunch` makes them.
-        `dims` are there where `data` are; those of clips or spectrograms that were replaced by
-        features are the features'.
+        A new Bunch with the same values, also if `bunch` is a dict, as ``bunch | {...}`` is. Lists
+        of values become arrays, as in :func:`make_bunch`. `dims` is added if there are `data`, and
+        corrected if spectrograms were replaced by features.
 
     Raises
     ------
@@ -267,7 +270,7 @@ def normalized(bunch: Mapping[str, Any]) -> Bunch:
         new["dims"] = stated if len(stated) == n_axes else default_dims(n_axes)
         n_features = n_columns(new["data"])
         if n_features not in (None, len(new.get("feature_names", ()))):
-            new.pop("feature_names", None)  # of features that were replaced by others
+            new.pop("feature_names", None)  # the names of features that were replaced
     return new
 
 
@@ -277,21 +280,19 @@ def find_faults(
     required: Sequence[str] = REQUIRED_KEYS,
     fold_names: Sequence[object] | None = None,
 ) -> Iterator[str]:
-    """List the rules that a data set breaks, a sentence each. Neither `data` nor a file is read.
+    """List the rules that a data set breaks, a sentence each, without reading `data` or files.
 
     The rules, in this order:
 
-    - it is a mapping and holds the required keys;
+    - the data set is a mapping and holds the required keys;
     - it holds at least one clip, and each key of clips has one entry per clip;
     - a file name occurs once, unless a key `chunk_nr` numbers the rows of a clip;
     - class names differ from one another;
-    - folds are 0 and 1, and each has clips to train and to test on;
-    - targets are integers that index the class names, or -1; or 0 and 1 in a column for each
-      class, or -1 throughout; or finite floats, or NaN, one of each clip without class names, or
-      several;
+    - folds are 0 and 1, and each has training clips and test clips;
+    - targets have one of the forms that :func:`make_bunch` describes;
     - partitions are "train", "devel", "test" or "";
     - `dims` name the axes of `data`, "clip" first, "chunk" as the second or not at all;
-    - `cv` is what `folds` say.
+    - `cv` agrees with `folds`.
 
     If keys are missing or lengths differ, the rules that need them are not checked.
 
@@ -300,7 +301,7 @@ def find_faults(
     bunch : mapping
         A data set with the keys of :func:`make_bunch`.
     required : sequence of str
-        Keys that must be there. Rules about other keys apply where these are there.
+        Keys that must be there. The rules of other keys apply if these are there.
     fold_names : sequence of length n_folds, default=None
         Names of the folds in the sentences. None: 1, 2, ...
 
@@ -367,7 +368,7 @@ def _length(values: Any) -> int | None:
 
 
 def _objects(texts: Any) -> npt.NDArray[np.object_]:
-    # A list may hold one long text, which as an array of str would widen all others.
+    # In an array of str, one long text would make all others as long.
     return np.asarray(texts, dtype=object)
 
 

@@ -1,4 +1,4 @@
-"""Chunks of clips as the rows of a data set."""
+"""A function that makes the chunks of clips the rows of a data set."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from skaudeep.datasets.operations import row_keys, take
 
 
 def chunks_as_rows(bunch: Bunch) -> Bunch:
-    """Make a clip of each chunk, so that chunks are trained on and scored one by one.
+    """Make each chunk a row of its own, so that chunks are trained on and scored one by one.
 
-    Of a data set in chunks, :class:`~skaudeep.ChunkVotingClassifier` and
-    :class:`~skaudeep.ChunkPooling` make one decision for each clip. auDeep, unless it is told to
-    vote, scores each chunk, as does ``evaluate(classifier, chunks_as_rows(bunch))``. The chunks of
-    a clip share its label, folds, partition and group. Where a clip has no group, it is the group
-    of its chunks: folds that are made keep it together, and intervals are over clips, as chunks of
-    one clip are right or wrong together.
+    On a data set in chunks, :class:`~skaudeep.ChunkVotingClassifier` and
+    :class:`~skaudeep.ChunkPooling` make one decision for each clip. auDeep scores each chunk,
+    unless majority voting is switched on; so does ``evaluate(classifier, chunks_as_rows(bunch))``.
+    The chunks of a clip share its label, folds, partition and group. If a clip has no group, its
+    name becomes the group of its chunks: new folds then keep the chunks of a clip together, and
+    confidence intervals count clips, not chunks.
 
     Parameters
     ----------
@@ -32,8 +32,9 @@ def chunks_as_rows(bunch: Bunch) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the same keys and a row for each chunk, `<clip>#0`, `<clip>#1`, ... in
-        `filenames`. Chunks that a clip lacks have none; a clip without any value has one.
+        A data set with the same keys and a row for each chunk. `filenames` holds `<clip>#0`,
+        `<clip>#1` and so on. Padding chunks are left out, but a clip without any value keeps one
+        row.
 
     Raises
     ------
@@ -62,7 +63,7 @@ def chunks_as_rows(bunch: Bunch) -> Bunch:
     data = np.asarray(bunch.data)
     n_clips, n_chunks = data.shape[:2]
     there = ~empty_rows(data.reshape(n_clips * n_chunks, *data.shape[2:])).reshape(n_clips, -1)
-    there[:, 0] |= ~there.any(axis=1)  # a clip that could not be read has a row as well
+    there[:, 0] |= ~there.any(axis=1)  # a clip that could not be read keeps one row
     clip, chunk = there.nonzero()
 
     def numbered(names: Any) -> Any:

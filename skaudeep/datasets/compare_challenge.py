@@ -16,7 +16,7 @@ from skaudeep.datasets.table import read_target
 from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 _FILE_COLUMNS = ("file_name", "filename", "filename_audio")
-# Columns of a label file that are no targets.
+# Columns of a label file that are not targets.
 _NOT_TARGETS = {"partition", "filename_text"}
 _PREFIX = re.compile(rf"({'|'.join(PARTITIONS)})(?![a-z])", re.IGNORECASE)
 _CONFIDENTIAL = re.compile(r"[._]confidential(?=\.\w+$)")
@@ -31,40 +31,40 @@ def load_compare_challenge(
 ) -> BunchOrXy:
     r"""Load a corpus of the ComParE challenges of 2018 to 2021 from disk.
 
-    Recognised is a folder `wav` next to a folder `lab` that holds one `.tsv` (2018), `labels.csv`
-    (2019 and 2020), or `train.csv`, `devel.csv` and `test.csv` (2021). Where there is a second
-    label file whose name ends in `_confidential` or `.confidential`, which has the labels of the
-    test clips, that one is read. No clip is opened.
+    A corpus has a folder `wav` next to a folder `lab`, which holds a `.tsv` file (2018),
+    `labels.csv` (2019 and 2020), or `train.csv`, `devel.csv` and `test.csv` (2021). If there is a
+    second label file whose name ends in `_confidential` or `.confidential`, it has the labels of
+    the test clips and is read instead. No clip is opened.
 
     Parameters
     ----------
     path : str or Path
         The folder that holds `wav` and `lab`.
     corpus : str, default=None
-        Which corpus it is, by the name it was distributed under:
+        Name under which the corpus was distributed:
 
         - "ComParE2018_AtypicalAffect", "ComParE2018_Crying", "ComParE2018_Heartbeat",
           "ComParE2018_SelfAssessedAffect",
-        - "ComParE2019_BabySounds", "ComParE2019_ContinuousSleepiness" (values to regress on),
+        - "ComParE2019_BabySounds", "ComParE2019_ContinuousSleepiness" (regression),
           "ComParE2019_OrcaActivity", "ComParE2019_StyrianDialects",
         - "ComParE2020_Elderly", "ComParE2020_Mask",
         - "ComParE2021_CCS", "ComParE2021_CSS", "ComParE2021_ESS", "ComParE2021_PRS".
 
-        None: the one in whose name the label file or the folder (or the folder above it) is named,
-        or the one whose classes these are.
+        None finds it by the name of the label file, of the folder or of the folder above it, or
+        else by the classes in the label file.
     target : str, default=None
-        Column of the label file to learn. None: the only one there is, or `label`. Elderly has
-        several, of arousal and of valence.
+        Column of the label file to use as target. None uses the only one, or `label`.
+        "ComParE2020_Elderly" has several, for arousal and for valence.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`, in the order of the label file. `data` holds paths that
-        begin with `path` as it is given here, `partition` is what a file name begins with, and
-        clips labelled `?` are unlabelled.
+        A data set with all keys of :func:`make_bunch`, in the order of the label file. `data` holds
+        paths that begin with `path` as it is given here, `partition` is what a file name begins
+        with, and clips labelled `?` are unlabelled.
 
     Raises
     ------

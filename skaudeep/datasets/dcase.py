@@ -21,7 +21,7 @@ from skaudeep.datasets.files import below, check_files, check_folder, join, warn
 from skaudeep.datasets.vocabulary import PARTITION_ALIASES
 from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
-# Of lists without a header: TUT 2016 and 2017.
+# Columns of lists without a header, those of TUT 2016 and 2017.
 _COLUMNS = ("filename", "scene_label", "identifier")
 _FOLD = re.compile(r"fold(\d+)_(train|evaluate|test)")
 
@@ -29,7 +29,7 @@ _FOLD = re.compile(r"fold(\d+)_(train|evaluate|test)")
 def load_dcase(path: str | os.PathLike[str], *, return_X_y: bool = False) -> BunchOrXy:
     r"""Load acoustic scenes (TUT 2016 [1]_ and later) or the sound events of 2018 from disk.
 
-    Recognised are:
+    Two layouts are recognised:
 
     - `meta.txt` (file, scene, location; tabs between them, no header) or `meta.csv` (with a header)
       next to `audio`, and in `evaluation_setup` a pair of lists per fold, `fold1_train.txt` and
@@ -44,17 +44,18 @@ def load_dcase(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bun
     path : str or Path
         The folder that holds `meta.txt`, `meta.csv` or `metadata`.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`, in the order of the lists. `data` holds paths that begin
-        with `path` as it is given here, `target_names` the classes in alphabetical order. Of
-        scenes: `folds` as the corpus gives them, and `groups` the location of a recording, where
-        the list states it. Of events: `partition`, "train" for the clips in `audio/train`, those
-        without labels among them; a class is the set of events of a clip, such as `Dog,Speech`.
+        A data set with all keys of :func:`make_bunch`, in the order of the lists. `data` holds
+        paths that begin with `path` as it is given here, `target_names` the classes in alphabetical
+        order. For scenes, `folds` are those of the corpus, and `groups` holds the location of a
+        recording, if the list states it. For events, `partition` is "train" for the clips in
+        `audio/train`, labelled or not, and a class is the set of events of a clip, such as
+        `Dog,Speech`.
 
     Raises
     ------
@@ -66,9 +67,8 @@ def load_dcase(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bun
     Warns
     -----
     UserWarning
-        If there are no lists of folds, or if clips are left out: because no list names them,
-        because no fold does although there are folds, or, of events, because they are missing
-        (their videos vanish from year to year).
+        If there are no lists of folds, or if clips are left out because no list, or no fold, names
+        them, or because clips of events are missing (their videos vanish from year to year).
 
     See Also
     --------
@@ -116,7 +116,7 @@ def load_dcase(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bun
 def find_meta(root: Path) -> Path | None:
     """Return the list by which a corpus of the DCASE challenges is recognised, or None."""
     for name, folder in (
-        # Anything may be called meta.csv.
+        # A file called meta.csv may be anything.
         ("meta.txt", "evaluation_setup"),
         ("meta.csv", "evaluation_setup"),
         ("metadata/train/weak.csv", "audio/train"),
@@ -142,7 +142,7 @@ def _load_scenes(root: Path, meta: Path) -> Bunch:
     scenes = {row["filename"]: row["scene_label"] for row in rows}
     folds, fold_names = _read_folds(root, scenes)
     if folds is not None:
-        # A clip that is in no list of a fold is neither trained nor tested on.
+        # A clip that no list of a fold names is used neither for training nor for testing.
         given = (folds >= 0).any(axis=1)
         if not given.all():
             warnings.warn(

@@ -32,24 +32,24 @@ _NO_ATTRIBUTES = "noAttribute"
 def load_dcase_task2(path: str | os.PathLike[str], *, return_X_y: bool = False) -> BunchOrXy:
     """Load machine sounds of the task 2 of DCASE [1]_, 2020 and later, from disk.
 
-    Recognised are folders of machines, such as `dev_data/fan`, that hold `train` and `test` (in
-    2021 also `source_test` and `target_test`) with clips such as
+    A corpus has a folder for each machine, such as `dev_data/fan`, which holds folders `train` and
+    `test` (in 2021 also `source_test` and `target_test`) with clips such as
     `section_00_source_train_normal_0001_<attributes>.wav`, or in 2020 `normal_id_01_00000000.wav`.
     No clip is opened.
 
     Parameters
     ----------
     path : str or Path
-        The folder that holds those of the machines, such as `dev_data`; one above it; or that of a
-        single machine.
+        The folder that holds the folders of the machines, such as `dev_data`, the folder above it,
+        or the folder of a single machine.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch` and
+        A data set with all keys of :func:`make_bunch`, and in addition
 
         machine : ndarray of shape (n_clips,) of str
             Type of the machine: the name of its folder.
@@ -58,10 +58,10 @@ def load_dcase_task2(path: str | os.PathLike[str], *, return_X_y: bool = False) 
         domain : ndarray of shape (n_clips,) of str
             "source" or "target", "" where the name does not say it, as in 2020.
         attributes : ndarray of shape (n_clips,) of str
-            What the name says of the machine's state, "" where nothing.
+            Attributes of the machine's state in the name of the clip; "" if there are none.
 
         `data` holds paths that begin with `path` as it is given here. `target` is 0 for "normal", 1
-        for "anomaly" and -1 for test clips without labels, those of the evaluation data.
+        for "anomaly" and -1 for the unlabelled test clips of the evaluation data.
         `partition` is "train" or "test".
 
     Raises
@@ -167,7 +167,7 @@ def _read_name(name: str, root: Path) -> dict[str, str] | None:
         "machine": folders[-2] if len(folders) > 1 else root.absolute().name,
         "section": said["section"],
         "domain": said.get("domain", ""),
-        # Where a clip trains, nothing else is meant: all of them are normal.
+        # All training clips are normal, also if their names do not say so.
         "label": said["label"] or ("normal" if partition == "train" else ""),
         "partition": partition,
         "attributes": "" if attributes == _NO_ATTRIBUTES else attributes,

@@ -29,7 +29,7 @@ MAX_WIDTH = 80  # characters of the name of a class
 UNLABELLED = "unlabelled"
 NO_CLASS = "no class"
 ALL = "all"
-_SUMS = (UNLABELLED, NO_CLASS, ALL, "labelled")  # rows of the table that are no classes
+_SUMS = (UNLABELLED, NO_CLASS, ALL, "labelled")  # rows of the table that are not classes
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -47,12 +47,12 @@ class Summary:
     n_groups : int
         Number of groups, 0 where none is known.
     value_range : (float, float) or None
-        Smallest and largest value to regress on, of all where clips have several.
+        Smallest and largest value of a regression target, over all columns.
     data : str
         Content of `data`, such as "files" or "array of shape (400, 1024)".
     durations : ndarray of shape (n_clips,)
-        Duration of each clip in seconds, as headers state it; NaN where a header cannot be read, or
-        clips are no audio.
+        Duration of each clip in seconds, as its header states it; NaN if the header cannot be read,
+        or the data are not audio.
     sampling_rates : dict of int to int
         Number of clips of each rate in Hz, the most frequent first.
     channels : dict of int to int
@@ -122,36 +122,36 @@ def describe(
 ) -> Summary | ClipDescription:
     """Describe a data set, or one of its clips.
 
-    Of a data set: classes, folds, partitions, groups, and the headers of its clips. Of a clip: its
-    header or the shape and range of its values, and what the data set says of it.
+    The description of a data set has its classes, folds, partitions and groups, and statistics of
+    the headers of its clips. That of a clip has its header, or the shape and range of its values,
+    and its label, group and folds.
 
-    Of audio files only headers are read (of Ogg files all pages, because no header states a
-    length), each file once, whatever the number of clips in it. :func:`audit` finds faults that
-    only decoding shows.
+    Only the headers of audio files are read, once for each file. (Ogg files are read whole, because
+    their headers do not state a length.) :func:`audit` decodes the files and finds faults that
+    headers do not show.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`make_bunch`. `data` may be paths, a (file, start, end)
-        index, waveforms (then the data set has a key `sampling_rate`, in Hz), or spectrograms or
-        features, of which only the shape is read.
+        index, waveforms (with a key `sampling_rate` in Hz), or spectrograms or features, whose
+        values are not read.
     clip : int or str, default=None
-        Position of the clip to describe, from 0, or its name among `filenames`. None describes the
-        data set.
+        Position of a clip, counted from 0, or its name in `filenames`. None describes the data set.
     n_jobs : int or None, default=-1
-        Number of threads that read headers; -1 takes all cores, None is 1 unless in a
-        :func:`joblib.parallel_config` context.
+        Number of threads that read headers. -1 uses all cores. None is 1, unless a
+        :func:`joblib.parallel_config` context states another number.
 
     Returns
     -------
     Summary or ClipDescription
-        The description, which prints as a table; its attributes hold the same figures.
+        The description, which prints as a table. Its attributes hold the same figures.
 
     Raises
     ------
     ValueError
-        If keys are missing or contradict each other, or there is no such clip. A clip
-        whose header cannot be read is no error; it is listed in `unreadable`.
+        If keys are missing or contradict each other, or there is no such clip. Clips whose headers
+        cannot be read do not raise an error; they are listed in `unreadable`.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def describe(
     tested in  fold 1 of 2
     """
     if clip is not None:
-        from skaudeep.datasets.one_clip import describe_clip  # which reads headers by this module
+        from skaudeep.datasets.one_clip import describe_clip  # it imports this module
 
         return describe_clip(bunch, clip)
     bunch = check_bunch(bunch)
@@ -198,7 +198,7 @@ def describe(
     labelled = is_labelled(bunch)
     values = bunch.target[labelled] if bunch.target.dtype.kind == "f" else np.empty(0)
     stored = list(map(str, bunch.get("errors", [""] * n_clips)))
-    if clips is None and type(bunch.data) is np.ndarray:  # what is on disk is not read for it
+    if clips is None and type(bunch.data) is np.ndarray:  # arrays on disk are not read
         empty = empty_rows(bunch.data).tolist()
         stored = [fault or NO_VALUES * none for fault, none in zip(stored, empty, strict=True)]
     faults = [header.reason if isinstance(header, Exception) else "" for header in headers]
@@ -306,7 +306,7 @@ def _count(bunch: Bunch, labelled: npt.NDArray[np.bool_]) -> dict[str, dict[str,
         if not labelled.all():
             rows[UNLABELLED] = {column: n[-1] for column, n in counts.items()}
         return rows | {ALL: totals}
-    # The row of each clip: one pass counts all classes, of which there may be as many as clips.
+    # One pass counts all classes, as there may be as many classes as clips.
     row_of = np.where(labelled, 0 if is_float else bunch.target, len(names))
     counts = {
         column: np.bincount(row_of[of], minlength=len(names) + 1).tolist()

@@ -82,18 +82,18 @@ def load_dataset(
 ) -> BunchOrXy:
     """Load a corpus from disk with the reader that knows it. No clip is opened.
 
-    The readers of named corpora are asked first: :func:`load_esc`, :func:`load_urbansound8k`,
+    The readers of named corpora are tried first: :func:`load_esc`, :func:`load_urbansound8k`,
     :func:`load_dcase`, :func:`load_dcase_task2`, :func:`load_gtzan` and
-    :func:`load_compare_challenge`. Where none of them knows the folder, :func:`load_folder` reads
+    :func:`load_compare_challenge`. If none of them recognises the folder, :func:`load_folder` reads
     folds, partitions or classes from the names of its subfolders.
 
     Parameters
     ----------
     path : str or Path
-        The folder of the corpus. For a table of clips take :func:`load_table`.
+        The folder of the corpus. For a table of clips, use :func:`load_table`.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
     **options : dict
         Parameters of the reader, such as ``subset="esc10"`` of :func:`load_esc` or
         ``layout="classes"`` of :func:`load_folder`.
@@ -152,7 +152,7 @@ def load_dataset(
         return bunch_or_X_y(bunch, return_X_y)
 
     missed = "".join(f"; {_name(reader)} did not find {reader.looks_for}" for reader in _READERS)
-    if options:  # the caller says how to read the folder, which leaves no doubt
+    if options:  # the options of the caller determine the reading
         _check_options(root, load_folder, options)
         bunch = load_folder(root, **options)
         bunch.DESCR = f"{bunch.DESCR}\nRead by: {load_folder.__name__}\n"
@@ -207,7 +207,7 @@ def _corpora_in(root: Path, names: list[str]) -> list[str]:
         layout = detect_layout(parts)
         if readers or layout != "files":
             found[folder] = " or ".join(readers) or layout
-    # Folders of folders alone are no classes, as often as not, unless one folder holds them all.
+    # Folders that hold only folders are often not classes, unless a single folder holds them all.
     if set(found.values()) <= {"classes"}:
         inner, layout = find_inner([name.split("/")[:-1] for name in names])
         found = {inner: layout} if inner else {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from skaudeep.datasets.corpora import Archive
 
 TIMEOUT = 30  # seconds without an answer
-# A server that sends less than so many bytes a second, over so many seconds, is given up.
+# A download is ended if the server sends fewer bytes per second than this over this many seconds.
 SLOWEST = 1000
 PATIENCE = 60
 

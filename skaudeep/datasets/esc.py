@@ -38,26 +38,29 @@ def load_esc(
 ) -> BunchOrXy:
     """Load ESC-10 or ESC-50 [1]_ from disk, in either of the layouts they were published in.
 
-    Recognised are today's layout, a table `meta/esc50.csv` next to a folder `audio`, and that of
-    2015, folders such as `001 - Dog bark` with clips such as `1-100032-A.ogg`. No clip is opened.
+    Two layouts are recognised: today's, with a table `meta/esc50.csv` next to a folder `audio`, and
+    that of 2015, with folders such as `001 - Dog bark` and clips such as `1-100032-A.ogg`. No clip
+    is opened.
 
     Parameters
     ----------
     path : str or Path
         The folder of the corpus.
     subset : {"esc10"}, default=None
-        "esc10" keeps the clips that the table marks as ESC-10. ESC-10 in the layout of 2015 is
-        that already; ESC-50 in that layout does not state the subset. None keeps every clip.
+        "esc10" keeps the clips that the table marks as ESC-10. A folder of ESC-10 in the layout of
+        2015 is kept whole; ESC-50 in that layout does not state which clips are ESC-10, so that
+        "esc10" is an error. None keeps every clip.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`. `data` holds paths that begin with `path` as it is given
-        here, `target_names` the classes in the corpus's own order, `folds` the given folds (five
-        in the whole corpus), `groups` the Freesound recording from which a clip was cut.
+        A data set with all keys of :func:`make_bunch`. `data` holds paths that begin with `path` as
+        it is given here, `target_names` the classes in the corpus's own order, `folds` the given
+        folds (five in the whole corpus), `groups` the Freesound recording from which a clip was
+        cut.
 
     Raises
     ------

@@ -18,7 +18,7 @@ COLUMNS = ("file", "start", "end", "label", "score")
 def check_events(
     events: Any, source: str = "the table of events", places: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Return a table of events in its form, or refuse it.
+    """Check a table of events, and return it in a standard form.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def check_events(
         Columns `file`, `start`, `end` (seconds from the start of the recording), `label`, and
         perhaps `score`; others are left out.
     source : str, default="the table of events"
-        What messages call it.
+        Name of the table in messages.
     places : sequence of str, default=None
-        Where each event stands, for messages. None numbers the rows from 0.
+        Name of the place of each event in messages. None numbers the rows from 0.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def check_events(
                     f"Got {text!r} as {name} in {place} of {source}, expected text. Convert the "
                     "column by .astype(str), or fill the gap."
                 )
-        whole[name] = whole[name].astype(str)  # the texts of this version of pandas
+        whole[name] = whole[name].astype(str)  # pandas' type of text differs between versions
     for name in ("start", "end", "score"):
         values: Any = events[name] if name in events else np.full(len(events), np.nan)
         if getattr(values, "dtype", np.dtype(float)).kind == "m":

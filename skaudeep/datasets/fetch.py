@@ -36,15 +36,15 @@ def fetch_esc10(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
-        scikit-learn, see :func:`fetch_esc50`.
+        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        scikit-learn's folder of data sets, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
-        Whether to download the corpus if it is not there. False raises OSError then.
+        Whether to download a missing corpus. If False, a missing corpus raises an OSError.
     n_retries : int >= 0, default=3
-        Number of further attempts where a download fails.
+        Number of further attempts after a failed download.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -54,11 +54,11 @@ def fetch_esc10(
     Raises
     ------
     ImportError
-        If something is to be downloaded and pooch is missing.
+        If the corpus must be downloaded and pooch is not installed.
     OSError
-        If the corpus is missing and must not, or cannot, be downloaded.
+        If the corpus is missing and `download_if_missing` is False, or the download fails.
     ValueError
-        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
+        If the download cannot be unpacked safely, or `n_retries` is not an integer of at least 0.
 
     Examples
     --------
@@ -87,16 +87,16 @@ def fetch_esc50(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
-        scikit-learn, `~/scikit_learn_data` or the value of the environment variable
-        SCIKIT_LEARN_DATA.
+        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        scikit-learn's folder of data sets: `~/scikit_learn_data`, or the value of the environment
+        variable SCIKIT_LEARN_DATA.
     download_if_missing : bool, default=True
-        Whether to download the corpus if it is not there. False raises OSError then.
+        Whether to download a missing corpus. If False, a missing corpus raises an OSError.
     n_retries : int >= 0, default=3
-        Number of further attempts where a download fails.
+        Number of further attempts after a failed download.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -106,11 +106,11 @@ def fetch_esc50(
     Raises
     ------
     ImportError
-        If something is to be downloaded and pooch is missing.
+        If the corpus must be downloaded and pooch is not installed.
     OSError
-        If the corpus is missing and must not, or cannot, be downloaded.
+        If the corpus is missing and `download_if_missing` is False, or the download fails.
     ValueError
-        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
+        If the download cannot be unpacked safely, or `n_retries` is not an integer of at least 0.
 
     Examples
     --------
@@ -134,15 +134,15 @@ def fetch_urbansound8k(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
-        scikit-learn, see :func:`fetch_esc50`.
+        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        scikit-learn's folder of data sets, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
-        Whether to download the corpus if it is not there. False raises OSError then.
+        Whether to download a missing corpus. If False, a missing corpus raises an OSError.
     n_retries : int >= 0, default=3
-        Number of further attempts where a download fails.
+        Number of further attempts after a failed download.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -153,11 +153,11 @@ def fetch_urbansound8k(
     Raises
     ------
     ImportError
-        If something is to be downloaded and pooch is missing.
+        If the corpus must be downloaded and pooch is not installed.
     OSError
-        If the corpus is missing and must not, or cannot, be downloaded.
+        If the corpus is missing and `download_if_missing` is False, or the download fails.
     ValueError
-        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
+        If the download cannot be unpacked safely, or `n_retries` is not an integer of at least 0.
 
     Examples
     --------
@@ -180,16 +180,16 @@ def fetch_tut2017(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
-        scikit-learn, see :func:`fetch_esc50`.
+        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        scikit-learn's folder of data sets, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
-        Whether to download the corpus if it is not there. False raises OSError then. The corpus
-        consists of eleven archives; those that are there already are not downloaded again.
+        Whether to download a missing corpus. If False, a missing corpus raises an OSError. The
+        corpus consists of eleven archives; those that are there already are not downloaded again.
     n_retries : int >= 0, default=3
-        Number of further attempts where a download fails.
+        Number of further attempts after a failed download.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -200,11 +200,11 @@ def fetch_tut2017(
     Raises
     ------
     ImportError
-        If something is to be downloaded and pooch is missing.
+        If the corpus must be downloaded and pooch is not installed.
     OSError
-        If the corpus is missing and must not, or cannot, be downloaded.
+        If the corpus is missing and `download_if_missing` is False, or the download fails.
     ValueError
-        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
+        If the download cannot be unpacked safely, or `n_retries` is not an integer of at least 0.
 
     Examples
     --------
@@ -228,16 +228,16 @@ def fetch_gtzan(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets, in which the corpus gets a folder below `skaudeep`. None: that of
-        scikit-learn, see :func:`fetch_esc50`.
+        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        scikit-learn's folder of data sets, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
-        Whether to download the corpus if it is not there. False raises OSError then. Several hosts
-        are tried.
+        Whether to download a missing corpus. If False, a missing corpus raises an OSError. Several
+        hosts are tried.
     n_retries : int >= 0, default=3
         Number of further attempts with each host where a download fails.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -248,11 +248,11 @@ def fetch_gtzan(
     Raises
     ------
     ImportError
-        If something is to be downloaded and pooch is missing.
+        If the corpus must be downloaded and pooch is not installed.
     OSError
-        If the corpus is missing and must not, or cannot, be downloaded.
+        If the corpus is missing and `download_if_missing` is False, or the download fails.
     ValueError
-        If the download cannot be unpacked safely, or `n_retries` is negative or no int.
+        If the download cannot be unpacked safely, or `n_retries` is not an integer of at least 0.
 
     Examples
     --------

@@ -25,7 +25,7 @@ _LAYOUTS = {
     "files": "any audio file, unlabelled",
 }
 
-# Which of the folders in which a clip lies is its class, and which its partition.
+# For each layout, which of the folders of a clip is its class, and which is its partition.
 _CLASS_DEPTH = {"folds": 1, "partitions": 1, "classes of partitions": 0, "classes": 0}
 _PARTITION_DEPTH = {"partitions": 0, "classes of partitions": 1}
 
@@ -44,32 +44,32 @@ def load_folder(
         The folder of the corpus.
     layout : {"auto", "folds", "partitions", "classes of partitions", "classes", "files"}, \
             default="auto"
-        How to read the names below `path`:
+        How to read the names of the folders below `path`:
 
-        - "folds": `fold_1/<class>/<clip>`, `fold_2/<class>/<clip>` ...; a clip is tested in its
-          own fold and trains in the others.
-        - "partitions": `train/<class>/<clip>`, `devel/...`, `test/...`, in any case. Understood
-          are also `training`, `dev`, `development`, `val`, `valid`, `validation` and `testing`;
-          `eval` and `evaluation` are "test", or "devel" where there is a `test` as well.
-        - "classes of partitions": `<class>/train/<clip>`, `<class>/test/<clip>` ...
+        - "folds": `fold_1/<class>/<clip>`, `fold_2/<class>/<clip>` and so on. A clip is a test clip
+          of its own fold and a training clip of the others.
+        - "partitions": `train/<class>/<clip>`, `devel/...`, `test/...`, in upper or lower case.
+          `training`, `dev`, `development`, `val`, `valid`, `validation` and `testing` are
+          understood, too; `eval` and `evaluation` are "test", or "devel" if there is also a `test`.
+        - "classes of partitions": `<class>/train/<clip>`, `<class>/test/<clip>` and so on.
         - "classes": `<class>/<clip>`.
         - "files": every audio file, at any depth, unlabelled.
 
-        Clips directly in the folder of a fold or partition are unlabelled; clips in sub-folders of
-        a class folder belong to the class. "auto" takes the first that fits: "folds" where a
-        subfolder is called so, "partitions" where all are, "classes of partitions" where all
-        folders in them are, "classes" where there are two or more subfolders, most of which hold
-        clips directly, otherwise "files".
+        Clips directly in the folder of a fold or partition are unlabelled. Clips in subfolders of a
+        class folder belong to the class. "auto" uses the first layout that fits: "folds" if a
+        subfolder has the name of a fold, "partitions" if all subfolders have names of partitions,
+        "classes of partitions" if all folders in the subfolders have, "classes" if there are two or
+        more subfolders, most of which hold clips directly, else "files".
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`, sorted by file name. `data` holds paths that begin with
-        `path` as it is given here, `target_names` the classes in alphabetical order; `DESCR` says
-        which layout was read.
+        A data set with all keys of :func:`make_bunch`, sorted by file name. `data` holds paths that
+        begin with `path` as it is given here, `target_names` the classes in alphabetical order.
+        `DESCR` names the layout that was read.
 
     Raises
     ------
@@ -82,10 +82,10 @@ def load_folder(
     Warns
     -----
     UserWarning
-        If recordings are left out because of their format; the message says how many, and which
-        folders have no clips without them. If links lead nowhere, or to a folder that is read
-        already; the message names them. If "auto" finds folders and yet no class, or clips in
-        sub-folders of classes or beside them.
+        If recordings are left out because of their format (the message has their number, and the
+        folders that are empty without them); if links lead nowhere, or to a folder that was read
+        already; or if "auto" finds folders but no classes, or clips in subfolders of classes or
+        beside the folders of classes.
 
     Examples
     --------
@@ -122,14 +122,14 @@ def read_folder(root: Path, layout: str = "auto") -> tuple[Bunch, str]:
     root : Path
         The folder.
     layout : str, default="auto"
-        As in :func:`load_folder`.
+        Layout of the names of the folders, see :func:`load_folder`.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         The data set.
     doubt : str
-        What "auto" took although there is another reading, and how to get that one; "" if nothing.
+        A message if "auto" chose one of several readings, with the way to get another one; else "".
     """
     names = list_audio(root)
     parts = [name.split("/")[:-1] for name in names]

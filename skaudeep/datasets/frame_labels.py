@@ -31,62 +31,64 @@ def frame_targets(
     columns: Sequence[str] | None = None,
     durations: Any = None,
 ) -> Values:
-    """Make a target for each frame of labels that stand at times of their own.
+    """Compute a target for each frame from labels at other times.
 
-    Nothing is extrapolated: frames before the first and after the last label of a recording have no
-    target, and none between labels further apart than `max_gap`.
+    Labels are interpolated, not extrapolated: frames before the first and after the last label of a
+    recording have no target, nor have frames between labels that are further apart than `max_gap`.
 
     Parameters
     ----------
     labels : pandas.DataFrame
-        A row for each label, with the columns ``file`` and ``time``, or ``file``, ``start`` and
-        ``end`` (or an index of these names), in seconds from the start of the recording; the other
-        columns hold the values, NaN where there is none. Of each file times ascend.
+        A row for each label. The columns ``file`` and ``time`` (for a label at a point in time), or
+        ``file``, ``start`` and ``end`` (for an interval), may also be levels of the index; times
+        are seconds from the start of the recording and ascend within a file. The other columns
+        hold the values, NaN where a value is missing.
     times : array-like of shape (n_frames,) or (n_files, n_frames)
-        Centres of the frames in seconds, NaN at padding, as
-        :meth:`SpectrogramExtractor.frame_times` returns them. One axis: of all files alike.
+        Times of the centres of the frames in seconds, NaN for padding, as
+        :meth:`SpectrogramExtractor.frame_times` returns them. With one axis all files have the same
+        times.
     files : sequence of n_files str or Path, default=None
-        The recordings, as the table names them, in the order of the result. None: those of the
-        table, in order of appearance. Labels of others are left out.
+        The recordings, named as in the table, in the order of the result. Labels of other
+        recordings are left out. None: all recordings of the table, in order of appearance.
     rule : {"linear", "nearest", "mean"}, default="linear"
-        How values become those of a frame.
+        How the value of a frame is computed from labels at points in time.
 
-        - "linear": by a straight line between the label before and the label after its centre.
-        - "nearest": that of the label nearest to its centre, the earlier of two.
-        - "mean": the mean of the labels from half a frame distance before its centre to half of one
-          after it, for labels that are denser than frames.
+        - "linear": linear interpolation between the labels before and after its centre.
+        - "nearest": the label nearest to its centre; of two, the earlier one.
+        - "mean": the mean of the labels within half a frame distance of its centre. It suits labels
+          that are denser than frames.
 
-        The value of an interval from ``start`` to ``end`` holds within it: "linear" and "nearest"
-        take that of the interval around the centre; "mean" takes the mean over the distance of two
-        frames, where at least half of it is labelled.
+        A label of an interval holds from ``start`` to ``end``. With "linear" and "nearest" a frame
+        has the label of the interval that contains its centre. With "mean" it has the mean over one
+        frame distance around its centre, if at least half of that is labelled.
     max_gap : float > 0, default=1.0
-        Largest distance in seconds of two labels between which frames have a target. No part of
-        intervals, nor of "mean".
+        Largest distance in seconds between two labels; frames in longer gaps have no target. It has
+        no effect for intervals and with "mean".
     columns : sequence of str, default=None
-        Columns of values. None: all but those of file and times.
+        Columns that hold the values. None: all columns except those of the file and the times.
     durations : float or array-like of shape (n_files,), default=None
-        Length of each recording in seconds, which no label may pass. None: the recording ends with
-        the last frame, within the distance of two frames. Give it where frames cover a part of the
-        recording.
+        Length of each recording in seconds; later labels are an error. With None the recording ends
+        at most one frame distance after the last frame. Give it if the frames cover only a part of
+        the recording.
 
     Returns
     -------
-    ndarray of shape (n_files, n_frames), or (n_files, n_frames, n_targets) of several columns
-        NaN where a frame has no target.
+    ndarray of shape (n_files, n_frames), or (n_files, n_frames, n_targets) for several columns
+        The targets; NaN if a frame has no target.
 
     Raises
     ------
     TypeError
-        If `labels` are no DataFrame.
+        If `labels` is not a DataFrame.
     ValueError
-        If a column is missing or holds no numbers, times do not ascend, an interval does not end
-        after its start or overlaps the next, a label lies outside of its recording, a file has no
-        label, no frame has a target, or a parameter is none of those above. The message names file
+        If a column is missing or does not hold numbers, times do not ascend, an interval does not
+        end after its start or overlaps the next one, a label lies outside its recording, a file has
+        no label, no frame has a target, or a parameter has an invalid value. The message names file
         and time.
 
     See Also
     --------
-    skaudeep.PerFrame : Regressors and classifiers of frames, which these targets are for.
+    skaudeep.PerFrame : Regressors and classifiers of frames, which are fitted to these targets.
 
     Examples
     --------
@@ -215,12 +217,12 @@ def _distance(frames: Values) -> float:
 
 
 def _end(frames: Values) -> float:
-    """Return the latest time at which a recording may end whose frames have these centres."""
+    """Return the latest possible end of a recording whose frames have these centres."""
     return float(frames[-1] + max(frames[0], 0) + _distance(frames))
 
 
 def _check_places(part: pd.DataFrame, name: str, end: float) -> None:
-    """Refuse times that do not ascend, or lie outside of a recording, and say which."""
+    """Raise an error about times that do not ascend, or lie outside a recording."""
     starts = part["time" if "time" in part else "start"].to_numpy()
     ends = starts if "time" in part else part["end"].to_numpy()
     backwards = np.flatnonzero(ends <= starts)

@@ -18,33 +18,34 @@ from skaudeep.datasets.bunch import check_bunch, replace_keys
 def add_groups(bunch: Bunch, pattern: str | re.Pattern[str]) -> Bunch:
     r"""Find the group of each clip, such as its speaker or recording, in its file name.
 
-    Clips of one group tend to be right or wrong together. Folds keep them together, and intervals
-    are over groups, so that a score holds for new speakers or recordings.
+    Predictions for clips of the same group tend to be right or wrong together. Folds therefore keep
+    groups together, and confidence intervals resample groups, so that a score holds for new
+    speakers or recordings.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set.
+        A data set with the keys of :func:`make_bunch`.
     pattern : str or compiled pattern
-        Regular expression that is searched in each of `filenames`, which are relative to the corpus
-        with `/` between folders. The group is what its first pair of parentheses matches, or all
-        that it matches where it has none.
+        Regular expression that is searched for in each of `filenames`, which are relative to the
+        corpus with `/` between folders. The group is the text that its first pair of parentheses
+        matches, or, without parentheses, its whole match.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set with other `groups`: "" for clips whose name does not match.
+        The data set with new `groups`. The group is "" for clips whose names do not match.
 
     Raises
     ------
     ValueError
-        If `pattern` is no regular expression, or no name matches it.
+        If `pattern` is not a valid regular expression, or no name matches it.
 
     Warns
     -----
     UserWarning
-        If some names do not match, as these clips count as a group each; or if all clips get one
-        group.
+        If some names do not match (each of these clips counts as a group of its own), or if all
+        clips get the same group.
 
     Examples
     --------
@@ -89,7 +90,7 @@ def add_groups(bunch: Bunch, pattern: str | re.Pattern[str]) -> Bunch:
 
 
 def _typed(pattern: re.Pattern[str]) -> str:
-    """Return a pattern as somebody types it: a literal of Python would double each backslash."""
+    """Return a pattern as it is typed: `repr` would double each backslash."""
     text = pattern.pattern
     return f"'{text}'" if text.isprintable() else repr(text)
 
@@ -105,19 +106,19 @@ def _hint(pattern: re.Pattern[str], names: list[str]) -> str:
 
 
 def units_per_class(target: Any, groups: Any = None) -> dict[int, int]:
-    """Count what folds can divide of each class: its groups, or its clips where there are none.
+    """Count the groups of each class, or its clips if there are no groups: what folds can divide.
 
     Parameters
     ----------
     target : array-like of shape (n_clips,), int
-        Class of each clip; -1 where unlabelled.
+        Class of each clip; -1 for an unlabelled clip.
     groups : array-like of shape (n_clips,), default=None
-        See `group_numbers`.
+        Name of each clip's group; "", None or NaN if it is unknown.
 
     Returns
     -------
     dict of int to int
-        By class, of those that occur, in their order.
+        The number for each class that occurs, in the order of the classes.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 FOLDERS = ("genres", "genres_original")
 _CLIP = re.compile(r"(?P<genre>[^/]+)/(?P=genre)\.\d{5}\.\w+")
-# In the copies that circulate, this file holds only noise after its header.
+# In all known copies of the corpus, this file holds only noise after its header.
 _CORRUPT = "jazz.00054."
 
 
@@ -24,25 +24,25 @@ def load_gtzan(
 ) -> BunchOrXy:
     """Load GTZAN [1]_ from disk: clips such as `genres/blues/blues.00000.wav`.
 
-    No clip is opened. The corpus has no folds: take `StratifiedKFold`, as the paper on auDeep
-    does, and read [2]_ on its repetitions, wrong labels and distortions before you trust a figure.
+    No clip is opened. The corpus has no folds: use `StratifiedKFold`, as the auDeep paper does. It
+    has repeated clips, wrong labels and distortions, see [2]_.
 
     Parameters
     ----------
     path : str or Path
         The folder that holds `genres` (or `genres_original`), or that folder itself.
     keep_corrupt : bool, default=False
-        Whether to keep `jazz.00054`, which cannot be decoded in the copies that circulate. Give
-        True if yours is repaired.
+        Whether to keep `jazz.00054`, which cannot be decoded in the usual copies of the corpus. Set
+        it to True if your copy is repaired.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`, sorted by file name. `data` holds paths that begin with
-        `path` as it is given here, `target_names` the genres in alphabetical order.
+        A data set with all keys of :func:`make_bunch`, sorted by file name. `data` holds paths that
+        begin with `path` as it is given here, `target_names` the genres in alphabetical order.
 
     Raises
     ------

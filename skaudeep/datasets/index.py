@@ -46,50 +46,53 @@ def load_index(
 ) -> BunchOrXy:
     r"""Load segments of recordings, one row per segment. No recording is opened.
 
-    :class:`~skaudeep.SpectrogramExtractor` reads such segments by seeking: of a long recording only
-    the segments are decoded.
+    :class:`~skaudeep.SpectrogramExtractor` decodes only the segments of a long recording, to which
+    it seeks.
 
     Parameters
     ----------
     index : pandas.MultiIndex, Index, Series, DataFrame, or path of a CSV file
         An index with the levels `file`, `start` and `end`, or with `file` alone for whole
-        recordings, or a Series, a DataFrame or a CSV file that carries one: the tables of
-        audformat, and what audb and opensmile return. Times are Timedelta, also as text
-        (`0 days 00:00:01.5`), or seconds as numbers; a missing `end` is the end of the recording.
-        An `end` up to 1 ms after the end of its recording, which rounded times may be, is its end;
-        later ones are errors when the recording is decoded.
+        recordings, or a Series, DataFrame or CSV file with such an index: the tables of audformat,
+        audb and opensmile. Times are Timedelta, text (`0 days 00:00:01.5`), or numbers of seconds.
+        A missing `end` is the end of the recording. An `end` up to 1 ms after the end of its
+        recording is taken for its end, because times may be rounded; a later `end` is an error when
+        the recording is decoded.
     target : str or sequence of str, default=None
-        Column with the label of each segment, or several with values, as in :func:`load_table`. The
-        only column of a Series is its name.
+        Column with the class or value of each segment, or several columns with values. The column
+        of a Series has the name of the Series. None: no segment is labelled.
+    fold : str or sequence of str, default=None
+        Column with the name of the fold that tests each segment, or one column for each fold with
+        0 for training and 1 for testing.
     partition : str, default=None
-        Column with the partition of each segment, as in :func:`load_table`.
+        Column with the partition of each segment: `train`, `devel` or `test`, or another name that
+        :func:`load_table` understands.
     groups : str, default=None
-        Column with the speaker, site ... of each segment, as in :func:`load_table`. None, and
+        Column with the speaker or site of each segment. None, and
         "file" where there is no such column: the segments of a file are a group. Name a column only
         if its groups comprise all segments of a file.
-    fold : str or sequence of str, default=None
-        Column or columns of the folds, as in :func:`load_table`.
     root : str or Path, default=None
-        Folder below which all recordings lie. None: the folder of a CSV file; of an index whose
-        paths are all absolute, as audb's are, the folder that they share; otherwise the current
-        directory.
+        Folder below which all recordings lie. None is the folder of the CSV file, or, if all paths
+        are absolute, as in audb, the folder that they share, else the current directory.
     task : {"classification", "regression", "unlabelled"}, default=None
-        How to read `target`, as in :func:`load_table`.
+        How to read `target`. None: decimal numbers are values for regression, whole numbers and
+        text are classes, see :func:`load_table`.
     target_names : sequence of str, default=None
-        The classes in the order of their integers, as in :func:`load_table`.
+        The classes in the order of their integers. None: the classes that occur, sorted.
     missing : sequence of str, default=None
-        Cells that stand for nothing, as in :func:`load_table`.
+        Texts of cells that mean a missing value. None: empty cells, `?`, `NA`, `nan` and others,
+        see :func:`load_table`.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`, in the order of the index. `data` is a MultiIndex
-        `(file, start, end)` whose files begin with `root`, and serves as X. `filenames` is the
-        file relative to `root`, with the times in seconds, `a.wav#t=0.5,1.5`, where an `end` or a
-        `start` is given. `groups` holds the files, unless a column is named.
+        A data set with all keys of :func:`make_bunch`, in the order of the index. `data` is a
+        MultiIndex `(file, start, end)` whose files begin with `root`, and serves as X. `filenames`
+        is the file relative to `root`, with the times in seconds, `a.wav#t=0.5,1.5`, where an `end`
+        or a `start` is given. `groups` holds the files, unless a column is named.
 
     Raises
     ------

@@ -22,7 +22,7 @@ WANDER = 1.2  # s, standard deviation of the Gaussian that smooths them
 
 
 class _Voice(NamedTuple):
-    """What all recordings of a speaker share."""
+    """Properties that all recordings of a speaker share."""
 
     tilt: float  # the amplitude of harmonic k is k to the power of minus this
     pitch: float  # octaves re 200 Hz, of a pitch of 0
@@ -82,50 +82,51 @@ def make_labelled_recordings(
     noise: float = 0.1,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Generate recordings whose loudness and pitch wander, and labels of both that come late.
+    """Generate recordings of varying loudness and pitch, with delayed labels of both.
 
-    A recording is a tone with harmonics, whose level moves by 12 dB up and down and whose pitch by
-    an octave, over a background. Both follow curves in (-1, 1), smooth over a second. Syllables, 3
-    to 6 in a second, modulate its amplitude: how loud it is a single frame does not tell. The
-    labels are the curves as a listener would draw them: later by `delay`, at a rate of their own,
-    and not quite right.
+    A recording is a tone with harmonics over background noise. Its level varies by 12 dB up and
+    down, and its pitch by an octave; both follow curves in (-1, 1) that are smooth over a second.
+    Syllables, 3 to 6 per second, modulate its amplitude, so that a single frame does not show how
+    loud it is. The labels are the curves as a listener would draw them: delayed, at another rate,
+    and with errors.
 
     Parameters
     ----------
     n_recordings : int >= 1, default=20
-        Number of recordings. More recordings leave the earlier ones as they are.
+        Number of recordings. The first recordings are the same for any number.
     n_speakers : int >= 1, default=None
-        Number of speakers, whose recordings share timbre, syllables, mean level and mean pitch.
-        None: each recording is of another one.
+        Number of speakers. Recordings of a speaker share timbre, syllables, mean level and mean
+        pitch. None: each recording has a speaker of its own.
     sampling_rate : int >= 8000, default=8000
         Sampling rate in Hz.
     duration : float >= 0.1, default=30.0
         Length of a recording in seconds.
     delay : float >= 0, default=2.0
-        Time in seconds by which labels are later than the sound.
+        Time in seconds from a sound to its label.
     label_rate : float > 0, default=25.0
-        Labels in a second.
+        Number of labels per second.
     noise : float >= 0, default=0.1
-        Standard deviation of the error of a label. That of the curves is about 0.6.
+        Standard deviation of the error of a label. The standard deviation of the curves is about
+        0.6.
     random_state : int, RandomState instance or None, default=None
-        Determines recordings and labels. Pass an int for the same ones in every call.
+        Seed or generator of recordings and labels. Pass an int for the same ones in every call.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch` and
+        A data set with all keys of :func:`make_bunch`, and in addition
 
         data : ndarray of float32 of shape (n_recordings, n_samples)
             Waveforms in [-1, 1].
         labels : pandas.DataFrame
-            ``file`` (one of `filenames`), ``time`` in seconds, ``loudness`` and ``pitch``: what
-            :func:`frame_targets` takes.
+            A table for :func:`frame_targets`, with the columns ``file`` (one of `filenames`),
+            ``time`` in seconds, ``loudness`` and ``pitch``.
         delay : float
-            That of the labels.
+            Delay of the labels in seconds.
         sampling_rate : int
             Sampling rate in Hz.
 
-        `groups` holds the speakers, "" where each recording is of another one.
+        `groups` holds the speakers; it is "" if `n_speakers` is None.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def make_labelled_recordings(
 
     See Also
     --------
-    skaudeep.PerFrame : What learns such labels, and finds the delay.
+    skaudeep.PerFrame : Learns such labels with their delay.
 
     Examples
     --------
@@ -161,7 +162,7 @@ def make_labelled_recordings(
         if not isinstance(value, Real) or not low <= value < np.inf:
             raise ValueError(f"Got {name}={value!r}, expected a number of at least {low}.")
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    # Labels of the first moments are of sound before the recording.
+    # The first labels belong to sound before the recording.
     knots = np.arange(-delay, duration + 1 / CURVE_RATE, 1 / CURVE_RATE)
     time = np.arange(round(duration * sampling_rate)) / sampling_rate
     at = np.arange(0, duration, 1 / label_rate)

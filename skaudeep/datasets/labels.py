@@ -25,15 +25,15 @@ def add_labels(
     filename: str = "filename",
     label: str = "label",
 ) -> Bunch:
-    """Label clips by a table, such as the one that a report lets its reader download.
+    """Label clips by a table, such as the one that can be downloaded from a report.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set, labelled or not.
+        A data set, labelled or not. It is not changed.
     table : str, Path or pandas.DataFrame
-        A text file with a row for each clip that is to be labelled, as `load_table` reads it. An
-        empty cell leaves the clip as it is.
+        A table, or a text file in a format that `load_table` reads, with a row for each clip that
+        is to be labelled. An empty cell leaves the label of the clip unchanged.
     filename : str, default="filename"
         Column with the name of the clip, as in `bunch.filenames`.
     label : str, default="label"
@@ -42,17 +42,17 @@ def add_labels(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set with another `target`. New classes follow those there were in `target_names`,
-        in natural order.
+        The data set with a new `target`. In `target_names`, new classes follow the old ones, in
+        natural order.
 
     Raises
     ------
     FileNotFoundError
         If there is no such table.
     ValueError
-        If the table lacks a column, names a clip that the data set does not have, names one twice
-        with different labels, or names one of several clips whose names differ in blanks around
-        them; or if the target of the data set are no classes.
+        If the table lacks a column, names a clip that the data set does not have, gives a clip two
+        labels, or names one of several clips whose names differ only in blanks around them; or if
+        the target of the data set does not hold classes.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def add_labels(
         target = np.full(len(target), -1)
     names = bunch.filenames.tolist()
     row_of = {name: row for row, name in enumerate(names)}
-    # Tables are read without the blanks around a cell; a name may begin or end with one.
+    # Blanks around a cell of a table are removed, but a name of a clip may begin or end with one.
     row_of = {name.strip(): row for name, row in row_of.items()} | row_of
     alike = set(repeated(name.strip() for name in names))
     given: dict[str, str] = {}

@@ -35,7 +35,7 @@ class _Machine(NamedTuple):
 
 
 class _Session(NamedTuple):
-    """What all recordings of a session share: how they differ from the mean of the machine."""
+    """Properties that all recordings of a session share, relative to the mean of the machine."""
 
     level: float  # dB
     speed: float  # factor
@@ -44,7 +44,7 @@ class _Session(NamedTuple):
 
 
 class _Fault(NamedTuple):
-    """How a recording differs from what the machine does otherwise."""
+    """Differences of a faulty recording from normal recordings of the machine."""
 
     level: float = 0.0  # dB
     speed: float = 1.0  # factor
@@ -127,7 +127,7 @@ def _record(
             *zip(machine.ratios, tones, strict=True),
         ]
     )
-    # Relative to the machine as it is when nothing is missing.
+    # Levels are relative to the machine without a missing tone.
     power = (machine.harmonics @ machine.harmonics + machine.tones @ machine.tones) / 2
     tonal = tonal / np.sqrt(power)
     frequency = np.fft.rfftfreq(n_samples, 1 / sampling_rate)
@@ -140,7 +140,7 @@ def _record(
     phase = speed * machine.cycle * time + rng.uniform()
     load = 1 + machine.depth * np.sin(2 * np.pi * phase)
     own = load * (tonal + _unit(noise) * 10 ** (machine.noise / 20))
-    # So that a missing tone leaves the others as loud as they were.
+    # A missing tone must not change the level of the others.
     own /= np.sqrt((1 + machine.depth**2 / 2) * (1 + 10 ** (machine.noise / 10)))
     if fault.ticks:
         own += _ticks(fault, n_samples, sampling_rate, rng)
@@ -186,22 +186,23 @@ def make_machines(
     random_state: int | np.random.RandomState | None = None,
     return_X_y: bool = False,
 ) -> BunchOrXy:
-    """Generate recordings of machines: normal ones to learn from, others with known faults.
+    """Generate recordings of machines for anomaly detection: normal ones, and some with faults.
 
-    A machine is a rotation with harmonics, tones that turn with it such as those of gears, and
-    noise with resonances, all of them modulated by a cycle of its load, over a background. Speed,
-    level, tones and background vary from clip to clip. There are five faults:
+    The sound of a machine consists of the harmonics of its rotation, of tones that are proportional
+    to its speed, such as those of gears, and of noise with resonances. All are modulated by a cycle
+    of the load, over background noise. Speed, level, tones and background vary from clip to clip.
+    There are five faults:
 
     - "level": the machine is 4 to 8 dB louder or softer, over the same background,
     - "rate": rotation and cycle are 6 to 20 % faster or slower,
     - "ticks": 2 to 8 bursts of 3 ms each second,
-    - "missing tone": the loudest of two to four tones is not there,
+    - "missing tone": the loudest of two to four tones is missing,
     - "added tone": a whine 14 to 28 dB below the machine.
 
     Parameters
     ----------
     n_machines : int >= 1, default=3
-        Number of machines. More machines leave the earlier ones as they are.
+        Number of machines. The first machines are the same for any number.
     n_train : int >= 1, default=100
         Number of normal clips of each machine in the partition "train".
     n_normal : int >= 1, default=50
@@ -209,35 +210,35 @@ def make_machines(
     n_faulty : int >= 1, default=10
         Number of clips of each machine with each fault, in the partition "test".
     n_sessions : int >= 1, default=None
-        Number of sessions in which the training clips of a machine were recorded, and as many in
-        which its test clips were: clips of a session are alike in level, speed and background.
-        None: each clip is a session of its own, so that clips are independent.
+        Number of sessions of the training clips of a machine, and of its test clips. Clips of a
+        session have similar level, speed and background. None: each clip is a session of its own,
+        so that clips are independent.
     sampling_rate : int >= 8000, default=16000
         Sampling rate in Hz.
     duration : float >= 0.1, default=2.0
         Length of a clip in seconds.
     random_state : int, RandomState instance or None, default=None
-        Determines the clips. Pass an int for the same clips in every call.
+        Seed or generator of the clips. Pass an int for the same clips in every call.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch` and
+        A data set with all keys of :func:`make_bunch`, and in addition
 
         data : ndarray of float32 of shape (n_clips, n_samples)
             Waveforms in [-1, 1].
         machine : ndarray of shape (n_clips,) of str
             Name of the machine.
         fault : ndarray of shape (n_clips,) of str
-            One of the five; "" where normal.
+            Name of the fault; "" for a normal clip.
         sampling_rate : int
             Sampling rate in Hz.
 
-        `target` is 0 for "normal" and 1 for "anomaly". `groups` holds the sessions, "" where each
-        clip is one.
+        `target` is 0 for "normal" and 1 for "anomaly". `groups` holds the sessions; it is "" if
+        `n_sessions` is None.
 
     Raises
     ------
@@ -246,7 +247,7 @@ def make_machines(
 
     See Also
     --------
-    skaudeep.evaluation.evaluate_anomalies : Detectors, tried on such a data set.
+    skaudeep.evaluation.evaluate_anomalies : Evaluate a detector on such a data set.
 
     Examples
     --------

@@ -29,10 +29,10 @@ class ClipDescription:
     filename : str
         Its name.
     target : str, float, list of str or of float, or None
-        Class, value to regress on, or the classes or values where it may have several; None where
-        it is unlabelled.
+        Its class or value, or a list of its classes or values if clips may have several; None if it
+        is unlabelled.
     group, partition : str
-        "" where there is none.
+        Its group and its partition; "" for none.
     test_folds : list of int
         Numbers, from 1, of the folds that test the clip.
     n_folds : int
@@ -45,7 +45,8 @@ class ClipDescription:
     duration : float
         Duration in seconds, as the header states it; NaN where it is not known.
     sampling_rate, n_channels : int or None
-        What the header of its audio states.
+        Sampling rate in Hz and number of channels, as the header states them; None for stored
+        values.
     format : str
         Format and subtype, as libsndfile calls them; "" for stored values and waveforms.
     error : str

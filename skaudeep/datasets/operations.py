@@ -22,7 +22,7 @@ from skaudeep.datasets.bunch import (
     replace_keys,
 )
 
-# Of stored spectrograms and features: why a row is all NaN.
+# The reason why a row of stored spectrograms or features is all NaN.
 NO_VALUES = "has no values: it could not be read when they were computed"
 
 
@@ -32,26 +32,27 @@ def select(
     *,
     classes: Sequence[str] | None = None,
 ) -> Bunch:
-    """Keep some clips of a data set, in all of its keys.
+    """Select clips of a data set, in all of its keys.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`make_bunch`; it is not changed.
     clips : array-like of bool, int or str, or slice, default=None
-        A mask of shape (n_clips,), positions, or names as in `filenames`. Positions and names also
-        determine the order of the result, and must be distinct. None keeps all clips.
+        The clips to keep: a mask of shape (n_clips,), positions, or names from `filenames`.
+        Positions and names also determine the order of the result, and must be distinct. None keeps
+        all clips.
     classes : sequence of str, default=None
-        Keep only clips of these classes, of one at least where clips may have several, and number
-        the classes in the order given here. None keeps clips of all classes and their numbers, even
-        of classes that are left without clips.
+        Classes whose clips are kept; they are renumbered in the order given here. If clips may have
+        several classes, those with at least one of these are kept. None keeps clips of all classes
+        and their numbers, even of classes that are left without clips.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the same keys. Keys with one entry per clip, the caller's own among them
-        (arrays, lists and pandas objects as long as there are clips), hold those of the clips
-        kept; all others are taken over.
+        A data set with the same keys. Keys with one entry per clip hold the entries of the selected
+        clips; these include other keys whose arrays, lists or pandas objects have as many entries
+        as there are clips. All other keys are unchanged.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def select(
     Warns
     -----
     UserWarning
-        If a fold is left without clips to train or to test on; the fold is dropped.
+        If a fold is left without training clips or test clips. The fold is dropped.
 
     Examples
     --------
@@ -126,31 +127,33 @@ def select(
 def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = None) -> Bunch:
     """Join data sets, the clips of the first one first.
 
-    Classes are matched by name and renumbered: those of the first data set, then those that others
-    add. Where clips may have several, those of a data set without a class do not have it. Fold k of
-    one is joined with fold k of the others. A data set without folds can be joined with others that
-    have some only if it is unlabelled: its clips then train in every fold.
+    Classes are matched by name and renumbered: the classes of the first data set come first, then
+    new classes of the others. If clips may have several classes, a class that a data set lacks is 0
+    for all its clips. Fold k of one data set is joined with fold k of the others. A data set
+    without folds can be joined with data sets that have folds only if it is unlabelled: its clips
+    are then training clips of every fold.
 
     Parameters
     ----------
     bunches : sequence of :class:`~sklearn.utils.Bunch`
-        At least one data set, all with the same keys; none is changed.
+        At least one data set, all with the same keys. They are not changed.
     prefixes : sequence of str, one per data set, default=None
-        Text to put before file names and groups, such as "gtzan/", so that equal ones of different
-        corpora remain distinct. None: names must differ, and equal groups become one group.
+        Text to put before the file names and groups of each data set, such as "gtzan/", so that
+        equal names of different corpora remain distinct. With None, file names must differ, and
+        equal groups become one group.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the same keys. Spectrograms of fewer frames or chunks are padded with NaN;
-        arrays on disk are read into memory. `DESCR` holds all descriptions.
+        A data set with the same keys. Spectrograms with fewer frames or chunks are padded with NaN.
+        Arrays on disk are read into memory. `DESCR` holds all descriptions.
 
     Raises
     ------
     ValueError
         If data sets differ in their keys, their number of folds, their kind of target or of data,
-        the size of frames, or a value such as `sampling_rate`; or if two have a file name in
-        common.
+        their number of bands, or a value such as `sampling_rate`; or if a file name occurs in two
+        of them.
 
     Examples
     --------
@@ -216,43 +219,44 @@ def upsample(
     partitions: str | Sequence[str] | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Balance the classes: repeat clips until each class has as many as the largest.
+    """Balance the classes: repeat clips until each class has as many as the largest one.
 
-    Each partition is balanced separately, and so are the clips that are tested in the same folds: a
-    copy belongs to the partition, folds and group of its original, and where all classes occur in
-    all folds every training set is balanced. No copy is in the test indices of `cv`, so that each
+    Each partition, and each set of clips that are tested in the same folds, is balanced separately.
+    A copy has the partition, folds and group of its original. If all classes occur in all folds,
+    every training set is therefore balanced. The test indices of `cv` contain no copy, so that each
     clip is still tested once.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set of classes with the keys of :func:`make_bunch`; it is not changed.
+        A data set of classes with the keys of :func:`make_bunch`. It is not changed.
     partitions : str or sequence of str, default=None
-        Partitions to balance: "train", "devel", "test". None: "train", or all clips where there are
-        no partitions.
+        Partitions to balance: "train", "devel", "test". None: "train", or all clips if there are no
+        partitions.
     random_state : int, RandomState instance or None, default=None
-        Determines which clips are repeated once more than others of their class. Pass an int for
-        the same clips in every call.
+        Seed or generator that draws the clips that are repeated once more than others of their
+        class. Pass an int for the same clips in every call.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The clips as they were, then the copies, all keys with one entry per clip extended. A copy
-        of `a.wav` is called `a.wav#2`, `a.wav#3` ...; one key is added:
+        The original clips, followed by the copies, in all keys with one entry per clip. The copies
+        of `a.wav` are called `a.wav#2`, `a.wav#3` and so on. One key is added:
 
         copy_of : ndarray of shape (n_clips,) of str
-            Name of the clip that this one repeats, "" for originals.
+            Name of the clip that this one repeats; "" for originals.
 
     Raises
     ------
     ValueError
-        If the target is for regression, nothing is labelled, a partition has no clips, or there
-        are copies already.
+        If the target is for regression, no clip is labelled, a partition has no clips, or there are
+        copies already.
 
     Notes
     -----
-    Unlabelled clips are not repeated. Divide first, then balance: :func:`add_folds` refuses a data
-    set with copies, and a splitter that does not know of copies would test on training clips.
+    Unlabelled clips are not repeated. Divide a data set before you balance it: :func:`add_folds`
+    refuses a data set with copies, because a splitter would put copies of training clips into test
+    sets.
 
     Examples
     --------
@@ -337,29 +341,32 @@ def take(values: Any, rows: npt.NDArray[np.intp]) -> Any:
 def readable_parts(
     function: Callable[[Any], Any], X: Any, rows: npt.NDArray[np.intp]
 ) -> Iterator[tuple[npt.NDArray[np.intp], Any]]:
-    """Yield rows and what a function gives for them, or one row and why it cannot be read.
+    """Yield rows and the output of a function for them, or one row and the error about it.
 
-    An error about one clip costs the others of its batch: they are tried again in two halves. A row
-    of stored values that are all NaN is a clip that could not be read when they were computed.
+    An error about one clip makes its whole batch fail, which is then tried again in two halves. A
+    row of stored values that are all NaN is a clip that could not be read when they were computed.
 
     Parameters
     ----------
     function : callable
-        Called with some of the clips.
+        Function of a sequence of clips.
     X : sequence of n_clips clips
+        All clips.
     rows : ndarray of int
         Positions of the clips to read.
 
     Yields
     ------
     rows : ndarray of int
+        Positions of some of these clips.
     output : object or AudioError
+        Output of the function for them, or the error about a single clip.
     """
     from skaudeep.audio.errors import AudioError
 
     clips = take(X, rows)
     if getattr(clips, "ndim", 1) > 1 and not hasattr(clips, "iloc") and not hasattr(clips, "dims"):
-        clips = np.asarray(clips)  # of a file, which is read here
+        clips = np.asarray(clips)  # rows of a file are read here
     if (empty := empty_rows(clips)).any():
         for row in rows[empty]:
             yield np.array([row]), AudioError(f"clip {row}", NO_VALUES, "Leave it out")
@@ -523,7 +530,7 @@ def _join_targets(bunches: list[Bunch]) -> tuple[npt.NDArray[Any], list[str]]:
 
 
 def is_labelled(bunch: Bunch) -> npt.NDArray[np.bool_]:
-    """Return a mask of the clips of which the class, the classes or the value are known."""
+    """Return a mask of the clips whose class, classes or value are known."""
     target = bunch["target"]
     known = ~np.isnan(target) if target.dtype.kind == "f" else target >= 0
     return known.all(axis=1) if target.ndim == 2 else known

@@ -18,20 +18,20 @@ _LAST_SECOND = 2**31 - 1
 
 
 def recording_time(filename: str) -> np.datetime64:
-    """Return when a recording began, as recorders state it in names of files.
+    """Return the time at which a recording began, from the name of its file.
 
     Parameters
     ----------
     filename : str
-        Name or path of the file. Understood are the names of AudioMoth, `20230401_053000.WAV` and
-        the older `5A7B5F2C.WAV` (seconds since 1970, hexadecimal), and of Song Meter,
-        `SITE_20230401_053000.wav`.
+        Name or path of the file, in the manner of AudioMoth (`20230401_053000.WAV`, or the older
+        `5A7B5F2C.WAV` with hexadecimal seconds since 1970) or of Song Meter
+        (`SITE_20230401_053000.wav`).
 
     Returns
     -------
     numpy.datetime64
-        The time by the recorder's clock, whose time zone no name tells, in nanoseconds; NaT where
-        the name states none, or a date that does not exist.
+        The time by the recorder's clock, whose time zone is unknown, in nanoseconds. NaT if the
+        name states no time, or a date that does not exist.
 
     Examples
     --------

@@ -23,8 +23,9 @@ LOWEST_RATE = 8000  # Hz; the highest partial, below 3.4 kHz, must fit
 SHORTEST = 0.1  # seconds
 
 
-# Each sound below takes the times of its samples in seconds and a generator, and is the first of a
-# pair. The second is the first played backwards, or, for the tremolo, at another speed.
+# Each function below makes the first sound of a pair, from the times of its samples in seconds and
+# a generator. The second sound is the first one played backwards, or, for the tremolo, at another
+# speed.
 
 
 def _sweep(time: Samples, rng: np.random.Generator) -> Samples:
@@ -158,45 +159,46 @@ def make_sounds(
     """Generate labelled recordings whose classes differ only in temporal order.
 
     The classes come in pairs with the same long-term spectrum: sweeps up and down, two tones low
-    then high and high then low, clicks that hasten and slacken, noise with a slow and a fast
-    tremolo, noise that swells and fades. All but the tremolos are one sound played forwards and
-    backwards, so that no average over time separates the two.
+    then high and high then low, clicks that become faster and slower, noise with a slow and a fast
+    tremolo, noise that swells and fades. Except for the tremolos, the sounds of a pair are the same
+    sound played forwards and backwards, so that no average over time separates them.
 
-    Each recording session has its own level, background noise and reverberation, and is a fold: a
-    classifier is tested on a session without training clips. Pitch, timing and onset vary from clip
-    to clip.
+    Each recording session has its own level, background noise and reverberation, and is a fold, so
+    that a classifier is tested on a session that it was not trained on. Pitch, timing and onset
+    vary from clip to clip.
 
     Parameters
     ----------
     n_clips : int, default=200
-        Number of clips, at least `n_classes * n_sessions`. Classes are balanced in every session
-        where it is a multiple of that. More clips leave the earlier ones as they are.
+        Number of clips, at least `n_classes * n_sessions`. If it is a multiple of this product, the
+        classes are balanced in every session. The first clips are the same for any number.
     n_classes : int in [2, 10], default=8
-        Number of classes, taken from the list above in its order.
+        Number of classes, which are taken from the list above in its order.
     n_sessions : int >= 1, default=5
-        Number of sessions. With one there are no folds.
+        Number of recording sessions, and of folds. With a single session there are no folds.
     sampling_rate : int >= 8000, default=16000
         Sampling rate in Hz.
     duration : float >= 0.1 or (low, high), default=1.0
         Length of a clip in seconds, or the range from which each clip's length is drawn.
     folder : str or Path, default=None
-        Folder for the clips, float WAV files `fold_<session>/<class>/<number>.wav`, which
-        :func:`load_folder` can read. Clips of an earlier call are overwritten. None: the clips
-        stay in memory.
+        Folder to which the clips are written, as float WAV files
+        `fold_<session>/<class>/<number>.wav`, which :func:`load_folder` can read. Clips of an
+        earlier call are overwritten. With None the clips stay in memory.
     random_state : int, RandomState instance or None, default=None
-        Determines the clips. Pass an int for the same clips in every call, in memory or on disk.
+        Seed or generator of the clips. Pass an int for the same clips in every call, in memory or
+        on disk.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch` and
+        A data set with all keys of :func:`make_bunch`, and in addition
 
         data : ndarray of float32 of shape (n_clips, n_samples), or of object, or of str
-            Waveforms in [-1, 1]; where `duration` is a range an array of objects, each a waveform
-            of shape (n_samples,); with `folder` the paths of the clips.
+            Waveforms in [-1, 1]. If `duration` is a range, an array of objects, each a waveform of
+            shape (n_samples,). With `folder`, the paths of the clips.
         sampling_rate : int
             Sampling rate in Hz.
 

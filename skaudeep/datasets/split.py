@@ -25,31 +25,31 @@ def add_folds(
     groups: str | None = "groups",
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Add folds for cross-validation: each clip is tested in one and trains in the others.
+    """Add folds for cross-validation: each clip is a test clip of exactly one fold.
 
-    Every fold gets the same share of each class, as nearly as groups that stay together allow.
-    Values to regress on are stratified by up to ten bins of equal numbers of clips; unlabelled
-    clips are spread as a class of their own, and where clips may have several classes, each
-    combination of them that occurs is one.
+    Every fold gets the same share of each class, as nearly as possible without dividing groups.
+    Regression targets are stratified by up to ten bins with equal numbers of clips. Unlabelled
+    clips count as a class of their own. If clips may have several classes, each combination of
+    classes that occurs counts as a class.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the keys of :func:`make_bunch` and without folds; it is not changed.
+        A data set with the keys of :func:`make_bunch` and without folds. It is not changed.
     n_folds : int >= 2, default=5
-        Number of folds, at most that of groups.
+        Number of folds, at most the number of groups.
     groups : str or None, default="groups"
-        Key whose equal entries stay in one fold, such as speakers or recordings. A clip with an
-        empty entry is a group of its own. None: every clip is a group of its own.
+        Key of the data set that holds the groups, such as speakers or recordings. Clips with equal
+        entries stay in the same fold. A clip with an empty entry is a group of its own. With None,
+        every clip is a group of its own.
     random_state : int, RandomState instance or None, default=None
-        Determines the order in which groups of equal size are assigned. Pass an int for the same
-        folds in every call.
+        Seed or generator of the order in which groups of equal size are assigned. Pass an int for
+        the same folds in every call.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The same data set with `folds` and `cv`. What does not change is shared with `bunch`, not
-        copied.
+        The data set with `folds` and `cv`. Unchanged values are shared with `bunch`, not copied.
 
     Raises
     ------
@@ -59,18 +59,18 @@ def add_folds(
     Warns
     -----
     UserWarning
-        If a class occurs in too few groups to be trained and tested in every fold.
+        If a class occurs in too few groups to be in the training and test clips of every fold.
 
     See Also
     --------
-    add_partitions : One division into train, devel and test.
+    add_partitions : Divide a data set once, into train, devel and test.
 
     Notes
     -----
     Groups are assigned one by one, the largest first, each to the fold that lacks most of its
-    classes: greedy minimisation of the chi-square distance from exact shares, summed over classes
-    and the number of clips. Where every clip is a group of its own, the sizes of classes and folds
-    differ by at most one clip.
+    classes. This greedily minimises the chi-square distance from exact shares, summed over the
+    classes and the number of clips. If every clip is a group of its own, the sizes of folds, and of
+    each class in them, differ by at most one clip.
 
     Examples
     --------
@@ -105,25 +105,28 @@ def add_partitions(
 ) -> Bunch:
     """Divide a data set into the partitions train, devel and test.
 
-    Classes and groups are treated as by :func:`add_folds`.
+    Every partition gets the same mixture of classes, as nearly as possible without dividing groups,
+    see :func:`add_folds`.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the keys of :func:`make_bunch` and without partitions; it is not changed.
+        A data set with the keys of :func:`make_bunch` and without partitions. It is not changed.
     train, devel, test : float in [0, 1], default=0.6, 0.2, 0.2
-        Share of the clips in each partition; their sum is 1. A share of 0 omits the partition.
+        Share of the clips in each partition. The sum of the shares is 1. A partition with a share
+        of 0 is left out.
     groups : str or None, default="groups"
-        Key whose equal entries stay in one partition. None: every clip is a group of its own.
+        Key of the data set that holds the groups, such as speakers or recordings. Clips with equal
+        entries stay in the same partition. A clip with an empty entry is a group of its own. With
+        None, every clip is a group of its own.
     random_state : int, RandomState instance or None, default=None
-        Determines the order in which groups of equal size are assigned. Pass an int for the same
-        partitions in every call.
+        Seed or generator of the order in which groups of equal size are assigned. Pass an int for
+        the same partitions in every call.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The same data set with `partition`. What does not change is shared with `bunch`, not
-        copied.
+        The data set with `partition`. Unchanged values are shared with `bunch`, not copied.
 
     Raises
     ------
@@ -176,7 +179,8 @@ def drop_folds(bunch: Bunch) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        With no column in `folds` and nothing in `cv`. The rest is shared with `bunch`.
+        The data set with a `folds` of zero columns and an empty `cv`. Other values are shared with
+        `bunch`, not copied.
 
     Examples
     --------
@@ -200,7 +204,8 @@ def drop_partitions(bunch: Bunch) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        With "" for every clip in `partition`. The rest is shared with `bunch`.
+        The data set with "" as the `partition` of every clip. Other values are shared with `bunch`,
+        not copied.
 
     Examples
     --------
@@ -231,7 +236,7 @@ def _divide(
         )
     strata = _strata(bunch, len(shares))
     n_strata = strata.max() + 1
-    # The classes of each group and how many clips it has of each: few of all that there are.
+    # The classes of each group, with the number of clips in each; a group has few of the classes.
     pairs, counts = np.unique(group_of * n_strata + strata, return_counts=True)
     groups_of_pairs, classes = np.divmod(pairs, n_strata)
     begins = np.searchsorted(groups_of_pairs, np.arange(n_groups + 1))

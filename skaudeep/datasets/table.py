@@ -24,9 +24,9 @@ from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 if TYPE_CHECKING:
     import pandas
 
-# In lower case; pandas, R and spreadsheets write 1.0 and TRUE.
+# Cells of columns of folds, in lower case. pandas, R and spreadsheets write 1.0 and TRUE.
 _MEMBERSHIP = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
-# A number that is not written as a whole one.
+# A number with a decimal point or an exponent.
 _DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d*,\d+")  # as spreadsheets write it where the comma is decimal
 
@@ -58,46 +58,50 @@ def load_table(
         Column with the path of each clip, absolute or relative to `root`.
     target : str or sequence of str, default=None
         Column with the class or value of each clip, or several columns with a value each, whose
-        names become `target_names`. Missing values are unlabelled, see `missing`. None: nothing is
-        labelled.
+        names become `target_names`. A clip with a missing value is unlabelled, see `missing`. None:
+        no clip is labelled.
     fold : str or sequence of str, default=None
-        Column with the name of the fold that tests each clip. Or several columns, one per fold,
-        with 0 where the clip trains and 1 where it is tested: that is how folds overlap.
+        Column with the name of the fold that tests each clip; or several columns, one per fold,
+        with 0 for training and 1 for testing, which allow folds to overlap. None: there are no
+        folds.
     partition : str, default=None
-        Column with `train`, `devel` or `test`, in any case; missing values are in no partition.
-        Understood are also `training`, `dev`, `development`, `val`, `valid`, `validation` and
-        `testing`; `eval` and `evaluation` are "test", or "devel" where `test` occurs as well.
+        Column with `train`, `devel` or `test`, in upper or lower case. A clip with a missing value
+        is in no partition. `training`, `dev`, `development`, `val`, `valid`, `validation` and
+        `testing` are understood, too; `eval` and `evaluation` are "test", or "devel" if `test`
+        occurs as well. None: there are no partitions.
     groups : str, default=None
-        Column with the speaker, recording, site ... of each clip, unknown where it is missing.
+        Column with the group of each clip: its speaker, recording or site. The group of a clip with
+        a missing value is unknown. None: all groups are unknown.
     root : str or Path, default=None
-        Folder below which all clips lie. None: the folder of `table`, and for a DataFrame the
+        Folder below which all clips lie. None is the folder of `table`, or, for a DataFrame, the
         current directory.
     task : {"classification", "regression", "unlabelled"}, default=None
-        How to read `target`. "unlabelled": there is none, and no warning. None: decimal numbers
-        (`4.3`, `1e3`) are values to regress on; whole numbers and text are classes, as are whole
-        numbers that pandas holds as floats because some are missing. A mixture of decimal numbers
-        and text is an error.
+        How to read `target`. With "unlabelled" no clip is labelled, and there is no warning of it.
+        With None, decimal numbers (`4.3`, `1e3`) are values for regression; whole numbers and text
+        are classes, also whole numbers that pandas stores as floats because some are missing. A
+        mixture of decimal numbers and text is an error.
     target_names : sequence of str, default=None
-        The classes in the order of their integers. None: the classes that occur, sorted, by
-        number where all are whole numbers.
+        The classes in the order of their integers. None: the classes that occur, sorted (by number
+        if all are whole numbers).
     missing : sequence of str, default=None
-        Cells of `target`, `partition` and `groups` that stand for nothing. None: empty cells, `?`,
-        and what :func:`pandas.read_csv` takes for missing: `NA`, `N/A`, `nan`, `NaN`, `None`,
-        `null` and their like, as written here. Where a class is called so, give
-        ``missing=("", "?")``, or name the class in `target_names`; pandas keeps such a class with
-        ``keep_default_na=False``. Empty cells, and missing values of a DataFrame, always are.
+        Texts of cells in `target`, `partition` and `groups` that mean a missing value. None: empty
+        cells, `?`, and the texts that :func:`pandas.read_csv` takes for missing, such as `NA`,
+        `N/A`, `nan`, `NaN`, `None` and `null`. If a class has such a name, give
+        ``missing=("", "?")``, or list the class in `target_names`; pandas keeps such a class with
+        ``keep_default_na=False``. Empty cells, and missing values of a DataFrame, are always
+        missing.
     delimiter : str of length 1, default=None
-        What separates the columns of a text file. None: the one of comma, semicolon, tab and bar
-        that gives the columns named here.
+        Character between the columns of a text file. None: the one of comma, semicolon, tab and bar
+        with which the table has the columns named here.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`, in the order of the table. `filenames` is relative to
-        `root`; the paths in `data` begin with it.
+        A data set with all keys of :func:`make_bunch`, in the order of the table. `filenames` is
+        relative to `root`; the paths in `data` begin with it.
 
     Raises
     ------
@@ -110,8 +114,8 @@ def load_table(
     Warns
     -----
     UserWarning
-        If no clip is labelled: because `target` is None although there are columns that are not
-        used, unless ``task="unlabelled"``, or because the column is empty.
+        If no clip is labelled because the column `target` is empty, or because `target` is None
+        although there are unused columns (not with ``task="unlabelled"``).
 
     Examples
     --------

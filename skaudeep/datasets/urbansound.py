@@ -27,16 +27,16 @@ def load_urbansound8k(path: str | os.PathLike[str], *, return_X_y: bool = False)
         The folder that holds `metadata/UrbanSound8K.csv` and `audio/fold1` to `audio/fold10`; or,
         as Kaggle lays it out, `UrbanSound8K.csv` and `fold1` to `fold10`.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`, in the order of the table. `data` holds paths that begin
-        with `path` as it is given here, `target_names` the classes in the order of their
-        `classID`, `folds` the given folds, `groups` the Freesound recording (`fsID`) from which a
-        clip was cut.
+        A data set with all keys of :func:`make_bunch`, in the order of the table. `data` holds
+        paths that begin with `path` as it is given here, `target_names` the classes in the order of
+        their `classID`, `folds` the given folds, `groups` the Freesound recording (`fsID`) from
+        which a clip was cut.
 
     Raises
     ------

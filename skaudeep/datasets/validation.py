@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 from skaudeep._texts import printable
 from skaudeep.datasets.bunch import find_faults, n_entries, normalized
 
-# Keys in which all chunks of a clip agree.
+# Keys whose entries are the same for all chunks of a clip.
 SHARED_KEYS = ("target", "folds", "partition", "groups")
 MAX_LINES = 10  # violations that a message shows
 
@@ -50,15 +50,15 @@ class IntegrityError(ValueError):
 def validate(bunch: Bunch) -> Bunch:
     """Check that the parts of a data set do not contradict one another.
 
-    Use it for data sets that were assembled by hand, changed in place, or stored elsewhere: readers
+    Use it for data sets that were assembled by hand, changed in place, or stored elsewhere. Readers
     and functions of this package return only valid data sets. Neither `data` nor any file is read.
 
-    The rules: every key of :func:`make_bunch` is there, with one entry per clip, and holds what
-    :func:`make_bunch` accepts: classes agree with `target_names`, folds are 0 and 1 and have both
-    sides, partitions are known; `dims` name the axes of `data`; `cv` is what `folds` say. A file
-    name may occur several times, once per chunk, if a key `chunk_nr` numbers the chunks. Then all
-    rows of a name agree in class or value, folds, partition and group, every clip has the same
-    number of chunks, and these are numbered from 0, each once.
+    A data set is valid if it has every key of :func:`make_bunch`, with one entry per clip, and
+    with values that :func:`make_bunch` accepts: classes agree with `target_names`, folds are 0 and
+    1 and have training and test clips, partitions are known, and `dims` name the axes of `data`;
+    and if `cv` agrees with `folds`. A file name may occur several times, once per chunk, if a key
+    `chunk_nr` numbers the chunks. All rows of a name then agree in class or value, folds, partition
+    and group, every clip has the same number of chunks, and these are numbered from 0, each once.
 
     Parameters
     ----------
@@ -68,12 +68,12 @@ def validate(bunch: Bunch) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The same data set; lists of values, which users put in, are arrays in it.
+        The same data set, with arrays in place of lists of values.
 
     Raises
     ------
     IntegrityError
-        If a rule is broken; lists every violation in `violations`. It is a ValueError.
+        If a rule is broken. It is a ValueError, whose `violations` lists every violation.
 
     Examples
     --------

@@ -47,62 +47,63 @@ def windows(
 ) -> Bunch:
     r"""Divide recordings into windows, each of which is a clip of the data set that is returned.
 
-    Nothing is cut on disk: a window is a file with the times at which to start and to end, and is
-    decoded when it is asked for, each sample once where windows are read in order. Here only the
-    headers of the files are read.
+    No file is cut: a window is a file name with a start and an end, and is decoded when it is read.
+    Where windows are read in order, each sample is decoded once. This function reads only the
+    headers of the files.
 
-    Windows start every `hop` seconds, at the nearest sample, and all of a rate hold equally many
-    samples. A window that would go past the end of its recording ends there. It is made only where
-    the window before leaves something over, and where it holds at least half of `duration`. So a
-    recording that is shorter than a window is one window, and one that is shorter than half a
-    window is none, which a warning tells.
+    Windows start every `hop` seconds, at the nearest sample, and all windows of a sampling rate
+    have the same number of samples. A rest at the end of a recording, after the last whole window,
+    is a shorter window if it is at least half as long as `duration`. A recording that is shorter
+    than a window is therefore one window, and one that is shorter than half a window has none,
+    which causes a warning.
 
     Parameters
     ----------
     recordings : Bunch, str, Path, or sequence of str or Path
-        A data set whose `data` are paths, as readers return it; or a folder, below which all audio
-        files are taken; or a file, or a list of them.
+        A data set whose `data` are paths, as readers return it; or a folder, of which all audio
+        files at any depth are used; or a file, or a list of files.
     duration : float >= 0.001
         Length of a window in seconds.
     hop : float >= 0.001, default=None
-        Seconds from the start of a window to that of the next. Windows overlap where it is smaller
-        than `duration`. None: `duration`.
+        Time between the starts of two windows in seconds. Windows overlap if it is smaller than
+        `duration`. None is `duration`.
     annotations : pandas.DataFrame, or path of a CSV file, default=None
-        What is heard where: a row for each annotation with the columns `file`, `start`, `end` (in
-        seconds, or Timedelta; no `end` is the end of the recording) and `label`; other columns are
-        ignored. `file` is a path as in `data`, or a name as in `filenames`, with or without the
-        folders before it. Annotations may overlap, also those of one class. Recordings without one
-        hold nothing but background.
+        Events in the recordings: a row for each, with the columns `file`, `start`, `end` (in
+        seconds, or Timedelta; a missing `end` is the end of the recording) and `label`. Other
+        columns are ignored. `file` is a path from `data`, or a name from `filenames` with or
+        without its folders. Events may overlap, also events of the same class. Recordings without
+        an event are background. None: the windows have the target of their recording.
     min_overlap : float >= 0, default=0.25
-        Seconds that an annotation and a window have to have in common for its class to count in
-        the window. Where one of them is shorter than that, the whole of it. Each annotation counts
-        by itself.
+        Smallest overlap in seconds of an event and a window for which the window has the class of
+        the event. If the event or the window is shorter, it must lie wholly in the other. Overlaps
+        of several events are not added.
     background : {"keep", "drop"}, default="keep"
-        What to do with windows in which no class counts.
+        Whether to keep or to leave out windows without a class.
     target_names : sequence of str, default=None
-        The classes in the order of the columns of the target. None: those that occur in
+        The classes in the order of the columns of the target. None: the classes that occur in
         `annotations`, sorted.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`, and one more. Windows are in the order of the recordings and
-        of time. What `recordings` hold for each recording (folds, partition, and target where there
-        are no annotations), each of its windows has.
+        A data set with all keys of :func:`make_bunch`, and with `recorded_at`. Windows are in the
+        order of the recordings and of time. Each window has the folds and the partition of its
+        recording, and, without `annotations`, its target.
 
         data : pandas.MultiIndex with the levels file, start, end
-            What :class:`~skaudeep.SpectrogramExtractor` reads.
+            The windows, which :class:`~skaudeep.SpectrogramExtractor` reads.
         filenames : ndarray of shape (n_windows,) of str
             `name#start-end`, with the times in milliseconds.
         target : ndarray of shape (n_windows, n_classes) of int64
-            With annotations: 1 where a class counts in a window, else 0.
+            With annotations, 1 if the window has the class, else 0.
         groups : ndarray of shape (n_windows,) of str
-            The group of the recording; where it has none, its name. So windows of a recording are
-            never divided between training and test.
+            The group of the recording, or its name if it has no group. Windows of a recording are
+            therefore never divided between training and test.
         recorded_at : ndarray of shape (n_windows,) of datetime64
-            When the window begins, by the recorder's clock, where the name of the file tells it as
-            those of AudioMoth (`20230401_053000.WAV`) and Song Meter (`SITE_20230401_053000.wav`)
-            do; else NaT. If `recordings` have such a key, it counts instead.
+            Time of the start of the window, by the recorder's clock; NaT if it is unknown. It is
+            computed from `recorded_at` of the recordings if they have this key, or else from file
+            names in the manner of AudioMoth (`20230401_053000.WAV`) and Song Meter
+            (`SITE_20230401_053000.wav`).
 
     Raises
     ------
@@ -119,8 +120,8 @@ def windows(
     Warns
     -----
     UserWarning
-        Of recordings without a window, because they are too short or their header cannot be read;
-        and of annotations that count in no window.
+        If recordings have no window, because they are too short or their headers cannot be read,
+        or if annotations overlap with no window by `min_overlap`.
 
     See Also
     --------
@@ -293,7 +294,7 @@ def _spans(n_samples: int, rate: float, duration: float, hop: float) -> _Spans:
 
 
 def _as_windows(whole: Bunch, spans: list[_Spans], duration: float, hop: float) -> Bunch:
-    """Return the data set of windows, in which what holds for a recording holds for each."""
+    """Return the data set of windows, which have the folds, partition and group of recordings."""
     import pandas as pd
 
     counts = np.array([len(span.starts) for span in spans])
@@ -336,7 +337,7 @@ def _as_windows(whole: Bunch, spans: list[_Spans], duration: float, hop: float) 
 
 
 class _Annotations(NamedTuple):
-    """What is heard where, a row for each annotation."""
+    """Annotations of events, one entry each."""
 
     rows: list[int]  # of the recordings
     starts: list[float]  # seconds
@@ -430,7 +431,7 @@ def _count(
     min_overlap: float,
     target_names: Sequence[str] | None,
 ) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Return which classes count in which windows, and the classes."""
+    """Return the classes of each window as columns of 0 and 1, and the names of the classes."""
     classes = natural_order(found.labels) if target_names is None else list(map(str, target_names))
     if twice := repeated(classes):
         raise ValueError(f"Got class {twice[0]!r} twice in target_names, expected distinct names.")

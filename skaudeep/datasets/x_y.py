@@ -15,18 +15,19 @@ BunchOrXy: TypeAlias = Bunch | Any
 
 
 def bunch_or_X_y(bunch: Bunch, return_X_y: bool) -> BunchOrXy:
-    """Return a data set, or its data and target, as a reader was asked to.
+    """Return a data set, or its data and target, as `return_X_y` of a reader says.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         The data set.
     return_X_y : bool
-        What the reader was asked for.
+        Whether to return data and target.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`, or (data, target)
+        The data set, or two of its values.
 
     Warns
     -----

@@ -49,4 +49,4 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    return __all__  # what completion offers: not the modules behind
+    return __all__  # completion offers these names, not the modules

@@ -1,7 +1,7 @@
-"""How well predicted numbers agree with true ones: plain functions over two arrays.
+"""Measures of the agreement of predicted numbers with true ones: functions of two arrays.
 
-A measure of correlation says nothing where one of both is constant: it is NaN there, without a
-warning. The root of the mean squared error is defined for all numbers.
+Correlations are not defined if one of the arrays is constant: they are then NaN, without a warning.
+The root of the mean squared error is defined for all numbers.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ __all__ = ["concordance_correlation", "pearson", "root_mean_squared_error", "spe
 def concordance_correlation(truth: ArrayLike, predicted: ArrayLike) -> float:
     r"""Compute Lin's concordance correlation coefficient (CCC).
 
-    It is :math:`2 s_{xy} / (s_x^2 + s_y^2 + (\bar x - \bar y)^2)`, with variances and covariance
-    that divide by the number of values, as Lin [1]_ and the challenges on emotion over time have
-    it: Pearson's correlation, less what scale and level of the predictions are off.
+    It is :math:`2 s_{xy} / (s_x^2 + s_y^2 + (\bar x - \bar y)^2)`, where variances and covariance
+    are sums divided by the number of values, as by Lin [1]_ and in challenges on emotion over time.
+    It is Pearson's correlation, reduced by differences in scale and level.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def concordance_correlation(truth: ArrayLike, predicted: ArrayLike) -> float:
     Returns
     -------
     float in [-1, 1]
-        1 where both are equal, also where they are the same constant; 0 where only one is constant,
-        or both are, at different levels.
+        The coefficient. It is 1 if both arrays are equal, even if they are constant, and 0 if only
+        one is constant, or both are with different values.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def concordance_correlation(truth: ArrayLike, predicted: ArrayLike) -> float:
     if _constant(x) or _constant(y):
         return 0.0
     scale = max(np.abs(x).max(), np.abs(y).max())
-    x, y = x / scale, y / scale  # squares of huge numbers do not overflow
+    x, y = x / scale, y / scale  # so that squares of huge numbers do not overflow
     difference = x.mean() - y.mean()
     covariance = np.mean((x - x.mean()) * (y - y.mean()))
     return float(2 * covariance / (x.var() + y.var() + difference**2))
@@ -87,8 +87,8 @@ def pearson(truth: ArrayLike, predicted: ArrayLike) -> float:
     x, y = _checked(truth, predicted)
     if _constant(x) or _constant(y):
         return float("nan")
-    # Less the first value, which changes nothing, numbers are not nearly constant beside their
-    # level: SciPy would warn.
+    # The first value is subtracted, which does not change the correlation: SciPy would warn of
+    # values whose variation is small beside their level.
     return float(stats.pearsonr(x - x[0], y - y[0]).statistic)
 
 
@@ -133,7 +133,7 @@ def root_mean_squared_error(truth: ArrayLike, predicted: ArrayLike) -> float:
     Returns
     -------
     float >= 0
-        In the unit of the values.
+        The root of the mean squared error, in the unit of the values.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Detectors of unusual sound as DCASE's task 2 judges them: AUC and pAUC with intervals."""
+"""Evaluation of anomaly detectors as in task 2 of DCASE: AUC and pAUC with intervals."""
 
 from __future__ import annotations
 
@@ -32,26 +32,35 @@ NORMAL = "normal"
 
 @dataclass(frozen=True, repr=False, eq=False)
 class AnomalyEvaluation:
-    """What `evaluate_anomalies` or `anomaly_metrics` found. ``print`` shows it as a table.
+    """Result of `evaluate_anomalies` or `anomaly_metrics`. ``print`` shows it as a table.
 
     Parameters
     ----------
     figures : pandas.DataFrame
         A row for each figure, see `to_frame`.
     clips : pandas.DataFrame
-        A row for each test clip: ``filename`` where known, ``machine``, ``section``, ``domain``,
-        ``anomaly`` (bool), ``score`` (higher is more usual) and, where the detector has a
-        threshold, ``alarm`` (bool).
+        A row for each test clip, with the columns ``filename`` (if known), ``machine``,
+        ``section``, ``domain``, ``anomaly`` (bool), ``score`` (higher is more usual) and, if the
+        detector has a threshold, ``alarm`` (bool).
     harmonic_mean : float
         Harmonic mean of all AUC and pAUC: DCASE's official score since 2021.
     interval : (float, float)
-        Interval of ``harmonic_mean``.
+        Confidence interval of ``harmonic_mean``.
     max_fpr : float
-        False positive rate up to which pAUC reaches.
+        Largest false positive rate of pAUC.
     confidence_level : float
         Confidence level of the intervals.
     unit : {"clip", "group"}
-        What was resampled.
+        The units that were resampled for the intervals.
+
+    Examples
+    --------
+    >>> from skaudeep.evaluation import anomaly_metrics
+    >>> found = anomaly_metrics([4.0, 3.0, 2.0, 1.0], [False, False, False, True])
+    >>> found.to_frame()[["metric", "value", "n_normal", "n_anomalies"]]
+      metric  value  n_normal  n_anomalies
+    0    AUC    1.0         3            1
+    1   pAUC    1.0         3            1
     """
 
     figures: pd.DataFrame
@@ -68,9 +77,10 @@ class AnomalyEvaluation:
         Returns
         -------
         pandas.DataFrame
-            Its columns are ``machine``, ``section`` and ``domain`` ("" where there are none, and
-            of pAUC, which is over all domains), ``metric`` ("AUC" or "pAUC"), ``value``, ``low``
-            and ``high`` (its interval), ``n_normal`` and ``n_anomalies`` (numbers of clips).
+            A table with the columns ``machine``, ``section`` and ``domain`` ("" if there are none,
+            and for pAUC, which is over all domains), ``metric`` ("AUC" or "pAUC"), ``value``,
+            ``low`` and ``high`` (its interval), ``n_normal`` and ``n_anomalies`` (numbers of
+            clips).
         """
         return self.figures.copy()
 
@@ -80,8 +90,9 @@ class AnomalyEvaluation:
         Returns
         -------
         pandas.DataFrame
-            A row for each machine, section and domain: ``false_alarms``, the share of its normal
-            clips, and ``found``, that of its anomalies; NaN where it has none.
+            A row for each machine, section and domain. ``false_alarms`` is the share of its normal
+            clips that are called unusual, and ``found`` is that share of its anomalies. They are
+            NaN if there are no such clips.
 
         Raises
         ------
@@ -145,29 +156,29 @@ def anomaly_metrics(
     confidence_level: float = 0.95,
     random_state: Any = 0,
 ) -> AnomalyEvaluation:
-    r"""Compute AUC and pAUC of scores of clips, as the task 2 of DCASE does [1]_.
+    r"""Compute AUC and pAUC of scores of clips, as in task 2 of DCASE [1]_.
 
-    Of each section of each machine there is the area under the ROC curve (AUC), where domains are
-    given for each of them: of the normal clips of the domain against the anomalies of the whole
-    section; and the partial area (pAUC) of all its clips up to a false positive rate of `max_fpr`.
+    For each section of each machine, the area under the ROC curve (AUC) and the partial area (pAUC)
+    up to a false positive rate of `max_fpr` are computed. If domains are given, there is an AUC for
+    each domain: of the normal clips of the domain against the anomalies of the whole section.
 
     Parameters
     ----------
     scores : array-like of shape (n_clips,)
-        How usual each clip is, as `score_samples` returns it: higher is more usual. Give minus
-        DCASE's anomaly scores.
+        Score of each clip, as `score_samples` returns it: higher is more usual. DCASE's anomaly
+        scores have the opposite sign.
     anomaly : array-like of shape (n_clips,), bool
         Whether each clip is an anomaly.
     machine, section, domain : array-like of shape (n_clips,) of str, default=None
-        What each clip is of; None where all are of one. The domains are those of DCASE, "source"
-        and "target", or others.
+        Machine, section and domain of each clip. None if all clips have the same. The domains are
+        DCASE's "source" and "target", or any others.
     groups : array-like of shape (n_clips,), default=None
-        Session, recording ... of each clip; "", None or NaN where unknown. Intervals are then over
-        other groups of the same kind.
+        Session or recording of each clip; "", None or NaN if it is unknown. If groups are given,
+        the bootstrap samples of the intervals draw whole groups. None: they draw clips.
     filenames : array-like of shape (n_clips,) of str, default=None
-        Names of the clips, for messages and tables.
+        Names of the clips in messages and tables.
     alarm : array-like of shape (n_clips,), bool, default=None
-        Whether a threshold calls each clip unusual.
+        Whether a threshold calls each clip unusual. None: there is no threshold.
     max_fpr : float in (0, 1), default=0.1
         Largest false positive rate of pAUC.
     n_resamples : int >= 2, default=999
@@ -175,7 +186,7 @@ def anomaly_metrics(
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
     random_state : int, RandomState instance or None, default=0
-        Seed of the bootstrap samples.
+        Seed or generator of the bootstrap samples.
 
     Returns
     -------
@@ -190,17 +201,17 @@ def anomaly_metrics(
 
     Notes
     -----
-    pAUC is standardised as McClish does [2]_, so that 0.5 is chance and 1 is best, whatever
-    `max_fpr`: DCASE's baselines and evaluators call scikit-learn's
-    ``roc_auc_score(max_fpr=0.1)``, although its pages define pAUC without that. For the AUC of
-    2021, which takes the anomalies from the same domain too, give ``section`` the names of sections
-    and domains together. In 2020 the means were arithmetic.
+    pAUC is standardised as by McClish [2]_, so that 0.5 is chance level and 1 is best for any
+    `max_fpr`. DCASE's baselines and evaluators do the same, by scikit-learn's
+    ``roc_auc_score(max_fpr=0.1)``, although its web pages define pAUC without standardisation. In
+    2021 the anomalies of an AUC were those of the same domain: to compute it, put section and
+    domain together into ``section``. In 2020 the means were arithmetic.
 
-    Intervals are Wilson's at the number of clips :math:`s (1 - s) / v`, as those of
-    :class:`~skaudeep.evaluation.Evaluation`. The variance :math:`v` of the figure :math:`s` is that
-    over bootstrap samples: of normal clips of each domain and of anomalies, or of groups. Where it
-    is 0, as with an AUC of 1, the number is that of the rarer kind of clips, the least it can be.
-    They do not cover how machines differ.
+    Intervals are Wilson's for :math:`s (1 - s) / v` clips, as those of
+    :class:`~skaudeep.evaluation.Evaluation`. :math:`s` is the figure, and :math:`v` is its variance
+    over bootstrap samples of the normal clips of each domain and of the anomalies, or of groups. If
+    the variance is 0, as with an AUC of 1, the number of the rarer kind of clips is used. The
+    intervals do not cover differences between machines.
 
     References
     ----------
@@ -284,25 +295,31 @@ def evaluate_anomalies(
     random_state: Any = 0,
     progress: bool = True,
 ) -> AnomalyEvaluation:
-    """Fit a detector to the normal training clips of each machine, and judge its scores of others.
+    """Fit a detector to the normal training clips of each machine, and evaluate its test scores.
 
     Parameters
     ----------
     detector : estimator with `fit` and `score_samples`
-        Such as an :class:`~skaudeep.AnomalyDetector`, whose false alarms are counted as well, or a
-        pipeline. It is cloned, never fitted itself. If its `fit` takes groups, it is given those
-        of the bunch.
+        An :class:`~skaudeep.AnomalyDetector`, whose false alarms are also counted, or any other
+        detector or pipeline. A clone of it is fitted for each machine. If its `fit` has a parameter
+        `groups`, it receives the groups of the bunch.
     bunch : Bunch
         Data set with ``data``, ``target``, ``target_names`` and ``partition``, and optionally
         ``machine``, ``section``, ``domain`` and ``groups``, as `load_dcase_task2` and
-        `make_machines` return it. Clips of the partition "train" are learnt from. Labelled clips of
-        "test", or of "devel" where none is in "test", are tested.
+        `make_machines` return it. The detector is fitted to the clips of the partition "train", and
+        tested on the labelled clips of "test", or of "devel" if there are none in "test".
     normal : str, default="normal"
         Name of the class of normal clips. All other classes are anomalies.
-    max_fpr, n_resamples, confidence_level, random_state
-        As those of `anomaly_metrics`.
+    max_fpr : float in (0, 1), default=0.1
+        Largest false positive rate of pAUC.
+    n_resamples : int >= 2, default=999
+        Number of bootstrap samples.
+    confidence_level : float in (0, 1), default=0.95
+        Confidence level of the intervals.
+    random_state : int, RandomState instance or None, default=0
+        Seed or generator of the bootstrap samples.
     progress : bool, default=True
-        Whether to show on stderr which machine is learnt.
+        Whether to show the progress on stderr.
 
     Returns
     -------
@@ -317,7 +334,7 @@ def evaluate_anomalies(
 
     See Also
     --------
-    anomaly_metrics : The figures of scores that are there already.
+    anomaly_metrics : Compute the figures from scores.
 
     Examples
     --------
@@ -410,7 +427,7 @@ def evaluate_anomalies(
 
 
 def _names(key: str, values: Any, n_clips: int) -> NDArray[np.object_]:
-    """Return what each clip is of as text, "" where that is not stated."""
+    """Return an attribute of each clip as text, "" if it is not given."""
     if values is None:
         return np.full(n_clips, "", dtype=object)
     names = np.array([str(value) for value in values], dtype=object)
@@ -427,7 +444,7 @@ def _clip_table(
     keys: Mapping[str, Any],
     optional: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """Check what is known of the clips, and return a row for each of them."""
+    """Check the scores and attributes of clips, and return a table with a row for each clip."""
     rated = np.asarray(scores, dtype=np.float64)
     if rated.ndim != 1 or not len(rated):
         raise ValueError(
@@ -522,7 +539,7 @@ def _figures(
             "value": float(areas[0]),
             "n_normal": n_normal,
             "n_anomalies": int(anomaly.sum()),
-            # As many normal clips as lie below the false positive rate.
+            # The number of normal clips below the false positive rate.
             "least": min(max(max_fpr * n_normal, 1), int(anomaly.sum())),
         },
         areas[1:],

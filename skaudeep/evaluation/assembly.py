@@ -1,4 +1,4 @@
-"""Predictions become results: of clips, and of groups of clips that are scored as one."""
+"""Makes results from predictions, for clips and for groups of clips that are scored as one."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Merged:
     of_clip : ndarray of shape (n_clips,), int
         Number of the group of each clip.
     names : ndarray of shape (n_groups,), str
-        A clip without a group has its own name.
+        Name of each group; for a clip without a group, the name of the clip.
     target : ndarray of shape (n_groups,) or (n_groups, n_columns)
-        That of the labelled clips of each group.
+        Target of the labelled clips of each group.
     """
 
     of_clip: np.ndarray
@@ -50,14 +50,16 @@ def merge_groups(bunch: Mapping[str, Any], target: np.ndarray, groups: np.ndarra
     Parameters
     ----------
     bunch : mapping
+        A data set.
     target : ndarray of shape (n_clips,) or (n_clips, n_columns)
-        What `check_target` returned.
+        Its target, as `check_target` returns it.
     groups : ndarray of shape (n_clips,), int, or None
-        What `group_numbers` returned.
+        Its groups, as `group_numbers` returns them.
 
     Returns
     -------
     Merged
+        The groups.
 
     Raises
     ------
@@ -108,18 +110,22 @@ def _label(bunch: Mapping[str, Any], target: np.ndarray, clip: int) -> str:
 
 @dataclass(frozen=True)
 class Assembly:
-    """What all results of one call of `evaluate` have in common.
+    """The properties that all results of one call of `evaluate` share.
 
     Parameters
     ----------
     bunch : mapping
+        The data set.
     target : ndarray of shape (n_clips,) or (n_clips, n_columns)
+        Its target.
     target_names : list of str
+        Names of its classes or columns.
     task : Task
-    protocol, seeds, confidence_level
-        As those of the results.
+        The kind of target.
+    protocol, seeds, confidence_level : str, list of int, float
+        Attributes of the results, see `FoldedEvaluation`.
     merged : Merged or None
-        None: clips are scored.
+        The groups that are scored. None: clips are scored.
     """
 
     bunch: Mapping[str, Any]
@@ -132,7 +138,7 @@ class Assembly:
     merged: Merged | None
 
     def __call__(self, folds: Folds, runs: list[list[Prediction]], **more: Any) -> Any:
-        """Return the result of predictions by repeat and fold, with what else is known of them."""
+        """Return the result of predictions by repeat and fold, with further attributes."""
         filenames = self.bunch.get("filenames")
         clips = more
         if self.merged is not None:  # of controls and others, results of clips are within

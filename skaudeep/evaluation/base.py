@@ -1,4 +1,4 @@
-"""What evaluations have in common: folds, repeats, groups, controls, and how they are printed."""
+"""Base class of evaluations: folds, repeats, groups, controls, and printing."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from skaudeep.evaluation.tables import as_html
 __all__ = ["FEW_GROUPS", "MAX_FOLDS_SHOWN", "FoldedEvaluation"]
 
 MAX_FOLDS_SHOWN = 10  # Folds of one speaker or site each can be hundreds.
-FEW_GROUPS = 10  # With fewer, how groups differ is known badly.
+FEW_GROUPS = 10  # With fewer groups, the variance between groups is poorly known.
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class FoldedEvaluation:
-    """What the evaluations of classes, of several classes and of values have in common.
+    """Base class of the evaluations of classes, of several classes and of values.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class FoldedEvaluation:
     test : list of n_folds int arrays
         Clips tested in each fold. Folds may overlap.
     fold_predictions : list of n_repeats lists of n_folds arrays
-        What was predicted of those clips.
+        Predictions for those clips.
     protocol : {"inductive", "transductive"}
         Whether the unsupervised steps were fitted on the training clips of each fold or on all
         clips.
@@ -43,24 +43,24 @@ class FoldedEvaluation:
     controls : dict of str to evaluation
         Evaluations of the same folds with other features or none.
     groups : array-like of shape (n_clips,), default=None
-        Speaker, recording, site ... of each clip; "", None or NaN where unknown.
+        Speaker, recording or site of each clip; "", None or NaN if it is unknown.
     controls_left_out : dict of str to str
-        Why controls that other pipelines have are not among ``controls``.
+        The reason why a control is not in ``controls``, by the name of the control.
     filenames : ndarray of shape (n_clips,), str, default=None
         Names of the clips.
     features : ndarray of shape (n_clips, n_features), default=None
-        Features of all clips, where they were kept.
+        Features of all clips, if they were kept.
     n_train : float, default=nan
         Mean number of training clips of a fold.
     learning_curve : dict of float to evaluation
-        By their mean number of training clips: evaluations after training on parts of them.
+        Evaluations after training on parts of the training clips, by their mean number.
     unit : {"clip", "group"}, default="clip"
-        What is scored. Of groups, ``target`` and all others have an entry for each group, and
-        ``filenames`` are the names of the groups.
+        The unit that is scored. With "group", ``target`` and all others have an entry for each
+        group, and ``filenames`` are the names of the groups.
     group_score : str, default=""
-        What a group is scored by, such as "mean probability of its clips".
+        How a group is scored, such as "mean probability of its clips".
     clips : evaluation, default=None
-        Of groups: the same predictions scored clip by clip.
+        With ``unit="group"``, the same predictions scored clip by clip.
     """
 
     target: np.ndarray
@@ -128,7 +128,7 @@ class FoldedEvaluation:
         return shown
 
     def _notes_on_units(self, shown: Mapping[str, Self]) -> list[str]:
-        """Say what the intervals of the table are over, and where they are rough."""
+        """Return notes on the units of the intervals, and on intervals that are rough."""
         note = f"[ ]: {100 * self.confidence_level:g} % interval over "
         if self._units is None:
             only = ", all of one group: it says nothing of other groups" * (self.n_groups == 1)

@@ -1,4 +1,4 @@
-"""Evaluations of several columns, values or classes: scores of each, their mean, and intervals."""
+"""Evaluations of targets with several columns: scores of each, their means, and intervals."""
 
 from __future__ import annotations
 
@@ -48,18 +48,19 @@ class Measure:
     label : str
         Its name in tables.
     of_numbers : callable
-        Returns it of the truth and the predictions of clips, both (n_clips,); NaN where it is not
-        defined.
+        Function that computes the score from the truth and the predictions of clips, both
+        (n_clips,); NaN if it is not defined.
     of_rows : callable
-        The same of many bootstrap samples, see :mod:`skaudeep.evaluation.resampling`.
+        Function that computes it for many bootstrap samples, see
+        :mod:`skaudeep.evaluation.resampling`.
     scale : {"correlation", "share", "size", "explained"}
-        What it is, see `interval_by_spread`.
+        The kind of score, see `interval_by_spread`.
     by_rank : bool, default=False
-        Whether only the order of the predictions counts.
+        Whether the score depends only on the order of the predictions.
     needs_order : bool, default=True
-        Whether it says nothing of predictions that are equal for all clips of a fold.
+        Whether the score is meaningless if the predictions of a fold are all equal.
     of_all : bool, default=False
-        Whether it is of all columns as if they were one.
+        Whether the score is computed from all columns as if they were one.
     """
 
     label: str
@@ -84,7 +85,7 @@ class Measure:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class ColumnEvaluation(FoldedEvaluation):
-    """What evaluations of values and of several classes have in common; see `FoldedEvaluation`.
+    """Base class of the evaluations of values and of several classes; see `FoldedEvaluation`.
 
     ``target`` and the predictions of each fold have a column for each of ``target_names``. Scores
     are over the test clips of all folds together, the mean over repeats.
@@ -121,7 +122,7 @@ class ColumnEvaluation(FoldedEvaluation):
 
     @cached_property
     def _ordered(self) -> NDArray[np.bool_]:
-        """Whether the model of some fold tells clips apart, (n_repeats, n_columns)."""
+        """Whether some fold has predictions that differ between clips, (n_repeats, n_columns)."""
         if all(len(test) == 1 for test in self.test):
             if self.clips is not None:  # of the one group of a fold
                 return self.clips._ordered
@@ -134,10 +135,11 @@ class ColumnEvaluation(FoldedEvaluation):
         )
 
     def _differs_from_means(self, predicted: NDArray) -> list[bool]:
-        """Whether predictions of folds of one clip are others than the mean of all other clips.
+        """Whether predictions of folds of one clip differ from the mean of all other clips.
 
-        One prediction does not tell whether the model of a fold would give the same for all. But
-        the mean of the others falls by a straight line as the value of the left out clip rises.
+        A single prediction does not show whether the model of a fold predicts the same for all
+        clips. But if it predicts the mean of the others, this falls linearly as the value of the
+        test clip rises.
         """
         return [
             np.ptp(of) > 0 and not pearson(truth, of) < -1 + ROUNDING
@@ -147,25 +149,26 @@ class ColumnEvaluation(FoldedEvaluation):
     # Scores.
 
     def score(self, metric: str, name: str | None = None) -> float:
-        """Return a score: of one column, or the mean over all.
+        """Return a score of one column, or its mean over all columns.
 
         Parameters
         ----------
         metric : str
             One of ``measures``.
         name : str, default=None
-            One of ``target_names``. None is the mean over all of which the score is defined.
+            One of ``target_names``. None is the mean over all columns for which the score is
+            defined.
 
         Returns
         -------
         float
-            NaN where it is defined of none.
+            The score; NaN if it is not defined.
         """
         self._check(metric)
         return float(_mean_known(self._points[metric].mean(axis=0)[self._chosen(metric, name)]))
 
     def interval(self, metric: str, name: str | None = None) -> tuple[float, float]:
-        """Return the interval of `score` over groups, or over clips where there are none.
+        """Return the confidence interval of `score`, over groups, or over clips without groups.
 
         Parameters
         ----------
@@ -177,7 +180,7 @@ class ColumnEvaluation(FoldedEvaluation):
         Returns
         -------
         (float, float)
-            NaN where the score is not defined, or there is a single clip.
+            Lower and upper end; NaN if the score is not defined, or there is a single clip.
         """
         value = self.score(metric, name)
         columns = self._chosen(metric, name)
@@ -191,7 +194,7 @@ class ColumnEvaluation(FoldedEvaluation):
         )
 
     def fold_scores(self, metric: str) -> np.ndarray:
-        """Return a score of the clips of each fold alone, the mean over columns.
+        """Return a score computed from the clips of each fold alone, as a mean over columns.
 
         Parameters
         ----------
@@ -201,7 +204,7 @@ class ColumnEvaluation(FoldedEvaluation):
         Returns
         -------
         ndarray of shape (n_repeats, n_folds)
-            NaN where a fold has too few clips for it.
+            The scores; NaN for a fold with too few clips.
         """
         measure = self._check(metric)
         return np.array(
@@ -220,9 +223,9 @@ class ColumnEvaluation(FoldedEvaluation):
         Returns
         -------
         pandas.DataFrame
-            A row for each score: ``name``, one of ``target_names``, "mean" of several, or "all" of
-            scores of all as if they were one; ``metric``, its ``value``, and its interval,
-            ``low`` and ``high``.
+            A row for each score. ``name`` is one of ``target_names``, "mean" for a mean over
+            columns, or "all" for a score of all columns as if they were one. The other columns are
+            ``metric``, ``value``, and the ends of the interval, ``low`` and ``high``.
         """
         rows = []
         for metric, measure in self.measures.items():

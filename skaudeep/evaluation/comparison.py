@@ -23,7 +23,40 @@ Metric = Literal["accuracy", "uar"]
 
 
 class Comparison(NamedTuple):
-    """Difference between two evaluations of the same clips, as `compare` returns it."""
+    """Difference between two evaluations of the same clips, as `compare` returns it.
+
+    Parameters
+    ----------
+    difference : float
+        Mean score of the first minus that of the second, in [-1, 1].
+    interval : (float, float)
+        Bootstrap interval of the difference, over groups, or over clips without groups.
+    n_better : int
+        Number of clips that the first classified correctly more often.
+    n_worse : int
+        Number of clips that the second classified correctly more often.
+    p_value : float
+        P-value of ``test``.
+    metric : {"accuracy", "uar"}
+        Score to which ``difference``, ``interval`` and ``p_value`` refer.
+    test : {"exact McNemar test", "sign-flip test"}
+        Name of the test.
+    n_units : int
+        Number of independent units that were resampled and tested.
+    unit : {"group", "clip"}
+        Kind of these units.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.evaluation import Evaluation, compare
+    >>> test, predicted = [np.arange(4)], np.array([0, 0, 1, 1])
+    >>> right = Evaluation(predicted, ["a", "b"], test, [[predicted]], "inductive", [0])
+    >>> wrong = Evaluation(predicted, ["a", "b"], test, [[1 - predicted]], "inductive", [0])
+    >>> comparison = compare(right, wrong)
+    >>> comparison.difference, comparison.n_better, comparison.test
+    (1.0, 4, 'exact McNemar test')
+    """
 
     difference: float
     """Mean score of the first minus that of the second, in [-1, 1]."""
@@ -36,8 +69,8 @@ class Comparison(NamedTuple):
     p_value: float
     """P-value of ``test``."""
     metric: str
-    """Score that was compared, "accuracy" or "uar": ``difference``, ``interval`` and ``p_value``
-    are of it."""
+    """Score that was compared, "accuracy" or "uar". ``difference``, ``interval`` and ``p_value``
+    refer to it."""
     test: str
     """Name of the test, "exact McNemar test" or "sign-flip test"."""
     n_units: int
@@ -47,7 +80,7 @@ class Comparison(NamedTuple):
 
     @property
     def item(self) -> str:
-        """What ``n_better`` and ``n_worse`` count: "clip", or "group" where groups are scored."""
+        """The unit that ``n_better`` and ``n_worse`` count: "clip", or "group"."""
         return "clip"
 
     def __repr__(self) -> str:
@@ -68,12 +101,45 @@ class GroupComparison(Comparison):
 
     @property
     def item(self) -> str:
-        """What ``n_better`` and ``n_worse`` count."""
+        """The unit that ``n_better`` and ``n_worse`` count: "group"."""
         return "group"
 
 
 class ScoreComparison(NamedTuple):
-    """Difference between two evaluations of values or of several classes; see `compare`."""
+    """Difference between two evaluations of values or of several classes; see `compare`.
+
+    Parameters
+    ----------
+    difference : float
+        Score of the first minus that of the second, as a mean over values or classes, and repeats.
+    interval : (float, float)
+        Bootstrap interval of the difference, over groups, or over clips without groups; NaN if
+        there is a single group or clip.
+    p_value : float
+        P-value of ``test``.
+    metric : str
+        Score that was compared, such as "spearman" or "average_precision".
+    label : str
+        Name of the score in tables.
+    test : str
+        Name of the test, "permutation test".
+    n_units : int
+        Number of independent units that were resampled and tested.
+    unit : {"group", "clip"}
+        Kind of these units.
+    in_points : bool
+        Whether the score is a share, which is shown in percent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudeep.evaluation import RegressionEvaluation, compare
+    >>> values = np.arange(8.0)[:, None]
+    >>> good, bad = (RegressionEvaluation(values, ["age"], [np.arange(8)], [[predicted]],
+    ...                                   "inductive", [0]) for predicted in (values, -values))
+    >>> round(compare(good, bad, n_resamples=99).difference, 3)
+    2.0
+    """
 
     difference: float
     """Score of the first minus that of the second: the mean over values or classes, and repeats."""
@@ -143,32 +209,35 @@ def compare(
     """Compare two evaluations of the same clips in the same folds, clip by clip.
 
     Two scores with overlapping intervals may still differ significantly, because both were
-    measured on the same clips. Only the clips that one classifies correctly and the other does not
-    count. Difference, interval and p-value are of one score, ``metric``. Where the clips have
-    groups, such as speakers or recordings, whole groups are the independent units.
+    measured on the same clips. The comparison therefore depends only on the clips that one
+    classifies correctly and the other does not. Difference, interval and p-value refer to one
+    score, ``metric``. If the clips have groups, such as speakers or recordings, whole groups are
+    the independent units.
 
     Parameters
     ----------
     a, b : Evaluation, RegressionEvaluation or MultiLabelEvaluation
         Evaluations of the same bunch and folds. The number of repeats may differ.
     metric : str, default=None
-        Mean score to compare. Of classes it is "accuracy" or "uar"; of values and of several
-        classes it is a key of their ``measures``, such as "spearman", "rmse" or
-        "average_precision". None is the first of them: "accuracy", "spearman", "average_precision".
+        Mean score to compare: "accuracy" or "uar" for an `Evaluation`; "spearman", "pearson",
+        "ccc", "rmse" or "r2" for a `RegressionEvaluation`; a key of ``measures``, such as
+        "average_precision", for a `MultiLabelEvaluation`. None is "accuracy", "spearman" or
+        "average_precision".
     n_resamples : int, default=9999
-        Number of bootstrap samples, and of sign flips where not all are counted.
+        Number of bootstrap samples, and of sign flips or exchanges where not all are counted.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the interval.
     random_state : int, RandomState instance or None, default=None
-        Seed of the bootstrap samples and sign flips. An int gives the same result each time.
+        Seed or generator of the bootstrap samples and sign flips. An int gives the same result each
+        time.
 
     Returns
     -------
     Comparison
-        ``difference`` (``a`` minus ``b``), its ``interval``, ``n_better``, ``n_worse``, the
-        ``p_value`` that there is no difference, and what they are: ``metric``, ``test``,
-        ``n_units`` and ``unit``. Of values and of several classes a `ScoreComparison`, which
-        counts no clips.
+        The result for evaluations of classes: ``difference`` (``a`` minus ``b``), its ``interval``,
+        ``n_better``, ``n_worse``, the ``p_value`` of the hypothesis that there is no difference,
+        ``metric``, ``test``, ``n_units`` and ``unit``. For values and several classes, a
+        `ScoreComparison` without ``n_better`` and ``n_worse``.
 
     Raises
     ------
@@ -177,26 +246,26 @@ def compare(
 
     Notes
     -----
-    The interval is that of the percentile bootstrap [1]_, in which groups, or clips where there
-    are no groups, are drawn with replacement [2]_. In each sample the score is computed anew from
-    the clips drawn, for UAR class by class. Percentiles are expanded as Student's distribution and
-    the number of units want it [3]_, since plain ones are too narrow for few units.
+    The interval is that of the percentile bootstrap [1]_: groups, or clips without groups, are
+    drawn with replacement [2]_, and the score is computed from the drawn clips, for UAR class by
+    class. The percentiles are expanded by Student's distribution for the number of units [3]_,
+    because plain percentiles are too narrow for few units.
 
     The test is the exact McNemar test [4]_ for accuracy over clips: a sign test over the clips on
     which the two differ. With several repeats or overlapping folds, a clip counts once, for the
     evaluation that classified it correctly more often. Otherwise, for UAR or over groups, the
     predictions of the two are exchanged at random, for all clips of a unit at once [5]_. That
-    flips the sign of the unit's part in the difference. The p-value is the share of such
-    exchanges with a difference of at least the size found. All are counted where at most
-    13 units differ, and ``n_resamples`` are sampled where more do, the one found among them [6]_.
-    With :math:`G` groups it is never below :math:`2 / 2^G`.
+    flips the sign of the unit's part in the difference. The p-value is the share of exchanges with
+    a difference at least as large as the observed one. If at most 13 units differ, all exchanges
+    are counted, else ``n_resamples`` of them are sampled, with the observed one among them [6]_.
+    With :math:`G` groups the p-value is never below :math:`2 / 2^G`.
 
-    Of values and of several classes, whose scores are no means over clips, the score itself is
-    computed anew for each bootstrap sample and for each such exchange (a permutation test over the
-    units [5]_): the p-value is the share of exchanges with a difference of at least the size found.
-    All of them are counted where they are at most ``n_resamples``. For scores of ranks, such as
-    Spearman's correlation and average precision, ranks are exchanged in place of predictions, so
-    that it does not matter that probabilities and decision values have different scales.
+    The scores of values and of several classes are not means over clips. They are computed again
+    for each bootstrap sample and for each exchange (a permutation test over the units [5]_). The
+    p-value is the share of exchanges with a difference at least as large as the observed one. All
+    exchanges are counted if there are at most ``n_resamples``. For scores of ranks, such as
+    Spearman's correlation and average precision, ranks are exchanged instead of predictions, so
+    that the scales of the predictions, such as probabilities and decision values, may differ.
 
     References
     ----------
@@ -233,7 +302,7 @@ def compare(
     +50.0 [+10.0, +90.0] points of accuracy, 5 clips better, 0 worse,
     p = 0.062 (exact McNemar test over 10 clips)
 
-    If the clips are two each of five speakers, it is the speakers that count.
+    If each of five speakers has two of the clips, the speakers are the units.
 
     >>> speakers = np.arange(10) // 2
     >>> found = compare(
@@ -266,7 +335,7 @@ def compare(
     units = a._units
     clips, weight, correct_a = a._clips(metric)
     gain = correct_a - b._clips(metric)[2]
-    gain[np.isclose(gain, 0)] = 0  # Equal shares summed in another order differ by rounding.
+    gain[np.isclose(gain, 0)] = 0  # equal sums may differ by rounding
     n_better, n_worse = int((gain > 0).sum()), int((gain < 0).sum())
     rng = check_random_state(random_state)
     interval = bootstrap_interval(

@@ -1,4 +1,4 @@
-"""Controls: what a pipeline's score is compared with, as its steps and its data allow."""
+"""Controls: variants of a pipeline with which its score is compared."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ MEL_STATISTICS = "mel statistics"
 
 
 def controls_of_steps(pipeline: Any) -> dict[str, Any]:
-    """Return the variants of a pipeline that its steps allow by their tags.
+    """Return the controls of a pipeline, by the tags of its steps.
 
     Parameters
     ----------
@@ -36,8 +36,7 @@ def controls_of_steps(pipeline: Any) -> dict[str, Any]:
     Returns
     -------
     dict of str to estimator
-        By the name of the control. Empty where no step says that it reads spectrograms or is
-        trained.
+        Controls by name. Empty if no step reads spectrograms or is trained, by its tags.
     """
     params = pipeline.get_params(deep=True)
     tags = {name: learning_tags(value) for name, value in params.items()}
@@ -53,8 +52,7 @@ def controls_of_steps(pipeline: Any) -> dict[str, Any]:
         if any(name.startswith(f"{outer}__") for outer in readers):
             continue  # The estimator around it is replaced.
         owner = max((o for o in params if name.startswith(f"{o}__")), key=len, default="")
-        # Of several steps in a row, such as one network over the states of another, only the first
-        # is given spectrograms.
+        # In a chain of networks, only the first one reads spectrograms.
         follows = owner in owners and isinstance(params.get(owner, pipeline), Pipeline)
         statistics[name] = "passthrough" if follows else BandStatistics(extended=True)
         owners.add(owner)
@@ -68,10 +66,10 @@ def controls_of_steps(pipeline: Any) -> dict[str, Any]:
 
 
 def _repeated_views(pipeline: Any) -> dict[str, str]:
-    """Find views that are like an earlier one of the same union; return what drops them.
+    """Find views that equal an earlier view of the same union; return parameters that drop them.
 
-    Two networks over the same spectrogram leave two views with the same statistics, which would
-    count twice.
+    If networks are replaced by statistics, two networks over the same spectrogram become two equal
+    views, whose features would count twice.
     """
     changes = {}
     for name, value in {"": pipeline, **pipeline.get_params(deep=True)}.items():
@@ -87,7 +85,7 @@ def _repeated_views(pipeline: Any) -> dict[str, str]:
 
 
 def _without_passthrough(view: Any) -> list[Any]:
-    """List the steps of a view by class and parameters, but those that do nothing."""
+    """List the steps of a view by class and parameters, without "passthrough" steps."""
     steps = [step for _, step in view.steps] if isinstance(view, Pipeline) else [view]
     return [
         (type(step), step.get_params())
@@ -97,21 +95,21 @@ def _without_passthrough(view: Any) -> list[Any]:
 
 
 def controls_of_data(pipeline: Any, n_axes: int | None, dummies: dict[str, Any]) -> dict[str, Any]:
-    """Return the control of a pipeline whose steps say nothing, such as a classifier alone.
+    """Return the control of a pipeline whose steps have no tags, such as a classifier alone.
 
     Parameters
     ----------
     pipeline : Pipeline or classifier
         It is not changed.
     n_axes : int or None
-        Number of axes of spectrograms that the pipeline is given or makes, None without any.
+        Number of axes of the spectrograms that the pipeline reads or makes; None without any.
     dummies : dict of str to estimator
-        Controls that look at no clip.
+        Controls that do not depend on the data of clips.
 
     Returns
     -------
     dict of str to estimator
-        "mel statistics", which reads the spectrograms, or else those that look at no clip.
+        "mel statistics", if there are spectrograms, else `dummies`.
     """
     if n_axes is None or _reads_statistics(pipeline):
         return dummies

@@ -20,48 +20,60 @@ TOLERANCE = 1e-6  # seconds by which equal times may differ after rounding
 
 @dataclass(frozen=True, repr=False, eq=False)
 class DetectionScores:
-    """What was found of true events. ``print`` shows it as a table.
+    """Precision, recall and F1 of detected events. ``print`` shows them as a table.
 
     Parameters
     ----------
     per_class : pandas.DataFrame
-        A row for each class that occurs among true or detected events. `n_true`, `n_detected` and
-        `n_correct` count events or segments; `precision` is n_correct / n_detected, NaN where
-        nothing was detected, `recall` is n_correct / n_true, NaN where there was nothing, and `f1`
-        is 2 n_correct / (n_true + n_detected).
+        A row for each class of the true or detected events. The columns `n_true`, `n_detected` and
+        `n_correct` count events or segments. `precision` is n_correct / n_detected (NaN if nothing
+        was detected), `recall` is n_correct / n_true (NaN if there are no true events), and `f1` is
+        2 n_correct / (n_true + n_detected).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skaudeep.evaluation import segment_scores
+    >>> true = pd.DataFrame({"file": "a.wav", "start": [0], "end": [2], "label": "owl"})
+    >>> detected = pd.DataFrame({"file": "a.wav", "start": [1], "end": [3], "label": "owl"})
+    >>> segment_scores(true, detected)
+           precision  recall     F1  true  detected  correct
+    owl        0.500   0.500  0.500     2         2        1
+    micro      0.500   0.500  0.500     2         2        1
+    macro      0.500   0.500  0.500
     """
 
     per_class: pd.DataFrame
 
     @property
     def precision(self) -> float:
-        """Share of all detected that is true: micro average."""
+        """Share of all detected events or segments that are correct (micro average)."""
         return _ratio(self.per_class["n_correct"].sum(), self.per_class["n_detected"].sum())
 
     @property
     def recall(self) -> float:
-        """Share of all true that is detected: micro average."""
+        """Share of all true events or segments that are detected (micro average)."""
         return _ratio(self.per_class["n_correct"].sum(), self.per_class["n_true"].sum())
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall of all: micro average."""
+        """Harmonic mean of `precision` and `recall` (micro average)."""
         total = self.per_class["n_true"].sum() + self.per_class["n_detected"].sum()
         return _ratio(2 * self.per_class["n_correct"].sum(), total)
 
     @property
     def macro_precision(self) -> float:
-        """Mean precision of the classes that were detected."""
+        """Mean precision of the classes that were detected (macro average)."""
         return float(self.per_class["precision"].mean())
 
     @property
     def macro_recall(self) -> float:
-        """Mean recall of the classes that there are."""
+        """Mean recall of the classes that occur among the true events (macro average)."""
         return float(self.per_class["recall"].mean())
 
     @property
     def macro_f1(self) -> float:
-        """Mean F1 of the classes."""
+        """Mean F1 of all classes (macro average)."""
         return float(self.per_class["f1"].mean())
 
     def __repr__(self) -> str:
@@ -92,10 +104,10 @@ def event_scores(
 ) -> DetectionScores:
     """Compare detected events with true ones, event by event.
 
-    A detected event is correct if it has class and recording of a true event, begins within
-    `collar` of its start, and ends within `collar` of its end, or within `offset_ratio` of its
-    length where that is more: the rule of the DCASE challenges. Each event counts for one other at
-    most, in the largest possible matching (:func:`mir_eval.util.match_events`).
+    A detected event is correct if it has the class and the recording of a true event, begins within
+    `collar` of its start, and ends within `collar` of its end (or within `offset_ratio` of its
+    length, if that is more). This is the rule of the DCASE challenges. Each event is matched with
+    at most one other, in the largest possible matching (:func:`mir_eval.util.match_events`).
 
     Parameters
     ----------
@@ -103,21 +115,23 @@ def event_scores(
         Tables of events, with the columns `file`, `start`, `end` (seconds) and `label`, as
         :func:`~skaudeep.formats.load_annotations` and :func:`~skaudeep.find_events` return them.
     collar : float > 0, default=0.2
-        Seconds by which start and end may differ.
+        Largest difference of start and end in seconds.
     offset_ratio : float >= 0, default=0.2
-        Share of the length of the true event by which the end may differ. None: ends do not matter.
+        Largest difference of the ends, as a share of the length of the true event. With None, ends
+        are not compared.
 
     Returns
     -------
     DetectionScores
+        Precision, recall and F1 of the events.
 
     Raises
     ------
     ImportError
         If mir_eval, of the extra `events`, is not installed.
     ValueError
-        If a table is none of events, both have no recording in common, or a parameter is out of
-        its range.
+        If a table is not one of events, the tables have no recording in common, or a parameter is
+        out of its range.
 
     See Also
     --------
@@ -145,7 +159,7 @@ def event_scores(
         raise ValueError(f"Got offset_ratio={offset_ratio}, expected a number >= 0, or None.")
 
     def distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how far events are apart, at most 1 where they match."""
+        """Return the distances of events, which are at most 1 if they match."""
         apart = np.abs(one[:, None, 0] - other[None, :, 0]) / (collar + TOLERANCE)
         if offset_ratio is None:
             return apart
@@ -174,25 +188,25 @@ def segment_scores(
 ) -> DetectionScores:
     """Compare detected events with true ones in segments of equal length.
 
-    A class is there in a segment if an event of it reaches into the segment; how far does not
-    matter.
+    A segment has a class if an event of the class overlaps with the segment, by any length of time.
 
     Parameters
     ----------
     true, detected : pandas.DataFrame
-        Tables of events, as for :func:`event_scores`.
+        Tables of events, with the columns `file`, `start`, `end` (seconds) and `label`, as
+        :func:`~skaudeep.formats.load_annotations` and :func:`~skaudeep.find_events` return them.
     segment : float > 0, default=1.0
-        Length of the segments in seconds; the first begins with the recording.
+        Length of the segments in seconds. The first segment begins with the recording.
 
     Returns
     -------
     DetectionScores
-        Its counts are those of segments.
+        Precision, recall and F1, with counts of segments.
 
     Raises
     ------
     ValueError
-        If a table is none of events, both have no recording in common, or `segment` is not
+        If a table is not one of events, the tables have no recording in common, or `segment` is not
         positive.
 
     Examples
@@ -227,9 +241,9 @@ def _segments(events: pd.DataFrame, segment: float) -> Iterator[tuple[str, int]]
 def _neighbours(
     one: NDArray[np.float64], other: NDArray[np.float64], collar: float
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Divide events (n, 2) where none can match across: hours of them in one matrix are too many.
+    """Divide events (n, 2) into parts between which none can match, so that matrices stay small.
 
-    Between two parts lies more than the collar without the start of an event.
+    Between two parts, no event starts for longer than the collar.
     """
     starts = np.sort(np.concatenate([one[:, 0], other[:, 0]]))
     borders = starts[1:][np.diff(starts) > collar + TOLERANCE]

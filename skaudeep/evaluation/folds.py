@@ -1,4 +1,4 @@
-"""Folds of a data set: what `evaluate` checks before anything is fitted."""
+"""Makes and checks the folds of a data set, before `evaluate` fits anything."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -39,13 +39,13 @@ def check_folds(
     bunch : mapping
         A data set that `check_target` has passed.
     target : ndarray of shape (n_clips,) or (n_clips, n_columns)
-        What it returned.
+        Target, as `check_target` returns it.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None
-        As `evaluate` takes it.
+        Folds, in a form that `evaluate` takes.
     rng : RandomState
-        Shuffles the clips where ``cv`` is an int.
+        Generator that shuffles the clips if ``cv`` is an int.
     whole_groups : bool, default=False
-        Whether to refuse what is otherwise warned of.
+        Whether folds that divide groups are an error, not a warning.
 
     Returns
     -------
@@ -55,14 +55,14 @@ def check_folds(
     Raises
     ------
     ValueError
-        If there are no folds, a fold has no labelled clip to train or to test on, trains on a test
-        clip, or tests a class that it does not train.
+        If there are no folds, or a fold has no labelled training clip or test clip, has a test clip
+        among its training clips, or lacks training clips of a class that it tests.
 
     Warns
     -----
     UserWarning
-        If a fold trains and tests on clips of one group, or tests one of several classes that clips
-        may have without a training clip of it.
+        If a fold divides a group, or, where clips may have several classes, lacks training clips of
+        a class that it tests.
     """
     labelled = labelled_clips(target)
     groups = None if bunch.get("groups") is None else group_numbers(bunch["groups"])
@@ -146,7 +146,7 @@ def _splits(
         return list(check_cv(cv).split())  # indices of all clips
     of_groups = None if groups is None else groups[labelled]
     with warnings.catch_warnings():
-        # Where that tears groups apart, a warning of ours says which.
+        # If the splitter divides groups, a warning of ours names them.
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
         return [
             (labelled[train], labelled[test])
@@ -162,7 +162,7 @@ def _shuffled_folds(
     n_folds: int,
     rng: np.random.RandomState,
 ) -> BaseCrossValidator:
-    """Return a splitter into n_folds; see first that all classes can be trained and tested."""
+    """Return a splitter into n_folds, after a check that each fold can have all classes."""
     unit = "clips" if groups is None else "groups"
     units = np.arange(len(target)) if groups is None else groups
     if n_folds < 2:
@@ -196,25 +196,28 @@ def _shuffled_folds(
 def shuffled_splitter(
     n_folds: int, rng: np.random.RandomState, *, of_groups: bool
 ) -> StratifiedKFold | StratifiedGroupKFold:
-    """Return what divides labelled clips into folds with the same share of each class.
+    """Return a splitter of labelled clips into folds with the same share of each class.
 
     Parameters
     ----------
     n_folds : int >= 2
+        Number of folds.
     rng : RandomState
+        Generator that shuffles the clips.
     of_groups : bool
         Whether the clips have groups, which are kept together.
 
     Returns
     -------
     StratifiedKFold or StratifiedGroupKFold
+        The splitter.
     """
     kind = StratifiedGroupKFold if of_groups else StratifiedKFold
     return kind(n_folds, shuffle=True, random_state=rng.randint(2**31 - 1))
 
 
 def default_n_folds(n_units: Iterable[int]) -> int:
-    """Return the number of folds where nobody states one: five, or as few as a class allows.
+    """Return the default number of folds: five, or fewer if a class has fewer groups or clips.
 
     Parameters
     ----------
@@ -245,7 +248,7 @@ def _refuse_untrained(
     labels: np.ndarray,
     fold: str,
 ) -> None:
-    """Say why some classes are tested without being trained, and how to leave them out."""
+    """Raise an error about classes that are tested without training clips, with the remedy."""
     label = labels[0]
     clips = np.flatnonzero(target == label)
     name = class_name(bunch, label)
@@ -266,7 +269,7 @@ def _refuse_untrained(
 
 
 def _as_scikit_learn(target: np.ndarray) -> np.ndarray:
-    """Return a target of one column as the vector that scikit-learn's splitters take."""
+    """Return a target of one column as a vector, which scikit-learn's splitters expect."""
     return target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target
 
 

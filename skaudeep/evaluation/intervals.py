@@ -53,7 +53,7 @@ def score_interval(
         n_groups = len(of_group)
         between = float(n_groups / (n_groups - 1) * of_group @ of_group)
         if np.abs(residual).max() < ROUNDING:
-            # How much groups may differ is not known: all clips of one count as a single clip.
+            # The variance between groups is unknown: the clips of a group count as a single clip.
             shares = np.bincount(units, weight)
             n *= float(weight @ weight / (shares @ shares))
         elif between > ROUNDING:
@@ -82,7 +82,7 @@ def bootstrap_interval(
     """Return the expanded percentile interval of a weighted mean gain; see the notes of compare."""
     stratum = np.unique(stratum, return_inverse=True)[1]
     if units is None:
-        # Clips with the same class, weight and gain are drawn together: that is the same and fast.
+        # Clips with the same class, weight and gain are drawn together, with the same result.
         kinds, n_of_kind = np.unique(
             np.column_stack([stratum, weight, gain]).round(12), axis=0, return_counts=True
         )
@@ -92,7 +92,7 @@ def bootstrap_interval(
         n_of_kind = np.ones(units.max() + 1)
     n_units = int(n_of_kind.sum())
     if n_units == 1:
-        return -1.0, 1.0  # A single unit says nothing of others.
+        return -1.0, 1.0  # a single unit tells nothing about others
     gains, weights = np.zeros((2, len(n_of_kind), stratum.max() + 1))
     np.add.at(gains, (units, stratum), weight * gain)
     np.add.at(weights, (units, stratum), weight)
@@ -101,7 +101,7 @@ def bootstrap_interval(
     for size in blocks(n_resamples, len(n_of_kind)):
         drawn = rng.multinomial(n_units, n_of_kind / n_units, size=size).astype(np.float64)
         gain, weight = drawn @ gains, drawn @ weights
-        # A class that is not drawn does not count, as in UAR itself.
+        # A class that is not drawn is left out, as in the UAR itself.
         of_class = np.divide(gain, weight, out=np.zeros_like(gain), where=weight > 0)
         resampled.append(of_class @ share / ((weight > 0) @ share))
     return expanded_interval(np.concatenate(resampled), n_units, confidence_level)
@@ -110,7 +110,7 @@ def bootstrap_interval(
 def expanded_interval(
     resampled: np.ndarray, n_units: int, confidence_level: float
 ) -> tuple[float, float]:
-    """Return percentiles, expanded as Student's distribution and the number of units want it."""
+    """Return percentiles, expanded by Student's distribution for the number of units."""
     quantile = t.ppf((1 + confidence_level) / 2, n_units - 1)
     tail = norm.cdf(-quantile * np.sqrt(n_units / (n_units - 1)))
     low, high = np.quantile(resampled, [tail, 1 - tail])
@@ -119,7 +119,7 @@ def expanded_interval(
 
 def sign_flip_p_value(parts: np.ndarray, n_resamples: int, rng: np.random.RandomState) -> float:
     """Return the share of sign flips of parts whose sum is at least as large as that of parts."""
-    # Parts of one size are flipped together: that is the same and fast.
+    # Parts of equal size are flipped together, with the same result.
     sizes, n_of_size = np.unique(np.abs(parts).round(12), return_counts=True)
     sizes, n_of_size = sizes[sizes > 0], n_of_size[sizes > 0]
     least = abs(parts.sum()) - ROUNDING

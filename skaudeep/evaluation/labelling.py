@@ -1,4 +1,4 @@
-"""In which order clips are best named: those that stand for many first, then the doubtful ones."""
+"""The order in which labels of clips help most: typical clips first, then uncertain ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skaudeep._base import num_samples
 
 __all__ = ["labelling_order"]
 
-N_DOUBTFUL = 3  # of four clips, once there is a classifier; the fourth keeps spreading
+N_DOUBTFUL = 3  # of four clips are uncertain ones, once there is a classifier; one is typical
 FIRST_ROUND = 10  # clips that are chosen by the first clustering; each further one doubles that
 LAST_ROUND = 320  # clips that are chosen by the last one; the others follow, cluster by cluster
 N_COMPONENTS = 50
@@ -34,33 +34,34 @@ def labelling_order(
     n: int | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> np.ndarray:
-    """Put unlabelled clips into the order in which naming them helps a classifier most.
+    """Order unlabelled clips by how much their labels help a classifier (active learning).
 
-    Without probabilities, clips are spread over the features: they are divided into as many
-    clusters as clips are named and asked for, and of each of the largest clusters without a named
-    clip comes the clip whose neighbours are nearest, which stands for many [1]_. With them, three
-    of four clips are those that a classifier is least sure of, by the difference of its two largest
-    probabilities [2]_; the fourth is spread as before, which finds classes that the classifier does
-    not know.
+    Without `probabilities`, typical clips are chosen [1]_. The clips are divided into as many
+    clusters as there are labelled and wanted clips together. From each cluster without a labelled
+    clip, the largest first, the clip with the nearest neighbours is chosen. With `probabilities`,
+    three of four clips are those about which the classifier is least certain, by the difference of
+    its two largest probabilities [2]_. The fourth is a typical clip, so that classes which the
+    classifier does not know are found.
 
     Parameters
     ----------
     features : array-like of shape (n_clips, n_features)
-        Features of all clips, such as those of `two_scales`. They are standardised, and each clip
-        is scaled to length 1.
+        Features of all clips, such as those of `two_scales`. They are standardised here, and each
+        row is scaled to length 1.
     target : array-like of shape (n_clips,), int, default=None
-        Classes; -1 where unlabelled. None: no clip is labelled.
+        Classes of the clips; -1 for an unlabelled clip. None: no clip is labelled.
     probabilities : array-like of shape (n_clips, n_classes), default=None
-        Those that a classifier gives each class. Only rows of unlabelled clips are read.
+        Probabilities of the classes, by a classifier. Only rows of unlabelled clips are used. None:
+        there is no classifier yet.
     n : int, default=None
-        Number of clips wanted. None is all that are unlabelled.
+        Number of clips to choose. None orders all unlabelled clips.
     random_state : int, RandomState instance or None, default=None
-        Where the clusters begin.
+        Seed or generator of the initial cluster centres.
 
     Returns
     -------
     ndarray of int
-        Positions of unlabelled clips, the one to be named first at the head.
+        Positions of unlabelled clips, the most useful ones first.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def labelling_order(
 
     Examples
     --------
-    Of ten kinds of five clips each, the first ten named are one of each kind.
+    There are ten kinds of sounds with five clips each. The first ten clips are one of each kind.
 
     >>> import numpy as np
     >>> from skaudeep.evaluation import labelling_order

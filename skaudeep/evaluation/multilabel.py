@@ -34,24 +34,25 @@ def _roc_auc(truth: NDArray, scores: NDArray) -> float:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class MultiLabelEvaluation(ColumnEvaluation):
-    """What `evaluate` found of clips that may have several classes. ``print`` shows it as a table.
+    """Result of `evaluate` for clips that may have several classes. ``print`` shows a table.
 
-    The scores are average precision and the area under the ROC curve (AUC) of each class, their
+    The scores are the average precision and the area under the ROC curve (AUC) of each class, their
     means over classes (macro averages), and the average precision of all pairs of clip and class in
-    one ranking (micro average). A random ranking has as its average precision the share of clips
-    that have the class, printed beside it, and an AUC of one half. No score needs a threshold.
+    one ranking (micro average). The average precision of a random ranking is the share of clips
+    that have the class, which is printed beside it; its AUC is one half. No score needs a
+    threshold.
 
     Parameters
     ----------
     target : ndarray of shape (n_clips, n_classes), int
-        1 where a clip has the class, else 0; -1 throughout where unlabelled.
+        1 if a clip has the class, else 0; -1 in all columns for an unlabelled clip.
     target_names : list of n_classes str
         Names of the classes.
     test : list of n_folds int arrays
         Clips tested in each fold. Folds may overlap.
     fold_predictions : list of n_repeats lists of n_folds arrays
-        Scores of the classes of those clips, (n_test, n_classes): probabilities, or decision values
-        of a pipeline that gives none.
+        Scores of the classes for those clips, (n_test, n_classes): probabilities, or decision
+        values of a pipeline without probabilities.
     protocol : {"inductive", "transductive"}
         Whether the unsupervised steps were fitted on the training clips of each fold or on all
         clips.
@@ -60,55 +61,55 @@ class MultiLabelEvaluation(ColumnEvaluation):
     confidence_level : float, default=0.95
         Confidence level of the intervals.
     controls : dict of str to MultiLabelEvaluation
-        Evaluations of the same folds with other features. Empty where none were asked for.
+        Evaluations of the same folds with other features. Empty if none were asked for.
     groups : array-like of shape (n_clips,), default=None
-        Recording, site ... of each clip; "", None or NaN where unknown: such a clip is a group of
-        its own. None where no clip has one.
+        Recording or site of each clip. A clip whose group is "", None or NaN is a group of its own.
+        None if no clip has a group.
     controls_left_out : dict of str to str
-        Why controls that other pipelines have are not among ``controls``.
+        The reason why a control is not in ``controls``, by the name of the control.
     filenames : ndarray of shape (n_clips,), str, default=None
-        Names of the clips. None where the data set has none.
+        Names of the clips. None if the data set has no names.
     features : ndarray of shape (n_clips, n_features), default=None
-        Features of all clips, where ``evaluate`` was asked to keep them.
+        Features of all clips, if ``evaluate`` was asked to keep them, else None.
     n_train : float, default=nan
         Mean number of training clips of a fold.
     learning_curve : dict of float to MultiLabelEvaluation
-        By their mean number of training clips: evaluations of the same tests after training on
-        parts of the training clips. Empty where none were asked for.
+        Evaluations of the same test clips after training on parts of the training clips, by their
+        mean number of training clips. Empty if none were asked for.
     unit : {"clip", "group"}, default="clip"
-        What is scored. Of groups, ``target`` and all others have an entry for each group, and
-        ``filenames`` are the names of the groups.
+        The unit that is scored. With "group", ``target`` and all others have an entry for each
+        group, and ``filenames`` are the names of the groups.
     group_score : str, default=""
-        What a group is scored by: "mean probability of its clips" or "mean decision value of its
+        How a group is scored: "mean probability of its clips" or "mean decision value of its
         clips".
     clips : MultiLabelEvaluation, default=None
-        Of groups: the same predictions scored clip by clip.
+        With ``unit="group"``, the same predictions scored clip by clip.
 
     Notes
     -----
-    **Over all folds together.** A score is that of the test clips of all folds, each scored by the
-    model of its fold; a clip that several folds test counts once, by its mean score. Scores of
-    several repeats are averaged. Evaluations with one test set, as of AudioSet and FSD50K, do the
-    same. The mean over folds is no better choice here: average precision depends on the share of
-    positive clips, which differs between folds, is uncertain where these are few, and is not
-    defined in a fold without any, as it is common for rare classes and folds of whole recordings.
-    The price is that scores of several models are ranked together [1]_, for which they need a
-    common scale; probabilities have one, decision values not quite. `fold_scores` has those of each
-    fold.
+    **Over all folds together.** A score is computed from the test clips of all folds, each scored
+    by the model of its fold. A clip that several folds test counts once, by its mean score. Scores
+    of several repeats are averaged. Evaluations with one test set, as of AudioSet and FSD50K, do
+    the same. The mean over folds would not be better: average precision depends on the share of
+    positive clips, which differs between folds. It is uncertain in a fold with few of them, and not
+    defined in a fold without any, which is common for rare classes and folds of whole recordings.
+    The disadvantage is that scores of several models are ranked together [1]_, for which they need
+    a common scale. Probabilities have one, decision values only roughly. `fold_scores` returns the
+    scores of each fold.
 
-    **Classes without a test clip that has them, or without one that has not,** have no score. They
-    are in ``left_out``, and means are over the others.
+    **Classes that no test clip, or every test clip, has** have no score. They are in ``left_out``,
+    and means are over the other classes.
 
-    **Intervals** are Wilson's at the number of clips :math:`s (1 - s) / v`, as those of
-    `anomaly_metrics`, with the variance :math:`v` of the score :math:`s` over 200 bootstrap samples
-    of groups, or of clips where there are none. Where these are all alike, the number is that of
-    the groups, or clips, with the class, or without it if these are fewer. One less than this is
-    also the number of degrees of freedom of Student's quantile, as few clips tell their own spread
-    badly; a class of a single clip or group has no interval. That of a mean over classes has
-    Satterthwaite's degrees of freedom. In simulations with ten clips a group intervals held the
-    true score in 86 to 99 % of the trials with 5, 10 and 30 groups, for a nominal 95 %, and
-    percentiles of the same samples in 32 to 92 %; of classes that 2 to 75 of 150 clips have, in 88
-    to 100 %.
+    **Intervals** are Wilson's for :math:`s (1 - s) / v` clips, as those of `anomaly_metrics`, where
+    :math:`v` is the variance of the score :math:`s` over 200 bootstrap samples of groups, or of
+    clips without groups. If all samples have the same score, the number of groups, or clips, with
+    the class is used, or without it if these are fewer. The degrees of freedom of Student's
+    quantile are this number minus one, because the variance of few clips is poorly known. A class
+    of a single clip or group has no interval. The interval of a mean over classes has
+    Satterthwaite's degrees of freedom. In simulations with ten clips per group, intervals with a
+    nominal level of 95 % contained the true score in 86 to 99 % of the trials with 5, 10 and 30
+    groups, and percentiles of the same samples in 32 to 92 %. For classes that 2 to 75 of 150 clips
+    have, they contained it in 88 to 100 %.
 
     References
     ----------
@@ -151,12 +152,12 @@ class MultiLabelEvaluation(ColumnEvaluation):
 
     @property
     def average_precision(self) -> float:
-        """Average precision, the mean over classes and repeats."""
+        """Average precision, as a mean over classes and repeats."""
         return self.score("average_precision")
 
     @property
     def roc_auc(self) -> float:
-        """Area under the ROC curve, the mean over classes and repeats."""
+        """Area under the ROC curve, as a mean over classes and repeats."""
         return self.score("roc_auc")
 
     @property
@@ -171,7 +172,7 @@ class MultiLabelEvaluation(ColumnEvaluation):
 
     @cached_property
     def left_out(self) -> dict[str, str]:
-        """Why classes have no score, by their names."""
+        """The reasons why classes have no score, by their names."""
         reasons = {}
         for name, share in zip(self.target_names, self.prevalence, strict=True):
             if share in (0, 1):
@@ -186,8 +187,8 @@ class MultiLabelEvaluation(ColumnEvaluation):
         -------
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
-            ``filename`` and ``group`` where known, ``target``, the tuple of the names of its
-            classes, and the mean score of each class over the tests of the clip, under its name.
+            ``filename`` and ``group`` (if known), ``target`` (the tuple of the names of its
+            classes), and for each class, under its name, its mean score over the tests of the clip.
         """
         columns: dict[str, object] = dict(first_columns(self, self._tested))
         columns["target"] = [
@@ -206,11 +207,12 @@ class MultiLabelEvaluation(ColumnEvaluation):
         Returns
         -------
         pandas.DataFrame
-            A row for each clip that has a class and is ranked below more than half of those that
-            have not (``kind`` "missed"), and for each that has not and is ranked above more than
-            half of those that have it ("false"): ``filename`` and ``group`` where known, ``class``,
-            ``kind``, ``score``, and ``share``, the share of those that it should not be ranked
-            below or above. The largest come first.
+            A row for each error, the largest errors first. A clip with the class that is ranked
+            below more than half of the clips without it has the ``kind`` "missed". A clip without
+            the class that is ranked above more than half of the clips with it has the ``kind``
+            "false". The other columns are ``filename`` and ``group`` (if known), ``class``,
+            ``score``, and ``share``: the share of the other clips that are ranked wrongly relative
+            to this one.
         """
         parts = []
         scores = self._predicted.mean(axis=0)
@@ -218,7 +220,7 @@ class MultiLabelEvaluation(ColumnEvaluation):
             if name in self.left_out:
                 continue
             has = self._truth[:, k] > 0
-            # The rank among all, less that among one's own: how many of the others are below.
+            # The rank among all minus the rank among its own kind is the number of others below.
             below = rankdata(scores[:, k])
             for own in (has, ~has):
                 below[own] -= rankdata(scores[own, k])

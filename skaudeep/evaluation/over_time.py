@@ -1,4 +1,4 @@
-"""Labels over time: how well predictions of frames agree with them, per recording and pooled."""
+"""Evaluation of predictions for frames, by agreement with labels that change over time."""
 
 from __future__ import annotations
 
@@ -49,28 +49,29 @@ PIPELINE = "pipeline"
 UNTRAINED = "untrained network"
 BANDS = "bands of each frame"
 MEAN = "mean of training"
-TINY = 1e-12  # A variance below, relative to the mean square, is that of a constant.
+TINY = 1e-12  # values whose variance is below this share of the mean square are constant
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class OverTimeEvaluation:
-    """What `evaluate_over_time` found. ``print`` shows it as a table.
+    """Result of `evaluate_over_time`. ``print`` shows it as a table.
 
     Parameters
     ----------
     figures : pandas.DataFrame
-        See `to_frame`.
+        A row for each model, target and measure, see `to_frame`.
     recordings : pandas.DataFrame
-        A row for each model, target and tested recording: ``model``, ``target``, ``recording``,
-        ``group``, ``n_frames`` (with a label), ``CCC``, ``Pearson``, ``Spearman`` and ``RMSE``.
+        A row for each model, target and tested recording, with the columns ``model``, ``target``,
+        ``recording``, ``group``, ``n_frames`` (number of labelled frames), ``CCC``, ``Pearson``,
+        ``Spearman`` and ``RMSE``.
     predictions : ndarray of shape (n_recordings, n_frames, n_targets)
-        Those of the pipeline. NaN at padding, and where a recording was not tested.
+        Predictions of the pipeline. NaN for padding, and for recordings that were not tested.
     n_folds : int
         Number of folds.
     confidence_level : float
         Confidence level of the intervals.
     unit : {"recording", "group"}
-        What was resampled.
+        The units that were resampled for the intervals.
     """
 
     figures: pd.DataFrame
@@ -86,11 +87,11 @@ class OverTimeEvaluation:
         Returns
         -------
         pandas.DataFrame
-            Its columns are ``model`` ("pipeline", or the name of a control), ``target``,
+            A table with the columns ``model`` ("pipeline", or the name of a control), ``target``,
             ``measure`` ("CCC", "Pearson", "Spearman" or "RMSE"), ``pooled`` (over all frames of all
             recordings) with its interval ``pooled_low`` and ``pooled_high``, and ``recording`` (the
-            mean over recordings) with ``recording_low`` and ``recording_high``. NaN where a measure
-            is not defined.
+            mean over recordings) with ``recording_low`` and ``recording_high``. A measure that is
+            not defined is NaN.
         """
         return self.figures.copy()
 
@@ -159,42 +160,43 @@ def evaluate_over_time(
     random_state: Any = 0,
     progress: bool = True,
 ) -> OverTimeEvaluation:
-    """Fit a pipeline to labels over time in each fold, and compare its predictions with others.
+    """Cross-validate a pipeline on labels that change over time, with controls.
 
     Parameters
     ----------
     pipeline : Pipeline or estimator
-        It predicts numbers for each frame: it ends in a :class:`~skaudeep.PerFrame`, or is a search
-        around such a pipeline. It is cloned, never fitted itself. If it takes groups, it is given
-        those of the bunch.
+        A pipeline that ends in a :class:`~skaudeep.PerFrame`, or a search around such a pipeline,
+        which predicts numbers for each frame. A clone of it is fitted in each fold. If its `fit`
+        has a parameter `groups`, it receives the groups of the bunch.
     bunch : Bunch
-        Data set with ``data`` and, where known, ``groups`` (speakers, sessions), ``filenames``,
-        and ``folds``, ``cv`` or ``partition``.
+        Data set with ``data`` and, if known, ``groups`` (speakers, sessions), ``filenames``, and
+        ``folds``, ``cv`` or ``partition``.
     targets : array-like of shape (n_recordings, n_frames) or (n_recordings, n_frames, n_targets), \
             or list of n_recordings arrays
-        Labels at the times of the frames, as :func:`~skaudeep.datasets.frame_targets` makes them;
-        NaN where there is none. They are not shifted: `PerFrame` accounts for their delay.
+        Labels at the times of the frames, as :func:`~skaudeep.datasets.frame_targets` returns them;
+        NaN if a frame has no label. They are not corrected for the delay of the labels, which
+        `PerFrame` does.
     target_names : sequence of str, default=None
-        Names of the targets; None numbers them.
+        Names of the targets. None numbers them.
     cv : int, {"devel", "test"}, splitter, iterable of (train, test) or None, default=None
-        As that of :func:`~skaudeep.evaluate`: None takes the folds or partitions of the bunch, an
-        int so many folds of whole groups.
+        The folds, see :func:`~skaudeep.evaluate`. None uses the folds or partitions of the bunch.
+        An int is a number of folds of whole groups.
     controls : bool, default=True
-        Whether to run the controls, in the same folds:
+        Whether to run these controls in the same folds:
 
-        - "untrained network", where a step is trained,
-        - "bands of each frame", the spectrogram itself in place of the network, where a step reads
-          spectrograms: what a network over time has to beat,
-        - "mean of training", the mean of the training targets. Its correlations are not defined;
-          its RMSE is that of knowing nothing.
+        - "untrained network", if a step is trained,
+        - "bands of each frame", if a step reads spectrograms: the spectrogram itself takes the
+          place of the network,
+        - "mean of training", which predicts the mean of the training targets. Its correlations are
+          not defined.
     n_resamples : int >= 2, default=999
         Number of bootstrap samples.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
     random_state : int, RandomState instance or None, default=0
-        Seed of folds and bootstrap samples.
+        Seed or generator of folds and bootstrap samples.
     progress : bool, default=True
-        Whether to show on stderr how far it is.
+        Whether to show the progress on stderr.
 
     Returns
     -------
@@ -204,32 +206,33 @@ def evaluate_over_time(
     Raises
     ------
     ValueError
-        If the pipeline predicts classes, targets are no numbers or of other recordings, their names
-        are not one for each, a parameter is out of its range, there are no folds, or a labelled
-        frame has no prediction. The message names the recording.
+        If the pipeline predicts classes, targets are not numbers, the number of targets is not that
+        of the recordings or of `target_names`, a parameter is out of its range, there are no folds,
+        or a labelled frame has no prediction. The message names the recording.
 
     Warns
     -----
     UserWarning
-        If a control fails, such as that of a search over parameters of the network that it leaves
-        out.
+        If a control fails, for example because a search varies parameters of the network that the
+        control leaves out.
 
     See Also
     --------
-    skaudeep.PerFrame : Regressors of frames, with the delay of labels.
+    skaudeep.PerFrame : Fits regressors to frames, with the delay of labels.
 
     Notes
     -----
-    Pooled measures are those of all labelled frames of all tested recordings together; frames of
-    one recording are alike, so that intervals are over whole recordings, or over groups where they
-    are known. They are by the spread over bootstrap samples, on Fisher's scale or that of
-    logarithms, with Student's quantile, as those of `RegressionEvaluation`. In simulations with 4,
-    8 and 20 recordings that of a pooled CCC held the true one in 87 to 91 % of the trials, for a
-    nominal 95 %, and percentiles of the same samples in 63 to 89 %. In bootstrap samples Spearman's
-    coefficient keeps the ranks of all frames. The mean over recordings leaves out those where a
-    measure is not defined, such as the correlation with a label that never changes.
+    Pooled measures are computed from all labelled frames of all tested recordings together. Frames
+    of a recording are not independent, so that intervals are over whole recordings, or over groups
+    if they are known. As in `RegressionEvaluation`, intervals come from the spread over bootstrap
+    samples, on Fisher's scale or a logarithmic one, with Student's quantile. In simulations with 4,
+    8 and 20 recordings, the interval of a pooled CCC with a nominal level of 95 % contained the
+    true CCC in 87 to 91 % of the trials, and percentiles of the same samples in 63 to 89 %. In
+    bootstrap samples, Spearman's coefficient keeps the ranks of all frames. The mean over
+    recordings leaves out recordings for which a measure is not defined, such as the correlation
+    with a label that never changes.
 
-    A recording that several folds test has the mean of their predictions.
+    If several folds test a recording, their predictions are averaged.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The protocol: a pipeline is scored over the folds of a data set, and its controls as well."""
+"""The function `evaluate`, which scores a pipeline and its controls by cross-validation."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -50,128 +50,130 @@ def evaluate(
 ) -> Any:  # the target says which of the three results it is, types cannot
     """Score a pipeline over the folds of a data set, with the controls that its score needs.
 
-    The target of the data set says what is scored: classes by accuracy and UAR, several classes
-    that a clip may have by average precision and AUC, values to regress on by correlations and
-    errors.
+    The target of the data set determines the scores: accuracy and UAR for classes, average
+    precision and AUC if clips may have several classes, correlations and errors for regression.
 
-    The score of learned features says little by itself: a network that was never trained, or
-    a few statistics of the spectrogram, may do as well. These controls are therefore run on the
-    same folds with the same classifier, where the pipeline allows them. They are in ``controls``
-    of the result, and printing the result compares the pipeline with each of them, clip by clip.
+    The score of learned features needs a comparison, because an untrained network, or a few
+    statistics of the spectrogram, may do as well. These controls are therefore run on the same
+    folds with the same classifier, if the pipeline allows them. They are in ``controls`` of the
+    result, and the printed result compares the pipeline with each of them, clip by clip.
 
-    Intervals and comparisons take the ``groups`` of the bunch, such as speakers or recordings, for
-    independent, and clips only where there are none: clips of one speaker or recording tend to be
-    right or wrong together. The last step of the pipeline is given the groups of its training clips
-    where its `fit` has a parameter ``groups``, as `TunedLogisticRegression` has.
+    Intervals and comparisons treat the ``groups`` of the bunch, such as speakers or recordings, as
+    independent, because clips of a speaker or recording tend to be right or wrong together. Without
+    groups, they treat clips as independent. If the `fit` of the last step has a parameter
+    ``groups``, as that of `TunedLogisticRegression`, it receives the groups of the training clips.
 
-    What no fold changes is done once. Steps that learn nothing (their tag ``requires_fit`` is
-    False, as with `SpectrogramExtractor`) are run once where they stand at the head of the pipeline
-    or of a view of a `FeatureFusion` there; folds, repeats and controls share what they give. The
-    states of a `ReservoirFeatures` there depend on its random weights alone, and are shared by the
-    folds; its principal components belong to each fold. States of more than 512 MB are kept in a
-    temporary file.
+    Work that is the same in all folds is done once. This holds for steps at the beginning of the
+    pipeline, or of a view of a `FeatureFusion` there, that learn nothing (their tag
+    ``requires_fit`` is False, as for `SpectrogramExtractor`): folds, repeats and controls share
+    their output. It also holds for the states of a `ReservoirFeatures` there, which depend on its
+    random weights alone; its principal components are fitted in each fold. States of more than 512
+    MB are kept in a temporary file.
 
     Parameters
     ----------
     pipeline : Pipeline, classifier or regressor
-        A classifier, or for values a regressor, or a pipeline that ends in one. It is cloned, never
-        fitted or changed. Of several classes it has to give probabilities or decision values, as
-        :class:`~sklearn.multiclass.OneVsRestClassifier` does.
+        A classifier or regressor, or a pipeline that ends in one. Clones of it are fitted; it is
+        not changed. If clips may have several classes, it must have `predict_proba` or
+        `decision_function` for all of them, as :class:`~sklearn.multiclass.OneVsRestClassifier`
+        has.
     bunch : Bunch
         Data set with ``data`` (n_clips rows), ``target``, and optionally ``target_names``, ``cv``
         or ``folds``, ``partition`` and ``groups``. The target is
 
-        * (n_clips,) int: one class for each clip, -1 where unlabelled;
-        * (n_clips, n_classes) int: 1 where a clip has the class, else 0, and -1 throughout where
-          unlabelled;
-        * (n_clips,) or (n_clips, n_targets) float: values, NaN throughout where unlabelled.
+        * (n_clips,) int: one class for each clip, -1 for an unlabelled clip;
+        * (n_clips, n_classes) int: 1 if a clip has the class, else 0; -1 in all columns for an
+          unlabelled clip;
+        * (n_clips,) or (n_clips, n_targets) float: values, NaN for an unlabelled clip.
 
-        Unlabelled clips are in no training or test fold; only the transductive protocol uses
+        Unlabelled clips are neither training nor test clips; only the transductive protocol uses
         them.
     protocol : {"inductive", "transductive"}, default="inductive"
-        "inductive": all steps are fitted on the training clips of each fold. "transductive":
-        every step up to the last unsupervised one is fitted once per repeat on *all* clips of
-        the bunch, test clips included, without labels; the steps after it are fitted on the
-        training clips of each fold. The paper reports transductive scores; only inductive ones
-        estimate the accuracy on recordings from elsewhere.
+        "inductive": all steps are fitted to the training clips of each fold. "transductive":
+        every step up to the last unsupervised one is fitted once per repeat to *all* clips of
+        the bunch, including test clips, without labels; the steps after it are fitted to the
+        training clips of each fold. The auDeep paper reports transductive scores. Only inductive
+        scores estimate the accuracy on new recordings.
     n_repeats : int, default=1
         Number of times that everything is run, each time with another seed for every
         ``random_state`` in the pipeline.
     unit : {"clip", "group"}, default="clip"
-        What is scored. "group" scores each group of the bunch, such as a patient, a recording or a
-        machine, as one: its classes by the mean probability over its clips (by the mean decision
-        value where the pipeline gives no probabilities), its value by their mean prediction.
-        ``clips`` of the result has the scores clip by clip, which are printed beside those. All
-        labelled clips of a group need one target, and no fold may train on clips of a group that it
-        tests.
+        The unit that is scored. With "group", each group of the bunch, such as a patient, a
+        recording or a machine, is scored as one: its class by the mean probability over its clips
+        (or the mean decision value, if there are no probabilities), its value by the mean
+        prediction. ``clips`` of the result has the scores clip by clip, which are printed, too. All
+        labelled clips of a group must have the same target, and no fold may divide a group.
     controls : bool, default=True
-        Whether to score controls as well, as the steps of the pipeline allow: "untrained network",
-        with the same network before its training; and "mel statistics", with `BandStatistics` in
-        place of each step that reads spectrograms. Steps at any depth count, such as those of the
-        views of a `FeatureFusion`. Where no step is either, as in a classifier of stored features:
-        "mel statistics" of the spectrograms that the bunch holds or a step without `fit` makes,
-        standardised, with the same classifier, or else "most frequent class"
-        (:class:`~sklearn.dummy.DummyClassifier`). Of values there is "mean of the training
-        targets" in any case (:class:`~sklearn.dummy.DummyRegressor`), which has an error and no
-        correlation; of several classes the result shows what chance would score.
-        ``controls_left_out`` of the result says why the others are not among them. A control that
-        fails is left out with a warning.
+        Whether to score controls, too. The steps of the pipeline, at any depth, determine them:
+
+        * "untrained network" has the same network without its training;
+        * "mel statistics" has `BandStatistics` in place of each step that reads spectrograms. If no
+          step does, but the bunch holds spectrograms or a step without `fit` computes them, it has
+          their standardised statistics with the same classifier;
+        * "most frequent class" (:class:`~sklearn.dummy.DummyClassifier`) is used if neither of
+          these is possible, as for a classifier of stored features;
+        * "mean of the training targets" (:class:`~sklearn.dummy.DummyRegressor`) is always used for
+          regression; its correlations are not defined.
+
+        If clips may have several classes, the result shows the scores of chance.
+        ``controls_left_out`` of the result has the reasons why other controls are missing. A
+        control that fails is left out with a warning.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
-        "devel" trains on the partition train and tests on devel; "test" trains on train and
-        devel and tests on test. An int is a number of folds into which the labelled clips are
+        The folds. "devel" trains on the partition train and tests on devel; "test" trains on train
+        and devel and tests on test. An int is a number of folds into which the labelled clips are
         shuffled, with the same share of each class: by
-        :class:`~sklearn.model_selection.StratifiedGroupKFold`, which keeps groups together, where
-        the bunch has groups, else by :class:`~sklearn.model_selection.StratifiedKFold`. Clips with
-        values or several classes are divided without regard to them, by
+        :class:`~sklearn.model_selection.StratifiedGroupKFold`, which keeps groups together, if the
+        bunch has groups, else by :class:`~sklearn.model_selection.StratifiedKFold`. Clips with
+        values or several classes are divided without stratification, by
         :class:`~sklearn.model_selection.GroupKFold` or :class:`~sklearn.model_selection.KFold`
-        (:func:`~skaudeep.datasets.add_folds` has regard to them). A splitter
-        of scikit-learn divides the labelled clips and is given the groups. None takes the folds of
-        the bunch; where it has none, "devel", and "test" only if no labelled clip is in devel.
+        (:func:`~skaudeep.datasets.add_folds` stratifies them). A splitter of scikit-learn divides
+        the labelled clips and receives the groups. None uses the folds of the bunch; without folds
+        it is "devel", or "test" if no labelled clip is in devel.
     n_jobs : int or None, default=None
-        Number of folds (of all repeats) run in parallel; None is 1, -1 is all processors.
+        Number of folds (of all repeats) that are run in parallel. None is 1, -1 is the number of
+        processors.
     random_state : int, RandomState instance or None, default=None
-        Generator of one seed per repeat, and of the folds if ``cv`` is an int. An int gives the
-        same result each time.
+        Seed or generator of one seed per repeat, and of the folds if ``cv`` is an int. An int gives
+        the same result each time.
     confidence_level : float in (0, 1), default=0.95
-        Confidence level of the intervals, which are over groups where the bunch has some, else
-        over clips; see the notes of the result.
+        Confidence level of the intervals. They are over groups if the bunch has some, else over
+        clips; see the notes of the result.
     train_sizes : sequence of float in (0, 1), default=()
-        Shares of the training clips with which the folds are run once more, for a learning curve:
-        ``learning_curve`` of the result. Whole groups of each class are left out at random (of any
-        clips where there are values), those of a smaller share being among those of a larger one. A
-        share with which the pipeline fails, such as one of fewer clips than it has neighbours, is
-        left out with a warning.
+        Shares of the training clips for a learning curve. For each share the folds are run again
+        with a random part of the training clips, and ``learning_curve`` of the result has the
+        scores. Whole groups of each class are left out (whole groups of any clips, for regression).
+        The clips of a smaller share are among those of a larger one. A share with which the
+        pipeline fails is left out with a warning.
     keep_features : bool, default=False
-        Whether ``features`` of the result holds the features of all clips, from the unsupervised
-        steps fitted to all clips, for pictures of them. Where the pipeline has no such step, they
-        are the data of the bunch. With ``unit="group"`` they are the mean over the clips of each
-        group.
+        Whether ``features`` of the result holds the features of all clips, for pictures of them.
+        They come from the unsupervised steps, fitted to all clips, or, if there are no such steps,
+        from the data of the bunch. With ``unit="group"`` they are means over the clips of a group.
     progress : bool, default=True
-        Whether to show on stderr, in one line, what runs and how long is left. Where stderr is no
-        terminal, plain lines are at least 10 s apart.
+        Whether to show the progress and the remaining time on stderr: in one line that is updated,
+        or, if stderr is not a terminal, in a new line every 10 s at most.
 
     Returns
     -------
     Evaluation, MultiLabelEvaluation or RegressionEvaluation
-        The predictions and scores, of one class for each clip, of several, or of values. ``print``
-        shows them as a table.
+        The predictions and scores, for one class for each clip, for several classes, or for values.
+        ``print`` shows them as a table.
 
     Raises
     ------
     ValueError
-        If the bunch has no folds, a fold has no labelled training or test clip, trains on
-        a test clip or tests a class that it does not train, the target is none of those above, does
-        not differ between clips or has another length than the data, a parameter is out of range,
-        the pipeline does not predict what the target consists of or has no step that the
-        transductive protocol could fit, or a group to be scored has clips of several classes or on
-        both sides of a fold: all of this is seen before anything is fitted. Also if the pipeline
-        predicts what is no class or no finite number.
+        Before anything is fitted: if the bunch has no folds; if a fold has no labelled training or
+        test clip, has a test clip among its training clips, or lacks training clips of a class that
+        it tests; if the target has none of the forms above, is the same for all clips or has
+        another length than the data; if a parameter is out of range; if the pipeline predicts
+        another kind of target, or has no step for the transductive protocol; or if a group to be
+        scored has clips of several classes or is divided by a fold. After a fit: if the pipeline
+        predicts something that is not a class, or not a finite number.
 
     Warns
     -----
     UserWarning
-        If a fold trains and tests on clips of one group, or tests one of several classes of a clip
-        without a training clip of it, or a control or a part of the learning curve fails.
+        If a fold divides a group; if clips may have several classes and a fold lacks training clips
+        of a class that it tests; or if a control or a part of the learning curve fails.
 
     See Also
     --------
@@ -180,13 +182,14 @@ def evaluate(
 
     Notes
     -----
-    In the transductive protocol the unsupervised steps see the test clips, though none of their
-    labels. Its scores compare with those of the paper, not with inductive ones.
+    In the transductive protocol the unsupervised steps see the test clips, without their labels.
+    Its scores can be compared with those of the paper, but not with inductive scores.
 
-    An estimator says by a method ``__skaudeep_tags__``, which returns
-    `skaudeep.evaluation.LearningTags`, which of this holds for it. All of skaudeep have it. A
-    transformer from elsewhere that has none counts as one that is not unsupervised, that has no
-    untrained variant and that no control replaces. To take part, it states for example::
+    An estimator states whether it is unsupervised, whether it reads spectrograms, and how it is
+    made without training, by a method ``__skaudeep_tags__`` that returns
+    `skaudeep.evaluation.LearningTags`. All estimators of skaudeep have it. A transformer without it
+    is not taken for unsupervised, has no untrained variant, and is not replaced in a control. Such
+    a method may be::
 
         def __skaudeep_tags__(self):
             return LearningTags(
@@ -319,7 +322,7 @@ def evaluate(
 
 
 def _warn_of_failed_parts(train_sizes: list[float], of_parts: Sequence[Any]) -> None:
-    """Say which shares of the training clips the learning curve has to do without."""
+    """Warn of shares of the training clips that are missing in the learning curve."""
     for share, error in zip(train_sizes, of_parts, strict=True):
         if isinstance(error, Exception):
             warnings.warn(
@@ -335,8 +338,8 @@ def _variants(
 ) -> tuple[dict[str, tuple[Any, Any]], dict[str, str]]:
     """Return the pipeline, named "", and its controls, each with its data.
 
-    What all of them would do alike with every clip is done here, once. The second value says why
-    other controls are left out.
+    Work on clips that is the same for all of them is done here, once. The second value has the
+    reasons why other controls are left out.
     """
     data = bunch["data"]
     progress.begin("Extracting clips", num_samples(data))
@@ -360,7 +363,7 @@ def _variants(
     if not controls:
         return variants, {}
     left_out = controls_left_out(pipeline, variants)
-    if isinstance(task, Values):  # its error is what any regressor has to beat
+    if isinstance(task, Values):  # a regressor is compared with the error of the mean
         nothing = np.zeros((num_samples(bunch["data"]), 1), dtype=np.float32)
         variants |= {name: (dummy, nothing) for name, dummy in task.dummies().items()}
     return variants, left_out

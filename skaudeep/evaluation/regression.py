@@ -37,17 +37,17 @@ def _r2(truth: NDArray, predicted: NDArray) -> float:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class RegressionEvaluation(ColumnEvaluation):
-    r"""What `evaluate` found of values to regress on. ``print`` shows it as a table.
+    r"""Result of `evaluate` for a regression target. ``print`` shows it as a table.
 
-    The scores are Spearman's rank correlation, by which ComParE judges, Pearson's correlation,
-    Lin's concordance correlation coefficient (CCC), the root of the mean squared error (RMSE) in
-    the unit of the values, and the share of their variance that is explained (R2). Of several
-    targets each has its own, and ``spearman`` and others are the means over them.
+    The scores are Spearman's rank correlation, which ComParE uses, Pearson's correlation, Lin's
+    concordance correlation coefficient (CCC), the root of the mean squared error (RMSE) in the unit
+    of the values, and the share of their variance that is explained (R2). With several targets,
+    each has its own scores, and ``spearman`` and the others are means over targets.
 
     Parameters
     ----------
     target : ndarray of shape (n_clips, n_targets), float
-        True values; NaN where unlabelled.
+        True values; NaN for an unlabelled clip.
     target_names : list of n_targets str
         Names of the targets.
     test : list of n_folds int arrays
@@ -62,50 +62,51 @@ class RegressionEvaluation(ColumnEvaluation):
     confidence_level : float, default=0.95
         Confidence level of the intervals.
     controls : dict of str to RegressionEvaluation
-        Evaluations of the same folds with other features or none. Empty where none were asked for.
+        Evaluations of the same folds with other features or none. Empty if none were asked for.
     groups : array-like of shape (n_clips,), default=None
-        Speaker, recording, site ... of each clip; "", None or NaN where unknown: such a clip is a
-        group of its own. None where no clip has one.
+        Speaker, recording or site of each clip. A clip whose group is "", None or NaN is a group of
+        its own. None if no clip has a group.
     controls_left_out : dict of str to str
-        Why controls that other pipelines have are not among ``controls``.
+        The reason why a control is not in ``controls``, by the name of the control.
     filenames : ndarray of shape (n_clips,), str, default=None
-        Names of the clips. None where the data set has none.
+        Names of the clips. None if the data set has no names.
     features : ndarray of shape (n_clips, n_features), default=None
-        Features of all clips, where ``evaluate`` was asked to keep them.
+        Features of all clips, if ``evaluate`` was asked to keep them, else None.
     n_train : float, default=nan
         Mean number of training clips of a fold.
     learning_curve : dict of float to RegressionEvaluation
-        By their mean number of training clips: evaluations of the same tests after training on
-        parts of the training clips. Empty where none were asked for.
+        Evaluations of the same test clips after training on parts of the training clips, by their
+        mean number of training clips. Empty if none were asked for.
     unit : {"clip", "group"}, default="clip"
-        What is scored. Of groups, ``target`` and all others have an entry for each group, and
-        ``filenames`` are the names of the groups.
+        The unit that is scored. With "group", ``target`` and all others have an entry for each
+        group, and ``filenames`` are the names of the groups.
     group_score : str, default=""
-        What a group is scored by: "mean prediction of its clips".
+        How a group is scored: "mean prediction of its clips".
     clips : RegressionEvaluation, default=None
-        Of groups: the same predictions scored clip by clip.
+        With ``unit="group"``, the same predictions scored clip by clip.
 
     Notes
     -----
-    **Over all folds together.** A score is that of the test clips of all folds, each predicted by
-    the model of its fold; a clip that several folds test counts once, by its mean prediction.
-    Scores of several repeats are averaged. That is what challenges with one test set compute, and a
-    correlation is no mean over clips: within a fold of one speaker, or of few clips, it is another
-    quantity, which varies much. `fold_scores` has those of each fold. The price is that predictions
-    of several models are ranked together. A regressor that predicts one value for all clips of a
-    fold, such as the mean of its training targets, then correlates negatively with the truth, as
-    the mean is low where the test clips are high. This says nothing, so that correlations and CCC
-    of such predictions are not defined: they are NaN, and "-" where printed.
-    Where each fold tests one clip, such predictions are known by their correlation of -1.
+    **Over all folds together.** A score is computed from the test clips of all folds, each
+    predicted by the model of its fold. A clip that several folds test counts once, by its mean
+    prediction. Scores of several repeats are averaged. Challenges with one test set compute the
+    same. A correlation is not a mean over clips: within a fold of one speaker, or of few clips, it
+    is another quantity, which varies much. `fold_scores` returns the scores of each fold. The
+    disadvantage is that predictions of several models are ranked together. A regressor that
+    predicts one value for all clips of a fold, such as the mean of its training targets, then
+    correlates negatively with the truth, because the mean is low if the test clips are high. The
+    correlations and the CCC of such predictions are therefore not defined: they are NaN, and
+    printed as "-". If each fold tests one clip, such predictions are recognised by their
+    correlation of -1.
 
-    **Intervals** are by the spread of the score over 200 bootstrap samples of groups, or of clips
-    where there are no groups, with Student's quantile at one degree of freedom less than there are
-    groups. The spread is half the width of the central 68 %. Correlations are taken on Fisher's z
-    scale [1]_, as Lin does for CCC [2]_, errors by their logarithm. In simulations with ten clips a
-    group they held the true score in 88 to 97 % of the trials with 5, 10 and 30 groups, for a
-    nominal 95 %, and percentiles of the same samples in 76 to 98 %. Like those of
-    :class:`~skaudeep.evaluation.Evaluation`, they do not cover the variation over seeds and
-    training sets.
+    **Intervals** come from the spread of the score over 200 bootstrap samples of groups, or of
+    clips without groups, with Student's quantile for the number of groups minus one degrees of
+    freedom. The spread is half the width of the central 68 %. Correlations are taken on Fisher's z
+    scale [1]_, as Lin does for CCC [2]_, and errors on a logarithmic scale. In simulations with ten
+    clips per group, intervals with a nominal level of 95 % contained the true score in 88 to 97 %
+    of the trials with 5, 10 and 30 groups, and percentiles of the same samples in 76 to 98 %. Like
+    those of :class:`~skaudeep.evaluation.Evaluation`, they do not cover the variation over seeds
+    and training sets.
 
     References
     ----------
@@ -176,13 +177,13 @@ class RegressionEvaluation(ColumnEvaluation):
         -------
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
-            ``filename`` and ``group`` where known, and ``target``, ``predicted``, the mean over the
-            tests of the clip, and ``error``, the prediction less the target. Of several targets
-            these three are there for each, with its name: ``"target arousal"``.
+            ``filename`` and ``group`` (if known), ``target``, ``predicted`` (the mean over the
+            tests of the clip), and ``error`` (the prediction minus the target). With several
+            targets there are the last three for each, with its name: ``"target arousal"``.
 
         See Also
         --------
-        errors : The same, the largest errors first.
+        errors : The same table, the largest errors first.
         """
         columns = first_columns(self, self._tested)
         predicted = self._predicted.mean(axis=0)
@@ -199,8 +200,9 @@ class RegressionEvaluation(ColumnEvaluation):
         Returns
         -------
         pandas.DataFrame
-            Rows and columns as in `to_frame`, by the absolute error; of several targets by its mean
-            over them, each in units of the standard deviation of the target.
+            The rows and columns of `to_frame`, sorted by the absolute error. With several targets,
+            they are sorted by its mean over targets, each in units of the target's standard
+            deviation.
         """
         error = np.abs(self._predicted.mean(axis=0) - self._truth)
         deviation = self._truth.std(axis=0)

@@ -1,8 +1,9 @@
-"""Scores of many bootstrap samples, or of many exchanges of predictions, at a time.
+"""Scores of many bootstrap samples, or of many exchanges of predictions, computed together.
 
-The functions here take predictions and weights as matrices whose rows are what is scored: one row
-of predictions and many of weights for bootstrap samples, in which a weight is how often a clip was
-drawn; or many rows of predictions and one of weights.
+The functions take matrices of predictions and of weights, and return a score for each row. For
+bootstrap samples there are one row of predictions and many rows of weights, in which a weight is
+the number of times that a clip was drawn. For exchanges there are many rows of predictions and one
+row of weights.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-# Of truth (n_clips,), predictions (1 or n_rows, n_clips) and weights (1 or n_rows, n_clips).
+# A function of truth (n_clips,), predictions and weights (each 1 or n_rows, n_clips).
 Statistic = Callable[[NDArray, Floats, Floats], Floats]
 
 Scale = Literal["correlation", "share", "size", "explained"]
@@ -49,7 +50,7 @@ def _log(values: NDArray) -> NDArray:
     return np.log(np.maximum(values, np.finfo(np.float64).tiny))
 
 
-# Where the spread of a score is much the same whatever its value: there and back.
+# Transformations to scales on which the spread of a score hardly depends on its value, and back.
 SCALES: dict[str, tuple[Callable[[NDArray], NDArray], Callable[[NDArray], NDArray]]] = {
     "correlation": (_fisher_z, np.tanh),
     "size": (_log, np.exp),
@@ -102,7 +103,7 @@ def roc_areas(truth: NDArray, scores: Floats, weights: Floats) -> Floats:
     """Return areas under ROC curves, NaN where clips with or without the class are missing."""
     drawn, (_, above), (_, up_to) = _counts_above(truth > 0, scores, weights)
     without = (weights * ~(truth > 0)).sum(axis=1)
-    # Of the clips without the class those that are not above one that has it; half where equal.
+    # Count the clips without the class that are below one with it; equal ones count by half.
     below = without[:, np.newaxis] - (above + up_to) / 2
     return _ratio((drawn * below).sum(axis=1), without * drawn.sum(axis=1))
 
@@ -110,7 +111,7 @@ def roc_areas(truth: NDArray, scores: Floats, weights: Floats) -> Floats:
 def draw_weights(
     units: NDArray[np.intp], n_resamples: int, rng: np.random.RandomState, width: int
 ) -> Iterator[Floats]:
-    """Yield how often each clip was drawn, (n_rows, n_clips), whole units with replacement.
+    """Draw units with replacement; yield how often each clip was drawn, (n_rows, n_clips).
 
     Parameters
     ----------
@@ -119,8 +120,9 @@ def draw_weights(
     n_resamples : int
         Number of rows of all blocks together.
     rng : RandomState
+        Generator of the samples.
     width : int
-        Numbers of one row that are in memory at the same time.
+        Number of values of a row that are in memory at the same time.
     """
     n_units = int(units.max()) + 1
     for size in blocks(n_resamples, width):
@@ -144,22 +146,23 @@ def interval_by_spread(
     value : float
         The score.
     resampled : ndarray of shape (n_resamples,)
-        The same of bootstrap samples, NaN where it is not defined.
+        Scores of bootstrap samples; NaN if a score is not defined.
     n_units : float
-        Number of units by which the spread is known; the quantile is Student's with one degree of
-        freedom less.
+        Number of units that were resampled. The quantile is Student's with one degree of freedom
+        less.
     confidence_level : float
+        Confidence level of the interval.
     scale : {"correlation", "share", "size", "explained"}
-        Correlations are taken on Fisher's z scale, sizes (>= 0) by their logarithm, explained
-        shares by that of what is left; shares in [0, 1] as Wilson's interval at the number of units
-        with this spread.
+        Kind of score. Correlations are taken on Fisher's z scale, sizes (>= 0) on a logarithmic
+        scale, and explained shares on a logarithmic scale of the unexplained share. For shares in
+        [0, 1] the interval is Wilson's for the number of units that has this spread.
     least : float, default=1.0
-        The number of units of a share without spread.
+        The number of units to use for a share without spread.
 
     Returns
     -------
     (float, float)
-        NaN where the score is not defined, or there is a single unit.
+        Lower and upper end; NaN if the score is not defined, or there is a single unit.
     """
     found = resampled[~np.isnan(resampled)]
     if np.isnan(value) or n_units < 2 or len(found) < 2:
@@ -174,7 +177,7 @@ def interval_by_spread(
     # is infinitely far on Fisher's scale.
     low, high = np.quantile(there(found), norm.cdf([-1, 1]))
     half = quantile * float(high - low) / 2
-    if half == 0:  # there and back would round
+    if half == 0:  # transforming to the scale and back would round
         return value, value
     ends = sorted(float(back(there(np.array(value)) + side * half)) for side in (-1, 1))
     return ends[0], ends[1]
@@ -187,21 +190,22 @@ def exchange_test(
     rng: np.random.RandomState,
     width: int,
 ) -> float:
-    """Return the share of exchanges of two predictions with a difference as large as that found.
+    """Return the share of exchanges with a difference at least as large as the observed one.
 
     Parameters
     ----------
     difference : callable
-        Returns the difference of two scores (n_rows,) after the predictions of some units were
-        exchanged, (n_rows, n_units), bool.
+        Function that returns the differences of two scores, (n_rows,), after the predictions of
+        some units were exchanged. Its argument marks these units, (n_rows, n_units), bool.
     n_units : int
         Number of units that differ. All 2 ** n_units exchanges are counted if these are at most
         `n_resamples`.
     n_resamples : int
-        Number of exchanges that are sampled otherwise; the one found is among them.
+        Number of exchanges that are sampled otherwise, with the observed one among them.
     rng : RandomState
+        Generator of the exchanges.
     width : int
-        Numbers of one row that are in memory at the same time.
+        Number of values of a row that are in memory at the same time.
     """
     found = abs(float(difference(np.zeros((1, n_units), dtype=bool))[0]))
     least = found * (1 - 1e-9)  # scores may be in any unit
@@ -233,8 +237,8 @@ def _mean(values: Floats, weights: Floats) -> Floats:
 def _moments(
     x: NDArray, y: Floats, weights: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Return means less that of x, variances and covariance; a variance of rounding is 0."""
-    level = x.mean()  # values far from 0, such as years, spread as those near 0 do
+    """Return means relative to that of x, variances and covariance; rounding errors become 0."""
+    level = x.mean()  # is subtracted, so that values far from 0, such as years, keep precision
     x, y = x - level, y - level
     mean_x, mean_y = _mean(x, weights), _mean(y, weights)
     dx, dy = x - mean_x[:, np.newaxis], y - mean_y[:, np.newaxis]
@@ -255,7 +259,7 @@ def _take(values: Floats, order: NDArray[np.intp]) -> Floats:
 
 
 def _mid_ranks(values: Floats, weights: Floats) -> Floats:
-    """Return the ranks of clips that are drawn as often as their weights; equal ones share them."""
+    """Return weighted ranks of clips; equal predictions share the mean of their ranks."""
     order, first, last = _sort(values)
     drawn = _take(weights, order)
     if len(order) == 1:
@@ -288,7 +292,7 @@ def _counts_above(
     """
     order, first, last = _sort(-scores)
     drawn = _take(weights, order)
-    if len(order) == 1:  # what is between those that have the class need not be looked at
+    if len(order) == 1:  # only the clips with the class matter, and sums of clips between them
         places = np.flatnonzero(has[order[0]])
         of_class = drawn[:, places]
         if not len(places):

@@ -21,18 +21,18 @@ __all__ = ["FEW_GROUPS", "Comparison", "Evaluation", "compare"]
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Evaluation(FoldedEvaluation):
-    r"""What `evaluate` found of classes. ``print`` shows it as a table.
+    r"""Result of `evaluate` for classes. ``print`` shows it as a table.
 
-    All scores are fractions in [0, 1]. UAR, the unweighted average recall, is the mean of
-    the recalls of those classes that occur in the truth of a fold (scikit-learn's balanced
-    accuracy). ``accuracy`` and ``uar`` are means over folds and repeats. Where a fold lacks a
-    class, such as a fold of one patient, who is ill or well, always naming the most frequent class
-    has a UAR above chance; what is printed then states that of all folds together as well.
+    All scores are fractions in [0, 1]. UAR, the unweighted average recall, is the mean of the
+    recalls of the classes that occur in the test clips of a fold (scikit-learn's balanced
+    accuracy). ``accuracy`` and ``uar`` are means over folds and repeats. If a fold lacks a class,
+    such as a fold of one patient, who is ill or well, always predicting the most frequent class has
+    a UAR above chance. The UAR of all folds together is then printed, too.
 
     Parameters
     ----------
     target : ndarray of shape (n_clips,), int
-        True classes; -1 where unlabelled.
+        True classes; -1 for an unlabelled clip.
     target_names : list of str
         Class names, in the order of the integers.
     test : list of n_folds int arrays
@@ -47,34 +47,34 @@ class Evaluation(FoldedEvaluation):
     confidence_level : float, default=0.95
         Confidence level of the intervals.
     controls : dict of str to Evaluation
-        Evaluations of the same folds with other features or none. Empty where none were asked for.
+        Evaluations of the same folds with other features or none. Empty if none were asked for.
     groups : array-like of shape (n_clips,), default=None
-        Speaker, recording, site ... of each clip; "", None or NaN where unknown: such a clip is a
-        group of its own. None where no clip has one.
+        Speaker, recording or site of each clip. A clip whose group is "", None or NaN is a group of
+        its own. None if no clip has a group.
     controls_left_out : dict of str to str
-        Why controls that other pipelines have are not among ``controls``.
+        The reason why a control is not in ``controls``, by the name of the control.
     filenames : ndarray of shape (n_clips,), str, default=None
-        Names of the clips. None where the data set has none.
+        Names of the clips. None if the data set has no names.
     features : ndarray of shape (n_clips, n_features), default=None
-        Features of all clips, unlabelled ones too, where ``evaluate`` was asked to keep them: of
-        the unsupervised steps, fitted to all clips with the first seed. They are for pictures and
-        neighbours; no score is of them.
+        Features of all clips, also of unlabelled ones, if ``evaluate`` was asked to keep them. They
+        come from the unsupervised steps, fitted to all clips with the first seed, and are meant for
+        pictures and for finding neighbours. No score depends on them.
     n_train : float, default=nan
         Mean number of training clips of a fold.
     learning_curve : dict of float to Evaluation
-        By their mean number of training clips: evaluations of the same tests after training on
-        parts of the training clips. Empty where none were asked for.
+        Evaluations of the same test clips after training on parts of the training clips, by their
+        mean number of training clips. Empty if none were asked for.
     unit : {"clip", "group"}, default="clip"
-        What is scored. Of groups, ``target`` and all others have an entry for each group, and
-        ``filenames`` are the names of the groups.
+        The unit that is scored. With "group", ``target`` and all others have an entry for each
+        group, and ``filenames`` are the names of the groups.
     group_score : str, default=""
-        What a group is scored by: "mean probability of its clips" or "mean decision value of its
+        How a group is scored: "mean probability of its clips" or "mean decision value of its
         clips".
     clips : Evaluation, default=None
-        Of groups: the same predictions scored clip by clip.
+        With ``unit="group"``, the same predictions scored clip by clip.
     fold_probabilities : list of n_repeats lists of n_folds arrays, default=None
-        Probabilities of the classes, (n_test, n_classes), of the clips of ``test``. None where the
-        classifier gives none.
+        Probabilities of the classes for the clips of ``test``, (n_test, n_classes). None if the
+        classifier has no probabilities.
 
     Notes
     -----
@@ -97,16 +97,16 @@ class Evaluation(FoldedEvaluation):
     the variance of the score between :math:`G` groups [3]_; :math:`w_i` is the weight of a clip in
     the score, :math:`c_i` how often it was right, and :math:`r_i` the score, or for UAR the recall
     of the clip's class. The quantile is Student's with :math:`G - 1` degrees of freedom, and
-    :math:`n` is at most that of intervals over clips, both as for surveys of clusters [2]_. Where
-    all clips are right, or all of each class are right or wrong alike, how much groups may differ
-    is not known, and the clips of a group count as one.
+    :math:`n` is at most that of intervals over clips, both as for surveys of clusters [2]_. If all
+    clips are right, or if in each class all clips are right or all are wrong, the variance between
+    groups is unknown, and the clips of a group count as one.
 
-    Resampled groups have the same variance, but the percentiles of their scores are too narrow for
-    few groups: in simulations with ten clips a group they held the true accuracy in 63 to 86 % of
-    the trials with 5 groups and in 83 to 90 % with 10, against 97 to 99 % and 90 to 98 % of these
-    intervals, for a nominal 95 %. The clips of one group tell nothing about other groups: with a
-    single one, the interval is over its clips. For intervals over clips in spite of groups use
-    ``dataclasses.replace(evaluation, groups=None)``.
+    A bootstrap over groups has the same variance, but the percentiles of its scores are too narrow
+    for few groups. In simulations with ten clips per group and a nominal level of 95 %, they
+    contained the true accuracy in 63 to 86 % of the trials with 5 groups and in 83 to 90 % with 10;
+    the intervals here contained it in 97 to 99 % and in 90 to 98 %. The clips of one group tell
+    nothing about other groups: with a single group, the interval is over its clips. For intervals
+    over clips in spite of groups, use ``dataclasses.replace(evaluation, groups=None)``.
 
     References
     ----------
@@ -142,8 +142,8 @@ class Evaluation(FoldedEvaluation):
     [ ]: 95 % interval over clips
     UAR is the mean over folds, of which 1 of 2 lack a class; of all folds together it is 83.3 %
 
-    Twenty clips of four speakers, one of whom is always misunderstood, tell less of other speakers
-    than twenty speakers would:
+    Twenty clips come from four speakers, and those of one speaker are always wrong. The interval
+    over groups is wider than that over clips:
 
     >>> from dataclasses import replace
     >>> over_clips = Evaluation(
@@ -174,12 +174,12 @@ class Evaluation(FoldedEvaluation):
 
     @cached_property
     def accuracy_interval(self) -> tuple[float, float]:
-        """Interval of ``accuracy`` over groups, or over clips where there are none."""
+        """Confidence interval of ``accuracy``, over groups, or over clips without groups."""
         return self._interval("accuracy")
 
     @cached_property
     def uar_interval(self) -> tuple[float, float]:
-        """Interval of ``uar`` over groups, or over clips where there are none."""
+        """Confidence interval of ``uar``, over groups, or over clips without groups."""
         return self._interval("uar")
 
     @cached_property
@@ -231,7 +231,7 @@ class Evaluation(FoldedEvaluation):
     def probabilities(self) -> np.ndarray | None:
         """Mean probability of each class over the tests of each clip, shape (n_clips, n_classes).
 
-        NaN where a clip is in no test fold. None where the classifier gives no probabilities.
+        NaN for a clip that no fold tests. None if the classifier has no probabilities.
         """
         if self.fold_probabilities is None:
             return None
@@ -299,19 +299,19 @@ class Evaluation(FoldedEvaluation):
         pandas.DataFrame
             Its index, "clip", numbers the clips as in ``target``. The columns are
 
-            * ``filename``, where file names are known,
-            * ``group``, where groups are known,
+            * ``filename``, if file names are known,
+            * ``group``, if groups are known,
             * ``target``: name of the true class,
-            * ``predicted``: name of the class that most tests of the clip predicted, of several
-              such classes the first,
+            * ``predicted``: name of the class that most tests of the clip predicted (the first one,
+              if there are several),
             * ``correct``: share of the clip's tests, over repeats and folds, that were right, in
               [0, 1],
-            * ``probability``: mean probability of the predicted class over these tests, where the
-              classifier gives probabilities.
+            * ``probability``: mean probability of the predicted class over these tests, if the
+              classifier has probabilities.
 
         See Also
         --------
-        errors : The clips among them that were wrong.
+        errors : A table of the clips that were wrong.
         """
         return list_clips(self)
 
@@ -321,9 +321,10 @@ class Evaluation(FoldedEvaluation):
         Returns
         -------
         pandas.DataFrame
-            Rows and columns as in `to_frame`, but that ``predicted`` is the class that the clip was
-            most often mistaken for, and ``probability`` that of this class. First come those most
-            often wrong, and among equals those that the classifier was most sure of.
+            The columns of `to_frame`, where ``predicted`` is the class that the clip was most often
+            mistaken for, and ``probability`` is the mean probability of this class. The clips that
+            were wrong most often come first, and among equals those with the highest
+            ``probability``.
 
         Examples
         --------
@@ -385,7 +386,7 @@ class Evaluation(FoldedEvaluation):
         return "\n".join([head, *align(rows), *notes])
 
     def _notes_on_classes(self) -> list[str]:
-        """Say where the UAR of a fold is not one of all classes, and what it is of all folds."""
+        """Return a note if folds lack classes, with the UAR of all folds together."""
         n_classes = [len(np.unique(self.target[test])) for test in self.test]
         n_tested = len(np.unique(self.target[self._tested]))
         if not (lacking := sum(n < n_tested for n in n_classes)):

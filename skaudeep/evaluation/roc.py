@@ -37,9 +37,9 @@ def partial_areas(
     weights: NDArray[np.float64],
     max_fpr: float,
 ) -> NDArray[np.float64]:
-    """Return the area under the ROC curve up to a false positive rate, as a share, by weights.
+    """Return the weighted area under the ROC curve up to a false positive rate, as a share.
 
-    NaN where all normal clips or all anomalies have the weight 0.
+    It is NaN if all normal clips or all anomalies have the weight 0.
     """
     order = np.argsort(-unusual, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(unusual[order]) != 0, True))

@@ -1,4 +1,4 @@
-"""A pipeline run over folds and repeats: what folds share once, then a fit and a test for each."""
+"""Runs a pipeline over folds and repeats; work that folds share is done once."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ Folds = list[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Runs:
-    """How each variant of a pipeline is run.
+    """Settings with which each variant of a pipeline is run.
 
     Parameters
     ----------
     target : ndarray of shape (n_clips,) or (n_clips, n_columns)
+        Target of the clips.
     groups : ndarray of shape (n_clips,), int, or None
-        They are handed to the last step if it asks for them.
+        Groups of the clips, which the last step receives if its `fit` has a parameter for them.
     task : Task
-        What is learnt and predicted.
+        The kind of target.
     seeds : list of int
-        One for each repeat.
+        A seed for each repeat.
     transductive : bool
         Whether the unsupervised steps are fitted to all clips.
     n_jobs : int or None
@@ -67,17 +68,17 @@ class Runs:
             It is not changed.
         data : sequence of n_clips clips
         divisions : list of folds
-            What no fold changes is done once for all of them. An error in the first is raised;
-            one in another costs that one alone.
+            Divisions into folds, which share work that no fold changes. An error in the first one
+            is raised; an error in another one is returned.
         which : str, default=""
-            What progress says of the pipeline.
+            Name of the pipeline in the line of progress.
         keep_features : bool, default=False
             Whether to return features of all clips, of the first repeat.
 
         Returns
         -------
         predictions : list of (lists of lists of Prediction, or Exception)
-            By division, repeat and fold; the error where a division failed.
+            Predictions by division, repeat and fold; the error of a division that failed.
         features : ndarray of shape (n_clips, ...), or None
         """
         pipeline, data = run_fixed_steps(pipeline, data, keep_controls=False)
@@ -128,7 +129,7 @@ def count_unsupervised(pipeline: Any) -> int:
     Returns
     -------
     int
-        0 where the pipeline has none before its classifier.
+        The number; 0 if the pipeline has no unsupervised step before its classifier.
     """
     steps = [step for _, step in pipeline.steps[:-1]] if isinstance(pipeline, Pipeline) else []
     last = 0
@@ -141,9 +142,10 @@ def count_unsupervised(pipeline: Any) -> int:
 def leave_out(
     folds: Folds, target: np.ndarray, units: np.ndarray, share: float, place: np.ndarray
 ) -> Folds:
-    """Leave training clips out: of each class all but the first groups, a share of them.
+    """Leave out training clips, so that a share of the groups of each class is left.
 
-    Values to regress on count as one class, and clips without any of several classes as another.
+    For regression all clips count as one class. Clips without any of several classes count as a
+    class of their own.
 
     Parameters
     ----------
@@ -154,8 +156,8 @@ def leave_out(
     share : float in (0, 1)
         Share of the groups of each class that stay, rounded up.
     place : ndarray of shape (n_clips,)
-        Orders the groups; equal for clips of one. With one order, a larger share holds all that a
-        smaller one does.
+        Rank of the group of each clip; groups of low rank stay. With the same ranks, a larger share
+        contains all clips of a smaller one.
 
     Returns
     -------
@@ -193,7 +195,7 @@ def _fit_predict(
     train: np.ndarray,
     test: np.ndarray,
 ) -> tuple[Any, Any, Any]:
-    """Return what the task reads of a pipeline that is fitted to the training clips."""
+    """Fit a pipeline to the training clips, and return its predictions, as the task reads them."""
     with warnings.catch_warnings():
         # Callbacks of the pipeline serve the steps that know them. A classifier that does not
         # would say so in each fold.

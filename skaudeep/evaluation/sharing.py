@@ -1,4 +1,4 @@
-"""Work that no fold changes, done once: extraction, and the states of reservoirs."""
+"""Work that all folds share and that is done once: extraction, and the states of reservoirs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from skaudeep.reservoir import ReservoirFeatures
 
 __all__ = ["fit_transform", "n_fixed_steps", "run_fixed_steps", "run_reservoirs", "tags_in"]
 
-VIEW = "rows of the view"  # name of a step, not one that anybody else would choose
+VIEW = "rows of the view"  # name of a step that no user's pipeline has
 OnClips = Callable[[int], object] | None
 
 
 def run_fixed_steps(
     pipeline: Any, data: Any, *, keep_controls: bool, on_clips: OnClips = None
 ) -> tuple[Any, Any]:
-    """Run the steps at the head of a pipeline that give the same in every fold.
+    """Run the steps at the beginning of a pipeline whose output is the same in every fold.
 
-    These are the steps that learn nothing and draw nothing. Where the first of the others is a
-    `FeatureFusion`, the heads of its views are run as well, with their extraction in common.
+    These are the steps that learn nothing and are not random. If the step after them is a
+    `FeatureFusion`, such steps at the beginning of its views are run, too, and share their
+    extraction.
 
     Parameters
     ----------
@@ -40,14 +41,14 @@ def run_fixed_steps(
     keep_controls : bool
         Whether to stop at a step that a control would replace.
     on_clips : callable, default=None
-        Called with the number of clips of each task of an extraction that is done.
+        Function that is called with the number of clips of each finished task of an extraction.
 
     Returns
     -------
     pipeline : Pipeline or classifier
-        What is left to fit.
+        The steps that are left to fit.
     data : sequence of n_clips rows
-        What it is to be given.
+        Their input.
     """
     n = n_fixed_steps(pipeline, keep_controls=keep_controls)
     if n:
@@ -59,19 +60,21 @@ def run_fixed_steps(
 
 
 def fit_transform(steps: Pipeline, data: Any, on_clips: OnClips = None) -> Any:
-    """Call `fit_transform`, counting the clips of an extractor at the head.
+    """Call `fit_transform`, and report the clips of an extractor that is the first step.
 
     Parameters
     ----------
     steps : Pipeline
-        Is fitted.
+        The steps, which are fitted.
     data : sequence of n_clips clips
+        Their input.
     on_clips : callable, default=None
-        Called with the number of clips of each task of an extraction that is done.
+        Function that is called with the number of clips of each finished task of an extraction.
 
     Returns
     -------
     sequence of n_clips rows
+        Their output.
     """
     first = steps.steps[0][1]
     if isinstance(first, ClipExtractor) and get_container_adapter("transform", first) is None:
@@ -81,18 +84,19 @@ def fit_transform(steps: Pipeline, data: Any, on_clips: OnClips = None) -> Any:
 
 
 def n_fixed_steps(pipeline: Any, *, keep_controls: bool) -> int:
-    """Count the steps at the head of a pipeline, or of a view, that give the same in every fold.
+    """Count the steps at the beginning of a pipeline, or of a view, that all folds can share.
 
     Parameters
     ----------
     pipeline : estimator
-        The last step of a pipeline that ends in a classifier does not count.
+        The pipeline or view. A classifier at its end is not counted.
     keep_controls : bool
         Whether to stop at a step that a control would replace.
 
     Returns
     -------
     int
+        The number of steps.
     """
     steps = [step for _, step in pipeline.steps] if isinstance(pipeline, Pipeline) else []
     if steps and not hasattr(steps[-1], "transform") and steps[-1] != "passthrough":
@@ -114,25 +118,26 @@ def tags_in(step: Any) -> list[LearningTags]:
 
 
 def run_reservoirs(pipeline: Any, data: Any, progress: Progress) -> tuple[Any, Any]:
-    """Run the reservoirs at the head of a pipeline, or of the views of a fusion there.
+    """Run the reservoirs at the beginning of a pipeline, or of the views of a fusion there.
 
-    The states of a reservoir depend on its random weights, not on what it is fitted to. What is
-    left to fit in each fold are the principal components of the states.
+    The states of a reservoir depend on its random weights, not on its training clips. Only the
+    principal components of the states are left to fit in each fold.
 
     Parameters
     ----------
     pipeline : Pipeline or classifier
-        Each `random_state` is an int. It is not changed.
+        The pipeline, in which each `random_state` is an int. It is not changed.
     data : sequence of n_clips rows
+        Its input.
     progress : Progress
-        Is told the sequences of each batch that has run.
+        Progress line, to which the sequences of each finished batch are reported.
 
     Returns
     -------
     pipeline : Pipeline or classifier
-        With `StatePooling` in the place of each reservoir that was run.
+        The pipeline with `StatePooling` in place of each reservoir that was run.
     data : sequence of n_clips rows
-        What it is to be given.
+        Its input.
     """
     if not isinstance(pipeline, Pipeline):
         return pipeline, data
@@ -166,7 +171,7 @@ def _run_reservoir(pipeline: Pipeline, data: Any, progress: Progress) -> tuple[P
 def _run_fixed_views(
     fusion: FeatureFusion, data: Any, keep_controls: bool, on_clips: OnClips
 ) -> tuple[FeatureFusion, Any]:
-    """Run the heads of all views; what is left of each takes its own rows of what is returned."""
+    """Run the first steps of all views; return the rest of them, and the input of each view."""
     kept = [view for _, view in fusion.transformer_list if not _is(view, "drop")]
     if not kept:
         return fusion, data
@@ -206,7 +211,7 @@ def _with_views(fusion: FeatureFusion, views: list[tuple[str, Any]]) -> FeatureF
 
 
 class _ViewRows:
-    """What each of several views is given, as an array of one row per clip."""
+    """The inputs of several views as one array-like with a row for each clip."""
 
     def __init__(self, views: list[Any]):
         self.views = views
@@ -223,7 +228,7 @@ class _ViewRows:
 
 
 class _View(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Takes the rows of one view; other steps follow it."""
+    """First step of a view, which selects the rows of this view."""
 
     def __init__(self, number: int):
         self.number = number

@@ -31,7 +31,7 @@ def list_errors(evaluation: "Evaluation") -> pd.DataFrame:
 
 
 def as_html(evaluation: object) -> str:
-    """Return what ``print`` shows as HTML, for notebooks."""
+    """Return the printed form of an evaluation as HTML, for notebooks."""
     return f"<pre>{escape(str(evaluation))}</pre>"
 
 

@@ -1,4 +1,4 @@
-"""What a data set asks for: one class a clip, several classes, or values; and who can answer."""
+"""Checks of targets (a class per clip, several classes, or values) and of pipelines for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Kind", "check_pipeline", "check_target", "class_name", "kind_of", "l
 
 Kind = Literal["classes", "several classes", "values"]
 
-# Of scikit-learn's own, this one learns several values without saying so by its tags.
+# The only estimator of scikit-learn that learns several values without stating it by its tags.
 LEARN_SEVERAL = {"MLPRegressor"}
 # These fail on a target of one column.
 NEED_SEVERAL = {
@@ -28,14 +28,14 @@ NEED_SEVERAL = {
 
 
 def kind_of(target: np.ndarray) -> Kind:
-    """Return what a target that `check_target` returned consists of."""
+    """Return the kind of a target that `check_target` returned."""
     if target.dtype.kind == "f":
         return "values"
     return "classes" if target.ndim == 1 else "several classes"
 
 
 def labelled_clips(target: np.ndarray) -> np.ndarray:
-    """Return the clips of which a target that `check_target` returned knows the class or value."""
+    """Return the clips that are labelled in a target that `check_target` returned."""
     known = ~np.isnan(target) if target.dtype.kind == "f" else target >= 0
     return np.flatnonzero(known if known.ndim == 1 else known.all(axis=1))
 
@@ -51,14 +51,14 @@ def check_target(bunch: Mapping[str, Any]) -> np.ndarray:
     Returns
     -------
     ndarray
-        Class numbers of shape (n_clips,), int, -1 where unlabelled; 0 and 1 of shape (n_clips,
-        n_classes), int, -1 throughout where unlabelled; or values of shape (n_clips, n_targets),
-        float, NaN throughout where unlabelled.
+        Class numbers of shape (n_clips,), int, -1 for unlabelled clips; 0 and 1 of shape (n_clips,
+        n_classes), int, -1 in all columns for unlabelled clips; or values of shape (n_clips,
+        n_targets), float, NaN for unlabelled clips.
 
     Raises
     ------
     ValueError
-        If it is none of these, or leaves nothing to tell apart.
+        If the target has none of these forms, or is the same for all clips.
     """
     if not isinstance(bunch, Mapping) or not {"data", "target"} <= bunch.keys():
         remedy = load_by_name(bunch) or (
@@ -200,11 +200,11 @@ def check_pipeline(pipeline: Any, target: np.ndarray, *, of_groups: bool) -> Non
     Parameters
     ----------
     pipeline : Pipeline, classifier or regressor
-        Not fitted.
+        An unfitted pipeline.
     target : ndarray
-        What `check_target` returned.
+        A target that `check_target` returned.
     of_groups : bool
-        Whether classes are to be chosen by the mean score of several clips.
+        Whether classes are chosen by the mean score of several clips.
     """
     kind = kind_of(target)
     received = f"Got a {type(pipeline).__name__}"

@@ -1,4 +1,4 @@
-"""What is learnt and predicted: one class a clip, several classes, or values."""
+"""Kinds of prediction tasks: a class per clip, several classes, or values."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Scale = Literal["probability", "decision value", "value"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a pipeline says of the test clips of one fold.
+    """Predictions of a pipeline for the test clips of one fold.
 
     Parameters
     ----------
     output : ndarray of shape (n_test,), int, or (n_test, n_columns), float
         Classes; or the scores of classes, or values.
     scores : ndarray of shape (n_test, n_classes), or None
-        What ``scale`` says of each class. None where nothing is known but the class.
+        Score of each class. None if only the class is known.
     scale : {"probability", "decision value", "value"}
-        What the scores are, or the values of the output.
+        Kind of the scores, or of the values of the output.
     """
 
     output: np.ndarray
@@ -38,38 +38,38 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """How a target is given to estimators, and how their answers are read and checked.
+    """Base class of tasks: passes a target to estimators, and checks their predictions.
 
     Parameters
     ----------
     n_columns : int
         Number of classes or of values.
     of_groups : bool
-        Whether scores are needed, of which the mean is taken over the clips of a group.
+        Whether scores are needed, to average them over the clips of a group.
     """
 
     n_columns: int
     of_groups: bool
 
     def learnt(self, target: np.ndarray) -> np.ndarray:
-        """Return a target as estimators of scikit-learn take it: of one column as a vector."""
+        """Return a target in scikit-learn's form: a single column becomes a vector."""
         return target[:, 0] if target.ndim == 2 and self.n_columns == 1 else target
 
     @abstractmethod
     def read(self, estimator: Any, rows: Any) -> tuple[Any, Any, Scale]:
-        """Return what a fitted estimator says of rows: what `check` takes."""
+        """Return the predictions of a fitted estimator, as arguments of `check`."""
 
     @abstractmethod
     def check(self, output: Any, scores: Any, scale: Scale) -> Prediction:
-        """Refuse what answers another question than that of the target."""
+        """Check that predictions fit the target, and return them."""
 
     @abstractmethod
     def mean(self, prediction: Prediction, units: np.ndarray) -> Prediction:
-        """Return what is predicted of groups: the mean over their clips, whose group is `units`."""
+        """Return predictions of groups: means over their clips; `units` is the group of a clip."""
 
     @abstractmethod
     def dummies(self) -> dict[str, Any]:
-        """Return controls that look at no clip, by their names."""
+        """Return controls that do not depend on the data of clips, by name."""
 
 
 class Classes(Task):
@@ -168,7 +168,7 @@ class Values(Task):
         return {"mean of the training targets": DummyRegressor()}
 
 
-NO_CHANCE = {"probability": 0.0, "decision value": -np.inf}  # of a class that was not trained
+NO_CHANCE = {"probability": 0.0, "decision value": -np.inf}  # for a class without training clips
 TASKS: dict[Kind, Callable[[int, bool], Task]] = {
     "classes": Classes,
     "several classes": SeveralClasses,
@@ -177,12 +177,12 @@ TASKS: dict[Kind, Callable[[int, bool], Task]] = {
 
 
 def make_task(target: np.ndarray, n_columns: int, *, of_groups: bool) -> Task:
-    """Return what a target that `check_target` returned asks for."""
+    """Return the task of a target that `check_target` returned."""
     return TASKS[kind_of(target)](n_columns, of_groups)
 
 
 def strata(target: np.ndarray) -> np.ndarray:
-    """Return the classes of which a share is kept, (n_clips, n_strata), bool."""
+    """Return the strata of clips for learning curves, (n_clips, n_strata), bool."""
     kind = kind_of(target)
     if kind == "values":
         return np.ones((len(target), 1), dtype=bool)

@@ -22,18 +22,18 @@ from skaudeep.formats.textgrid import read_textgrid, write_textgrid
 if TYPE_CHECKING:
     import pandas as pd
 
-RAVEN_SUFFIX = ".selections.txt"  # how Raven calls its tables: night.Table.1.selections.txt
+RAVEN_SUFFIX = ".selections.txt"  # ending of Raven's tables: night.Table.1.selections.txt
 _RAVEN_NAME = re.compile(r"(\.Table\.\d+)?\.selections\.txt", re.IGNORECASE)
 _BEGIN, _END = "Begin Time (s)", "End Time (s)"
-_OFFSET = "File Offset (s)"  # from the start of the file, where times go on over several files
-# Columns that hold the label: Raven's own, then those of people and of BirdNET.
+_OFFSET = "File Offset (s)"  # start in the file, in tables of several files
+# Columns that hold the label: Raven's own, then usual names of users and of BirdNET.
 _RAVEN_LABELS = ("Annotation", "Label", "Species", "Common Name", "Class")
 _RAVEN_SCORES = ("Score", "Confidence")
-HIGHEST = 24_000.0  # Hz: top of a selection where the recording does not tell its rate
+HIGHEST = 24_000.0  # Hz: top of a selection if the sampling rate is unknown
 
 
 class _Row(NamedTuple):
-    """An event as a file states it, and where."""
+    """An event as a file states it, and the number of its line."""
 
     line: int
     file: str
@@ -50,7 +50,7 @@ def load_annotations(
     file: str | None = None,
     label_column: str | None = None,
 ) -> pd.DataFrame:
-    r"""Load a table of events: which sound is where in a recording.
+    r"""Load a table of events, with their starts, ends and labels.
 
     Parameters
     ----------
@@ -58,22 +58,24 @@ def load_annotations(
         A selection table of Raven, a label track of Audacity, a TextGrid of Praat, or a table with
         the columns file, start, end and label, and perhaps score. UTF-8 or UTF-16.
     format : {"raven", "audacity", "textgrid", "csv"} or str, default=None
-        What it is. None goes by its ending: `.TextGrid`, `.csv` and `.tsv`; of `.txt` its first
-        line tells Raven's from Audacity's. Any other format is left to crowsetta (the extra
-        `annotations`), by its name there, such as "timit".
+        Format of the file. None uses its ending: `.TextGrid`, `.csv` and `.tsv`; the first line of
+        a `.txt` file tells Raven's format from Audacity's. Any other name is that of a format of
+        crowsetta (the extra `annotations`), such as "timit".
     file : str, default=None
-        Name of the recording. None is what the table says, else the recording of the same name
-        beside it, else the name of the table without its ending.
+        Name of the recording. None uses the name in the table, else the name of the recording
+        beside the table whose name is the same up to its ending, else the name of the table without
+        its ending.
     label_column : str, default=None
-        Column of a table of Raven or CSV that holds the labels. None is "Annotation", "Label",
-        "Species", "Common Name" or "Class", the first that is there, or "label" of CSV.
+        Column that holds the labels, in a table of Raven or CSV. None is "label" for CSV, and for
+        Raven the first of "Annotation", "Label", "Species", "Common Name" and "Class" that is
+        there.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each event, in the order of the file: `file` (str), `start` and `end` (seconds
-        from the start of the recording), `label` (str) and `score` (float, NaN where the table has
-        none). Labels are the texts as they stand in the file.
+        A row for each event, in the order of the file, with the columns `file` (str), `start` and
+        `end` (seconds from the start of the recording), `label` (str, unchanged) and `score`
+        (float, NaN if the table has no scores).
 
     Raises
     ------
@@ -82,9 +84,9 @@ def load_annotations(
     ImportError
         If the format needs crowsetta, which is not installed.
     ValueError
-        If it is another format, columns or cells are missing, a time is no number or negative, an
-        event does not end after its start, or some events have a recording and others have none.
-        The message names the line.
+        If the file has another format, columns or cells are missing, a time is not a number or is
+        negative, an event does not end after its start, or some events name a recording and others
+        do not. The message names the line.
 
     See Also
     --------
@@ -92,9 +94,10 @@ def load_annotations(
 
     Notes
     -----
-    Raven lists a selection once for each view: the first counts. Where its table is of several
-    recordings, "Begin File" and "File Offset (s)" say where an event lies. Of a TextGrid all
-    intervals with a text are events, of all tiers; points have no length and are left out.
+    Raven lists a selection once for each view, of which the first is used. If its table refers to
+    several recordings, "Begin File" and "File Offset (s)" give the recording and the time of an
+    event. In a TextGrid, all intervals with a text are events, in all tiers; points have no length
+    and are left out.
 
     Examples
     --------
@@ -149,28 +152,28 @@ def save_annotations(
     Parameters
     ----------
     events : pandas.DataFrame
-        Columns `file`, `start`, `end` (seconds) and `label`, and perhaps `score`, as
-        :func:`~skaudeep.find_events` returns it.
+        A table of events with the columns `file`, `start`, `end` (seconds) and `label`, and
+        optionally `score`, as :func:`~skaudeep.find_events` returns it.
     path : str or Path
-        The file to write, which is replaced if it exists; or a folder that exists, into which a
-        file is written for each recording, called as it is.
+        The file to write, which is replaced if it exists; or an existing folder, into which a file
+        for each recording is written, under the name of the recording.
     format : {"raven", "audacity", "textgrid", "csv"}, default=None
-        What to write. None goes by the ending: `.csv`, `.TextGrid`, `.selections.txt` for Raven,
-        any other `.txt` for Audacity. A folder needs it.
+        Format of the files. None uses the ending of `path`: `.csv`, `.TextGrid`,
+        `.selections.txt` for Raven, any other `.txt` for Audacity. It is required for a folder.
 
     Returns
     -------
     list of Path
-        What was written. Each file appears when it is whole.
+        The files that were written. Each file appears once it is complete.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If a file cannot be written.
     ValueError
-        If the table is no table of events, the ending says no format, there are events of several
-        recordings for a format that holds one, or a label has characters that the format cannot
-        hold: tabs, line breaks and other control characters, which CSV alone holds.
+        If `events` is not a table of events, the ending does not tell the format, the events belong
+        to several recordings but the format is for one, or a label has tabs, line breaks or other
+        control characters, which only CSV can hold.
 
     See Also
     --------
@@ -178,9 +181,10 @@ def save_annotations(
 
     Notes
     -----
-    The selections of Raven need frequencies: they span all up to half the sampling rate of the
-    recording, or up to 24 kHz where it is not found under its name. The tiers of a TextGrid, one
-    for each label, end with the recording where it is found, else with the last event.
+    Raven's selections need frequencies: they span from 0 to half the sampling rate of the
+    recording, or to 24 kHz if there is no recording of this name. A TextGrid has a tier for each
+    label. The tiers end with the recording, or with the last event if there is no recording of this
+    name.
 
     Examples
     --------
@@ -223,7 +227,7 @@ def save_annotations(
 
 
 def format_to_write(path: Path, format: str | None = None) -> str:  # noqa: A002
-    """Return the format of a file to write: the given one, else what its ending says.
+    """Return the format of a file to write: the given one, or that of its ending.
 
     Raises
     ------
@@ -393,7 +397,7 @@ def _table(
 
 
 class _SplitAtTabs:
-    """Rows of a table without quotes: those of Raven may begin a label."""
+    """Rows of a table without quoting, because Raven's labels may begin with a quote."""
 
     def __init__(self, file: io.StringIO) -> None:
         self._file = file
@@ -409,7 +413,7 @@ class _SplitAtTabs:
 
 
 class _Format(NamedTuple):
-    """How a format is read and written."""
+    """Functions that read and write a format."""
 
     suffix: str
     read: Callable[[str, Path, str | None], Iterator[_Row]]
@@ -475,7 +479,7 @@ def _from_crowsetta(path: Path, format: str, file: str) -> pd.DataFrame:  # noqa
 
 
 def _recording_of(path: Path) -> str:
-    """Return the name of the one recording beside a table that is called as it is, else its own."""
+    """Return the name of the recording beside a table with the same name, or the table's name."""
     stem = _RAVEN_NAME.sub("", path.name)
     if stem == path.name:
         stem = path.stem
@@ -487,7 +491,7 @@ def _recording_of(path: Path) -> str:
 
 
 def _header(events: pd.DataFrame) -> dict[str, float]:
-    """Return rate (Hz) and duration (s) of the recording, nothing where it is not found."""
+    """Return rate (Hz) and duration (s) of the recording; an empty dict if it is not found."""
     try:
         info = audio_info(events["file"].iloc[0])
     except (AudioError, IndexError):

@@ -1,4 +1,4 @@
-"""All that contradicts itself in a stored data set, whoever wrote it."""
+"""A function that lists the contradictions in a stored data set."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from skaudeep.formats.netcdf_contents import parse_attributes
 def check_netcdf(path: str | os.PathLike[str]) -> list[str]:
     """List the rules that a NetCDF file of skaudeep or auDeep breaks.
 
-    The file's checksum is verified where it has one. A file of auDeep has a row for each chunk:
-    the rules are those of :func:`~skaudeep.datasets.validate` about chunks, and all that they find
-    is listed, where :func:`~skaudeep.formats.load_netcdf` ends at the first. What skaudeep wrote
-    breaks none, or does not match its checksum.
+    The file's checksum, if it has one, is verified. A file of auDeep has a row for each chunk, and
+    the rules are those of :func:`~skaudeep.datasets.validate` about chunks. All broken rules are
+    listed, whereas :func:`~skaudeep.formats.load_netcdf` raises an error about the first one. A
+    file that skaudeep wrote and that matches its checksum breaks no rule.
 
     Parameters
     ----------
@@ -34,18 +34,18 @@ def check_netcdf(path: str | os.PathLike[str]) -> list[str]:
     Returns
     -------
     list of str
-        A sentence for each broken rule; empty where the data set is whole.
+        A sentence for each broken rule; empty if the data set is valid.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError
         If the file does not exist, or is a folder.
     ValueError
-        If the file is no data set in NetCDF, or is damaged.
+        If the file is not a data set in NetCDF, or is damaged.
 
     See Also
     --------
-    skaudeep.datasets.validate : The same of a data set in memory.
+    skaudeep.datasets.validate : Check a data set in memory.
 
     Examples
     --------

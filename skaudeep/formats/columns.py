@@ -1,4 +1,4 @@
-"""Columns of a table of features: which are features, and what the others hold."""
+"""Columns of a table of features: features, names, labels, groups, partitions and folds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESERVED = ("filename", "chunk_nr", *LABELS, "groups")  # no features in our own
 
 
 class Columns(NamedTuple):
-    """What the caller of a reader says of the columns of a table; see `load_csv`."""
+    """Meaning of the columns of a table, by the parameters of a reader; see `load_csv`."""
 
     filename: str | None = "filename"
     target: str | Sequence[str] | None = None

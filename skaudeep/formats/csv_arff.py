@@ -44,18 +44,20 @@ def save_csv(
     split: bool = True,
     chunked: bool | None = None,
 ) -> list[Path]:
-    """Save a feature set as CSV files, laid out as auDeep does.
+    """Save a feature set as CSV files in auDeep's layout.
 
-    Columns are `filename`, `chunk_nr`, `label_nominal`, `label_numeric`, `groups` where clips have
-    some, and the features by their names, or as `feature_0`, `feature_1`, ... Where clips have
-    several values to regress on, these have columns called as `target_names`, or `target_0`, ...,
-    which `load_csv` reads by ``target=["target_0", "target_1"]``.
+    The columns are `filename`, `chunk_nr`, `label_nominal`, `label_numeric`, `groups` (if clips
+    have groups), and a column for each feature, under its name or `feature_0`, `feature_1` and so
+    on. If clips have several regression values, these have columns named by `target_names`, or
+    `target_0` and so on, which `load_csv` reads by ``target=["target_0", "target_1"]``.
 
-    Without folds and partitions there is one file; otherwise one for the clips of each partition,
-    in `train/`, `devel/`, `test/`, or one for the test clips of each fold, in `fold_1/`, `fold_2/`,
-    ..., or both, as in `train/fold_1/`. Floats have as many digits as identify a float32.
-    `DESCR` is not saved, nor which clips are copies that :func:`~skaudeep.datasets.upsample` made:
-    with folds, such a data set is refused.
+    Without folds and partitions there is one file. With partitions there is a file for each of
+    them, in `train/`, `devel/` and `test/`. With folds there is a file for the test clips of each
+    fold, in `fold_1/`, `fold_2/` and so on. With both, the folders are nested, as in
+    `train/fold_1/`. Floats have as many digits as identify a float32.
+
+    `DESCR` is not saved. Copies that :func:`~skaudeep.datasets.upsample` made are not marked, so
+    that a data set with folds and copies is refused.
 
     Parameters
     ----------
@@ -74,15 +76,15 @@ def save_csv(
     groups : bool, default=True
         Whether to write the groups of clips, which auDeep would take for features.
     split : bool, default=True
-        False writes one file for all clips, without folds and partitions.
+        Whether to write a file for each partition and fold. False writes one file for all clips.
     chunked : bool, default=None
-        Whether the second axis of `data` counts chunks, which get a row each. None: it does where
-        `dims` call it "chunk", which they do by default where there are four axes.
+        Whether the second axis of `data` counts chunks, which then have a row each. None: it does
+        if its name in `dims` is "chunk", which is the default for four axes.
 
     Returns
     -------
     list of Path
-        The files, each written in one step.
+        The files that were written. Each file appears once it is complete.
 
     Raises
     ------
@@ -153,10 +155,10 @@ def load_csv(
     escape_formulas: bool = False,
     return_X_y: bool = False,
 ) -> BunchOrXy:
-    r"""Load a feature set from CSV files: of `save_csv`, of auDeep, or of any other program.
+    r"""Load a feature set from CSV files of `save_csv`, of auDeep, or of any other program.
 
-    Tables of other programs, such as those of openSMILE, are read by the names of their columns:
-    every column that is not named here is a feature.
+    In tables of other programs, such as openSMILE, every column that is not named by a parameter is
+    a feature.
 
     Parameters
     ----------
@@ -165,37 +167,38 @@ def load_csv(
     name : str, default=None
         Name of the files, without suffix, if the folder holds several exports.
     filename : str, default="filename"
-        Column with the name of the clip of each row. None: there is none, and rows are called
-        after the file, `<file>#0`, `<file>#1`, ...
+        Column with the name of the clip of each row. With None there is no such column, and rows
+        get the names `<file>#0`, `<file>#1` and so on.
     target : str or sequence of str, default=None
-        Column with the class or value of each clip, or several with a value each, whose names
-        become `target_names`. None: those that `save_csv` and auDeep write, `label_nominal` and
-        `label_numeric`, where they are there.
+        Column with the class or value of each clip, or several columns with a value each, whose
+        names become `target_names`. None uses `label_nominal` and `label_numeric`, which `save_csv`
+        and auDeep write, if they are there.
     chunk_nr : str, default=None
-        Column with the number of each row among those of its clip, from 0. None: `chunk_nr` where
-        it is there, else each clip has one row.
+        Column with the number of each row among the rows of its clip, from 0. None uses `chunk_nr`
+        if it is there; otherwise each clip has one row.
     groups : str, default=None
-        Column with the speaker, recording, site ... of each clip. None: `groups` where it is there.
+        Column with the speaker, recording or site of each clip. None uses `groups` if it is there.
     partition : str, default=None
-        Column with train, devel or test, as in :func:`~skaudeep.datasets.load_table`. None: the
-        folders of the export tell.
+        Column with train, devel or test, or other names that :func:`~skaudeep.datasets.load_table`
+        understands. None uses the names of the folders of the export.
     fold : str or sequence of str, default=None
-        Column with the name of the fold that tests each clip, or several, one per fold, with 0
-        where the clip trains and 1 where it is tested. None: the folders of the export tell.
+        Column with the name of the fold that tests each clip; or several columns, one per fold,
+        with 0 for training and 1 for testing. None uses the names of the folders of the export.
     ignore : sequence of str, default=()
-        Columns that are no features, such as times.
+        Columns that are not features, such as times.
     task : {"classification", "regression"}, default=None
-        How to read `target`. None: decimal numbers are values to regress on; whole numbers and text
-        are classes.
+        How to read `target`. None: decimal numbers are values for regression; whole numbers and
+        text are classes.
     target_names : sequence of str, default=None
-        The classes of `target` in the order of their integers. None: those that occur, sorted.
+        The classes of `target` in the order of their integers. None: the classes that occur,
+        sorted.
     missing : sequence of str, default=None
-        Cells of `target` and `partition` that stand for nothing, as in
-        :func:`~skaudeep.datasets.load_table`. Features are NaN where a cell is empty or `?`, `NA`,
-        `nan` and their like.
+        Texts of cells in `target` and `partition` that mean a missing value. None: empty cells,
+        `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`. Features are NaN for
+        these texts in any case.
     delimiter : str of length 1, default=None
-        What separates the columns. None: the one of comma, semicolon, tab and bar that gives the
-        columns named here, and the most columns.
+        Character between the columns. None: the one of comma, semicolon, tab and bar with which
+        the table has the columns named here, and the most columns.
     escape_formulas : bool, default=False
         Whether to remove the apostrophes that `save_csv(..., escape_formulas=True)` added.
     return_X_y : bool, default=False
@@ -205,20 +208,20 @@ def load_csv(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`~skaudeep.datasets.make_bunch`. `data` is float32 of shape
-        (n_clips, n_features), or (n_clips, n_chunks, n_features) where a clip has several rows,
-        NaN where a clip lacks a chunk; `dims` say which. `feature_names` are the names of their
-        columns, where these are others than `feature_0`, `feature_1`, ... Labels that are numbers
-        without names are a regression target. Clips are in the order in which they are read: by
-        partition, fold and row.
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` is float32 of
+        shape (n_clips, n_features), or, if a clip has several rows, (n_clips, n_chunks, n_features)
+        with NaN for missing chunks; see `dims`. `feature_names` holds the names of the columns,
+        unless they are `feature_0`, `feature_1` and so on. Labels that are numbers without names
+        are a regression target. Clips are in the order in which they are read: by partition, fold
+        and row.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a file is no such table, a column that is named is not there, one that is not named is
-        not numeric, or files contradict each other.
+        If a file is not such a table, a named column is missing, another column is not numeric, or
+        files contradict each other.
 
     See Also
     --------
@@ -284,7 +287,7 @@ def _unescaped(cell: str) -> str:
 
 
 def _check_rows_are_full(file: Path, n_lines: int, form: dict[str, Any]) -> None:
-    """Raise a ValueError if rows have fewer cells than the header by far: pandas would add them."""
+    """Raise a ValueError if rows have far fewer cells than the header: pandas would add them."""
     import pandas as pd
 
     size = file.stat().st_size
@@ -299,7 +302,7 @@ def _check_rows_are_full(file: Path, n_lines: int, form: dict[str, Any]) -> None
 
 
 def _count_lines(file: Path) -> int:
-    """Return the number of lines, or raise a ValueError where zeros show that it is no text."""
+    """Return the number of lines; raise a ValueError if the file has zeros and is not a text."""
     n_lines = 1
     with open(file, "rb") as content:
         while block := content.read(BLOCK):
@@ -310,7 +313,7 @@ def _count_lines(file: Path) -> int:
 
 
 def _full_rows(lines: Iterable[str], size: int) -> Iterator[str]:
-    """Pass the lines of an ARFF file on; refuse rows that state far more cells than they have."""
+    """Yield the lines of an ARFF file; raise an error about sparse rows of very many cells."""
     n_columns, n_cells, in_data = 0, 0, False
     for line in lines:
         start = line[:20].lstrip().upper()
@@ -346,10 +349,10 @@ def save_arff(
     split: bool = True,
     chunked: bool | None = None,
 ) -> list[Path]:
-    """Save a feature set as ARFF files for Weka, laid out as auDeep does.
+    """Save a feature set as ARFF files for Weka, in auDeep's layout.
 
-    Attributes are the columns of :func:`save_csv`, and so are the files; `label_nominal` lists all
-    classes. Floats have as many digits as identify a float64, missing values are `?`.
+    The files and their attributes are the files and columns of :func:`save_csv`. `label_nominal`
+    lists all classes. Floats have as many digits as identify a float64. Missing values are `?`.
 
     Parameters
     ----------
@@ -365,25 +368,26 @@ def save_arff(
     labels_last : bool, default=False
         Whether to put the two attributes of labels after the features.
     class_last : bool, default=False
-        Whether to write what Weka learns from as it stands: the class, or the value to regress on,
-        is the last attribute; the other attribute of labels, which says the same, is left out, and
-        so is `chunk_nr` where clips have one row. Remove `filename` in Weka, or leave it out.
+        Whether to write a file from which Weka can learn directly: the class, or the regression
+        value, is the last attribute. The other attribute of labels is left out, and so is
+        `chunk_nr` if clips have one row each. `filename` has to be removed in Weka, or left out by
+        ``filenames=False``.
     filenames : bool, default=True
-        False leaves out `filename` and `groups`, the attributes that are text, which
-        :func:`scipy.io.arff.loadarff` cannot read. :func:`load_arff` loads such a file with
+        Whether to write `filename` and `groups`. These attributes are texts, which
+        :func:`scipy.io.arff.loadarff` cannot read. :func:`load_arff` loads a file without them by
         ``filename=None``.
     groups : bool, default=True
         Whether to write the groups of clips, which auDeep would take for features.
     split : bool, default=True
-        False writes one file for all clips, without folds and partitions.
+        Whether to write a file for each partition and fold. False writes one file for all clips.
     chunked : bool, default=None
-        Whether the second axis of `data` counts chunks, which get a row each. None: it does where
-        `dims` call it "chunk", which they do by default where there are four axes.
+        Whether the second axis of `data` counts chunks, which then have a row each. None: it does
+        if its name in `dims` is "chunk", which is the default for four axes.
 
     Returns
     -------
     list of Path
-        The files, each written in one step.
+        The files that were written. Each file appears once it is complete.
 
     Raises
     ------
@@ -477,10 +481,10 @@ def load_arff(
     missing: Sequence[str] | None = None,
     return_X_y: bool = False,
 ) -> BunchOrXy:
-    """Load a feature set from ARFF files: of `save_arff`, of auDeep, or of any other program.
+    """Load a feature set from ARFF files of `save_arff`, of auDeep, or of any other program.
 
-    Relations of other programs, such as those of openSMILE and Weka, are read by the names of their
-    attributes: every attribute that is not named here is a feature.
+    In files of other programs, such as openSMILE and Weka, every attribute that is not named by a
+    parameter is a feature.
 
     Parameters
     ----------
@@ -489,13 +493,29 @@ def load_arff(
     name : str, default=None
         Name of the files, without suffix, if the folder holds several exports.
     filename : str, default="filename"
-        Attribute with the name of the clip of each row, None where there is none.
+        Attribute with the name of the clip of each row. With None there is no such attribute, and
+        rows get the names `<file>#0`, `<file>#1` and so on.
     target : str or sequence of str, default=None
-        Attribute with the class or value of each clip; a nominal one lists its classes, a real or
-        numeric one is to regress on. None: `label_nominal` and `label_numeric`, where they are
-        there.
-    chunk_nr, groups, partition, fold, ignore, task, target_names, missing
-        As in :func:`load_csv`.
+        Attribute with the class or value of each clip. A nominal attribute lists its classes; a
+        real or numeric one holds values for regression. None uses `label_nominal` and
+        `label_numeric`, if they are there.
+    chunk_nr : str, default=None
+        Attribute with the number of each row of a clip, from 0. None: `chunk_nr`, if it is there.
+    groups : str, default=None
+        Attribute with the speaker, recording or site of each clip. None: `groups`, if there.
+    partition : str, default=None
+        Attribute with train, devel or test. None uses the names of the folders of the export.
+    fold : str or sequence of str, default=None
+        Attribute with the name of the fold that tests each clip; or several attributes, one per
+        fold, with 0 for training and 1 for testing. None uses the names of the folders.
+    ignore : sequence of str, default=()
+        Attributes that are not features, such as times.
+    task : {"classification", "regression"}, default=None
+        How to read `target`. None uses the type of the attribute.
+    target_names : sequence of str, default=None
+        The classes in the order of their integers. None: those that the attribute lists.
+    missing : sequence of str, default=None
+        Texts of cells in `target` and `partition` that mean a missing value, see :func:`load_csv`.
     return_X_y : bool, default=False
         Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
         alone holds folds, groups and the names of classes.
@@ -503,16 +523,16 @@ def load_arff(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`~skaudeep.datasets.make_bunch`, see :func:`load_csv`. Classes are all
-        that `label_nominal` lists, in the order of their numbers; a class without clips gets an
-        unused number.
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`, see :func:`load_csv`. Its
+        classes are all those that `label_nominal` lists, in the order of their numbers; a class
+        without clips gets an unused number.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a file is no such relation, or files contradict each other.
+        If a file is not such a relation, or files contradict each other.
 
     See Also
     --------

@@ -5,36 +5,50 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from skaudeep._padding import empty_rows, join_frames, row_lengths
+from skaudeep._texts import printable
 from skaudeep.formats.layout import complete_bunch, row_reader
 
+AXES = ("frequency", "time")
 
-def fuse(bunches: Sequence[Bunch]) -> Bunch:
-    """Put the features of several stored sets of the same clips side by side.
 
-    To fuse while learning, see :class:`~skaudeep.FeatureFusion`.
+def fuse(bunches: Sequence[Bunch], *, axis: str | None = None) -> Bunch:
+    """Concatenate the features or spectrograms of several data sets of the same clips.
+
+    :class:`~skaudeep.FeatureFusion` does the same within a pipeline.
 
     Parameters
     ----------
     bunches : sequence of :class:`~sklearn.utils.Bunch`
         At least one data set, all with the same clips, labels, folds and partitions in the same
-        order, and with `data` that differ in their last axis at most.
+        order. The shapes of their `data` may differ only in the axis of the concatenation.
+    axis : {"frequency", "time"}, default=None
+        The axis of spectrograms along which they are concatenated.
+
+        - "frequency": the bands of each frame side by side.
+        - "time": the frames of each clip, or of each chunk, one after the other, without padding
+          between them.
+
+        None is the last axis, of features or of bands.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`~skaudeep.datasets.make_bunch`, and `copy_of` where the sets have it;
-        `data` is the concatenation along the last axis, float32. Groups are those of the first
-        set that has any, `DESCR` is the first's. `feature_names` are there where all sets have
-        some; equal ones get the number of their set, as in `0__mean`.
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`, and with `copy_of` if the
+        sets have it. `data` is the concatenation, float32. Groups are those of the first set with
+        groups; `DESCR` is that of the first set. `feature_names` is there if all sets have it;
+        equal names get the number of their set, as in `0__mean`.
 
     Raises
     ------
     ValueError
-        If the sets differ, naming the first place where they do.
+        If the sets do not hold the same clips (the message names the first difference), or `axis`
+        is given for data that are not spectrograms.
     TypeError
-        If there is one bunch in place of a list.
+        If `bunches` is a single Bunch.
 
     Examples
     --------
@@ -46,6 +60,12 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     >>> fuse([one, other]).data
     array([[0., 0., 0., 1.],
            [0., 0., 0., 1.]], dtype=float32)
+
+    Spectrograms of 7 frames and of 2 more:
+
+    >>> parts = [make_bunch(np.zeros((2, n, 5)), ["a.wav", "b.wav"]) for n in (7, 2)]
+    >>> fuse(parts, axis="time").data.shape
+    (2, 9, 5)
     """
     if isinstance(bunches, Mapping):
         raise TypeError("Got one bunch, expected a list of them.")
@@ -56,27 +76,67 @@ def fuse(bunches: Sequence[Bunch]) -> Bunch:
     data = [read(0, shape[0]) for shape, read in (row_reader(bunch.data) for bunch in whole)]
     for number, (other, values) in enumerate(zip(whole, data, strict=True)):
         _check_same(first, other, number)
-        if values.shape[:-1] != data[0].shape[:-1]:
-            raise ValueError(
-                f"Got data of shape {data[0].shape} in set 0 and {values.shape} in set {number}, "
-                "expected features that agree in all axes but the last."
-            )
-        if other.dims[:-1] != first.dims[:-1]:
-            raise ValueError(
-                f"Got dims {first.dims} in set 0 and {other.dims} in set {number}, expected axes "
-                "of one meaning. Correct the key dims of the set whose axes are not these."
-            )
+        _check_same_axes(first, data[0], other, values, number, axis)
     groups = next((bunch.groups for bunch in whole if (bunch.groups != "").any()), first.groups)
     del first["errors"]
     names = [bunch.get("feature_names") for bunch in whole]
     first.pop("feature_names", None)
     if all(names):
-        first["feature_names"] = _distinct(names)
-    return Bunch(**first | {"data": np.concatenate(data, axis=-1), "groups": groups})
+        first["feature_names"] = names[0] if axis == "time" else _distinct(names)
+    joined = _one_after_the_other(data) if axis == "time" else np.concatenate(data, axis=-1)
+    return Bunch(**first | {"data": joined, "groups": groups})
+
+
+def _one_after_the_other(data: Sequence[NDArray]) -> NDArray:
+    """Put the frames of rows (..., n_frames, n_bands) one after the other."""
+    shape = data[0].shape
+    parts = [values.reshape(-1, *values.shape[-2:]) for values in data]
+    joined = join_frames(parts)
+    joined[np.any([empty_rows(part) for part in parts], axis=0)] = np.nan
+    return joined.reshape(*shape[:-2], *joined.shape[1:])
+
+
+def _check_same_axes(
+    first: Bunch, data: NDArray, other: Bunch, values: NDArray, number: int, axis: str | None
+) -> None:
+    """Refuse a set whose axes do not go with those of the first."""
+    if axis is not None and axis not in AXES:
+        raise ValueError(f"Got axis={axis!r}, expected None or one of {', '.join(AXES)}.")
+    if axis is not None and "frame" not in first.dims:
+        raise ValueError(
+            f"Got dims {first.dims} with axis={axis!r}, expected spectrograms, with an axis "
+            "'frame'. Leave axis= out to put features side by side."
+        )
+    along = -2 if axis == "time" else -1
+    if np.delete(values.shape, along).tolist() != np.delete(data.shape, along).tolist():
+        raise ValueError(
+            f"Got data of shape {data.shape} in set 0 and {values.shape} in set {number}, expected "
+            f"data that agree in all axes but the {'last but one' if along == -2 else 'last'}."
+        )
+    if tuple(np.delete(other.dims, along)) != tuple(np.delete(first.dims, along)):
+        raise ValueError(
+            f"Got dims {first.dims} in set 0 and {other.dims} in set {number}, expected axes "
+            "of one meaning. Correct the key dims of the set whose axes are not these."
+        )
+    if axis == "time" and first.get("feature_names") != other.get("feature_names"):
+        raise ValueError(
+            f"Got feature_names in set 0 that are not those of set {number}, expected frames of "
+            'the same features. Put different ones side by side, with axis="frequency".'
+        )
+    if axis != "time" and "frame" in first.dims:
+        lengths, others = (row_lengths(a.reshape(-1, *a.shape[-2:])) for a in (data, values))
+        if (rows := np.flatnonzero(lengths != others)).size:
+            row = int(rows[0])
+            clip = row // (data[0].size // data.shape[-1] // data.shape[-2])
+            raise ValueError(
+                f"Got {lengths[row]} frames of clip {clip} "
+                f"({printable(first.filenames[clip])!r}) in set 0 and {others[row]} in set "
+                f"{number}, expected the same frames. Extract both with one hop and window."
+            )
 
 
 def _distinct(names: list[list[str]]) -> list[str]:
-    """Return the names of all features, behind the number of their set where some are equal."""
+    """Return the names of all features, with the number of their set if some are equal."""
     plain = [name for of_set in names for name in of_set]
     if len(set(plain)) == len(plain):
         return plain

@@ -80,7 +80,7 @@ def complete_bunch(bunch: Bunch) -> Bunch:
 
 
 def dims_of_instances(n_axes: int, chunked: bool) -> tuple[str, ...]:
-    """Return what the axes of data are, where a file does not say so.
+    """Return the names of the axes of data, for a file that does not store them.
 
     Parameters
     ----------

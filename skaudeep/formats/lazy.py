@@ -21,19 +21,31 @@ from skaudeep._texts import printable
 
 
 class Library:
-    """The NetCDF library, which must not be called by two threads at once: its lock, its files.
+    """Lock around the NetCDF library, which two threads must not call at once, and its open files.
 
-    A file is open once, however many data sets read it: HDF5 crashes where one of several handles
-    of a file is closed before another is used. Nor is a file closed while the library is being
-    called: the garbage collector may find a data set that nobody uses at any moment.
+    Each file is opened once, however many data sets read it, because HDF5 crashes if one of several
+    handles of a file is closed before another is used. `_files` counts the users of each handle. No
+    file is closed while the library is being called, although the garbage collector may free the
+    last user of a file at any moment, in any thread::
+
+        thread 1              thread 2            garbage collector, inside some thread
+        with LIBRARY:         with LIBRARY:       a StoredFile is freed: close_unused(key)
+            read rows             (waits)           put the key into `_unused`
+            |                     |                 is this thread inside `with LIBRARY`?
+        last release:             |                   yes: its last release closes the file
+            close `_unused`       |                   no:  acquire and release, which closes it
+            unlock  ------------> read rows
+
+        fork: acquire, fork, release in both processes. The child has its own copy of the files'
+              positions, closes the copies of the handles, and opens the files again.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._depth = 0
         self._owner = 0  # thread that holds the lock
-        self._process = 0  # that opened the files
-        self._files: dict[tuple[int, ...], tuple[netCDF4.Dataset, int]] = {}  # and their users
+        self._process = 0  # process that opened the files
+        self._files: dict[tuple[int, ...], tuple[netCDF4.Dataset, int]] = {}  # number of users
         self._unused: deque[tuple[int, ...]] = deque()
 
     def acquire(self) -> None:
@@ -59,20 +71,21 @@ class Library:
         self.release()
 
     def open(self, key: tuple[int, ...], path: str) -> netCDF4.Dataset:
-        """Open a file, or count one user more of it. Call this while holding the lock.
+        """Open a file, or add a user to an open one. The caller must hold the lock.
 
         Parameters
         ----------
         key : tuple of int
-            What identifies the file, and this process.
+            Identifies the file and this process.
         path : str
             Its path.
 
         Returns
         -------
         netCDF4.Dataset
+            The open file.
         """
-        if self._process != os.getpid():  # a process that inherits files shares their positions
+        if self._process != os.getpid():  # forked: inherited handles share their file positions
             for dataset, _ in self._files.values():
                 dataset.close()
             self._files, self._process = {}, os.getpid()
@@ -90,7 +103,7 @@ class Library:
         return dataset
 
     def close(self, key: tuple[int, ...], *, for_all: bool = False) -> None:
-        """Count one user less of a file, and close it after the last, or for all at once."""
+        """Remove a user of a file, or all of them, and close the file after the last one."""
         with self:
             dataset, n_users = self._files.pop(key, (None, 0))
             if dataset is None:
@@ -101,18 +114,18 @@ class Library:
                 dataset.close()
 
     def close_unused(self, key: tuple[int, ...]) -> None:
-        """Count one user less, now or when this thread has left the library."""
+        """Remove a user of a file, now or when this thread leaves the library."""
         self._unused.append(key)
         if self._owner != threading.get_ident():
             with self:
                 pass
 
 
-# xarray would lock most calls, but not all.
+# xarray is not used here, because it locks most calls of the library, but not all.
 LIBRARY = Library()
 if hasattr(os, "register_at_fork"):
-    # A fork waits until no thread is inside the library: the child has a copy of its state, but not
-    # the thread that would complete it and release the lock.
+    # A fork waits until no thread is inside the library. Otherwise the child would have a copy of a
+    # locked library, without the thread that would finish its call and release the lock.
     os.register_at_fork(
         before=LIBRARY.acquire, after_in_parent=LIBRARY.release, after_in_child=LIBRARY.release
     )
@@ -122,10 +135,10 @@ CACHE_BYTES = 2**21  # bytes of file chunks that netCDF4 caches
 class StoredArray:
     """Rows of a stored data set, each read from disk on access.
 
-    It can be passed as X where rows are taken a batch at a time, as in
+    It can be passed as X to estimators that read rows a batch at a time, such as
     :class:`~skaudeep.Seq2SeqAutoencoder`. Indexing several rows returns another `StoredArray`, so
-    that the folds of a cross-validation stay on disk as well; indexing one row, or
-    :func:`numpy.asarray`, reads the values. A pickled array opens the file again by its path.
+    that the folds of a cross-validation stay on disk. Indexing one row, or :func:`numpy.asarray`,
+    reads the values. A pickled array opens the file again by its path.
 
     Parameters
     ----------
@@ -134,7 +147,7 @@ class StoredArray:
     shape : tuple of int
         Shape of one instance, which is a row of the variable.
     instances : ndarray of shape (n_clips,) or (n_clips, n_chunks), int
-        Position in the file of each row, or of each chunk of a row; -1 where there is none.
+        Position in the file of each row, or of each chunk of a row; -1 for a missing chunk.
 
     Attributes
     ----------
@@ -144,6 +157,18 @@ class StoredArray:
         Type of the values: float32.
     ndim : int
         Number of axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tempfile import TemporaryDirectory
+    >>> from skaudeep.datasets import make_bunch
+    >>> from skaudeep.formats import load_netcdf, save_netcdf
+    >>> with TemporaryDirectory() as folder:
+    ...     save_netcdf(make_bunch(np.eye(3), list("abc")), Path(folder, "a.nc"))
+    ...     data = load_netcdf(Path(folder, "a.nc"), lazy=True).data
+    ...     data.shape, data[:2].shape, data[2].tolist()
+    ((3, 3), (2, 3), [0.0, 0.0, 1.0])
     """
 
     dtype = np.dtype(np.float32)
@@ -156,7 +181,8 @@ class StoredArray:
         self._instances = instances
 
     @property
-    def ndim(self) -> int:  # noqa: D102
+    def ndim(self) -> int:
+        """Number of axes."""
         return len(self.shape)
 
     def __len__(self) -> int:
@@ -173,7 +199,7 @@ class StoredArray:
             if rows is Ellipsis:
                 return np.asarray(self)[key]
             some = self[rows]
-            if some.ndim < self.ndim:  # one row
+            if some.ndim < self.ndim:  # a single row
                 return some[tuple(others)]
             return np.asarray(some)[(slice(None), *others)]
         if key is Ellipsis:
@@ -215,7 +241,7 @@ class StoredArray:
                     if not self._file.has_changed():
                         raise damaged_file(self._file.path, error) from error
                 else:
-                    if not self._file.has_changed():  # while it was read
+                    if not self._file.has_changed():  # no writer changed it while it was read
                         return values
 
 
@@ -224,7 +250,7 @@ class ReplacedError(ValueError):
 
 
 class StoredFile:
-    """A NetCDF file that is opened on first use, closed when it is unused, and pickled by its path.
+    """A NetCDF file that is opened on first use, closed when unused, and pickled by its path.
 
     Parameters
     ----------

@@ -80,14 +80,14 @@ def load_netcdf(
     path : str or Path
         Path of the file.
     lazy : bool, default=False
-        True leaves the data on disk: `data` is a :class:`StoredArray`, which can be passed as X
-        and is read a batch at a time in `fit` and `transform`. All other keys are read at once.
-        Where the file is changed in place meanwhile, the next read is an error; where it is
-        replaced by another, as :func:`save_netcdf` does, an open one is read on as it was.
+        Whether to leave the data on disk. With True, `data` is a :class:`StoredArray`, which can be
+        passed as X and is read a batch at a time in `fit` and `transform`; all other keys are read
+        at once. If the file is changed in place, the next read raises an error. If it is replaced
+        by another file, as by :func:`save_netcdf`, an open file keeps its old content.
     verify : bool, default=True
         Whether to read the whole file once and compare it with its checksum, so that a single
         wrong bit is an error. False opens a large file faster, and opens a file that another
-        program has changed on purpose; damage in `data` is still found when it is read. Files of
+        program has changed on purpose. Damage in `data` is still found when it is read. Files of
         auDeep have no checksum.
     return_X_y : bool, default=False
         Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
@@ -96,29 +96,28 @@ def load_netcdf(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`~skaudeep.datasets.make_bunch`, and one more:
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`, and with `errors`:
 
         data : ndarray or StoredArray, float32
             Array of shape (n_clips, n_frames, n_bands) or (n_clips, n_features), or with chunks as
-            second axis. Rows of shorter clips end in NaN.
+            second axis. Rows of shorter clips are padded with NaN.
         errors : ndarray of shape (n_clips,) of str
             Error message of each clip that could not be read during extraction; "" for others.
 
-        `dims` are those that were saved. Where a file does not hold them, as those of auDeep, the
-        second axis counts chunks where clips have several rows, and the others are features, or
-        frames and bands, by their number.
+        `dims` are those that were saved. Files of auDeep do not hold them: the second axis then
+        counts chunks if clips have several rows, and the other axes are features, or frames and
+        bands, by their number.
 
-        And `copy_of`, as :func:`~skaudeep.datasets.upsample` adds it, `recorded_at`, as
-        :func:`~skaudeep.datasets.windows` adds it, and `feature_names`, where they were saved.
-
-        Clips are in the order of their first chunk in the file.
+        If they were saved, there are also the keys `copy_of` of
+        :func:`~skaudeep.datasets.upsample`, `recorded_at` of :func:`~skaudeep.datasets.windows`,
+        and `feature_names`. Clips are in the order of their first chunk in the file.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError
         If the file does not exist, or is a folder.
     ValueError
-        If the file is no NetCDF file, is damaged or cut short, holds another kind of data,
+        If the file is not a NetCDF file, is damaged or cut short, holds another kind of data,
         contradicts itself, or was written by a newer version of skaudeep.
 
     See Also
@@ -245,7 +244,7 @@ def _build_bunch(
 
 
 def decode_partition(values: NDArray, path: str) -> list[str]:
-    """Return the names of partitions by their numbers, "" where there is none."""
+    """Return the names of partitions by their numbers; "" for a missing number."""
     numbers = np.where(np.isnan(values), -1, values).astype(int) if values.size else values
     if ((numbers < -1) | (numbers >= len(PARTITIONS))).any():
         raise ValueError(
@@ -265,37 +264,36 @@ def save_netcdf(
     chunked: bool | None = None,
     compression: int = 0,
 ) -> None:
-    """Save a data set as a NetCDF file, which auDeep can read as well.
+    """Save a data set as a NetCDF file, which auDeep can read, too.
 
     The file has auDeep's variables, dimensions, types and attributes. Further variables, which
-    auDeep ignores, hold `lengths` (number of frames of each instance, where they differ),
-    `groups`, `target` (of a regression, and where clips may have several classes, which auDeep
-    takes for unlabelled), `copy_of` (of copies that :func:`~skaudeep.datasets.upsample` made),
-    `recorded_at`, `error` (why extraction failed), `feature_names` and `DESCR`; there is one
-    further attribute, `skaudeep`. After the NetCDF content follows its SHA-256 checksum, which
+    auDeep ignores, are `lengths` (number of frames of each instance, if they differ), `groups`,
+    `target` (for regression, and if clips may have several classes; auDeep takes such clips for
+    unlabelled), `copy_of` (for copies that :func:`~skaudeep.datasets.upsample` made),
+    `recorded_at`, `error` (the reason why extraction failed), `feature_names` and `DESCR`. There is
+    one further attribute, `skaudeep`. The NetCDF content is followed by its SHA-256 checksum, which
     :func:`load_netcdf` verifies.
 
-    The file appears under its name when it is complete: a reader sees either the old file or the
-    whole new one. Data that are read from disk are written a block at a time.
+    The file appears under its name once it is complete: a reader sees either the old file or the
+    whole new one. Data on disk are copied a block at a time.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` is numeric:
-        spectrograms (n_clips, n_frames, n_bands), features (n_clips, n_features), either with
-        chunks as second axis, or a list of arrays (n_frames, n_bands). Any container from which
-        rows can be taken is read a block at a time. Frames after a clip's end, and chunks that it
-        lacks, are NaN.
+        spectrograms (n_clips, n_frames, n_bands) or features (n_clips, n_features), each optionally
+        with chunks as second axis, or a list of arrays (n_frames, n_bands). Any container whose
+        rows can be indexed is read a block at a time. Frames and chunks after a clip's end are NaN.
     path : str or Path
         The file to write. It is replaced if it exists.
     chunked : bool, default=None
-        Whether the second axis of `data` counts chunks. None: it does where `dims` call it
-        "chunk", which they do by default where there are four axes; state
-        ``dims=("clip", "chunk", "feature")`` for features of chunks. auDeep's files have one
-        instance per chunk; chunks of NaN alone are left out.
+        Whether the second axis of `data` counts chunks. None: it does if its name in `dims` is
+        "chunk", which is the default for four axes; features of chunks need ``dims=("clip",
+        "chunk", "feature")``. In auDeep's layout each chunk is an instance; chunks of NaN alone are
+        left out.
     compression : int in [0, 9], default=0
-        Level of zlib. Level 1 makes files of spectrograms about two fifths smaller and several
-        times slower to write and to read in random order; 0 does not compress. Checksums
+        Compression level of zlib. 0 does not compress. Level 1 makes files of spectrograms about
+        two fifths smaller, and several times slower to write and to read in random order. Checksums
         (Fletcher-32 and SHA-256) are written in any case.
 
     Raises
@@ -355,7 +353,7 @@ def count_frames(shape: tuple[int, ...], read: RowReader, chunked: bool) -> NDAr
     Returns
     -------
     ndarray of shape (n_clips,) or (n_clips, n_chunks), int64
-        Number of frames; 0 where all values are NaN.
+        Number of frames; 0 if all values are NaN.
 
     Raises
     ------
@@ -412,7 +410,7 @@ def write_rows(
     n_chunks = lengths.shape[1] if lengths.ndim > 1 else None
     lengths = lengths.reshape(len(lengths), -1)
     there = lengths > 0
-    there[:, 0] = True  # a clip that could not be read has a row as well
+    there[:, 0] = True  # a clip that could not be read keeps one row
     clip, chunk_nr = there.nonzero()
     check_padding((len(there), there.shape[1]), len(clip), str(path))  # or it cannot be loaded
 
@@ -490,7 +488,7 @@ def _create_variables(
 
     nothing = np.full(len(bunch.filenames), np.nan)
     labels, classes = bunch.target, bool(bunch.target_names)
-    # As objects: one long name would widen all labels of an array of str.
+    # They are objects, because in an array of str one long name would make all others as long.
     names = np.array(["", *bunch.target_names], dtype=object)
     column("filename", bunch.filenames)
     dataset.createVariable("chunk_nr", "i8", ("instance",))

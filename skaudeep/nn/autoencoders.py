@@ -15,7 +15,7 @@ representation learning from audio. DCASE Workshop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -32,54 +32,9 @@ from skaudeep.nn.encoders import (
     gather_frames,
     scatter_frames,
 )
+from skaudeep.nn.sizes import NetworkSizes, pair, paired
 from skaudeep.nn.stack import reverse_time
 from skaudeep.nn.weights import draw_weights
-
-
-@dataclass(frozen=True)
-class NetworkSizes:
-    """All that has to be known to build an autoencoder.
-
-    Parameters
-    ----------
-    n_bands : int
-        Bands per frame.
-    n_units : int or (int, int), default=256
-        Units of each recurrent layer; of `FrequencyTimeAutoencoder` those over frequency and those
-        over time.
-    n_layers : int or (int, int), default=2
-        Layers of each stack, likewise.
-    cell : {"gru", "lstm"}, default="gru"
-    bidirectional_encoder, bidirectional_decoder : bool, default=False
-        Whether a second, independent stack reads or rebuilds the sequences from the other end.
-    code : {"tanh", "gaussian"}, default="tanh"
-    dropout : float in [0, 1), default=0.0
-        Share of the inputs and outputs of each recurrent layer that are dropped in training.
-    encoder_noise : float in [0, 1), default=0.0
-        Share of the frames that the encoder does not see in training.
-    out_activation : {"tanh", "identity"}, default="tanh"
-        Activation of the reconstruction.
-    band_window : int, default=32
-        Bands of a window, for the networks that read the bands of a frame.
-    band_overlap : int, default=24
-        Bands that a window shares with the next.
-    n_conditions : int, default=0
-        Conditions, such as sites or speakers, that the decoder is told; 0 where it is told none.
-    """
-
-    n_bands: int
-    n_units: Any = 256
-    n_layers: Any = 2
-    cell: str = "gru"
-    bidirectional_encoder: bool = False
-    bidirectional_decoder: bool = False
-    code: str = "tanh"
-    dropout: float = 0.0
-    encoder_noise: float = 0.0
-    out_activation: str = "tanh"
-    band_window: int = 32
-    band_overlap: int = 24
-    n_conditions: int = 0
 
 
 class Reconstruction(NamedTuple):
@@ -344,7 +299,15 @@ class FrequencyTimeAutoencoder(Autoencoder):
     Parameters
     ----------
     sizes : NetworkSizes
-        With pairs for `n_units` and `n_layers`: over frequency and over time.
+        Pairs of `PER_AXIS` are over frequency and over time; one value is both. With noise the
+        frequency encoder is not shown windows of a frame, the time encoder not what it made of a
+        frame, nor is the time decoder shown more of a frame than the frequency encoder.
+
+    Notes
+    -----
+    Scheduled sampling may have a pair of probabilities, too: each window of a frame that the
+    frequency decoder is fed, and each frame that the time decoder is fed. The latter are those of a
+    first pass with the truth, as in a bidirectional decoder.
 
     Examples
     --------
@@ -357,7 +320,8 @@ class FrequencyTimeAutoencoder(Autoencoder):
     """
 
     def __init__(self, sizes: NetworkSizes):
-        super().__init__(sizes)
+        super().__init__(paired(sizes))
+        sizes = self.sizes
         common: dict[str, Any] = {"cell": sizes.cell, "dropout": sizes.dropout}
         over_bands = common | {"n_layers": sizes.n_layers[0]}
         over_time = common | {"n_layers": sizes.n_layers[1]}
@@ -365,7 +329,7 @@ class FrequencyTimeAutoencoder(Autoencoder):
         frame_encoder = EncoderStack(
             sizes.band_window,
             sizes.n_units[0],
-            bidirectional=sizes.bidirectional_encoder,
+            bidirectional=sizes.bidirectional_encoder[0],
             **over_bands,
         )
         self.frame_decoder = DecoderStack(
@@ -373,7 +337,7 @@ class FrequencyTimeAutoencoder(Autoencoder):
             sizes.n_units[0],
             n_outputs=sizes.band_window,
             activation=sizes.out_activation,
-            bidirectional=sizes.bidirectional_decoder,
+            bidirectional=sizes.bidirectional_decoder[0],
             **over_bands,
         )
         self.time_decoder = DecoderStack(
@@ -381,7 +345,7 @@ class FrequencyTimeAutoencoder(Autoencoder):
             sizes.n_units[1],
             n_outputs=self.frame_decoder.state_size,
             activation="tanh",
-            bidirectional=sizes.bidirectional_decoder,
+            bidirectional=sizes.bidirectional_decoder[1],
             n_conditions=sizes.n_conditions,
             **over_time,
         )
@@ -391,25 +355,27 @@ class FrequencyTimeAutoencoder(Autoencoder):
             sizes.n_units[1],
             code=sizes.code,
             code_size=self.code_size,
-            noise=sizes.encoder_noise,
-            bidirectional=sizes.bidirectional_encoder,
+            noise=sizes.encoder_noise[1],
+            bidirectional=sizes.bidirectional_encoder[1],
             **over_time,
         )
-        self.encoder = FrequencyTimeEncoder(self.windows, frame_encoder, time)
+        self.encoder = FrequencyTimeEncoder(
+            self.windows, frame_encoder, time, noise=sizes.encoder_noise[0]
+        )
 
     def forward(  # noqa: D102
         self,
         x: Tensor,
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
-        feed_previous_prob: float = 0.0,
+        feed_previous_prob: Any = 0.0,  # or a pair
         condition: Tensor | None = None,
     ) -> Reconstruction:
-        if feed_previous_prob > 0:
+        if pair(feed_previous_prob)[1] > 0:
             return super().forward(x, lengths, rng, feed_previous_prob, condition)
         read = self.encoder.read_frames(x, lengths, rng)  # once for both: (T, B, S)
         code = self.encoder.time(read, lengths, rng)
-        frames = self._decode(code.values, x, read, lengths, rng, condition)
+        frames = self._decode(code.values, x, read, lengths, rng, feed_previous_prob, condition)
         return Reconstruction(frames, code.divergence)
 
     def decode(  # noqa: D102
@@ -418,15 +384,16 @@ class FrequencyTimeAutoencoder(Autoencoder):
         x: Tensor,
         lengths: Tensor | None = None,
         rng: CounterRNG | None = None,
-        feed_previous_prob: float = 0.0,
+        feed_previous_prob: Any = 0.0,
         condition: Tensor | None = None,
     ) -> Tensor:
-        if feed_previous_prob > 0:  # as in `DecoderStack.scheduled_sampling`, by a first pass
-            use_prediction = bernoulli_mask(x, feed_previous_prob, rng)
+        fed, probability = x, pair(feed_previous_prob)[1]
+        if probability > 0:  # as in `DecoderStack.scheduled_sampling`, by a first pass
+            use_prediction = bernoulli_mask(x, probability, rng)
             written = self._written(code, x, lengths, condition)
-            x = torch.where(use_prediction[:, :, None], written, x)
-        read = self.encoder.read_frames(x, lengths, rng)
-        return self._decode(code, x, read, lengths, rng, condition)
+            fed = torch.where(use_prediction[:, :, None], written, x)
+        read = self.encoder.read_frames(fed, lengths, rng)
+        return self._decode(code, x, read, lengths, rng, feed_previous_prob, condition)
 
     @torch.no_grad()
     def _written(
@@ -441,16 +408,20 @@ class FrequencyTimeAutoencoder(Autoencoder):
         read: Tensor,
         lengths: Tensor | None,
         rng: CounterRNG | None,
+        feed_previous_prob: Any,
         condition: Tensor | None,
     ) -> Tensor:
         state = self.encoder.time.code.initial_state(code)  # (B, D*S)
         teacher = reverse_time(read, lengths)  # (T, B, S)
         starts = self.time_decoder(state, teacher, lengths, rng, condition)
         starts = reverse_time(starts, lengths)  # (T, B, S)
+        starts = gather_frames(starts, lengths)  # (N, S)
         windows = self.windows.split(gather_frames(x, lengths)).flip(0)  # (W, N, V), highest first
-        rebuilt = self.frame_decoder(
-            gather_frames(starts, lengths), windows, None, frame_rng(rng, x, lengths)
+        own = frame_rng(rng, x, lengths)
+        windows = self.frame_decoder.scheduled_sampling(
+            starts, windows, None, own, pair(feed_previous_prob)[0]
         )
+        rebuilt = self.frame_decoder(starts, windows, None, own)
         return scatter_frames(self.windows.join(rebuilt.flip(0)), x, lengths)  # (T, B, F)
 
     @torch.no_grad()

@@ -1,11 +1,24 @@
 """Counter-based random numbers for training.
 
 A sequence's draws depend only on the seed and on its position in the batch, not on how the batch is
-split over threads or processes, nor on the length that it is padded to. So no result depends on
-where the work is done.
+split over threads or processes, nor on the length that it is padded to. Therefore no result depends
+on where the work is done.
 
 The generator is SplitMix64 [1]_: number i of a stream is a hash of a key and i, so that the stream
-need not be stored to be drawn again.
+need not be stored to be drawn again::
+
+    seed, number n of the draw            row: position of the sequence in the whole batch
+            |                                   |
+    start = mix(seed + n * GOLDEN)              |
+            |                                   |
+            +---> key = mix(start + (row + 1) * GOLDEN)          one stream per draw and sequence
+                         |
+                         +---> number i = mix(key + i * GOLDEN)  i = frame * width + column
+
+    draw n     row 0   row 1 | row 2   row 3
+    frame 0      .       .   |   .       .       Thread A computes rows 0 and 1, thread B rows 2
+    frame 1      .       .   |   .       .       and 3. Both compute the numbers that a single
+    frame 2      .       .   |   .       .       thread would: no state is shared or passed on.
 
 References
 ----------
@@ -54,7 +67,7 @@ class CounterRNG:
     def keys(self) -> Tensor:
         """Begin a draw: return the keys of its streams, of shape (n_sequences,), int64."""
         stream = _wrapped(next(self._draws) * GOLDEN)
-        # On the CPU, so that nothing waits for another device.
+        # Computed on the CPU, so that it does not wait for another device.
         start = int(_mixed(torch.tensor(_wrapped(stream + self.seed))))
         return _mixed((self.rows + 1) * GOLDEN + start)
 
@@ -92,10 +105,10 @@ def _mixed(z: Tensor) -> Tensor:
 
 
 def _wrapped(n: int) -> int:
-    """Take a number modulo 2^64, as int64 has it."""
+    """Return a number modulo 2^64 as a signed 64-bit integer."""
     return (n + 2**63) % 2**64 - 2**63
 
 
 def _shifted(z: Tensor, n: int) -> Tensor:
-    """Shift right, with zeros coming in on the left."""
+    """Shift right and fill with zeros, as for unsigned integers."""
     return (z >> n) & (2 ** (64 - n) - 1)

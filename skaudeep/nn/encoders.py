@@ -212,10 +212,15 @@ class FrequencyTimeEncoder(nn.Module):
         Reads the windows of a frame.
     time : TimeEncoder
         Reads, for each frame, the final states of `frame`.
+    noise : float in [0, 1), default=0.0
+        Share of the windows that `frame` is not shown (zeros) in training.
     """
 
-    def __init__(self, windows: BandWindows, frame: EncoderStack, time: TimeEncoder):
+    def __init__(
+        self, windows: BandWindows, frame: EncoderStack, time: TimeEncoder, *, noise: float = 0.0
+    ):
         super().__init__()
+        self.noise = noise
         self.windows = windows
         self.frame = frame
         self.time = time
@@ -225,6 +230,7 @@ class FrequencyTimeEncoder(nn.Module):
         """Turn each frame into the final states of `frame`, of shape (T, B, S)."""
         windows = self.windows.split(gather_frames(x, lengths))  # (W, N, V)
         own = frame_rng(rng, x, lengths)
+        windows = drop_frames(windows, self.noise, own)
         return scatter_frames(self.frame(windows, None, own)[1], x, lengths)
 
     def forward(

@@ -49,6 +49,28 @@ def build(network_class: type[N], sizes: Any, seed: int) -> N:
     return network
 
 
+def resize(network: N, sizes: Any) -> N:
+    """Build a network on the CPU with other sizes and the weights of one that is there.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Made from its sizes.
+    sizes : object
+        They differ in what the weights do not hang on, such as dropout.
+
+    Returns
+    -------
+    nn.Module
+        Of the same class, in evaluation mode; it shares no memory with `network`.
+    """
+    with torch.device("meta"):
+        other = type(network)(sizes)
+    allocate(other)
+    other.load_state_dict(network.state_dict())
+    return other.eval()
+
+
 def allocate(network: nn.Module) -> None:
     """Give a network that was built without storage memory on the CPU, with no values in it.
 

@@ -1,17 +1,18 @@
-"""Models as files that anyone may open: weights and parameters, no code and no pickle.
+"""Model files that are safe to load: they hold weights and parameters, no code and no pickle.
 
-A file is a zip archive of uncompressed members that any program can read:
+A file is a zip archive of uncompressed members, which any program can read:
 
 manifest.json
     Format number, versions, and the size and SHA-256 of the other members.
 estimator.json
-    Class names, parameters and the results of fit.
-arrays.safetensors
-    Their numbers: weights and arrays.
-steps/0.skops, ...
-    Steps of scikit-learn, but for those of `common_steps`.
+    Class names, parameters and fitted attributes.
 
-The archive's comment is a seal over the whole file (`skaudeep._files.append_checksum`).
+arrays.safetensors
+    Weights and arrays of these.
+steps/0.skops, ...
+    Steps of scikit-learn, except for those of `common_steps`.
+
+The archive's comment is a checksum of the whole file (`skaudeep._files.append_checksum`).
 """
 
 from __future__ import annotations
@@ -65,7 +66,21 @@ _FOREIGN = {
 
 
 class PersistenceError(ValueError):
-    """A model that cannot be stored, or a file that is no whole model of this format."""
+    """Error about a model that cannot be stored, or a file that cannot be loaded as a model.
+
+    Examples
+    --------
+    >>> from tempfile import NamedTemporaryFile
+    >>> import skaudeep
+    >>> with NamedTemporaryFile() as file:
+    ...     _ = file.write(b"no model")
+    ...     file.flush()
+    ...     try:
+    ...         skaudeep.load(file.name)
+    ...     except skaudeep.PersistenceError:
+    ...         print("not a model")
+    not a model
+    """
 
 
 def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
@@ -74,25 +89,26 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     estimator : estimator
-        Of skaudeep; a Pipeline, FeatureUnion, GridSearchCV or RandomizedSearchCV of skaudeep's and
-        scikit-learn's; or one of scikit-learn. Of these all but the most common scalers and linear
-        models need ``skaudeep[persistence]``. Callbacks and the ``memory`` of steps are not stored.
+        An estimator of skaudeep or scikit-learn, or a Pipeline, FeatureUnion, GridSearchCV or
+        RandomizedSearchCV of such estimators. Estimators of scikit-learn other than the most common
+        scalers and linear models need ``skaudeep[persistence]``. Callbacks and the ``memory`` of
+        pipelines are not stored.
     path : str or path
-        In a folder that exists. What stands there is replaced once the new file is whole.
+        The file to write, in an existing folder. An existing file is replaced once the new one is
+        complete.
 
     Raises
     ------
     PersistenceError
-        If some parameter, attribute or step has no form that is safe to load. The message says
-        which.
+        If a parameter, attribute or step has no form that is safe to load. The message names it.
     TypeError
-        If it is no estimator.
+        If `estimator` is not an estimator.
     ImportError
-        If it holds a step of scikit-learn that skops stores, and skops is not installed.
+        If `estimator` holds a step of scikit-learn that skops stores, and skops is not installed.
 
     See Also
     --------
-    load : The way back.
+    load : Load an estimator.
 
     Examples
     --------
@@ -142,11 +158,12 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str], *, modules: Iterable[nn.Module] = ()) -> Any:
-    """Load an estimator that `save` stored. Nothing in the file is executed, whoever made it.
+    """Load an estimator that `save` stored, without executing anything in the file.
 
     Parameters
     ----------
     path : str or path
+        The file to load.
     modules : iterable of torch.nn.Module, default=()
         Networks of your own for each :class:`~skaudeep.ModuleFeatures` in the file, which holds
         their weights and not their code: modules of the same classes and sizes. They are copied.
@@ -154,14 +171,14 @@ def load(path: str | os.PathLike[str], *, modules: Iterable[nn.Module] = ()) -> 
     Returns
     -------
     estimator
-        As it was stored, on the CPU, without callbacks.
+        The estimator, on the CPU, without callbacks.
 
     Raises
     ------
     PersistenceError
-        If the file is of another format, damaged, or names anything but skaudeep's estimators with
-        valid parameters and weights that fit, and steps of scikit-learn that are known to be
-        harmless. Nothing of it is loaded then.
+        If the file has another format, is damaged, or holds anything other than estimators of
+        skaudeep, with valid parameters and weights that fit, and steps of scikit-learn that are
+        known to be harmless. Nothing of such a file is loaded.
     OSError
         If there is no such file, or it is a folder, a named pipe or a device.
     ImportError
@@ -170,11 +187,21 @@ def load(path: str | os.PathLike[str], *, modules: Iterable[nn.Module] = ()) -> 
     Warns
     -----
     InconsistentVersionWarning
-        If a step is of another version of scikit-learn.
+        If a step was stored with another version of scikit-learn.
 
     See Also
     --------
-    save : With an example.
+    save : Store an estimator.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import skaudeep
+    >>> with TemporaryDirectory() as folder:
+    ...     skaudeep.save(skaudeep.SpectrogramExtractor(n_mels=40), Path(folder, "a.skaudeep"))
+    ...     skaudeep.load(Path(folder, "a.skaudeep"))
+    SpectrogramExtractor(n_mels=40)
     """
     path = Path(path)
     check_readable(path, "a file of skaudeep.save")
@@ -231,7 +258,7 @@ def _read(data: bytes, modules: Iterable[nn.Module]) -> Any:
 
 
 def _foreign(file: BinaryIO) -> str | None:
-    """Say what else a file is, by its first bytes, or by its names if it is an archive."""
+    """Return what kind of file it is instead, by its first bytes, or its members if an archive."""
     head = file.read(64)
     if head.startswith(_ZIP) and head[30:].startswith(b"manifest.json"):
         return None if has_checksum(file) else "is cut short or damaged at its end. Copy it again."
@@ -248,7 +275,7 @@ def _foreign(file: BinaryIO) -> str | None:
 
 
 def _sparse(status: os.stat_result) -> str | None:
-    """Refuse a file of which the disk holds next to nothing: it would be read as gigabytes of 0."""
+    """Return the fault of a sparse file, which would be read as gigabytes of zeros."""
     on_disk = 512 * getattr(status, "st_blocks", 0)  # 0 where a file system does not tell
     if on_disk > 0 and status.st_size > SPARSE_RATIO * on_disk + 2**20:
         return (

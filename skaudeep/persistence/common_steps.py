@@ -1,8 +1,8 @@
-"""What `fit` leaves behind in scikit-learn's most common steps, and what of it must agree.
+"""Fitted attributes of scikit-learn's most common steps, and the shapes that must agree.
 
-These steps are stored as plain arrays, and need no skops. `RESULTS` is the whole of it: a class is
-added by a row, if its `predict` or `transform` only calculates with arrays whose shapes can be
-told. Whatever looks up memory by numbers of the file, or holds objects, is left to skops.
+These steps are stored as plain arrays, and need no skops. The table `RESULTS` defines them: a class
+is added by a row, if its `predict` or `transform` only calculates with arrays of known shapes. A
+class that uses numbers of the file as indices into memory, or that holds objects, is left to skops.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Form:
         return f"{types}{above} of shape ({', '.join(self.shape)})"
 
     def fits(self, value: Any, sizes: dict[str, int]) -> bool:
-        """Tell whether a value has this form; sizes that are not known yet are then added."""
+        """Return whether a value has this form; sizes that are not known yet are then added."""
         is_array = type(value) is np.ndarray
         if not is_array and not isinstance(value, np.generic | bool | int | float | str):
             return False

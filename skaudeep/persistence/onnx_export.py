@@ -1,4 +1,4 @@
-"""The encoder of an autoencoder as an ONNX graph, for machines without Python or torch."""
+"""Export of encoders as ONNX graphs, for machines without Python or torch."""
 
 from __future__ import annotations
 
@@ -40,35 +40,36 @@ def export_onnx(
 ) -> None:
     """Write the encoder of a fitted autoencoder or reservoir as an ONNX model.
 
-    Its outputs are those of `transform`, to 1e-5, components and logarithms of covariances to
-    5e-5. It has two inputs and one output:
+    Its outputs equal those of `transform` to 1e-5 (components and logarithms of covariances to
+    5e-5). It has two inputs and one output:
 
     sequences : float32 of shape (n_clips, n_frames, n_bands)
-        Spectrograms as `SpectrogramExtractor` gives them. What lies behind a clip's length is
-        ignored, NaN or not.
+        Spectrograms as `SpectrogramExtractor` returns them. Frames after a clip's length are
+        ignored; they may be NaN.
     lengths : int64 of shape (n_clips,)
-        Frames of each clip, at most n_frames. 0 gives a row of NaN.
+        Number of frames of each clip, at most n_frames. 0 gives a row of NaN.
     features : float32 of shape (n_clips, n_features)
-        By the estimator's `representation`; (n_clips, n_frames, n_features) where that has a row
-        for each frame, NaN behind a clip's length.
+        Features by the estimator's `representation`. If this has a row for each frame, the shape is
+        (n_clips, n_frames, n_features), with NaN after a clip's length.
 
     Parameters
     ----------
     estimator : Seq2SeqAutoencoder or ReservoirFeatures
-        Fitted; an autoencoder with ``axis="time"``.
+        A fitted estimator. An autoencoder must have ``axis="time"``.
     path : str or path
-        In a folder that exists. What stands there is replaced once the new file is whole.
+        The file to write, in an existing folder. An existing file is replaced once the new one is
+        complete.
 
     Raises
     ------
     TypeError
-        If it is neither of these estimators.
+        If `estimator` is neither of these.
     sklearn.exceptions.NotFittedError
-        Before `fit`.
+        If `estimator` is not fitted.
     ValueError
         If the autoencoder reads the frequency axis.
     ImportError
-        Without onnx.
+        If onnx is not installed.
 
     Notes
     -----
@@ -162,7 +163,7 @@ def _build(onnx: ModuleType, encoder: Any, representation: str, n_bands: int) ->
     axis0, axis1, axis2 = (graph.constant([axis], np.int64) for axis in range(3))
     zero = graph.constant(0)
 
-    # The rest of the graph sees one frame where there is none; such rows become NaN at the end.
+    # A clip without frames gets one frame here; its row becomes NaN at the end.
     lengths = graph("Max", "lengths", graph.constant([1], np.int64))  # (B,)
     x = graph("Transpose", "sequences", perm=[1, 0, 2])  # (T, B, F)
     n_frames = graph("Gather", graph("Shape", x), graph.constant(0, np.int64))

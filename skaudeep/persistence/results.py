@@ -1,4 +1,4 @@
-"""Results of fit in a file: whether all are there, and agree with each other."""
+"""Checks that fitted attributes from a file are complete and agree with each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimators as JSON, arrays and scikit-learn's steps, and back from these."""
+"""Conversion of estimators to JSON, arrays and scikit-learn's steps, and back."""
 
 from __future__ import annotations
 
@@ -86,7 +86,6 @@ _CONTAINERS = (FeatureUnion, GridSearchCV, Pipeline, RandomizedSearchCV)
 CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (*_OURS, *_CONTAINERS)}
 # Types of the sizes of a network, by their annotations.
 _FIELD_TYPES: dict[str, tuple[type, ...]] = {
-    "Any": (int,),
     "bool": (bool,),
     "float": (float, int),
     "int": (int,),
@@ -108,7 +107,7 @@ _PLAIN = {
 
 
 class Serializer:
-    """Takes values apart.
+    """Converts values to JSON, arrays and steps.
 
     Attributes
     ----------
@@ -292,7 +291,7 @@ class Serializer:
 
 
 class Deserializer:
-    """Puts together what a `Serializer` took apart; trusts nothing that it is given.
+    """Builds values from the output of a `Serializer`, and checks everything, trusting nothing.
 
     Parameters
     ----------
@@ -408,7 +407,7 @@ class Deserializer:
         if name not in NETWORKS:
             raise ValueError(f"holds a network {name!r}, expected one of {', '.join(NETWORKS)}")
         network_class, sizes_class = NETWORKS[name]
-        sizes = _sizes(sizes_class, self.decode(values))
+        sizes = _sizes(sizes_class, self.decode(values), pairs=name == "FrequencyTimeAutoencoder")
         weights = self._unpack_weights(prefix)
         # Nothing is large that the file itself does not fill.
         n_values = sum(array.size for array in weights.values())
@@ -488,17 +487,20 @@ class Deserializer:
         return estimator
 
 
-def _sizes(kind: Any, values: Any) -> Any:
-    """Make the sizes of a network from what a file says, if each is of the type that it has."""
+def _sizes(kind: Any, values: Any, *, pairs: bool) -> Any:
+    """Make the sizes of a network from what a file says, if each is of the type that it has.
+
+    `pairs` says whether some may be pairs, over frequency and over time.
+    """
     if isinstance(values, dict) and kind is NetworkSizes:
         values = {"n_conditions": 0} | values  # which older files do not tell
     if not isinstance(values, dict) or values.keys() != {field.name for field in fields(kind)}:
         raise ValueError(f"holds no sizes of a network: {str(values)[:80]!r}")
     for field in fields(kind):
         value = values[field.name]
-        # A number, or a pair of them for the networks over frequency and time.
-        pair = field.type == "Any" and isinstance(value, tuple) and len(value) == 2
-        types = _FIELD_TYPES[str(field.type)]
+        per_axis = field.type == "Any"
+        pair = pairs and per_axis and isinstance(value, tuple) and len(value) == 2
+        types = _FIELD_TYPES[type(field.default).__name__ if per_axis else str(field.type)]
         if not all(type(part) in types for part in (value if pair else (value,))):
             raise ValueError(f"holds a network with {field.name}={str(value)[:80]!r}")
     return kind(**values)

@@ -1,4 +1,4 @@
-"""scikit-learn's rarer steps as bytes and back: skops, and what it lets pass looked at again."""
+"""Conversion of scikit-learn's rarer steps to bytes and back, by skops with further checks."""
 
 from __future__ import annotations
 

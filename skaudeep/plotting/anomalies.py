@@ -1,4 +1,4 @@
-"""Plots of how usual clips are, with the threshold of a detector."""
+"""Plots of anomaly scores of clips, with the threshold of a detector."""
 
 from typing import Any, Self
 
@@ -13,23 +13,23 @@ ALARM, USUAL = "#d62728", "#1f77b4"
 
 
 class AnomalyDisplay:
-    """Plot of the scores of clips in their order, beside those that set the threshold.
+    """Plot of the scores of clips in their order, beside the scores that set the threshold.
 
-    At the left stand the scores in the order of the clips, such as that of their recording; those
-    below the threshold are red. At the right is a histogram of the scores that set the threshold,
-    turned so that both have the axis of the scores in common.
+    The left axes show the scores in the order of the clips, for example the order of recording;
+    scores below the threshold are red. The right axes show a horizontal histogram of the scores
+    that set the threshold, on the same axis of scores.
 
     Parameters
     ----------
     scores : array-like of shape (n_clips,)
-        How usual each clip is; higher is more usual. NaN leaves a gap.
+        Score of each clip; higher is more usual. NaN leaves a gap.
     threshold : float
         Clips with lower scores are unusual.
     times : array-like of shape (n_clips,), default=None
-        Where each clip stands on the horizontal axis, such as its time in hours. None numbers the
+        Position of each clip on the horizontal axis, such as its time in hours. None numbers the
         clips.
     normal_scores : array-like of shape (n_normal,), default=None
-        Scores of normal clips, for the histogram. None draws none.
+        Scores of normal clips for the histogram. None draws no histogram.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class AnomalyDisplay:
     Raises
     ------
     ValueError
-        If there is no score, or times are not as many as scores.
+        If there is no score, or the numbers of times and scores differ.
 
     Examples
     --------
@@ -73,23 +73,23 @@ class AnomalyDisplay:
 
     @property
     def unusual(self) -> np.ndarray:
-        """Which clips lie below the threshold, shape (n_clips,), bool."""
+        """Whether each clip lies below the threshold, shape (n_clips,), bool."""
         return self.scores < self.threshold
 
     @classmethod
     def from_detector(
         cls, detector: Any, X: Any, *, times: Any = None, ax: Any = None, **kwargs: Any
     ) -> Self:
-        """Score clips with a fitted detector, and plot that.
+        """Score clips with a fitted detector, and plot the scores.
 
         Parameters
         ----------
         detector : AnomalyDetector
             A fitted detector.
         X : sequence of n_clips clips
-            What it takes.
+            Clips in a form that the detector takes.
         times : array-like of shape (n_clips,), default=None
-            Where each clip stands on the horizontal axis. None numbers the clips.
+            Position of each clip on the horizontal axis. None numbers the clips.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
@@ -121,7 +121,7 @@ class AnomalyDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on. The histogram stands at their right. None makes a new figure.
+            Axes to plot on. The histogram is drawn to the right of them. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.scatter``.
 

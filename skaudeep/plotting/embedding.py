@@ -1,4 +1,4 @@
-"""Features as points in a plane, near one another where clips sound alike."""
+"""Plots of features as points in a plane, in which similar clips are near one another."""
 
 import warnings
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Method = Literal["tsne", "pca", "umap"]
 
 METHODS = {"tsne": "t-SNE", "pca": "principal components", "umap": "UMAP"}
 UNLABELLED = "#b0b0b0"
-# Ten colours and twelve markers: 120 classes differ. Among ten neighbours both do.
+# Ten colours and twelve markers distinguish 120 classes. Neighbouring classes differ in both.
 COLORS = (
     "#1f77b4",
     "#ff7f0e",
@@ -36,37 +36,36 @@ COLORS = (
 MARKERS = "os^DvPX*<>phd"
 LEGEND_ROWS = 26
 WIDTH = 5.5  # inches of the axes of a new figure
-RATIOS = (0.6, 1.0)  # of their height to that: as the points want it, where they are not round
-
-N_COMPONENTS = 50  # Neighbours hardly change with more, and distances are found faster.
-PERPLEXITY = 30.0  # of t-SNE where clips are many: about the number of neighbours that count
-N_NEIGHBORS = 15  # of UMAP, likewise
-FEW_CLIPS = 4  # Fewer have no neighbours to keep: their principal components are the picture.
+RATIOS = (0.6, 1.0)  # limits of the ratio of height to width, which follows the extent of points
+N_COMPONENTS = 50  # more components hardly change the neighbours, and take more time
+PERPLEXITY = 30.0  # of t-SNE for many clips: about the number of neighbours that it keeps together
+N_NEIGHBORS = 15  # of UMAP: the number of neighbours that it keeps together
+FEW_CLIPS = 4  # with fewer clips, their principal components are shown
 
 
 def project(
     features: ArrayLike, *, method: Method = "tsne", random_state: Any = None
 ) -> NDArray[np.float32]:
-    """Place clips in a plane, so that clips with similar features are near one another.
+    """Compute positions of clips in a plane in which clips with similar features are near.
 
-    Features are standardised, each row is scaled to unit norm, as before a classifier, and the
-    first principal components, at most 50, are given to the method.
+    Features are standardised and each row is scaled to length 1, as for a classifier. The method
+    then works on the first principal components, at most 50.
 
     Parameters
     ----------
     features : array-like of shape (n_clips, n_features)
         Features, one row for each clip.
     method : {"tsne", "pca", "umap"}, default="tsne"
-        ``"tsne"`` keeps neighbours together, ``"pca"`` distances between far clips. ``"umap"``
-        keeps neighbours, too, and needs the package umap-learn. Fewer than 4 clips are placed by
-        ``"pca"`` in any case.
+        The method. ``"tsne"`` (t-SNE) and ``"umap"`` (UMAP, which needs the package umap-learn)
+        keep neighbours together; ``"pca"`` (principal components) keeps large distances. Fewer than
+        4 clips are placed by ``"pca"`` in any case.
     random_state : int, RandomState instance or None, default=None
-        Seed of ``"tsne"`` and ``"umap"``. An int gives the same result each time.
+        Seed or generator of ``"tsne"`` and ``"umap"``. An int gives the same result each time.
 
     Returns
     -------
     ndarray of shape (n_clips, 2), float32
-        Places of the clips. They have no unit.
+        Positions of the clips, without a unit.
 
     Raises
     ------
@@ -96,14 +95,14 @@ def project(
         Normalizer(),
         PCA(min(N_COMPONENTS, *X.shape), random_state=random_state),
     )
-    with np.errstate(invalid="ignore"):  # The share of no variance, where all clips are alike.
+    with np.errstate(invalid="ignore"):  # equal clips have no variance, and shares of it are NaN
         components = steps.fit_transform(X).astype(np.float32, copy=False)
     if np.allclose(components, components[0], atol=1e-6):
         return np.zeros((n_clips, 2), np.float32)
     if n_clips < FEW_CLIPS or method == "pca":
         places = components[:, :2]
     elif umap is None:
-        perplexity = min(PERPLEXITY, (n_clips - 1) / 3)  # the most that its neighbours allow for
+        perplexity = min(PERPLEXITY, (n_clips - 1) / 3)  # the largest for so few clips
         init = "pca" if components.shape[1] > 1 else "random"
         tsne = TSNE(perplexity=perplexity, init=init, random_state=random_state)
         places = tsne.fit_transform(components)
@@ -124,10 +123,10 @@ class EmbeddingDisplay:
     Parameters
     ----------
     positions : array-like of shape (n_clips, 2)
-        Places of the clips, as `project` returns them.
+        Positions of the clips, as `project` returns them.
     target : array-like of shape (n_clips,), int or str, default=None
-        Class of each clip: its number in `target_names`, -1 where unlabelled; or its name, "" where
-        unlabelled. None takes all clips for unlabelled.
+        Class of each clip: its number in `target_names`, or -1 for an unlabelled clip; or its name,
+        or "" for an unlabelled clip. None: all clips are unlabelled.
     target_names : sequence of str, default=None
         Class names, in the order of the integers. None names classes by their numbers.
     filenames : sequence of n_clips str, default=None
@@ -203,14 +202,15 @@ class EmbeddingDisplay:
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Place clips by their features and plot them.
+        """Compute positions of clips from their features, and plot them.
 
         Parameters
         ----------
         features : array-like of shape (n_clips, n_features)
             Features, one row for each clip.
         target : array-like of shape (n_clips,), int or str, default=None
-            Class of each clip, see the class.
+            Class of each clip: its number in `target_names`, or -1 for an unlabelled clip; or its
+            name, or "" for an unlabelled clip. None: all clips are unlabelled.
         target_names : sequence of str, default=None
             Class names, in the order of the integers.
         filenames : sequence of n_clips str, default=None
@@ -265,7 +265,7 @@ class EmbeddingDisplay:
         Parameters
         ----------
         evaluation : Evaluation
-            What `evaluate` returned with ``keep_features=True``.
+            A result of `evaluate` with ``keep_features=True``.
         method : {"tsne", "pca", "umap"}, default="tsne"
             How to place the clips, see `project`.
         random_state : int, RandomState instance or None, default=None

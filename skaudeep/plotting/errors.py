@@ -1,4 +1,4 @@
-"""Plots of the clips that a classifier got wrong."""
+"""Plots of the clips that a classifier predicted wrongly."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -26,20 +26,21 @@ COLUMN_WIDTH = 1.8  # inches of each in a paper, at least: texts stand above it
 class ErrorsDisplay:
     """Plot of the spectrograms of the clips that were most often wrong.
 
-    Above each spectrogram stand the clip's name where it is known, its true class, and the class
-    it was mistaken for, with that class's probability where the classifier gives one.
+    The title of each spectrogram has the clip's name (if it is known), its true class, and the
+    class that it was mistaken for, with its probability (if the classifier has probabilities).
 
     Parameters
     ----------
     spectrograms : sequence of n_clips SpectrogramDisplay
         Spectrogram of each clip.
     errors : pandas.DataFrame of n_clips rows
-        What is known of these clips, with columns as ``Evaluation.errors`` has them.
+        A table of these clips with the columns of ``Evaluation.errors``.
 
     Attributes
     ----------
     axes_ : ndarray of n_clips matplotlib Axes
-        Axes of the spectrograms, set by `plot`; one without a spectrogram where no clip was wrong.
+        Axes of the spectrograms, set by `plot`. If no clip was wrong, a single one without a
+        spectrogram.
     figure_ : matplotlib Figure
         Figure of the axes, set by `plot`.
 
@@ -85,14 +86,14 @@ class ErrorsDisplay:
         Parameters
         ----------
         evaluation : Evaluation
-            What `evaluate` returned.
+            A result of `evaluate`.
         bunch : Bunch
-            The data set that was evaluated: clips or spectrograms.
+            The data set that was evaluated, of clips or spectrograms.
         n : int > 0, default=6
             Largest number of clips to show.
         extractor : SpectrogramExtractor, default=None
             Extractor of the spectrograms. None extracts 64 mel bands in windows of 40 ms, down to
-            -60 dB. Of clips in chunks the first chunk is shown.
+            -60 dB. If clips are in chunks, the first chunk is shown.
         axes : array of matplotlib Axes, default=None
             Axes to plot on, one for each clip. None makes a new figure.
         **kwargs : dict

@@ -1,4 +1,4 @@
-"""Histograms of the levels of a clip, by which thresholds are chosen."""
+"""Histograms of the levels of a clip, which help to choose thresholds."""
 
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ CLIPPED = "#b0b0b0"
 
 
 class LevelsDisplay:
-    """Histogram of the levels in a spectrogram, and what thresholds cut off.
+    """Histogram of the levels in a spectrogram, with the shares beyond thresholds.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class LevelsDisplay:
     figure_ : matplotlib Figure
         Figure of the axes, set by `plot`.
     bars_ : matplotlib BarContainer
-        Bars of the histogram, set by `plot`; those that thresholds cut off are grey.
+        Bars of the histogram, set by `plot`. Bars beyond the thresholds are grey.
     lines_ : list of matplotlib Line2D
         Lines of the thresholds, set by `plot`.
 
@@ -78,14 +78,14 @@ class LevelsDisplay:
     def from_extractor(
         cls, extractor: Any, clip: Any, *, name: str | None = None, ax: Any = None, **kwargs: Any
     ) -> Self:
-        """Extract one clip's levels before they are clipped, and plot them.
+        """Compute the levels of a clip before they are clipped, and plot them.
 
         Parameters
         ----------
         extractor : SpectrogramExtractor
             Extractor of the spectrogram, fitted or not, with its thresholds.
         clip : path or array of shape (n_samples,) or (n_channels, n_samples)
-            One row of what ``extractor.transform`` takes. All of its chunks count.
+            The clip. The levels of all of its chunks are used.
         name : str, default=None
             Title of the plot. None gives it none.
         ax : matplotlib Axes, default=None

@@ -11,16 +11,18 @@ __all__ = ["LossCurveDisplay"]
 
 
 class LossCurveDisplay:
-    """Plot of the training loss over epochs, and of the validation loss where there is one.
+    """Plot of the training loss over epochs, and of the validation loss if there is one.
 
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
         Root mean squared reconstruction error in each epoch.
     validation_loss_curve : array-like of shape (n_epochs,), default=None
-        The same of validation rows. None, or an empty one, draws no line.
+        Root mean squared reconstruction error of the validation clips in each epoch. None, or an
+        empty array, draws no line.
     name : str, default=None
-        Label of the line in the legend. None makes a legend only where there is a validation loss.
+        Label of the line in the legend. With None there is a legend only if there is a validation
+        loss.
 
     Attributes
     ----------
@@ -31,12 +33,12 @@ class LossCurveDisplay:
     line_ : matplotlib Line2D
         Line of the curve, set by `plot`.
     validation_line_ : matplotlib Line2D or None
-        Dashed line of the validation loss, set by `plot`. None where there is none.
+        Dashed line of the validation loss, set by `plot`. None if there is no validation loss.
 
     Raises
     ------
     ValueError
-        If `loss_curve` is no vector, or has no epoch, or the validation loss has another length.
+        If `loss_curve` is not a vector or has no epoch, or the validation loss has another length.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Figures for the column of a paper: their width, their fonts and their colours."""
+"""A context manager for figures with the width, fonts and colours of a paper."""
 
 from __future__ import annotations
 
@@ -10,32 +10,39 @@ from skaudeep.plotting.pyplot import PAPER_WIDTH, import_pyplot
 
 __all__ = ["paper_style"]
 
-# Inches, of a column and of a page of two, as most journals and conferences have them.
+# Width in inches of a column, and of a page of two columns, in most journals and conferences.
 WIDTHS = {"single": 3.5, "double": 7.16}
-# Okabe and Ito's, told apart with any kind of colour blindness; without yellow, which is too pale
-# for lines on white.
+# Okabe and Ito's colours, which can be distinguished with any kind of colour blindness, without
+# yellow, which is too pale for lines on white.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 
 
 @contextmanager
 def paper_style(width: str | float = "single", *, font_size: float = 8.0) -> Iterator[None]:
-    """Draw figures as wide as the column of a paper, within a ``with`` block.
+    """Draw figures with the width and fonts of a paper, within a ``with`` block.
 
-    All displays of :mod:`skaudeep.plotting` that make a figure of their own make it as wide as the
-    column, so that it is printed at its size and its texts have the size that is stated here (maps
-    and confusion matrices, which are square, stay narrower than a page of two columns). Save
-    it within the block, too: fonts are embedded as TrueType, so that texts stay texts in a PDF (in
-    SVG they are outlines), and the default format is PDF, where all but images are vectors. Lines
-    have the colours of Okabe and Ito [1]_, which readers with any kind of colour blindness tell
-    apart. Figures of your own by ``plt.subplots()`` follow. Nothing outside of the block changes.
+    Figures that the displays of :mod:`skaudeep.plotting` make have the width of the column, so that
+    they are printed without scaling and their texts have the stated size. (Maps and confusion
+    matrices, which are square, are narrower than a page of two columns.) ``plt.subplots()`` follows
+    these settings, too. Lines have the colours of Okabe and Ito [1]_, which readers with any kind
+    of colour blindness can distinguish.
+
+    Save figures within the block: the default format is PDF, in which everything except images is
+    vector graphics, with fonts embedded as TrueType, so that texts stay texts. (In SVG, texts are
+    outlines.) Nothing outside the block changes.
 
     Parameters
     ----------
     width : {"single", "double"} or float > 0, default="single"
-        Width of figures: that of a column (3.5 inches, 89 mm), of a page of two columns (7.16
-        inches, 182 mm), or any, in inches.
+        Width of figures: "single" is a column (3.5 inches, 89 mm), "double" is a page of two
+        columns (7.16 inches, 182 mm), a number is a width in inches.
     font_size : float > 0, default=8
         Size of texts in points. Numbers at axes and legends are 1 point smaller.
+
+    Yields
+    ------
+    None
+        There is no value: write ``with paper_style():`` without ``as``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Plots of what an evaluation found: confusions, and scores in comparison."""
+"""Plots of results of evaluations: confusion matrices, and comparisons of scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, get_args
@@ -29,10 +29,10 @@ SCORES = {"accuracy": "accuracy", "uar": "UAR"}
 
 
 class ConfusionDisplay:
-    """Plot of a confusion matrix, readable with many classes and long names.
+    """Plot of a confusion matrix, also of many classes with long names.
 
-    Colours show the share of each true class, so that rows can be compared. Cells without a clip
-    have no number.
+    Colours show shares of the clips of each true class, so that rows can be compared. Cells without
+    a clip have no number.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class ConfusionDisplay:
     im_ : matplotlib AxesImage
         Image of the shares, set by `plot`.
     text_ : ndarray of shape (n_classes, n_classes) of matplotlib Text or None
-        Number in each cell, set by `plot`; None in cells without one.
+        Number in each cell, set by `plot`; None for a cell without a number.
     colorbar_ : matplotlib Colorbar or None
         Colour bar of the shares, set by `plot`; None with ``colorbar=False``.
 
@@ -105,7 +105,7 @@ class ConfusionDisplay:
         Parameters
         ----------
         evaluation : Evaluation
-            What `evaluate` returned. A clip counts once for each of its tests.
+            A result of `evaluate`. A clip counts once for each of its tests.
         values : {"count", "percent"} or None, default="count"
             Numbers in the cells, see `plot`.
         colorbar : bool, default=True
@@ -137,11 +137,12 @@ class ConfusionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on; texts become as small as they require, and a figure with
-            ``layout="constrained"`` makes room for names. None makes a new figure, large enough.
+            Axes to plot on. Texts are made small enough to fit, and a figure with
+            ``layout="constrained"`` makes room for names. None makes a new figure that is large
+            enough.
         values : {"count", "percent"} or None, default="count"
-            Numbers in the cells: of clips, or per cent of the clips of the true class. None writes
-            none.
+            Numbers in the cells: "count" is the number of clips, "percent" the percentage of the
+            clips of the true class. None writes no numbers.
         colorbar : bool, default=True
             Whether to draw a colour bar.
         **kwargs : dict
@@ -216,24 +217,25 @@ class ConfusionDisplay:
 
 
 class ComparisonDisplay:
-    """Plot of the scores of configurations or controls, and how they differ from the first.
+    """Plot of scores of configurations or controls, and of their differences from the first one.
 
-    At the left stand scores with their intervals, at the right paired differences to the first
-    with theirs. Scores whose intervals overlap may still differ, because all were measured on the
-    same clips: it is the differences that tell. Those whose interval excludes 0 are filled.
+    The left axes show the scores with their intervals. The right axes show the paired differences
+    from the first score, with their intervals. Scores with overlapping intervals may still differ
+    significantly, because they were measured on the same clips: look at the differences. Markers of
+    differences whose interval excludes 0 are filled.
 
     Parameters
     ----------
     scores : array-like of shape (n_evaluations,)
-        Mean score of each, in [0, 1].
+        Mean score of each evaluation, in [0, 1].
     intervals : array-like of shape (n_evaluations, 2)
-        Interval of each score.
+        Confidence interval of each score.
     comparisons : sequence of n_evaluations - 1 Comparison
-        What `compare` found for each other than the first, against the first.
+        Results of `compare` for each evaluation after the first, against the first.
     names : sequence of n_evaluations str
-        What was evaluated.
+        Names of the evaluated configurations.
     metric : {"accuracy", "uar"}, default="uar"
-        Which score it is.
+        Kind of the scores.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
 
@@ -242,7 +244,7 @@ class ComparisonDisplay:
     ax_ : matplotlib Axes
         Axes of the scores, set by `plot`.
     difference_ax_ : matplotlib Axes or None
-        Axes of the differences, set by `plot`. None where there is a single evaluation.
+        Axes of the differences, set by `plot`. None if there is a single evaluation.
     figure_ : matplotlib Figure
         Figure of the axes, set by `plot`.
 
@@ -307,16 +309,16 @@ class ComparisonDisplay:
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Compare evaluations of the same clips and folds with the first of them, and plot that.
+        """Compare evaluations of the same clips and folds with the first one, and plot the result.
 
         Parameters
         ----------
         evaluations : dict of str to Evaluation
-            Evaluations by the names of what was evaluated.
+            Evaluations by the names of the evaluated configurations.
         metric : {"accuracy", "uar"}, default="uar"
             Score to compare.
         random_state : int, RandomState instance or None, default=0
-            Seed of the bootstrap samples of the paired differences.
+            Seed or generator of the bootstrap samples of the paired differences.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
@@ -378,7 +380,7 @@ class ComparisonDisplay:
         metric : {"accuracy", "uar"}, default="uar"
             Score to compare.
         random_state : int, RandomState instance or None, default=0
-            Seed of the bootstrap samples of the paired differences.
+            Seed or generator of the bootstrap samples of the paired differences.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict

@@ -28,7 +28,7 @@ ERROR_PERCENTILE = 99  # Colours of errors end here, so that one outlier does no
 class SpectrogramDisplay:
     """Plot of one spectrogram.
 
-    `from_extractor` makes it from a clip; the constructor takes any array.
+    `from_extractor` plots the spectrogram of a clip. The constructor takes any array.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class SpectrogramDisplay:
     name : str, default=None
         Title of the plot. None gives it none.
     scale : {"scaled", "dB"}, default="scaled"
-        What the values are: in [-1, 1] as extracted, or decibels. Of decibels the colours span the
-        upper 100.
+        Kind of the values: "scaled" to [-1, 1] by an extractor, or decibels. For decibels the
+        colours span the upper 100 dB.
 
     Attributes
     ----------
@@ -127,14 +127,14 @@ class SpectrogramDisplay:
         extractor : SpectrogramExtractor
             Extractor of the spectrogram, fitted or not.
         clip : path or array of shape (n_samples,) or (n_channels, n_samples)
-            One row of what ``extractor.transform`` takes.
+            The clip.
         chunk : int, default=0
-            Number of the chunk to show, where the extractor makes chunks.
+            Number of the chunk to show, counted from 0, if the extractor splits clips into chunks.
         scale : {"scaled", "dB"}, default="scaled"
-            ``"scaled"`` shows what ``extractor.transform`` returns. ``"dB"`` shows the levels
-            before they are scaled, between `clip_below` and `clip_above` of the extractor:
-            relative to the clip's maximum, or to digital full scale with
-            ``reference="full_scale"``.
+            Values to show. ``"scaled"`` shows the output of ``extractor.transform``. ``"dB"`` shows
+            the levels before they are scaled, between `clip_below` and `clip_above` of the
+            extractor. They are relative to the clip's maximum, or, with
+            ``reference="full_scale"``, to digital full scale.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         colorbar : bool, default=True
@@ -164,8 +164,8 @@ class SpectrogramDisplay:
     def plot(self, ax: Any = None, *, colorbar: bool = True, **kwargs: Any) -> Self:
         """Draw the spectrogram, time to the right and frequency upwards.
 
-        The colour bar stands beside the axes and leaves their width as it is, so that time axes of
-        plots below one another line up.
+        The colour bar does not change the width of the axes, so that the time axes of plots below
+        one another line up.
 
         Parameters
         ----------
@@ -196,9 +196,9 @@ class SpectrogramDisplay:
 class ReconstructionDisplay:
     """Plot of spectrograms, their reconstructions by an autoencoder, and the errors.
 
-    Each row shows one clip: the original and the reconstruction on one colour scale, and their
-    absolute difference on a scale of its own. It starts at 0 and ends at the 99th percentile of
-    all errors, so that a single outlier does not set it. All rows share both scales.
+    Each row shows one clip: the original and the reconstruction on the same colour scale, and their
+    absolute difference on another one, from 0 to the 99th percentile of all errors. All rows share
+    both scales.
 
     Parameters
     ----------
@@ -291,10 +291,11 @@ class ReconstructionDisplay:
         n_clips : int, default=1
             Number of clips to show, from the first on.
         extractor : SpectrogramExtractor, default=None
-            Extractor of `X`, which gives the axes seconds and Hz.
+            Extractor of `X`, by which the axes are labelled in seconds and Hz. None labels them
+            with the numbers of frames and bands.
         sampling_rate : float, default=None
-            Sampling rate of the clips in Hz. None is that of the extractor. Where neither is known,
-            the axis is labelled with band numbers.
+            Sampling rate of the clips in Hz. None is that of the extractor. If it is unknown, the
+            frequency axis is labelled with the numbers of bands.
         names : sequence of n_clips str, default=None
             Titles of the originals; None numbers the clips.
         axes : array of matplotlib Axes of shape (n_clips, 3), default=None

@@ -1,4 +1,4 @@
-"""Plot of a long recording: its spectrogram, scores over time and events on one time axis."""
+"""Plots of long recordings: spectrogram, scores over time and events on one time axis."""
 
 from __future__ import annotations
 
@@ -39,16 +39,17 @@ LANE = 0.22  # inches of height for each class of events
 class TimelineDisplay:
     """Plot of a recording, or a part of it: spectrogram, scores, and events below one another.
 
-    `from_recording` makes it from a file of any length: each column of the picture has the highest
-    level of its time, so that a call of a second is seen in an hour, and memory does not grow with
-    the recording.
+    `from_recording` plots a file of any length. Each column of the picture shows the highest level
+    in its time, so that a call of a second is visible in an hour, and memory does not grow with the
+    length of the recording.
 
     Parameters
     ----------
     levels : array-like of shape (n_columns, n_bands)
-        Levels in dB.
+        Levels in dB of each column of the picture.
     start, end : float
-        Times in seconds between which the columns lie, evenly.
+        Start of the first column and end of the last one, in seconds. All columns have the same
+        width.
     frequencies : array-like of shape (n_bands,), default=None
         Centres of the bands in Hz, increasing. None labels the axis with band numbers.
     scores : pandas.DataFrame, default=None
@@ -57,14 +58,15 @@ class TimelineDisplay:
     events, true_events : pandas.DataFrame, default=None
         Tables of the events that were found in this recording, and of true ones.
     threshold : float, default=None
-        Drawn as a line among the scores.
+        Threshold that is drawn as a line across the scores. None draws no line.
     name : str, default=None
-        Title of the plot.
+        Title of the plot. None draws no title.
 
     Attributes
     ----------
     axes_ : dict of str to matplotlib Axes
-        "spectrogram", and "scores" and "events" where there are such; set by `plot`.
+        Axes under the keys "spectrogram" and, if they are drawn, "scores" and "events"; set by
+        `plot`.
     figure_ : matplotlib Figure
         Figure of the axes, set by `plot`.
 
@@ -140,13 +142,14 @@ class TimelineDisplay:
         end : float > start, default=None
             Time in seconds at which it ends. None is the end of the recording.
         scores, events, true_events : pandas.DataFrame, default=None
-            Tables as for the constructor, of this and perhaps of other recordings: rows count whose
-            `file` is `file`.
+            Scores indexed by (file, start, end), and tables of events that were found and of true
+            ones. Only rows are used whose `file` is the recording.
         threshold : float, default=None
-            Drawn as a line among the scores.
+            Threshold that is drawn as a line across the scores. None draws no line.
         n_columns : int > 0, default=600
-            Largest number of columns of the spectrogram, and of points of a score. Not more than
-            the picture has dots, or what is short may fall between them.
+            Largest number of columns of the spectrogram, and of points of a score. It should not
+            exceed the number of dots of the picture, because short sounds could then be lost
+            between dots.
         axes : dict of str to matplotlib Axes, default=None
             Axes to plot on, see `plot`.
 
@@ -162,8 +165,8 @@ class TimelineDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If `start` and `end` do not lie within the recording, or a table is of other recordings
-            alone.
+            If `start` and `end` do not lie within the recording, or a table has no row of this
+            recording.
         """
         import_pyplot(f"{cls.__name__}.from_recording")
         file = os.fsdecode(file)
@@ -201,8 +204,8 @@ class TimelineDisplay:
         Parameters
         ----------
         axes : dict of str to matplotlib Axes, default=None
-            Axes for "spectrogram", "scores" and "events", of which those are drawn that there are.
-            None makes a new figure.
+            Axes to plot on, under the keys "spectrogram", "scores" and "events". Panels without
+            axes are not drawn. None makes a new figure.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What may be concluded from an evaluation and what not, in sentences."""
+"""Sentences on what can, and what cannot, be concluded from an evaluation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MUCH_BETTER = 0.02  # a gain in UAR that is worth labelling for
 
 @dataclass(frozen=True)
 class Conclusion:
-    """A sentence, and whether it says what holds or where that ends."""
+    """A sentence, and whether it states a finding or a limit of it."""
 
     text: str
     holds: bool

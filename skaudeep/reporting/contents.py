@@ -1,4 +1,4 @@
-"""What the page shows, as numbers and texts, without any HTML."""
+"""Contents of the page as numbers and texts, without HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report understands of a data set: its clips, their faults, and how it is divided."""
+"""The data set of a report: its clips, their faults, and its division into folds."""
 
 from __future__ import annotations
 

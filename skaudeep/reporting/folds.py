@@ -1,4 +1,4 @@
-"""Folds of the report: those of the data set, or new ones, without what cannot be tested."""
+"""Folds of a report: those of the data set, or new ones, without classes that cannot be tested."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def choose_folds(bunch: Bunch, cv: Any, random_state: Any) -> Division:
     ----------
     bunch : Bunch
         With a target of classes.
-    cv : as for `evaluate`
+    cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None
         None takes the folds or partitions of the data set; where it has none, up to five folds, and
         fewer where a class has fewer groups, or clips where there are no groups.
     random_state : int, RandomState instance or None

@@ -1,4 +1,4 @@
-"""The function `report`: a recipe whose steps are in the modules beside it."""
+"""The function `report`, which writes a page about a data set."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ TRAIN_SIZES = (0.25, 0.5, 0.75)  # of the learning curve
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """What `report` wrote.
+    """Result of `report`.
 
     Parameters
     ----------
     path : Path
-        The page.
+        The file of the page.
     summary : str
         The text of its first screen.
     evaluation : Evaluation or None
-        The scores in it; None where too few clips are labelled.
+        The scores on the page; None if too few clips are labelled.
     n_to_name : int
-        Number of clips that can be named in it; 0 where all have labels.
+        Number of clips that can be labelled on the page; 0 if all clips are labelled.
     n_audible : int
-        Number of clips that can be heard in it.
+        Number of clips that can be heard on the page.
     """
 
     path: Path
@@ -86,72 +86,73 @@ def report(
     progress: bool = True,
     on_summary: Callable[[str], object] | None = None,
 ) -> Report:
-    """Write a page about a data set and about how well its classes are told apart.
+    """Write a page about a data set and about how well its classes can be distinguished.
 
-    The page is one HTML file that needs nothing else and connects to nowhere: faults of the
-    recordings, a score over folds with its controls and what may be concluded from it, the
-    confusion matrix, a map of the clips, those most often wrong and those most unusual, a learning
-    curve, and all that is needed to make it again. Where labels are missing, clips can be heard and
-    named in it, in the order in which naming them helps most. The names are downloaded as a table
-    that :func:`skaudeep.datasets.add_labels` reads.
+    The page is a single HTML file that loads nothing from the network. It shows faults of the
+    recordings, a cross-validated score with its controls and the conclusions from it, the confusion
+    matrix, a map of the clips, the clips that were most often wrong and the most unusual ones, a
+    learning curve, and everything that is needed to make the page again. If labels are missing,
+    clips can be heard and labelled on the page, in the order in which their labels help most. The
+    labels are downloaded as a table that :func:`skaudeep.datasets.add_labels` reads.
 
     Parameters
     ----------
     bunch : Bunch, str or Path
-        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`, labelled, partly labelled
-        or not; or the folder of one, as :func:`~skaudeep.datasets.load_dataset` reads it.
+        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`, whose clips may all, in
+        part or not be labelled; or a folder that :func:`~skaudeep.datasets.load_dataset` reads.
     path : str or Path
         The file to write.
     pipeline : Pipeline or classifier, default=None
-        What is evaluated. None takes :func:`skaudeep.recipes.audio_classifier` at the most frequent
-        sampling rate, or for stored features :func:`skaudeep.recipes.linear_classifier`.
+        The classifier to evaluate. None uses :func:`skaudeep.recipes.audio_classifier` at the most
+        frequent sampling rate, or, for stored features, :func:`skaudeep.recipes.linear_classifier`.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
-        As for :func:`~skaudeep.evaluate`. None takes the folds or partitions of the data set; where
-        it has none, five folds of whole groups, or fewer where a class has fewer groups. Classes of
-        a single group, or clip, are left out of the evaluation.
+        The folds, see :func:`~skaudeep.evaluate`. None uses the folds or partitions of the data
+        set. If it has none, None makes five folds of whole groups, or fewer if a class has fewer
+        groups. Classes of a single group, or clip, are left out of the evaluation.
     title : str, default=None
         Title of the page. None is the name of the folder, or the number of clips.
     audio : bool, default=True
-        False neither embeds nor links any sound, nor spectrograms, from which speech could be made
-        again, as for recordings of patients. Names of clips are shown in any case.
+        Whether to embed or link sounds, and to show spectrograms. False shows neither, for example
+        for recordings of patients, because speech can be reconstructed from spectrograms. Names of
+        clips are shown in any case.
     max_audio_mb : float >= 0, default=20.0
-        What sounds may add to the page, in units of 10^6 bytes. They are FLAC of 16 bit where all
-        clips fit, else Ogg Vorbis. Of those that do not fit, files in or below the folder of the
-        page are linked.
+        Largest size of all embedded sounds, in units of 10^6 bytes. They are FLAC with 16 bit if
+        all clips fit, else Ogg Vorbis. Clips that do not fit are linked, if their files are in or
+        below the folder of the page.
     model : str or Path, default=None
-        File for the pipeline, fitted to all labelled clips, that :func:`skaudeep.load` and
-        ``skaudeep predict`` read. None writes none.
+        File to which the pipeline is written, fitted to all labelled clips. :func:`skaudeep.load`
+        and ``skaudeep predict`` read it. None writes no model.
     overwrite : bool, default=False
-        Whether files of these names may be replaced.
+        Whether existing files may be replaced.
     random_state : int, RandomState instance or None, default=0
-        Determines folds, networks and the map of the clips.
+        Seed or generator of folds, networks and the map of the clips.
     progress : bool, default=True
-        Whether to show on stderr, in one line, what runs and how long is left.
+        Whether to show the progress and the remaining time on stderr.
     on_summary : callable, default=None
-        Called with the text of the first screen as soon as it is known, before pictures and sounds
-        are made.
+        Function that is called with the text of the first screen as soon as it is known, before
+        pictures and sounds are made.
 
     Returns
     -------
     Report
-        Its ``path``, its ``summary``, which is the text of the first screen, its ``evaluation``,
-        and how many clips can be named and heard in it.
+        The ``path`` of the page, its ``summary``, its ``evaluation``, and the numbers of clips that
+        can be labelled and heard on it.
 
     Raises
     ------
     FileExistsError
-        If a file exists and `overwrite` is False. Like all errors about parameters it comes before
-        any work.
+        If a file exists and `overwrite` is False. Errors about parameters are raised before any
+        work.
     ImportError
         If jinja2 or matplotlib is not installed.
     ValueError
-        If the data set is unsound or its target is no class, no clip can be read, a parameter is
-        out of its range, or a model is wanted of fewer than two classes.
+        If the data set is invalid or its target does not hold classes, no clip can be read, a
+        parameter is out of its range, or `model` is given with fewer than two classes.
 
     See Also
     --------
-    skaudeep.evaluate : The scores alone.
-    skaudeep.datasets.add_labels : Join the names that were given in the page to the data set.
+    skaudeep.evaluate : Compute the scores alone.
+    skaudeep.datasets.add_labels : Add the labels that were given on the page to the data set.
 
     Examples
     --------

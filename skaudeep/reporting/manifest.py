@@ -1,4 +1,4 @@
-"""What is needed to make a report again: versions, parameters, seeds, folds, checksums."""
+"""Versions, parameters, seeds, folds and checksums that are needed to repeat a report."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 # x, lengths and, where sequences have one, condition, see `Sequences.batch`.
 Batch = tuple[Any, ...]
 Shard = tuple[Tensor, Tensor | None, Tensor]
-SHARD = 32  # sequences: the states of so many fit a core's cache
+SHARD = 32  # number of sequences whose states fit into a core's cache
 MAP_BYTES = 2**26  # `map` reads rows that are not in memory in blocks of about 64 MiB
 BATCH_FRAMES = 2**15  # `like_batches` takes fewer long sequences at a time
 FEW_ROWS = 8  # `map` computes a batch of fewer in one thread
@@ -34,7 +34,7 @@ CHECK_BYTES = 2**20  # values are checked in blocks that are about as large as a
 class Sequences:
     """Sequences that are read from X a batch at a time.
 
-    Make one by :meth:`read`.
+    :meth:`read` makes one.
 
     Parameters
     ----------
@@ -52,11 +52,11 @@ class Sequences:
     Attributes
     ----------
     lengths : ndarray of shape (n_sequences,), int64
-        True frames of each sequence; 0 where a row holds nothing but padding. Set by `read`.
+        Number of true frames of each sequence; 0 for a row of padding alone. Set by `read`.
     largest : float
         Largest absolute value. Set by `read`.
     condition : ndarray of shape (n_sequences,), int64, or None
-        Number of the condition of each sequence, -1 where it is not known. None where there are no
+        Number of the condition of each sequence; -1 if it is unknown. None if there are no
         conditions. Set by `read_condition`.
     """
 
@@ -75,7 +75,7 @@ class Sequences:
 
     @classmethod
     def read(cls, X: Any, n_bands: int | None = None, *, check_values: bool = True) -> Sequences:
-        """Check X, once for all that follows.
+        """Check X, and make `Sequences` of it.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class Sequences:
     # --- what values they hold -------------------------------------------------------------------
 
     def _check_values(self) -> None:
-        """Find all lengths and the largest value; refuse what is neither number nor padding."""
+        """Find all lengths and the largest value; raise an error about invalid values."""
         self.lengths = np.empty(len(self), dtype=np.int64)
         self.largest = 0.0
         for rows in self._blocks():
@@ -224,7 +224,7 @@ class Sequences:
         return checksum
 
     def summary(self) -> str:
-        """Say in a line what these sequences are, by a sample of them."""
+        """Describe these sequences in a line, by their shape and a checksum of a sample."""
         rows = np.flatnonzero(self.lengths)
         rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 64)).astype(int)]
         sample = zlib.crc32(self.batch(rows, torch.device("cpu"))[0].numpy().data)
@@ -274,7 +274,7 @@ class Sequences:
             block = self._read(rows)[:, :longest]
             if lengths.min() < longest:
                 block[~frame_mask(lengths, longest)] = 0
-        # By numpy: torch would start a second team of threads where another thread calls this.
+        # numpy copies: torch would start a second pool of threads if another thread calls this.
         x = torch.from_numpy(np.ascontiguousarray(block.swapaxes(0, 1)))  # (T, B, F)
         return x, (None if lengths.min() == longest else torch.from_numpy(lengths))
 
@@ -328,9 +328,9 @@ class Sequences:
         batch_size: int,
         device: torch.device,
     ) -> np.ndarray:
-        """Gather what a function makes of batches of sequences of similar length.
+        """Apply a function to batches of sequences of similar length, and gather its output.
 
-        What is not in memory is read in blocks of rows, each of them once.
+        Data that are not in memory are read in blocks of rows, each of them once.
 
         Parameters
         ----------
@@ -364,9 +364,9 @@ class Sequences:
         return result.reshape(*self.shape, *frames, width)
 
     def like_batches(self, batch_size: int, device: torch.device) -> Iterator[tuple[Any, ...]]:
-        """Yield batches of sequences of like length: all sequences but the empty ones, once each.
+        """Yield batches of sequences of similar length: all sequences except empty ones, once each.
 
-        What is not in memory is read in blocks of rows, each of them once.
+        Data that are not in memory are read in blocks of rows, each of them once.
 
         Parameters
         ----------
@@ -424,7 +424,7 @@ def sort_by_length(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def threads_for(n_rows: int) -> AbstractContextManager[None]:
-    """Limit torch to one thread for a few rows: others, once awake, spin until all are done."""
+    """Limit torch to one thread for a few rows: further threads would only wait, spinning."""
     return torch_threads(1) if n_rows < FEW_ROWS else nullcontext()
 
 
@@ -488,7 +488,7 @@ def read_input(
 
 
 def _refuse_lists(X: Any) -> None:
-    """Explain what is wrong with a list that numpy would refuse in words of its own."""
+    """Raise an error with an explanation about a list that numpy would refuse."""
     if isinstance(X, str | bytes | os.PathLike):
         _refuse_paths(X)
     try:
@@ -540,12 +540,22 @@ def _as_frames(row: Any, index: int) -> np.ndarray:
     return check_array(row, dtype=np.float32, ensure_all_finite=False)
 
 
-# --- shards: parts of a batch, each for a core of its own ---------------------------------------
+# --- shards: parts of a batch, each computed by one core -----------------------------------------
 #
-# Cores that share every product of a recurrent network wait for each other at every step. Here each
-# takes a part of the sequences through the whole network, and they meet at the loss and at the
-# gradient. What the shards are does not depend on the number of cores, and so neither do the bits
-# of a result.
+# Cores that share every product of a recurrent network would wait for each other at every step.
+# Therefore each core takes a part of the sequences, a shard, through the whole network:
+#
+#        a batch of 70 sequences, sorted by length
+#      shard 0 (32)     shard 1 (32)     shard 2 (6)     one core each, through the whole network
+#           |                |                |
+#       E, N, dE/dw      E, N, dE/dw      E, N, dE/dw    sums over the values of the shard: squared
+#           |                |                |          errors E, their number N, gradient of E
+#           +-- added in the order 0, 1, 2, --+          then over the ranks of a process group
+#                            |
+#          loss = sqrt(E / N),  d loss/dw = (d loss/dE) * (dE/dw)
+#
+# The loss is one root over the whole batch, not a mean of roots. The division into shards and the
+# order of additions do not depend on the number of cores, nor do the bits of a result.
 
 
 def split_batch(x: Tensor, lengths: Tensor | None) -> list[Shard]:
@@ -554,14 +564,16 @@ def split_batch(x: Tensor, lengths: Tensor | None) -> list[Shard]:
     Parameters
     ----------
     x : Tensor of shape (n_frames, n_sequences, n_bands)
+        The batch.
     lengths : Tensor of shape (n_sequences,) or None
-        True frames of each sequence; None where all fill the batch.
+        Number of true frames of each sequence; None if all have n_frames.
 
     Returns
     -------
     list of (x, lengths, rows)
-        Together all sequences, those of like length in the same shard, which ends with its longest;
-        `rows` are their places in the batch. None where there are no sequences.
+        The shards. Sequences of similar length are in the same shard, which is as long as its
+        longest sequence; `rows` are their positions in the batch. The list is empty if there are no
+        sequences.
 
     Examples
     --------

@@ -15,11 +15,11 @@ from skaudeep.nn.parallel import parallel_map
 from skaudeep.training.batches import Batch, Sequences, Shard, sort_by_length, split_batch
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
 
-COMPONENT_ROWS = 1024  # that principal components of the states are fitted to, at most
+COMPONENT_ROWS = 1024  # largest number of rows to which principal components are fitted
 
 
 def component_rows(lengths: np.ndarray, *, seed: int) -> np.ndarray:
-    """Choose the rows that principal components are fitted to: all, or a sample of many.
+    """Choose the rows to which principal components are fitted: all rows, or a sample of many.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Conditions of clips, such as their sites or speakers: what `fit` is given, as numbers."""
+"""Converts conditions of clips, such as sites or speakers, into numbers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One training on several processes: which rows each takes, and how their sums come together.
+"""Training on several processes: the rows of each process, and sums over processes.
 
-Each process, a *rank*, has the whole network and its part of the rows of each batch. What a batch
-gives in sums is summed over the ranks before anything is made of it, since the root of a mean is
+Each process, a *rank*, has the whole network and a part of the rows of each batch. The sums of a
+batch are added over all ranks before the loss is computed from them, because the root of a mean is
 not the mean of roots.
 """
 
@@ -25,13 +25,14 @@ OWN = {"device", "random_state"}  # what each rank may have for itself; the firs
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The place of this process among those that train together; by default it is alone.
+    """The processes that train together, and the rank of this one; by default a single process.
 
-    Where it is alone, nothing here costs anything.
+    The methods of a single process do nothing, and take no time.
 
     Parameters
     ----------
     rank : int, default=0
+        Number of this process.
     size : int, default=1
         Number of processes.
 
@@ -47,16 +48,16 @@ class ProcessGroup:
 
     @classmethod
     def join(cls) -> ProcessGroup:
-        """Take the place that torch's process group, or a launcher's variables, tell.
+        """Join the process group of torch, or the group that a launcher's variables describe.
 
-        A group that is there is used. Where there is none but RANK, WORLD_SIZE, MASTER_ADDR and
-        MASTER_PORT are set, as ``torchrun`` does, one is made, which lasts as long as the process.
-        A task of joblib is alone: its fellows are on other tasks.
+        An existing process group is used. If there is none but RANK, WORLD_SIZE, MASTER_ADDR and
+        MASTER_PORT are set, as by ``torchrun``, one is made, which lasts as long as the process. A
+        task of joblib is a single process, because its workers have other tasks.
 
         Raises
         ------
         ConnectionError
-            If the others are not to be reached.
+            If the other processes cannot be reached.
         """
         if not dist.is_available() or get_active_backend()[0].nesting_level:
             return cls()
@@ -69,11 +70,11 @@ class ProcessGroup:
         return cls(dist.get_rank(), dist.get_world_size())
 
     def local_rows(self, rows: np.ndarray) -> np.ndarray:
-        """Take the rows of a batch that are this rank's; none, where there are too few."""
+        """Return the rows of a batch that belong to this rank; none if there are too few."""
         return rows[self.rank :: self.size]
 
     def global_index(self, rows: Tensor) -> Tensor:
-        """Places in the whole batch of rows of this rank's part."""
+        """Return the positions in the whole batch of rows of this rank's part."""
         return self.rank + rows * self.size
 
     def all_reduce_sum(self, sums: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class ProcessGroup:
         return total
 
     def broadcast(self, value: Callable[[], T]) -> T:
-        """Call a function on the first rank alone, and give its result to all."""
+        """Call a function on the first rank, and send its result to all ranks."""
         if self.size == 1:
             return value()
         box = [value() if self.rank == 0 else None]
@@ -95,7 +96,7 @@ class ProcessGroup:
         return box[0]  # type: ignore[return-value]
 
     def check_same(self, facts: Callable[[], dict[str, Any]]) -> None:
-        """Compare the input and parameters of all processes, but for `OWN`.
+        """Check that input and parameters of all processes are equal, except those in `OWN`.
 
         Raises
         ------
@@ -117,7 +118,7 @@ class ProcessGroup:
                     )
 
     def broadcast_state(self, training: Any) -> None:
-        """Bring a training on all ranks to where it stands on the first."""
+        """Copy the state of a training from the first rank to all others."""
         if self.size > 1:
             state, weights = self.broadcast(
                 lambda: (
@@ -135,7 +136,7 @@ SINGLE_PROCESS = ProcessGroup()
 
 
 class NullCallbackContext:
-    """Stands for a task of scikit-learn's callbacks where there are none: ranks but the first."""
+    """A context of scikit-learn's callbacks that does nothing, for all ranks except the first."""
 
     def subcontext(self, **task: Any) -> NullCallbackContext:  # noqa: D102
         return self
@@ -149,7 +150,7 @@ class NullCallbackContext:
 
 @contextmanager
 def _lost(who: str) -> Iterator[None]:
-    """Say what it means when the others do not answer."""
+    """Turn errors of communication into a ConnectionError with advice."""
     try:
         yield
     except RuntimeError as error:

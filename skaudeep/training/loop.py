@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from skaudeep.nn.parallel import parallel_map
 from skaudeep.nn.pooling import step_mask
 from skaudeep.training.batches import Batch, Shard, sort_by_length, split_batch
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
+from skaudeep.training.schedules import Schedule, value_at
 
-Schedule = float | dict[int, float]
 WINDOW_BATCHES = 16  # shuffled rows are sorted by length within so many batches
 
 
@@ -64,43 +63,6 @@ def squared_error(
         real = step_mask(error, lengths)[:, :, 0]  # (T, B)
         error, n_values = error * real, n_values * real
     return error, n_values
-
-
-def value_at(schedule: Schedule, epoch: int) -> float:
-    """Value of a schedule in an epoch.
-
-    Parameters
-    ----------
-    schedule : float or dict of int to float
-        A number for all epochs, or numbers at some epochs: straight lines between them, constant
-        before the first and from the last on.
-    epoch : int
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> [value_at({0: 0.0, 2: 1.0}, epoch) for epoch in range(4)]
-    [0.0, 0.5, 1.0, 1.0]
-    """
-    if not isinstance(schedule, dict):
-        return schedule
-    epochs = sorted(schedule)
-    return float(np.interp(epoch, epochs, [schedule[e] for e in epochs]))
-
-
-def check_schedule(schedule: Any, name: str, fits: Callable[[Any], bool], expected: str) -> None:
-    """Raise ValueError unless a schedule has epochs for keys and values that fit."""
-    if not isinstance(schedule, dict):
-        return
-    epochs = all(isinstance(epoch, Integral) and int(epoch) >= 0 for epoch in schedule)
-    if not (schedule and epochs and all(map(fits, schedule.values()))):
-        raise ValueError(
-            f"Got {name}={schedule!r}, expected a number, or a dict of epochs (integers from 0) to "
-            f"numbers, each {expected}."
-        )
 
 
 def derived_seed(*numbers: int) -> int:
@@ -188,9 +150,9 @@ class Loss:
     ----------
     kl_weight : float or dict, default=0.0
         Weight of the divergence of a variational code; a `Schedule`.
-    feed_previous_prob : float or dict, default=0.0
-        Probability of scheduled sampling in training; a `Schedule`. Evaluation takes it where it
-        is 1, else 0.
+    feed_previous_prob : float, dict or pair of them, default=0.0
+        Probability of scheduled sampling in training; a `Schedule`, or a pair of them for a network
+        that takes one. Evaluation takes it where it is 1, else 0.
     mask_silence : bool, default=False
         As in `squared_error`.
     bf16 : bool, default=False
@@ -198,7 +160,7 @@ class Loss:
     """
 
     kl_weight: Schedule = 0.0
-    feed_previous_prob: Schedule = 0.0
+    feed_previous_prob: Schedule | Sequence[Schedule] = 0.0
     mask_silence: bool = False
     bf16: bool = False
 
@@ -255,7 +217,7 @@ class Loss:
         rmse = (error / count).clamp_min(1e-12).sqrt()
         return rmse + kl_weight * divergence / count
 
-    def feed(self, epoch: int, *, training: bool) -> float:
+    def feed(self, epoch: int, *, training: bool) -> float | tuple[float, ...]:
         """Return `feed_previous_prob` in an epoch; in evaluation, 1 or else 0.
 
         Examples
@@ -265,9 +227,17 @@ class Loss:
         [0.0, 0.5, 1.0]
         >>> [loss.feed(epoch, training=False) for epoch in range(3)]
         [0.0, 0.0, 1.0]
+        >>> Loss(feed_previous_prob=(0.5, 1.0)).feed(0, training=False)
+        (0.0, 1.0)
         """
-        probability = value_at(self.feed_previous_prob, epoch)
-        return probability if training or probability == 1 else 0.0
+
+        def in_epoch(schedule: Schedule) -> float:
+            probability = value_at(schedule, epoch)
+            return probability if training or probability == 1 else 0.0
+
+        if isinstance(self.feed_previous_prob, Sequence):
+            return tuple(map(in_epoch, self.feed_previous_prob))
+        return in_epoch(self.feed_previous_prob)
 
 
 @dataclass

@@ -72,6 +72,19 @@ def test_fuse_makes_one_row_of_chunks(run, stored, tmp_path, pooling):
     assert_same(loaded(tmp_path / "both.nc"), expected)
 
 
+def test_fuse_puts_spectrograms_together_along_an_axis_and_their_chunks_along_time(run, tmp_path):
+    X = np.random.default_rng(0).uniform(-1, 1, (2, 2, 3, 4)).astype(np.float32)
+    chunks = make_bunch(X, ["a.wav", "b.wav"])
+    for name, bunch in (("chunks", chunks), ("whole", pool_chunks(chunks))):
+        skaudeep.save_netcdf(bunch, tmp_path / f"{name}.nc")
+    assert run("fuse", "chunks.nc", "-o", "joined.nc", "--chunks", "concat").exit_code == 0
+    assert_same(loaded(tmp_path / "joined.nc"), pool_chunks(chunks))
+    for axis, shape in (("time", "(2, 12, 4)"), ("frequency", "(2, 6, 8)")):
+        done = run("fuse", "whole.nc", "whole.nc", "-o", f"{axis}.nc", "--axis", axis)
+        assert done.stderr.splitlines()[-1] == f"Data (clip, frame, band): {shape}."
+        assert_same(loaded(tmp_path / f"{axis}.nc"), fuse([pool_chunks(chunks)] * 2, axis=axis))
+
+
 def test_fuse_names_what_differs_and_what_is_no_feature(run, stored, birds, tmp_path):
     skaudeep.save_netcdf(features(target=(1, 1, 0) * 6), tmp_path / "other.nc")
     for args, words in (

@@ -110,3 +110,49 @@ def test_fuse_refuses_sets_of_other_lengths_and_an_empty_list():
 def test_fuse_takes_missing_targets_for_equal():
     lacking = {"target": np.array([0.5, np.nan, 1, 2, 3, 4]), "target_names": ()}
     assert fuse([small_set(**lacking), small_set(**lacking)]).data.shape == (6, 4)
+
+
+def two_clips(*lengths: int, first: float = 0.0, n_bands: int = 2) -> Bunch:
+    """Clips of so many frames, each frame with a number of its own in all bands."""
+    rows = [np.repeat(first + np.arange(n, dtype=float)[:, None], n_bands, 1) for n in lengths]
+    return make_bunch(rows, ["a.wav", "b.wav"])
+
+
+def test_fuse_puts_frames_one_after_the_other_without_padding_between_them():
+    fused = fuse([two_clips(1, 3), two_clips(4, 2, first=10.0)], axis="time")
+    nan = np.nan
+    expected = [[0, 10, 11, 12, 13], [0, 1, 2, 10, 11]]
+    np.testing.assert_array_equal(fused.data, np.repeat(np.array(expected)[:, :, None], 2, axis=2))
+    assert fused.dims == ("clip", "frame", "band")
+    assert fused.data.dtype == np.float32
+    # Chunks stay chunks; a row that one of the sets lacks is missing.
+    chunks = np.arange(4.0).reshape(1, 2, 2, 1)
+    lacking = chunks.copy()
+    lacking[0, 1] = nan
+    sets = [make_bunch(data, ["a.wav"]) for data in (chunks, lacking)]
+    expected = [[[[0], [1], [0], [1]], [[nan]] * 4]]
+    np.testing.assert_array_equal(fuse(sets, axis="time").data, expected)
+
+
+def test_fuse_puts_bands_side_by_side_where_frames_are_the_same():
+    one, other = two_clips(3, 1), two_clips(3, 1, first=10.0, n_bands=1)
+    fused = fuse([one, other], axis="frequency")
+    np.testing.assert_array_equal(fused.data[0], [[0, 0, 10], [1, 1, 11], [2, 2, 12]])
+    np.testing.assert_array_equal(fused.data, fuse([one, other]).data)
+    with pytest.raises(ValueError, match=r"1 frames of clip 1 \('b.wav'\) in set 0 and 2 in set 1"):
+        fuse([one, two_clips(3, 2)], axis="frequency")
+
+
+@pytest.mark.parametrize(
+    ("sets", "axis", "message"),
+    [
+        ([two_clips(3, 1)] * 2, "bands", "Got axis='bands', expected None or one of frequency, ti"),
+        ([small_set()] * 2, "time", r"dims \('clip', 'feature'\) with axis='time', expected spec"),
+        ([two_clips(3, 1), two_clips(3, 1, n_bands=3)], "time", "all axes but the last but one"),
+        ([two_clips(3, 1), two_clips(2, 1)], "frequency", "all axes but the last"),
+    ],
+    ids=["axis", "features", "bands", "frames"],
+)
+def test_fuse_refuses_an_axis_that_is_none_of_the_data(sets: list, axis: str, message: str):
+    with pytest.raises(ValueError, match=message):
+        fuse(sets, axis=axis)

@@ -99,6 +99,42 @@ def test_over_both_axes_a_band_is_rebuilt_from_later_frames_and_its_frames_highe
     assert seen[2:].all()
 
 
+def test_each_decoder_over_both_axes_is_fed_its_own_output_by_its_own_probability():
+    module = network("frequency-time", band_overlap=0)
+
+    def seen(*probabilities):
+        x = frames(4, 1).requires_grad_()
+        module.decode(torch.zeros(1, module.code_size), x, None, None, probabilities)[
+            1, 0, 0
+        ].backward()
+        return x.grad.abs()[:, 0].bool().any(dim=1).tolist()
+
+    assert seen(0, 0) == [False, True, True, True]
+    assert seen(1, 0) == [False, False, True, True]  # not the higher bands of its frame
+    assert seen(0, 1) == [False, True, False, False]  # not the later frames
+
+
+def test_a_size_over_both_axes_is_one_for_each():
+    module = network("frequency-time", bidirectional_encoder=(True, False), encoder_noise=0.5)
+    assert [len(part.stacks) for part in (module.encoder.frame, module.encoder.time.recurrent)] == [
+        2,
+        1,
+    ]
+    assert (
+        module.sizes.encoder_noise
+        == (0.5, 0.5)
+        == (module.encoder.noise, module.encoder.time.noise)
+    )
+    other = network("frequency-time", bidirectional_decoder=(False, True))
+    assert (len(other.frame_decoder.stacks), len(other.time_decoder.stacks)) == (1, 2)
+
+
+def test_noise_over_frequency_hides_windows_of_a_frame():
+    module = network("frequency-time", encoder_noise=(1 - 1e-9, 0.0))
+    hidden = module.encoder.read_frames(frames(4, 2), None, CounterRNG(0, torch.arange(2)))
+    torch.testing.assert_close(hidden, module.encoder.read_frames(torch.zeros(4, 2, 6), None, None))
+
+
 @pytest.mark.parametrize("axis", NETWORKS)
 def test_every_weight_is_trained(axis):
     module = network(axis, bidirectional_encoder=True, bidirectional_decoder=True)

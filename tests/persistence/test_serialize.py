@@ -139,3 +139,29 @@ def test_a_network_of_sizes_that_are_no_integers_is_refused_at_once(value):
     packer.arrays["n"] = np.array(10**9)
     with pytest.raises(ValueError, match="n_layers"):
         Deserializer(packer.arrays, []).decode(tree)
+
+
+def test_a_network_over_both_axes_of_an_older_file_has_one_value_for_both():
+    X = np.random.default_rng(0).uniform(-1, 1, (3, 5, 4)).astype(np.float32)
+    network = Seq2SeqAutoencoder(
+        3, axis="frequency-time", band_window=2, band_overlap=1, max_epochs=1, random_state=0
+    ).fit(X)
+    tree, packer = packed(network)
+    sizes = dict(tree["estimator"][2]["network_"]["network"][1]["dict"])
+    older = {"bidirectional_encoder": True, "bidirectional_decoder": False, "encoder_noise": 0.0}
+    tree["estimator"][2]["network_"]["network"][1]["dict"] = [*(sizes | older).items()]
+    found = Deserializer(packer.arrays, packer.steps).decode(tree)
+    assert found.network_.sizes == network.network_.sizes
+    assert np.array_equal(found.transform(X), network.transform(X))
+    assert len(found.partial_fit(X).loss_curve_) == 2
+
+
+@pytest.mark.parametrize("changes", [{"encoder_noise": (0.1, 0.2)}, {"n_units": True}])
+def test_sizes_that_a_network_cannot_have_are_refused(changes):
+    X = np.zeros((2, 5, 3), dtype=np.float32)
+    tree, packer = packed(Seq2SeqAutoencoder(3, max_epochs=0, random_state=0).fit(X))
+    sizes = dict(tree["estimator"][2]["network_"]["network"][1]["dict"])
+    encoded = {name: packer.encode(value, "") for name, value in changes.items()}
+    tree["estimator"][2]["network_"]["network"][1]["dict"] = [*(sizes | encoded).items()]
+    with pytest.raises(ValueError, match=f"holds a network with {next(iter(changes))}="):
+        Deserializer(packer.arrays, packer.steps).decode(tree)
