@@ -27,6 +27,7 @@ from skaudeep.cli.output import check_output, note, write_json
 from skaudeep.cli.settings import (
     EXTRACTION,
     TRAINING,
+    directions,
     extraction,
     make_autoencoder,
     make_extractor,
@@ -206,6 +207,7 @@ def _make_model(
         autoencoder.__dict__.pop("checkpoint_", None)
         changes = {TRAINING[name]: settings[name] for name in (*stated(TRAINING), "epochs")}
         autoencoder.set_params(warm_start=True, **changes)
+        autoencoder.set_params(**directions(settings, autoencoder.get_params()))
         if model is not autoencoder:
             if options_of_sound:
                 raise CommandError(
