@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,7 +137,7 @@ def train(
         folder = Path(checkpoints).expanduser()
         if start_from is not None:  # beside trainings that began anew
             folder /= digest_of(start_from)[:16]
-        callbacks.append(Checkpoint(folder, keep=keep or sys.maxsize))
+        callbacks.append(Checkpoint(folder, keep=keep))
         state.after_interruption = f"What is done is in {printable(folder)}; " + (
             "the same command goes on where this one stopped."
             if start_from is None

@@ -211,6 +211,12 @@ def test_checkpoints_go_on_with_more_epochs_and_transform_takes_any_of_them(
     assert run("transform", "run", spectrograms, "-o", "f.nc", "--steps", "1,2").exit_code == 1
     assert not (tmp_path / "f-2.nc").exists()
     assert run("transform", "run", spectrograms, "-o", "f.nc", "--steps", 2).stdout == "f-2.nc\n"
+    done = run("transform", "run", spectrograms, "-o", "every.nc", "--steps", "all")
+    assert done.stdout.split() == ["every-1.nc", "every-2.nc", "every-3.nc"]
+    every = skaudeep.load_netcdf(tmp_path / "every-1.nc").data
+    np.testing.assert_array_equal(every, first)
+    done = run("transform", "two.skaudeep", spectrograms, "-o", "g.nc", "--steps", "all")
+    assert "--steps: two.skaudeep is one model, expected the folder" in done.stderr
     done = run("transform", "run", spectrograms, "-o", "g.nc", "--steps", "0")
     assert (done.exit_code, "'0' is no list of numbers" in done.stderr) == (2, True)
 
