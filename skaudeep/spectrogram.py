@@ -106,7 +106,8 @@ class SpectrogramExtractor(ClipExtractor):
         may lie in two chunks, or in none. A last chunk that is less than half full is left out,
         unless it is the only one. None does not split.
     n_chunks : int > 0, default=None
-        Largest number of chunks per clip, counted from its start. None keeps all.
+        Number of chunks per clip, counted from its start: what follows is left out, and chunks that
+        a shorter clip lacks are NaN. None keeps all, as many as the longest clip has.
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz. Files of another rate are resampled to it; None expects all files to
         have the same rate, that of the files in `fit`. For waveforms it states their rate and is
