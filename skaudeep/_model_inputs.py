@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from skaudeep.audio.rates import header_rates
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips, is_file
 from skaudeep.datasets.operations import take
+from skaudeep.per_frame import PerFrame
 
 MAX_NAMED = 20  # clips that a warning names
 BATCH = 64  # number of clips that a model reads together
@@ -41,16 +42,54 @@ def find_extractors(model: Any) -> list[ClipExtractor]:
         The objects themselves. Of a fitted `FeatureFusion` both its parameters and their fitted
         copies are among them.
     """
-    found, todo = [], [model]
+    return [part for part in _parts(model) if isinstance(part, ClipExtractor)]
+
+
+def _parts(model: Any) -> Iterator[BaseEstimator]:
+    """Yield a model and the estimators in it, at any depth but those within an extractor."""
+    todo = [model]
     while todo:
         part = todo.pop()
-        if isinstance(part, ClipExtractor):
-            found.append(part)
-        elif isinstance(part, list | tuple):
+        if isinstance(part, list | tuple):
             todo += part
         elif isinstance(part, BaseEstimator):
-            todo += vars(part).values()
-    return found
+            yield part
+            if not isinstance(part, ClipExtractor):
+                todo += vars(part).values()
+
+
+def check_hop(model: Any) -> None:
+    """Raise ValueError if a `PerFrame` with a delay counts other frames than the extractor makes.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted or not. Without an extractor, or with one that does not state its hop, there is
+        nothing to compare.
+
+    Raises
+    ------
+    ValueError
+        If the two times between frames differ.
+    """
+    hops = {hop for e in find_extractors(model) if (hop := _hop_of(e)) is not None}
+    for part in _parts(model):
+        if isinstance(part, PerFrame) and part.delay and part.hop_duration and len(hops) == 1:
+            (hop,) = hops
+            if not np.isclose(part.hop_duration, hop, rtol=1e-3):
+                raise ValueError(
+                    f"Got PerFrame(hop_duration={part.hop_duration:g}) behind an extractor whose "
+                    f"frames are {hop:g} s apart: the delay of {part.delay:g} s would be another. "
+                    f"Give PerFrame(hop_duration={hop:g})."
+                )
+
+
+def _hop_of(extractor: ClipExtractor) -> float | None:
+    """Return the time between two frames in seconds, where the parameters state it."""
+    hop = getattr(extractor, "hop_duration", None)
+    if hop is None and (window := getattr(extractor, "window_duration", None)) is not None:
+        return float(window) / 2
+    return hop
 
 
 def raising(model: Any) -> Any:

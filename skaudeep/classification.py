@@ -40,6 +40,7 @@ from skaudeep._model_outputs import (
 from skaudeep._texts import shown
 from skaudeep.audio.clips import list_clips
 from skaudeep.audio.errors import AudioError
+from skaudeep.chunks import ChunkVotingClassifier
 from skaudeep.datasets.axes import is_segment_index
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips
@@ -67,6 +68,8 @@ def classifier_for(
     bunch: Bunch,
     *,
     sampling_rate: float | None = None,
+    classifier: Any = None,
+    vote: bool = False,
     n_jobs: int | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Pipeline:
@@ -80,6 +83,11 @@ def classifier_for(
         Sampling rate in Hz to which files are resampled. Waveforms are not resampled: give their
         own rate. None uses the key `sampling_rate` of the data set, or, where it has none, the
         rate that all recordings share.
+    classifier : classifier or Pipeline that ends in one, default=None
+        Classifies the features. None is :func:`skaudeep.recipes.linear_classifier`.
+    vote : bool, default=False
+        Whether the chunks of a clip are classified one by one, and vote on its class, by
+        :class:`~skaudeep.ChunkVotingClassifier`. The data need an axis of chunks.
     n_jobs : int or None, default=None
         Number of time scales that are computed at the same time.
     random_state : int, RandomState instance or None, default=None
@@ -88,14 +96,14 @@ def classifier_for(
     Returns
     -------
     Pipeline
-        :func:`skaudeep.recipes.audio_classifier` for recordings,
-        :func:`skaudeep.recipes.linear_classifier` for features, and the latter behind
-        :class:`~skaudeep.ReservoirFeatures` for spectrograms.
+        :func:`skaudeep.recipes.audio_classifier` for recordings, the classifier for features, and
+        the same behind :class:`~skaudeep.ReservoirFeatures` for spectrograms.
 
     Raises
     ------
     ValueError
-        If the data are in chunks, or waveforms have another sampling rate.
+        If the data are in chunks that are not to vote, or not in chunks that are, or waveforms have
+        another sampling rate.
 
     Examples
     --------
@@ -107,21 +115,36 @@ def classifier_for(
     ['standardscaler', 'normalizer']
     """
     bunch = check_bunch(bunch, required=("data", "filenames"))
+    if vote and "chunk" not in bunch.dims:
+        raise ValueError(
+            f"Got vote=True for data with the axes {bunch.dims}, expected 'chunk' among them. "
+            "Extract with chunk_duration=, or leave vote out."
+        )
     if audio_clips(bunch) is not None:
         check_rate_of_waveforms(sampling_rate, bunch)
         rate = bunch.get("sampling_rate") if sampling_rate is None else sampling_rate
-        return audio_classifier(sampling_rate=rate, n_jobs=n_jobs, random_state=random_state)
-    if "chunk" in bunch.dims:
+        model = audio_classifier(sampling_rate=rate, n_jobs=n_jobs, random_state=random_state)
+        return model if classifier is None else make_pipeline(model[0], *_steps(classifier))
+    if "chunk" in bunch.dims and not vote:
         raise ValueError(
             f"Got data with the axes {bunch.dims}, expected recordings, or spectrograms or "
             "features with one row per clip. Pool the chunks first, by skaudeep.ChunkPooling, or "
             "extract without chunks."
         )
-    classifier = linear_classifier(random_state=random_state)
-    if len(bunch.dims) == 2:
-        return classifier
-    reservoir = ReservoirFeatures(**VERSIONS[DEFAULT_VERSION], random_state=random_state)
-    return make_pipeline(reservoir, *(step for _, step in classifier.steps))
+    if classifier is None:
+        classifier = linear_classifier(random_state=random_state)
+    steps = [ChunkVotingClassifier(classifier)] if vote else _steps(classifier)
+    if len(bunch.dims) > 2 + vote:
+        reservoir = ReservoirFeatures(**VERSIONS[DEFAULT_VERSION], random_state=random_state)
+        steps = [reservoir, *steps]
+    return make_pipeline(*steps)
+
+
+def _steps(classifier: Any) -> list[Any]:
+    """Return the steps of a pipeline, or the one that a classifier is."""
+    if isinstance(classifier, Pipeline):
+        return [step for _, step in classifier.steps]
+    return [classifier]
 
 
 def fit_classifier(

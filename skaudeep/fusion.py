@@ -356,10 +356,14 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
             named = ", ".join(
                 f"{name}: {shape}" for (name, _, _), shape in zip(self._iter(), shapes, strict=True)
             )
-            raise ValueError(
-                f"The views differ in more than their last axis ({named}). Let each end in one "
-                "row per clip, for example in a Seq2SeqAutoencoder."
+            remedy = (
+                "Let each end in one row per clip, for example in a Seq2SeqAutoencoder"
+                if len({len(shape) for shape in shapes}) > 1
+                else "Frames and chunks stand side by side where all views have the same: give "
+                "their extractors one hop_duration and one chunk_duration. Or let each view end in "
+                "one row per clip"
             )
+            raise ValueError(f"The views differ in more than their last axis ({named}). {remedy}.")
         if len(shapes[0]) <= 2:
             return self._hstack(features)  # of `FeatureUnion`: data frames and sparse matrices, too
         return np.concatenate([np.asarray(view) for view in features], axis=-1)

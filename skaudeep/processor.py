@@ -36,6 +36,7 @@ from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
 from skaudeep.audio.files import SAMPLING_RATES, AudioInfo
 from skaudeep.audio.rates import common_rate
 from skaudeep.datasets.operations import readable_parts
+from skaudeep.per_frame import PerFrame
 from skaudeep.spectrogram import SpectrogramExtractor
 
 LEVELS = ["file", "start", "end"]
@@ -455,7 +456,7 @@ class Processor:
                         raise error
                     failed[int(part[0])] = error
                     continue
-                output = _checked(output, (len(part), len(columns)))
+                output = _checked(output, (len(part), len(columns)), model)
                 if values is None:
                     values = _nothing((len(X), len(columns)), output.dtype)
                 values[part] = output
@@ -533,14 +534,22 @@ def _output(model: Any) -> tuple[Callable[[Any], Any], list[str]]:
     )
 
 
-def _checked(output: Any, shape: tuple[int, int]) -> NDArray:
+def _checked(output: Any, shape: tuple[int, int], model: Any) -> NDArray:
     values = np.asarray(output)
     values = values[:, None] if values.ndim == 1 else values
     if values.shape != shape:
+        remedy = (
+            "Pool frames and chunks, for example by skaudeep.BandStatistics and "
+            "skaudeep.ChunkPooling."
+        )
+        if isinstance(_steps(getattr(model, "best_estimator_", model))[-1], PerFrame):
+            remedy = (
+                "The pipeline ends in PerFrame: skaudeep.stream gives a row for each frame, and "
+                "predict of the pipeline all frames of each recording."
+            )
         raise ValueError(
             f"Got values of shape {values.shape} from the pipeline, expected {shape}: a row for "
-            "each clip. Pool frames and chunks, for example by skaudeep.BandStatistics and "
-            "skaudeep.ChunkPooling."
+            f"each clip. {remedy}"
         )
     return values
 

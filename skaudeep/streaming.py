@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 
-from skaudeep._model_inputs import find_extractors
+from skaudeep._model_inputs import check_hop, find_extractors
 from skaudeep.audio.blocks import BlockSpectra
 from skaudeep.audio.decoding import read_audio
 from skaudeep.audio.errors import AudioError
@@ -147,6 +147,7 @@ def stream(
     """
     for extractor in find_extractors(pipeline):
         _check_levels(extractor)
+    check_hop(pipeline)
     if duration is None and hop is not None:
         raise ValueError(f"Got hop={hop!r} without a duration: frames have none. Give duration=.")
     hop = duration if hop is None else hop
@@ -169,10 +170,25 @@ def stream(
                 f"Got {name}={value}, less than a sample at {sampling_rate:.10g} Hz, expected at "
                 "least one. Give seconds."
             )
+    for extractor in find_extractors(pipeline):
+        _check_window(extractor, duration)
     windows = _windows(
         _samples(blocks, sampling_rate), round(duration * sampling_rate), hop * sampling_rate
     )
     return _results(processor, model, windows, sampling_rate)
+
+
+def _check_window(extractor: Any, duration: float) -> None:
+    """Refuse windows of the stream that hold no window of the spectrogram."""
+    window = getattr(extractor, "window_duration", None)
+    if window is None or extractor.adapt or extractor.duration is not None:
+        return
+    if duration < window and not np.isclose(duration, window):  # to a sample
+        raise ValueError(
+            f"Got duration={duration:g}, less than one window of the spectrogram, of {window:g} s. "
+            f"Give duration={window:g} or more, or an extractor with a shorter window_duration or "
+            "with adapt=True."
+        )
 
 
 def _check_levels(extractor: Any) -> None:

@@ -358,6 +358,32 @@ def test_the_default_classifier_suits_what_the_data_are(corpus):
         steps(np.zeros((4, 2, 3)), dims=("clip", "chunk", "feature"))
 
 
+@pytest.mark.parametrize(
+    ("shape", "dims", "vote", "expected"),
+    [
+        ((4, 8), ("clip", "feature"), False, ["logisticregression"]),
+        ((4, 2, 8), ("clip", "chunk", "feature"), True, ["chunkvotingclassifier"]),
+        (
+            (4, 2, 8, 3),
+            ("clip", "chunk", "time", "frequency"),
+            True,
+            ["reservoirfeatures", "chunkvotingclassifier"],
+        ),
+    ],
+)
+def test_another_classifier_stands_where_the_default_one_would(shape, dims, vote, expected):
+    bunch = make_bunch(np.zeros(shape), [f"{i}.wav" for i in range(4)], dims=dims)
+    given = LogisticRegression()
+    pipeline = classifier_for(bunch, classifier=given, vote=vote)
+    assert list(pipeline.named_steps) == expected
+    assert (pipeline[-1].classifier if vote else pipeline[-1]) is given
+
+
+def test_chunks_that_are_not_there_cannot_vote(corpus):
+    with pytest.raises(ValueError, match="Got vote=True for data with the axes"):
+        classifier_for(corpus, vote=True)
+
+
 def test_the_default_classifier_of_waveforms_knows_their_rate():
     sounds = make_sounds(10, n_classes=2, duration=0.3, sampling_rate=RATE, random_state=0)
     assert model_rate(classifier_for(sounds)) == RATE

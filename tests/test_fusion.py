@@ -19,6 +19,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils import estimator_html_repr
 
 from skaudeep import (
+    BandStatistics,
     ChunkPooling,
     CourseStatistics,
     FeatureFusion,
@@ -488,3 +489,16 @@ def test_callbacks_see_the_end_of_a_view_that_is_only_an_extractor(sounds, tmp_p
         sounds.data
     )
     assert log.lines() == ["fit > fit-bare_one", "fit > fit-two"]
+
+
+def test_views_with_other_frames_are_told_how_frames_agree():
+    sounds = [np.sin(np.arange(8000.0))]
+    views = [
+        (f"hop{hop:g}", SpectrogramExtractor(hop_duration=hop, n_mels=4, sampling_rate=8000))
+        for hop in (0.02, 0.04)
+    ]
+    with pytest.raises(ValueError, match=r"give their extractors one hop_duration"):
+        FeatureFusion(views).fit_transform(sounds)
+    views[1] = ("clips", make_pipeline(views[1][1], BandStatistics()))
+    with pytest.raises(ValueError, match="Let each end in one row per clip"):
+        FeatureFusion(views).fit_transform(sounds)

@@ -209,6 +209,7 @@ def test_frames_of_a_function_may_be_streamed_by_windows():
         ({"duration": 1e12}, "which no file holds"),
         ({"sampling_rate": -1}, "sampling_rate=-1"),
         ({"duration": None, "hop": 1}, "hop=1 without a duration"),
+        ({"duration": 0.05}, r"duration=0\.05, less than one window of the spectrogram, of 0\.08"),
     ],
 )
 def test_a_wrong_parameter_is_refused_before_the_first_block(parameters, message):
@@ -407,6 +408,22 @@ def test_predictions_with_a_delay_stand_at_the_times_of_the_labels(reservoir):
     np.testing.assert_allclose(times, 0.1 + 0.025 * np.arange(1, len(whole) + 1))
     offline = model.predict([SOUND])[0]
     np.testing.assert_allclose(table["prediction"][:-4], offline[4:], atol=1e-5, rtol=0)
+
+
+def test_a_delay_counted_in_other_frames_is_refused(reservoir):
+    pipeline, _ = reservoir
+    per_frame = PerFrame(Ridge(), delay=0.1, hop_duration=0.05)
+    model = make_pipeline(*pipeline, per_frame).fit([SOUND], curve(pipeline, [SOUND])[:, :, 0])
+    with pytest.raises(ValueError, match=r"Give PerFrame\(hop_duration=0\.025\)"):
+        stream(model, [], sampling_rate=RATE)
+
+
+def test_a_processor_sends_frames_to_stream(reservoir):
+    pipeline, _ = reservoir
+    model = make_pipeline(*pipeline, PerFrame(Ridge()))
+    model.fit([SOUND], curve(pipeline, [SOUND])[:, :, 0])
+    with pytest.raises(ValueError, match=r"PerFrame: skaudeep\.stream gives a row"):
+        Processor(model).process_signal(SOUND, RATE)
 
 
 def test_values_of_frames_are_not_looked_for_in_windows(reservoir):

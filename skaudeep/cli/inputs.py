@@ -382,6 +382,18 @@ def require_classes(title: str, bunch: Bunch) -> None:
         )
 
 
+def require_two_classes(title: str, bunch: Bunch) -> None:
+    """Raise a CommandError unless there are two classes to tell apart."""
+    require_classes(title, bunch)
+    classes = list(count_units(bunch))
+    if len(classes) < 2:
+        found = f"a single class, {classes[0]!r}" if classes else "no classes"
+        raise CommandError(
+            f"{title}: has {found}, expected at least two to tell apart. Put the recordings of "
+            "each class into a folder of its own, or give labels by --labels CSV."
+        )
+
+
 def count_units(bunch: Bunch) -> dict[str, int]:
     """Count what folds divide of each class that has labelled clips: its groups, or its clips.
 

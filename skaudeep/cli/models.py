@@ -1,4 +1,4 @@
-"""Commands about models: `evaluate`, `fit`, `predict` and `transform`."""
+"""Commands about models: their fit, their predictions and their features."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ from skaudeep.cli import options
 from skaudeep.cli.checks import MODEL, check_ending, check_inputs, check_model
 from skaudeep.cli.errors import WRONG, CommandError, State, show
 from skaudeep.cli.inputs import (
-    check_classes,
-    choose_folds,
     choose_rate,
-    count_units,
     counted,
     describe_source,
     leave_out_unreadable,
     read_clips,
     read_source,
-    require_classes,
+    require_two_classes,
 )
 from skaudeep.cli.output import check_output, note, results, waiting, write_json
 from skaudeep.cli.predictions import Form, JsonLines, PredictionFile, PredictionStream, Table
@@ -55,57 +52,6 @@ class Steps(click.ParamType):
 
 # Those of `feature_files`, whose import loads torch; a test holds that both are the same.
 FEATURE_FILES = (".nc", ".csv", ".arff")
-
-
-@click.command()
-@options.options(
-    options.inputs,
-    *options.LABELLED,
-    options.folds,
-    options.sampling_rate,
-    options.jobs,
-    options.seed,
-    options.as_json,
-)
-def evaluate(
-    inputs: tuple[str, ...],
-    path: str | None,
-    target: str | None,
-    labels: tuple[str, ...],
-    groups: str | None,
-    folds: int | None,
-    sampling_rate: float | None,
-    jobs: int | None,
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Measure how well a model names recordings it never heard.
-
-    The default model is cross-validated, and controls that its score needs on the same folds.
-    Recordings that cannot be read are left out and named; the exit code is then still 0.
-    """
-    source = read_source(
-        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
-    )
-    from skaudeep.classification import classifier_for
-    from skaudeep.datasets import describe
-    from skaudeep.evaluation import evaluate as cross_validate
-
-    summary = describe(source.bunch, n_jobs=jobs or -1)
-    source = leave_out_unreadable(source, summary)
-    _check_two_classes(source.title, source.bunch)
-    cv, folds_in_words = choose_folds(source.bunch, folds)
-    if cv is not None:
-        check_classes(source.bunch)
-    note(describe_source(source, summary, folds_in_words))
-    pipeline = classifier_for(
-        source.bunch, sampling_rate=choose_rate(summary, sampling_rate), random_state=seed
-    )
-    result = cross_validate(pipeline, source.bunch, cv=cv, n_jobs=jobs, random_state=seed)
-    if as_json:
-        write_json(_scores(result) | _details(result))
-    else:
-        click.echo(str(result))
 
 
 @click.command()
@@ -181,7 +127,7 @@ def fit(
     summary = describe(source.bunch, n_jobs=jobs or -1)
     source = leave_out_unreadable(source, summary)
     note(describe_source(source, summary))
-    _check_two_classes(source.title, source.bunch)
+    require_two_classes(source.title, source.bunch)
     labelled = is_labelled(source.bunch)
     n_labelled = int(labelled.sum())
     n_clips = np.bincount(source.bunch.target[labelled])
@@ -492,17 +438,6 @@ def load_autoencoder(model: str, jobs: int | None) -> tuple[Any, Seq2SeqAutoenco
         ) from error
 
 
-def _check_two_classes(title: str, bunch: Any) -> None:
-    require_classes(title, bunch)
-    classes = list(count_units(bunch))
-    if len(classes) < 2:
-        found = f"a single class, {classes[0]!r}" if classes else "no classes"
-        raise CommandError(
-            f"{title}: has {found}, expected at least two to tell apart. Put the recordings of "
-            "each class into a folder of its own, or give labels by --labels CSV."
-        )
-
-
 def digest_of(model: str) -> str:
     """Return the checksum of a model's file."""
     with open(Path(model).expanduser(), "rb") as file:
@@ -522,21 +457,3 @@ def _states(inputs: Sequence[str], clips: Any) -> list[tuple[int, int]]:
         else:
             states.append((status.st_size, status.st_mtime_ns))
     return states
-
-
-def _scores(result: Any) -> dict[str, Any]:
-    return {
-        name: getattr(result, name)
-        for name in ("uar", "uar_interval", "accuracy", "accuracy_interval")
-    }
-
-
-def _details(result: Any) -> dict[str, Any]:
-    return {
-        "confidence_level": result.confidence_level,
-        "n_groups": result.n_groups,
-        "fold_uar": result.fold_uar[0],
-        "classes": result.target_names,
-        "confusion_matrix": result.confusion_matrix,
-        "controls": {name: _scores(control) for name, control in result.controls.items()},
-    }

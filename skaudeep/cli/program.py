@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from skaudeep._version import __version__
-from skaudeep.cli import corpus, errors, models, plots, report, search, sets, training
+from skaudeep.cli import corpus, errors, evaluation, models, plots, report, search, sets, training
 
 HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
@@ -74,7 +74,7 @@ for command in (
     report.report,
     corpus.inspect,
     corpus.audit,
-    models.evaluate,
+    evaluation.evaluate,
     models.fit,
     models.predict,
     models.transform,

@@ -15,6 +15,7 @@ from skaudeep.cli.errors import WRONG, CommandError, one_line
 from skaudeep.cli.inputs import Source, describe_source, read_source
 from skaudeep.cli.output import check_export, check_output, note, results, write_json
 from skaudeep.cli.settings import stated
+from skaudeep.cli.tables import write_recordings
 from skaudeep.cli.wording import in_words
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def fuse(
 @click.command()
 @options.options(
     options.inputs,
-    options.output("File to write (.nc).", required=True),
+    options.output(
+        "File to write: .nc of spectrograms or features, .csv of recordings.", required=True
+    ),
     click.option(
         "--folds",
         metavar="N",
@@ -128,7 +131,7 @@ def fuse(
         type=click.Choice(["train", "devel", "test"]),
         help="Partition that --upsample balances. May be given several times. By default train.",
     ),
-    options.groups,
+    *options.LABELLED,
     options.seed,
     options.force,
     options.as_json,
@@ -142,18 +145,30 @@ def split(
     drop_partitions: bool,
     balance: bool,
     upsampled: tuple[str, ...],
+    path: str | None,
+    target: str | None,
+    labels: tuple[str, ...],
     groups: str | None,
     seed: int,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Add folds or partitions to a stored data set.
+    """Add folds or partitions to a data set.
 
-    INPUT is a file of spectrograms or features. Groups, such as speakers, stay together; so do the
-    chunks of a recording. Classes are balanced by --upsample.
+    INPUT is a file of spectrograms or features, or recordings, of which a table is written: their
+    paths, classes, groups, and the fold that tests each. Such a table is an INPUT of the other
+    commands. Groups, such as speakers, stay together; so do the chunks of a recording. Classes are
+    balanced by --upsample.
     """
-    file = check_output(output, force, inputs)
-    check_ending(output, NETCDF)
+    file = check_output(output, force, (*inputs, *labels))
+    of_recordings = file.suffix.lower() == ".csv"
+    if not of_recordings:
+        check_ending(output, NETCDF)
+    elif balance:
+        raise CommandError(
+            "--upsample: is for files of spectrograms or features; a table names each recording "
+            "once. 'skaudeep evaluate --upsample' balances what it trains on."
+        )
     if upsampled and not balance:
         raise CommandError("--upsample-partition: is for --upsample, which is not given. Give it.")
     if not (folds or partitions or drop_folds or drop_partitions or balance):
@@ -161,7 +176,13 @@ def split(
             "Nothing to do is given, expected --folds, --partitions, --drop-folds, "
             "--drop-partitions or --upsample."
         )
-    bunch = _read_stored(inputs, groups=groups).bunch
+    reading: dict[str, Any] = {"path": path, "target": target, "labels": labels, "groups": groups}
+    if of_recordings:
+        source = read_source(inputs, **reading)
+        note(_describe(source))
+    else:
+        source = _read_stored(inputs, **reading)
+    bunch = source.bunch
     from skaudeep import datasets
 
     if drop_folds:
@@ -177,7 +198,11 @@ def split(
         bunch = datasets.add_folds(bunch, folds, random_state=seed)
     if balance:
         bunch = datasets.upsample(bunch, partitions=upsampled or None, random_state=seed)
-    _write(bunch, file, output, as_json)
+    if of_recordings:
+        write_recordings(source.title, bunch, file)
+        _say_what_is_written(bunch, output, as_json)
+    else:
+        _write(bunch, file, output, as_json)
 
 
 @click.command()
@@ -437,29 +462,38 @@ def validate(inputs: tuple[str, ...], detailed: bool, as_json: bool) -> int:
     return WRONG if violations else 0
 
 
-def _read_stored(inputs: Sequence[str], groups: str | None = None) -> Source:
+def _read_stored(inputs: Sequence[str], **reading: Any) -> Source:
     """Read a file of spectrograms or features, and say what it holds."""
-    source = read_source(inputs, groups=groups)
-    from skaudeep.datasets import describe
-
+    source = read_source(inputs, **reading)
     if source.bunch.dims == ("clip",):
         raise CommandError(
             f"{source.title}: holds recordings, expected a file of spectrograms or features. "
             "'skaudeep extract' and 'skaudeep transform' write them."
         )
-    note(describe_source(source, describe(source.bunch)))
+    note(_describe(source))
     return source
+
+
+def _describe(source: Source) -> str:
+    from skaudeep.datasets import describe
+
+    return describe_source(source, describe(source.bunch))
 
 
 def _write(bunch: Bunch, file: Path, output: str, as_json: bool) -> None:
     """Write a data set as NetCDF, and say what it is."""
-    from skaudeep.datasets import describe
     from skaudeep.formats import save_netcdf
 
     save_netcdf(bunch, file)
+    _say_what_is_written(bunch, output, as_json)
+    note(f"Data ({', '.join(bunch.dims)}): {tuple(bunch.data.shape)}.")
+
+
+def _say_what_is_written(bunch: Bunch, output: str, as_json: bool) -> None:
+    from skaudeep.datasets import describe
+
     if as_json:
-        summary = describe(bunch)
-        write_json({"file": output, "shape": bunch.data.shape, "counts": summary.counts})
+        shape = (len(bunch.filenames),) if bunch.dims == ("clip",) else bunch.data.shape
+        write_json({"file": output, "shape": shape, "counts": describe(bunch).counts})
     else:
         click.echo(printable(output))
-    note(f"Data ({', '.join(bunch.dims)}): {tuple(bunch.data.shape)}.")

@@ -117,7 +117,8 @@ extraction = (
     click.option("--chunk-duration", type=options.POSITIVE, metavar="S",
                  help="Length of the chunks into which clips are divided. By default none."),
     click.option("--chunks", type=COUNT, metavar="N",
-                 help="Largest number of chunks of a clip. By default all."),
+                 help="Number of chunks of a clip, from its start; those that a shorter one lacks "
+                 "are empty. By default as many as the longest has."),
 )  # fmt: skip
 
 AXES = {"f": "frequency", "t": "time"}  # as options of auDeep's name them

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skaudeep._texts import list_names, printable
 from skaudeep.cli.checks import TABLES
@@ -24,13 +24,16 @@ PATH_COLUMNS = {
     *("clip", "audio", "recording", "wav", "name"),
 }
 TARGET_COLUMNS = {"label", "class", "category", "target", "species", "labels", "class_name"}
+# What load_table takes from columns of these names, which write_recordings gives them.
+DIVISION_COLUMNS = {"fold": "fold", "partition": "partition", "group": "groups"}
 TRIED_ROWS = 20  # rows of a table in which names of files are looked for
 
 
 def read_table(file: Path, path: str | None, target: str | None, needs: bool) -> tuple[Bunch, str]:
     """Read a table of recordings, or of features.
 
-    Where it has the columns start and end, its rows are pieces of recordings.
+    Where it has the columns start and end, its rows are pieces of recordings. Else the columns
+    fold, partition and group are read where it has them.
 
     Parameters
     ----------
@@ -69,7 +72,8 @@ def read_table(file: Path, path: str | None, target: str | None, needs: bool) ->
         columns += f" Several are called {list_names(twice)}: rename them."
     path = path or _find_path_column(file, header, columns)
     times = TIME_COLUMNS if set(TIME_COLUMNS) <= set(once) - {path} else ()
-    others = [column for column in once if column not in (path, *times)]
+    division: dict[str, Any] = {} if times else _division(once, path, target)
+    others = [column for column in once if column not in (path, *times, *division.values())]
     if target is None:
         known = [column for column in others if column.lower() in TARGET_COLUMNS]
         found = others if len(others) == 1 else known
@@ -89,7 +93,79 @@ def read_table(file: Path, path: str | None, target: str | None, needs: bool) ->
     if times:
         return _load_pieces(file, path, target), f"pieces of recordings, {remark}"
     task = "unlabelled" if target is None else None
-    return load_table(file, path=path, target=target, task=task), remark
+    if division:
+        remark += f", and the columns {list_names(division.values())}"
+    return load_table(file, path=path, target=target, task=task, **division), remark
+
+
+def _division(once: list[str], *taken: str | None) -> dict[str, str]:
+    """Return the columns that state folds, partitions and groups, by the keys of load_table."""
+    return {
+        key: column
+        for column in once
+        if column not in taken and (key := DIVISION_COLUMNS.get(column.lower()))
+    }
+
+
+def write_recordings(title: str, bunch: Bunch, file: Path) -> None:
+    """Write a table of recordings that `read_table` reads, with their folds, partitions and groups.
+
+    Parameters
+    ----------
+    title : str
+        What messages call the data set.
+    bunch : :class:`~sklearn.utils.Bunch`
+        A data set of recordings.
+    file : Path
+        The table to write. Paths in it are relative to its folder.
+
+    Raises
+    ------
+    CommandError
+        If the data set holds other things than recordings, a recording is not below the folder of
+        the table, or folds do not test each recording once.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from skaudeep._files import replacing
+    from skaudeep.datasets.axes import is_segment_index
+
+    if bunch.dims != ("clip",) or is_segment_index(bunch.data):
+        raise CommandError(
+            f"{title}: holds no whole recordings, expected some for a table of them. Give -o a "
+            "name that ends in .nc."
+        )
+    if bunch.target.ndim > 1:
+        raise CommandError(f"{title}: has several targets of each clip, expected one.")
+    folder = os.path.abspath(file.parent)
+    names = []
+    for clip in bunch.data:
+        try:
+            names.append(Path(os.path.abspath(clip)).relative_to(folder).as_posix())
+        except ValueError:
+            raise CommandError(
+                f"{printable(clip)}: does not lie below {printable(folder)}, the folder of the "
+                "table, which names recordings from there. Give -o a folder above the recordings."
+            ) from None
+    columns = {"filename": np.array(names, dtype=object)}
+    if bunch.target.dtype.kind == "f":
+        columns["label"] = bunch.target
+    elif len(bunch.target_names):
+        columns["label"] = np.array([*bunch.target_names, ""], dtype=object)[bunch.target]
+    if bunch.groups.any():
+        columns["group"] = bunch.groups
+    if (bunch.partition != "").any():
+        columns["partition"] = bunch.partition
+    if bunch.folds.size:
+        if (bunch.folds.sum(axis=1) != 1).any():
+            raise CommandError(
+                f"{title}: its folds do not test each recording once, as a table of recordings "
+                "says it. Give --drop-folds, and --folds N for others."
+            )
+        columns["fold"] = bunch.folds.argmax(axis=1) + 1
+    with replacing(file) as partial:
+        pd.DataFrame(columns).to_csv(partial, index=False, lineterminator="\n")
 
 
 def _load_pieces(file: Path, path: str, target: str | None) -> Bunch:

@@ -17,6 +17,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 
 from skaudeep._base import fit_with_groups, learning_tags, num_samples
+from skaudeep._model_inputs import check_hop
 from skaudeep._padding import pad
 from skaudeep._progress import Progress
 from skaudeep._texts import printable, shown
@@ -266,6 +267,7 @@ def evaluate_over_time(
             f"Got a {type(pipeline).__name__} that predicts classes, expected numbers for each "
             "frame: agreement over time is of numbers. End it in PerFrame(Ridge(), ...)."
         )
+    check_hop(pipeline)
     truth = _read_targets(targets, names)
     if target_names is None:
         target_names = [f"target {j}" for j in range(truth.shape[2])]

@@ -213,7 +213,9 @@ def check_pipeline(pipeline: Any, target: np.ndarray, *, of_groups: bool) -> Non
         "several classes": ("classifier", "OneVsRestClassifier(LogisticRegression())"),
         "values": ("regressor", "RidgeCV()"),
     }[kind]
-    if not hasattr(pipeline, "predict"):
+    # A StackingClassifier whose last step is the default one has `predict` once it is fitted.
+    predicts = is_classifier(pipeline) or is_regressor(pipeline) or hasattr(pipeline, "predict")
+    if not predicts:
         raise ValueError(
             f"{received} without predict, expected a {wanted} or a "
             f"Pipeline that ends in one; append for example {example}."

@@ -19,6 +19,7 @@ RATE = 8000  # Hz
 # The numbers of the page, and those of a test.
 SMALLER = {
     "--epochs 64": "--epochs 2",
+    "--epochs 400 --repeat 5": "--epochs 4 --repeat 2",
     "--steps 32,64": "--steps 1,2",
     "--units 64,128": "--units 4,8",
     r"--units \d+": "--units 8",

@@ -1,4 +1,4 @@
-"""Commands about models: evaluate, fit, predict and transform."""
+"""Commands about models: fit, predict and transform."""
 
 import csv
 import json
@@ -26,49 +26,6 @@ SMALL = partial(audio_classifier, n_units=4)
 
 def read_table(text, delimiter="\t"):
     return list(csv.reader(text.splitlines(), delimiter=delimiter))
-
-
-# evaluate
-
-
-def test_evaluate_prints_what_evaluate_returns(run, birds):
-    done = run("evaluate", birds, "--groups", r"site(\d)", "--seed", 3)
-    assert done.exit_code == 0, done.stderr
-    bunch = skaudeep.datasets.add_groups(load_folder(birds), r"site(\d)")
-    expected = skaudeep.evaluate(
-        SMALL(sampling_rate=8000, random_state=3), bunch, cv=4, random_state=3
-    )
-    assert done.stdout == f"{expected}\n"
-    assert done.stderr.startswith("birds/: 16 clips")
-    assert done.stderr.splitlines()[0].endswith("groups: 4, folds: none -> 4 folds")
-
-
-def test_evaluate_as_json_has_scores_and_controls(run, birds):
-    result = json.loads(run("evaluate", birds, "--json", "--folds", 2).stdout)
-    assert result["classes"] == ["crow", "owl"]
-    assert np.sum(result["confusion_matrix"]) == 16
-    low, high = result["uar_interval"]
-    assert low <= result["uar"] <= high
-    assert set(result["controls"]["mel statistics"]) == {
-        *("uar", "uar_interval", "accuracy", "accuracy_interval"),
-    }
-
-
-def test_a_class_of_one_clip_is_refused_by_name(run, birds, tmp_path, write_sound):
-    shutil.copytree(birds, tmp_path / "birds")
-    write_sound(tmp_path / "birds/wren/a.wav")
-    done = run("evaluate", "birds")
-    assert done.exit_code == 1
-    assert "1 of 3 classes has a single clip" in done.stderr
-    assert "'wren'" in done.stderr
-
-
-def test_groups_that_are_all_one_are_told_that_the_pattern_is_wrong(run, birds):
-    done = run("evaluate", birds, "--groups", "(site)")
-    assert done.exit_code == 1
-    assert "All recordings are of one group, 'site'" in done.stderr
-    assert "Give --groups another pattern" in done.stderr
-    assert "-> " not in done.stderr  # no folds are promised
 
 
 # fit

@@ -2,17 +2,27 @@
 
 import json
 import os
+import shutil
 from contextlib import contextmanager
 
 import netCDF4
 import numpy as np
+import pandas as pd
 import pytest
 
 import skaudeep
 from skaudeep._files import alone
 from skaudeep.chunks import pool_chunks
 from skaudeep.cli import sets
-from skaudeep.datasets import add_folds, add_groups, add_partitions, make_bunch, upsample
+from skaudeep.cli.inputs import read_source
+from skaudeep.datasets import (
+    add_folds,
+    add_groups,
+    add_partitions,
+    load_folder,
+    make_bunch,
+    upsample,
+)
 from skaudeep.formats import fuse, load_arff, load_csv
 
 CLASSES = ["crow", "owl"]
@@ -147,6 +157,49 @@ def test_split_drops_first_and_balances_last(run, stored, tmp_path):
 def test_split_keeps_the_chunks_of_a_clip_together(run, stored, tmp_path):
     assert run("split", "chunks.nc", "-o", "folds.nc", "--folds", 3).exit_code == 0
     assert_same(loaded(tmp_path / "folds.nc"), add_folds(stored["chunks"], 3, random_state=0))
+
+
+def test_split_of_recordings_is_a_table_that_the_other_commands_read(run, birds, tmp_path):
+    shutil.copytree(birds, tmp_path / "birds")
+    groups = ["--groups", r"(site\d)"]
+    done = run("split", "birds", "-o", "folds.csv", "--folds", 2, *groups, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["shape"] == [16]
+    expected = add_folds(
+        add_groups(load_folder(tmp_path / "birds"), "(site[0-9])"), 2, random_state=0
+    )
+    table = pd.read_csv(tmp_path / "folds.csv")
+    assert table.columns.tolist() == ["filename", "label", "group", "fold"]
+    assert table.filename.tolist() == [f"birds/{name}" for name in expected.filenames]
+    read = read_source(["folds.csv"]).bunch
+    np.testing.assert_array_equal(read.folds, expected.folds)
+    np.testing.assert_array_equal(read.target, expected.target)
+    assert read.groups.tolist() == expected.groups.tolist()
+    done = run("split", "folds.csv", "-o", "parts.csv", "--drop-folds", "--partitions", "0.5,0.5,0")
+    assert done.exit_code == 0, done.stderr
+    read = read_source(["parts.csv"]).bunch
+    assert sorted(set(read.partition.tolist())) == ["devel", "train"]
+    assert not read.cv
+    assert "partitions of the corpus" in run("evaluate", "parts.csv", "--classifier", "svm").stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["birds", "-o", "x.nc", "--folds", "2"], "holds recordings, expected a file of"),
+        (["a.nc", "-o", "x.csv", "--folds", "2"], "a.nc: holds no whole recordings"),
+        (["birds", "-o", "x.csv", "--upsample"], "names each recording once"),
+        (["birds", "-o", "deep/x.csv", "--folds", "2"], "Give -o a folder above the recordings"),
+    ],
+)
+def test_what_a_table_of_recordings_cannot_say_is_refused(
+    run, stored, birds, tmp_path, args, words
+):
+    shutil.copytree(birds, tmp_path / "birds")
+    (tmp_path / "deep").mkdir()
+    done = run("split", *args)
+    assert done.exit_code == 1
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.ensemble import StackingRegressor
 from sklearn.linear_model import LogisticRegression, Perceptron, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
@@ -166,3 +167,10 @@ def test_a_group_on_both_sides_of_a_fold_warns_with_a_splitter_for_values():
     bunch = make_bunch(VALUES, groups=np.array(list("aabbccdd")))
     with pytest.warns(UserWarning, match=r"both of group 'a'.* such as GroupKFold\(5\)"):
         evaluate(Ridge(), bunch, cv=[(np.arange(1, 8), np.array([0]))], progress=False)
+
+
+def test_a_stacking_that_has_no_predict_before_its_fit_is_taken():
+    """Its default last step is made in `fit`."""
+    regressor = StackingRegressor([("svr", SVR())])
+    assert not hasattr(regressor, "predict")
+    check_pipeline(make_pipeline(StandardScaler(), regressor), VALUES, of_groups=False)

@@ -1,0 +1,301 @@
+"""The command that says how good a model would be, and which classifier it measures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skaudeep.cli import options
+from skaudeep.cli.errors import CommandError
+from skaudeep.cli.inputs import (
+    check_classes,
+    choose_folds,
+    choose_rate,
+    describe_source,
+    leave_out_unreadable,
+    read_source,
+    require_two_classes,
+)
+from skaudeep.cli.output import note, write_json
+from skaudeep.cli.settings import COUNT, SHARE, stated
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils import Bunch
+
+# Options that say how a classifier is made, of which classifier.
+_OF_CLASSIFIER = {
+    "hidden": "mlp",
+    "dropout": "mlp",
+    "epochs": "mlp",
+    "learning_rate": "mlp",
+    "complexity": "svm",
+}
+
+
+class Layers(click.ParamType):
+    """Numbers of units, divided by commas."""
+
+    name = "layers"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Return the number of each layer."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split(",")
+        if not all(part.isdecimal() and int(part) for part in parts):
+            self.fail(f"{value!r} is no list of numbers from 1, such as 150,150.", param, ctx)
+        return tuple(map(int, parts))
+
+
+@click.command()
+@options.options(
+    options.inputs,
+    *options.LABELLED,
+    options.folds,
+    click.option(
+        "--test-on",
+        metavar="NAME",
+        type=click.Choice(["devel", "test"]),
+        help="Partition to test on: devel, after training on train, or test, after training on "
+        "train and devel. By default devel, where the corpus states partitions and no folds.",
+    ),
+    click.option(
+        "--repeat",
+        metavar="N",
+        type=COUNT,
+        default=1,
+        show_default=True,
+        help="Number of times that everything is run, each time with other seeds.",
+    ),
+    click.option(
+        "--classifier",
+        "kind",
+        type=click.Choice(["linear", "svm", "mlp"]),
+        default="linear",
+        show_default=True,
+        help="What is fitted to the features: a logistic regression with balanced classes, whose "
+        "regularisation is chosen by inner folds; a linear support vector machine; or a multilayer "
+        "perceptron with dropout, whose defaults are those of auDeep's paper.",
+    ),
+    click.option(
+        "--complexity",
+        metavar="C",
+        type=options.POSITIVE,
+        default=1.0,
+        show_default=True,
+        help="svm: weight of the training errors against regularisation.",
+    ),
+    click.option(
+        "--hidden",
+        metavar="N,N",
+        type=Layers(),
+        default="150,150",
+        show_default=True,
+        help="mlp: units of each hidden layer.",
+    ),
+    click.option(
+        "--dropout",
+        metavar="P",
+        type=SHARE,
+        default=0.4,
+        show_default=True,
+        help="mlp: share of the outputs of each hidden layer that are dropped in training.",
+    ),
+    click.option(
+        "--epochs",
+        metavar="N",
+        type=COUNT,
+        default=400,
+        show_default=True,
+        help="mlp: steps of the optimiser, each on all training clips.",
+    ),
+    click.option(
+        "--learning-rate",
+        metavar="X",
+        type=options.POSITIVE,
+        default=1e-3,
+        show_default=True,
+        help="mlp: learning rate of the Adam optimiser.",
+    ),
+    click.option(
+        "--majority-vote",
+        is_flag=True,
+        help="Of features in chunks: classify each chunk; a clip has the class of most of them.",
+    ),
+    click.option(
+        "--score-chunks",
+        is_flag=True,
+        help="Of features in chunks: classify and score each chunk, as auDeep does by default.",
+    ),
+    click.option(
+        "--upsample",
+        "balance",
+        is_flag=True,
+        help="Repeat training clips until each class has as many as the largest.",
+    ),
+    options.sampling_rate,
+    options.jobs,
+    options.seed,
+    options.as_json,
+)
+def evaluate(
+    inputs: tuple[str, ...],
+    path: str | None,
+    target: str | None,
+    labels: tuple[str, ...],
+    groups: str | None,
+    folds: int | None,
+    test_on: str | None,
+    repeat: int,
+    kind: str,
+    majority_vote: bool,
+    score_chunks: bool,
+    balance: bool,
+    sampling_rate: float | None,
+    jobs: int | None,
+    seed: int,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Measure how well a model names recordings it never heard.
+
+    The default model is cross-validated, and controls that its score needs on the same folds.
+    Recordings that cannot be read are left out and named; the exit code is then still 0.
+    """
+    _check_options(kind, folds, test_on, majority_vote, score_chunks)
+    source = read_source(
+        inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
+    )
+    from skaudeep.classification import classifier_for
+    from skaudeep.datasets import chunks_as_rows, describe
+    from skaudeep.evaluation import evaluate as cross_validate
+
+    summary = describe(source.bunch, n_jobs=jobs or -1)
+    source = leave_out_unreadable(source, summary)
+    bunch = source.bunch
+    require_two_classes(source.title, bunch)
+    chunked = "chunk" in bunch.dims
+    if (majority_vote or score_chunks) and not chunked:
+        option = "--majority-vote" if majority_vote else "--score-chunks"
+        raise CommandError(
+            f"{option}: {source.title} has no chunks. Leave the option out, or extract with "
+            "--chunk-duration S."
+        )
+    if chunked and not (majority_vote or score_chunks):
+        raise CommandError(
+            f"{source.title}: is in chunks, expected one row per clip. --majority-vote lets chunks "
+            "vote on the class of their clip, --score-chunks scores each; or 'skaudeep fuse "
+            "--chunks' makes one row of them."
+        )
+    cv: int | str | None
+    cv, in_words = choose_folds(bunch, folds)
+    if test_on is not None:
+        cv, in_words = _choose_partition(source.title, bunch, test_on)
+    if isinstance(cv, int):
+        check_classes(bunch)
+    note(describe_source(source, summary, in_words))
+    if balance:
+        bunch, cv = _upsample(bunch, cv, seed)
+    if score_chunks:
+        bunch = chunks_as_rows(bunch)
+    pipeline = classifier_for(
+        bunch,
+        sampling_rate=choose_rate(summary, sampling_rate),
+        classifier=_make_classifier(kind, seed, settings),
+        vote=majority_vote,
+        random_state=seed,
+    )
+    result = cross_validate(
+        pipeline, bunch, cv=cv, n_repeats=repeat, n_jobs=jobs, random_state=seed
+    )
+    if as_json:
+        write_json(_scores(result) | _details(result))
+    else:
+        click.echo(str(result))
+
+
+def _check_options(
+    kind: str, folds: int | None, test_on: str | None, majority_vote: bool, score_chunks: bool
+) -> None:
+    """Refuse options that contradict each other, before anything is read."""
+    for option in stated(_OF_CLASSIFIER):
+        if (of := _OF_CLASSIFIER[option]) != kind:
+            raise click.UsageError(
+                f"--{option.replace('_', '-')} is for --classifier {of}, not {kind}."
+            )
+    if folds is not None and test_on is not None:
+        raise click.UsageError("--folds and --test-on exclude each other: give one of them.")
+    if majority_vote and score_chunks:
+        raise click.UsageError("--majority-vote and --score-chunks exclude each other: give one.")
+
+
+def _choose_partition(title: str, bunch: Bunch, test_on: str) -> tuple[str, str]:
+    """Return the partition to test on, and its training in words."""
+    trained = ["train"] if test_on == "devel" else ["train", "devel"]
+    there = sorted(set(bunch.partition.tolist()) - {""})
+    if test_on not in there or not set(trained) & set(there):
+        raise CommandError(
+            f"--test-on {test_on}: {title} has the partitions {', '.join(there) or 'none'}, "
+            f"expected {' or '.join(trained)} to train on, and {test_on}. 'skaudeep split "
+            "--partitions' adds some."
+        )
+    trained = [name for name in trained if name in there]
+    return test_on, f"training on {' and '.join(trained)}, test on {test_on}"
+
+
+def _upsample(bunch: Bunch, cv: int | str | None, seed: int) -> tuple[Bunch, str | None]:
+    """Balance the classes of what is trained on, and return what evaluate then takes as folds."""
+    from skaudeep.datasets import add_folds, drop_folds, drop_partitions, upsample
+
+    if isinstance(cv, int):  # folds that know copies are those of the data set
+        bunch = add_folds(drop_folds(drop_partitions(bunch)), cv, random_state=seed)
+        cv = None
+    elif cv is None and bunch.cv:
+        bunch = drop_partitions(bunch)
+    trained = [name for name in ("train", "devel")[: 1 + (cv == "test")] if name in bunch.partition]
+    return upsample(bunch, partitions=trained or None, random_state=seed), cv
+
+
+def _make_classifier(kind: str, seed: int, settings: dict[str, Any]) -> Pipeline | None:
+    """Return the classifier that the options describe; None is the default one."""
+    if kind == "linear":
+        return None
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if kind == "svm":
+        from sklearn.svm import LinearSVC
+
+        svm = LinearSVC(C=settings["complexity"], dual="auto", random_state=seed)
+        return make_pipeline(StandardScaler(), svm)
+    from skaudeep.mlp import DropoutMLPClassifier
+
+    perceptron = DropoutMLPClassifier(
+        settings["hidden"],
+        dropout=settings["dropout"],
+        max_epochs=settings["epochs"],
+        learning_rate=settings["learning_rate"],
+        random_state=seed,
+    )
+    return make_pipeline(StandardScaler(), perceptron)
+
+
+def _scores(result: Any) -> dict[str, Any]:
+    return {
+        name: getattr(result, name)
+        for name in ("uar", "uar_interval", "accuracy", "accuracy_interval")
+    }
+
+
+def _details(result: Any) -> dict[str, Any]:
+    return {
+        "confidence_level": result.confidence_level,
+        "n_groups": result.n_groups,
+        "n_repeats": len(result.seeds),
+        "fold_uar": result.fold_uar[0] if len(result.seeds) == 1 else result.fold_uar,
+        "classes": result.target_names,
+        "confusion_matrix": result.confusion_matrix,
+        "controls": {name: _scores(control) for name, control in result.controls.items()},
+    }
