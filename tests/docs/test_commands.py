@@ -38,12 +38,12 @@ def command_lines(text):
 
 
 def check_command(words):
-    """Raise click's own error where a command of skaudeep does not take its words."""
+    """Raise an error where there is no such command of skaudeep, or it does not take the words."""
     command, words = main, words[1:]
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name, words = words[0], words[1:]
         if name not in command.commands:
-            raise click.NoSuchCommand(name)
+            raise ValueError(f"skaudeep has no command {name}")
         command = command.commands[name]
     context = click.Context(command)
     values, rest, _ = command.make_parser(context).parse_args(list(words))
@@ -105,6 +105,22 @@ def test_the_command_lines_of_a_page_are_understood(page):
 def test_most_command_lines_are_of_a_kind_that_is_checked():
     lines = [words for path in PAGES for words in command_lines(path.read_text("utf-8")) if words]
     assert sum(map(check, lines)) > 0.8 * len(lines)
+
+
+def test_commands_and_options_that_a_sentence_names_exist():
+    missing = []
+    for path in PAGES:
+        prose = re.sub(
+            r"^ *```.*?^ *```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+        )
+        for words in map(str.split, re.findall(r"`(skaudeep [a-z][^`]+)`", prose)):
+            try:
+                check_command(words)
+            except (click.NoSuchOption, ValueError) as error:
+                missing.append(f"{path.name}: {shlex.join(words)}: {error}")
+            except click.UsageError:  # a sentence need not name every argument
+                pass
+    assert not missing
 
 
 def test_variables_comments_continued_lines_and_output_are_told_from_a_command():
