@@ -73,7 +73,7 @@ def take_for_granted(monkeypatch, tmp_path, small_defaults):
 
 
 def write_sounds(names: Iterable[str], *, duration: float = 0.3) -> list[str]:
-    """Write a short sound for each name, of five kinds that take turns."""
+    """Write a short sound for each name, of ten kinds that take turns."""
     names = list(names)
     sounds = make_sounds(
         max(10, len(names)),
@@ -90,7 +90,7 @@ def write_sounds(names: Iterable[str], *, duration: float = 0.3) -> list[str]:
 
 
 def write_esc10(n_classes: int = 10) -> None:
-    """Write a folder ESC-10 in the layout of 2015: a class is a kind of sound, a fold a session."""
+    """Write a folder ESC-10 in the layout of 2015: of each class a clip in each of five folds."""
     kinds = "Dog bark,Rain,Sea waves,Baby cry,Clock tick,Sneeze,Helicopter,Chainsaw,Rooster,Fire"
     kinds = kinds.split(",")[:n_classes]
     write_sounds(

@@ -19,14 +19,14 @@ ROOT = Path(__file__).parents[2]
 if not (ROOT / "README.md").is_file():
     pytest.skip("needs the checkout, not an installed package", allow_module_level=True)
 
-BLOCK = re.compile(r"^```(sh|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ *```(sh|console)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 
 def command_lines(text):
     """Yield the words of each command in the blocks of a page."""
     for language, block in BLOCK.findall(text):
-        lines = block.replace("\\\n", " ").splitlines()
+        lines = [line.strip() for line in block.replace("\\\n", " ").splitlines()]
         if language == "console":  # the others are what the commands print
             lines = [line[2:] for line in lines if line.startswith("$ ")]
         for line in lines:

@@ -24,12 +24,19 @@ if not (ROOT / "README.md").is_file():
     pytest.skip("needs the checkout, not an installed package", allow_module_level=True)
 
 # Pages that need more than 3 s of a processor, and how many: too slow for `make test`.
-SLOW = {"docs/anomalies.md": 6, "docs/conditional-code.md": 6, "docs/labels-over-time.md": 5}
-PAGES = {
-    path.relative_to(ROOT).as_posix(): path
-    for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-    if re.search(r"^\s*```python", path.read_text("utf-8"), re.MULTILINE)
+SLOW = {
+    "docs/anomalies.md": 6,
+    "docs/conditional-code.md": 6,
+    "docs/labels-over-time.md": 5,
 }
+# What follows the fence of each block of code; that which closes a block has nothing.
+FENCES = {
+    path.relative_to(ROOT).as_posix(): re.findall(
+        r"^\s*(?:```+|~~~+)(.*)$", path.read_text("utf-8"), re.MULTILINE
+    )
+    for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+}
+PAGES = {name: ROOT / name for name, fences in FENCES.items() if "python" in fences}
 
 
 def read_page(path):
@@ -71,6 +78,17 @@ def test_the_code_of_a_page_runs_as_printed(name, take_for_granted):
 
 def test_what_is_made_or_known_of_a_page_is_of_one_that_has_code(given_pages):
     assert {*SLOW, *given_pages} <= PAGES.keys()
+
+
+def test_python_and_shell_go_by_the_names_that_tests_look_for():
+    others = r"\W*(py|ipy|bash|sh|zsh|console|code)"
+    wrong = [
+        f"{name}: {info}"
+        for name, fences in FENCES.items()
+        for info in fences
+        if re.match(others, info) and info not in ("python", "sh", "console")
+    ]
+    assert not wrong, "expected python, sh or console"
 
 
 @pytest.mark.parametrize("name", PAGES)
