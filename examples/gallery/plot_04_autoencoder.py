@@ -97,11 +97,11 @@ plt.show()
 assert error < 0.8 * of_mean
 assert error < 0.95 * of_no_change
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # What to try next: ``feed_previous_prob={0: 0, 20: 1}``, with which the decoder is left alone
 # with the code in the end; this needs more clips and epochs. ``inverse_transform`` then makes
 # spectrograms of codes, and ``SpectrogramExtractor.to_audio`` makes sound of those. Whether
 # training helps to tell classes apart is another question:
 # :ref:`sphx_glr_auto_examples_plot_05_when_training_pays.py`.
-
-# sphinx_gallery_thumbnail_number = 2

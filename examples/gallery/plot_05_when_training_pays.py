@@ -85,13 +85,13 @@ untrained = result.controls["untrained network"]
 assert result.uar > untrained.uar + 0.02
 assert result.uar > result.controls["mel statistics"].uar + 0.05
 
+# sphinx_gallery_thumbnail_number = 3
+
 # %%
 # On most recordings it is the other way round: dogs, rain and engines differ in how they sound,
 # not in the order of what is heard, and random weights are better. So do not train by habit: look
 # at the control, each time.
-#
+# %%
 # What to try next: more labels. With ``cv=None`` the classifier is trained on five sessions, and
 # the distance shrinks. For recordings begin with :func:`skaudeep.recipes.two_scales`, as
 # :ref:`sphx_glr_auto_examples_plot_06_features.py` does.
-
-# sphinx_gallery_thumbnail_number = 3

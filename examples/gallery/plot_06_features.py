@@ -15,7 +15,7 @@ compares them clip by clip.
 # - **two_scales**: networks with random weights that read two spectrograms, the default of this
 #   library;
 # - **reservoir**: one such network, on one spectrogram;
-# - **band statistics**: thirteen statistics over time of each mel band, nothing of which is learned;
+# - **band statistics**: thirteen statistics over time of each mel band; nothing is learned;
 # - **trained code**: the short code of a small autoencoder, as in auDeep's paper.
 from sklearn.pipeline import make_pipeline
 

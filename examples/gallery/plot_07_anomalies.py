@@ -73,6 +73,10 @@ print(f"found: {alarm[ticking].mean():.0%} of the clips with ticks")
 print(f"false alarms: {alarm[~ticking].mean():.1%} of the normal clips, 2 % were asked for")
 
 # %%
+# The promise is a mean over detectors. The threshold of this one rests on 49 held-out clips, with
+# which the share of false alarms lies between 0.1 and 5.9 % in nine of ten cases. More normal
+# clips make it sharper.
+#
 # All faults
 # ----------
 # How well does it find faults that are no ticks? :func:`~skaudeep.evaluation.anomaly_metrics`
@@ -92,7 +96,7 @@ ax.barh(list(auc), list(auc.values()))
 ax.axvline(0.5, color="grey", linestyle="--", label="guessing")
 ax.set(xlabel="area under the ROC curve", xlim=(0, 1))
 ax.invert_yaxis()
-ax.legend(loc="lower right")
+ax.legend(loc="lower left", bbox_to_anchor=(0.4, 1), frameon=False)
 plt.show()
 
 # %%
@@ -101,10 +105,10 @@ plt.show()
 assert alarm[ticking].mean() > 0.5
 assert alarm[~ticking].mean() < 0.08
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # What to try next: alarms of several clips in a row, which are rarer by chance; a score by the
 # error of a :class:`~skaudeep.Seq2SeqAutoencoder`; and sound that comes in live, as in
 # :ref:`sphx_glr_auto_examples_plot_12_live.py`. :func:`~skaudeep.evaluation.evaluate_anomalies`
 # gives AUC and pAUC for several machines, as in task 2 of DCASE.
-
-# sphinx_gallery_thumbnail_number = 2

@@ -80,7 +80,7 @@ events.drop(columns="file").round(2).head()
 
 # %%
 # A minute of it: the spectrogram, the probabilities over time, and the events that were found
-# above the true ones.
+# below the true ones.
 import matplotlib.pyplot as plt
 
 from skaudeep import TimelineDisplay

@@ -96,9 +96,9 @@ plt.show()
 # The main figure: the delay is found to the step of the grid.
 assert abs(search.best_params_["delay"] - recordings.delay) <= 0.5
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # What to try next: classes in place of numbers (any classifier in :class:`~skaudeep.PerFrame`),
 # and the same network on sound as it comes in, as in
 # :ref:`sphx_glr_auto_examples_plot_12_live.py`.
-
-# sphinx_gallery_thumbnail_number = 2

@@ -107,8 +107,8 @@ plt.show()
 print(f"proposed {np.mean(proposed):.1%}, at random {at_random.mean():.1%}")
 assert np.mean(proposed) > at_random.mean()
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # What to try next: :func:`skaudeep.report` of a folder without labels makes a page in which clips
 # are heard and named in this order; :func:`~skaudeep.datasets.add_labels` reads what was named.
-
-# sphinx_gallery_thumbnail_number = 2

@@ -88,5 +88,3 @@ assert evaluations["all four"].uar > np.mean(single)
 # What to try next: views that differ more than by a threshold, such as two windows;
 # :func:`skaudeep.recipes.two_scales` is a fusion of that kind. The paper's own experiments, on the
 # corpora that it names, are in ``examples/paper``.
-
-# sphinx_gallery_thumbnail_number = 1
