@@ -18,9 +18,13 @@ from skaudeep import SpectrogramDisplay, SpectrogramExtractor
 from skaudeep.datasets import make_sounds
 
 sounds = make_sounds(240, n_sessions=6, sampling_rate=8000, random_state=0)
-extractor = SpectrogramExtractor(0.04, n_mels=40, clip_below=-60, sampling_rate=8000)
+extractor = SpectrogramExtractor(
+    0.04, n_mels=40, clip_below=-60, sampling_rate=8000
+)
 
-figure, axes = plt.subplots(1, 4, figsize=(11, 2.8), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 4, figsize=(11, 2.8), sharey=True, layout="constrained"
+)
 for label, ax in enumerate(axes):
     clip = sounds.data[sounds.target == label][0]
     SpectrogramDisplay.from_extractor(extractor, clip, ax=ax, colorbar=False)
@@ -46,12 +50,18 @@ from skaudeep import ComparisonDisplay, Seq2SeqAutoencoder, evaluate
 
 pipeline = make_pipeline(
     extractor,
-    Seq2SeqAutoencoder(64, n_layers=1, max_epochs=30, batch_size=16, random_state=0),
+    Seq2SeqAutoencoder(
+        64, n_layers=1, max_epochs=30, batch_size=16, random_state=0
+    ),
     StandardScaler(),
     LinearSVC(C=0.01),
 )
-one_session = [(test, train) for train, test in sounds.cv]  # each fold trains on its test session
-result = evaluate(pipeline, sounds, protocol="transductive", cv=one_session, random_state=0)
+one_session = [
+    (test, train) for train, test in sounds.cv
+]  # each fold trains on its test session
+result = evaluate(
+    pipeline, sounds, protocol="transductive", cv=one_session, random_state=0
+)
 print(result)
 
 # %%

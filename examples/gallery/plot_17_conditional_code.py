@@ -25,7 +25,9 @@ sounds = select(
 recorder = np.random.default_rng(0).permutation(np.arange(120) % 2)
 muffled = lfilter(*butter(1, 500, fs=8000), sounds.data).astype(np.float32)
 recordings = np.where(recorder[:, None] == 1, muffled, sounds.data)
-extractor = SpectrogramExtractor(0.08, n_mels=20, clip_below=-40, sampling_rate=8000)
+extractor = SpectrogramExtractor(
+    0.08, n_mels=20, clip_below=-40, sampling_rate=8000
+)
 spectrograms = extractor.transform(recordings)
 
 # %%
@@ -33,8 +35,12 @@ import matplotlib.pyplot as plt
 
 from skaudeep import SpectrogramDisplay
 
-figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
-for data, title, ax in zip((sounds.data, muffled), ("clear", "muffled"), axes, strict=True):
+figure, axes = plt.subplots(
+    1, 2, figsize=(8, 3), sharey=True, layout="constrained"
+)
+for data, title, ax in zip(
+    (sounds.data, muffled), ("clear", "muffled"), axes, strict=True
+):
     SpectrogramDisplay.from_extractor(extractor, data[2], ax=ax, colorbar=False)
     ax.set_title(f"{title} recorder")
     ax.label_outer()
@@ -73,9 +79,12 @@ autoencoders = {
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
-codes = {name: each.transform(spectrograms) for name, each in autoencoders.items()}
+codes = {
+    name: each.transform(spectrograms) for name, each in autoencoders.items()
+}
 readable = {
-    (name, what): 100 * cross_val_score(LogisticRegression(max_iter=1000), code, target).mean()
+    (name, what): 100
+    * cross_val_score(LogisticRegression(max_iter=1000), code, target).mean()
     for name, code in codes.items()
     for what, target in (("recorder", recorder), ("class", sounds.target))
 }
@@ -88,7 +97,14 @@ for i, name in enumerate(codes):
         label=f"decoder {name} the recorder",
     )
     ax.bar_label(bars, fmt="%.0f")
-ax.hlines([50, 25], [-0.45, 0.55], [0.45, 1.45], color="black", linestyle="--", label="chance")
+ax.hlines(
+    [50, 25],
+    [-0.45, 0.55],
+    [0.45, 1.45],
+    color="black",
+    linestyle="--",
+    label="chance",
+)
 ax.set_xticks([0, 1], ["recorder", "class"])
 ax.set(ylabel="read from the code, accuracy in %", ylim=(0, 119))
 ax.legend(loc="upper center", ncols=3, fontsize=8, frameon=False)
@@ -101,13 +117,21 @@ plt.show()
 # picture is blurred; but the balance of high and low bands is that of the recorder asked for.
 clip = np.flatnonzero(recorder == 0)[:1]
 decoded = [
-    autoencoders["told"].inverse_transform(codes["told"][clip], condition=[which])[0]
+    autoencoders["told"].inverse_transform(
+        codes["told"][clip], condition=[which]
+    )[0]
     for which in (0, 1)
 ]
-figure, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 3, figsize=(10, 3), sharey=True, layout="constrained"
+)
 titles = ["the clip", "decoded, clear recorder", "decoded, muffled recorder"]
-for image, title, ax in zip([spectrograms[clip[0]], *decoded], titles, axes, strict=True):
-    ax.imshow(image.T, origin="lower", aspect="auto", cmap="magma", vmin=-1, vmax=1)
+for image, title, ax in zip(
+    [spectrograms[clip[0]], *decoded], titles, axes, strict=True
+):
+    ax.imshow(
+        image.T, origin="lower", aspect="auto", cmap="magma", vmin=-1, vmax=1
+    )
     ax.set(title=title, xlabel="frame (40 ms)")
 axes[0].set_ylabel("mel band")
 plt.show()
