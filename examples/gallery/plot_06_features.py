@@ -10,7 +10,8 @@ compares them clip by clip.
 # %%
 # Four kinds of features
 # ----------------------
-# The sounds come in pairs that differ in the order of events only, from eight recording sessions.
+# The sounds are from eight recording sessions. They come in pairs, most of which differ in nothing
+# but the order of events.
 #
 # - **two_scales**: networks with random weights that read two spectrograms, the default of this
 #   library;

@@ -89,8 +89,8 @@ print(
 #
 # All faults
 # ----------
-# How well does it find faults that are no ticks? :func:`~skaudeep.evaluation.anomaly_metrics`
-# takes the scores that are there already. An AUC of 0.5 is guessing, 1 is perfect.
+# How well does it find faults that are no ticks? The area under the ROC curve (AUC) is the
+# probability that a faulty clip is less usual than a normal one: 0.5 is guessing, 1 is perfect.
 from sklearn.metrics import roc_auc_score
 
 some = test & (

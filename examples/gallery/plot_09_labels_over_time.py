@@ -44,9 +44,9 @@ print(
 # %%
 # Finding the delay
 # -----------------
-# A recurrent network with random weights gives each frame features that know what came before. A
-# ridge regression reads them, in a :class:`~skaudeep.PerFrame`, which has the delay as a
-# parameter: so a grid search finds it, by folds of whole recordings.
+# A recurrent network with random weights gives each frame features that depend on the frames
+# around it. A ridge regression reads them, in a :class:`~skaudeep.PerFrame`, which has the delay
+# as a parameter: so a grid search finds it, by folds of whole recordings.
 import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold

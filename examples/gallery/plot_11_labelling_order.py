@@ -93,8 +93,8 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# At random, most of what one names is of frequent classes. The order proposed reaches more clips of
-# the rare ones, about which the classifier is unsure.
+# At random, most of what one names is of frequent classes. The order proposed reaches more clips
+# of the rare ones, about which the classifier is unsure.
 of_rare = (named >= 0) & (sounds.target[pool] % 2 == 1)
 share_of_rare = np.mean(sounds.target[pool] % 2 == 1)
 print(

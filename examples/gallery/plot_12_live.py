@@ -134,5 +134,6 @@ assert (
 )
 
 # %%
-# What to try next: ``skaudeep listen`` does this in a terminal, from a microphone. A detector of
-# unusual sound, as in :ref:`sphx_glr_auto_examples_plot_07_anomalies.py`, works by windows.
+# What to try next: a microphone. Any generator of blocks will do in place of ``blocks``, such as
+# one around the package sounddevice. A detector of unusual sound, as in
+# :ref:`sphx_glr_auto_examples_plot_07_anomalies.py`, works by windows.

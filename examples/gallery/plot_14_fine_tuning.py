@@ -129,7 +129,7 @@ plt.show()
 
 # %%
 # The main figure: fine-tuned, the network tells the classes of a new session apart. Whether it is
-# ahead of the frozen features is a matter of the number of labels; with few of them it is often
+# ahead of the frozen features is a matter of the number of labels; with few of them it may be
 # behind.
 assert test_accuracy[-1] > 0.6
 assert training_accuracy[-1] > 0.9

@@ -137,7 +137,7 @@ axes[0].set_ylabel("mel band")
 plt.show()
 
 # %%
-# The main figure: less of the recorder is in the code, and no less of the class.
+# The main figure: less of the recorder is in the code, and about as much of the class.
 less = readable["not told", "recorder"] - readable["told", "recorder"]
 print(f"the recorder is read {less:.0f} points worse")
 assert less > 2

@@ -35,7 +35,7 @@ skaudeep.save(model, path)
 print(f"{path.stat().st_size / 1e6:.1f} MB")
 
 # %%
-# The file is a ZIP archive of a text in JSON, which says what the model is, and of arrays of
+# The file is a ZIP archive of texts in JSON, which say what the model is, and of arrays of
 # numbers.
 import zipfile
 
