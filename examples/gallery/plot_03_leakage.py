@@ -18,9 +18,17 @@ import numpy as np
 from skaudeep.datasets import add_folds, make_machines, select
 
 machines = make_machines(
-    40, n_train=6, n_normal=1, n_faulty=1, sampling_rate=8000, duration=1.0, random_state=0
+    40,
+    n_train=6,
+    n_normal=1,
+    n_faulty=1,
+    sampling_rate=8000,
+    duration=1.0,
+    random_state=0,
 )
-machines = select(machines, machines.partition == "train")  # the normal ones alone
+machines = select(
+    machines, machines.partition == "train"
+)  # the normal ones alone
 names, machine = np.unique(machines.machine, return_inverse=True)
 worn = np.random.default_rng(0).permutation(np.arange(40) % 2)
 machines.target = worn[machine]
@@ -103,9 +111,9 @@ assert len(findings) > 0
 assert leaking.uar > 0.8
 assert honest.uar_interval[0] < 0.5 or honest.uar < 0.55
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # What to try next: the speaker, patient, recording or device of a clip is often part of its name;
 # :func:`~skaudeep.datasets.add_groups` reads it from there, and
 # :func:`~skaudeep.datasets.add_folds` makes folds that keep groups whole.
-
-# sphinx_gallery_thumbnail_number = 2
