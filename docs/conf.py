@@ -45,6 +45,8 @@ else:
     exclude_patterns.append("auto_examples")
 
 # --- prose ---------------------------------------------------------------------------------------
+highlight_language = "none"  # of blocks that name none, such as what commands print
+smartquotes = False  # options begin with two dashes
 default_role = "literal"  # docstrings set names in single backticks
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 4  # links to headings, as forges make them
@@ -53,6 +55,7 @@ suppress_warnings = ["myst.header"]  # a page that is included begins where its 
 # --- reference -----------------------------------------------------------------------------------
 autosummary_generate = True
 autodoc_default_options = {"members": True, "inherited-members": True, "member-order": "bysource"}
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # numpydoc's text says more
 numpydoc_show_class_members = False
 nitpicky = True  # a reference to one of our names that does not exist is an error

@@ -42,8 +42,8 @@ def prose(text: str) -> Iterator[str]:
 def options(context: click.Context) -> Iterator[str]:
     """Yield the options of a command as a list of Sphinx's `option` directive."""
     for parameter in context.command.params:
-        record = parameter.get_help_record(context)  # none of an argument: its usage shows it
-        if record is not None:
+        record = parameter.get_help_record(context)
+        if record is not None and isinstance(parameter, click.Option):
             names, text = record
             yield from (f".. option:: {names.replace(' / ', ', ')}", "")
             yield from (f"   {line}" for line in prose(text))
