@@ -22,9 +22,9 @@ make_sounds(128, n_sessions=8, folder=folder, random_state=0)
 
 # %%
 # :func:`~skaudeep.datasets.load_dataset` recognises the layout. No clip is opened yet: the data
-# set holds paths, classes and folds. Clips of one session share a room, a noise and a level, so that
-# they are right or wrong together. :func:`~skaudeep.datasets.add_groups` says so, by what the names
-# of the files tell.
+# set holds paths, classes and folds. Clips of one session share a room, a noise and a level, so
+# that they are right or wrong together. :func:`~skaudeep.datasets.add_groups` says so, by what
+# the names of the files tell.
 sounds = load_dataset(folder)
 sounds = add_groups(sounds, r"fold_(\d)")
 print(describe(sounds))
@@ -57,9 +57,9 @@ plt.show()
 # %%
 # The score, and its control
 # --------------------------
-# The eight sessions are the folds: each clip is classified by a model that has heard no clip of its
-# session. :func:`~skaudeep.evaluate` adds a control on the same folds, plain statistics of the mel
-# bands with the same classifier.
+# The eight sessions are the folds: each clip is classified by a model that has heard no clip of
+# its session. :func:`~skaudeep.evaluate` adds a control on the same folds, plain statistics of
+# the mel bands with the same classifier.
 from skaudeep import ComparisonDisplay, evaluate
 from skaudeep.recipes import audio_classifier
 
@@ -96,5 +96,5 @@ temporary.cleanup()
 # %%
 # What to try next: your own folder. If several clips are cut from one recording, or are of one
 # speaker, say so with :func:`~skaudeep.datasets.add_groups` before you make folds, as
-# :ref:`sphx_glr_auto_examples_plot_03_leakage.py` shows. :func:`skaudeep.report` makes one HTML page of
-# all this.
+# :ref:`sphx_glr_auto_examples_plot_03_leakage.py` shows. :func:`skaudeep.report` makes one HTML
+# page of all this.

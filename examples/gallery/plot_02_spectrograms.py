@@ -11,8 +11,8 @@ recording of a rooster: the length of the window, the threshold in decibels, and
 # A window is a choice
 # --------------------
 # A spectrum is taken of a short piece of sound, the window. A short window tells *when* something
-# happens, a long one tells at *which frequency*. The harmonics of the crow are lines with 80 ms and
-# melt together with 10 ms; its onset is sharp with 10 ms and smeared with 80 ms.
+# happens, a long one tells at *which frequency*. The harmonics of the crow are lines with 80 ms
+# and melt together with 10 ms; its onset is sharp with 10 ms and smeared with 80 ms.
 import matplotlib.pyplot as plt
 
 from skaudeep import SpectrogramDisplay, SpectrogramExtractor
@@ -40,8 +40,9 @@ plt.show()
 # %%
 # A threshold against the background
 # ----------------------------------
-# ``clip_below`` raises all that is more than so many decibels below the loudest point of the clip.
-# What is left is scaled to [-1, 1]. At -30 dB the background is gone, and so are the weak harmonics.
+# ``clip_below`` raises all that is more than so many decibels below the loudest point of the
+# clip. What is left is scaled to [-1, 1]. At -30 dB the background is gone, and so are the weak
+# harmonics.
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True, layout="constrained")
 for threshold, ax in zip((-90, -60, -30), axes, strict=True):
     extractor = SpectrogramExtractor(0.04, clip_below=threshold)
@@ -61,14 +62,13 @@ plt.show()
 # %%
 # Chunks
 # ------
-# ``chunk_duration`` cuts a clip into pieces of equal length, each of which has features of its own.
-# By default each chunk is scaled by its own minimum and maximum, so that a chunk of silence looks
-# as bright as one with a crow. ``reference="clip"`` keeps the levels of the chunks comparable.
+# ``chunk_duration`` cuts a clip into pieces of equal length, each of which has features of its
+# own. By default each chunk is scaled by its own minimum and maximum, so that a chunk of silence
+# looks as bright as one with a crow. ``reference="clip"`` keeps the levels of the chunks
+# comparable.
 figure, axes = plt.subplots(2, 4, figsize=(11, 4.6), sharey=True, layout="constrained")
 for reference, row in zip(("chunk", "clip"), axes, strict=True):
-    extractor = SpectrogramExtractor(
-        0.04, clip_below=-60, chunk_duration=1.25, reference=reference
-    )
+    extractor = SpectrogramExtractor(0.04, clip_below=-60, chunk_duration=1.25, reference=reference)
     for chunk, ax in enumerate(row):
         SpectrogramDisplay.from_extractor(
             extractor, rooster, chunk=chunk, ax=ax, colorbar=False, vmin=-1, vmax=1
@@ -78,8 +78,8 @@ for reference, row in zip(("chunk", "clip"), axes, strict=True):
 plt.show()
 
 # %%
-# In numbers: by its own scale each chunk reaches 1. By that of the clip, the first one does not: it
-# is before the crow.
+# In numbers: by its own scale each chunk reaches 1. By that of the clip, the first one does not:
+# it is before the crow.
 options = {"clip_below": -60, "chunk_duration": 1.25}
 own = SpectrogramExtractor(0.04, **options).transform([rooster])
 common = SpectrogramExtractor(0.04, reference="clip", **options).transform([rooster])
@@ -90,6 +90,6 @@ assert (own.max(axis=(2, 3)) > 0.999).all()
 assert common[0, 0].max() < 0.5
 
 # %%
-# What to try next: other clips of ``clips/``, and your own. How several thresholds serve as several
-# views of the same clips is shown in :ref:`sphx_glr_auto_examples_plot_16_fusion.py`, and how chunks
-# vote on the class of their clip in :ref:`sphx_glr_auto_examples_plot_13_chunks.py`.
+# What to try next: other clips of ``clips/``, and your own. How several thresholds serve as
+# several views of the same clips is shown in :ref:`sphx_glr_auto_examples_plot_16_fusion.py`, and
+# how chunks vote on the class of their clip in :ref:`sphx_glr_auto_examples_plot_13_chunks.py`.

@@ -29,9 +29,9 @@ machines.target_names = ["as new", "worn"]
 # %%
 # The leak
 # --------
-# Nobody has told the data set which recordings are of one machine: its groups are empty. Ten random
-# folds put recordings of each machine on both sides. The classifier recognises the *machine*, and
-# looks up its diagnosis.
+# Nobody has told the data set which recordings are of one machine: its groups are empty. Ten
+# random folds put recordings of each machine on both sides. The classifier recognises the
+# *machine*, and looks up its diagnosis.
 from sklearn.pipeline import make_pipeline
 
 from skaudeep import BandStatistics, SpectrogramExtractor, evaluate
@@ -103,9 +103,9 @@ assert len(findings) > 0
 assert leaking.uar > 0.8
 assert honest.uar_interval[0] < 0.5 or honest.uar < 0.55
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # What to try next: the speaker, patient, recording or device of a clip is often part of its name;
-# :func:`~skaudeep.datasets.add_groups` reads it from there, and :func:`~skaudeep.datasets.add_folds`
-# makes folds that keep groups whole.
-
-# sphinx_gallery_thumbnail_number = 2
+# :func:`~skaudeep.datasets.add_groups` reads it from there, and
+# :func:`~skaudeep.datasets.add_folds` makes folds that keep groups whole.
