@@ -19,12 +19,14 @@ INPUT, STATE, CODE = "#dbe9f6", "#f6e3c5", "#d5eed6"
 
 
 def box(ax: Any, x: float, y: float, text: str, colour: str, width: float = 0.8) -> None:
+    """Draw a box with a text in it."""
     style = {"boxstyle": "round,pad=0.02", "facecolor": colour, "edgecolor": "#444444"}
     ax.add_patch(FancyBboxPatch((x - width / 2, y - 0.25), width, 0.5, **style))
     ax.text(x, y, text, ha="center", va="center", fontsize=10)
 
 
 def arrow(ax: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw an arrow from one point to another."""
     ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "#444444"})
 
 
