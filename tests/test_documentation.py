@@ -50,6 +50,15 @@ def test_the_reference_lists_every_public_name():
     assert set(skaudeep.__all__) <= listed | subpackages | {"__version__"}
 
 
+def test_the_citation_is_of_this_version():
+    assert f"\nversion: {skaudeep.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
+def test_the_form_for_faults_asks_for_the_versions():
+    form = (ROOT / ".github/ISSUE_TEMPLATE/bug.yml").read_text("utf-8")
+    assert 'python -c "import skaudeep; skaudeep.show_versions()"' in form
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the documentation without running the gallery; warnings are errors."""
