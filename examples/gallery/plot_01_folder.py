@@ -14,7 +14,13 @@ default model in cross-validation, compares it with a simpler method, and shows 
 # recording sessions. Replace ``folder`` by a folder of your own and leave this cell out.
 from tempfile import TemporaryDirectory
 
-from skaudeep.datasets import add_groups, audit, describe, load_dataset, make_sounds
+from skaudeep.datasets import (
+    add_groups,
+    audit,
+    describe,
+    load_dataset,
+    make_sounds,
+)
 
 temporary = TemporaryDirectory()
 folder = temporary.name
@@ -44,7 +50,9 @@ import matplotlib.pyplot as plt
 from skaudeep import SpectrogramDisplay, SpectrogramExtractor
 
 extractor = SpectrogramExtractor(0.04, n_mels=64, clip_below=-60)
-figure, axes = plt.subplots(2, 4, figsize=(11, 4.6), sharex=True, sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    2, 4, figsize=(11, 4.6), sharex=True, sharey=True, layout="constrained"
+)
 names = ["rising sweep", "falling sweep", "low-high tones", "high-low tones"]
 names += ["hastening clicks", "slackening clicks", "slow tremolo", "fast tremolo"]
 for name, ax in zip(names, axes.T.flat, strict=True):

@@ -21,7 +21,9 @@ rooster = "clips/rooster/4-164021-A.ogg"
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
 for window, ax in zip((0.01, 0.03, 0.08), axes, strict=True):
-    extractor = SpectrogramExtractor(window, n_mels=None, fmax=5000, clip_below=-60)
+    extractor = SpectrogramExtractor(
+        window, n_mels=None, fmax=5000, clip_below=-60
+    )
     SpectrogramDisplay.from_extractor(extractor, rooster, ax=ax, colorbar=False)
     ax.set_xlim(1.5, 3.5)
     ax.set_title(f"window of {window * 1000:.0f} ms")
@@ -43,7 +45,9 @@ plt.show()
 # ``clip_below`` raises all that is more than so many decibels below the loudest point of the
 # clip. What is left is scaled to [-1, 1]. At -30 dB the background is gone, and so are the weak
 # harmonics.
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 3, figsize=(11, 3.4), sharey=True, layout="constrained"
+)
 for threshold, ax in zip((-90, -60, -30), axes, strict=True):
     extractor = SpectrogramExtractor(0.04, clip_below=threshold)
     SpectrogramDisplay.from_extractor(extractor, rooster, ax=ax, colorbar=False)
@@ -53,7 +57,8 @@ plt.show()
 
 # %%
 # Which threshold suits a recording can be seen in the distribution of its levels.
-# :class:`~skaudeep.LevelsDisplay` shows the share of the spectrogram that lies below it.
+# :class:`~skaudeep.LevelsDisplay` shows the share of the spectrogram that lies below it. The
+# column at -120 dB is the digital silence before the crow.
 from skaudeep import LevelsDisplay
 
 LevelsDisplay.from_extractor(SpectrogramExtractor(0.04, clip_below=-60), rooster)
@@ -66,12 +71,22 @@ plt.show()
 # own. By default each chunk is scaled by its own minimum and maximum, so that a chunk of silence
 # looks as bright as one with a crow. ``reference="clip"`` keeps the levels of the chunks
 # comparable.
-figure, axes = plt.subplots(2, 4, figsize=(11, 4.6), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    2, 4, figsize=(11, 4.6), sharey=True, layout="constrained"
+)
 for reference, row in zip(("chunk", "clip"), axes, strict=True):
-    extractor = SpectrogramExtractor(0.04, clip_below=-60, chunk_duration=1.25, reference=reference)
+    extractor = SpectrogramExtractor(
+        0.04, clip_below=-60, chunk_duration=1.25, reference=reference
+    )
     for chunk, ax in enumerate(row):
         SpectrogramDisplay.from_extractor(
-            extractor, rooster, chunk=chunk, ax=ax, colorbar=False, vmin=-1, vmax=1
+            extractor,
+            rooster,
+            chunk=chunk,
+            ax=ax,
+            colorbar=False,
+            vmin=-1,
+            vmax=1,
         )
         ax.set_title(f'reference="{reference}", chunk {chunk}', fontsize=10)
         ax.label_outer()
@@ -82,7 +97,9 @@ plt.show()
 # it is before the crow.
 options = {"clip_below": -60, "chunk_duration": 1.25}
 own = SpectrogramExtractor(0.04, **options).transform([rooster])
-common = SpectrogramExtractor(0.04, reference="clip", **options).transform([rooster])
+common = SpectrogramExtractor(0.04, reference="clip", **options).transform(
+    [rooster]
+)
 print(own.shape, "clips, chunks, frames, bands")
 print("loudest value of each chunk:", own[0].max(axis=(1, 2)).round(2))
 print("by the scale of the clip:   ", common[0].max(axis=(1, 2)).round(2))

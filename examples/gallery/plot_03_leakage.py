@@ -18,9 +18,17 @@ import numpy as np
 from skaudeep.datasets import add_folds, make_machines, select
 
 machines = make_machines(
-    40, n_train=6, n_normal=1, n_faulty=1, sampling_rate=8000, duration=1.0, random_state=0
+    40,
+    n_train=6,
+    n_normal=1,
+    n_faulty=1,
+    sampling_rate=8000,
+    duration=1.0,
+    random_state=0,
 )
-machines = select(machines, machines.partition == "train")  # the normal ones alone
+machines = select(
+    machines, machines.partition == "train"
+)  # the normal ones alone
 names, machine = np.unique(machines.machine, return_inverse=True)
 worn = np.random.default_rng(0).permutation(np.arange(40) % 2)
 machines.target = worn[machine]

@@ -18,8 +18,12 @@ from skaudeep import SpectrogramExtractor
 from skaudeep.datasets import make_sounds
 
 sounds = make_sounds(240, n_classes=4, sampling_rate=8000, random_state=0)
-train, test = train_test_split(np.arange(240), test_size=40, stratify=sounds.target, random_state=0)
-extractor = SpectrogramExtractor(0.04, n_mels=40, clip_below=-60, sampling_rate=8000)
+train, test = train_test_split(
+    np.arange(240), test_size=40, stratify=sounds.target, random_state=0
+)
+extractor = SpectrogramExtractor(
+    0.04, n_mels=40, clip_below=-60, sampling_rate=8000
+)
 spectrograms = extractor.transform(sounds.data)
 print(spectrograms.shape, "clips, frames, bands, in [-1, 1]")
 
@@ -60,7 +64,9 @@ mean = spectrograms[train].mean(axis=0)
 of_mean = np.sqrt(((spectrograms[test] - mean) ** 2).mean())
 of_no_change = np.sqrt((np.diff(spectrograms[test], axis=1) ** 2).mean())
 error = -autoencoder.score(spectrograms[test])
-print(f"error {error:.3f}; of the mean {of_mean:.3f}; of no change {of_no_change:.3f}")
+print(
+    f"error {error:.3f}; of the mean {of_mean:.3f}; of no change {of_no_change:.3f}"
+)
 
 # %%
 # The reconstruction
@@ -88,7 +94,10 @@ plt.show()
 errors = -autoencoder.score_samples(spectrograms)
 sessions = np.unique(sounds.groups)
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-ax.boxplot([errors[sounds.groups == session] for session in sessions], tick_labels=sessions)
+ax.boxplot(
+    [errors[sounds.groups == session] for session in sessions],
+    tick_labels=sessions,
+)
 ax.set(ylabel="error of a clip (RMSE)", ylim=(0, None))
 plt.show()
 

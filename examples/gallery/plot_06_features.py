@@ -10,7 +10,8 @@ compares them clip by clip.
 # %%
 # Four kinds of features
 # ----------------------
-# The sounds come in pairs that differ in the order of events only, from eight recording sessions.
+# The sounds are from eight recording sessions. They come in pairs, most of which differ in nothing
+# but the order of events.
 #
 # - **two_scales**: networks with random weights that read two spectrograms, the default of this
 #   library;
@@ -19,18 +20,32 @@ compares them clip by clip.
 # - **trained code**: the short code of a small autoencoder, as in auDeep's paper.
 from sklearn.pipeline import make_pipeline
 
-from skaudeep import BandStatistics, ReservoirFeatures, Seq2SeqAutoencoder, SpectrogramExtractor
+from skaudeep import (
+    BandStatistics,
+    ReservoirFeatures,
+    Seq2SeqAutoencoder,
+    SpectrogramExtractor,
+)
 from skaudeep.datasets import make_sounds
 from skaudeep.recipes import linear_classifier, two_scales
 
 sounds = make_sounds(160, n_sessions=8, sampling_rate=8000, random_state=0)
-extractor = SpectrogramExtractor(0.04, n_mels=40, clip_below=-60, sampling_rate=8000)
+extractor = SpectrogramExtractor(
+    0.04, n_mels=40, clip_below=-60, sampling_rate=8000
+)
 autoencoder = Seq2SeqAutoencoder(
-    64, n_layers=1, representation="code", max_epochs=20, batch_size=16, random_state=0
+    64,
+    n_layers=1,
+    representation="code",
+    max_epochs=20,
+    batch_size=16,
+    random_state=0,
 )
 features = {
     "two_scales": two_scales(sampling_rate=8000, random_state=0),
-    "reservoir": make_pipeline(extractor, ReservoirFeatures(128, n_layers=1, random_state=0)),
+    "reservoir": make_pipeline(
+        extractor, ReservoirFeatures(128, n_layers=1, random_state=0)
+    ),
     "band statistics": make_pipeline(extractor, BandStatistics(extended=True)),
     "trained code": make_pipeline(extractor, autoencoder),
 }
@@ -74,7 +89,9 @@ from skaudeep import compare
 
 best = evaluations["two_scales"]
 for name, evaluation in list(evaluations.items())[1:]:
-    print(f"two_scales against {name}: {compare(best, evaluation, metric='uar', random_state=0)}")
+    print(
+        f"two_scales against {name}: {compare(best, evaluation, metric='uar', random_state=0)}"
+    )
 
 # %%
 # What each confuses
@@ -83,7 +100,9 @@ for name, evaluation in list(evaluations.items())[1:]:
 # pair, since they do not depend on the direction of time.
 from skaudeep import ConfusionDisplay
 
-figure, axes = plt.subplots(1, 2, figsize=(12, 5.6), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 2, figsize=(12, 5.6), sharey=True, layout="constrained"
+)
 for name, ax in zip(("two_scales", "band statistics"), axes, strict=True):
     ConfusionDisplay.from_evaluation(evaluations[name], colorbar=False, ax=ax)
     ax.set_title(f"{name}: UAR {evaluations[name].uar:.0%}")
@@ -92,7 +111,9 @@ plt.show()
 
 # %%
 # The main figure: the default features are ahead of statistics of the bands.
-difference = compare(best, evaluations["band statistics"], metric="uar", random_state=0)
+difference = compare(
+    best, evaluations["band statistics"], metric="uar", random_state=0
+)
 assert difference.difference > 0.05
 
 # %%

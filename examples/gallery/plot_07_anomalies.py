@@ -33,10 +33,18 @@ import matplotlib.pyplot as plt
 
 from skaudeep import SpectrogramDisplay, SpectrogramExtractor
 
-extractor = SpectrogramExtractor(0.025, n_mels=64, reference="full_scale", sampling_rate=8000)
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True, layout="constrained")
-for clip, title, ax in zip((quiet[0], ticks[1]), ("normal", "with ticks"), axes, strict=True):
-    SpectrogramDisplay.from_extractor(extractor, clip, scale="dB", ax=ax, vmin=-80, vmax=-15)
+extractor = SpectrogramExtractor(
+    0.025, n_mels=64, reference="full_scale", sampling_rate=8000
+)
+figure, axes = plt.subplots(
+    1, 2, figsize=(10, 3.4), sharey=True, layout="constrained"
+)
+for clip, title, ax in zip(
+    (quiet[0], ticks[1]), ("normal", "with ticks"), axes, strict=True
+):
+    SpectrogramDisplay.from_extractor(
+        extractor, clip, scale="dB", ax=ax, vmin=-80, vmax=-15
+    )
     ax.set_title(title)
     ax.label_outer()
 plt.show()
@@ -70,7 +78,9 @@ plt.show()
 # %%
 alarm = detector.predict(recording) == -1
 print(f"found: {alarm[ticking].mean():.0%} of the clips with ticks")
-print(f"false alarms: {alarm[~ticking].mean():.1%} of the normal clips, 2 % were asked for")
+print(
+    f"false alarms: {alarm[~ticking].mean():.1%} of the normal clips, 2 % were asked for"
+)
 
 # %%
 # The promise is a mean over detectors. The threshold of this one rests on 49 held-out clips, with
@@ -79,11 +89,13 @@ print(f"false alarms: {alarm[~ticking].mean():.1%} of the normal clips, 2 % were
 #
 # All faults
 # ----------
-# How well does it find faults that are no ticks? :func:`~skaudeep.evaluation.anomaly_metrics`
-# takes the scores that are there already. An AUC of 0.5 is guessing, 1 is perfect.
+# How well does it find faults that are no ticks? The area under the ROC curve (AUC) is the
+# probability that a faulty clip is less usual than a normal one: 0.5 is guessing, 1 is perfect.
 from sklearn.metrics import roc_auc_score
 
-some = test & ((machine.target == 1) | (np.cumsum(test & (machine.target == 0)) <= 100))
+some = test & (
+    (machine.target == 1) | (np.cumsum(test & (machine.target == 0)) <= 100)
+)
 scores = detector.score_samples(machine.data[some])
 fault = machine.fault[some]
 auc = {

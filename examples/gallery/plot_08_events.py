@@ -44,7 +44,9 @@ def record(name: str, seconds: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["file", "start", "end", "label"])
 
 
-monday, tuesday = (str(Path(temporary.name, name)) for name in ("monday.wav", "tuesday.wav"))
+monday, tuesday = (
+    str(Path(temporary.name, name)) for name in ("monday.wav", "tuesday.wav")
+)
 known = record(monday, 300, seed=0)
 true = record(tuesday, 120, seed=1)
 known.head()
@@ -116,13 +118,18 @@ curve = [
     event_scores(
         true,
         skaudeep.find_events(
-            scores[["falling", "rising"]], threshold=threshold, min_duration=0.3, merge_gap=0.2
+            scores[["falling", "rising"]],
+            threshold=threshold,
+            min_duration=0.3,
+            merge_gap=0.2,
         ),
     )
     for threshold in thresholds
 ]
 figure, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
-ax.plot(thresholds, [result.precision for result in curve], "o-", label="precision")
+ax.plot(
+    thresholds, [result.precision for result in curve], "o-", label="precision"
+)
 ax.plot(thresholds, [result.recall for result in curve], "s-", label="recall")
 ax.plot(thresholds, [result.f1 for result in curve], "^-", label="F1")
 ax.set(xlabel="threshold of the probability", ylim=(0, 1.05))

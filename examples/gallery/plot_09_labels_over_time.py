@@ -15,7 +15,9 @@ shows what a prediction looks like beside the truth.
 from skaudeep import SpectrogramExtractor
 from skaudeep.datasets import frame_targets, make_labelled_recordings
 
-recordings = make_labelled_recordings(16, duration=30.0, delay=2.0, random_state=0)
+recordings = make_labelled_recordings(
+    16, duration=30.0, delay=2.0, random_state=0
+)
 recordings.labels.head()
 
 # %%
@@ -32,14 +34,19 @@ extractor = SpectrogramExtractor(
 spectrograms = extractor.transform(recordings.data)
 times = extractor.frame_times(spectrograms)
 targets = frame_targets(recordings.labels, times)
-print(spectrograms.shape, "recordings, frames, bands;", targets.shape, "recordings, frames, labels")
+print(
+    spectrograms.shape,
+    "recordings, frames, bands;",
+    targets.shape,
+    "recordings, frames, labels",
+)
 
 # %%
 # Finding the delay
 # -----------------
-# A recurrent network with random weights gives each frame features that know what came before. A
-# ridge regression reads them, in a :class:`~skaudeep.PerFrame`, which has the delay as a
-# parameter: so a grid search finds it, by folds of whole recordings.
+# A recurrent network with random weights gives each frame features that depend on the frames
+# around it. A ridge regression reads them, in a :class:`~skaudeep.PerFrame`, which has the delay
+# as a parameter: so a grid search finds it, by folds of whole recordings.
 import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
@@ -48,8 +55,12 @@ from sklearn.preprocessing import StandardScaler
 
 from skaudeep import PerFrame, ReservoirFeatures
 
-network = ReservoirFeatures(48, n_layers=1, representation="states", random_state=0)
-states = network.fit_transform(spectrograms)  # nothing in it is trained: once is enough
+network = ReservoirFeatures(
+    48, n_layers=1, representation="states", random_state=0
+)
+states = network.fit_transform(
+    spectrograms
+)  # nothing in it is trained: once is enough
 model = PerFrame(make_pipeline(StandardScaler(), Ridge(10)), hop_duration=0.04)
 delays = np.arange(0, 4.1, 0.5)
 search = GridSearchCV(model, {"delay": delays}, cv=KFold(4), error_score="raise")
@@ -77,16 +88,30 @@ from skaudeep.evaluation import evaluate_over_time
 pipeline = make_pipeline(network, search.best_estimator_)
 data_set = {"data": spectrograms, "filenames": recordings.filenames}
 result = evaluate_over_time(
-    pipeline, data_set, targets, target_names=["loudness", "pitch"], cv=4, random_state=0
+    pipeline,
+    data_set,
+    targets,
+    target_names=["loudness", "pitch"],
+    cv=4,
+    random_state=0,
 )
 print(result)
 
 # %%
 # A recording that was not trained on, as labelled and as predicted:
-figure, axes = plt.subplots(2, 1, figsize=(9, 4.6), sharex=True, layout="constrained")
+figure, axes = plt.subplots(
+    2, 1, figsize=(9, 4.6), sharex=True, layout="constrained"
+)
 for i, (name, ax) in enumerate(zip(("loudness", "pitch"), axes, strict=True)):
-    ax.plot(times[0], targets[0, :, i], color="black", linewidth=2, label="labelled")
-    ax.plot(times[0], result.predictions[0, :, i], color="tab:orange", label="predicted")
+    ax.plot(
+        times[0], targets[0, :, i], color="black", linewidth=2, label="labelled"
+    )
+    ax.plot(
+        times[0],
+        result.predictions[0, :, i],
+        color="tab:orange",
+        label="predicted",
+    )
     ax.set(ylabel=name, ylim=(-1.3, 1.3))
 axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
 axes[1].set_xlabel("time (s)")

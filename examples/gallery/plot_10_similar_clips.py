@@ -16,8 +16,15 @@ from skaudeep.datasets import audit, load_folder, select, windows
 
 seconds = windows(load_folder("clips"), duration=1.0)
 silent = audit(seconds).query("finding == 'silent'").filename
-seconds = select(seconds, [name for name in seconds.filenames if name not in set(silent)])
-print(len(seconds.filenames), "seconds of sound,", len(silent), "of silence left out")
+seconds = select(
+    seconds, [name for name in seconds.filenames if name not in set(silent)]
+)
+print(
+    len(seconds.filenames),
+    "seconds of sound,",
+    len(silent),
+    "of silence left out",
+)
 
 # %%
 # The features are those of :func:`~skaudeep.recipes.two_scales`: random networks, no labels.
@@ -69,11 +76,17 @@ from skaudeep import SpectrogramDisplay, SpectrogramExtractor
 from skaudeep.audio import read_audio
 
 position = {name: i for i, name in enumerate(seconds.filenames)}
-extractor = SpectrogramExtractor(0.04, n_mels=64, clip_below=-60, sampling_rate=44100)
-figure, axes = plt.subplots(1, 5, figsize=(12, 3), sharey=True, layout="constrained")
+extractor = SpectrogramExtractor(
+    0.04, n_mels=64, clip_below=-60, sampling_rate=44100
+)
+figure, axes = plt.subplots(
+    1, 5, figsize=(12, 3), sharey=True, layout="constrained"
+)
 for name, ax in zip([crow, *others["file"][:4]], axes, strict=True):
     file, start, end = seconds.data[position[name]]
-    samples, _ = read_audio(file, start=start.total_seconds(), end=end.total_seconds())
+    samples, _ = read_audio(
+        file, start=start.total_seconds(), end=end.total_seconds()
+    )
     SpectrogramDisplay.from_extractor(extractor, samples, ax=ax, colorbar=False)
     ax.set_title(name.replace("/", "\n"), fontsize=9)
     ax.label_outer()
@@ -88,9 +101,13 @@ import numpy as np
 right = []
 for name, group in zip(data_set.filenames, data_set.groups, strict=True):
     neighbours = similar_clips(data_set, name, n=len(features) - 1)
-    own = data_set.groups[[position[file] for file in neighbours["file"]]] == group
+    own = (
+        data_set.groups[[position[file] for file in neighbours["file"]]] == group
+    )
     right.append(neighbours["label"][~own].iloc[0] == name.split("/")[0])
-print(f"{np.mean(right):.0%} of the nearest seconds are of the same class; by chance about 35 %")
+print(
+    f"{np.mean(right):.0%} of the nearest seconds are of the same class; by chance about 35 %"
+)
 assert np.mean(right) > 0.5
 
 # %%

@@ -45,7 +45,9 @@ named = np.full(len(pool), -1)
 probabilities = None
 proposed = []
 for _ in rounds:
-    chosen = labelling_order(features[pool], named, probabilities, n=8, random_state=0)
+    chosen = labelling_order(
+        features[pool], named, probabilities, n=8, random_state=0
+    )
     named[chosen] = sounds.target[pool][chosen]  # this is where you would listen
     classifier = linear_classifier(random_state=0)
     classifier.fit(features[pool][named >= 0], named[named >= 0])
@@ -64,27 +66,40 @@ for seed in range(10):
         classifier = linear_classifier(random_state=0)
         classifier.fit(features[order[:n_named]], sounds.target[order[:n_named]])
         predicted = classifier.predict(features[test])
-        at_random[seed, i] = balanced_accuracy_score(sounds.target[test], predicted)
+        at_random[seed, i] = balanced_accuracy_score(
+            sounds.target[test], predicted
+        )
 
 # %%
 import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.plot(rounds, 100 * np.array(proposed), "o-", label="in the order proposed")
-ax.plot(rounds, 100 * at_random.mean(axis=0), "s--", label="at random, mean of 10")
-ax.fill_between(
-    rounds, 100 * at_random.min(axis=0), 100 * at_random.max(axis=0), color="tab:orange", alpha=0.2
+ax.plot(
+    rounds, 100 * at_random.mean(axis=0), "s--", label="at random, mean of 10"
 )
-ax.set(xlabel="number of clips that were named", ylabel="UAR on the test session in %")
+ax.fill_between(
+    rounds,
+    100 * at_random.min(axis=0),
+    100 * at_random.max(axis=0),
+    color="tab:orange",
+    alpha=0.2,
+)
+ax.set(
+    xlabel="number of clips that were named",
+    ylabel="UAR on the test session in %",
+)
 ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# At random, most of what one names is of frequent classes. The order proposed reaches more clips of
-# the rare ones, about which the classifier is unsure.
+# At random, most of what one names is of frequent classes. The order proposed reaches more clips
+# of the rare ones, about which the classifier is unsure.
 of_rare = (named >= 0) & (sounds.target[pool] % 2 == 1)
 share_of_rare = np.mean(sounds.target[pool] % 2 == 1)
-print(f"{of_rare.sum()} of the 96 are of rare classes; at random {96 * share_of_rare:.0f}")
+print(
+    f"{of_rare.sum()} of the 96 are of rare classes; at random {96 * share_of_rare:.0f}"
+)
 
 # %%
 # The first sixteen, before anything is named, on a map of the features: they are spread out.

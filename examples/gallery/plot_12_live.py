@@ -20,7 +20,9 @@ from sklearn.preprocessing import StandardScaler
 from skaudeep import PerFrame, ReservoirFeatures, SpectrogramExtractor
 from skaudeep.datasets import frame_targets, make_labelled_recordings
 
-recordings = make_labelled_recordings(13, duration=30.0, delay=0.0, random_state=0)
+recordings = make_labelled_recordings(
+    13, duration=30.0, delay=0.0, random_state=0
+)
 extractor = SpectrogramExtractor(
     0.064,
     hop_duration=0.04,
@@ -33,7 +35,13 @@ times = extractor.frame_times(extractor.transform(recordings.data))
 targets = frame_targets(recordings.labels, times)
 model = make_pipeline(
     extractor,
-    ReservoirFeatures(48, n_layers=1, bidirectional=False, representation="states", random_state=0),
+    ReservoirFeatures(
+        48,
+        n_layers=1,
+        bidirectional=False,
+        representation="states",
+        random_state=0,
+    ),
     PerFrame(make_pipeline(StandardScaler(), Ridge(10))),
 )
 model.fit(recordings.data[:-1], targets[:-1])
@@ -54,9 +62,8 @@ import skaudeep
 sound = recordings.data[-1]
 blocks = np.array_split(sound, 300)
 begin = time.perf_counter()
-live = pd.DataFrame(
-    [values for _, values in skaudeep.stream(model, blocks, sampling_rate=recordings.sampling_rate)]
-)
+stream = skaudeep.stream(model, blocks, sampling_rate=recordings.sampling_rate)
+live = pd.DataFrame([values for _, values in stream])
 seconds = time.perf_counter() - begin
 print(f"{len(live)} frames of 30 s of sound in {seconds:.1f} s")
 live.head(3)
@@ -66,7 +73,9 @@ import matplotlib.pyplot as plt
 
 from skaudeep import SpectrogramDisplay
 
-figure, axes = plt.subplots(3, 1, figsize=(9, 6.4), sharex=True, layout="constrained")
+figure, axes = plt.subplots(
+    3, 1, figsize=(9, 6.4), sharex=True, layout="constrained"
+)
 SpectrogramDisplay.from_extractor(extractor, sound, ax=axes[0], colorbar=False)
 axes[0].set(title="what comes in", xlabel="")
 for i, name in enumerate(("loudness", "pitch")):
@@ -94,18 +103,14 @@ print(f"largest difference to the whole recording at once: {difference:.1e}")
 # half second.
 from skaudeep import BandStatistics
 
-by_window = pd.DataFrame(
-    [
-        values
-        for _, values in skaudeep.stream(
-            make_pipeline(extractor, BandStatistics()),
-            blocks,
-            sampling_rate=recordings.sampling_rate,
-            duration=2.0,
-            hop=0.5,
-        )
-    ]
+stream = skaudeep.stream(
+    make_pipeline(extractor, BandStatistics()),
+    blocks,
+    sampling_rate=recordings.sampling_rate,
+    duration=2.0,
+    hop=0.5,
 )
+by_window = pd.DataFrame([values for _, values in stream])
 figure, ax = plt.subplots(figsize=(9, 3), layout="constrained")
 image = ax.imshow(
     by_window.filter(like="mean_").to_numpy().T,
@@ -121,8 +126,14 @@ plt.show()
 # %%
 # The main figures: live is the same as afterwards, and follows the labels.
 assert difference < 1e-3
-assert np.corrcoef(live.iloc[:, 0].to_numpy(), np.nan_to_num(targets[-1, :, 0]))[0, 1] > 0.5
+assert (
+    np.corrcoef(live.iloc[:, 0].to_numpy(), np.nan_to_num(targets[-1, :, 0]))[
+        0, 1
+    ]
+    > 0.5
+)
 
 # %%
-# What to try next: ``skaudeep listen`` does this in a terminal, from a microphone. A detector of
-# unusual sound, as in :ref:`sphx_glr_auto_examples_plot_07_anomalies.py`, works by windows.
+# What to try next: a microphone. Any generator of blocks will do in place of ``blocks``, such as
+# one around the package sounddevice. A detector of unusual sound, as in
+# :ref:`sphx_glr_auto_examples_plot_07_anomalies.py`, works by windows.

@@ -41,9 +41,13 @@ from skaudeep import SpectrogramDisplay
 label = sounds.target_names.index("low-high tones")
 rows = np.flatnonzero(sounds.target == label)
 row = rows[np.argmax(n_chunks[rows])]
-figure, axes = plt.subplots(1, n_chunks[row], figsize=(12, 2.8), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, n_chunks[row], figsize=(12, 2.8), sharey=True, layout="constrained"
+)
 for chunk, ax in enumerate(axes):
-    SpectrogramDisplay.from_extractor(chunked, sounds.data[row], chunk=chunk, ax=ax, colorbar=False)
+    SpectrogramDisplay.from_extractor(
+        chunked, sounds.data[row], chunk=chunk, ax=ax, colorbar=False
+    )
     ax.set_title(f"chunk {chunk + 1}")
     ax.label_outer()
 figure.suptitle("one clip of two tones, low then high")
@@ -57,7 +61,12 @@ plt.show()
 # :class:`~skaudeep.ChunkPooling` makes one row of features of all chunks of a clip.
 from sklearn.pipeline import make_pipeline
 
-from skaudeep import ChunkPooling, ChunkVotingClassifier, ReservoirFeatures, evaluate
+from skaudeep import (
+    ChunkPooling,
+    ChunkVotingClassifier,
+    ReservoirFeatures,
+    evaluate,
+)
 from skaudeep.recipes import linear_classifier
 
 reservoir = ReservoirFeatures(64, n_layers=1, n_components=24, random_state=0)
@@ -67,10 +76,13 @@ ways = {
     "chunks, votes": make_pipeline(
         chunked, reservoir, ChunkVotingClassifier(classifier, voting="soft")
     ),
-    "chunks, pooled": make_pipeline(chunked, reservoir, ChunkPooling("mean_std_max"), classifier),
+    "chunks, pooled": make_pipeline(
+        chunked, reservoir, ChunkPooling("mean_std_max"), classifier
+    ),
 }
 evaluations = {
-    name: evaluate(model, sounds, controls=False, random_state=0) for name, model in ways.items()
+    name: evaluate(model, sounds, controls=False, random_state=0)
+    for name, model in ways.items()
 }
 
 # %%

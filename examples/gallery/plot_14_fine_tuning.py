@@ -17,10 +17,17 @@ from skaudeep.datasets import make_sounds
 
 sounds = make_sounds(240, n_classes=6, sampling_rate=8000, random_state=0)
 train, test = sounds.cv[-1]
-extractor = SpectrogramExtractor(0.04, n_mels=40, clip_below=-60, sampling_rate=8000)
+extractor = SpectrogramExtractor(
+    0.04, n_mels=40, clip_below=-60, sampling_rate=8000
+)
 spectrograms = extractor.transform(sounds.data)
 autoencoder = Seq2SeqAutoencoder(
-    32, n_layers=1, representation="statistics", max_epochs=15, batch_size=16, random_state=0
+    32,
+    n_layers=1,
+    representation="statistics",
+    max_epochs=15,
+    batch_size=16,
+    random_state=0,
 )
 features = autoencoder.fit_transform(spectrograms)
 
@@ -29,7 +36,9 @@ features = autoencoder.fit_transform(spectrograms)
 # ---------------
 from skaudeep.recipes import linear_classifier
 
-frozen = linear_classifier(random_state=0).fit(features[train], sounds.target[train])
+frozen = linear_classifier(random_state=0).fit(
+    features[train], sounds.target[train]
+)
 frozen_accuracy = frozen.score(features[test], sounds.target[test])
 print(f"frozen features, linear classifier: {frozen_accuracy:.1%}")
 
@@ -45,7 +54,9 @@ from torch import nn
 
 torch.manual_seed(0)
 model = nn.Sequential(
-    copy.deepcopy(autoencoder.encoder_),  # its weights are those of the autoencoder
+    copy.deepcopy(
+        autoencoder.encoder_
+    ),  # its weights are those of the autoencoder
     nn.BatchNorm1d(features.shape[1]),
     nn.Dropout(0.3),
     nn.Linear(features.shape[1], len(sounds.target_names)),
@@ -74,10 +85,20 @@ import numpy as np
 
 figure, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
 epochs = np.arange(1, 21)
-ax.plot(epochs, 100 * np.array(training_accuracy), "o-", label="fine-tuned, training sessions")
-ax.plot(epochs, 100 * np.array(test_accuracy), "s-", label="fine-tuned, test session")
+ax.plot(
+    epochs,
+    100 * np.array(training_accuracy),
+    "o-",
+    label="fine-tuned, training sessions",
+)
+ax.plot(
+    epochs, 100 * np.array(test_accuracy), "s-", label="fine-tuned, test session"
+)
 ax.axhline(
-    100 * frozen_accuracy, color="black", linestyle="--", label="frozen features, test session"
+    100 * frozen_accuracy,
+    color="black",
+    linestyle="--",
+    label="frozen features, test session",
 )
 ax.set(xlabel="epoch", ylabel="accuracy in %", xticks=range(0, 21, 5))
 ax.legend(loc="lower right")
@@ -93,7 +114,9 @@ from skaudeep import EmbeddingDisplay
 with torch.no_grad():
     tuned = model[0](x).numpy()
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
-for values, name, ax in zip((features, tuned), ("before", "after"), axes, strict=True):
+for values, name, ax in zip(
+    (features, tuned), ("before", "after"), axes, strict=True
+):
     EmbeddingDisplay.from_features(
         values[test],
         target=sounds.target[test],
@@ -106,7 +129,7 @@ plt.show()
 
 # %%
 # The main figure: fine-tuned, the network tells the classes of a new session apart. Whether it is
-# ahead of the frozen features is a matter of the number of labels; with few of them it is often
+# ahead of the frozen features is a matter of the number of labels; with few of them it may be
 # behind.
 assert test_accuracy[-1] > 0.6
 assert training_accuracy[-1] > 0.9

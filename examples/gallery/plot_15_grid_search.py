@@ -21,7 +21,9 @@ from sklearn.preprocessing import StandardScaler
 from skaudeep import BandStatistics, SpectrogramExtractor
 from skaudeep.datasets import make_sounds
 
-sounds = make_sounds(120, n_classes=6, n_sessions=4, sampling_rate=8000, random_state=1)
+sounds = make_sounds(
+    120, n_classes=6, n_sessions=4, sampling_rate=8000, random_state=1
+)
 pipeline = make_pipeline(
     SpectrogramExtractor(n_mels=32, sampling_rate=8000),
     BandStatistics(),
@@ -43,12 +45,21 @@ print(search.best_params_)
 # %%
 import matplotlib.pyplot as plt
 
-scores = 100 * search.cv_results_["mean_test_score"].reshape(len(thresholds), len(windows))
+scores = 100 * search.cv_results_["mean_test_score"].reshape(
+    len(thresholds), len(windows)
+)
 figure, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")
 image = ax.imshow(scores, cmap="viridis")
 for (i, j), score in np.ndenumerate(scores):
     dark = score < scores.mean()
-    ax.text(j, i, f"{score:.0f}", ha="center", va="center", color="white" if dark else "black")
+    ax.text(
+        j,
+        i,
+        f"{score:.0f}",
+        ha="center",
+        va="center",
+        color="white" if dark else "black",
+    )
 ax.set_xticks(range(len(windows)), [f"{1000 * window:.0f}" for window in windows])
 ax.set_yticks(range(len(thresholds)), thresholds)
 ax.set(xlabel="window in ms", ylabel="clip_below in dB")
@@ -63,7 +74,9 @@ plt.show()
 # :func:`~skaudeep.evaluate` takes a search as it takes any classifier.
 from skaudeep import evaluate
 
-inner = GridSearchCV(pipeline, grid, cv=2, scoring="balanced_accuracy", error_score="raise")
+inner = GridSearchCV(
+    pipeline, grid, cv=2, scoring="balanced_accuracy", error_score="raise"
+)
 result = evaluate(inner, sounds, controls=False, random_state=0)
 print(result)
 
@@ -73,7 +86,10 @@ print(result)
 figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 low, high = result.uar_interval
 ax.barh(
-    ["best of 12, chosen and\nscored on the same clips", "chosen within the\ntraining sessions"],
+    [
+        "best of 12, chosen and\nscored on the same clips",
+        "chosen within the\ntraining sessions",
+    ],
     [100 * search.best_score_, 100 * result.uar],
     color=["tab:red", "tab:blue"],
 )

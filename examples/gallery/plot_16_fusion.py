@@ -18,10 +18,16 @@ from skaudeep.datasets import make_sounds
 
 thresholds = (-30, -45, -60, -75)
 sounds = make_sounds(160, sampling_rate=8000, random_state=0)
-figure, axes = plt.subplots(1, 4, figsize=(12, 2.9), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 4, figsize=(12, 2.9), sharey=True, layout="constrained"
+)
 for threshold, ax in zip(thresholds, axes, strict=True):
-    extractor = SpectrogramExtractor(0.04, n_mels=32, clip_below=threshold, sampling_rate=8000)
-    SpectrogramDisplay.from_extractor(extractor, sounds.data[2], ax=ax, colorbar=False)
+    extractor = SpectrogramExtractor(
+        0.04, n_mels=32, clip_below=threshold, sampling_rate=8000
+    )
+    SpectrogramDisplay.from_extractor(
+        extractor, sounds.data[2], ax=ax, colorbar=False
+    )
     ax.set_title(f"{threshold} dB")
     ax.label_outer()
 plt.show()
@@ -37,16 +43,27 @@ from skaudeep import FeatureFusion, Seq2SeqAutoencoder
 
 views = {
     f"{threshold} dB": make_pipeline(
-        SpectrogramExtractor(0.04, n_mels=32, clip_below=threshold, sampling_rate=8000),
+        SpectrogramExtractor(
+            0.04, n_mels=32, clip_below=threshold, sampling_rate=8000
+        ),
         Seq2SeqAutoencoder(
-            32, n_layers=1, representation="code", max_epochs=10, batch_size=16, random_state=0
+            32,
+            n_layers=1,
+            representation="code",
+            max_epochs=10,
+            batch_size=16,
+            random_state=0,
         ),
     )
     for threshold in thresholds
 }
 fusion = FeatureFusion(list(views.items()))
 features = fusion.fit_transform(sounds.data)
-print(features.shape, "clips, features:", ", ".join(fusion.get_feature_names_out()[[0, -1]]))
+print(
+    features.shape,
+    "clips, features:",
+    ", ".join(fusion.get_feature_names_out()[[0, -1]]),
+)
 
 # %%
 # Each view alone, and all together
@@ -62,7 +79,8 @@ columns["all four"] = slice(None)
 evaluations = {
     name: evaluate(
         linear_classifier(random_state=0),
-        sounds | {"data": features[:, columns[name]], "dims": ("clip", "feature")},
+        sounds
+        | {"data": features[:, columns[name]], "dims": ("clip", "feature")},
         controls=False,
         random_state=0,
     )
@@ -81,7 +99,9 @@ plt.show()
 import numpy as np
 
 single = [evaluations[name].uar for name in views]
-print(f"all four {evaluations['all four'].uar:.1%}, mean of the single views {np.mean(single):.1%}")
+print(
+    f"all four {evaluations['all four'].uar:.1%}, mean of the single views {np.mean(single):.1%}"
+)
 assert evaluations["all four"].uar > np.mean(single)
 
 # %%
