@@ -55,6 +55,7 @@ lint: $(INSTALLED)
 # The documentation, into build/docs/html, with warnings as errors. SKAUDEEP_DOCS_OFFLINE=1 leaves
 # out the links to other libraries; `docs-quick` does not run the examples of the gallery.
 docs: $(INSTALLED)
+	rm -rf docs/reference/api/generated # pages of names that are gone would be left
 	$(RUN) -m sphinx -b html -W --keep-going -q docs build/docs/html $(SPHINX)
 
 docs-quick:
