@@ -12,7 +12,8 @@ CLEAN := env -u PYTHONPATH
 RUN := $(CLEAN) $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --constraint
 
-.PHONY: demo test test-slow test-wheel test-oldest test-torch-backend lint format clean
+.PHONY: demo test test-slow test-wheel test-oldest test-torch-backend lint format docs docs-quick \
+	clean
 
 demo: $(INSTALLED)
 	$(RUN) examples/getting_started/demo.py
@@ -51,6 +52,15 @@ lint: $(INSTALLED)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+# The documentation, into build/docs/html, with warnings as errors. SKAUDEEP_DOCS_OFFLINE=1 leaves
+# out the links to other libraries; `docs-quick` does not run the examples of the gallery.
+docs: $(INSTALLED)
+	rm -rf docs/reference/api/generated # pages of names that are gone would be left
+	$(RUN) -m sphinx -b html -W --keep-going -q docs build/docs/html $(SPHINX)
+
+docs-quick:
+	$(MAKE) docs SPHINX="-D plot_gallery=0"
+
 format: $(INSTALLED)
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
@@ -68,4 +78,5 @@ $(OLDEST_INSTALLED): pyproject.toml constraints-oldest.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(EMPTY) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(EMPTY) build .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		docs/auto_examples docs/reference/api/generated docs/reference/backreferences

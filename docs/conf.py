@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: `make docs`, or `make docs-quick` without the gallery's runs.
+"""How Sphinx builds the documentation: `make docs`, or `make docs-quick` without running examples.
 
 SKAUDEEP_DOCS_OFFLINE=1 leaves out the links to the references of other libraries, whose indices
 would be fetched.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,11 @@ exclude_patterns = ["_*", "development/training-curve"]
 if GALLERY.is_dir():
     extensions.append("sphinx_gallery.gen_gallery")
 else:
-    exclude_patterns.append("gallery")
+    exclude_patterns.append("auto_examples")
 
 # --- prose ---------------------------------------------------------------------------------------
+highlight_language = "none"  # of blocks that name none, such as what commands print
+smartquotes = False  # options begin with two dashes
 default_role = "literal"  # docstrings set names in single backticks
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 4  # links to headings, as forges make them
@@ -52,6 +55,7 @@ suppress_warnings = ["myst.header"]  # a page that is included begins where its 
 # --- reference -----------------------------------------------------------------------------------
 autosummary_generate = True
 autodoc_default_options = {"members": True, "inherited-members": True, "member-order": "bysource"}
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # numpydoc's text says more
 numpydoc_show_class_members = False
 nitpicky = True  # a reference to one of our names that does not exist is an error
@@ -71,7 +75,7 @@ if os.environ.get("SKAUDEEP_DOCS_OFFLINE") == "1":
 # --- gallery -------------------------------------------------------------------------------------
 sphinx_gallery_conf = {
     "examples_dirs": str(GALLERY),
-    "gallery_dirs": "gallery",
+    "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
     "within_subsection_order": "FileNameSortKey",
     "doc_module": ("skaudeep",),
@@ -109,8 +113,9 @@ def public_names() -> dict[str, str]:
         for line in page.read_text("utf-8").splitlines():
             if line.startswith(".. currentmodule:: "):
                 module = line.split()[-1]
-            elif line.startswith("   ") and line.strip().isidentifier():
-                names.setdefault(line.strip(), f"{module}.{line.strip()}")
+            elif line.startswith("   ") and line.strip().replace(".", "").isidentifier():
+                name = f"{module}.{line.strip()}"
+                names.setdefault(name.rpartition(".")[2], name)
     return names
 
 
@@ -141,7 +146,18 @@ def leave_out_foreign(
     return True if what == "class" and not module.startswith("skaudeep") else None
 
 
+def mark_attributes(
+    app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]
+) -> None:
+    """Set `n_features_in_` as code in the types of parameters, where it would be a link."""
+    lines[:] = [
+        re.sub(r"(?<=[(, ])(n_[a-z_]+_)(?=[,)])", r"``\1``", line) if " : " in line else line
+        for line in lines
+    ]
+
+
 def setup(app: Any) -> None:
     """Connect the functions above."""
     app.connect("missing-reference", find_elsewhere)
     app.connect("autodoc-skip-member", leave_out_foreign)
+    app.connect("autodoc-process-docstring", mark_attributes, priority=400)  # before numpydoc

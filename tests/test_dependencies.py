@@ -28,10 +28,14 @@ MODULES = {
 # Used without an import of ours: the file and the words in it that need the distribution.
 USED_BY = {
     "mypy": ("Makefile", "-m mypy"),
+    "myst-parser": ("docs/conf.py", '"myst_parser"'),
+    "pydata-sphinx-theme": ("docs/conf.py", '"pydata_sphinx_theme"'),
     "pytest-xdist": ("Makefile", "-m pytest -n"),
     "ruff": ("Makefile", "-m ruff"),
+    "sphinx-copybutton": ("docs/conf.py", '"sphinx_copybutton"'),
+    "sphinx-gallery": ("docs/conf.py", '"sphinx_gallery.gen_gallery"'),
 }
-NOT_RUN_OLDEST = {"mypy", "ruff", "selenium"}  # tools of slow tests and of lint
+FOR_DEVELOPERS = {"docs", "test"}  # extras that no user needs
 # Benchmarks compare with these where somebody has installed them: their bounds or licences clash.
 PEERS = {"aeon", "opensmile"}
 
@@ -51,6 +55,8 @@ EXTRAS = {
     extra: names_and_bounds(requirements)
     for extra, requirements in PROJECT["optional-dependencies"].items()
 }
+# Tools of slow tests, of lint and of the documentation.
+NOT_RUN_OLDEST = {"mypy", "ruff", "selenium", "sybil"} | {name for name, _ in EXTRAS["docs"]}
 DECLARED = [*CORE, *(entry for entries in EXTRAS.values() for entry in entries)]
 
 
@@ -81,14 +87,14 @@ def modules(entries: list[tuple[str, dict[str, str]]]) -> set[str]:
 
 
 def test_everything_the_package_imports_is_declared_for_its_users():
-    for_users = [entry for extra, entries in EXTRAS.items() if extra != "test" for entry in entries]
+    for_users = [entry for extra in EXTRAS.keys() - FOR_DEVELOPERS for entry in EXTRAS[extra]]
     imported = imported_by("skaudeep")
     undeclared = imported.keys() - modules([*CORE, *for_users])
     assert not undeclared, {name: imported[name] for name in undeclared}
 
 
-def test_everything_tests_and_examples_import_is_declared():
-    imported = imported_by("tests") | imported_by("examples")
+def test_everything_tests_examples_and_docs_import_is_declared():
+    imported = imported_by("tests") | imported_by("examples") | imported_by("docs")
     undeclared = imported.keys() - modules(DECLARED) - PEERS
     assert not undeclared, {name: imported[name] for name in undeclared}
 
@@ -105,7 +111,7 @@ def test_each_declared_distribution_is_used(name):
 
 def test_the_extra_all_holds_each_extra_for_users():
     everything = re.fullmatch(r"skaudeep\[([\w,]+)\]", *PROJECT["optional-dependencies"]["all"])
-    assert set(everything[1].split(",")) == EXTRAS.keys() - {"all", "test"}
+    assert set(everything[1].split(",")) == EXTRAS.keys() - FOR_DEVELOPERS - {"all"}
 
 
 def pins(file: str) -> dict[str, str]:

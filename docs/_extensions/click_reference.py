@@ -1,13 +1,15 @@
 """The directive `click-commands`, which writes the reference of a program from its commands.
 
-    ```{click-commands} skaudeep.cli.main
-    ```
+It stands in a page in reStructuredText::
+
+    .. click-commands:: skaudeep.cli.main
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,21 +30,21 @@ def commands(command: click.Command, context: click.Context) -> Iterator[click.C
 
 
 def prose(text: str) -> Iterator[str]:
-    """Yield the lines of a help text; click's `\\b` begins a paragraph that keeps its lines."""
+    """Yield the lines of a help text; a paragraph that begins with a backspace keeps its lines."""
     for paragraph in inspect.cleandoc(text).split("\n\n"):
-        lines = paragraph.splitlines()
-        if lines[0] == "\b":
+        lines = paragraph.strip("\n").splitlines()
+        if lines[:1] == ["\b"]:
             yield from ("::", "", *(f"  {line}" for line in lines[1:]), "")
         else:
-            yield from (*(line.replace("*", r"\*").replace("|", r"\|") for line in lines), "")
+            yield from (*(re.sub(r"([\\*`|_])", r"\\\1", line) for line in lines), "")
 
 
 def options(context: click.Context) -> Iterator[str]:
     """Yield the options of a command as a list of Sphinx's `option` directive."""
     for parameter in context.command.params:
-        with_default = parameter.get_help_record(context)
-        if with_default is not None:
-            names, text = with_default
+        record = parameter.get_help_record(context)
+        if record is not None and isinstance(parameter, click.Option):
+            names, text = record
             yield from (f".. option:: {names.replace(' / ', ', ')}", "")
             yield from (f"   {line}" for line in prose(text))
 

@@ -80,9 +80,8 @@ def fetch_esc50(
 ) -> BunchOrXy:
     """Load ESC-50, downloading it (650 MB) if it is not there.
 
-    One revision of the corpus is downloaded, verified by its checksum and unpacked by
-    :func:`~skaudeep.datasets.archives.unpack`. An interrupted download is never mistaken for the
-    corpus. Needs pooch: `pip install 'skaudeep[datasets]'`.
+    One revision of the corpus is downloaded, verified by its checksum and unpacked. An interrupted
+    download is never mistaken for the corpus. Needs pooch: `pip install 'skaudeep[datasets]'`.
 
     Parameters
     ----------
