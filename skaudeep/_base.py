@@ -138,6 +138,8 @@ class LearningTags:
     reads_spectrograms : bool, default=False
         Whether the step turns spectrograms into features, so that statistics of the bands can take
         its place as a control.
+    extractor : transformer or None, default=None
+        What makes the spectrograms that such a step reads, where it makes them itself, of clips.
     untrained : dict or None, default=None
         Parameters of the same step without its training, as a control; None where nothing is
         trained.
@@ -148,6 +150,7 @@ class LearningTags:
 
     unsupervised: bool = False
     reads_spectrograms: bool = False
+    extractor: Any = None
     untrained: Mapping[str, Any] | None = None
     passes_to: str = ""
 
