@@ -21,6 +21,7 @@ from .detection import detect as detect
 from .detection import fit_detector as fit_detector
 from .detection import score_recordings as score_recordings
 from .distances import DistanceScorer as DistanceScorer
+from .distillation import DistilledFeatures as DistilledFeatures
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
 from .events import find_events as find_events

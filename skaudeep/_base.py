@@ -148,6 +148,8 @@ class LearningTags:
     reads_spectrograms : bool, default=False
         Whether the step turns spectrograms into features, so that statistics of the bands can
         replace it in a control.
+    extractor : transformer or None, default=None
+        The step that makes these spectrograms, if the step makes them of clips itself.
     untrained : dict or None, default=None
         Parameters that switch off the training of the step, for a control. None if it is not
         trained.
@@ -164,6 +166,7 @@ class LearningTags:
 
     unsupervised: bool = False
     reads_spectrograms: bool = False
+    extractor: Any = None
     untrained: Mapping[str, Any] | None = None
     passes_to: str = ""
 

@@ -15,6 +15,7 @@ from skaudeep.audio.chain import Reference
 from skaudeep.audio.decoding import Channel
 from skaudeep.descriptors import CourseStatistics, FrameDescriptors
 from skaudeep.distances import DistanceScorer
+from skaudeep.distillation import DistilledFeatures
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.reservoir import ReservoirFeatures
@@ -26,6 +27,7 @@ __all__ = [
     "audio_classifier",
     "audio_multilabel_classifier",
     "audio_regressor",
+    "distilled_features",
     "event_classifier",
     "linear_classifier",
     "linear_regressor",
@@ -180,6 +182,35 @@ def _extractors(**parameters: Any) -> list[tuple[str, SpectrogramExtractor]]:
         (name, SpectrogramExtractor(**scale, mel_norm="slaney", adapt=True, **parameters))
         for name, scale in SCALES.items()
     ]
+
+
+def distilled_features(
+    *, random_state: int | np.random.RandomState | None = None, **parameters: Any
+) -> DistilledFeatures:
+    """Make a small network that learns which clips are alike from `two_scales`, without labels.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=None
+        Determines the weights of the teacher and of the small network, and its training.
+    **parameters
+        Of the teacher, as those of :func:`two_scales`. The small network has 128 units, and reads
+        the mel bands of 80 ms that the teacher's first view reads.
+
+    Returns
+    -------
+    DistilledFeatures
+        Not fitted, of 2564 features.
+
+    Examples
+    --------
+    >>> from skaudeep.recipes import distilled_features
+    >>> distilled_features(sampling_rate=16000, random_state=0).extractor.n_mels
+    128
+    """
+    teacher = two_scales(random_state=random_state, **parameters)
+    extractor = clone(teacher.transformer_list[0][1][0])
+    return DistilledFeatures(teacher, extractor=extractor, random_state=random_state)
 
 
 def linear_classifier(*, random_state: int | np.random.RandomState | None = None) -> Pipeline:

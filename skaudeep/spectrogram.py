@@ -111,8 +111,8 @@ class SpectrogramExtractor(ClipExtractor):
         chunk that is less than half full is left out, unless it is the only one. None does not
         split.
     n_chunks : int > 0, default=None
-        Number of chunks per clip, counted from its start. Later chunks are left out, and chunks that
-        a shorter clip lacks are NaN. None keeps all, as many as the longest clip has.
+        Number of chunks per clip, counted from its start. Later chunks are left out; chunks that a
+        shorter clip lacks are NaN. None keeps all, as many as the longest clip has.
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which files are resampled. With None all files must have the same
         rate, and `transform` expects the rate of the files in `fit`. It is required for waveforms,

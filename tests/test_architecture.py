@@ -27,7 +27,7 @@ LAYERS = [
     ["anomaly", "processor", "events"],
     ["recipes", "_model_inputs", "_model_outputs"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
-    + ["descriptors", "distances", "mlp", "module_features", "per_frame"],
+    + ["descriptors", "distances", "distillation", "mlp", "module_features", "per_frame"],
     ["spectrogram", "function_extractor"],
     ["_views"],
     ["formats"],

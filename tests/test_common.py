@@ -17,13 +17,16 @@ import xarray
 from scipy.io import wavfile
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skaudeep import (
     AnomalyDetector,
     DistanceScorer,
+    DistilledFeatures,
     FeatureFusion,
+    ModuleFeatures,
     ReservoirFeatures,
     Seq2SeqAutoencoder,
     SpectrogramExtractor,
@@ -36,6 +39,7 @@ N_BANDS = 3
 ESTIMATORS = {
     "autoencoder": Seq2SeqAutoencoder(**SMALL),
     "reservoir": ReservoirFeatures(4, n_layers=1, random_state=0),
+    "module": ModuleFeatures(torch.nn.Identity()),
     "fusion": FeatureFusion(
         [
             ("a", Seq2SeqAutoencoder(**SMALL)),
@@ -56,8 +60,17 @@ DETECTOR = AnomalyDetector(
     false_alarm_rate=0.5,
     random_state=0,  # of few clips
 )
+STUDENT = DistilledFeatures(
+    StandardScaler(),
+    extractor="passthrough",
+    n_units=4,
+    max_epochs=1,
+    validation_fraction=0,  # of few clips
+    random_state=0,
+)
 CHECKED = [
-    in_large_batches(estimator) for estimator in (*ESTIMATORS.values(), DETECTOR, DistanceScorer())
+    in_large_batches(estimator)
+    for estimator in (*ESTIMATORS.values(), DETECTOR, DistanceScorer(), STUDENT)
 ]
 
 

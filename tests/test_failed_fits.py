@@ -24,6 +24,7 @@ from skaudeep import (
     ChunkVotingClassifier,
     CourseStatistics,
     DistanceScorer,
+    DistilledFeatures,
     DropoutMLPClassifier,
     FeatureFusion,
     FrameDescriptors,
@@ -81,6 +82,18 @@ CASES = {
         [{"voting": "loud"}, {"classifier__C": -1.0}],
     ),
     "DistanceScorer": (DistanceScorer(), features, [{"distance": "far"}]),
+    "DistilledFeatures": (
+        DistilledFeatures(
+            BandStatistics(),
+            extractor="passthrough",
+            n_units=4,
+            max_epochs=2,
+            validation_fraction=0,  # of 8 clips
+            random_state=0,
+        ),
+        frames,
+        [{"n_units": 0}, {"teacher": None}, {"device": "abacus"}, {"validation_fraction": 0.5}],
+    ),
     "CourseStatistics": (CourseStatistics(), frames, []),
     "DropoutMLPClassifier": (
         DropoutMLPClassifier((4,), max_epochs=2, random_state=0),

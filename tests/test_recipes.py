@@ -21,6 +21,7 @@ from skaudeep.recipes import (
     audio_classifier,
     audio_multilabel_classifier,
     audio_regressor,
+    distilled_features,
     linear_classifier,
     linear_regressor,
     multilabel_classifier,
@@ -115,6 +116,19 @@ def test_parameters_reach_all_networks():
     for removed in ({"n_unit": 3}, {"max_epochs": 0}, {"cell": "gru"}):
         with pytest.raises(TypeError, match=next(iter(removed))):
             two_scales(**removed)
+
+
+def test_the_student_of_two_scales_reads_what_its_first_view_reads(sounds):
+    student = distilled_features(**SMALL, duration=0.5, on_error="nan", version=2)
+    teacher = two_scales(**SMALL, duration=0.5, on_error="nan", version=2)
+    assert repr(student.teacher) == repr(teacher)
+    assert repr(student.extractor) == repr(teacher.transformer_list[0][1][0])
+    assert (student.n_units, student.random_state) == (128, 0)
+    features = student.set_params(n_units=4, max_epochs=2).fit_transform(sounds.data[:20])
+    assert np.isfinite(features).all()
+    assert student.loss_curve_[1] < student.loss_curve_[0]
+    with pytest.raises(TypeError, match="rate"):
+        distilled_features(rate=8000)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

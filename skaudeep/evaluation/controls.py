@@ -55,6 +55,8 @@ def controls_of_steps(pipeline: Any) -> dict[str, Any]:
         # In a chain of networks, only the first one reads spectrograms.
         follows = owner in owners and isinstance(params.get(owner, pipeline), Pipeline)
         statistics[name] = "passthrough" if follows else BandStatistics(extended=True)
+        if (extractor := tags[name].extractor) is not None:
+            statistics[name] = make_pipeline(clone(extractor), statistics[name])
         owners.add(owner)
     controls = {}
     if untrained:

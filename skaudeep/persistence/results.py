@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.linear_model import LogisticRegression
 
 from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.distillation import DistilledFeatures
 from skaudeep.function_extractor import FunctionExtractor
 from skaudeep.linear import TunedLogisticRegression
 from skaudeep.mlp import DropoutMLPClassifier, check_layers
@@ -17,14 +18,10 @@ from skaudeep.nn.reservoir import Reservoir
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.training.loop import check_moments
 
-# What `fit` of an autoencoder leaves behind, beside what any network's does.
-_RESULTS = {
-    "loss_curve_",
-    "moments_",
-    "n_frames_",
-    "out_activation_",
-    "validation_loss_curve_",
-}
+# What `fit` leaves behind, beside what that of any network does.
+_OF_AUTOENCODER = {"moments_", "n_frames_", "out_activation_"}
+_OF_STUDENT = {"extractor_"}
+_LOSSES = ("loss_curve_", "validation_loss_curve_")
 
 
 def check_results(estimator: Any) -> None:
@@ -49,24 +46,35 @@ def check_results(estimator: Any) -> None:
         check_layers(estimator)
     if isinstance(estimator, ModuleFeatures):
         _check_module_features(vars(estimator))
-    if not isinstance(estimator, Seq2SeqAutoencoder | ReservoirFeatures):
+    if not isinstance(estimator, DistilledFeatures | ReservoirFeatures | Seq2SeqAutoencoder):
         return
     name, results = type(estimator).__name__, vars(estimator)
     autoencoder = isinstance(estimator, Seq2SeqAutoencoder)
+    student = isinstance(estimator, DistilledFeatures)
     network: Any = results.get("network_")
-    needed = {"network_", "n_features_in_", "seed_"} | (_RESULTS if autoencoder else set())
+    needed = {"network_", "seed_", *(_LOSSES if autoencoder or student else ())}
+    needed |= _OF_STUDENT if student else {"n_features_in_"}
+    needed |= _OF_AUTOENCODER if autoencoder else set()
     if not results.keys() & needed:
         return
     if missing := sorted(needed - results.keys()):
         raise ValueError(f"holds a {name} without {missing[0]}, so that its fit has not ended")
     if isinstance(network, Reservoir) == autoencoder:
         raise ValueError(f"holds a {name} with a network_ of {type(network).__name__}")
+    if student:
+        _check_extractor(results["extractor_"], estimator.extractor)
     # Of series in a matrix, which have one band, it is their length.
-    if network.sizes.n_bands not in (1, results["n_features_in_"]):
+    reads_bands = not student or results["extractor_"] == "passthrough"
+    n_features = results.get("n_features_in_")
+    if reads_bands and network.sizes.n_bands not in (1, n_features):
         raise ValueError(
-            f"holds a {name} with n_features_in_={str(results['n_features_in_'])[:80]}, but its "
+            f"holds a {name} with n_features_in_={str(n_features)[:80]}, but its "
             f"network reads {network.sizes.n_bands} bands"
         )
+    for key in _LOSSES if autoencoder or student else ():
+        curve = results[key]
+        if not isinstance(curve, list) or not all(isinstance(loss, float) for loss in curve):
+            raise ValueError(f"holds a {name} whose {key} is no list of numbers")
     if autoencoder:
         for key, least in (("seed_", 0), ("n_frames_", 1)):
             if type(results[key]) is not int or results[key] < least:
@@ -74,10 +82,6 @@ def check_results(estimator: Any) -> None:
                     f"holds a {name} with {key}={str(results[key])[:80]}, expected an integer of "
                     f"at least {least}"
                 )
-        for key in ("loss_curve_", "validation_loss_curve_"):
-            curve = results[key]
-            if not isinstance(curve, list) or not all(isinstance(loss, float) for loss in curve):
-                raise ValueError(f"holds a {name} whose {key} is no list of numbers")
         if results["moments_"] is not None:
             check_moments(results["moments_"], network)
         _check_conditions(results.get("conditions_"), network.sizes.n_conditions)
@@ -96,6 +100,15 @@ def _check_module_features(results: Mapping[str, Any]) -> None:
         raise ValueError(
             f"holds a ModuleFeatures with n_features_in_={str(results['n_features_in_'])[:80]}, "
             f"but its network reads {network.n_bands} bands"
+        )
+
+
+def _check_extractor(fitted: Any, parameter: Any) -> None:
+    passes = isinstance(parameter, str)  # "passthrough"
+    if passes != isinstance(fitted, str) or not (passes or hasattr(fitted, "transform")):
+        raise ValueError(
+            f"holds a DistilledFeatures whose extractor_ is a {type(fitted).__name__}, with "
+            f"extractor={str(parameter)[:80]}"
         )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import sklearn
 import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
@@ -30,6 +31,7 @@ from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
 from skaudeep.descriptors import CourseStatistics, FrameDescriptors
 from skaudeep.distances import DistanceScorer
+from skaudeep.distillation import DistilledFeatures
 from skaudeep.function_extractor import FunctionExtractor
 from skaudeep.fusion import FeatureFusion
 from skaudeep.linear import TunedLogisticRegression
@@ -71,6 +73,7 @@ _OURS = (
     ChunkVotingClassifier,
     CourseStatistics,
     DistanceScorer,
+    DistilledFeatures,
     DropoutMLPClassifier,
     FeatureFusion,
     FrameDescriptors,
@@ -253,6 +256,8 @@ class Serializer:
             params["memory"] = None  # a folder of this machine, with pickles
         if isinstance(estimator, FunctionExtractor):
             params["func"] = _model_path(estimator, place)
+        if isinstance(estimator, DistilledFeatures):
+            params["teacher"] = _teacher(estimator.teacher)
         attributes = {
             name: value
             for name, value in vars(estimator).items()
@@ -538,6 +543,20 @@ def _model_path(extractor: FunctionExtractor, place: str) -> str:
             f"checksum={onnx_checksum(extractor.func)!r}"
         )
     return os.fsdecode(extractor.func)
+
+
+def _teacher(teacher: Any) -> Any:
+    """Return a teacher without what it has learned, which its student does without.
+
+    None where it cannot be stored, or needs skops to load: that is no reason to lose the student.
+    """
+    trial = Serializer()
+    try:
+        copy = None if teacher is None else clone(teacher)
+        trial.encode(copy, "teacher")
+    except (ValueError, ImportError):
+        return None
+    return None if trial.steps else copy
 
 
 def _check_keys(keys: list[Any]) -> None:

@@ -527,12 +527,12 @@ class Training:
         self.validation_loss_curve[:] = state["validation_loss_curve"]
 
 
-def epoch_line(training: Training, last_epoch: int, seconds_per_epoch: float) -> str:
+def epoch_line(training: Any, last_epoch: int, seconds_per_epoch: float) -> str:
     """Say in a line how far a training is, its errors, and how long the rest will take.
 
     Parameters
     ----------
-    training : Training
+    training : Training, or another with `epoch`, `loss_curve` and `validation_loss_curve`
         At the end of an epoch.
     last_epoch : int
         Number of the epoch that the training ends with.

@@ -214,6 +214,7 @@ def test_save_and_load_take_every_public_estimator(path):
     kinds = [getattr(skaudeep, name) for name in names]
     given = {"FeatureFusion": ([("a", extractor())],), "ChunkVotingClassifier": (LinearSVC(),)}
     given["AnomalyDetector"] = (Seq2SeqAutoencoder(4),)
+    given["DistilledFeatures"] = (FeatureFusion([("a", extractor())]),)
     given["FunctionExtractor"] = ("model.onnx",)
     given["PerFrame"] = (LinearSVC(),)
     named = {"FunctionExtractor": {"sampling_rate": RATE, "checksum": "sha256:" + 64 * "0"}}

@@ -51,21 +51,24 @@ def uses_kernels() -> bool:
 def _kernels_compile() -> bool:
     """Load the kernels with the first layer: numba takes a second to load."""
     global _can_compile
-    with _asking:  # shards of a batch ask at the same time
-        if _can_compile is None:
-            _can_compile = True
-            try:
-                from skaudeep.nn.backends import kernels  # noqa: F401
-            except ImportError as error:
-                _can_compile = False
-                warnings.warn(
-                    "Recurrent layers run in torch's own modules, which train 1.5 to 3 times "
-                    f"slower on a CPU ({error}). Set SKAUDEEP_BACKEND=torch to choose them without "
-                    "this warning.",
-                    RuntimeWarning,
-                    stacklevel=find_stack_level(),
-                )
-        return _can_compile
+    # Once it is known nobody waits: Ctrl-C at the end of the block could leave the lock taken.
+    if _can_compile is None:
+        with _asking:  # shards of a batch ask at the same time
+            if _can_compile is None:
+                try:
+                    from skaudeep.nn.backends import kernels  # noqa: F401
+                except ImportError as error:
+                    _can_compile = False
+                    warnings.warn(
+                        "Recurrent layers run in torch's own modules, which train 1.5 to 3 times "
+                        f"slower on a CPU ({error}). Set SKAUDEEP_BACKEND=torch to choose them "
+                        "without this warning.",
+                        RuntimeWarning,
+                        stacklevel=find_stack_level(),
+                    )
+                else:
+                    _can_compile = True
+    return bool(_can_compile)
 
 
 def _new_lock() -> None:

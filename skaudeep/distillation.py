@@ -1,0 +1,511 @@
+"""DistilledFeatures: a small recurrent network that learns which clips are alike from a teacher."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skaudeep._base import (
+    COUNT,
+    POSITIVE,
+    HasMethods,
+    Interval,
+    LearningTags,
+    NamedRowsMixin,
+    StrOptions,
+    VersionMixin,
+    all_or_nothing,
+    begin_fit,
+    num_samples,
+)
+from skaudeep._texts import list_names
+from skaudeep._views import ClipExtractor, clip_index
+from skaudeep.audio.clips import list_clips
+from skaudeep.nn.devices import resolve_device
+from skaudeep.nn.encoders import FeatureEncoder
+from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
+from skaudeep.nn.weights import build
+from skaudeep.spectrogram import SpectrogramExtractor
+from skaudeep.training.alignment import AlignmentTraining
+from skaudeep.training.batches import Sequences, read_input
+from skaudeep.training.components import fit_components
+from skaudeep.training.loop import epoch_line
+
+LOG = logging.getLogger(__name__)
+FEWEST = 8  # clips to train on and clips to hold out, where any are held out
+FEWEST_PAIRED = 3  # clips of which some can be more alike than others
+PASSTHROUGH = "passthrough"
+
+
+class DistilledFeatures(
+    VersionMixin,
+    NamedRowsMixin,
+    CallbackSupportMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """Features of a small recurrent network that finds clips as alike as a teacher does.
+
+    The teacher is any transformer of the same clips: several large networks, or a pretrained one.
+    `fit` computes its features of the clips, and trains a bidirectional GRU, without labels, until
+    the similarities between clips by its own features align with those by the teacher's [1]_ [2]_.
+    `transform` runs the small network alone.
+
+    The network starts from random weights, and its features are those of
+    :class:`ReservoirFeatures`: means, covariances and an autoregression of its states. Similarities
+    are cosines of standardised features between the clips of a batch; the loss is 1 minus their
+    centred alignment. What the features are, and how many, need not be the same for both.
+
+    Parameters
+    ----------
+    teacher : transformer
+        Gives one row of features for each clip of X. It is cloned, never fitted itself, and not
+        kept: a fitted one, such as a network that was trained on other clips, is handed over as
+        ``sklearn.frozen.FrozenEstimator(teacher)``. With ``max_epochs=0`` it may be None.
+    extractor : transformer, "passthrough" or None, default=None
+        Turns clips into the sequences (n_clips, n_frames, n_bands) that the network reads. None is
+        a `SpectrogramExtractor` of 128 mel bands of 80 ms, from -60 dB on, with ``adapt=True``.
+        "passthrough" where X are such sequences already.
+    n_units : int, default=128
+        Units of each recurrent layer, in each of the two directions.
+    n_layers : int, default=1
+        Recurrent layers of each direction.
+    max_epochs : int, default=100
+        Most passes over the clips. 0 leaves the network at its random weights, which is the control
+        that every result needs; the teacher is not called then.
+    batch_size : int, default=64
+        Most clips per optimiser step, whose similarities are compared.
+    learning_rate : float, default=1e-3
+        Of Adam. The gradient of all weights together is at most 2 long.
+    validation_fraction : float in [0, 1), default=0.1
+        Share of the clips that are not trained on, at least 8 clips; the weights with the best
+        alignment on them are kept. 0 keeps the last weights.
+    n_iter_no_change : int, default=10
+        Training ends when the least loss of so many epochs is not 1 % below the least before, on
+        the held-out clips where there are some. None runs all epochs.
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
+        one. Between calls the weights lie on the CPU, so a pickle loads on any machine.
+    random_state : int, RandomState instance or None, default=None
+        Governs initial weights, order of the clips and which are held out, not the teacher. The
+        same integer gives the same bits on the same CPU. Global generators are neither read nor
+        moved.
+    verbose : bool, default=False
+        Whether to print a line after each epoch. The logger `skaudeep.distillation` gets it in any
+        case.
+
+    Attributes
+    ----------
+    network_ : :class:`~skaudeep.nn.reservoir.Reservoir`
+        The trained network, on the CPU. It takes time-major batches.
+    encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
+        From sequences (n_clips, n_frames, n_bands) to features, as a module for other networks.
+    extractor_ : transformer or "passthrough"
+        The fitted copy of `extractor`.
+    loss_curve_ : list of float
+        1 minus the alignment in the training batches of each epoch: 0 where clips are as alike as
+        by the teacher, 1 where the two have nothing in common.
+    validation_loss_curve_ : list of float
+        The same of the held-out clips after each epoch.
+    seed_ : int
+        Drawn from `random_state`.
+    n_features_in_ : int
+        Number of bands with ``extractor="passthrough"``, else as `extractor_` counts the features,
+        where it does.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only where X is a data frame.
+
+    See Also
+    --------
+    skaudeep.recipes.distilled_features : Taught by `two_scales`, the best features known.
+    ReservoirFeatures : The same network with its random weights.
+
+    Notes
+    -----
+    A clip that `extractor` gives no frame of, such as one that cannot be read with
+    ``on_error="nan"``, is passed over in `fit` and gives a row of NaN in `transform`.
+
+    References
+    ----------
+    .. [1] Cortes, Mohri & Rostamizadeh (2012). Algorithms for learning kernels based on centered
+       alignment. JMLR 13.
+    .. [2] Tung & Mori (2019). Similarity-preserving knowledge distillation. ICCV.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skaudeep import BandStatistics, DistilledFeatures, SpectrogramExtractor
+    >>> from skaudeep.datasets import make_sounds
+    >>> clips = make_sounds(40, sampling_rate=8000, random_state=0).data
+    >>> extractor = SpectrogramExtractor(n_mels=16, sampling_rate=8000)
+    >>> student = DistilledFeatures(
+    ...     make_pipeline(extractor, BandStatistics()), extractor=extractor, n_units=8,
+    ...     max_epochs=5, random_state=0)
+    >>> student.fit_transform(clips).shape
+    (40, 424)
+    >>> student.loss_curve_[-1] < student.loss_curve_[0]
+    True
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
+        "teacher": [HasMethods(["fit", "transform"]), None],
+        "extractor": [HasMethods(["fit", "transform"]), StrOptions({PASSTHROUGH}), None],
+        "n_units": [COUNT],
+        "n_layers": [COUNT],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, FEWEST, None, closed="left")],
+        "learning_rate": [POSITIVE],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "n_iter_no_change": [COUNT, None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        teacher: Any,
+        *,
+        extractor: Any = None,
+        n_units: int = 128,
+        n_layers: int = 1,
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | None = 10,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ):
+        self.teacher = teacher
+        self.extractor = extractor
+        self.n_units = n_units
+        self.n_layers = n_layers
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # --- fit -------------------------------------------------------------------------------------
+
+    @all_or_nothing
+    def fit(self, X: Any, y: Any = None) -> DistilledFeatures:
+        """Compute the features of the teacher, and train the network to find clips as alike.
+
+        Parameters
+        ----------
+        X : sequence of n_clips clips
+            What the teacher and the extractor take: paths, waveforms, or with
+            ``extractor="passthrough"`` sequences.
+        y : None
+            Ignored. The teacher is fitted without labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, there are too few clips, the extractor gives no
+            sequences, or the teacher gives NaN, infinity, or the same features of all clips.
+        FloatingPointError
+            If training diverges.
+        """
+        self._fit(X, y)
+        return self
+
+    @all_or_nothing
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Fit, and represent the same clips, whose sequences are extracted once.
+
+        Parameters
+        ----------
+        X : sequence of n_clips clips
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float32
+            That of ``fit(X).transform(X)``.
+        """
+        return self._represent(self._fit(X, y))
+
+    @with_callbacks
+    def _fit(self, X: Any, y: Any) -> Sequences:
+        self._validate_params()
+        device = resolve_device(self.device)
+        self._check_number(num_samples(X), "clips")
+        self.extractor_ = self._make_extractor()
+        rows = X if self._passes_through() else _fit_transform(self.extractor_, X)
+        sequences = self._read(rows, reset=True)
+        there = np.flatnonzero(sequences.lengths)
+        if not len(there):
+            raise ValueError("The sequence of every clip is NaN throughout: nothing to fit to.")
+        self._check_number(len(there), "clips with frames")
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        sizes = ReservoirSizes(
+            n_bands=sequences.n_bands, n_units=int(self.n_units), n_layers=int(self.n_layers)
+        )
+        network = build(Reservoir, sizes, self.seed_).eval().to(device)
+        batch_size = int(self.batch_size)
+        fit_components(network, sequences, seed=self.seed_, batch_size=batch_size)
+        self.loss_curve_: list[float] = []
+        self.validation_loss_curve_: list[float] = []
+        progress = begin_fit(self, X, y, n_subtasks=1 + self.max_epochs)
+        if self.max_epochs:
+            wanted = self._ask_teacher(X, y, there, progress)
+            training = AlignmentTraining(
+                network,
+                sequences,
+                wanted,
+                seed=self.seed_,
+                learning_rate=self.learning_rate,
+                batch_size=batch_size,
+                loss_curve=self.loss_curve_,
+                validation_loss_curve=self.validation_loss_curve_,
+            )
+            self._train(training, there, progress, {"estimator": self, "X": X, "y": y})
+            # Those of the trained states.
+            fit_components(network, sequences, seed=self.seed_, batch_size=batch_size)
+        self.network_ = network.cpu()
+        progress.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return sequences
+
+    def _check_number(self, n_clips: int, what: str) -> None:
+        """Refuse clips that are too few to compare."""
+        if self.max_epochs == 0:
+            return
+        if self.teacher is None:
+            raise ValueError(
+                f"Got teacher=None with max_epochs={self.max_epochs}, expected a transformer to "
+                "learn from. Give one, such as two_scales(), or max_epochs=0."
+            )
+        if self.validation_fraction == 0 and n_clips < FEWEST_PAIRED:
+            raise ValueError(
+                f"Got n_samples={n_clips} {what}, expected at least {FEWEST_PAIRED}: of fewer none "
+                "are more alike than others. Give more clips."
+            )
+        n_train = n_clips - self._n_held_out(n_clips)
+        if self.validation_fraction > 0 and n_train < FEWEST:
+            raise ValueError(
+                f"Got n_samples={n_clips} {what}, which leaves {max(n_train, 0)} to train on with "
+                f"validation_fraction={self.validation_fraction}, expected at least {FEWEST} "
+                f"beside at least {FEWEST} that are held out. Give more clips, or set "
+                "validation_fraction=0 to train on all."
+            )
+
+    def _n_held_out(self, n_clips: int) -> int:
+        if self.validation_fraction == 0:
+            return 0
+        return max(FEWEST, round(self.validation_fraction * n_clips))
+
+    def _ask_teacher(
+        self, X: Any, y: Any, there: NDArray[np.intp], progress: Any
+    ) -> NDArray[np.float32]:
+        """Fit a copy of the teacher; return its features, standardised, each row of length 1."""
+        teacher = clone(self.teacher)
+        task = progress.subcontext(task_name="fit-teacher")
+        with task.propagate_callback_context(teacher):
+            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            features = _fit_transform(teacher, X)
+            task.call_on_fit_task_end(estimator=self, X=X, y=y)
+        name, n_clips = type(teacher).__name__, num_samples(X)
+        if issparse(features) or np.ndim(features) != 2 or len(features) != n_clips:
+            kind = "a sparse matrix" if issparse(features) else f"shape {np.shape(features)}"
+            raise ValueError(
+                f"The teacher, a {name}, gave features of {kind}, expected an array of shape "
+                f"({n_clips}, n_features), one row for each clip."
+            )
+        rows = np.asarray(features, dtype=np.float64)
+        bad = there[~np.isfinite(rows[there]).all(axis=1)]
+        if len(bad):
+            raise ValueError(
+                f"The teacher, a {name}, gave NaN or infinity for {len(bad)} of {n_clips} clips, "
+                f"expected numbers: {list_names(self._names(X, bad))}. Leave these clips out."
+            )
+        known = StandardScaler().fit_transform(rows[there])
+        if not known.any():
+            raise ValueError(
+                f"The teacher, a {name}, gave the same features of all {len(there)} clips: none "
+                "are more alike than others. Give other clips, or another teacher."
+            )
+        wanted = np.zeros(rows.shape, dtype=np.float32)
+        wanted[there] = normalize(known)
+        return wanted
+
+    def _names(self, X: Any, rows: NDArray[np.intp]) -> list[str]:
+        if self._reads_clips():
+            clips = list_clips(X)
+            return [clips[row].name for row in rows]
+        return [f"clip {row}" for row in rows]
+
+    def _train(
+        self,
+        training: AlignmentTraining,
+        there: NDArray[np.intp],
+        progress: Any,
+        hooks: dict[str, Any],
+    ) -> None:
+        """Run epochs, each a task for callbacks, until the loss is flat or somebody says stop."""
+        n_held_out = self._n_held_out(len(there))
+        order = np.random.default_rng([self.seed_, n_held_out]).permutation(there)
+        train_on, validate_on = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+        began, stopped = time.monotonic(), False
+        while training.epoch < self.max_epochs and not stopped:
+            task = progress.subcontext(task_name="epoch")
+            task.call_on_fit_task_begin(**hooks)
+            training.run_epoch(train_on)
+            if len(validate_on):
+                training.validate(validate_on)
+            if self.verbose or LOG.isEnabledFor(logging.INFO):
+                per_epoch = (time.monotonic() - began) / training.epoch
+                line = epoch_line(training, self.max_epochs, per_epoch)
+                LOG.info(line)
+                if self.verbose:  # On stdout, as scikit-learn's neural networks do.
+                    print(line, flush=True)  # noqa: T201
+            patience = self.n_iter_no_change
+            stopped = bool(task.call_on_fit_task_end(**hooks))
+            stopped = stopped or (patience is not None and training.is_flat(int(patience)))
+        if training.best_weights is not None:
+            training.network.load_state_dict(training.best_weights)
+
+    # --- what goes in ----------------------------------------------------------------------------
+
+    def _make_extractor(self) -> Any:
+        if self.extractor is None:
+            return SpectrogramExtractor(
+                0.08, n_mels=128, mel_norm="slaney", clip_below=-60, adapt=True
+            )
+        return self.extractor if self._passes_through() else clone(self.extractor)
+
+    def _passes_through(self) -> bool:
+        return isinstance(self.extractor, str)
+
+    def _reads_clips(self) -> bool:
+        """Tell whether the rows of X are recordings, which have names."""
+        first = self._make_extractor()
+        while isinstance(first, Pipeline):
+            first = first.steps[0][1]
+        return isinstance(first, ClipExtractor)
+
+    def _read(self, rows: Any, *, reset: bool) -> Sequences:
+        """Check the sequences that the network is to read."""
+        n_bands = None if reset else self.network_.sizes.n_bands
+        if self._passes_through():
+            sequences = read_input(self, rows, reset=reset, n_bands=n_bands)
+        else:
+            if np.ndim(rows) != 3:
+                raise ValueError(
+                    f"The extractor, a {type(self.extractor_).__name__}, gave an array of shape "
+                    f"{np.shape(rows)}, expected sequences (n_clips, n_frames, n_bands)."
+                )
+            sequences = Sequences.read(rows, n_bands)
+            if reset and hasattr(self.extractor_, "n_features_in_"):
+                self.n_features_in_ = self.extractor_.n_features_in_
+        if len(sequences.shape) != 1:
+            raise ValueError(
+                f"X has shape {np.shape(rows)}, expected sequences (n_clips, n_frames, n_bands) "
+                "without chunks."
+            )
+        return sequences
+
+    # --- what has been learned -------------------------------------------------------------------
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Represent each clip by one row of features of the network.
+
+        Parameters
+        ----------
+        X : sequence of n_clips clips
+            As in `fit`; the teacher is not asked.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float32
+            NaN for a clip that the extractor gives no frame of.
+        """
+        check_is_fitted(self, "network_")
+        rows = X if self._passes_through() else self.extractor_.transform(X)
+        return self._represent(self._read(rows, reset=False))
+
+    @torch.inference_mode()
+    def _represent(self, sequences: Sequences) -> np.ndarray:
+        device = resolve_device(self.device)
+        network = self.network_
+        if device.type != "cpu":
+            network = copy.deepcopy(network).to(device)
+        return sequences.map(
+            network.pool,
+            network.covariance.n_features,
+            per_frame=False,
+            batch_size=int(self.batch_size),
+            device=device,
+        )
+
+    @property
+    def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
+        check_is_fitted(self, "network_")
+        return FeatureEncoder(self.network_, "covariance")
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` and so on.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), object
+        """
+        check_is_fitted(self, "network_")
+        return np.array(self.network_.covariance.feature_names(), dtype=object)
+
+    def _row_names(self, X: Any) -> Any:
+        return clip_index(X) if self._reads_clips() else super()._row_names(X)
+
+    def __skaudeep_tags__(self) -> LearningTags:
+        return LearningTags(
+            unsupervised=True,
+            reads_spectrograms=True,
+            extractor=None if self._passes_through() else self._make_extractor(),
+            untrained={"max_epochs": 0} if self.max_epochs > 0 else None,
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        if self._passes_through():
+            tags.input_tags.three_d_array = True
+        else:
+            tags.input_tags = get_tags(self._make_extractor()).input_tags
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _fit_transform(transformer: Any, X: Any) -> Any:
+    if hasattr(transformer, "fit_transform"):
+        return transformer.fit_transform(X)
+    return transformer.fit(X, None).transform(X)  # a frozen one insists on labels, or None
