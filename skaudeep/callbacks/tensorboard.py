@@ -7,6 +7,7 @@ import re
 from numbers import Integral
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,19 +24,22 @@ class TensorBoard:
     """Write the course of a training for TensorBoard.
 
     After each epoch the loss, and where the training tells them the validation loss and the norm of
-    the gradient; from time to time reconstructions, each below its input; at the end the features
-    with their labels, for the projector. Look at them with ``tensorboard --logdir runs``.
+    the gradient; from time to time histograms of the weights, and reconstructions, each below its
+    input; at the end the features with their labels, for the projector. Look at them with
+    ``tensorboard --logdir runs``.
 
     Set it on a `Seq2SeqAutoencoder`, also on one inside a pipeline or search. Every fit writes to a
     folder of its own below `log_dir`, named by its time and, inside other estimators, by the tasks
-    that led to it. Needs tensorboard: ``pip install 'skaudeep[tensorboard]'``.
+    that led to it. A training that goes on, by `partial_fit` or a warm start, goes on in the folder
+    of that estimator's last run; the projector shows its last features. Needs tensorboard:
+    ``pip install 'skaudeep[tensorboard]'``.
 
     Parameters
     ----------
     log_dir : str or Path
         Folder of all runs; made where it is missing.
     every : int >= 1, default=1
-        Epochs from one picture of the reconstructions to the next.
+        Epochs from one picture of the reconstructions, and histogram, to the next.
     n_images : int >= 0, default=3
         Clips to draw, the first of X. Of a clip with chunks the first chunk is drawn.
     X : sequence of n_clips clips, default=None
@@ -96,12 +100,16 @@ class TensorBoard:
         self.X = X
         self.labels = labels
         self._writers: dict[Any, Any] = {}  # of each estimator that is being fitted
+        self._folders: WeakKeyDictionary[Any, Path] = WeakKeyDictionary()  # of their last runs
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_writers": {}}
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state | {"_writers": {}, "_folders": WeakKeyDictionary()}
 
     def setup(self, estimator: Any, context: CallbackContext) -> None:
-        """Begin a run.
+        """Check that a run can begin.
 
         Parameters
         ----------
@@ -123,16 +131,7 @@ class TensorBoard:
                 f"{type(estimator).__name__}. Set it on the autoencoder inside: "
                 'pipeline["autoencoder"].set_callbacks(TensorBoard(...)).'
             )
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise ImportError(
-                "TensorBoard needs tensorboard. Install it with: "
-                "pip install 'skaudeep[tensorboard]'"
-            ) from error
-        folder = Path(self.log_dir, *_run_name(context))
-        folder.mkdir(parents=True)  # never into a run that is there
-        self._writers[estimator] = SummaryWriter(str(folder))
+        _summary_writer()
 
     def teardown(self, estimator: Any, context: CallbackContext) -> None:
         """End the run, also one that failed.
@@ -148,8 +147,10 @@ class TensorBoard:
         if writer is not None:
             writer.close()
 
-    def on_fit_task_begin(self, estimator: Any, context: CallbackContext) -> None:
-        """Do nothing.
+    def on_fit_task_begin(
+        self, estimator: Any, context: CallbackContext, *, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Begin a run, or go on with the last one where the training goes on.
 
         Parameters
         ----------
@@ -157,7 +158,19 @@ class TensorBoard:
             The estimator that is being fitted.
         context : CallbackContext
             scikit-learn's context of the task that begins.
+        metadata : dict
+            Of a training: `resume` is whether it is a new one.
         """
+        if context.task_name == "epoch":
+            return
+        n_done = 0 if (metadata or {}).get("resume", True) else len(estimator.loss_curve_)
+        folder = self._folders.get(estimator) if n_done else None
+        if folder is None:
+            folder = Path(self.log_dir, *_run_name(context))
+            folder.mkdir(parents=True)  # never into a run that is there
+        # What a training that was interrupted, and is undone, wrote after these epochs is hidden.
+        self._writers[estimator] = _summary_writer()(str(folder), purge_step=n_done + 1)
+        self._folders[estimator] = folder
 
     def on_fit_task_end(
         self,
@@ -197,14 +210,28 @@ class TensorBoard:
                 value = (metadata or {}).get(name)
                 if value is not None:
                     writer.add_scalar(name, value, step)
-            if context.task_id % self.every == 0 and self.n_images > 0:
-                for i, image in enumerate(_reconstructions(fitted, X, self.n_images)):
-                    writer.add_image(f"reconstruction/{i}", image, step)
+            if (step - 1) % self.every == 0:
+                if self.n_images > 0:
+                    for i, image in enumerate(_reconstructions(fitted, X, self.n_images)):
+                        writer.add_image(f"reconstruction/{i}", image, step)
+                for name, weights in fitted.network_.named_parameters():
+                    writer.add_histogram(f"weights/{name}", weights, step)
             writer.flush()  # all that was done is seen, and stays if the process dies
         elif context.task_name == "fit":
             features, labels = _features(fitted, X, y)
             if len(features):
                 writer.add_embedding(features, labels, global_step=step, tag="features")
+
+
+def _summary_writer() -> Any:
+    """Return the class that writes files for TensorBoard."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ImportError(
+            "TensorBoard needs tensorboard. Install it with: pip install 'skaudeep[tensorboard]'"
+        ) from error
+    return SummaryWriter
 
 
 def _run_name(context: CallbackContext) -> list[str]:
