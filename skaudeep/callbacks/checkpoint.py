@@ -1,4 +1,4 @@
-"""Checkpoint: a training that was ended goes on where it stopped."""
+"""Checkpoint: files from which an interrupted training continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorBoard: losses, reconstructions and features of a training, a folder per run."""
+"""TensorBoard: logs of losses, reconstructions and features of a training."""
 
 from __future__ import annotations
 

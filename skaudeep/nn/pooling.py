@@ -1,4 +1,4 @@
-"""Pooling: from a recurrent network's states over the steps of a sequence to features."""
+"""Pooling of a recurrent network's states over the steps of a sequence into features."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ class StateCovariance(nn.Module):
             function = logarithm if by_products else logarithm_by_eigenvalues
             return self._features(self._project_by_torch(states), lengths, function)
         x = self._project(states.detach())
-        # Not by the number of threads: rounding would depend on it.
+        # The size of blocks must not depend on the number of threads, nor must rounding.
         step = max(1, BLOCK_BYTES // (8 * max(1, len(x)) * self.n_components))
         blocks = x.split(step, dim=1)
         by_block = [None] * len(blocks) if lengths is None else lengths.split(step)
@@ -248,8 +248,8 @@ class StateCovariance(nn.Module):
     def _project(self, states: Tensor) -> Tensor:
         """Return the components of states (T, B, S) on the CPU: (T, B, N).
 
-        By the kernels, in the precision of the states: a row's result does not depend on the rows
-        beside it, as that of a BLAS does.
+        The kernels compute them, in the precision of the states. Unlike in a BLAS, a row's result
+        does not depend on the rows beside it.
         """
         if not uses_kernels():
             centered = states.double() - self.center.double()
@@ -286,7 +286,7 @@ class StateCovariance(nn.Module):
 
 
 def _needs_torch(states: Tensor) -> bool:
-    """Tell whether the kernels cannot serve: for gradients, recorded graphs, other devices."""
+    """Return whether torch must compute: for gradients, recorded graphs and other devices."""
     needs_gradient = torch.is_grad_enabled() and states.requires_grad
     return needs_gradient or _is_recorded() or states.device.type != "cpu"
 

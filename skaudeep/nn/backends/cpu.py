@@ -171,7 +171,7 @@ def check_shapes(
     weights: Sequence[Tensor],
     lengths: Tensor | None,
 ) -> None:
-    """Compare the shapes of a layer's arguments, which compiled code trusts.
+    """Check the shapes of a layer's arguments, which compiled code does not check.
 
     Parameters
     ----------

@@ -36,17 +36,18 @@ from numba.extending import intrinsic, overload
 from skaudeep.nn.backends.compiler import TILE_ROWS, VECTOR_BYTES, compiled
 
 TILE_VECTORS = 2  # vectors side by side in a tile
-# Rows and columns of a gradient, its rows far apart in memory, that are copied together.
+# Rows and columns of a gradient that are copied together, because its rows are far apart in memory.
 SUM_ROWS, SUM_COLUMNS = 256, 128
-BLOCK_ROWS = 32  # sequences that go through time together: their states stay in the L1 cache
-# Frames that go through all layers before the next ones do, without a backward pass: what a layer
-# leaves for the one above stays in the L2 cache. More where there are fewer sequences.
+BLOCK_ROWS = 32  # sequences that are computed together, so that their states stay in the L1 cache
+# Number of frames that go through all layers before the next frames, without a backward pass, so
+# that the output of a layer is in the L2 cache when the next one reads it. It is larger for fewer
+# sequences.
 CHUNK_FRAMES = 8
 PART = 32  # terms that `project` sums at a time
 
 
 class Strided(NamedTuple):
-    """Where the rows of a matrix lie in an array, in numbers from its start."""
+    """Position of the rows of a matrix in an array, counted in elements from its start."""
 
     array: Any
     offset: int  # of the first element
@@ -235,7 +236,7 @@ def _exp(x: Any) -> Any:
 
 @overload(_exp)
 def _exp_overload(x: Any) -> Any:
-    """In float32 a polynomial (Cephes, expf; 1e-7), because only arithmetic is vectorised."""
+    """Return a float32 exponential by a polynomial (Cephes; error 1e-7), which is vectorised."""
     if x != types.float32:
 
         def exp64(x: Any) -> Any:
@@ -262,8 +263,8 @@ def _exp_overload(x: Any) -> Any:
     return exp32
 
 
-# The loops over units are short, with few arrays each: LLVM vectorises only what it can prove not
-# to overlap.
+# The loops over units are short, with few arrays each, because LLVM vectorises a loop only if it
+# can prove that its arrays do not overlap.
 
 
 @compiled
@@ -309,7 +310,7 @@ def gru_forward(gates, w_gates, w_new, bias, states, term, lengths, start, stop)
 def gru_backward(
     gates, term, states, lengths, grad_outputs, w, gradient, to_product, to_new, start, stop
 ):
-    """From the gradients of outputs and final state to those of the products.
+    """Compute the gradients of the products from those of outputs and final state.
 
     ``gradient`` (B, H) begins as that of the final state and ends as that of the initial one. ``w``
     is ``weight_hh.T``, packed. ``to_product`` (T, B, 3H) belongs to the product with the state,
@@ -392,7 +393,7 @@ def lstm_forward(gates, w, states, cells, lengths, start, stop):
 def lstm_backward(
     gates, states, cells, lengths, grad_outputs, w, gradient, grad_cell, to_product, start, stop
 ):
-    """From the gradients of outputs and final states to those of the products (T, B, 4H).
+    """Compute the gradients of the products (T, B, 4H) from those of outputs and final states.
 
     ``gradient`` and ``grad_cell`` (B, H) begin as those of the final states and end as those of the
     initial ones. ``w`` is ``weight_hh.T``, packed.
@@ -505,7 +506,7 @@ def lstm_top(x, lengths, w_ih, w_hh, biases, backwards, out, at, start, stop):
 
 @compiled
 def _inputs(layer, frames, states, w_ih, n_gates, n_chunk):
-    """Return what a layer reads in a chunk of frames, and its packed weights for that."""
+    """Return the input of a layer in a chunk of frames, and its packed input weights."""
     size, _, depth = frames.shape
     if layer == 0:
         return frames, w_ih[: n_gates * depth]
@@ -516,7 +517,7 @@ def _inputs(layer, frames, states, w_ih, n_gates, n_chunk):
 
 @compiled
 def _carry_on(states, n_layers, size):
-    """Make the last states of a chunk of frames the ones before the next chunk, layer by layer."""
+    """Copy the last states of a chunk of frames to the states before the next, layer by layer."""
     for base in range(0, len(states), len(states) // n_layers):
         states[base] = states[base + size]
 
@@ -535,7 +536,7 @@ def _read(x, frames, lengths, backwards, t, first):
 
 @compiled
 def _write(states, out, lengths, backwards, t, first, at):
-    """Copy states of a chunk to where the frames came from that `_read` has read."""
+    """Copy states of a chunk to the positions of the frames that `_read` has read."""
     n = states.shape[2]
     for k in range(len(states)):
         for i in range(len(lengths)):
