@@ -62,8 +62,9 @@ class Checkpoint:
         Epochs from one checkpoint to the next.
     every_minutes : float > 0, default=None
         Write one also when so much time has passed since the last, within long epochs as well.
-    keep : int >= 1, default=2
-        How many to keep of each training, the newest.
+    keep : int >= 1 or None, default=2
+        How many to keep of each training, the newest; None keeps all, for features of every step
+        (`find_checkpoints`).
 
     Raises
     ------
@@ -93,7 +94,7 @@ class Checkpoint:
             "directory": [str, os.PathLike],
             "every_n_epochs": [COUNT],
             "every_minutes": [POSITIVE, None],
-            "keep": [COUNT],
+            "keep": [COUNT, None],
         },
         prefer_skip_nested_validation=True,
     )
@@ -103,7 +104,7 @@ class Checkpoint:
         *,
         every_n_epochs: int = 1,
         every_minutes: float | None = None,
-        keep: int = 2,
+        keep: int | None = 2,
     ):
         self.directory = directory
         self.every_n_epochs = every_n_epochs
@@ -281,6 +282,8 @@ class _Run:
         save(self.snapshot, self.folder / name)
         self.snapshot = None
         self.written_at = time.monotonic()
+        if self.checkpoint.keep is None:
+            return
         by_age = []
         for path in self._paths():
             with suppress(OSError):  # another training with this folder has deleted it
@@ -323,7 +326,7 @@ def find_checkpoints(directory: str | os.PathLike[str]) -> dict[int, Path]:
     >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))
     >>> autoencoder = Seq2SeqAutoencoder(n_units=8, max_epochs=3, random_state=0)
     >>> with TemporaryDirectory() as folder:
-    ...     _ = autoencoder.set_callbacks(Checkpoint(folder, keep=3)).fit(X)
+    ...     _ = autoencoder.set_callbacks(Checkpoint(folder, keep=None)).fit(X)
     ...     list(find_checkpoints(folder))
     [1, 2, 3]
     """

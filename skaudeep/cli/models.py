@@ -37,17 +37,19 @@ if TYPE_CHECKING:
 
 
 class Steps(click.ParamType):
-    """Numbers of epochs, divided by commas."""
+    """Numbers of epochs, divided by commas, or "all"."""
 
     name = "steps"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """Return the numbers, each once."""
-        if isinstance(value, tuple):
+    def convert(self, value: Any, param: Any, ctx: Any) -> str | tuple[int, ...]:
+        """Return the numbers, each once, or "all"."""
+        if isinstance(value, tuple) or value == "all":
             return value
         parts = str(value).split(",")
         if not all(part.isdecimal() and int(part) for part in parts):
-            self.fail(f"{value!r} is no list of numbers from 1, such as 4,8,16.", param, ctx)
+            self.fail(
+                f"{value!r} is no list of numbers from 1, such as 4,8,16, nor all.", param, ctx
+            )
         return tuple(dict.fromkeys(map(int, parts)))
 
 
@@ -351,8 +353,8 @@ def predict(
         "--steps",
         metavar="N,N",
         type=Steps(),
-        help="Epochs of which MODEL, a folder of 'skaudeep train --checkpoints', holds the model: "
-        "there is a file of each, called FILE-N. By default the last.",
+        help="Epochs of which MODEL, a folder of 'skaudeep train --checkpoints', holds the model, "
+        "or all: there is a file of each, called FILE-N. By default the last.",
     ),
     *options.LABELLED,
     options.jobs,
@@ -365,7 +367,7 @@ def transform(
     model: str,
     inputs: tuple[str, ...],
     output: str,
-    steps: tuple[int, ...] | None,
+    steps: tuple[int, ...] | str | None,
     path: str | None,
     target: str | None,
     labels: tuple[str, ...],
@@ -383,6 +385,8 @@ def transform(
     """
     path_of = Path(output)
     outputs = [output]
+    if isinstance(steps, str):  # all
+        steps = tuple(_find_checkpoints(model))
     if steps is not None:
         outputs = [str(path_of.with_stem(f"{path_of.stem}-{step}")) for step in steps]
     files = [check_output(name, force, (model, *inputs, *labels)) for name in outputs]
@@ -433,10 +437,20 @@ def transform(
     return WRONG if failed else 0
 
 
-def _choose_models(model: str, steps: tuple[int, ...] | None) -> list[str]:
-    """Return the files of models: the one that is named, or checkpoints of a folder."""
+def _find_checkpoints(model: str) -> dict[int, Path]:
+    """Return the files of a folder of checkpoints by their epochs; none of a single model."""
     folder = Path(model).expanduser()
     if not any(folder.glob(f"**/epoch-*{MODEL}")):
+        return {}
+    from skaudeep.callbacks import find_checkpoints
+
+    return find_checkpoints(folder)
+
+
+def _choose_models(model: str, steps: tuple[int, ...] | None) -> list[str]:
+    """Return the files of models: the one that is named, or checkpoints of a folder."""
+    found = _find_checkpoints(model)
+    if not found:
         check_model(model)  # which refuses other folders
         if steps is not None:
             raise CommandError(
@@ -444,9 +458,6 @@ def _choose_models(model: str, steps: tuple[int, ...] | None) -> list[str]:
                 "train --checkpoints' wrote. Give that as MODEL, or leave --steps out."
             )
         return [model]
-    from skaudeep.callbacks import find_checkpoints
-
-    found = find_checkpoints(folder)
     for step in steps or ():
         if step not in found:
             raise CommandError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from skaudeep.cli import options
+from skaudeep.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from skaudeep.autoencoder import Seq2SeqAutoencoder
@@ -37,24 +38,38 @@ class Channel(click.ParamType):
         return int(value)
 
 
-class Sizes(click.ParamType):
+class OneOrTwo(click.ParamType):
     """A number, or two divided by a comma: over frequency, and over time."""
 
-    name = "sizes"
+    name = "numbers"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> int | tuple[int, ...]:
-        """Return an int, or two of them."""
-        if isinstance(value, int | tuple):
+    def __init__(self, kind: click.ParamType, words: str, example: str):
+        self.kind = kind
+        self.words = words
+        self.example = example
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a number, or a tuple of two."""
+        if isinstance(value, int | float | tuple):
             return value
         parts = str(value).split(",")
-        if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+        try:
+            numbers = tuple(self.kind.convert(part, param, ctx) for part in parts)
+        except click.BadParameter:
+            numbers = ()
+        if len(numbers) not in (1, 2):
             self.fail(
-                f"{value!r} is no number from 1, nor two divided by a comma, such as 64,128.",
+                f"{value!r} is no {self.words}, nor two divided by a comma, such as "
+                f"{self.example}.",
                 param,
                 ctx,
             )
-        sizes = tuple(map(int, parts))
-        return sizes if len(sizes) == 2 else sizes[0]
+        return numbers if len(numbers) == 2 else numbers[0]
+
+
+SIZES = OneOrTwo(COUNT, "number from 1", "64,128")
+SHARES = OneOrTwo(SHARE, "number from 0 to below 1", "0.1,0.2")
+PROBABILITIES = OneOrTwo(click.FloatRange(0, 1), "number from 0 to 1", "0.1,0.2")
 
 
 # Names of options, and of the parameters of SpectrogramExtractor that they set.
@@ -105,6 +120,7 @@ extraction = (
                  help="Largest number of chunks of a clip. By default all."),
 )  # fmt: skip
 
+AXES = {"f": "frequency", "t": "time"}  # as options of auDeep's name them
 # Likewise, of Seq2SeqAutoencoder.
 TRAINING = {
     "epochs": "max_epochs",
@@ -136,11 +152,13 @@ training = (
                  metavar="X", help="Learning rate of the Adam optimiser."),
     click.option("--dropout", type=SHARE, default=0.2, show_default=True, metavar="P",
                  help="Share of the inputs and outputs of each layer that are dropped."),
-    click.option("--encoder-noise", type=SHARE, default=0.0, show_default=True, metavar="P",
-                 help="Share of the frames that the encoder is not shown."),
-    click.option("--feed-previous-prob", type=click.FloatRange(0, 1), default=0.0,
-                 show_default=True, metavar="P",
-                 help="Probability that the decoder is fed its own last output."),
+    click.option("--encoder-noise", type=SHARES, default=0.0,
+                 show_default=True, metavar="P[,P]",
+                 help="Share of the frames that the encoder is not shown; two numbers over "
+                 "frequency and time."),
+    click.option("--feed-previous-prob", type=PROBABILITIES,
+                 default=0.0, show_default=True, metavar="P[,P]",
+                 help="Probability that the decoder is fed its own last output, likewise."),
     click.option("--mask-silence", is_flag=True,
                  help="Leave the floor of spectrograms out of the error."),
     click.option("--validation-fraction", type=SHARE, default=0.0, show_default=True, metavar="P",
@@ -153,9 +171,9 @@ training = (
     click.option("--axis", type=click.Choice(["time", "frequency", "frequency-time"]),
                  default="time", show_default=True,
                  help="What the network reads: frames, the bands of each frame, or both."),
-    click.option("--units", type=Sizes(), default="256", show_default=True, metavar="N[,N]",
+    click.option("--units", type=SIZES, default="256", show_default=True, metavar="N[,N]",
                  help="Units of each layer; two numbers over frequency and time."),
-    click.option("--layers", type=Sizes(), default="2", show_default=True, metavar="N[,N]",
+    click.option("--layers", type=SIZES, default="2", show_default=True, metavar="N[,N]",
                  help="Layers of encoder and decoder, likewise."),
     click.option("--cell", type=click.Choice(["gru", "lstm"]), default="gru", show_default=True,
                  help="Recurrent cell."),
@@ -163,6 +181,12 @@ training = (
                  show_default=True, help="Whether the encoder also reads backwards."),
     click.option("--bidirectional-decoder/--unidirectional-decoder", default=False,
                  show_default=True, help="Whether the decoder also writes from the other end."),
+    *(
+        click.option(f"--bidirectional-{short}-{part}/--unidirectional-{short}-{part}",
+                     default=None, help=f"Likewise, of the {part} over {axis} alone.")
+        for part in ("encoder", "decoder")
+        for short, axis in AXES.items()
+    ),
     click.option("--band-window", type=COUNT, default=32, show_default=True, metavar="N",
                  help="Bands in a window, with an axis that has frequency."),
     click.option("--band-overlap", type=click.IntRange(min=0), default=24, show_default=True,
@@ -208,7 +232,47 @@ def make_autoencoder(settings: dict[str, Any], **more: Any) -> Seq2SeqAutoencode
     """
     from skaudeep.autoencoder import Seq2SeqAutoencoder
 
-    return Seq2SeqAutoencoder(**_parameters(settings, TRAINING) | more)
+    chosen = _parameters(settings, TRAINING)
+    return Seq2SeqAutoencoder(**chosen | directions(settings, chosen) | more)
+
+
+def directions(settings: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what options on the directions over one axis say of both.
+
+    Parameters
+    ----------
+    settings : dict
+        Values of the options `training`, among others.
+    chosen : mapping
+        Parameters of the autoencoder without these options.
+
+    Returns
+    -------
+    dict
+        Those parameters that the options change.
+
+    Raises
+    ------
+    CommandError
+        If there is such an option and the network does not read both axes.
+    """
+    from skaudeep.nn.sizes import pair
+
+    changed = {}
+    for part in ("encoder", "decoder"):
+        parameter = f"bidirectional_{part}"
+        own = {axis: settings[f"bidirectional_{axis}_{part}"] for axis in AXES}
+        given = [axis for axis in AXES if own[axis] is not None]
+        if given and chosen["axis"] != "frequency-time":
+            way = "bidirectional" if own[given[0]] else "unidirectional"
+            raise CommandError(
+                f"--{way}-{given[0]}-{part}: is for --axis frequency-time, and the axis is "
+                f"{chosen['axis']}. Give --{way}-{part}."
+            )
+        if given:
+            both = zip(own.values(), pair(chosen[parameter]), strict=True)
+            changed[parameter] = tuple(common if one is None else one for one, common in both)
+    return changed
 
 
 def stated(names: Iterable[str]) -> list[str]:

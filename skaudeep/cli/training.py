@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from skaudeep.cli.output import check_output, note, write_json
 from skaudeep.cli.settings import (
     EXTRACTION,
     TRAINING,
+    directions,
     extraction,
     make_autoencoder,
     make_extractor,
@@ -137,7 +137,7 @@ def train(
         folder = Path(checkpoints).expanduser()
         if start_from is not None:  # beside trainings that began anew
             folder /= digest_of(start_from)[:16]
-        callbacks.append(Checkpoint(folder, keep=keep or sys.maxsize))
+        callbacks.append(Checkpoint(folder, keep=keep))
         state.after_interruption = f"What is done is in {printable(folder)}; " + (
             "the same command goes on where this one stopped."
             if start_from is None
@@ -206,6 +206,7 @@ def _make_model(
         autoencoder.__dict__.pop("checkpoint_", None)
         changes = {TRAINING[name]: settings[name] for name in (*stated(TRAINING), "epochs")}
         autoencoder.set_params(warm_start=True, **changes)
+        autoencoder.set_params(**directions(settings, autoencoder.get_params()))
         if model is not autoencoder:
             if options_of_sound:
                 raise CommandError(

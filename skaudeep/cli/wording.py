@@ -17,6 +17,7 @@ _OTHER_NAMES = {
 _PARAMETERS = (
     *(*_OTHER_NAMES, "clip_below", "clip_above", "chunk_duration", "fmin", "fmax", "channel"),
     *("axis", "band_window", "band_overlap", "validation_fraction", "device", "dropout"),
+    *("bidirectional_encoder", "bidirectional_decoder", "encoder_noise", "feed_previous_prob"),
 )
 # Patterns, and what stands in the place of what they find. Tests of the messages hold both sides.
 _TRANSLATIONS = [
@@ -89,10 +90,13 @@ _TRANSLATIONS = [
         (r"Set it back, or fit with warm_start=False", "Leave out its option, or --continue"),
         (r"Call the reader you mean", "Move what belongs to one of them into a folder of its own"),
         (r" For the file ('.*?') in it see [\w.]+\.", r" The file \1 in it can be the INPUT."),
-        *((rf"""\b{name}=(['"]?)(\(\d+, \d+\)|[\w.+:-]*[\w+])\1""", rf"--{option} \2")
+        *((pattern, text)
           for name in _PARAMETERS
-          for option in [_OTHER_NAMES.get(name, name.replace("_", "-"))]),
-        *((rf"^{name} is ", f"--{option} is ") for name, option in _OTHER_NAMES.items()),
+          for option in [_OTHER_NAMES.get(name, name.replace("_", "-"))]
+          for pattern, text in (
+              (rf"""\b{name}=(['"]?)(\([\w.]+, [\w.]+\)|[\w.+:-]*[\w+])\1""", rf"--{option} \2"),
+              (rf"^{name} is ", f"--{option} is "),
+          )),
     )
 ]  # fmt: skip
 

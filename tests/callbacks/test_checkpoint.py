@@ -358,3 +358,14 @@ def test_checkpoints_are_found_by_epoch_in_the_folder_of_one_training(tmp_path):
     small.set_params(dropout=0.1).fit(X)
     with pytest.raises(ValueError, match=f"2 trainings, expected one. Give one of .*{folder.name}"):
         find_checkpoints(tmp_path)
+
+
+def test_every_checkpoint_is_kept_and_gives_the_features_of_its_epoch(tmp_path):
+    X = np.random.default_rng(0).uniform(-1, 1, size=(8, 6, 5)).astype(np.float32)
+    small = Seq2SeqAutoencoder(4, n_layers=1, max_epochs=4, random_state=0)
+    small.set_callbacks(Checkpoint(tmp_path, keep=None)).fit(X)
+    found = find_checkpoints(tmp_path)
+    assert list(found) == [1, 2, 3, 4]
+    for epoch, path in found.items():
+        alone = Seq2SeqAutoencoder(4, n_layers=1, max_epochs=epoch, random_state=0).fit(X)
+        np.testing.assert_array_equal(load(path).transform(X), alone.transform(X))

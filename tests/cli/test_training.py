@@ -80,6 +80,42 @@ def test_a_network_over_frequency_and_time_takes_two_sizes(run, spectrograms, tm
     assert (sizes.band_window, sizes.band_overlap) == (3, 1)
 
 
+def test_options_over_one_axis_are_pairs_of_the_autoencoder(run, spectrograms, tmp_path):
+    options = ["--axis", "frequency-time", "--units", 4, "--layers", 1, "--epochs", 1]
+    options += ["--band-window", 3, "--band-overlap", 1, "--unidirectional-t-encoder"]
+    options += ["--bidirectional-decoder", "--unidirectional-f-decoder"]
+    options += ["--encoder-noise", "0.1,0.2", "--feed-previous-prob", "0,0.5"]
+    done = run("train", spectrograms, "-o", "m.skaudeep", *options)
+    assert done.exit_code == 0, done.stderr
+    fitted = skaudeep.load(tmp_path / "m.skaudeep")
+    assert fitted.bidirectional_encoder == (True, False)
+    assert fitted.bidirectional_decoder == (False, True)
+    assert fitted.encoder_noise == (0.1, 0.2)
+    assert fitted.feed_previous_prob == (0.0, 0.5)
+    more = ["train", spectrograms, "-o", "n.skaudeep", "--continue", "m.skaudeep", "--epochs", 1]
+    done = run(*more, "--encoder-noise", 0.3, "--dropout", 0, "--unidirectional-t-encoder")
+    assert done.exit_code == 0, done.stderr
+    fitted = skaudeep.load(tmp_path / "n.skaudeep")
+    assert (fitted.encoder_noise, fitted.dropout, len(fitted.loss_curve_)) == (0.3, 0.0, 2)
+    done = run(*more[:3], "x.skaudeep", *more[4:], "--bidirectional-t-encoder")
+    assert "--bidirectional-encoder is (True, True), but the network to go on with" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--bidirectional-f-encoder"], 1, "-f-encoder: is for --axis frequency-time, and the axi"),
+        (["--encoder-noise", "0.1,0.2"], 1, "--encoder-noise (0.1, 0.2) with --axis time, expecte"),
+        (["--encoder-noise", "0.1,0.2,0.3"], 2, "two divided by a comma, such as 0.1,0.2"),
+        (["--encoder-noise", "1"], 2, "'1' is no number from 0 to below 1, nor two divided by"),
+        (["--units", "64,x"], 2, "'64,x' is no number from 1, nor two divided by a comma"),
+    ],
+)
+def test_options_over_one_axis_are_refused_without_it(run, spectrograms, options, code, words):
+    done = run("train", spectrograms, "-o", "m.skaudeep", *options)
+    assert (done.exit_code, words in done.stderr) == (code, True), done.stderr
+
+
 def test_recordings_are_trained_on_as_extract_would_write_them(run, birds, tmp_path):
     shutil.copytree(birds, tmp_path / "birds")
     (tmp_path / "birds/owl/none.wav").touch()
@@ -175,6 +211,12 @@ def test_checkpoints_go_on_with_more_epochs_and_transform_takes_any_of_them(
     assert run("transform", "run", spectrograms, "-o", "f.nc", "--steps", "1,2").exit_code == 1
     assert not (tmp_path / "f-2.nc").exists()
     assert run("transform", "run", spectrograms, "-o", "f.nc", "--steps", 2).stdout == "f-2.nc\n"
+    done = run("transform", "run", spectrograms, "-o", "every.nc", "--steps", "all")
+    assert done.stdout.split() == ["every-1.nc", "every-2.nc", "every-3.nc"]
+    every = skaudeep.load_netcdf(tmp_path / "every-1.nc").data
+    np.testing.assert_array_equal(every, first)
+    done = run("transform", "two.skaudeep", spectrograms, "-o", "g.nc", "--steps", "all")
+    assert "--steps: two.skaudeep is one model, expected the folder" in done.stderr
     done = run("transform", "run", spectrograms, "-o", "g.nc", "--steps", "0")
     assert (done.exit_code, "'0' is no list of numbers" in done.stderr) == (2, True)
 
