@@ -229,12 +229,12 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
 
     @property
     def n_features_in_(self) -> int:
-        """Number of features of the input, as the first view counts them."""
+        """Number of features seen in `fit`, where the first view has this attribute."""
         return self._first_view().n_features_in_
 
     @property
     def feature_names_in_(self) -> NDArray:
-        """Names of the features of the input, as the first view knows them."""
+        """Names of the features seen in `fit`, where the first view has this attribute."""
         return self._first_view().feature_names_in_
 
     def __sklearn_is_fitted__(self) -> bool:

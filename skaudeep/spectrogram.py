@@ -503,7 +503,7 @@ class SpectrogramExtractor(ClipExtractor):
         Parameters
         ----------
         input_features : None
-            Ignored: clips have no features.
+            Ignored, because clips have no features.
 
         Returns
         -------

@@ -202,8 +202,8 @@ def load_csv(
     escape_formulas : bool, default=False
         Whether to remove the apostrophes that `save_csv(..., escape_formulas=True)` added.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -517,8 +517,8 @@ def load_arff(
     missing : sequence of str, default=None
         Texts of cells in `target` and `partition` that mean a missing value, see :func:`load_csv`.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------

@@ -405,8 +405,8 @@ class ComparisonDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes of the scores. Those of the differences stand at their right, for which a figure
-            with ``layout="constrained"`` makes room. None makes a new figure.
+            Axes of the scores. The axes of the differences are drawn to their right; a figure with
+            ``layout="constrained"`` makes room for them. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.errorbar``.
 
