@@ -216,7 +216,7 @@ def _warn_of_repetition(
             "search over the steps behind the extractor on data.",
             stacklevel=find_stack_level(),
         )
-        return  # and count anew
+        return  # the count starts again
     _extracted[key] = times, total
     if len(_extracted) > MAX_REMEMBERED:
         del _extracted[next(iter(_extracted))]

@@ -590,8 +590,8 @@ def _check_n_features(estimator: Any, X: NDArray, *, reset: bool, names: Any = N
         )
     if reset:
         estimator.n_features_in_ = X.shape[-1]
-        estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
-        if names is not None:  # of an xarray.DataArray, see `NamedRowsMixin`
+        estimator.__dict__.pop("feature_names_in_", None)  # names from an earlier data frame
+        if names is not None:  # X is an xarray.DataArray, see `NamedRowsMixin`
             estimator.feature_names_in_ = np.asarray(names, dtype=object)
     elif X.shape[-1] != estimator.n_features_in_:
         raise ValueError(

@@ -361,7 +361,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
                 "row per clip, for example in a Seq2SeqAutoencoder."
             )
         if len(shapes[0]) <= 2:
-            return self._hstack(features)  # of `FeatureUnion`: data frames and sparse matrices, too
+            return self._hstack(features)  # it joins data frames and sparse matrices, too
         return np.concatenate([np.asarray(view) for view in features], axis=-1)
 
 

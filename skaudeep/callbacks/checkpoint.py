@@ -110,7 +110,7 @@ class Checkpoint:
         self.every_n_epochs = every_n_epochs
         self.every_minutes = every_minutes
         self.keep = keep
-        self._runs: dict[Any, _Run] = {}  # of each estimator that is being fitted
+        self._runs: dict[Any, _Run] = {}  # by the estimator that is being fitted
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_runs": {}}
@@ -263,7 +263,7 @@ class _Run:
 
     def take_snapshot(self) -> None:
         """Copy the state, as an interruption may strike in the middle of the next step."""
-        results = {  # of the fit so far; what else there is belongs to callbacks
+        results = {  # results of the fit so far; other attributes belong to callbacks
             name: value
             for name, value in vars(self.estimator).items()
             if name.endswith("_") and not name.startswith("_")

@@ -95,7 +95,7 @@ class TensorBoard:
         self.n_images = n_images
         self.X = X
         self.labels = labels
-        self._writers: dict[Any, Any] = {}  # of each estimator that is being fitted
+        self._writers: dict[Any, Any] = {}  # by the estimator that is being fitted
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_writers": {}}

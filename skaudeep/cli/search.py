@@ -19,9 +19,9 @@ from skaudeep.cli.models import load_model
 from skaudeep.cli.output import check_folder, check_output, note, results, write_json
 from skaudeep.cli.wording import in_words
 
-# Those of `formats.annotations`, whose import takes its time; a test holds that both are the same.
+# A copy of the constant in `formats.annotations`, whose import is slow; a test compares them.
 EVENT_FORMATS = ("raven", "audacity", "textgrid", "csv")
-SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))  # of folders
+SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))  # separators of folders in paths
 SECONDS = click.FloatRange(min=0, min_open=True)
 
 

@@ -120,8 +120,8 @@ extraction = (
                  help="Largest number of chunks of a clip. By default all."),
 )  # fmt: skip
 
-AXES = {"f": "frequency", "t": "time"}  # as options of auDeep's name them
-# Likewise, of Seq2SeqAutoencoder.
+AXES = {"f": "frequency", "t": "time"}  # letters in the names of auDeep's options
+# The same for parameters of Seq2SeqAutoencoder.
 TRAINING = {
     "epochs": "max_epochs",
     "batch_size": "batch_size",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
 FEATURE_COLUMNS = ("filename", "chunk_nr")  # how a table of features begins
-TIME_COLUMNS = ("start", "end")  # of a table of pieces of recordings
+TIME_COLUMNS = ("start", "end")  # columns of a table of segments
 EVENT_TABLES = (".txt", ".textgrid")  # Raven's and Audacity's, Praat's
 # Columns by the names that people give them, in lower case.
 PATH_COLUMNS = {

@@ -19,7 +19,7 @@ _PARAMETERS = (
     *("axis", "band_window", "band_overlap", "validation_fraction", "device", "dropout"),
     *("bidirectional_encoder", "bidirectional_decoder", "encoder_noise", "feed_previous_prob"),
 )
-# Patterns, and what stands in the place of what they find. Tests of the messages hold both sides.
+# Patterns and their replacements. Tests of the messages check both.
 _TRANSLATIONS = [
     (re.compile(pattern), text)
     for pattern, text in (

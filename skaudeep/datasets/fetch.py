@@ -273,7 +273,7 @@ def _fetch(
     source = SOURCES[key]
     home = Path(get_data_home(data_home), "skaudeep")
     folder, downloads = home / key, home / f"{key}-archives"
-    delete_leftovers(home)  # of processes that were killed while they unpacked
+    delete_leftovers(home)  # left by processes that were killed while they unpacked
     if not folder.is_dir():
         if not download_if_missing:
             raise OSError(

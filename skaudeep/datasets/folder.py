@@ -276,7 +276,7 @@ def find_inner(parts: list[list[str]]) -> tuple[str, str]:
 
 def _alike(top: list[str], where: str) -> list[str]:
     """Say which folders are read as classes although they are called like partitions."""
-    # As in "train_data" and "test-clean".
+    # Names such as "train_data" and "test-clean".
     words = {name: translate_partitions(re.split(r"[\W\d_]+", name)) for name in top}
     alike = [name for name, partitions in words.items() if partitions]
     several = len({partition for name in alike for partition in words[name].values()}) > 1

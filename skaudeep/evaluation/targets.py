@@ -92,7 +92,7 @@ def check_target(bunch: Mapping[str, Any]) -> np.ndarray:
 
 def _check_classes(bunch: Mapping[str, Any], target: np.ndarray) -> np.ndarray:
     if target.dtype.kind not in "iu" or target.min(initial=0) < -1:
-        some = target[:3] if target.dtype.kind == "O" else np.unique(target)[:3]  # of several types
+        some = target[:3] if target.dtype.kind == "O" else np.unique(target)[:3]  # mixed types
         raise ValueError(
             f"Got a target of {target.dtype} with the values {some}..., expected "
             "class numbers 0, 1, ... and -1 where unlabelled; sklearn's LabelEncoder makes them."

@@ -264,7 +264,7 @@ def load_csv(
             _check_rows_are_full(file, n_lines, form)
             table = pd.read_csv(
                 file,
-                # Numbers to regress on as text: before pandas 3 the parser changes their last bit.
+                # Regression targets as text: before pandas 3 the parser changes their last bit.
                 dtype=dict.fromkeys(columns.texts, str),
                 keep_default_na=False,  # a class may be called "None"
                 na_values=[""],
@@ -306,7 +306,7 @@ def _count_lines(file: Path) -> int:
     n_lines = 1
     with open(file, "rb") as content:
         while block := content.read(BLOCK):
-            if b"\0" in block:  # as a file with a hole of any size, which would be one line
+            if b"\0" in block:  # perhaps a sparse file of any size, which would be a single line
                 raise ValueError("it holds zero characters")
             n_lines += block.count(b"\n") + block.count(b"\r")
     return n_lines
@@ -441,7 +441,7 @@ def save_arff(
         kinds = {
             "filename": "STRING",
             "chunk_nr": "INTEGER",
-            # Without classes all cells are "?", for which any type will do but a list of none.
+            # Without classes all cells are "?", which is valid for any type except an empty list.
             "label_nominal": f"{{{', '.join(map(_quoted, listed))}}}" if names else "REAL",
             "label_numeric": "INTEGER" if names else "REAL",
             "groups": "STRING",

@@ -30,7 +30,7 @@ OURS = ("target", "groups", "copy_of", "recorded_at", "error", "feature_names", 
 KINDS = dict.fromkeys(("filename", "groups", "copy_of", "error", "feature_names", "DESCR"), "U") | {
     "label_nominal": "Uf"
 }
-TEXT_BYTES = 16  # of the reference to a text in HDF5
+TEXT_BYTES = 16  # size of the reference to a text in HDF5
 # Deflate, which packs best of what HDF5 brings along, makes 1 byte of 1,032 at most.
 MAX_COMPRESSION = 1032
 

@@ -23,7 +23,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
 }
 CONDITION_WIDTH = 16  # largest width of the embedding of a condition
-MAX_PASSES = 50  # of the fixed-point iteration of a bidirectional decoder
+MAX_PASSES = 50  # largest number of iterations of a bidirectional decoder
 TOLERANCE = 1e-3  # largest change of a value in the pass that ends it
 
 

@@ -14,7 +14,7 @@ from skaudeep.nn.reservoir import Reservoir
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.training.loop import check_moments
 
-# What `fit` of an autoencoder leaves behind, beside what any network's does.
+# Fitted attributes of an autoencoder, in addition to those of any network.
 _RESULTS = {
     "loss_curve_",
     "moments_",
@@ -56,7 +56,7 @@ def check_results(estimator: Any) -> None:
         raise ValueError(f"holds a {name} without {missing[0]}, so that its fit has not ended")
     if isinstance(network, Reservoir) == autoencoder:
         raise ValueError(f"holds a {name} with a network_ of {type(network).__name__}")
-    # Of series in a matrix, which have one band, it is their length.
+    # For series in a matrix, which have one band, it is their length.
     if network.sizes.n_bands not in (1, results["n_features_in_"]):
         raise ValueError(
             f"holds a {name} with n_features_in_={str(results['n_features_in_'])[:80]}, but its "

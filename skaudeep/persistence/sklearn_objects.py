@@ -31,8 +31,8 @@ _PROTOCOL = 2
 _ARRAY_TYPES = re.compile(r"ndarray|bool|bool_|u?int\d+|float\d+|str_")
 _VERSION = re.compile(r"[\w.+-]{1,80}")
 _FILES = re.compile(r"schema\.json|\d+\.npy")
-KEY_DIGITS = 18  # of integers below 2**60
-MAX_OTHER_KEYS = 1000  # of a dictionary
+KEY_DIGITS = 18  # number of digits of integers below 2**60
+MAX_OTHER_KEYS = 1000  # largest number of other keys of a dictionary
 MT19937_WORDS = 624  # numpy reads its state at a position that it does not check
 
 
@@ -181,7 +181,7 @@ def _forget_memory(node: Any) -> int:
         return 0
     found = _memory_of(node) is not None
     if found:
-        # Without an id: the same text may stand elsewhere, too.
+        # The node has no id, because the same text may occur elsewhere, too.
         node["content"]["content"]["memory"] = {
             "__class__": "str",
             "__module__": "builtins",

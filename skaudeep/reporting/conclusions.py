@@ -10,7 +10,7 @@ from skaudeep._texts import list_names, shown
 from skaudeep.evaluation.results import FEW_GROUPS, Comparison, Evaluation, compare
 from skaudeep.reporting.corpus import Corpus
 
-FEW_CLIPS = 10  # of a class; its recall then changes by more than 10 points with each clip
+FEW_CLIPS = 10  # with fewer clips of a class, each changes its recall by more than 10 points
 FEW_DIFFERENT = 10  # clips on which two results differ; with fewer, chance alone may do it
 SHOWN_UNREADABLE = 5
 MUCH_BETTER = 0.02  # a gain in UAR that is worth labelling for

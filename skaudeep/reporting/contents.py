@@ -36,7 +36,7 @@ N_NEIGHBOURS = 5
 N_SIMILAR = 4  # clips listed beside a clip with a picture
 N_CONFUSIONS = 5  # pairs of classes
 N_TO_NAME = 500  # clips in the order in which naming them helps; then the report is made again
-MAX_POINTS = 5000  # of the embedding; a browser draws no more at once
+MAX_POINTS = 5000  # largest number of points of the embedding, which a browser can draw
 
 
 @dataclass(frozen=True)

@@ -135,11 +135,11 @@ def understand(bunch: Any, cv: Any, random_state: Any) -> Corpus:
     names = _names(bunch)
     division = choose_folds(bunch, cv, random_state)
     whole = bunch
-    # Without its folds: `crossings` tell what is on both sides of those that are in use.
+    # Its folds are left out: `crossings` has what is on both sides of the folds in use.
     bunch = _undivided(bunch)
     findings: list[Finding] = []
     alike: dict[int, Any] = {}
-    reasons: dict[int, str] = {}  # of clips that cannot be read
+    reasons: dict[int, str] = {}  # reasons why clips cannot be read
     if clips is not None:
         table = audit(bunch)
         alike = _alike(table, bunch)

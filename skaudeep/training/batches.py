@@ -482,7 +482,7 @@ def read_input(
         return Sequences.read(matrix)
     sequences = Sequences.read(X, n_bands, check_values=reset or to_train)
     if reset:
-        estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
+        estimator.__dict__.pop("feature_names_in_", None)  # names from an earlier data frame
         estimator.n_features_in_ = sequences.n_bands
     return sequences
 

@@ -383,7 +383,7 @@ class Training:
         loss = self.loss.value(error, n_values, divergence, kl_weight)
         (weights,) = torch.autograd.grad(loss, sums)
         gradient = torch.zeros(sum(p.numel() for p in parameters), device=self.device)
-        for weight, by_one in zip(weights[::2], by_sum, strict=False):  # of error, of divergence
+        for weight, by_one in zip(weights[::2], by_sum, strict=False):  # error, divergence
             gradient += by_one.mul_(weight)
         norm = self.descend(self.processes.all_reduce_sum(gradient))
         return torch.stack([*sums.detach()[:2], norm.double()])

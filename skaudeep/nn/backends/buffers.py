@@ -21,7 +21,7 @@ from torch import Tensor
 HUGE_PAGE = 2**21  # bytes
 DEFAULT_LIMIT = 512  # MiB
 
-_spare: dict[int, list[np.ndarray]] = {}  # buffers that nobody uses, by their size in bytes
+_spare: dict[int, list[np.ndarray]] = {}  # unused buffers, by their size in bytes
 # Reentrant: a garbage collection while it is held may free a tensor, which returns its buffer.
 _lock = threading.RLock()
 

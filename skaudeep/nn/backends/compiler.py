@@ -139,7 +139,7 @@ class _KernelCache(FunctionCache):
                 f"({type(error).__name__}: {error}); kernels are compiled anew and written again.",
             )
         try:
-            self.flush()  # else saving would read the damaged index again
+            self.flush()  # otherwise saving would read the damaged index again
         except OSError:
             self.disable()
         return None

@@ -50,7 +50,7 @@ class Strided(NamedTuple):
     """Position of the rows of a matrix in an array, counted in elements from its start."""
 
     array: Any
-    offset: int  # of the first element
+    offset: int  # position of the first element
     row: int  # from one row to the next
     step: int  # from one column to the next
 
@@ -209,7 +209,7 @@ def weight_gradient(gradient, x, out, start, stop):
     n_rows, n_columns = x.shape
     width = TILE_VECTORS * VECTOR_BYTES // x.itemsize
     out[start:stop] = 0
-    packed = np.empty(SUM_ROWS * n_columns, x.dtype)  # as by `pack`
+    packed = np.empty(SUM_ROWS * n_columns, x.dtype)  # in the layout of `pack`
     block = np.empty((SUM_ROWS, SUM_COLUMNS), x.dtype)
     for k in range(0, n_rows, SUM_ROWS):
         depth = min(SUM_ROWS, n_rows - k)
@@ -246,7 +246,7 @@ def _exp_overload(x: Any) -> Any:
     f = np.float32
 
     def exp32(x: Any) -> Any:
-        x = f(-87.0) if x < f(-87.0) else x  # in this order NaN stays
+        x = f(-87.0) if x < f(-87.0) else x  # this order of comparison keeps NaN
         x = f(88.0) if x > f(88.0) else x
         n = np.floor(x * f(1.44269504) + f(0.5))
         r = x - n * f(0.693359375) + n * f(2.12194440e-4)
