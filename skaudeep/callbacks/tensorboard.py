@@ -7,6 +7,7 @@ import re
 from numbers import Integral
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,39 +21,43 @@ MAX_EMBEDDED = 2000  # clips; the projector slows down beyond, and the files are
 
 
 class TensorBoard:
-    """Write the course of a training for TensorBoard.
+    """Write losses, weights, reconstructions and features of a training for TensorBoard.
 
-    After each epoch the loss, and where the training tells them the validation loss and the norm of
-    the gradient; from time to time reconstructions, each below its input; at the end the features
-    with their labels, for the projector. Look at them with ``tensorboard --logdir runs``.
+    After each epoch the loss is written, and the validation loss and the norm of the gradient, if
+    the training computes them. Every `every` epochs, histograms of the weights and reconstructions
+    below their inputs are written. At the end the features are written, with their labels, for the
+    projector. Show them by ``tensorboard --logdir runs``.
 
     Set it on a `Seq2SeqAutoencoder`, also on one inside a pipeline or search. Every fit writes to a
-    folder of its own below `log_dir`, named by its time and, inside other estimators, by the tasks
-    that led to it. Needs tensorboard: ``pip install 'skaudeep[tensorboard]'``.
+    folder of its own below `log_dir`, which is named by its time and, inside other estimators, by
+    their tasks. A training that continues, by `partial_fit` or a warm start, writes to the folder
+    of the estimator's last run, and the projector shows its last features. It needs tensorboard:
+    ``pip install 'skaudeep[tensorboard]'``.
 
     Parameters
     ----------
     log_dir : str or Path
-        Folder of all runs; made where it is missing.
+        Folder of all runs, which is created if it does not exist.
     every : int >= 1, default=1
-        Epochs from one picture of the reconstructions to the next.
+        Number of epochs from one set of reconstructions and histograms to the next.
     n_images : int >= 0, default=3
-        Clips to draw, the first of X. Of a clip with chunks the first chunk is drawn.
+        Number of clips whose reconstructions are drawn: the first clips of X. If clips are in
+        chunks, the first chunk is drawn.
     X : sequence of n_clips clips, default=None
-        What to draw and to embed, in the form that the autoencoder takes. None takes what it is
-        trained on.
+        Clips whose reconstructions and features are written, in a form that the autoencoder takes.
+        None uses the training clips.
     labels : array-like of shape (n_clips,), default=None
-        Labels of X. None takes the y of `fit` where X is None, too.
+        Labels of X. None uses the y of `fit`, if X is None, too.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, or there are labels without X or of another length.
+        If a parameter is out of range, or `labels` are given without X or with another length.
 
     Notes
     -----
-    Of more than 2000 clips that many are embedded, evenly spaced over X. Steps count the epochs
-    done: step 1 is the first entry of `loss_curve_`.
+    Features of at most 2000 clips are written; of more clips, 2000 that are evenly spaced over X.
+    Steps are numbers of epochs: step 1 is the first entry of `loss_curve_`.
 
     Examples
     --------
@@ -96,12 +101,16 @@ class TensorBoard:
         self.X = X
         self.labels = labels
         self._writers: dict[Any, Any] = {}  # by the estimator that is being fitted
+        self._folders: WeakKeyDictionary[Any, Path] = WeakKeyDictionary()  # folders of last runs
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_writers": {}}
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state | {"_writers": {}, "_folders": WeakKeyDictionary()}
 
     def setup(self, estimator: Any, context: CallbackContext) -> None:
-        """Begin a run.
+        """Check that a run can begin.
 
         Parameters
         ----------
@@ -115,7 +124,7 @@ class TensorBoard:
         ImportError
             If tensorboard is not installed.
         TypeError
-            If the estimator is no autoencoder.
+            If the estimator is not an autoencoder.
         """
         if not hasattr(estimator, "reconstruct"):
             raise TypeError(
@@ -123,16 +132,7 @@ class TensorBoard:
                 f"{type(estimator).__name__}. Set it on the autoencoder inside: "
                 'pipeline["autoencoder"].set_callbacks(TensorBoard(...)).'
             )
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise ImportError(
-                "TensorBoard needs tensorboard. Install it with: "
-                "pip install 'skaudeep[tensorboard]'"
-            ) from error
-        folder = Path(self.log_dir, *_run_name(context))
-        folder.mkdir(parents=True)  # never into a run that is there
-        self._writers[estimator] = SummaryWriter(str(folder))
+        _summary_writer()
 
     def teardown(self, estimator: Any, context: CallbackContext) -> None:
         """End the run, also one that failed.
@@ -148,8 +148,10 @@ class TensorBoard:
         if writer is not None:
             writer.close()
 
-    def on_fit_task_begin(self, estimator: Any, context: CallbackContext) -> None:
-        """Do nothing.
+    def on_fit_task_begin(
+        self, estimator: Any, context: CallbackContext, *, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Begin a run, or continue the last one if the training continues.
 
         Parameters
         ----------
@@ -157,7 +159,19 @@ class TensorBoard:
             The estimator that is being fitted.
         context : CallbackContext
             scikit-learn's context of the task that begins.
+        metadata : dict
+            Facts about the training: `resume` is whether it begins from random weights.
         """
+        if context.task_name == "epoch":
+            return
+        n_done = 0 if (metadata or {}).get("resume", True) else len(estimator.loss_curve_)
+        folder = self._folders.get(estimator) if n_done else None
+        if folder is None:
+            folder = Path(self.log_dir, *_run_name(context))
+            folder.mkdir(parents=True)  # never into a run that is there
+        # What a training that was interrupted, and is undone, wrote after these epochs is hidden.
+        self._writers[estimator] = _summary_writer()(str(folder), purge_step=n_done + 1)
+        self._folders[estimator] = folder
 
     def on_fit_task_end(
         self,
@@ -197,14 +211,28 @@ class TensorBoard:
                 value = (metadata or {}).get(name)
                 if value is not None:
                     writer.add_scalar(name, value, step)
-            if context.task_id % self.every == 0 and self.n_images > 0:
-                for i, image in enumerate(_reconstructions(fitted, X, self.n_images)):
-                    writer.add_image(f"reconstruction/{i}", image, step)
+            if (step - 1) % self.every == 0:
+                if self.n_images > 0:
+                    for i, image in enumerate(_reconstructions(fitted, X, self.n_images)):
+                        writer.add_image(f"reconstruction/{i}", image, step)
+                for name, weights in fitted.network_.named_parameters():
+                    writer.add_histogram(f"weights/{name}", weights, step)
             writer.flush()  # all that was done is seen, and stays if the process dies
         elif context.task_name == "fit":
             features, labels = _features(fitted, X, y)
             if len(features):
                 writer.add_embedding(features, labels, global_step=step, tag="features")
+
+
+def _summary_writer() -> Any:
+    """Return the class that writes files for TensorBoard."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ImportError(
+            "TensorBoard needs tensorboard. Install it with: pip install 'skaudeep[tensorboard]'"
+        ) from error
+    return SummaryWriter
 
 
 def _run_name(context: CallbackContext) -> list[str]:

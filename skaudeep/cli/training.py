@@ -70,7 +70,7 @@ if TYPE_CHECKING:
         "--tensorboard",
         metavar="FOLDER",
         type=click.Path(),
-        help="Write losses and reconstructions here, for TensorBoard.",
+        help="Write losses, reconstructions and histograms of the weights here, for TensorBoard.",
     ),
     *extraction,
     options.sampling_rate,

@@ -13,6 +13,7 @@ import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin, FitCallback, with_callbacks
@@ -53,7 +54,7 @@ def runs(folder):
 
 
 def read(run):
-    events = EventAccumulator(str(run), size_guidance={"images": 0, "scalars": 0})
+    events = EventAccumulator(str(run), size_guidance={"images": 0, "scalars": 0, "histograms": 0})
     events.Reload()
     return events
 
@@ -101,6 +102,7 @@ class Told(CallbackSupportMixin, BaseEstimator):
 
     @with_callbacks
     def fit(self, X, y=None):
+        self.network_ = torch.nn.Linear(1, 1)
         self.loss_curve_ = []
         progress = self._init_callback_context(max_subtasks=2)
         progress.call_on_fit_task_begin(estimator=self)
@@ -189,6 +191,25 @@ def test_tensorboard_draws_n_images_pictures_every_so_many_epochs(
     assert len(scalars(run)) == 3
 
 
+def test_tensorboard_writes_a_histogram_of_each_weight(tmp_path):
+    network = fit(tmp_path, every=2)
+    (run,) = runs(tmp_path)
+    weights = dict(network.network_.named_parameters())
+    assert read(run).Tags()["histograms"] == [f"weights/{name}" for name in weights]
+    for name, values in weights.items():
+        first, last = read(run).Histograms(f"weights/{name}")
+        assert (first.step, last.step) == (1, 3)
+        found = last.histogram_value
+        values = values.detach().double()
+        assert (found.num, sum(found.bucket)) == (values.numel(), values.numel())
+        np.testing.assert_allclose(
+            [found.min, found.max, found.sum, found.sum_squares],
+            [float(one) for one in (values.min(), values.max(), values.sum(), (values**2).sum())],
+            rtol=1e-5,
+            atol=1e-6,
+        )
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_tensorboard_embeds_the_features_with_their_labels(tmp_path, form):
     X = FORMS[form](frames(), tmp_path)
@@ -272,6 +293,23 @@ def test_tensorboard_gives_each_fit_a_folder_and_leaves_the_others_unchanged(tmp
     assert len(runs(tmp_path)) == 3
     assert before.items() <= content(tmp_path).items()
     assert sorted(len(scalars(run)) for run in runs(tmp_path)) == [2, 3, 3]
+
+
+def test_tensorboard_goes_on_with_a_run_where_the_training_goes_on(tmp_path):
+    board = TensorBoard(tmp_path, every=2)
+    network = autoencoder(max_epochs=2, warm_start=True).set_callbacks(board)
+    network.partial_fit(frames())
+    with pytest.raises(RuntimeError, match="enough"):
+        network.set_callbacks(board, Stop()).fit(frames())
+    network.set_callbacks(board).fit(frames())
+    (run,) = runs(tmp_path)
+    assert scalars(run) == steps_and_curve(network)
+    assert len(network.loss_curve_) == 3  # each once, although the second was written twice
+    assert list(images(run)) == [1, 3]
+    pickle.loads(pickle.dumps(network)).partial_fit(frames())
+    clone(network).fit(frames())
+    network.set_params(warm_start=False).fit(frames())
+    assert len(runs(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
