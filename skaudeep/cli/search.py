@@ -1,4 +1,4 @@
-"""Commands that look for sounds: events in recordings, and clips like a given one."""
+"""Commands that search for sounds: events in recordings, and clips similar to a given one."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def detect(
 
 
 def _names_of_tables(names: Sequence[str], suffix: str, given: bool) -> list[str]:
-    """Return how the table of each recording is called.
+    """Return the name of the table of each recording.
 
     Like the recording, below the INPUT; where recordings are given one by one, below the folder
     that holds all of them.

@@ -1,4 +1,4 @@
-"""Options that say how spectrograms are made and an autoencoder is trained, and what they make."""
+"""Options of spectrograms and of the training of an autoencoder, and their estimators."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def make_autoencoder(settings: dict[str, Any], **more: Any) -> Seq2SeqAutoencode
 
 
 def directions(settings: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what options on the directions over one axis say of both.
+    """Return the directions over both axes, by the options for each axis.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ def directions(settings: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str,
 
 
 def stated(names: Iterable[str]) -> list[str]:
-    """Return those of some options that the command line states; the others have their default.
+    """Return the options that the command line states, without those that have their default.
 
     Parameters
     ----------

@@ -189,7 +189,7 @@ def train(
 def _make_model(
     source: Source, summary: Summary, settings: dict[str, Any], start_from: str | None
 ) -> tuple[Any, Seq2SeqAutoencoder]:
-    """Return what is to be fitted, and the autoencoder in it."""
+    """Return the estimator to fit, and the autoencoder in it."""
     recordings = source.bunch.dims == ("clip",)
     options_of_sound = [
         f"--{name.replace('_', '-')}" for name in stated([*EXTRACTION, "sampling_rate"])

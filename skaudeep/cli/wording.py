@@ -1,4 +1,4 @@
-"""Messages of the library in the words of the command line, which has no parameters of Python."""
+"""Translation of the library's messages: parameters of Python become options of commands."""
 
 from __future__ import annotations
 
