@@ -125,7 +125,7 @@ def _in_notebook() -> bool:
 
 
 def duration(seconds: float) -> str:
-    """Say how long something takes.
+    """Format a duration for people.
 
     Parameters
     ----------

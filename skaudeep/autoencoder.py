@@ -488,7 +488,7 @@ class Seq2SeqAutoencoder(
         X: Any,
         y: Any,
     ) -> None:
-        """Run epochs, each a task for callbacks, until all are done or somebody says stop."""
+        """Run epochs, each a task for callbacks, until all are done or a callback stops them."""
         device, processes = training.device, training.processes
         hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
         n_epochs = last_epoch - training.epoch

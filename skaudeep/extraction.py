@@ -244,7 +244,7 @@ def _extract(
 def _check_alike(
     clips: list[Clip], rows: Sequence[int], journal: Journal, extractor: ClipExtractor
 ) -> None:
-    """Refuse rows of another sampling rate, or with other dimensions, than the first."""
+    """Raise an AudioError if rows differ in sampling rate or dimensions."""
     done = [row for row in (int(journal.done.argmax()), *rows) if journal.done[row]]
     rates = [float(journal.rates[row]) for row in done]
     of_rows = [clips[row] for row in done]

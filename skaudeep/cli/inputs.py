@@ -397,7 +397,7 @@ def count_units(bunch: Bunch) -> dict[str, int]:
 
 
 def describe_source(source: Source, summary: Summary, *more: str) -> str:
-    """Say in one line what a command understood of its input."""
+    """Describe in one line how a command has read its input."""
     bunch = source.bunch
     n_clips = len(bunch.filenames)
     parts = [counted(n_clips, "clip")]

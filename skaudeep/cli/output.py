@@ -25,7 +25,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def waiting(text: str) -> Iterator[None]:
-    """Say on stderr what is done meanwhile; on a terminal a sign moves until the end."""
+    """Show the current task on stderr; on a terminal a sign moves until the end."""
     if not sys.stderr.isatty():
         note(f"{text} ...")
         yield

@@ -1,4 +1,4 @@
-"""When a recording was made, by the name that its recorder gave the file."""
+"""The time of a recording, by the name that its recorder gave the file."""
 
 from __future__ import annotations
 

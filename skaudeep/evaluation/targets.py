@@ -185,7 +185,7 @@ def _check_values(bunch: Mapping[str, Any], target: np.ndarray) -> np.ndarray:
 
 
 def _check_names_differ(names: Any) -> None:
-    """Refuse a name of two columns, whose scores are asked for by name."""
+    """Raise a ValueError if two columns have the same name, as scores are found by name."""
     given = [] if names is None else list(map(str, names))
     if again := [name for name in given if given.count(name) > 1]:
         raise ValueError(

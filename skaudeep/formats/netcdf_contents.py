@@ -1,4 +1,4 @@
-"""What a NetCDF file states, compared with what it holds before any of it sizes anything."""
+"""Checks of the sizes that a NetCDF file states, before memory is allocated by them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def check_variables(dataset: netCDF4.Dataset, path: Path, size: int) -> None:
 def parse_attributes(
     attributes: dict[str, Any], path: str
 ) -> tuple[dict[str, Any], list[tuple[str, int]] | None]:
-    """Return what the attributes hold, which anybody can edit.
+    """Return the content of the attributes, which may have been edited.
 
     Parameters
     ----------

@@ -38,14 +38,14 @@ from skaudeep.nn.weights import draw_weights
 
 
 class Reconstruction(NamedTuple):
-    """What an autoencoder makes of a batch."""
+    """Output of an autoencoder for a batch."""
 
     frames: Tensor  # (T, B, F)
     divergence: Tensor | None  # see `Code`
 
 
 class Autoencoder(nn.Module):
-    """What the autoencoders share: the way from x to x, and weights that a generator draws.
+    """Base class of the autoencoders: reconstruction, and weights that a generator draws.
 
     Parameters
     ----------

@@ -280,7 +280,7 @@ def check_version(version: str) -> None:
 
 
 def _audit_keys(node: dict[str, Any]) -> None:
-    """Refuse dictionaries that a few kilobytes make slow, see `serialize`."""
+    """Raise a ValueError about dictionaries that are built to be slow, see `serialize`."""
     types = node["key_types"]["content"]
     others = [
         key
@@ -318,7 +318,7 @@ def _audit_random_state(node: dict[str, Any]) -> None:
 
 
 def is_position(value: Any) -> bool:
-    """Tell whether a Mersenne twister can stand there; numpy does not ask.
+    """Return whether a value is a valid position of a Mersenne twister, which numpy does not check.
 
     Examples
     --------

@@ -70,7 +70,7 @@ def or_break() -> str:
 
 
 def literal(name: object, width: int = NAME_WIDTH) -> str:
-    """Return a name that somebody else gave, as a picture shows it.
+    """Return a name from outside in the form in which pictures show it.
 
     Set it with ``parse_math=False``: matplotlib takes dollar signs for formulas.
 

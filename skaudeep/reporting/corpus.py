@@ -95,7 +95,7 @@ class Corpus:
 
     @property
     def sampling_rate(self) -> float | None:
-        """That of waveforms, or the most frequent one of files, in Hz; None without sound."""
+        """Rate of waveforms, or the most frequent rate of files, in Hz; None without sound."""
         return self.bunch.get("sampling_rate") or self.summary.most_frequent_rate
 
     @property
@@ -354,7 +354,7 @@ def _crossing(kind: str, key_of: dict[int, Any], division: Division) -> Crossing
 
 
 def describe_classes(bunch: Bunch, most: int = 4) -> str:
-    """Say in a few words which classes there are.
+    """Describe the classes in a few words.
 
     Examples
     --------

@@ -21,7 +21,7 @@ LEAST_UNITS = 2  # a class needs one unit for training and one for testing
 
 @dataclass(frozen=True)
 class Division:
-    """Which clips train and which are tested.
+    """Training clips and test clips of each fold.
 
     Parameters
     ----------

@@ -193,7 +193,7 @@ class Sequences:
         return lengths
 
     def _name(self, sequence: int) -> str:
-        """Where in X a sequence stands."""
+        """Return the position of a sequence in X, for messages."""
         sequence += self._first_row
         if len(self.shape) == 1:
             return f"row {sequence}"

@@ -528,7 +528,7 @@ class Training:
 
 
 def epoch_line(training: Training, last_epoch: int, seconds_per_epoch: float) -> str:
-    """Say in a line how far a training is, its errors, and how long the rest will take.
+    """Return a line with the progress of a training, its errors and the remaining time.
 
     Parameters
     ----------

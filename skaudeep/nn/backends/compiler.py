@@ -158,7 +158,7 @@ class _KernelCache(FunctionCache):
 
 
 def others_can_write(path: Path) -> bool:
-    """Whether another user than this one and root could write to a file or folder, or replace it.
+    """Return whether users other than this one and root can write to, or replace, a path.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def others_can_write(path: Path) -> bool:
 
 
 def _is_own(group: int) -> bool:
-    """Whether nobody but this user and root is expected in a group: many systems have such ones."""
+    """Return whether a group probably has this user alone, as is usual on many systems."""
     if group in (0, os.geteuid()):
         return True
     import grp
