@@ -1,4 +1,4 @@
-"""What skaudeep's estimators share, and every private name of scikit-learn that skaudeep uses.
+"""Base classes of skaudeep's estimators, and all private names of scikit-learn that it uses.
 
 scikit-learn may change its private names in any release, which is why `pyproject.toml` bounds its
 version; a new release is tried by looking at this file, and at the attributes of its steps that

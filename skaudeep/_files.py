@@ -216,7 +216,7 @@ def alone(target: Path) -> Iterator[None]:
                     f"Got path={str(target)!r}, which another process is writing, expected to be "
                     "the only one. Wait until it has ended, or choose another name."
                 )
-            try:  # it may have been deleted, and made anew, between its opening and the lock
+            try:  # another process may have deleted and recreated it before it was locked
                 is_there = os.path.samestat(os.fstat(file.fileno()), path.stat())
             except FileNotFoundError:
                 is_there = False
@@ -276,7 +276,7 @@ def temporary_folder(target: Path) -> Iterator[Path]:
                 yield folder
                 return
         except OSError as error:
-            # When a disk is full, writes fail without a name; nobody knows the temporary ones.
+            # If the disk is full, errors lack a name, and users do not know the temporary one.
             temporary = error.filename is None or folder.name in str(error.filename)
             if error.errno is not None and temporary:
                 error.filename = str(target)
@@ -314,14 +314,14 @@ def delete_leftovers(folder: Path, name: str | None = None) -> None:
 def _delete_if_unused(folder: Path, here: bool) -> None:
     unused = False
     try:
-        # Neither through a link nor waiting at a pipe that somebody put there.
+        # Do not follow a link, nor wait for a pipe, that another user may have put there.
         flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with open(os.open(folder / _LOCK, flags), "r+b", buffering=0) as lock:
             locked = try_lock(lock)
             if locked is False:
                 return
             if locked and here:
-                (folder / _LOCK).unlink()  # so that a process that waits for it sees that it lost
+                (folder / _LOCK).unlink()  # a process that waits for it notices this
                 unused = True
     except FileNotFoundError:  # its process was killed before it made the file
         pass
@@ -384,7 +384,7 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(new)
         _keep_access(path, new)
         os.replace(new, path)
-        if os.name == "posix":  # elsewhere folders cannot be opened
+        if os.name == "posix":  # other systems cannot open folders
             _sync(path.parent)
 
 

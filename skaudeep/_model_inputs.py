@@ -243,7 +243,7 @@ def set_apart_silence(
     for row, clip in zip(rows.tolist(), list_clips(take(X, rows)), strict=True):
         try:
             seconds, is_silent = _listen(clip, rate, shortest)
-        except ValueError:  # whatever reads it for the model says what is wrong
+        except ValueError:  # the extractor will report the fault
             continue
         if is_silent:
             silent[row] = AudioError(

@@ -66,7 +66,7 @@ def read_classes(model: Any, target_names: Sequence[str] | None = None) -> Class
     last = _last(model)
     several = (
         hasattr(model, NAMES)
-        or isinstance(classes, list)  # of an array for each, as of forests and neighbours
+        or isinstance(classes, list)  # forests and neighbours have an array for each class
         or bool(getattr(last, "multilabel_", False))  # OneVsRestClassifier
         # MLPClassifier
         or (getattr(last, "out_activation_", "") == "logistic" and last.n_outputs_ > 1)

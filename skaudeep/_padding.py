@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 
 def is_ragged(X: Any) -> bool:
-    """Tell whether X is a list of 2-D arrays, one for each clip, instead of one array.
+    """Return whether X is a list of 2-D arrays, one for each clip, instead of one array.
 
     Parameters
     ----------

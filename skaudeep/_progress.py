@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
 
-# What is done goes to this logger, too, shown or not, for users who configure logging.
+# The progress also goes to this logger, for users who configure logging.
 LOG = logging.getLogger("skaudeep")
 LOG.addHandler(logging.NullHandler())
 PLAIN_SECONDS = 10.0  # between lines where stderr is no terminal
@@ -125,7 +125,7 @@ def _in_notebook() -> bool:
 
 
 def duration(seconds: float) -> str:
-    """Say how long something takes.
+    """Format a duration for people.
 
     Parameters
     ----------

@@ -216,7 +216,7 @@ def _warn_of_repetition(
             "search over the steps behind the extractor on data.",
             stacklevel=find_stack_level(),
         )
-        return  # and count anew
+        return  # the count starts again
     _extracted[key] = times, total
     if len(_extracted) > MAX_REMEMBERED:
         del _extracted[next(iter(_extracted))]
@@ -271,7 +271,7 @@ def _check_headers(
     batches: list[list[Clip]],
     parallel: Parallel,
 ) -> None:
-    """Refuse clips whose headers state another sampling rate than the others, or than `fit` saw."""
+    """Raise an error if sampling rates in headers differ from each other, or from that in `fit`."""
     of_files = [extractor for extractor in extractors if extractor.sampling_rate is None]
     rates = _read_headers(batches, parallel) if of_files else []
     for extractor in of_files:

@@ -114,7 +114,7 @@ class AnomalyDetector(
     0.06
     """
 
-    # Whoever has groups hands them on, as to scikit-learn's own splitters.
+    # Metadata routing passes groups to `fit` by default, as to scikit-learn's splitters.
     __metadata_request__fit = {"groups": True}  # noqa: RUF012 (scikit-learn's own form)
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -353,14 +353,14 @@ class AnomalyDetector(
 
     @property
     def n_features_in_(self) -> int:
-        """Number of features, as the fitted estimator counts them."""
+        """Number of features seen in `fit`, where the fitted estimator has this attribute."""
         if not hasattr(self, "estimator_"):
             raise AttributeError(f"{type(self).__name__} is not fitted")
         return self.estimator_.n_features_in_
 
     @property
     def feature_names_in_(self) -> np.ndarray:
-        """Names of the features, as the fitted estimator knows them."""
+        """Names of the features seen in `fit`, where the fitted estimator has this attribute."""
         if not hasattr(self, "estimator_"):
             raise AttributeError(f"{type(self).__name__} is not fitted")
         return self.estimator_.feature_names_in_

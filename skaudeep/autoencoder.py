@@ -459,7 +459,7 @@ class Seq2SeqAutoencoder(
             check_same_sizes(sizes, self.network_.sizes)
             # Copies: if this fails, what is there has to be as it was.
             self.__dict__.update(self._snapshot())
-            if sizes != self.network_.sizes:  # in dropout or noise
+            if sizes != self.network_.sizes:  # dropout or noise have changed
                 self.network_ = resize(self.network_, sizes)
         self.n_frames_ = max(self.n_frames_, int(sequences.lengths.max()))
         self.network_.to(device)
@@ -488,7 +488,7 @@ class Seq2SeqAutoencoder(
         X: Any,
         y: Any,
     ) -> None:
-        """Run epochs, each a task for callbacks, until all are done or somebody says stop."""
+        """Run epochs, each a task for callbacks, until all are done or a callback stops them."""
         device, processes = training.device, training.processes
         hooks: dict[str, Any] = {"estimator": self, "X": X, "y": y}
         n_epochs = last_epoch - training.epoch
@@ -955,7 +955,7 @@ class Seq2SeqAutoencoder(
             )
 
         both = self._map(X, errors, 2, per_frame=True, condition=condition)
-        both = both.astype(np.float64)  # as scores have to be
+        both = both.astype(np.float64)  # scores must be float64
         return both[..., 0], both[..., 1]
 
 

@@ -88,8 +88,8 @@ class ChunkPooling(
 
     Notes
     -----
-    A chunk of nothing but NaN is one that the clip does not have. A clip without any chunk, such as
-    one that could not be read, gives a row of NaN.
+    A chunk of NaN alone is missing. The features of a clip without any chunk, such as one that
+    could not be read, are NaN.
 
     Examples
     --------
@@ -345,14 +345,14 @@ class ChunkVotingClassifier(
 
     Notes
     -----
-    A chunk of nothing but NaN is one that the clip does not have, and has no vote. `fit` ignores a
-    clip without any chunk, and `predict` raises an error for it.
+    A chunk of NaN alone is missing, and has no vote. `fit` leaves out a clip without any chunk, and
+    `predict` raises an error about it.
 
     Search around this classifier, not inside it: ``GridSearchCV(ChunkVotingClassifier(LinearSVC()),
     {"classifier__C": [...]})``. A search inside, or early stopping with a validation set, would
-    split chunks, and those of one clip would be on both sides. The exception is a classifier that
-    takes groups, such as :class:`~skaudeep.TunedLogisticRegression`, or a search over folds that
-    do: it is given those of the clips, and without any the chunks of a clip are a group.
+    divide the chunks of a clip between training and test. The exception is a classifier that takes
+    groups, such as :class:`~skaudeep.TunedLogisticRegression`, or a search over folds of groups. It
+    receives the groups of the clips, or, if there are none, each clip as a group.
 
     Examples
     --------
@@ -590,8 +590,8 @@ def _check_n_features(estimator: Any, X: NDArray, *, reset: bool, names: Any = N
         )
     if reset:
         estimator.n_features_in_ = X.shape[-1]
-        estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
-        if names is not None:  # of an xarray.DataArray, see `NamedRowsMixin`
+        estimator.__dict__.pop("feature_names_in_", None)  # names from an earlier data frame
+        if names is not None:  # X is an xarray.DataArray, see `NamedRowsMixin`
             estimator.feature_names_in_ = np.asarray(names, dtype=object)
     elif X.shape[-1] != estimator.n_features_in_:
         raise ValueError(

@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 MANY_FROM = 0.5  # a clip may have several classes: those with at least this probability
-SEPARATOR = ";"  # stands between the classes of a clip that has several
+SEPARATOR = ";"  # separates the classes of a clip that has several
 
 
 def classifier_for(

@@ -67,7 +67,7 @@ DESCRIPTORS: dict[str, tuple[float, float]] = {
     **{f"cepstrum_{i}": (0, 4) for i in range(9, N_CEPSTRA + 1)},
 }
 CENTRES, SCALES = np.array([*DESCRIPTORS.values()], dtype=float).T
-NEPERS = math.log(10) / 10  # of power, in a decibel
+NEPERS = math.log(10) / 10  # nepers of power in a decibel
 TINY = 1e-12
 TOLERANCE = 1e-3  # by which values may exceed [-1, 1]: a spectrogram may be stored in few bits
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skaudeep._base import StrOptions, VersionMixin, all_or_nothing
 
-SMALLEST = 1e-12  # of a distance whose logarithm is taken, for clips of the training itself
+SMALLEST = 1e-12  # smallest distance whose logarithm is taken: training clips have distance 0
 
 
 class DistanceScorer(VersionMixin, BaseEstimator):
@@ -158,7 +158,7 @@ class DistanceScorer(VersionMixin, BaseEstimator):
         if self.distance in ("both", "mahalanobis"):
             distances.append(self._mahalanobis(features))
         if self.distance in ("both", "nearest"):
-            # In float64: in float32 distances of near clips are rounding errors of large squares.
+            # float64, because in float32 small distances would be rounding errors of large squares.
             clips = self.clips_.astype(np.float64)
             distances.append(pairwise_distances_argmin_min(features, clips)[1])
         if self.distance == "both":

@@ -219,7 +219,7 @@ def _extract(
         journal.done[row] = journal.fingerprints[row] == _fingerprint(clips[row])
     _check_alike(clips, np.flatnonzero(journal.done).tolist(), journal, extractor)
     todo = deque(np.flatnonzero(~journal.done).tolist())
-    progress.begin("Extracting clips", len(todo))  # those that an earlier call has left
+    progress.begin("Extracting clips", len(todo))  # clips that an earlier call did not finish
     while todo:  # again, because a task may return before its last clips
         for rows, views, remarks in _run_tasks(tasks(), workers):
             for remark in remarks:
@@ -244,7 +244,7 @@ def _extract(
 def _check_alike(
     clips: list[Clip], rows: Sequence[int], journal: Journal, extractor: ClipExtractor
 ) -> None:
-    """Refuse rows of another sampling rate, or with other dimensions, than the first."""
+    """Raise an AudioError if rows differ in sampling rate or dimensions."""
     done = [row for row in (int(journal.done.argmax()), *rows) if journal.done[row]]
     rates = [float(journal.rates[row]) for row in done]
     of_rows = [clips[row] for row in done]
@@ -329,7 +329,7 @@ def _extract_batch(rows: list[int], clips: list[Clip], parameters: dict[str, Any
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AudioWarning)
         for row, clip in zip(rows, clips, strict=True):
-            fingerprint = _fingerprint(clip)  # before decoding: a change meanwhile is noticed
+            fingerprint = _fingerprint(clip)  # before decoding, to notice a change meanwhile
             ((view,),) = extract_clip_views([clip], [parameters])
             if isinstance(view, AudioError):
                 views.append(view)

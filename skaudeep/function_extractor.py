@@ -273,17 +273,17 @@ class FunctionExtractor(ClipExtractor):
         return extract_views([self], X)[0]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Name the dimensions of a frame, which are the last axis of the output.
+        """Return the names of the dimensions of a frame, which are the last axis of the output.
 
         Parameters
         ----------
         input_features : None
-            Ignored: clips have no features.
+            Ignored, because clips have no features.
 
         Returns
         -------
         ndarray of shape (n_dimensions,), object
-            "functionextractor0", "functionextractor1", ...
+            The names "functionextractor0", "functionextractor1" and so on.
 
         Raises
         ------

@@ -229,12 +229,12 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
 
     @property
     def n_features_in_(self) -> int:
-        """Number of features of the input, as the first view counts them."""
+        """Number of features seen in `fit`, where the first view has this attribute."""
         return self._first_view().n_features_in_
 
     @property
     def feature_names_in_(self) -> NDArray:
-        """Names of the features of the input, as the first view knows them."""
+        """Names of the features seen in `fit`, where the first view has this attribute."""
         return self._first_view().feature_names_in_
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -365,7 +365,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
             )
             raise ValueError(f"The views differ in more than their last axis ({named}). {remedy}.")
         if len(shapes[0]) <= 2:
-            return self._hstack(features)  # of `FeatureUnion`: data frames and sparse matrices, too
+            return self._hstack(features)  # it joins data frames and sparse matrices, too
         return np.concatenate([np.asarray(view) for view in features], axis=-1)
 
 

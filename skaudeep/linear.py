@@ -96,7 +96,7 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
     (1.0, ['owl', 'owl'])
     """
 
-    # Whoever has groups hands them on, as to scikit-learn's own splitters.
+    # Metadata routing passes groups to `fit` by default, as to scikit-learn's splitters.
     __metadata_request__fit = {"groups": True}  # noqa: RUF012 (scikit-learn's own form)
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)

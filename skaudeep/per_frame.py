@@ -95,7 +95,7 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
     True
     """
 
-    # Whoever has groups hands them on, as to scikit-learn's own splitters.
+    # Metadata routing passes groups to `fit` by default, as to scikit-learn's splitters.
     __metadata_request__fit = {"groups": True}  # noqa: RUF012 (scikit-learn's own form)
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)

@@ -495,7 +495,7 @@ class SpectrogramExtractor(ClipExtractor):
                 "the clip the frames lie. Read it by skaudeep.audio.audio_info."
             )
         missing = round(float(self.duration or 0) * rate) - np.round(np.asarray(lasting) * rate)
-        before = -np.sign(missing) * (np.abs(missing) // 2) / rate  # as `pad_or_cut` does
+        before = -np.sign(missing) * (np.abs(missing) // 2) / rate  # the rounding of `pad_or_cut`
         return before if before.ndim == 0 else before[:, None]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
@@ -504,7 +504,7 @@ class SpectrogramExtractor(ClipExtractor):
         Parameters
         ----------
         input_features : None
-            Ignored: clips have no features.
+            Ignored, because clips have no features.
 
         Returns
         -------

@@ -136,7 +136,7 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
         if not n_frames:
             n_statistics = len(THREE) + len(MORE) * self.extended
             return np.full(n_statistics * x.shape[1], np.nan, dtype=np.float32)
-        ordered = np.sort(np.ascontiguousarray(x.T)) if self.extended else None  # as float32
+        ordered = np.sort(np.ascontiguousarray(x.T)) if self.extended else None  # float32 values
         x = x.astype(np.float64)
         change = np.abs(np.diff(x, axis=0)).sum(axis=0) / max(n_frames - 1, 1)
         found = [x.mean(axis=0), x.std(axis=0), change]

@@ -65,7 +65,7 @@ class BlockSpectra:
         self._rates = (sampling_rate, rate)
         self._resampler: Any = None
         self._n_channels = 0
-        self._n_samples = 0  # that have gone through the chain
+        self._n_samples = 0  # number of samples that were processed
         self._last = np.zeros(0, np.float32)  # the sample before, where pre-emphasis needs it
         self._kept = np.zeros(0, np.float32)  # from the first sample of the next frame on
         self._skipped = 0  # samples until that, where frames leave gaps

@@ -44,7 +44,7 @@ Reference = Literal["chunk", "clip", "full_scale"]
 
 
 class Signal(NamedTuple):
-    """What one step passes to the next.
+    """The values that one step passes to the next.
 
     Parameters
     ----------

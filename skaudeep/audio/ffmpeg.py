@@ -190,7 +190,7 @@ class FfmpegFile:
             if block is None:
                 try:
                     block = next(self._blocks, None)
-                except self._av.FFmpegError:  # examine has told of it
+                except self._av.FFmpegError:  # `examine` has reported this
                     block = None
             if block is None:
                 break

@@ -108,14 +108,14 @@ class AudioFile:
         self.name = name
         self.flaw: Flaw | None = None
         self._on_error = on_error
-        self._position = 0  # of the next sample
+        self._position = 0  # number of the next sample
         self._content: RepairedFile | None = None
         with errors_about(name):
             self._file: soundfile.SoundFile | FfmpegFile
             if needs_ffmpeg(name):
                 self._file = FfmpegFile(name)
             else:
-                # As bytes on POSIX: there a name need not be text, and soundfile insists on text.
+                # Names are passed as bytes on POSIX, where they need not be valid text.
                 self._file = _open_libsndfile(os.fsencode(name) if os.name == "posix" else name)
             try:
                 self.info = self._examine(on_error)
@@ -244,7 +244,7 @@ def errors_about(name: str, remedy: str = CONVERT) -> Iterator[None]:
         yield
     except soundfile.LibsndfileError as error:
         reason = error.error_string.strip().rstrip(".")
-        if reason.startswith("File does not exist"):  # of an MP3 without one good frame
+        if reason.startswith("File does not exist"):  # the message for an MP3 without a valid frame
             reason = "Format not recognised"
         raise AudioError(name, f"cannot be decoded ({reason})", remedy) from error
     except MemoryError as error:

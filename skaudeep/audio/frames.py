@@ -61,7 +61,7 @@ class FrameLayout(NamedTuple):
         """
         check_length("chunk_duration", chunk_duration, self.sampling_rate)
         longest = max(self.window, self.hop)
-        if chunk_duration * self.sampling_rate < longest - 1:  # of `adapt`
+        if chunk_duration * self.sampling_rate < longest - 1:  # `adapt` lengthens windows
             raise ValueError(
                 f"chunk_duration={chunk_duration} is shorter than a window or a hop, which "
                 f"last {longest / self.sampling_rate:g} s at "

@@ -78,7 +78,7 @@ def call_function(
         values = np.asarray(func(samples.copy()))
     except (AudioError, MemoryError):
         raise
-    except Exception as error:  # whatever somebody else's code raises
+    except Exception as error:  # a user's function may raise any error
         raise AudioError(
             clip,
             f"{name} raised {type(error).__name__}: {error}",

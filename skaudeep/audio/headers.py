@@ -101,7 +101,7 @@ def examine(name: str, file: Any) -> Examined:
         return found
     # libsndfile quietly trusts the file's end over its header, and says so only in its log.
     flaw = _size_flaw(name, file) or _count_flaw(name, file) or _rest_flaw(name, file)
-    # Of an AIFF with an odd number of bytes, libsndfile counts the byte of padding as well.
+    # libsndfile counts the padding byte of an AIFF with an odd number of bytes.
     is_aiff = file.format == "AIFF" and seeks(file.format, file.subtype)
     stated = _N_SAMPLES.search(file.extra_info) if is_aiff else None
     n_samples = int(stated[1]) if stated and 0 < int(stated[1]) < file.frames else None

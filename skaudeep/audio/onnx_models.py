@@ -271,7 +271,7 @@ def _output_name(name: str, outputs: list[Any], output: str | None, n_axes: int)
     (found,) = [found for found in outputs if output in (None, found.name)]
     axes = found.shape[1:] if n_axes > 1 else found.shape
     if len(axes) == 1 and not isinstance(axes[0], int):
-        # One frame of dimensions, or a number for each frame: nobody could tell.
+        # It could be one frame of several dimensions, or one number for each frame.
         raise ValueError(
             f"{name}: has the output {_listed([found])}, expected frames and dimensions, or a "
             "fixed number of dimensions. Call such a model in a function of your own."

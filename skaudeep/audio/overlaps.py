@@ -18,7 +18,7 @@ _thread = threading.local()
 
 
 class Place(NamedTuple):
-    """Where in a file samples lie that are as the file has them.
+    """Position in a file of samples that are unchanged.
 
     Parameters
     ----------

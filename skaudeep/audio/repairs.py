@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Repair(NamedTuple):
-    """Which bytes of a file stand for others.
+    """Replacements of bytes in a file that is read.
 
     Parameters
     ----------

@@ -167,7 +167,7 @@ class Reading:
         AudioError
             If they cannot be decoded.
         """
-        # Until the samples are there: after an interruption nobody knows where the decoder stands.
+        # Unknown until the samples are there: an interruption leaves the decoder at any position.
         _thread.reading = None
         try:
             samples = self._go_on(first, last)
@@ -185,7 +185,7 @@ class Reading:
             self.close()
         if samples.nbytes > KEPT_BYTES:
             return samples
-        if first < self._first or last > self._end:  # else what is kept reaches further
+        if first < self._first or last > self._end:  # otherwise the kept samples reach further
             self._first, self._kept = first, samples
         _thread.reading = self
         return samples.copy()
@@ -214,7 +214,7 @@ class Reading:
             self._file.close()
             self._file = None
 
-    def __del__(self) -> None:  # of a thread that has ended, too
+    def __del__(self) -> None:  # also called when a thread has ended
         self.close()
 
 

@@ -1,4 +1,4 @@
-"""Checkpoint: a training that was ended goes on where it stopped."""
+"""Checkpoint: files from which an interrupted training continues."""
 
 from __future__ import annotations
 
@@ -37,40 +37,40 @@ _NAME = re.compile(rf"epoch-(\d{{6,}})-batch-(\d{{9,}}){re.escape(SUFFIX)}")
 
 
 class Checkpoint:
-    """Keep a training's state on disk, so that it can go on after whatever ended it.
+    """Write the state of a training to disk, so that it can continue after an interruption.
 
     Set it on a `Seq2SeqAutoencoder`, also on one inside a pipeline or search. `fit` with the same
-    parameters on the same data goes on from the newest checkpoint in `directory` and ends with the
-    same bits as a training that was never interrupted; ``max_epochs`` may be raised. Trainings of
-    other parameters or data have folders of their own, so that folds and grids do not meet.
-    Whatever ends a training, Ctrl-C among it, what was done up to the last epoch (or up to some
-    seconds ago) is written.
+    parameters on the same data continues from the newest checkpoint in `directory`, and its result
+    is bit-identical to that of an uninterrupted training. ``max_epochs`` may be raised. Trainings
+    with other parameters or data have separate folders, so that folds and grids do not interfere.
+    If a training is interrupted, for example by Ctrl-C, the state after the last epoch, or some
+    seconds before the interruption, is written.
 
-    A generator as ``random_state`` counts by the seed that is drawn from it: three fits with one
-    generator are three trainings. With ``random_state=None`` the seed is part of what a checkpoint
-    keeps, so that a training without a seed goes on, too. One that was finished is then taken up
-    whole, and several fits to the same data give the same features; to see how much they vary, give
-    each an integer of its own.
+    If ``random_state`` is a generator, the seed that is drawn from it identifies the training, so
+    that three fits with a generator are three trainings. With ``random_state=None`` the checkpoint
+    stores the seed, so that such a training can continue, too. A further fit to the same data then
+    loads the finished training; to fit several times, give each fit an integer of its own.
 
-    A checkpoint is also a model: `skaudeep.load` gives the autoencoder as it was.
+    A checkpoint is also a model: `skaudeep.load` returns the autoencoder at this point.
 
     Parameters
     ----------
     directory : str or Path
-        Made where it is missing.
+        Folder of the checkpoints, which is created if it does not exist.
     every_n_epochs : int >= 1, default=1
-        Epochs from one checkpoint to the next.
+        Number of epochs from one checkpoint to the next.
     every_minutes : float > 0, default=None
-        Write one also when so much time has passed since the last, within long epochs as well.
+        Time in minutes after which a further checkpoint is written, also within an epoch. None
+        writes checkpoints after epochs only.
     keep : int >= 1 or None, default=2
-        How many to keep of each training, the newest; None keeps all, for features of every step
-        (`find_checkpoints`).
+        Number of checkpoints of each training that are kept, the newest ones. None keeps all, so
+        that features of every step can be computed (`find_checkpoints`).
 
     Raises
     ------
     ValueError
-        If a parameter is out of range; in `fit`, if a checkpoint stands in the folder of another
-        training.
+        If a parameter is out of range; in `fit`, if the folder of this training holds a checkpoint
+        of another one.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class Checkpoint:
         self.every_n_epochs = every_n_epochs
         self.every_minutes = every_minutes
         self.keep = keep
-        self._runs: dict[Any, _Run] = {}  # of each estimator that is being fitted
+        self._runs: dict[Any, _Run] = {}  # by the estimator that is being fitted
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_runs": {}}
@@ -263,7 +263,7 @@ class _Run:
 
     def take_snapshot(self) -> None:
         """Copy the state, as an interruption may strike in the middle of the next step."""
-        results = {  # of the fit so far; what else there is belongs to callbacks
+        results = {  # results of the fit so far; other attributes belong to callbacks
             name: value
             for name, value in vars(self.estimator).items()
             if name.endswith("_") and not name.startswith("_")
@@ -302,13 +302,14 @@ def find_checkpoints(directory: str | os.PathLike[str]) -> dict[int, Path]:
     Parameters
     ----------
     directory : str or Path
-        That of :class:`Checkpoint`, with one training in it; or the folder of one training in it.
+        The `directory` of a :class:`Checkpoint` with a single training, or the folder of a training
+        in it.
 
     Returns
     -------
     dict of int to Path
-        The file of each epoch, in their order; :func:`skaudeep.load` gives the autoencoder as it
-        was at its end. One from within an epoch is not among them.
+        The files by the number of epochs, in ascending order. :func:`skaudeep.load` returns the
+        autoencoder after this epoch. Checkpoints from within an epoch are left out.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""TensorBoard: losses, reconstructions and features of a training, a folder per run."""
+"""TensorBoard: logs of losses, reconstructions and features of a training."""
 
 from __future__ import annotations
 
@@ -21,42 +21,43 @@ MAX_EMBEDDED = 2000  # clips; the projector slows down beyond, and the files are
 
 
 class TensorBoard:
-    """Write the course of a training for TensorBoard.
+    """Write losses, weights, reconstructions and features of a training for TensorBoard.
 
-    After each epoch the loss, and where the training tells them the validation loss and the norm of
-    the gradient; from time to time histograms of the weights, and reconstructions, each below its
-    input; at the end the features with their labels, for the projector. Look at them with
-    ``tensorboard --logdir runs``.
+    After each epoch the loss is written, and the validation loss and the norm of the gradient, if
+    the training computes them. Every `every` epochs, histograms of the weights and reconstructions
+    below their inputs are written. At the end the features are written, with their labels, for the
+    projector. Show them by ``tensorboard --logdir runs``.
 
     Set it on a `Seq2SeqAutoencoder`, also on one inside a pipeline or search. Every fit writes to a
-    folder of its own below `log_dir`, named by its time and, inside other estimators, by the tasks
-    that led to it. A training that goes on, by `partial_fit` or a warm start, goes on in the folder
-    of that estimator's last run; the projector shows its last features. Needs tensorboard:
+    folder of its own below `log_dir`, which is named by its time and, inside other estimators, by
+    their tasks. A training that continues, by `partial_fit` or a warm start, writes to the folder
+    of the estimator's last run, and the projector shows its last features. It needs tensorboard:
     ``pip install 'skaudeep[tensorboard]'``.
 
     Parameters
     ----------
     log_dir : str or Path
-        Folder of all runs; made where it is missing.
+        Folder of all runs, which is created if it does not exist.
     every : int >= 1, default=1
-        Epochs from one picture of the reconstructions, and histogram, to the next.
+        Number of epochs from one set of reconstructions and histograms to the next.
     n_images : int >= 0, default=3
-        Clips to draw, the first of X. Of a clip with chunks the first chunk is drawn.
+        Number of clips whose reconstructions are drawn: the first clips of X. If clips are in
+        chunks, the first chunk is drawn.
     X : sequence of n_clips clips, default=None
-        What to draw and to embed, in the form that the autoencoder takes. None takes what it is
-        trained on.
+        Clips whose reconstructions and features are written, in a form that the autoencoder takes.
+        None uses the training clips.
     labels : array-like of shape (n_clips,), default=None
-        Labels of X. None takes the y of `fit` where X is None, too.
+        Labels of X. None uses the y of `fit`, if X is None, too.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, or there are labels without X or of another length.
+        If a parameter is out of range, or `labels` are given without X or with another length.
 
     Notes
     -----
-    Of more than 2000 clips that many are embedded, evenly spaced over X. Steps count the epochs
-    done: step 1 is the first entry of `loss_curve_`.
+    Features of at most 2000 clips are written; of more clips, 2000 that are evenly spaced over X.
+    Steps are numbers of epochs: step 1 is the first entry of `loss_curve_`.
 
     Examples
     --------
@@ -99,8 +100,8 @@ class TensorBoard:
         self.n_images = n_images
         self.X = X
         self.labels = labels
-        self._writers: dict[Any, Any] = {}  # of each estimator that is being fitted
-        self._folders: WeakKeyDictionary[Any, Path] = WeakKeyDictionary()  # of their last runs
+        self._writers: dict[Any, Any] = {}  # by the estimator that is being fitted
+        self._folders: WeakKeyDictionary[Any, Path] = WeakKeyDictionary()  # folders of last runs
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -123,7 +124,7 @@ class TensorBoard:
         ImportError
             If tensorboard is not installed.
         TypeError
-            If the estimator is no autoencoder.
+            If the estimator is not an autoencoder.
         """
         if not hasattr(estimator, "reconstruct"):
             raise TypeError(
@@ -150,7 +151,7 @@ class TensorBoard:
     def on_fit_task_begin(
         self, estimator: Any, context: CallbackContext, *, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Begin a run, or go on with the last one where the training goes on.
+        """Begin a run, or continue the last one if the training continues.
 
         Parameters
         ----------
@@ -159,7 +160,7 @@ class TensorBoard:
         context : CallbackContext
             scikit-learn's context of the task that begins.
         metadata : dict
-            Of a training: `resume` is whether it is a new one.
+            Facts about the training: `resume` is whether it begins from random weights.
         """
         if context.task_name == "epoch":
             return

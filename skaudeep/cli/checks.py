@@ -17,7 +17,7 @@ PAGES = (".html", ".htm")
 
 
 def check_inputs(inputs: Sequence[str], labels: Sequence[str] = ()) -> None:
-    """Refuse inputs that do not exist or hold no recordings, and tables that cannot be read.
+    """Raise an error about inputs that do not exist or hold no recordings, and unreadable tables.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def column_of_names(table: str) -> str:
 
 
 def check_model(model: str) -> None:
-    """Refuse what is no file of a model.
+    """Raise an error if a path is not the file of a model.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def check_model(model: str) -> None:
 
 
 def check_ending(output: str, ending: str = MODEL) -> None:
-    """Refuse a name under which people would take a file for something else.
+    """Raise an error if a name of an output has the ending of another kind of file.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def check_ending(output: str, ending: str = MODEL) -> None:
 
 
 def check_picture(output: str) -> None:
-    """Refuse a name that says no format of pictures.
+    """Raise an error if the ending of a name is not that of a picture.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ def read_clips(inputs: Sequence[str], path: str | None) -> Clips:
     check_inputs(inputs)
     if (files := _given_files(inputs)) is not None:
         return Clips(files, files, _title(inputs, len(files)))
-    if len(inputs) == 1 and os.path.isdir(inputs[0]):  # whatever its sub-folders stand for
+    if len(inputs) == 1 and os.path.isdir(inputs[0]):  # with any subfolders
         names = _audio_below(inputs[0])
         files = [os.path.join(inputs[0], name) for name in names]
         return Clips(files, names, f"{printable(stem_of(inputs))}/")
@@ -195,7 +195,7 @@ def _load_folder(folder: Path) -> Bunch:
     flat = not any("/" in name for name in bunch.filenames.tolist())
     for warning in caught:
         text = in_words(str(warning.message))
-        # Where there are no folders, nobody expects labels by them.
+        # Without subfolders, users do not expect labels from folders.
         if issubclass(warning.category, UserWarning) and not (flat and _NO_FOLDERS in text):
             show("Warning", text)
     return bunch
@@ -409,7 +409,7 @@ def count_units(bunch: Bunch) -> dict[str, int]:
 
 
 def describe_source(source: Source, summary: Summary, *more: str) -> str:
-    """Say in one line what a command understood of its input."""
+    """Describe in one line how a command has read its input."""
     bunch = source.bunch
     n_clips = len(bunch.filenames)
     parts = [counted(n_clips, "clip")]

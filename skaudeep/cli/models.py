@@ -50,7 +50,7 @@ class Steps(click.ParamType):
         return tuple(dict.fromkeys(map(int, parts)))
 
 
-# Those of `feature_files`, whose import loads torch; a test holds that both are the same.
+# A copy of the constant in `feature_files`, whose import loads torch; a test compares them.
 FEATURE_FILES = (".nc", ".csv", ".arff")
 
 
@@ -397,7 +397,7 @@ def _choose_models(model: str, steps: tuple[int, ...] | None) -> list[str]:
     """Return the files of models: the one that is named, or checkpoints of a folder."""
     found = _find_checkpoints(model)
     if not found:
-        check_model(model)  # which refuses other folders
+        check_model(model)  # raises an error about other folders
         if steps is not None:
             raise CommandError(
                 f"--steps: {printable(model)} is one model, expected the folder that 'skaudeep "

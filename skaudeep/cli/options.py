@@ -117,5 +117,5 @@ _debug = click.option(
     is_eager=True,
     help="Show where in the program an error happened.",
 )
-# What tells recordings and their labels from an INPUT.
+# Options that describe the recordings and labels of an INPUT.
 LABELLED = (path, target, labels, groups)

@@ -25,7 +25,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def waiting(text: str) -> Iterator[None]:
-    """Say on stderr what is done meanwhile; on a terminal a sign moves until the end."""
+    """Show the current task on stderr; on a terminal a sign moves until the end."""
     if not sys.stderr.isatty():
         note(f"{text} ...")
         yield
@@ -96,7 +96,7 @@ def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] 
                     f"{printable(path)}: another command is writing it. Wait until it has ended, "
                     "or choose another name by -o."
                 ) from error
-        _check_absent(path, file, force)  # that command may just have ended
+        _check_absent(path, file, force)  # the other command may just have ended
     if file.exists():
         for other in read:
             given = os.path.expanduser(other)

@@ -25,7 +25,7 @@ ENCODING, ERRORS = "utf-8", "surrogateescape"  # names of files need not be UTF-
 
 
 class Kept(NamedTuple):
-    """What an interrupted command has written: whole rows, how many, how many of them failed."""
+    """Output of an interrupted command: whole rows, their number, and that of failed ones."""
 
     text: str
     n_rows: int
@@ -33,10 +33,10 @@ class Kept(NamedTuple):
 
 
 class Form(Protocol):
-    """How predictions are written."""
+    """Protocol of the formats in which predictions are written."""
 
     def head(self) -> str:
-        """Return what stands before the first row."""
+        """Return the text before the first row."""
 
     def rows(self, frame: pd.DataFrame) -> str:
         """Return the rows of a batch of :func:`skaudeep.predict_clips`."""

@@ -1,4 +1,4 @@
-"""Commands that look for sounds: events in recordings, and clips like a given one."""
+"""Commands that search for sounds: events in recordings, and clips similar to a given one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from skaudeep.cli.models import load_model
 from skaudeep.cli.output import check_folder, check_output, note, results, write_json
 from skaudeep.cli.wording import in_words
 
-# Those of `formats.annotations`, whose import takes its time; a test holds that both are the same.
+# A copy of the constant in `formats.annotations`, whose import is slow; a test compares them.
 EVENT_FORMATS = ("raven", "audacity", "textgrid", "csv")
-SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))  # of folders
+SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))  # separators of folders in paths
 SECONDS = click.FloatRange(min=0, min_open=True)
 
 
@@ -215,7 +215,7 @@ def detect(
 
 
 def _names_of_tables(names: Sequence[str], suffix: str, given: bool) -> list[str]:
-    """Return how the table of each recording is called.
+    """Return the name of the table of each recording.
 
     Like the recording, below the INPUT; where recordings are given one by one, below the folder
     that holds all of them.

@@ -1,4 +1,4 @@
-"""Options that say how spectrograms are made and an autoencoder is trained, and what they make."""
+"""Options of spectrograms and of the training of an autoencoder, and their estimators."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ extraction = (
                  "are empty. By default as many as the longest has."),
 )  # fmt: skip
 
-AXES = {"f": "frequency", "t": "time"}  # as options of auDeep's name them
-# Likewise, of Seq2SeqAutoencoder.
+AXES = {"f": "frequency", "t": "time"}  # letters in the names of auDeep's options
+# The same for parameters of Seq2SeqAutoencoder.
 TRAINING = {
     "epochs": "max_epochs",
     "batch_size": "batch_size",
@@ -238,7 +238,7 @@ def make_autoencoder(settings: dict[str, Any], **more: Any) -> Seq2SeqAutoencode
 
 
 def directions(settings: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what options on the directions over one axis say of both.
+    """Return the directions over both axes, by the options for each axis.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def directions(settings: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str,
 
 
 def stated(names: Iterable[str]) -> list[str]:
-    """Return those of some options that the command line states; the others have their default.
+    """Return the options that the command line states, without those that have their default.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tables as an INPUT: of recordings, of pieces of recordings, and of events in them."""
+"""Tables as an INPUT: of recordings, of segments of recordings, and of events in them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.utils import Bunch
 
-FEATURE_COLUMNS = ("filename", "chunk_nr")  # how a table of features begins
-TIME_COLUMNS = ("start", "end")  # of a table of pieces of recordings
+FEATURE_COLUMNS = ("filename", "chunk_nr")  # the first columns of a table of features
+TIME_COLUMNS = ("start", "end")  # columns of a table of segments
 EVENT_TABLES = (".txt", ".textgrid")  # Raven's and Audacity's, Praat's
-# Columns by the names that people give them, in lower case.
+# Usual names of columns, in lower case.
 PATH_COLUMNS = {
     *("filename", "file", "path", "file_name", "file_path", "filepath", "fname", "filenames"),
     *("clip", "audio", "recording", "wav", "name"),

@@ -135,7 +135,7 @@ def train(
     partial = file.with_name(f"{file.name}.partial")
     if checkpoints is not None:
         folder = Path(checkpoints).expanduser()
-        if start_from is not None:  # beside trainings that began anew
+        if start_from is not None:  # a folder of its own, apart from trainings from random weights
             folder /= digest_of(start_from)[:16]
         callbacks.append(Checkpoint(folder, keep=keep))
         state.after_interruption = f"What is done is in {printable(folder)}; " + (
@@ -164,7 +164,7 @@ def train(
         fit_autoencoder(
             [source.bunch for source in sources], model, callbacks=callbacks, on_epoch=advance
         )
-        autoencoder.warm_start = False  # of --continue
+        autoencoder.warm_start = False  # the setting of --continue
         save(model, file)
     if checkpoints is None and start_from is None:
         _delete_checkpoints(partial)
@@ -189,7 +189,7 @@ def train(
 def _make_model(
     source: Source, summary: Summary, settings: dict[str, Any], start_from: str | None
 ) -> tuple[Any, Seq2SeqAutoencoder]:
-    """Return what is to be fitted, and the autoencoder in it."""
+    """Return the estimator to fit, and the autoencoder in it."""
     recordings = source.bunch.dims == ("clip",)
     options_of_sound = [
         f"--{name.replace('_', '-')}" for name in stated([*EXTRACTION, "sampling_rate"])

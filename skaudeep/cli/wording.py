@@ -1,4 +1,4 @@
-"""Messages of the library in the words of the command line, which has no parameters of Python."""
+"""Translation of the library's messages: parameters of Python become options of commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PARAMETERS = (
     *("axis", "band_window", "band_overlap", "validation_fraction", "device", "dropout"),
     *("bidirectional_encoder", "bidirectional_decoder", "encoder_noise", "feed_previous_prob"),
 )
-# Patterns, and what stands in the place of what they find. Tests of the messages hold both sides.
+# Patterns and their replacements. Tests of the messages check both.
 _TRANSLATIONS = [
     (re.compile(pattern), text)
     for pattern, text in (

@@ -99,8 +99,8 @@ def audit(
     mixed channels          another number of channels than most clips             channels
     group on both sides     a group that a fold trains and tests, or that is in    fold, from 1, or
                             two partitions                                         NaN: partitions
-    recording on both sides the same of segments of one file, of no common group   as above
-    duplicate on both sides the same of equal clips                                as above
+    recording on both sides likewise, for segments of a file without common group  as above
+    duplicate on both sides likewise, for clips with the same samples              as above
     ======================= ====================================================== ================
 
     Parameters

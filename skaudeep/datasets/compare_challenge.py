@@ -147,7 +147,7 @@ def find_labels(root: Path) -> list[Path]:
     if not ((root / "wav").is_dir() and lab.is_dir()):
         return []
     files = {file.name: file for file in lab.iterdir() if file.is_file()}
-    # By the name without the suffix; the confidential file comes last and replaces the other.
+    # The key is the name without the suffix: the confidential file comes last, and replaces it.
     found = {
         _CONFIDENTIAL.sub("", name): files[name]
         for name in sorted(files, key=lambda name: _CONFIDENTIAL.search(name) is not None)

@@ -105,7 +105,7 @@ CORPORA = {
 class SubChallenge(NamedTuple):
     """A corpus of the Computational Paralinguistics Challenge (ComParE)."""
 
-    name: str  # as in the names of its folder and label file
+    name: str  # name in the names of its folder and label file
     title: str
     # A corpus that is named after neither is recognised by exactly these labels, those of the
     # challenges' own baseline scripts. Classes always come from the label file.
@@ -175,7 +175,7 @@ class Archive(NamedTuple):
     """A file to download, with its addresses and its checksum."""
 
     name: str
-    checksum: str  # as pooch takes it
+    checksum: str  # checksum in pooch's form
     urls: tuple[str, ...]  # tried in this order
 
 
@@ -184,7 +184,7 @@ class Source(NamedTuple):
 
     archives: tuple[Archive, ...]
     folder: str
-    n_bytes: float  # of all archives together, about
+    n_bytes: float  # approximate size of all archives
 
 
 _ESC_REVISION = "33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6"

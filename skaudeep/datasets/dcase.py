@@ -251,7 +251,7 @@ def _load_events(root: Path) -> Bunch:
             name = row["filename"]
             cell = row.get("event_labels", row.get("event_label", ""))
             events.setdefault(name, set()).update(label for label in cell.split(",") if label)
-            # Also beside "test": the two are the public and the final test clips.
+            # A name that may occur beside "test": the two are the public and the final test clips.
             partition[name] = PARTITION_ALIASES[part.lower()]
 
     names = [name for name in events if (root / name).is_file()]

@@ -138,7 +138,7 @@ def load_dcase_task2(path: str | os.PathLike[str], *, return_X_y: bool = False) 
 
 
 def has_machines(root: Path) -> bool:
-    """Tell whether a folder holds clips of DCASE's task 2, by the first clip of some machine."""
+    """Return whether a folder holds clips of DCASE's task 2, by the first clip of some machine."""
     clips = _first_clips(root)
     return any(_read_name(clip.relative_to(root).as_posix(), root) for clip in clips)
 

@@ -198,7 +198,7 @@ def _read_text(table: str | os.PathLike[str]) -> tuple[str, str | None]:
 def _decode(file: Path, table: str | os.PathLike[str]) -> tuple[str, str | None]:
     with open(file, "rb") as binary:
         content = binary.read(BLOCK)
-        if b"\0\0\0\0" not in content:  # of no text, but of a file with a hole of any size
+        if b"\0\0\0\0" not in content:  # not a text, but perhaps a sparse file of any size
             content += binary.read()
     for start, (kind, remedy) in _OTHER_KINDS.items():
         # A header may begin with the letters of one, but holds no zeros.

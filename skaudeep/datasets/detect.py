@@ -101,27 +101,26 @@ def load_dataset(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        All keys of :func:`make_bunch`; the last line of `DESCR` says which reader was picked.
+        A data set with all keys of :func:`make_bunch`. The last line of `DESCR` names the reader.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder, or no audio file in it. The message says what each reader
-        looked for.
+        If the folder does not exist, or has no audio file. The message says what each reader looked
+        for.
     NotADirectoryError
         If `path` is a file.
     TypeError
-        If the reader that knows the folder has no such option; the message names those it has.
+        If the reader that recognises the folder has no such option. The message names its options.
     ValueError
-        If several readers know the folder; the message says what each of them found. If it is not
-        a corpus itself and folders in it are; the message names them.
+        If several readers recognise the folder (the message says what each of them found), or if
+        the folder is not a corpus but folders in it are (the message names them).
 
     Warns
     -----
     UserWarning
-        If no labels are found, so that all files are read as unlabelled; the message says what each
-        reader looked for. If recordings are left out, or folders can be read in another way, see
-        :func:`load_folder`.
+        If no labels are found, so that all files are unlabelled (the message says what each reader
+        looked for); and for the reasons of :func:`load_folder`.
 
     Examples
     --------

@@ -63,7 +63,7 @@ def download(archive: Archive, folder: Path, n_retries: int, n_bytes: float) -> 
 
     failures = []
     for url in archive.urls:
-        # What a killed download leaves lies in such a folder, which the next one deletes.
+        # A killed download leaves such a folder, which the next download deletes.
         with temporary_folder(path) as temporary:
             registry = pooch.create(
                 path=temporary,

@@ -1,4 +1,4 @@
-"""What a table of events is: which sound is where in which recording."""
+"""Check of tables of events, which have a recording, a start, an end and a label."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def fetch_esc10(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set, as :func:`load_esc` returns it with `subset="esc10"`.
+        The data set that :func:`load_esc` returns with `subset="esc10"`.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def fetch_esc50(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set, as :func:`load_esc` returns it: 2,000 clips in 50 classes and five folds.
+        The data set that :func:`load_esc` returns: 2,000 clips in 50 classes and five folds.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def fetch_urbansound8k(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set, as :func:`load_urbansound8k` returns it: 8,732 clips in ten classes and ten
+        The data set that :func:`load_urbansound8k` returns: 8,732 clips in ten classes and ten
         folds.
 
     Raises
@@ -193,7 +193,7 @@ def fetch_tut2017(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set, as :func:`load_dcase` returns it: 4,680 stereo clips in 15 classes and four
+        The data set that :func:`load_dcase` returns: 4,680 stereo clips in 15 classes and four
         folds.
 
     Raises
@@ -233,7 +233,7 @@ def fetch_gtzan(
         Whether to download a missing corpus. If False, a missing corpus raises an OSError. Several
         hosts are tried.
     n_retries : int >= 0, default=3
-        Number of further attempts with each host where a download fails.
+        Number of further attempts with each host after a failed download.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds folds, groups and the names of classes.
@@ -241,7 +241,7 @@ def fetch_gtzan(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set, as :func:`load_gtzan` returns it: 999 of the 1,000 clips in ten classes, with
+        The data set that :func:`load_gtzan` returns: 999 of the 1,000 clips in ten classes, with
         a warning that names the other one.
 
     Raises
@@ -272,7 +272,7 @@ def _fetch(
     source = SOURCES[key]
     home = Path(get_data_home(data_home), "skaudeep")
     folder, downloads = home / key, home / f"{key}-archives"
-    delete_leftovers(home)  # of processes that were killed while they unpacked
+    delete_leftovers(home)  # left by processes that were killed while they unpacked
     if not folder.is_dir():
         if not download_if_missing:
             raise OSError(

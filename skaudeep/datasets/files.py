@@ -55,7 +55,7 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def load_by_name(path: object) -> str:
-    """Say how to load a data set whose path was given in its place; "" for all but paths.
+    """Return how to load a data set, for a message about a path in its place; else "".
 
     Examples
     --------
@@ -151,7 +151,7 @@ def _folders(name: str) -> list[str]:
 
 
 def _left_out(names: Sequence[str]) -> str:
-    """Say of which endings the files are, and what to do about them."""
+    """Describe the endings of files, and what to do about them."""
     counts = Counter(map(_suffix, names))
     found = ", ".join(f"{count} of {suffix}" for suffix, count in counts.most_common())
     remedies = []

@@ -195,7 +195,7 @@ def detect_layout(parts: list[list[str]]) -> str:
 
 
 def _check_top(parts: list[list[str]], layout: str, root: Path) -> None:
-    """Refuse folders of partitions beside folders of something else."""
+    """Raise an error about folders of partitions beside other folders."""
     top = sorted({folders[0] for folders in parts if folders})
     partitions = translate_partitions(top)
     if layout in ("classes", "files") and len(set(partitions.values())) > 1:
@@ -209,7 +209,7 @@ def _check_top(parts: list[list[str]], layout: str, root: Path) -> None:
 
 
 def _doubt(names: list[str], parts: list[list[str]], layout: str, root: Path) -> str:
-    """Say which clips have another reading, and how to get it; "" where none has."""
+    """Describe clips that can be read in another way, and how; "" if there are none."""
     where = f"below {str(root)!r}"
     remedy = (
         'layout="files" reads all clips as unlabelled, load_table takes labels from a list of them.'
@@ -275,8 +275,8 @@ def find_inner(parts: list[list[str]]) -> tuple[str, str]:
 
 
 def _alike(top: list[str], where: str) -> list[str]:
-    """Say which folders are read as classes although they are called like partitions."""
-    # As in "train_data" and "test-clean".
+    """Name the folders that are read as classes although they have names of partitions."""
+    # Names such as "train_data" and "test-clean".
     words = {name: translate_partitions(re.split(r"[\W\d_]+", name)) for name in top}
     alike = [name for name, partitions in words.items() if partitions]
     several = len({partition for name in alike for partition in words[name].values()}) > 1

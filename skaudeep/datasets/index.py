@@ -68,9 +68,9 @@ def load_index(
         Column with the partition of each segment: `train`, `devel` or `test`, or another name that
         :func:`load_table` understands.
     groups : str, default=None
-        Column with the speaker or site of each segment. None, and
-        "file" where there is no such column: the segments of a file are a group. Name a column only
-        if its groups comprise all segments of a file.
+        Column with the speaker or site of each segment. All segments of a file must have the same
+        group. With None, or with "file" if there is no such column, the segments of a file are a
+        group.
     root : str or Path, default=None
         Folder below which all recordings lie. None is the folder of the CSV file, or, if all paths
         are absolute, as in audb, the folder that they share, else the current directory.

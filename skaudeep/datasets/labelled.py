@@ -17,7 +17,7 @@ Samples = npt.NDArray[np.float64]
 
 CURVES = ("loudness", "pitch")
 CURVE_RATE = 20  # Hz, of the knots between which curves are straight
-DEPTH = 0.5  # of the modulation of amplitudes
+DEPTH = 0.5  # depth of the modulation of amplitudes
 WANDER = 1.2  # s, standard deviation of the Gaussian that smooths them
 
 

@@ -1,4 +1,4 @@
-"""Labels that somebody gave afterwards, joined to a data set by the names of its clips."""
+"""A function that adds labels from a table to a data set, by the names of its clips."""
 
 from __future__ import annotations
 

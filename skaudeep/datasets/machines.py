@@ -27,11 +27,11 @@ class _Machine(NamedTuple):
     ratios: Samples  # frequencies of the tones, such as those of gears, in rotations
     tones: Samples  # their amplitudes
     cycle: float  # Hz, of the load, such as a stroke of a pump
-    depth: float  # of the modulation by the load, in [0, 1]
-    resonances: Samples  # of the noise: centre in Hz, width in octaves, level in dB
+    depth: float  # depth of the modulation by the load, in [0, 1]
+    resonances: Samples  # resonances of the noise: centre in Hz, width in octaves, level in dB
     noise: float  # dB re the tonal part
     snr: float  # dB, machine to background
-    tilt: float  # of the background's power spectrum: 0 white, 1 pink, 2 brown
+    tilt: float  # exponent of the background's power spectrum: 0 white, 1 pink, 2 brown
 
 
 class _Session(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a data set knows of one clip."""
+"""Description of one clip of a data set."""
 
 from __future__ import annotations
 

@@ -521,7 +521,7 @@ def _join_targets(bunches: list[Bunch]) -> tuple[npt.NDArray[Any], list[str]]:
             targets.append(target)
         return np.concatenate(targets), names
     for bunch in bunches:
-        if bunch.target.dtype.kind == "f":  # of regression, but unlabelled
+        if bunch.target.dtype.kind == "f":  # a target for regression without labels
             targets.append(np.full(len(bunch.target), -1))
             continue
         numbers = np.array([*(position[name] for name in bunch.target_names), -1])

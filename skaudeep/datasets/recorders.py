@@ -1,4 +1,4 @@
-"""When a recording was made, by the name that its recorder gave the file."""
+"""The time of a recording, by the name that its recorder gave the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DATE_AND_TIME = re.compile(r"(?<!\d)(\d{8})[_$T-](\d{6})(?!\d)")
 # AudioMoth before 2019: seconds since 1970 in hexadecimal digits, 5A7B5F2C.WAV. A date such as
 # 20230401.WAV would be a time of 1987, before there was such a recorder.
 _SECONDS = re.compile(r"[0-9A-F]{8}(?=\.WAV$)")
-_FIRST_SECOND = 1_483_228_800  # of 2017
+_FIRST_SECOND = 1_483_228_800  # the start of 2017
 _LAST_SECOND = 2**31 - 1
 
 
@@ -53,6 +53,6 @@ def recording_time(filename: str) -> np.datetime64:
         seconds = int(match[0], 16)
         if _FIRST_SECOND <= seconds <= _LAST_SECOND:
             time = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
-    if time is None or not 1678 <= time.year <= 2261:  # what nanoseconds in 64 bits can tell
+    if time is None or not 1678 <= time.year <= 2261:  # the range of nanoseconds in 64 bits
         return np.datetime64("NaT", "ns")
     return np.datetime64(time, "ns")

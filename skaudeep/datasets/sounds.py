@@ -102,7 +102,7 @@ class _Session(NamedTuple):
 
     level: float  # dB re full scale, root mean square of the event
     snr: float  # dB, event to background
-    tilt: float  # of the background's power spectrum: 0 white, 1 pink, 2 brown
+    tilt: float  # exponent of the background's power spectrum: 0 white, 1 pink, 2 brown
     impulse_response: Samples
 
 

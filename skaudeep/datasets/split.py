@@ -290,7 +290,7 @@ def _strata(bunch: Bunch, n_parts: int) -> npt.NDArray[np.intp]:
     strata = np.zeros(len(labelled), dtype=np.intp)
     if bunch.target.dtype.kind == "f":
         values = bunch.target[labelled]
-        if values.ndim == 2 and len(values):  # by the mean of several, on one scale
+        if values.ndim == 2 and len(values):  # the mean of several values on a common scale
             spread = values.std(axis=0)
             values = ((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)).mean(axis=1)
         n_bins = min(MAX_BINS, len(values) // n_parts)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MEMBERSHIP = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 # A number with a decimal point or an exponent.
 _DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
-_COMMA = re.compile(r"[+-]?\d*,\d+")  # as spreadsheets write it where the comma is decimal
+_COMMA = re.compile(r"[+-]?\d*,\d+")  # a number with a decimal comma, as spreadsheets write it
 
 
 def load_table(

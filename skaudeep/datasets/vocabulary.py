@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# What corpora call the three partitions, in lower case; `translate_partitions` reads them.
+# Names of the three partitions in corpora, in lower case, for `translate_partitions`.
 PARTITION_ALIASES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("devel", "dev", "development", "val", "valid", "validation"), "devel"),

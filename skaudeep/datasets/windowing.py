@@ -339,7 +339,7 @@ def _as_windows(whole: Bunch, spans: list[_Spans], duration: float, hop: float) 
 class _Annotations(NamedTuple):
     """Annotations of events, one entry each."""
 
-    rows: list[int]  # of the recordings
+    rows: list[int]  # rows of the recordings
     starts: list[float]  # seconds
     ends: list[float]  # NaN: the end of the recording
     labels: list[str]

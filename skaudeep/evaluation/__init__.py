@@ -1,4 +1,4 @@
-"""How good features are for a task: the protocol, its results and their comparison."""
+"""Evaluation of features for a task: cross-validation, its results and their comparison."""
 
 from skaudeep._base import LearningTags
 from skaudeep.evaluation.agreement import (

@@ -141,7 +141,7 @@ class Assembly:
         """Return the result of predictions by repeat and fold, with further attributes."""
         filenames = self.bunch.get("filenames")
         clips = more
-        if self.merged is not None:  # of controls and others, results of clips are within
+        if self.merged is not None:  # groups are scored, and clips as well
             controls = {name: of.clips for name, of in more.get("controls", {}).items()}
             curve = {n: of.clips for n, of in more.get("learning_curve", {}).items()}
             clips = more | {"controls": controls, "learning_curve": curve}

@@ -34,8 +34,8 @@ __all__ = ["ColumnEvaluation", "Measure", "compare_columns"]
 N_RESAMPLES = 200  # Enough for a spread; percentiles would need many more.
 MAX_COLUMNS_SHOWN = 20
 MOST_WORK = 4_000_000  # Numbers that the comparison of a printed evaluation sorts.
-FORMS = {"share": ("5.1f", ".1f"), "size": (".3g", ".3g")}  # of a score and its interval
-ROUNDING = 1e-9  # of a correlation
+FORMS = {"share": ("5.1f", ".1f"), "size": (".3g", ".3g")}  # formats of a score and its interval
+ROUNDING = 1e-9  # rounding error of a correlation
 COPIES = 4  # Arrays of a block that are in memory at the same time.
 
 
@@ -124,7 +124,7 @@ class ColumnEvaluation(FoldedEvaluation):
     def _ordered(self) -> NDArray[np.bool_]:
         """Whether some fold has predictions that differ between clips, (n_repeats, n_columns)."""
         if all(len(test) == 1 for test in self.test):
-            if self.clips is not None:  # of the one group of a fold
+            if self.clips is not None:  # the fold may consist of one group
                 return self.clips._ordered
             return np.array([self._differs_from_means(of) for of in self._predicted])
         return np.array(
@@ -512,7 +512,7 @@ def _of_columns(
     if measure.of_all:
         n_columns, n_rows = truth.shape[1], max(len(predicted), len(weights))
         found = []
-        for rows in np.array_split(np.arange(n_rows), min(n_columns, n_rows)):  # as much memory
+        for rows in np.array_split(np.arange(n_rows), min(n_columns, n_rows)):  # in blocks
             flat = (predicted if len(predicted) == 1 else predicted[rows]).reshape(-1, truth.size)
             of_rows = weights if len(weights) == 1 else weights[rows]
             repeated = np.repeat(of_rows, n_columns, axis=1)

@@ -125,7 +125,7 @@ def controls_of_data(pipeline: Any, n_axes: int | None, dummies: dict[str, Any])
 
 
 def controls_left_out(pipeline: Any, chosen: Mapping[str, Any]) -> dict[str, str]:
-    """Say why the controls that learned features have are not among those chosen."""
+    """Return the reasons why the controls of learned features are not among the chosen ones."""
     reasons = {
         UNTRAINED: "no step is a network that is trained",
         MEL_STATISTICS: "no step is known to read spectrograms, and the data are none",

@@ -293,7 +293,7 @@ def evaluate_over_time(
             try:
                 predictions[name] = _predict(model, *options, name)
             except Exception as error:
-                # Hours may have gone into the pipeline itself, whose result stands without it.
+                # The pipeline may have taken hours, and its result is valid without the control.
                 warnings.warn(
                     f"The control {name!r} is left out, as it failed: {type(error).__name__}: "
                     f"{printable(error)} The result of the pipeline itself does not depend on it; "

@@ -284,7 +284,7 @@ def evaluate(
                 assert not isinstance(control, Exception)
                 of_controls[name] = control
             except Exception as error:
-                # Hours may have gone into the pipeline itself, whose result stands without it.
+                # The pipeline may have taken hours, and its result is valid without the control.
                 left_out[name] = f"it failed: {type(error).__name__}: {printable(error)}"
                 warnings.warn(
                     f"The control {name!r} is left out, as it failed: {type(error).__name__}: "

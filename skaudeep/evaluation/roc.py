@@ -53,7 +53,7 @@ def partial_areas(
     begin, end = false[:, :-1], false[:, 1:]
     width = np.clip(np.minimum(end, max_fpr) - begin, 0, None)
     share = np.divide(width, end - begin, out=np.zeros_like(width), where=end > begin)
-    height = true[:, :-1] + share * np.diff(true, axis=1) / 2  # at the middle of the trapezoid
+    height = true[:, :-1] + share * np.diff(true, axis=1) / 2  # middle of the trapezoid
     areas: NDArray[np.float64] = (width * height).sum(axis=1) / max_fpr
     return np.where(np.isnan(false).any(axis=1) | np.isnan(true).any(axis=1), np.nan, areas)
 

@@ -200,7 +200,7 @@ def _fit_predict(
         # Callbacks of the pipeline serve the steps that know them. A classifier that does not
         # would say so in each fold.
         warnings.filterwarnings("ignore", ".* does not support callbacks", UserWarning)
-        # Of classes without a training clip a warning of ours tells, before anything is fitted.
+        # Classes without a training clip cause a warning of ours before anything is fitted.
         warnings.filterwarnings("ignore", "Label .* is present in all training", UserWarning)
         of_train = None if groups is None else groups[train]
         fit_with_groups(pipeline, take(X, train), y[train], of_train)

@@ -92,7 +92,7 @@ def check_target(bunch: Mapping[str, Any]) -> np.ndarray:
 
 def _check_classes(bunch: Mapping[str, Any], target: np.ndarray) -> np.ndarray:
     if target.dtype.kind not in "iu" or target.min(initial=0) < -1:
-        some = target[:3] if target.dtype.kind == "O" else np.unique(target)[:3]  # of several types
+        some = target[:3] if target.dtype.kind == "O" else np.unique(target)[:3]  # mixed types
         raise ValueError(
             f"Got a target of {target.dtype} with the values {some}..., expected "
             "class numbers 0, 1, ... and -1 where unlabelled; sklearn's LabelEncoder makes them."
@@ -185,7 +185,7 @@ def _check_values(bunch: Mapping[str, Any], target: np.ndarray) -> np.ndarray:
 
 
 def _check_names_differ(names: Any) -> None:
-    """Refuse a name of two columns, whose scores are asked for by name."""
+    """Raise a ValueError if two columns have the same name, as scores are found by name."""
     given = [] if names is None else list(map(str, names))
     if again := [name for name in given if given.count(name) > 1]:
         raise ValueError(

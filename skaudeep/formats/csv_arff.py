@@ -202,8 +202,8 @@ def load_csv(
     escape_formulas : bool, default=False
         Whether to remove the apostrophes that `save_csv(..., escape_formulas=True)` added.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------
@@ -264,7 +264,7 @@ def load_csv(
             _check_rows_are_full(file, n_lines, form)
             table = pd.read_csv(
                 file,
-                # Numbers to regress on as text: before pandas 3 the parser changes their last bit.
+                # Regression targets as text: before pandas 3 the parser changes their last bit.
                 dtype=dict.fromkeys(columns.texts, str),
                 keep_default_na=False,  # a class may be called "None"
                 na_values=[""],
@@ -306,7 +306,7 @@ def _count_lines(file: Path) -> int:
     n_lines = 1
     with open(file, "rb") as content:
         while block := content.read(BLOCK):
-            if b"\0" in block:  # as a file with a hole of any size, which would be one line
+            if b"\0" in block:  # perhaps a sparse file of any size, which would be a single line
                 raise ValueError("it holds zero characters")
             n_lines += block.count(b"\n") + block.count(b"\r")
     return n_lines
@@ -441,7 +441,7 @@ def save_arff(
         kinds = {
             "filename": "STRING",
             "chunk_nr": "INTEGER",
-            # Without classes all cells are "?", for which any type will do but a list of none.
+            # Without classes all cells are "?", which is valid for any type except an empty list.
             "label_nominal": f"{{{', '.join(map(_quoted, listed))}}}" if names else "REAL",
             "label_numeric": "INTEGER" if names else "REAL",
             "groups": "STRING",
@@ -517,8 +517,8 @@ def load_arff(
     missing : sequence of str, default=None
         Texts of cells in `target` and `partition` that mean a missing value, see :func:`load_csv`.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------

@@ -99,7 +99,7 @@ def _one_after_the_other(data: Sequence[NDArray]) -> NDArray:
 def _check_same_axes(
     first: Bunch, data: NDArray, other: Bunch, values: NDArray, number: int, axis: str | None
 ) -> None:
-    """Refuse a set whose axes do not go with those of the first."""
+    """Raise a ValueError if the axes of a set do not match those of the first set."""
     if axis is not None and axis not in AXES:
         raise ValueError(f"Got axis={axis!r}, expected None or one of {', '.join(AXES)}.")
     if axis is not None and "frame" not in first.dims:

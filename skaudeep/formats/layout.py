@@ -213,7 +213,7 @@ def group_by_clip(
     """
     if not len(filenames):
         raise ValueError(f"{printable(path)}: holds no clips, expected at least one.")
-    number: dict[str, int] = {}  # by first appearance, not by the alphabet
+    number: dict[str, int] = {}  # numbers by first appearance, not in alphabetical order
     clip = np.array([number.setdefault(name, len(number)) for name in filenames.tolist()])
     first = np.unique(clip, return_index=True)[1]
     with np.errstate(invalid="ignore"):

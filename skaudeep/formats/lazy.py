@@ -267,7 +267,7 @@ class StoredFile:
         self._closing: weakref.finalize | None = None
         self._state: tuple[int, ...] = ()  # when the file was opened
         self._key: tuple[int, ...] = ()
-        self._process = 0  # that opened it
+        self._process = 0  # process that opened it
 
     def dataset(self) -> netCDF4.Dataset:
         """Return the open file. Call this, and use the result, while holding the lock `LIBRARY`.

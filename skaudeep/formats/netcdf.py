@@ -90,8 +90,8 @@ def load_netcdf(
         program has changed on purpose. Damage in `data` is still found when it is read. Files of
         auDeep have no checksum.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, X and y of scikit-learn, in place of the Bunch, which
-        alone holds folds, groups and the names of classes.
+        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
+        the Bunch. Only the Bunch holds folds, groups and the names of classes.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a NetCDF file states, compared with what it holds before any of it sizes anything."""
+"""Checks of the sizes that a NetCDF file states, before memory is allocated by them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OURS = ("target", "groups", "copy_of", "recorded_at", "error", "feature_names", 
 KINDS = dict.fromkeys(("filename", "groups", "copy_of", "error", "feature_names", "DESCR"), "U") | {
     "label_nominal": "Uf"
 }
-TEXT_BYTES = 16  # of the reference to a text in HDF5
+TEXT_BYTES = 16  # size of the reference to a text in HDF5
 # Deflate, which packs best of what HDF5 brings along, makes 1 byte of 1,032 at most.
 MAX_COMPRESSION = 1032
 
@@ -87,7 +87,7 @@ def check_variables(dataset: netCDF4.Dataset, path: Path, size: int) -> None:
 def parse_attributes(
     attributes: dict[str, Any], path: str
 ) -> tuple[dict[str, Any], list[tuple[str, int]] | None]:
-    """Return what the attributes hold, which anybody can edit.
+    """Return the content of the attributes, which may have been edited.
 
     Parameters
     ----------

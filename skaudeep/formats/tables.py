@@ -67,7 +67,7 @@ def _build_table(bunch: Bunch, chunked: bool, groups: bool) -> Table:
     elif not is_class:
         nominal, numeric = np.full(len(data), "", dtype=object), bunch.target
     else:
-        # As objects: one long name would widen all cells of an array of str.
+        # Objects, because in an array of str one long name would make all cells as long.
         nominal = np.array(["", *bunch.target_names], dtype=object)[bunch.target + 1]
         numeric = pd.array(np.where(bunch.target < 0, pd.NA, bunch.target), dtype="Int64")
     text = pd.DataFrame({"filename": bunch.filenames[clip], "chunk_nr": chunk_nr})
@@ -81,7 +81,7 @@ def _build_table(bunch: Bunch, chunked: bool, groups: bool) -> Table:
         text["groups"] = bunch.groups[clip]
     names = bunch.get("feature_names")
     if names is not None and len(names) != features.shape[1]:
-        names = None  # of the last of several axes
+        names = None  # they name the last of several axes
     _check_names("feature_names", names or (), [*RESERVED, *values])
     _check_names("target_names", values, RESERVED)
     classes = bunch.target_names if is_class else []
@@ -123,7 +123,7 @@ def arrange_columns(table: Table, rows: NDArray[np.bool_], labels_last: bool) ->
     text = text.drop(columns=table.labels)
     if labels_last:
         return pd.concat([text, features, labels], axis=1)
-    first = ["filename", "chunk_nr"]  # in auDeep's order
+    first = ["filename", "chunk_nr"]  # the order of auDeep
     return pd.concat([text[first], labels, text.drop(columns=first), features], axis=1)
 
 

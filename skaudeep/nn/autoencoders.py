@@ -38,14 +38,14 @@ from skaudeep.nn.weights import draw_weights
 
 
 class Reconstruction(NamedTuple):
-    """What an autoencoder makes of a batch."""
+    """Output of an autoencoder for a batch."""
 
     frames: Tensor  # (T, B, F)
-    divergence: Tensor | None  # as in `Code`
+    divergence: Tensor | None  # see `Code`
 
 
 class Autoencoder(nn.Module):
-    """What the autoencoders share: the way from x to x, and weights that a generator draws.
+    """Base class of the autoencoders: reconstruction, and weights that a generator draws.
 
     Parameters
     ----------
@@ -388,7 +388,7 @@ class FrequencyTimeAutoencoder(Autoencoder):
         condition: Tensor | None = None,
     ) -> Tensor:
         fed, probability = x, pair(feed_previous_prob)[1]
-        if probability > 0:  # as in `DecoderStack.scheduled_sampling`, by a first pass
+        if probability > 0:  # predictions of a first pass, see `DecoderStack.scheduled_sampling`
             use_prediction = bernoulli_mask(x, probability, rng)
             written = self._written(code, x, lengths, condition)
             fed = torch.where(use_prediction[:, :, None], written, x)

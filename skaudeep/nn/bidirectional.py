@@ -22,15 +22,15 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "identity": lambda x: x,
 }
-CONDITION_WIDTH = 16  # numbers of the embedding of a condition, at most
-MAX_PASSES = 50  # of the fixed-point iteration of a bidirectional decoder
+CONDITION_WIDTH = 16  # largest width of the embedding of a condition
+MAX_PASSES = 50  # largest number of iterations of a bidirectional decoder
 TOLERANCE = 1e-3  # largest change of a value in the pass that ends it
 
 
 class BidirectionalStack(nn.Module):
-    """One stack over time, or two independent ones for its two directions.
+    """One recurrent stack over time, or two independent stacks for the two directions of time.
 
-    No layer of one stack reads the other stack, unlike in ``nn.GRU(bidirectional=True)``.
+    Unlike in ``nn.GRU(bidirectional=True)``, no layer of one stack reads the other stack.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class EncoderStack(BidirectionalStack):
         ----------
         x : Tensor of shape (n_frames, n_sequences, n_inputs)
         state : Tensor of shape (n_sequences, state_size), default=None
-            What the frames before have left; None before the first.
+            State after the previous frame; None before the first frame.
 
         Returns
         -------
@@ -315,7 +315,7 @@ class DecoderStack(BidirectionalStack):
 
 
 class ConditionEmbedding(nn.Embedding):
-    """What a decoder is told of the condition of each sequence: its site, speaker or device.
+    """Embedding of the condition of each sequence (site, speaker or device) for a decoder.
 
     Parameters
     ----------
@@ -334,7 +334,7 @@ class ConditionEmbedding(nn.Embedding):
     True
     """
 
-    # None stands for conditions that are not known: torch's own takes numbers alone.
+    # None means that conditions are unknown, which torch's own `forward` does not accept.
     def forward(  # type: ignore[override]
         self, condition: Tensor | None, n_sequences: int
     ) -> Tensor:
@@ -343,8 +343,8 @@ class ConditionEmbedding(nn.Embedding):
         Parameters
         ----------
         condition : Tensor of shape (n_sequences,), int64, or None
-            Number of the condition of each sequence; -1 where it is not known, which counts as the
-            mean of all. None: it is not known of any.
+            Number of the condition of each sequence; -1 if it is unknown, whose embedding is the
+            mean of all. None: all conditions are unknown.
         n_sequences : int
 
         Returns
@@ -376,7 +376,7 @@ def fixed_point(
     frames : Tensor of shape (n_frames, n_sequences, n_bands)
         The start.
     use_prediction : Tensor of shape (n_frames, n_sequences), bool
-        Which frames are replaced; the others stay.
+        Which frames are replaced; the others are kept.
 
     Returns
     -------

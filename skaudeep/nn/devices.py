@@ -1,4 +1,4 @@
-"""Devices: which one a name means, and how it multiplies matrices."""
+"""Devices by their names, and the precision of their matrix products."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from skaudeep._warnings import find_stack_level
 
 
 def resolve_device(device: str) -> torch.device:
-    """Turn "auto" or the name of a device into a device that is there.
+    """Return the device that "auto" or a name stands for.
 
     Parameters
     ----------
     device : str
-        "auto" takes a CUDA device where there is one.
+        Name of the device. "auto" is a CUDA device if there is one, else the CPU.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether a device has bfloat16 arithmetic of its own, warning once where it has not.
+    """Return whether a device has bfloat16 arithmetic; warn once if it has not.
 
     A processor without it multiplies matrices in bfloat16 tens of times slower than in float32.
 

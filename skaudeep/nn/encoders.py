@@ -1,4 +1,4 @@
-"""Encoders: sequences become codes, over time, over the bands of a frame, or both.
+"""Encoders from sequences to codes, over time, over the bands of a frame, or both.
 
 A batch is time-major, ``(n_frames, n_sequences, n_bands)``. In the shapes at the ends of lines T is
 frames (or whatever the steps of a sequence are), B sequences, F bands, W windows of bands,
@@ -26,7 +26,7 @@ from skaudeep.nn.pooling import (
 
 
 class Code(NamedTuple):
-    """What an encoder knows of a batch of sequences."""
+    """Output of an encoder for a batch of sequences."""
 
     values: Tensor  # (B, C), or (T, B, C) where each frame has its own
     states: list[Tensor]  # D*L x (T, B, H): of all layers, at each step
@@ -59,9 +59,9 @@ class TanhCode(nn.Module):
 
 
 class GaussianCode(nn.Module):
-    """A variational code [1]_: each number has a mean and a variance that depend on the sequence.
+    """A variational code [1]_: a normal distribution of each number, by mean and variance.
 
-    In training a value is drawn from them; without a generator the mean is the code.
+    In training the code is drawn from the distribution; without a generator it is the mean.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class FrequencyEncoder(nn.Module):
 
     @property
     def covariance(self) -> StateCovariance:
-        """Of the states over bands."""
+        """Covariance pooling of the states over bands."""
         return self.frame.covariance
 
     def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
@@ -241,7 +241,7 @@ class FrequencyTimeEncoder(nn.Module):
 
     @property
     def covariance(self) -> StateCovariance:
-        """Of the states over time."""
+        """Covariance pooling of the states over time."""
         return self.time.covariance
 
     def moments(self, code: Code, lengths: Tensor | None = None) -> Tensor:
@@ -299,10 +299,10 @@ def represent(encoder: Any, x: Tensor, lengths: Tensor | None, representation: s
 
 
 class FeatureEncoder(nn.Module):
-    """Clips to the features that an estimator gives, as a part of other networks.
+    """Module from clips to the features of an estimator, for use in other networks.
 
-    Its weights are those of the fitted network. It applies no dropout and no noise, in training
-    neither.
+    Its weights are those of the fitted network. It applies neither dropout nor noise, also in
+    training.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from torch import Tensor
 
 
 class _ThisThread(threading.local):
-    """What is known about the calling thread."""
+    """State of the calling thread."""
 
     pool: str | None = None  # purpose of the pool that it belongs to
     limit: int | None = None  # threads that its work may take, inside `torch_threads`

@@ -1,4 +1,4 @@
-"""Pooling: from a recurrent network's states over the steps of a sequence to features."""
+"""Pooling of a recurrent network's states over the steps of a sequence into features."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ REPRESENTATIONS = {
     "components": ("components",),
     "states": ("states",),
 }
-FRAME_REPRESENTATIONS = ("components", "states")  # those that have a row for each frame
+FRAME_REPRESENTATIONS = ("components", "states")  # representations with a row for each frame
 STATISTICS = ("mean", "std", "max", "change")
 MIN_VARIANCE = 1e-12  # keeps the square root's gradient finite for constant states
 
 N_COMPONENTS = 64  # principal components of the states, before their covariance
-MIN_SHARE = 1e-3  # of the first component's variance, added to that of each when it is scaled to 1
+MIN_SHARE = 1e-3  # of the first component's variance; added to each variance before scaling
 COVARIANCE_RIDGE = 0.03  # added to the variance of each component within a sequence
 LAG = 4  # steps from the predictors to the predicted components
 N_LAGGED = 20  # first components, which predict each other
@@ -36,7 +36,7 @@ TRANSITION_RIDGE = 0.3  # added to the mean square of each of these in their reg
 # Newton-Schulz steps of each of four square roots: for eigenvalues that differ by factors of up to
 # 1e5, 3e2, 18 and 4.
 ITERATIONS = (20, 14, 11, 10)
-BLOCK_BYTES = 2**20  # of components in float64: what one thread works on stays near its L2 cache
+BLOCK_BYTES = 2**20  # size of a block of components in float64, about that of a core's L2 cache
 
 
 def state_statistics(states: list[Tensor], lengths: Tensor | None) -> Tensor:
@@ -218,7 +218,7 @@ class StateCovariance(nn.Module):
             function = logarithm if by_products else logarithm_by_eigenvalues
             return self._features(self._project_by_torch(states), lengths, function)
         x = self._project(states.detach())
-        # Not by the number of threads: rounding would depend on it.
+        # The size of blocks must not depend on the number of threads, nor must rounding.
         step = max(1, BLOCK_BYTES // (8 * max(1, len(x)) * self.n_components))
         blocks = x.split(step, dim=1)
         by_block = [None] * len(blocks) if lengths is None else lengths.split(step)
@@ -248,8 +248,8 @@ class StateCovariance(nn.Module):
     def _project(self, states: Tensor) -> Tensor:
         """Return the components of states (T, B, S) on the CPU: (T, B, N).
 
-        By the kernels, in the precision of the states: a row's result does not depend on the rows
-        beside it, as that of a BLAS does.
+        The kernels compute them, in the precision of the states. Unlike in a BLAS, a row's result
+        does not depend on the rows beside it.
         """
         if not uses_kernels():
             centered = states.double() - self.center.double()
@@ -271,7 +271,7 @@ class StateCovariance(nn.Module):
         n_steps = torch.tensor(len(x)) if lengths is None else lengths
         n_steps = n_steps.to(x.device)[..., None, None]  # (1, 1) or (B, 1, 1)
         real = None if lengths is None else step_mask(x, lengths).transpose(0, 1)
-        # In float64: the logarithm amplifies rounding, which depends on the size of a batch.
+        # float64, because the logarithm amplifies rounding, which depends on the size of a batch.
         x = x.transpose(0, 1).to(torch.float64, memory_format=torch.contiguous_format)  # (B, T, N)
         x = x if real is None else x * real
         mean = x.sum(dim=1, keepdim=True) / n_steps  # (B, 1, N)
@@ -286,7 +286,7 @@ class StateCovariance(nn.Module):
 
 
 def _needs_torch(states: Tensor) -> bool:
-    """Tell whether the kernels cannot serve: for gradients, recorded graphs, other devices."""
+    """Return whether torch must compute: for gradients, recorded graphs and other devices."""
     needs_gradient = torch.is_grad_enabled() and states.requires_grad
     return needs_gradient or _is_recorded() or states.device.type != "cpu"
 

@@ -1,4 +1,4 @@
-"""A recurrent network with random weights whose states are read: a reservoir."""
+"""A reservoir: a recurrent network with random weights, whose states are features."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ RESULTS: dict[str, tuple[str, dict[str, Result]]] = {
             "singular_": _result(Form("f", ("n_singular_values",)), optional=True),
         },
     ),
-    # Of Crammer and Singer's method n_iter_ is a number that was never set.
+    # With Crammer and Singer's method, n_iter_ is an uninitialised number.
     "LinearSVC": ("sklearn.svm", {**_CLASSIFIER, "n_iter_": _result(Form("i"))}),
     "LogisticRegression": (
         "sklearn.linear_model",
@@ -200,9 +200,9 @@ _EVERYWHERE = {
     "n_features_in_": _COUNT,
     "feature_names_in_": _result(Form("O", ("n_features",)), optional=True),
 }
-# What other results have to be as long as.
+# The attribute whose length determines that of others.
 _SIZES = {"n_features_in_": "n_features", "n_components_": "n_components"}
-_OUTPUT = "_sklearn_output_config"  # what `set_output` sets, with `fit` or without
+_OUTPUT = "_sklearn_output_config"  # attribute that `set_output` sets
 _OUTPUTS = [{"transform": name} for name in ("default", "pandas", "polars")]
 
 

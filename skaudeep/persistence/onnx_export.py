@@ -28,7 +28,7 @@ from skaudeep.nn.pooling import (
 from skaudeep.nn.reservoir import Reservoir
 from skaudeep.reservoir import ReservoirFeatures
 
-_OPSET, _IR = 17, 8  # of 2022: what runs on phones and in browsers lags behind
+_OPSET, _IR = 17, 8  # versions of 2022, because runtimes on phones and in browsers lag behind
 _FLOAT = 1  # onnx.TensorProto.FLOAT
 _INVERSIONS = 18  # steps of Newton's iteration, for eigenvalues that differ by 1e4
 # Where torch's gates (GRU: reset, update, new; LSTM: input, forget, cell, output) stand in ONNX.

@@ -18,7 +18,7 @@ from skaudeep.nn.reservoir import Reservoir
 from skaudeep.reservoir import ReservoirFeatures
 from skaudeep.training.loop import check_moments
 
-# What `fit` leaves behind, beside what that of any network does.
+# Fitted attributes in addition to those of any network.
 _OF_AUTOENCODER = {"moments_", "n_frames_", "out_activation_"}
 _OF_STUDENT = {"extractor_"}
 _LOSSES = ("loss_curve_", "validation_loss_curve_")
@@ -63,7 +63,7 @@ def check_results(estimator: Any) -> None:
         raise ValueError(f"holds a {name} with a network_ of {type(network).__name__}")
     if student:
         _check_extractor(results["extractor_"], estimator.extractor)
-    # Of series in a matrix, which have one band, it is their length.
+    # For series in a matrix, which have one band, it is their length.
     reads_bands = not student or results["extractor_"] == "passthrough"
     n_features = results.get("n_features_in_")
     if reads_bands and network.sizes.n_bands not in (1, n_features):

@@ -462,7 +462,7 @@ class Deserializer:
         estimator = kind(**params)
         _check(estimator)
         for key, value in attributes.items():
-            # Nothing that stands in for a method, a property or a parameter.
+            # No attribute may replace a method, a property or a parameter.
             known = key in SKLEARN_VOLATILE_ATTRIBUTES or key in params or hasattr(kind, key)
             if known or not _ATTRIBUTE.fullmatch(key):
                 raise ValueError(f"holds {name} with attribute {key[:80]!r}, no result of fit")
@@ -498,7 +498,7 @@ def _sizes(kind: Any, values: Any, *, pairs: bool) -> Any:
     `pairs` says whether some may be pairs, over frequency and over time.
     """
     if isinstance(values, dict) and kind is NetworkSizes:
-        values = {"n_conditions": 0} | values  # which older files do not tell
+        values = {"n_conditions": 0} | values  # older files lack it
     if not isinstance(values, dict) or values.keys() != {field.name for field in fields(kind)}:
         raise ValueError(f"holds no sizes of a network: {str(values)[:80]!r}")
     for field in fields(kind):

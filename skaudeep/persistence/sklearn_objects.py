@@ -31,8 +31,8 @@ _PROTOCOL = 2
 _ARRAY_TYPES = re.compile(r"ndarray|bool|bool_|u?int\d+|float\d+|str_")
 _VERSION = re.compile(r"[\w.+-]{1,80}")
 _FILES = re.compile(r"schema\.json|\d+\.npy")
-KEY_DIGITS = 18  # of integers below 2**60
-MAX_OTHER_KEYS = 1000  # of a dictionary
+KEY_DIGITS = 18  # number of digits of integers below 2**60
+MAX_OTHER_KEYS = 1000  # largest number of other keys of a dictionary
 MT19937_WORDS = 624  # numpy reads its state at a position that it does not check
 
 
@@ -181,7 +181,7 @@ def _forget_memory(node: Any) -> int:
         return 0
     found = _memory_of(node) is not None
     if found:
-        # Without an id: the same text may stand elsewhere, too.
+        # The node has no id, because the same text may occur elsewhere, too.
         node["content"]["content"]["memory"] = {
             "__class__": "str",
             "__module__": "builtins",
@@ -280,7 +280,7 @@ def check_version(version: str) -> None:
 
 
 def _audit_keys(node: dict[str, Any]) -> None:
-    """Refuse dictionaries that a few kilobytes make slow, see `serialize`."""
+    """Raise a ValueError about dictionaries that are built to be slow, see `serialize`."""
     types = node["key_types"]["content"]
     others = [
         key
@@ -318,7 +318,7 @@ def _audit_random_state(node: dict[str, Any]) -> None:
 
 
 def is_position(value: Any) -> bool:
-    """Tell whether a Mersenne twister can stand there; numpy does not ask.
+    """Return whether a value is a valid position of a Mersenne twister, which numpy does not check.
 
     Examples
     --------

@@ -132,7 +132,7 @@ class EmbeddingDisplay:
     filenames : sequence of n_clips str, default=None
         Names of the clips. An interactive window shows the name of the clip nearest to the mouse.
     name : str, default=None
-        Title of the plot. None gives it none.
+        Title of the plot. None draws no title.
 
     Attributes
     ----------

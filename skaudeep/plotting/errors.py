@@ -19,7 +19,7 @@ from skaudeep.spectrogram import SpectrogramExtractor
 
 __all__ = ["ErrorsDisplay"]
 
-COLUMNS = 3  # of spectrograms in a row
+COLUMNS = 3  # number of spectrograms in a row
 COLUMN_WIDTH = 1.8  # inches of each in a paper, at least: texts stand above it
 
 

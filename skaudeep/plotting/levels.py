@@ -24,7 +24,7 @@ class LevelsDisplay:
     clip_below, clip_above : float, default=None
         Thresholds in dB. None draws no line.
     name : str, default=None
-        Title of the plot. None gives it none.
+        Title of the plot. None draws no title.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class LevelsDisplay:
         clip : path or array of shape (n_samples,) or (n_channels, n_samples)
             The clip. The levels of all of its chunks are used.
         name : str, default=None
-            Title of the plot. None gives it none.
+            Title of the plot. None draws no title.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict

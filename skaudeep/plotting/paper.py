@@ -84,7 +84,7 @@ def paper_style(width: str | float = "single", *, font_size: float = 8.0) -> Ite
         "figure.constrained_layout.use": True,
         "savefig.format": "pdf",
         "savefig.bbox": None,  # "tight" would change the width
-        "savefig.dpi": 600,  # of images in it
+        "savefig.dpi": 600,  # resolution of images in the PDF
         "pdf.fonttype": 42,
         "ps.fonttype": 42,
         "svg.fonttype": "path",

@@ -11,7 +11,7 @@ NAME_WIDTH = 40  # characters of a name in a picture
 MARGIN = 0.06  # inches around what is drawn
 # Width of new figures in inches, within `paper_style`.
 PAPER_WIDTH: ContextVar[float | None] = ContextVar("PAPER_WIDTH", default=None)
-LEAST_SHRINKING = 0.6  # of heights: texts do not shrink as much as widths do
+LEAST_SHRINKING = 0.6  # smallest factor of heights, because texts shrink less than widths
 WIDE = 7.16  # inches of a page, in which everything has the room that it has on a screen
 
 
@@ -70,7 +70,7 @@ def or_break() -> str:
 
 
 def literal(name: object, width: int = NAME_WIDTH) -> str:
-    """Return a name that somebody else gave, as a picture shows it.
+    """Return a name from outside in the form in which pictures show it.
 
     Set it with ``parse_math=False``: matplotlib takes dollar signs for formulas.
 
@@ -154,6 +154,6 @@ def fit_figure(ax: Any, width: float, height: float, *, square: bool = True) -> 
             size *= min(factor, 1) if square else [factor, 1]
     total = size + around
     figure.set_size_inches(min(total[0], paper or total[0]), total[1])
-    # What is added to the axes from now on makes its own room.
+    # Artists that are added to the axes later have to make room themselves.
     ax.set_in_layout(True)  # A position that was set keeps axes out of layouts.
     figure.set_layout_engine("constrained", w_pad=MARGIN, h_pad=MARGIN)

@@ -22,7 +22,7 @@ __all__ = ["ComparisonDisplay", "ConfusionDisplay"]
 
 Values = Literal["count", "percent"]
 
-POINTS = 72  # of an inch
+POINTS = 72  # points of an inch
 LARGEST_CELL, SMALLEST_CELL = 0.7, 0.22  # inches; the smallest holds a line of text
 SCORE_WIDTH, DIFFERENCE_WIDTH = 3.6, 2.2  # inches
 SCORES = {"accuracy": "accuracy", "uar": "UAR"}
@@ -192,7 +192,7 @@ class ConfusionDisplay:
         return self
 
     def _write_numbers(self, shares: np.ndarray, values: Values, cell: float) -> None:
-        # Numbers of clips are whole, unless somebody gives means over repeats.
+        # Numbers of clips are whole, unless they are means over repeats.
         numbers = {
             (i, j): f"{self.confusion_matrix[i, j]:.4g}"
             if values == "count"
@@ -405,8 +405,8 @@ class ComparisonDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes of the scores. Those of the differences stand at their right, for which a figure
-            with ``layout="constrained"`` makes room. None makes a new figure.
+            Axes of the scores. The axes of the differences are drawn to their right; a figure with
+            ``layout="constrained"`` makes room for them. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.errorbar``.
 

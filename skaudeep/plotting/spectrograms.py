@@ -40,7 +40,7 @@ class SpectrogramDisplay:
     frequencies : array-like of shape (n_bands,), default=None
         Centres of the bands in Hz, increasing. None labels the axis with band numbers.
     name : str, default=None
-        Title of the plot. None gives it none.
+        Title of the plot. None draws no title.
     scale : {"scaled", "dB"}, default="scaled"
         Kind of the values: "scaled" to [-1, 1] by an extractor, or decibels. For decibels the
         colours span the upper 100 dB.

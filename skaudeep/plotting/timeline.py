@@ -29,7 +29,7 @@ __all__ = ["TimelineDisplay"]
 
 WINDOW, HOP, BANDS = 0.032, 0.016, 64  # seconds and mel bands of the spectrogram
 BLOCK = 60.0  # seconds that are read together
-FLOOR = 1e-10  # of full scale, which is -100 dB
+FLOOR = 1e-10  # share of the power of full scale: -100 dB
 QUIET, LOUD = 5, 99.9  # percentiles of the levels at which colours begin and end
 # seconds between two labels of a long axis
 CLOCK_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800)

@@ -28,7 +28,7 @@ TYPES = {"FLAC": "audio/flac", "OGG": "audio/ogg"}
 
 @dataclass(frozen=True)
 class Sounds:
-    """What the page can play.
+    """The sounds that the page can play.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Sounds:
     linked: dict[int, str] = field(default_factory=dict)
 
     def describe(self, n_clips: int) -> str:
-        """Say on the page which clips can be heard, and as what.
+        """Describe for the page which clips can be heard, and in which format.
 
         Examples
         --------

@@ -10,7 +10,7 @@ from skaudeep._texts import list_names, shown
 from skaudeep.evaluation.results import FEW_GROUPS, Comparison, Evaluation, compare
 from skaudeep.reporting.corpus import Corpus
 
-FEW_CLIPS = 10  # of a class; its recall then changes by more than 10 points with each clip
+FEW_CLIPS = 10  # with fewer clips of a class, each changes its recall by more than 10 points
 FEW_DIFFERENT = 10  # clips on which two results differ; with fewer, chance alone may do it
 SHOWN_UNREADABLE = 5
 MUCH_BETTER = 0.02  # a gain in UAR that is worth labelling for
@@ -25,7 +25,7 @@ class Conclusion:
 
 
 def conclude(corpus: Corpus, evaluation: Evaluation | None) -> list[Conclusion]:
-    """Say what may be concluded, the main sentence first, then what may not.
+    """Return sentences on what can be concluded, the main one first, then on what cannot.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _unreadable(corpus: Corpus) -> str:
 
 
 def _no_score(corpus: Corpus) -> str:
-    """Say that nothing was evaluated, and what would help."""
+    """Return sentences that nothing was evaluated, and what would help."""
     if corpus.n_open == 0:
         return (
             "Nothing is said here about how well classes are told apart: that needs recordings of "
@@ -175,7 +175,7 @@ def _n_different(paired: Comparison) -> int:
 
 
 def _few_differ(paired: Comparison, n_clips: int) -> str:
-    """Say why no interval is given where few clips tell two results apart."""
+    """Return the reason why there is no interval if two results differ on few clips."""
     n = _n_different(paired)
     if n == 0:
         return (
@@ -231,7 +231,7 @@ def _units(evaluation: Evaluation) -> list[str]:
 
 
 def conclude_curve(evaluation: Evaluation) -> str:
-    """Say whether more labels would help, by the last part of the learning curve.
+    """Return a sentence on whether more labels would help, by the end of the learning curve.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ N_NEIGHBOURS = 5
 N_SIMILAR = 4  # clips listed beside a clip with a picture
 N_CONFUSIONS = 5  # pairs of classes
 N_TO_NAME = 500  # clips in the order in which naming them helps; then the report is made again
-MAX_POINTS = 5000  # of the embedding; a browser draws no more at once
+MAX_POINTS = 5000  # largest number of points of the embedding, which a browser can draw
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class Contents:
 
 
 def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> FirstScreen:
-    """Say what the data set is and what was found; the rest of the page explains it.
+    """Summarise the data set and the results; the rest of the page explains them.
 
     Parameters
     ----------
@@ -279,7 +279,7 @@ def _explain(evaluation: Evaluation) -> list[str]:
 
 
 def describe_corpus(corpus: Corpus) -> str:
-    """Say in one line what the data set is."""
+    """Describe the data set in one line."""
     summary, bunch = corpus.summary, corpus.bunch
     n_open = corpus.n_open
     n_clips = len(corpus.names)

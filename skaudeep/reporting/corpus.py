@@ -95,7 +95,7 @@ class Corpus:
 
     @property
     def sampling_rate(self) -> float | None:
-        """That of waveforms, or the most frequent one of files, in Hz; None without sound."""
+        """Rate of waveforms, or the most frequent rate of files, in Hz; None without sound."""
         return self.bunch.get("sampling_rate") or self.summary.most_frequent_rate
 
     @property
@@ -135,11 +135,11 @@ def understand(bunch: Any, cv: Any, random_state: Any) -> Corpus:
     names = _names(bunch)
     division = choose_folds(bunch, cv, random_state)
     whole = bunch
-    # Without its folds: `crossings` tell what is on both sides of those that are in use.
+    # Its folds are left out: `crossings` has what is on both sides of the folds in use.
     bunch = _undivided(bunch)
     findings: list[Finding] = []
     alike: dict[int, Any] = {}
-    reasons: dict[int, str] = {}  # of clips that cannot be read
+    reasons: dict[int, str] = {}  # reasons why clips cannot be read
     if clips is not None:
         table = audit(bunch)
         alike = _alike(table, bunch)
@@ -354,7 +354,7 @@ def _crossing(kind: str, key_of: dict[int, Any], division: Division) -> Crossing
 
 
 def describe_classes(bunch: Bunch, most: int = 4) -> str:
-    """Say in a few words which classes there are.
+    """Describe the classes in a few words.
 
     Examples
     --------

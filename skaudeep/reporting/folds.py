@@ -16,12 +16,12 @@ from skaudeep.datasets.groups import group_numbers, units_per_class
 from skaudeep.evaluation.folds import check_folds, default_n_folds, shuffled_splitter
 
 Fold = tuple[np.ndarray, np.ndarray]
-LEAST_UNITS = 2  # of a class: one to train on and one to test
+LEAST_UNITS = 2  # a class needs one unit for training and one for testing
 
 
 @dataclass(frozen=True)
 class Division:
-    """Which clips train and which are tested.
+    """Training clips and test clips of each fold.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def _divide(
     if cv is not None and not isinstance(cv, Integral):
         origin = f"by the partitions ({cv})" if isinstance(cv, str) else "folds as given"
         with warnings.catch_warnings():
-            # Of groups on both sides `evaluate` warns, too, and the page tells.
+            # `evaluate` warns of groups on both sides, too, and the page shows them.
             warnings.filterwarnings("ignore", "Fold .* both of group", UserWarning)
             return check_folds(bunch, target, cv, rng), origin
     if cv is None and bunch.folds.shape[1]:

@@ -36,7 +36,7 @@ from skaudeep.reporting.manifest import manifest
 from skaudeep.reporting.page import render
 from skaudeep.reporting.spectrograms import picture
 
-TRAIN_SIZES = (0.25, 0.5, 0.75)  # of the learning curve
+TRAIN_SIZES = (0.25, 0.5, 0.75)  # shares of training clips in the learning curve
 
 
 @dataclass(frozen=True, repr=False)

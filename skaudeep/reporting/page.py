@@ -34,8 +34,8 @@ PLOT = (700, 520)  # units of the map's drawing
 MARGIN = 14
 CURVE = (420, 240)
 MAX_FINDINGS = 200  # rows of the table of the audit
-MAX_CLASSES = 100  # of the confusion matrix: it has the square of that many cells
-# What ends a script, or a line of one, in HTML or JavaScript.
+MAX_CLASSES = 100  # limit of the confusion matrix, whose number of cells is the square of this
+# Characters that end a script, or a line of one, in HTML or JavaScript.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 

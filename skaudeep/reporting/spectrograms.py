@@ -54,7 +54,7 @@ def picture(
         adapt=True,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AudioWarning)  # of silence: the audit tells of it
+        warnings.simplefilter("ignore", AudioWarning)  # the audit reports silence
         levels = extractor.transform(data)[0][:n_frames]
     file = io.BytesIO()
     imsave(

@@ -193,7 +193,7 @@ class Sequences:
         return lengths
 
     def _name(self, sequence: int) -> str:
-        """Where in X a sequence stands."""
+        """Return the position of a sequence in X, for messages."""
         sequence += self._first_row
         if len(self.shape) == 1:
             return f"row {sequence}"
@@ -482,7 +482,7 @@ def read_input(
         return Sequences.read(matrix)
     sequences = Sequences.read(X, n_bands, check_values=reset or to_train)
     if reset:
-        estimator.__dict__.pop("feature_names_in_", None)  # of an earlier data frame
+        estimator.__dict__.pop("feature_names_in_", None)  # names from an earlier data frame
         estimator.n_features_in_ = sequences.n_bands
     return sequences
 

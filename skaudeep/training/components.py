@@ -101,7 +101,7 @@ def state_moments(
     device = encoder.covariance.center.device
     total = torch.zeros(1 + n_states, 1 + n_states, dtype=torch.float64, device=device)
     with products_in("ieee", device):
-        for x, lengths, *_ in batches:  # encoders are told no condition
+        for x, lengths, *_ in batches:  # encoders read no condition
             shards = split_batch(x, lengths)
             with parallel_map(len(shards)) as each:
                 for own in each(of_shard, shards):

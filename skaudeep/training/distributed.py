@@ -20,7 +20,7 @@ from joblib.parallel import get_active_backend
 from torch import Tensor
 
 T = TypeVar("T")
-OWN = {"device", "random_state"}  # what each rank may have for itself; the first one's seed counts
+OWN = {"device", "random_state"}  # may differ between ranks; the seed of the first one is used
 
 
 @dataclass(frozen=True)

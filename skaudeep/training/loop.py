@@ -28,7 +28,7 @@ WINDOW_BATCHES = 16  # shuffled rows are sorted by length within so many batches
 def squared_error(
     output: Tensor, target: Tensor, lengths: Tensor | None, *, mask_silence: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Squared differences of each frame, and the number of values that each runs over.
+    """Return the sum of squared errors of each frame, and the number of its values.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def squared_error(
     lengths : Tensor of shape (n_sequences,) or None
         True frames of each sequence; None where all fill the batch.
     mask_silence : bool, default=False
-        Whether values whose target is -1, the floor of a spectrogram, do not count.
+        Whether values whose target is -1, the floor of a spectrogram, are left out.
 
     Returns
     -------
@@ -76,9 +76,9 @@ def derived_seed(*numbers: int) -> int:
 def epoch_order(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> np.ndarray:
     """Order the rows of an epoch by seed and epoch alone, so that training can resume.
 
-    Where rows differ in length, those of a batch are of like length, as a batch computes as many
-    frames of each row as its longest has: the shuffled rows are sorted within windows of 16
-    batches, and the batches of a window shuffled.
+    A batch computes as many frames of each row as its longest row has. If rows differ in length,
+    batches therefore consist of rows of similar length: the shuffled rows are sorted within windows
+    of 16 batches, and the batches of a window are shuffled.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def epoch_order(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) 
 
 
 def check_moments(moments: Any, network: nn.Module) -> None:
-    """Compare the moments of an optimiser with the network that it trains.
+    """Check that the moments of an optimiser fit the network that it trains.
 
     Parameters
     ----------
@@ -383,7 +383,7 @@ class Training:
         loss = self.loss.value(error, n_values, divergence, kl_weight)
         (weights,) = torch.autograd.grad(loss, sums)
         gradient = torch.zeros(sum(p.numel() for p in parameters), device=self.device)
-        for weight, by_one in zip(weights[::2], by_sum, strict=False):  # of error, of divergence
+        for weight, by_one in zip(weights[::2], by_sum, strict=False):  # error, divergence
             gradient += by_one.mul_(weight)
         norm = self.descend(self.processes.all_reduce_sum(gradient))
         return torch.stack([*sums.detach()[:2], norm.double()])
@@ -528,7 +528,7 @@ class Training:
 
 
 def epoch_line(training: Any, last_epoch: int, seconds_per_epoch: float) -> str:
-    """Say in a line how far a training is, its errors, and how long the rest will take.
+    """Return a line with the progress of a training, its errors and the remaining time.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How one recurrent layer is computed: compiled CPU kernels, or torch's own modules."""
+"""Backends of a recurrent layer: compiled CPU kernels, or torch's own modules."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _asking = threading.Lock()
 
 
 def uses_kernels() -> bool:
-    """Whether layers on the CPU run in the compiled kernels.
+    """Return whether layers on the CPU run in the compiled kernels.
 
-    The environment variable ``SKAUDEEP_BACKEND`` decides, each time: "torch" takes torch's own
-    layers, which are slower in training; "auto", the default, takes the kernels, and torch's layers
-    where numba cannot compile them; "numba" takes the kernels, or raises numba's error.
+    The environment variable ``SKAUDEEP_BACKEND`` decides at each call. "torch" uses torch's own
+    layers, which are slower in training. "auto", the default, uses the kernels, or torch's layers
+    if numba cannot compile them. "numba" uses the kernels, or raises numba's error.
 
     Returns
     -------

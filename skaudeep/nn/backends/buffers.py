@@ -21,7 +21,7 @@ from torch import Tensor
 HUGE_PAGE = 2**21  # bytes
 DEFAULT_LIMIT = 512  # MiB
 
-_spare: dict[int, list[np.ndarray]] = {}  # buffers that nobody uses, by their size in bytes
+_spare: dict[int, list[np.ndarray]] = {}  # unused buffers, by their size in bytes
 # Reentrant: a garbage collection while it is held may free a tensor, which returns its buffer.
 _lock = threading.RLock()
 
@@ -36,17 +36,19 @@ if hasattr(os, "register_at_fork"):  # another thread may have held it, which a 
 
 
 def empty(*shape: int, dtype: torch.dtype) -> Tensor:
-    """Return uninitialised memory on the CPU: if it is large, in huge pages and from the pool.
+    """Return uninitialised memory on the CPU; large tensors use huge pages of the pool.
 
     Parameters
     ----------
     *shape : int
+        Shape of the tensor.
     dtype : torch.dtype
+        Type of its values.
 
     Returns
     -------
     Tensor of that shape
-        Its buffer returns to the pool when no tensor and no array uses it.
+        The tensor. Its buffer returns to the pool when no tensor and no array uses it.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""How kernels are compiled: the width of vectors, and a cache on disk that may be damaged.
+"""Compilation of kernels: the width of vectors, and a cache on disk that is checked for damage.
 
-Compiling takes about 15 s of processor time, so numba keeps the machine code: beside the source,
-else in the user's cache folder, or in ``NUMBA_CACHE_DIR``. Where none of these can be written to,
-what an earlier process has left there is read all the same. Machine code is found by a key. All
-that changes it must be in that key, and numba does not put global variables there.
+Compiling takes about 15 s of processor time, so numba caches the machine code beside the source, or
+else in the user's cache folder, or in ``NUMBA_CACHE_DIR``. If none of these can be written, machine
+code that an earlier process left there is still read. Machine code is found by a key, which must
+contain everything that changes it; numba does not include global variables.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _ReadOnly:
-    """Makes a folder of numba's do that holds machine code, even if it cannot be written to."""
+    """Lets numba use a folder with machine code that cannot be written to."""
 
     def ensure_cache_path(self) -> None:
         if not any(Path(self.get_cache_path()).glob("*.nbi")):  # type: ignore[attr-defined]
@@ -98,7 +98,7 @@ class _ReadOnly:
 
 
 class _Checked(CompileResultCacheImpl):
-    """Machine code with a checksum: damage in the middle of a file shows in nothing else."""
+    """Machine code with a checksum, without which damage inside a file would not be noticed."""
 
     # Later ones count if no folder of the first suits. Installed packages may be of another user,
     # or all of a machine may be read-only.
@@ -122,7 +122,7 @@ class _Checked(CompileResultCacheImpl):
 
 
 class _KernelCache(FunctionCache):
-    """numba's cache, with the layout of packed matrices in its key, for which damage is no end."""
+    """numba's cache, with the layout of packed matrices in its key; it survives damaged files."""
 
     _impl_class = _Checked
 
@@ -139,7 +139,7 @@ class _KernelCache(FunctionCache):
                 f"({type(error).__name__}: {error}); kernels are compiled anew and written again.",
             )
         try:
-            self.flush()  # else saving would read the damaged index again
+            self.flush()  # otherwise saving would read the damaged index again
         except OSError:
             self.disable()
         return None
@@ -158,7 +158,7 @@ class _KernelCache(FunctionCache):
 
 
 def others_can_write(path: Path) -> bool:
-    """Whether another user than this one and root could write to a file or folder, or replace it.
+    """Return whether users other than this one and root can write to, or replace, a path.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def others_can_write(path: Path) -> bool:
 
 
 def _is_own(group: int) -> bool:
-    """Whether nobody but this user and root is expected in a group: many systems have such ones."""
+    """Return whether a group probably has this user alone, as is usual on many systems."""
     if group in (0, os.geteuid()):
         return True
     import grp

@@ -129,7 +129,7 @@ def run_top(
         bias = torch.stack(bias_inputs) + torch.stack(bias_states)
         place = [direction == 1, out, direction * n]
         if cell == "gru":
-            # As in `_Layer`: the bias of n that r multiplies stays with its product.
+            # See `_Layer`: the bias of n that r multiplies stays with its product.
             bias[:, 2 * n :] = torch.stack(bias_inputs)[:, 2 * n :]
             term = torch.stack(bias_states)[:, 2 * n :].contiguous()
             weights = [packed([w[: 2 * n] for w in states]), packed([w[2 * n :] for w in states])]
@@ -171,7 +171,7 @@ def check_shapes(
     weights: Sequence[Tensor],
     lengths: Tensor | None,
 ) -> None:
-    """Compare the shapes of a layer's arguments, which compiled code trusts.
+    """Check the shapes of a layer's arguments, which compiled code does not check.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ class _Layer(torch.autograd.Function):
         w = array(weight_hh)
         if cell == "gru":
             bias[2 * n :] = bias_ih[2 * n :]  # bias_hh of n is multiplied by r, with the product
-            # What r multiplies, of all frames in training: the backward pass needs it.
+            # The factor of r, for all frames in training, because the backward pass needs it.
             second = empty(n_frames if keep else 1, n_sequences, n, dtype=dtype)
             packed = [kernels.pack(w[: 2 * n]), kernels.pack(w[2 * n :]), array(bias_hh[2 * n :])]
             forward = kernels.gru_forward
@@ -251,7 +251,7 @@ class _Layer(torch.autograd.Function):
             second = _states(initial[:, n:], n_frames)
             packed = [kernels.pack(w)]
             forward = kernels.lstm_forward
-        # Without a backward pass gates live for a few frames only, and so in the cache.
+        # Without a backward pass gates are kept for a few frames only, and stay in the cache.
         n_chunk = n_frames if keep or bf16 else min(kernels.CHUNK_FRAMES, n_frames)
         gates = empty(n_chunk, n_sequences, len(weight_ih), dtype=dtype)
         if bf16:

@@ -36,20 +36,21 @@ from numba.extending import intrinsic, overload
 from skaudeep.nn.backends.compiler import TILE_ROWS, VECTOR_BYTES, compiled
 
 TILE_VECTORS = 2  # vectors side by side in a tile
-# Rows and columns of a gradient, its rows far apart in memory, that are copied together.
+# Rows and columns of a gradient that are copied together, because its rows are far apart in memory.
 SUM_ROWS, SUM_COLUMNS = 256, 128
-BLOCK_ROWS = 32  # sequences that go through time together: their states stay in the L1 cache
-# Frames that go through all layers before the next ones do, without a backward pass: what a layer
-# leaves for the one above stays in the L2 cache. More where there are fewer sequences.
+BLOCK_ROWS = 32  # sequences that are computed together, so that their states stay in the L1 cache
+# Number of frames that go through all layers before the next frames, without a backward pass, so
+# that the output of a layer is in the L2 cache when the next one reads it. It is larger for fewer
+# sequences.
 CHUNK_FRAMES = 8
 PART = 32  # terms that `project` sums at a time
 
 
 class Strided(NamedTuple):
-    """Where the rows of a matrix lie in an array, in numbers from its start."""
+    """Position of the rows of a matrix in an array, counted in elements from its start."""
 
     array: Any
-    offset: int  # of the first element
+    offset: int  # position of the first element
     row: int  # from one row to the next
     step: int  # from one column to the next
 
@@ -208,7 +209,7 @@ def weight_gradient(gradient, x, out, start, stop):
     n_rows, n_columns = x.shape
     width = TILE_VECTORS * VECTOR_BYTES // x.itemsize
     out[start:stop] = 0
-    packed = np.empty(SUM_ROWS * n_columns, x.dtype)  # as by `pack`
+    packed = np.empty(SUM_ROWS * n_columns, x.dtype)  # in the layout of `pack`
     block = np.empty((SUM_ROWS, SUM_COLUMNS), x.dtype)
     for k in range(0, n_rows, SUM_ROWS):
         depth = min(SUM_ROWS, n_rows - k)
@@ -235,7 +236,7 @@ def _exp(x: Any) -> Any:
 
 @overload(_exp)
 def _exp_overload(x: Any) -> Any:
-    """In float32 a polynomial (Cephes, expf; 1e-7), because only arithmetic is vectorised."""
+    """Return a float32 exponential by a polynomial (Cephes; error 1e-7), which is vectorised."""
     if x != types.float32:
 
         def exp64(x: Any) -> Any:
@@ -245,7 +246,7 @@ def _exp_overload(x: Any) -> Any:
     f = np.float32
 
     def exp32(x: Any) -> Any:
-        x = f(-87.0) if x < f(-87.0) else x  # in this order NaN stays
+        x = f(-87.0) if x < f(-87.0) else x  # this order of comparison keeps NaN
         x = f(88.0) if x > f(88.0) else x
         n = np.floor(x * f(1.44269504) + f(0.5))
         r = x - n * f(0.693359375) + n * f(2.12194440e-4)
@@ -262,8 +263,8 @@ def _exp_overload(x: Any) -> Any:
     return exp32
 
 
-# The loops over units are short, with few arrays each: LLVM vectorises only what it can prove not
-# to overlap.
+# The loops over units are short, with few arrays each, because LLVM vectorises a loop only if it
+# can prove that its arrays do not overlap.
 
 
 @compiled
@@ -309,7 +310,7 @@ def gru_forward(gates, w_gates, w_new, bias, states, term, lengths, start, stop)
 def gru_backward(
     gates, term, states, lengths, grad_outputs, w, gradient, to_product, to_new, start, stop
 ):
-    """From the gradients of outputs and final state to those of the products.
+    """Compute the gradients of the products from those of outputs and final state.
 
     ``gradient`` (B, H) begins as that of the final state and ends as that of the initial one. ``w``
     is ``weight_hh.T``, packed. ``to_product`` (T, B, 3H) belongs to the product with the state,
@@ -392,7 +393,7 @@ def lstm_forward(gates, w, states, cells, lengths, start, stop):
 def lstm_backward(
     gates, states, cells, lengths, grad_outputs, w, gradient, grad_cell, to_product, start, stop
 ):
-    """From the gradients of outputs and final states to those of the products (T, B, 4H).
+    """Compute the gradients of the products (T, B, 4H) from those of outputs and final states.
 
     ``gradient`` and ``grad_cell`` (B, H) begin as those of the final states and end as those of the
     initial ones. ``w`` is ``weight_hh.T``, packed.
@@ -505,7 +506,7 @@ def lstm_top(x, lengths, w_ih, w_hh, biases, backwards, out, at, start, stop):
 
 @compiled
 def _inputs(layer, frames, states, w_ih, n_gates, n_chunk):
-    """Return what a layer reads in a chunk of frames, and its packed weights for that."""
+    """Return the input of a layer in a chunk of frames, and its packed input weights."""
     size, _, depth = frames.shape
     if layer == 0:
         return frames, w_ih[: n_gates * depth]
@@ -516,7 +517,7 @@ def _inputs(layer, frames, states, w_ih, n_gates, n_chunk):
 
 @compiled
 def _carry_on(states, n_layers, size):
-    """Make the last states of a chunk of frames the ones before the next chunk, layer by layer."""
+    """Copy the last states of a chunk of frames to the states before the next, layer by layer."""
     for base in range(0, len(states), len(states) // n_layers):
         states[base] = states[base + size]
 
@@ -535,7 +536,7 @@ def _read(x, frames, lengths, backwards, t, first):
 
 @compiled
 def _write(states, out, lengths, backwards, t, first, at):
-    """Copy states of a chunk to where the frames came from that `_read` has read."""
+    """Copy states of a chunk to the positions of the frames that `_read` has read."""
     n = states.shape[2]
     for k in range(len(states)):
         for i in range(len(lengths)):
