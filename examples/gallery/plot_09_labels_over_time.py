@@ -98,7 +98,8 @@ result = evaluate_over_time(
 print(result)
 
 # %%
-# A recording that was not trained on, as labelled and as predicted:
+# A recording that was not trained on, as labelled and as predicted. The labels of the first two
+# seconds are of sound before the recording, of which nothing is known.
 figure, axes = plt.subplots(
     2, 1, figsize=(9, 4.6), sharex=True, layout="constrained"
 )
