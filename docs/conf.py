@@ -18,8 +18,6 @@ from sphinx.util.nodes import make_refnode
 import skaudeep
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent
-GALLERY = ROOT / "examples" / "gallery"
 sys.path.append(str(HERE / "_extensions"))
 
 project = "skaudeep"
@@ -35,14 +33,11 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
     "click_reference",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_*", "development/training-curve"]
-if GALLERY.is_dir():
-    extensions.append("sphinx_gallery.gen_gallery")
-else:
-    exclude_patterns.append("auto_examples")
 
 # --- prose ---------------------------------------------------------------------------------------
 highlight_language = "none"  # of blocks that name none, such as what commands print
@@ -74,7 +69,7 @@ if os.environ.get("SKAUDEEP_DOCS_OFFLINE") == "1":
 
 # --- gallery -------------------------------------------------------------------------------------
 sphinx_gallery_conf = {
-    "examples_dirs": str(GALLERY),
+    "examples_dirs": "../examples/gallery",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
     "within_subsection_order": "FileNameSortKey",
