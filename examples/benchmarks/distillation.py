@@ -23,7 +23,6 @@ import argparse
 import time
 from typing import Any
 
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from skaudeep.datasets import add_folds, add_groups, load_dataset
