@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, cl
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler, normalize
-from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils import Tags, check_array, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._base import (
@@ -88,7 +88,7 @@ class DistilledFeatures(
     max_epochs : int, default=100
         Most passes over the clips. 0 leaves the network at its random weights, which is the control
         that every result needs; the teacher is not called then.
-    batch_size : int, default=64
+    batch_size : int >= 8, default=64
         Most clips per optimiser step, whose similarities are compared.
     learning_rate : float, default=1e-3
         Of Adam. The gradient of all weights together is at most 2 long.
@@ -338,21 +338,21 @@ class DistilledFeatures(
                 f"The teacher, a {name}, gave features of {kind}, expected an array of shape "
                 f"({n_clips}, n_features), one row for each clip."
             )
-        rows = np.asarray(features, dtype=np.float64)
+        rows = check_array(features, dtype=(np.float64, np.float32), ensure_all_finite=False)
         bad = there[~np.isfinite(rows[there]).all(axis=1)]
         if len(bad):
             raise ValueError(
                 f"The teacher, a {name}, gave NaN or infinity for {len(bad)} of {n_clips} clips, "
                 f"expected numbers: {list_names(self._names(X, bad))}. Leave these clips out."
             )
-        known = StandardScaler().fit_transform(rows[there])
+        known = StandardScaler(copy=False).fit_transform(rows[there])
         if not known.any():
             raise ValueError(
                 f"The teacher, a {name}, gave the same features of all {len(there)} clips: none "
                 "are more alike than others. Give other clips, or another teacher."
             )
         wanted = np.zeros(rows.shape, dtype=np.float32)
-        wanted[there] = normalize(known)
+        wanted[there] = normalize(known, copy=False)
         return wanted
 
     def _names(self, X: Any, rows: NDArray[np.intp]) -> list[str]:

@@ -124,7 +124,7 @@ def test_without_training_the_features_are_those_of_an_untrained_autoencoder():
 def test_without_training_no_teacher_is_needed_and_one_clip_is_enough():
     X = sequences(1)
     untrained = DistilledFeatures(None, **SMALL | {"max_epochs": 0})
-    assert untrained.fit(X).transform(X).shape == (1, 64)
+    assert untrained.fit(X).transform(X).shape == (1, 116)
     with pytest.raises(ValueError, match="Got teacher=None with max_epochs=2, expected a trans"):
         DistilledFeatures(None, **SMALL).fit(sequences())
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skaudeep._files import replacing
 from skaudeep._version import __version__
 from skaudeep.autoencoder import Seq2SeqAutoencoder
+from skaudeep.distillation import DistilledFeatures
 from skaudeep.nn.autoencoders import TimeAutoencoder
 from skaudeep.nn.encoders import GaussianCode
 from skaudeep.nn.pooling import (
@@ -38,7 +39,7 @@ _GATES = {"gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 def export_onnx(
     estimator: Seq2SeqAutoencoder | ReservoirFeatures, path: str | os.PathLike[str]
 ) -> None:
-    """Write the encoder of a fitted autoencoder or reservoir as an ONNX model.
+    """Write the encoder of a fitted autoencoder, reservoir or student as an ONNX model.
 
     Its outputs equal those of `transform` to 1e-5 (components and logarithms of covariances to
     5e-5). It has two inputs and one output:
@@ -54,8 +55,9 @@ def export_onnx(
 
     Parameters
     ----------
-    estimator : Seq2SeqAutoencoder or ReservoirFeatures
-        A fitted estimator. An autoencoder must have ``axis="time"``.
+    estimator : Seq2SeqAutoencoder, ReservoirFeatures or DistilledFeatures
+        A fitted estimator. An autoencoder must have ``axis="time"``. The extractor of a
+        `DistilledFeatures` is not part of the model.
     path : str or path
         The file to write, in an existing folder. An existing file is replaced once the new one is
         complete.
@@ -63,7 +65,7 @@ def export_onnx(
     Raises
     ------
     TypeError
-        If `estimator` is neither of these.
+        If `estimator` is none of these.
     sklearn.exceptions.NotFittedError
         If `estimator` is not fitted.
     ValueError
@@ -98,10 +100,10 @@ def export_onnx(
     >>> bool(np.allclose(features, autoencoder.transform(X), atol=1e-5))
     True
     """
-    if not isinstance(estimator, Seq2SeqAutoencoder | ReservoirFeatures):
+    if not isinstance(estimator, Seq2SeqAutoencoder | ReservoirFeatures | DistilledFeatures):
         raise TypeError(
-            f"Got a {type(estimator).__name__}, expected a Seq2SeqAutoencoder or "
-            "ReservoirFeatures. Of a pipeline, export that step."
+            f"Got a {type(estimator).__name__}, expected a Seq2SeqAutoencoder, ReservoirFeatures "
+            "or DistilledFeatures. Of a pipeline, export that step."
         )
     check_is_fitted(estimator, "network_")
     network = estimator.network_
@@ -114,7 +116,8 @@ def export_onnx(
             f"Got a {type(network).__name__}, expected a TimeAutoencoder: only encoders over time "
             "are exported to ONNX. Share this one with skaudeep.save."
         )
-    model = _build(_onnx(), encoder, estimator.representation, estimator.n_features_in_)
+    representation = getattr(estimator, "representation", "covariance")
+    model = _build(_onnx(), encoder, representation, network.sizes.n_bands)
     with replacing(Path(path)) as new:
         new.write_bytes(model.SerializeToString())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import onnxruntime
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import FastICA
@@ -86,6 +87,15 @@ def test_students_without_an_extractor_of_their_own_come_back(path, extractor):
     fitted = student(None, extractor="passthrough", max_epochs=0).fit(X)
     np.testing.assert_array_equal(through(fitted, path).transform(X), fitted.transform(X))
     assert repr(through(student(None, extractor=extractor), path)).startswith("DistilledFeatures")
+
+
+def test_the_exported_network_gives_the_features_of_the_spectrograms(path):
+    fitted = student(of_statistics()).fit(clips())
+    skaudeep.export_onnx(fitted, path)
+    X = EXTRACTOR.transform(clips())
+    inputs = {"sequences": X, "lengths": np.full(8, X.shape[1])}
+    (features,) = onnxruntime.InferenceSession(path).run(["features"], inputs)
+    np.testing.assert_allclose(features, fitted.transform(clips()), atol=5e-5, rtol=0)
 
 
 def tampered(change):
