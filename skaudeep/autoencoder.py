@@ -349,7 +349,8 @@ class Seq2SeqAutoencoder(
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
             rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
             or dask array.

@@ -134,7 +134,8 @@ class ModuleFeatures(
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Trailing NaN is padding. Anything with a shape that rows can be taken from is read a
             batch at a time: ndarray, memmap, netCDF variable, xarray or dask array.
         y : None
@@ -172,7 +173,8 @@ class ModuleFeatures(
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             As in `fit`, with the same bands.
 
         Returns

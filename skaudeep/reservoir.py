@@ -167,7 +167,8 @@ class ReservoirFeatures(
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
             rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
             or dask array.
@@ -310,7 +311,8 @@ class ReservoirFeatures(
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
 
         Returns

@@ -16,7 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from skaudeep._padding import find_gap, frame_mask, is_ragged, row_lengths
+from skaudeep._padding import find_gap, frame_mask, is_ragged, pad, row_lengths
 from skaudeep.nn.devices import products_in
 from skaudeep.nn.parallel import torch_threads
 from skaudeep.training.distributed import SINGLE_PROCESS, ProcessGroup
@@ -465,6 +465,7 @@ def read_input(
     ragged = is_ragged(X)
     if not ragged and not hasattr(X, "shape"):
         _refuse_lists(X)
+        X = _pad_clips_of_chunks(X)
     n_axes = 3 if ragged else len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
     if n_axes == 1 and np.asarray(X[:1]).dtype.kind in "US":
         _refuse_paths(X[0])
@@ -485,6 +486,19 @@ def read_input(
         estimator.__dict__.pop("feature_names_in_", None)  # names from an earlier data frame
         estimator.n_features_in_ = sequences.n_bands
     return sequences
+
+
+def _pad_clips_of_chunks(X: Any) -> Any:
+    """Stack clips of different numbers of chunks, (n_chunks, n_frames, n_bands) each."""
+    if not isinstance(X, list | tuple) or not all(getattr(clip, "ndim", 0) == 3 for clip in X):
+        return X
+    for number, clip in enumerate(X):
+        if clip.shape[2] != X[0].shape[2]:
+            raise ValueError(
+                f"Row {number} of X has {clip.shape[2]} bands and row 0 has {X[0].shape[2]}; all "
+                "rows must have the same bands."
+            )
+    return pad([np.asarray(clip) for clip in X])
 
 
 def _refuse_lists(X: Any) -> None:

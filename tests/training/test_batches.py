@@ -238,3 +238,13 @@ def test_one_spectrogram_in_place_of_a_batch_is_refused():
     for estimator in (ReservoirFeatures(4), Seq2SeqAutoencoder(4, max_epochs=0)):
         with pytest.raises(ValueError, match=r"X has shape \(5, 2\).*2 bands.*X\[None\]"):
             estimator.fit(X).transform(X[0])
+
+
+def test_clips_of_other_numbers_of_chunks_may_be_a_list():
+    chunks = np.random.default_rng(0).uniform(-1, 1, size=(3, 4, 5, 2)).astype(np.float32)
+    chunks[1, 2:] = np.nan
+    model = ReservoirFeatures(4, random_state=0).fit(chunks)
+    as_list = [chunks[0], chunks[1, :2], chunks[2]]
+    np.testing.assert_array_equal(model.transform(as_list), model.transform(chunks))
+    with pytest.raises(ValueError, match="Row 1 of X has 1 bands and row 0 has 2"):
+        model.transform([chunks[0], chunks[1, :2, :, :1]])
