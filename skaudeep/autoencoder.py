@@ -47,10 +47,11 @@ from skaudeep.nn.sizes import (
 )
 from skaudeep.nn.stack import CELLS
 from skaudeep.nn.weights import build, resize
-from skaudeep.training.batches import Sequences, read_input
+from skaudeep.training.batches import Sequences
 from skaudeep.training.components import fit_components
 from skaudeep.training.conditions import read_condition
 from skaudeep.training.distributed import SINGLE_PROCESS, NullCallbackContext, ProcessGroup
+from skaudeep.training.inputs import read_input
 from skaudeep.training.loop import (
     Loss,
     Training,

@@ -41,8 +41,9 @@ from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.weights import build
 from skaudeep.spectrogram import SpectrogramExtractor
 from skaudeep.training.alignment import AlignmentTraining
-from skaudeep.training.batches import Sequences, read_input
+from skaudeep.training.batches import Sequences
 from skaudeep.training.components import fit_components
+from skaudeep.training.inputs import read_input
 from skaudeep.training.loop import epoch_line
 
 LOG = logging.getLogger(__name__)

@@ -26,8 +26,9 @@ from skaudeep.nn.devices import resolve_device
 from skaudeep.nn.encoders import FeatureEncoder, represent
 from skaudeep.nn.foreign import ModuleEncoder, run
 from skaudeep.nn.pooling import FRAME_REPRESENTATIONS
-from skaudeep.training.batches import Sequences, read_input
+from skaudeep.training.batches import Sequences
 from skaudeep.training.components import fit_components
+from skaudeep.training.inputs import read_input
 
 BATCH_SIZE = 64  # sequences that run through the network at a time
 

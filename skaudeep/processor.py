@@ -29,8 +29,9 @@ from skaudeep._model_inputs import (
 )
 from skaudeep._model_outputs import columns_of, read_classes
 from skaudeep._texts import printable, shown
+from skaudeep._times import LEVELS, from_seconds, piece_index, time_of, times_of
 from skaudeep._warnings import find_stack_level
-from skaudeep.audio.clips import list_clips, read_time
+from skaudeep.audio.clips import list_clips
 from skaudeep.audio.decoding import audio_info, read_audio, resample
 from skaudeep.audio.errors import AudioError, AudioWarning, all_clips_failed
 from skaudeep.audio.files import SAMPLING_RATES, AudioInfo
@@ -38,8 +39,6 @@ from skaudeep.audio.rates import common_rate
 from skaudeep.datasets.operations import readable_parts
 from skaudeep.per_frame import PerFrame
 from skaudeep.spectrogram import SpectrogramExtractor
-
-LEVELS = ["file", "start", "end"]
 
 Time: TypeAlias = "float | str | pd.Timedelta | None"
 
@@ -151,7 +150,7 @@ class Processor:
             If the segment cannot be processed and the extractor has ``on_error="raise"``, or if
             `start` or `end` is not a time.
         """
-        return self._files([file], [_time(start, "start")], [_time(end, "end")], root)
+        return self._files([file], [time_of(start, "start")], [time_of(end, "end")], root)
 
     def process_files(
         self,
@@ -188,7 +187,7 @@ class Processor:
         if isinstance(files, str | bytes | os.PathLike):
             raise ValueError(f"Got files={shown(files)}, expected a sequence of paths: [files].")
         files = list(files)
-        starts_, ends_ = _times(starts, "starts", len(files)), _times(ends, "ends", len(files))
+        starts_, ends_ = times_of(starts, "starts", len(files)), times_of(ends, "ends", len(files))
         return self._files(files, starts_, ends_, root)
 
     def process_folder(
@@ -271,7 +270,7 @@ class Processor:
         if names == LEVELS:
             files = index.get_level_values("file").tolist()
             starts, ends = (
-                [_time(time, name) for time in index.get_level_values(name)]
+                [time_of(time, name) for time in index.get_level_values(name)]
                 for name in ("start", "end")
             )
         elif names == ["file"]:
@@ -319,15 +318,15 @@ class Processor:
         ValueError
             If a rate or a time is invalid, or the pipeline reads recordings at several rates.
         """
-        begin, stop = _time(start, "start"), _time(end, "end")
-        begin = _seconds(0) if pd.isna(begin) else begin
+        begin, stop = time_of(start, "start"), time_of(end, "end")
+        begin = from_seconds(0) if pd.isna(begin) else begin
         name = "signal" if file is None else os.fsdecode(file)
         model = self._model_of_signals(sampling_rate, name)
         until = None if pd.isna(stop) else stop.total_seconds()
         table = self._piece(model, signal, sampling_rate, name, begin.total_seconds(), until)
         if until is None:
-            stop = _seconds(np.shape(signal)[-1] / sampling_rate)
-        index = _index([name], [begin], [stop])
+            stop = from_seconds(np.shape(signal)[-1] / sampling_rate)
+        index = piece_index([name], [begin], [stop])
         return table.set_axis(index.droplevel("file") if file is None else index, axis=0)
 
     def __call__(self, signal: ArrayLike, sampling_rate: float) -> NDArray:
@@ -353,18 +352,18 @@ class Processor:
         paths = [os.path.join(os.fspath(root), name) for name in names] if root else names
         headers = self._headers(paths)
         known = [
-            _seconds(header.duration)
+            from_seconds(header.duration)
             if pd.isna(end) and not isinstance(header, AudioError)
             else end
             for header, end in zip(headers, ends, strict=True)
         ]
         since = [pd.Timedelta(0) if pd.isna(start) else start for start in starts]
-        index = _index(names, since, known)
+        index = piece_index(names, since, known)
         if not names:
             names = [] if self._model is None else _output(self._model)[1]
             return pd.DataFrame(np.zeros((0, len(names)), np.float32), index, names)
         whole = not any(since) and all(map(pd.isna, ends))
-        X = paths if whole else _index(paths, since, ends)
+        X = paths if whole else piece_index(paths, since, ends)
         model = self._model
         if model is None:
             rates = [h if isinstance(h, AudioError) else h.sampling_rate for h in headers]
@@ -567,43 +566,3 @@ def _warn_of_missing(errors: list[AudioError], n_clips: int) -> None:
         AudioWarning,
         stacklevel=find_stack_level(),
     )
-
-
-# Times.
-
-
-def _time(value: Any, name: str) -> Any:
-    """Return a Timedelta, NaT where there is none."""
-    if isinstance(value, str) and value.strip().isdigit():
-        raise ValueError(
-            f"Got {name}={value!r}, expected seconds as a number, or text with a unit: "
-            f"'{value.strip()}s'. audinterface takes such text for a number of samples."
-        )
-    try:
-        time = read_time(value)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(
-            f"Got {name}={shown(value)}, expected seconds, a Timedelta, or text with a unit, such "
-            "as '200ms'."
-        ) from error
-    return time if pd.isna(time) else time.as_unit("ns")
-
-
-def _times(values: Any, name: str, n_files: int) -> list[Any]:
-    if values is None or isinstance(values, str | Real | pd.Timedelta):
-        return [_time(values, name)] * n_files
-    times = [_time(value, name) for value in values]
-    if len(times) != n_files:
-        raise ValueError(
-            f"Got {len(times)} {name} for {n_files} files, expected one for each, or one for all."
-        )
-    return times
-
-
-def _seconds(seconds: float) -> pd.Timedelta:
-    return pd.Timedelta(seconds, unit="s").as_unit("ns")
-
-
-def _index(files: list[str], starts: list[Any], ends: list[Any]) -> pd.MultiIndex:
-    times = [pd.TimedeltaIndex(column, dtype="timedelta64[ns]") for column in (starts, ends)]
-    return pd.MultiIndex.from_arrays([pd.Index(files, dtype="str"), *times], names=LEVELS)

@@ -29,8 +29,9 @@ from skaudeep.nn.pooling import FRAME_REPRESENTATIONS, StateCovariance
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.stack import CELLS
 from skaudeep.nn.weights import build
-from skaudeep.training.batches import Sequences, read_input
+from skaudeep.training.batches import Sequences
 from skaudeep.training.components import COMPONENT_ROWS, fit_components
+from skaudeep.training.inputs import read_input
 from skaudeep.training.states import States
 
 BATCH_SIZE = 64  # sequences that run through the network at a time

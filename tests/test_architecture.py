@@ -25,7 +25,7 @@ LAYERS = [
     ["classification", "feature_files", "unsupervised"],
     ["streaming"],
     ["anomaly", "processor", "events"],
-    ["recipes", "_model_inputs", "_model_outputs"],
+    ["recipes", "_model_inputs", "_model_outputs", "_times"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
     + ["descriptors", "distances", "distillation", "mlp", "module_features", "per_frame"],
     ["spectrogram", "function_extractor"],
