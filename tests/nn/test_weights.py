@@ -8,7 +8,7 @@ from torch import nn
 
 from skaudeep.nn.autoencoders import NetworkSizes, TimeAutoencoder
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
-from skaudeep.nn.weights import build, draw_weights, skip_decoder
+from skaudeep.nn.weights import build, draw_weights, resize, skip_decoder
 
 
 def generator(seed=0):
@@ -54,3 +54,18 @@ def test_a_network_that_does_not_fit_into_memory_is_named_by_its_sizes():
     ):
         with pytest.raises(MemoryError, match="n_units=1000000000 and n_layers=2 does not fit"):
             build(network_class, sizes, 0)
+
+
+def test_a_resized_network_has_the_weights_and_other_rates_and_shares_no_memory():
+    network = build(TimeAutoencoder, NetworkSizes(3, 4, dropout=0.2), 0)
+    other = resize(network, NetworkSizes(3, 4, dropout=0.5, encoder_noise=0.3))
+    assert (other.encoder.noise, other.decoder.stacks[0].dropout, other.training) == (
+        0.3,
+        0.5,
+        False,
+    )
+    x = torch.rand(5, 2, 3, generator=generator())
+    assert torch.equal(other(x).frames, network(x).frames)
+    with torch.no_grad():
+        other.decoder.project.bias += 1
+    assert not torch.equal(other(x).frames, network(x).frames)
