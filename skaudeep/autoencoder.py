@@ -206,7 +206,7 @@ class Seq2SeqAutoencoder(
     moments_ : dict or None
         Moments of the Adam optimizer, for continued training; kept by `partial_fit` and with
         ``warm_start=True``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bands, where X of `fit` was a data frame.
     conditions_ : ndarray of shape (n_conditions,), int or str
         The conditions of `fit`, sorted, if it had any.

@@ -79,7 +79,7 @@ class ChunkPooling(
         Whether X in `fit` held spectrograms.
     n_features_in_ : int
         Number of features of a chunk, or of bands (the last axis of X).
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these features. Only where X is a data frame.
 
     See Also
@@ -196,7 +196,7 @@ class ChunkPooling(
 
         Parameters
         ----------
-        input_features : array-like of str of shape (n_features_in_,), default=None
+        input_features : array-like of str of shape (`n_features_in_`,), default=None
             Names of the features of a chunk. None takes `feature_names_in_` or ``x0``, ``x1``, ...
 
         Returns
@@ -336,7 +336,7 @@ class ChunkVotingClassifier(
         The classes, in sorted order.
     n_features_in_ : int
         Number of features of a chunk (the last axis of X).
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these features. Only where X is a data frame.
 
     See Also

@@ -33,19 +33,19 @@ class DistanceScorer(VersionMixin, BaseEstimator):
 
     Attributes
     ----------
-    mean_ : ndarray of shape (n_features_in_,)
+    mean_ : ndarray of shape (`n_features_in_`,)
         Mean of the training clips.
-    components_ : ndarray of shape (n_components, n_features_in_)
+    components_ : ndarray of shape (n_components, `n_features_in_`)
         Principal components of the training clips; at most as many as there are clips.
     variances_ : ndarray of shape (n_components,)
         Shrunk variance of the training clips along each component.
     rest_ : float
         Shrunk variance along each direction that is orthogonal to all components.
-    clips_ : ndarray of shape (n_clips, n_features_in_), float32
+    clips_ : ndarray of shape (n_clips, `n_features_in_`), float32
         Features of the training clips.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X of `fit` was a data frame.
 
     See Also

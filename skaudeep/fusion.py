@@ -77,7 +77,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         The fitted views by name; before `fit`, those of `transformer_list`.
     n_features_in_ : int
         Number of features seen in `fit`, where the first view has this attribute.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X of `fit` was a data frame.
 
     See Also

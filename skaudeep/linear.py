@@ -68,7 +68,7 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         Number of iterations of the solver.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X of `fit` was a data frame.
 
     See Also

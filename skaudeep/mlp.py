@@ -60,7 +60,7 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
         The classes, sorted.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X of `fit` was a data frame.
 
     See Also

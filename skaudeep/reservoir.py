@@ -90,7 +90,7 @@ class ReservoirFeatures(
         n_bands) to features, for use in other networks.
     n_features_in_ : int
         Number of bands (the last axis of X).
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bands, where X of `fit` was a data frame.
     seed_ : int
         Seed of the weights, drawn from `random_state`.
