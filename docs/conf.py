@@ -141,6 +141,20 @@ def leave_out_foreign(
     return True if what == "class" and not module.startswith("skaudeep") else None
 
 
+# Pages that lie at the top of the checkout, and where the documentation has them.
+ELSEWHERE = {
+    "CHANGELOG": "/development/changes.md",
+    "CONTRIBUTING": "/development/contributing.md",
+    "README": "/index.md",
+}
+
+
+def link_within(app: Any, page: str, content: list[str]) -> None:
+    """Let links to pages at the top of the checkout lead to their pages here."""
+    pattern = rf"\]\((?:\.\./)+({'|'.join(ELSEWHERE)})\.md"
+    content[0] = re.sub(pattern, lambda match: f"]({ELSEWHERE[match[1]]}", content[0])
+
+
 def mark_attributes(
     app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]
 ) -> None:
@@ -153,6 +167,7 @@ def mark_attributes(
 
 def setup(app: Any) -> None:
     """Connect the functions above."""
+    app.connect("source-read", link_within)
     app.connect("missing-reference", find_elsewhere)
     app.connect("autodoc-skip-member", leave_out_foreign)
     app.connect("autodoc-process-docstring", mark_attributes, priority=400)  # before numpydoc
