@@ -19,6 +19,7 @@ from skaudeep.evaluation.agreement import pearson
 from skaudeep.evaluation.base import MAX_FOLDS_SHOWN, FoldedEvaluation
 from skaudeep.evaluation.comparison import ScoreComparison, check_same_clips
 from skaudeep.evaluation.intervals import check_confidence_level, expanded_interval
+from skaudeep.evaluation.ranking import Ranking
 from skaudeep.evaluation.resampling import (
     Floats,
     Scale,
@@ -60,6 +61,8 @@ class Measure:
         Whether it says nothing of predictions that are equal for all clips of a fold.
     of_all : bool, default=False
         Whether it is of all columns as if they were one.
+    of_ranking : callable, default=None
+        The same as `of_rows`, of a :class:`~skaudeep.evaluation.ranking.Ranking` and weights.
     """
 
     label: str
@@ -69,6 +72,7 @@ class Measure:
     by_rank: bool = False
     needs_order: bool = True
     of_all: bool = False
+    of_ranking: Callable[[Ranking, Floats], Floats] | None = None
 
     def show(self, value: float, interval: tuple[float, float] | None = None) -> str:
         """Return the cell of a table."""
@@ -286,12 +290,13 @@ class ColumnEvaluation(FoldedEvaluation):
         rng = check_random_state(0)  # so that printing twice shows the same intervals
         found: dict[str, list[Floats]] = {metric: [] for metric in self.measures}
         width = COPIES * len(self._truth)
+        score = {
+            metric: [_weighted(measure, self._truth, of) for of in self._predicted]
+            for metric, measure in self.measures.items()
+        }
         for weights in draw_weights(self._unit_of, N_RESAMPLES, rng, width):
-            for metric, measure in self.measures.items():
-                of_repeats = [
-                    _of_columns(measure, self._truth, of, weights) for of in self._predicted
-                ]
-                found[metric].append(np.mean(of_repeats, axis=0))
+            for metric, of_repeats in score.items():
+                found[metric].append(np.mean([of(weights) for of in of_repeats], axis=0))
         defined = {m: ~np.isnan(points).any(axis=0) for m, points in self._points.items()}
         return {
             metric: np.where(defined[metric], np.concatenate(parts), math.nan)
@@ -436,14 +441,16 @@ def compare_columns(
     n_units = int(units.max()) + 1
     width = COPIES * len(truth)
 
-    def mean_score(predicted: list[Floats], weights: Floats) -> Floats:
-        """Return the mean over columns and repeats; of each repeat (1 or n_rows, n_clips, K)."""
-        of_repeats = [_of_columns(measure, truth, of, weights) for of in predicted]
-        return np.asarray(_mean_known(np.mean(of_repeats, axis=0).T))
+    def mean_score(of_repeats: Any) -> Floats:
+        """Return the mean over columns and repeats, of (n_rows, n_columns) of each repeat."""
+        return np.asarray(_mean_known(np.mean(list(of_repeats), axis=0).T))
 
+    of_weights = [
+        [_weighted(measure, truth, of[0]) for of in predicted] for predicted in (first, second)
+    ]
     resampled = np.concatenate(
         [
-            mean_score(first, weights) - mean_score(second, weights)
+            np.subtract(*(mean_score(of(weights) for of in each) for each in of_weights))
             for weights in draw_weights(units, n_resamples, rng, width)
         ]
     )
@@ -462,7 +469,10 @@ def compare_columns(
         mixed = [
             (np.where(swap, y, x), np.where(swap, x, y)) for x, y in zip(first, second, strict=True)
         ]
-        scores = (mean_score([pair[i] for pair in mixed], ones) for i in range(2))
+        scores = (
+            mean_score(_of_columns(measure, truth, pair[i], ones) for pair in mixed)
+            for i in range(2)
+        )
         return np.nan_to_num(np.subtract(*scores))
 
     p_value = (
@@ -498,6 +508,20 @@ def _as_many_repeats(
             predicted = rankdata(flat, axis=1).reshape(shape)
         found.append([predicted[i % len(predicted)][np.newaxis] for i in range(n)])
     return found[0], found[1]
+
+
+def _weighted(
+    measure: Measure, truth: NDArray, predicted: NDArray
+) -> Callable[[Floats], NDArray[np.float64]]:
+    """Return a function of weights, which may sort predictions once for all of them."""
+    of_ranking = measure.of_ranking
+    if of_ranking is None:
+        return lambda weights: _of_columns(measure, truth, predicted, weights)
+    columns = [slice(None)] if measure.of_all else range(truth.shape[1])
+    rankings = [
+        Ranking(truth[:, k].ravel() > 0, predicted[:, k].ravel(), len(truth)) for k in columns
+    ]
+    return lambda weights: np.stack([of_ranking(of, weights) for of in rankings], axis=1)
 
 
 def _of_columns(
