@@ -38,6 +38,7 @@ Statistic = Callable[[NDArray, Floats, Floats], Floats]
 
 Scale = Literal["correlation", "share", "size", "explained"]
 
+SIDES: tuple[Literal["right"], Literal["left"]] = ("right", "left")
 MOST_RANK = 4  # Of each clip: numbers up to so many are counted, others are sorted.
 NO_SPREAD = 1e-12  # A variance below this share of the mean square is rounding.
 MOST_CORRELATED = 1 - 1e-9  # Fisher's z of a correlation of 1 is infinite.
@@ -318,15 +319,21 @@ def _counts_above_ranks(
     places, n_ranks = np.flatnonzero(has), int(ranks.max()) + 2
     n_rows = max(len(ranks), len(weights))
     counts = np.empty((4, n_rows, len(places)))
+    drawn_once = bool((weights == 1).all())
     for i in range(n_rows):
         own, weight = ranks[i % len(ranks)], weights[i % len(weights)]
         at = own[places]
-        with_class = np.bincount(at, weight[places], n_ranks)[::-1].cumsum()[::-1]
-        of_all = np.bincount(own, weight, n_ranks)[::-1].cumsum()[::-1]
-        counts[:, i] = with_class[at + 1], of_all[at + 1], with_class[at], of_all[at]
-    above, all_above, up_to, all_up_to = counts
-    drawn = np.broadcast_to(weights[:, places], above.shape)
-    return drawn, (above, all_above - above), (up_to, all_up_to - up_to)
+        if drawn_once:
+            of_all = len(own) - np.append(0, np.bincount(own, minlength=n_ranks).cumsum())
+            in_order = np.sort(at)
+            above, up_to = (len(at) - np.searchsorted(in_order, at, side) for side in SIDES)
+        else:
+            with_class = np.bincount(at, weight[places], n_ranks)[::-1].cumsum()[::-1]
+            of_all = np.bincount(own, weight, n_ranks)[::-1].cumsum()[::-1]
+            above, up_to = with_class[at + 1], with_class[at]
+        counts[:, i] = above, of_all[at + 1], up_to, of_all[at]
+    drawn = np.broadcast_to(weights[:, places], counts.shape[1:])
+    return drawn, (counts[0], counts[1] - counts[0]), (counts[2], counts[3] - counts[2])
 
 
 def _sort(values: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
