@@ -537,15 +537,9 @@ def _checked(output: Any, shape: tuple[int, int], model: Any) -> NDArray:
     values = np.asarray(output)
     values = values[:, None] if values.ndim == 1 else values
     if values.shape != shape:
-        remedy = (
-            "Pool frames and chunks, for example by skaudeep.BandStatistics and "
-            "skaudeep.ChunkPooling."
-        )
+        remedy = "Pool frames and chunks, for example by BandStatistics and ChunkPooling."
         if isinstance(_steps(getattr(model, "best_estimator_", model))[-1], PerFrame):
-            remedy = (
-                "The pipeline ends in PerFrame: skaudeep.stream gives a row for each frame, and "
-                "predict of the pipeline all frames of each recording."
-            )
+            remedy = "Of PerFrame, skaudeep.stream or the pipeline itself gives each frame."
         raise ValueError(
             f"Got values of shape {values.shape} from the pipeline, expected {shape}: a row for "
             f"each clip. {remedy}"

@@ -422,7 +422,7 @@ def test_a_processor_sends_frames_to_stream(reservoir):
     pipeline, _ = reservoir
     model = make_pipeline(*pipeline, PerFrame(Ridge()))
     model.fit([SOUND], curve(pipeline, [SOUND])[:, :, 0])
-    with pytest.raises(ValueError, match=r"PerFrame: skaudeep\.stream gives a row"):
+    with pytest.raises(ValueError, match=r"Of PerFrame, skaudeep\.stream"):
         Processor(model).process_signal(SOUND, RATE)
 
 

@@ -19,6 +19,7 @@ from skaudeep.evaluation.agreement import pearson
 from skaudeep.evaluation.base import MAX_FOLDS_SHOWN, FoldedEvaluation
 from skaudeep.evaluation.comparison import ScoreComparison, check_same_clips
 from skaudeep.evaluation.intervals import check_confidence_level, expanded_interval
+from skaudeep.evaluation.ranking import Ranking
 from skaudeep.evaluation.resampling import (
     Floats,
     Scale,
@@ -61,6 +62,9 @@ class Measure:
         Whether the score is meaningless if the predictions of a fold are all equal.
     of_all : bool, default=False
         Whether the score is computed from all columns as if they were one.
+    of_ranking : callable, default=None
+        Function that computes the same as `of_rows` from a
+        :class:`~skaudeep.evaluation.ranking.Ranking` and weights.
     """
 
     label: str
@@ -70,6 +74,7 @@ class Measure:
     by_rank: bool = False
     needs_order: bool = True
     of_all: bool = False
+    of_ranking: Callable[[Ranking, Floats], Floats] | None = None
 
     def show(self, value: float, interval: tuple[float, float] | None = None) -> str:
         """Return the cell of a table."""
@@ -289,12 +294,13 @@ class ColumnEvaluation(FoldedEvaluation):
         rng = check_random_state(0)  # so that printing twice shows the same intervals
         found: dict[str, list[Floats]] = {metric: [] for metric in self.measures}
         width = COPIES * len(self._truth)
+        score = {
+            metric: [_weighted(measure, self._truth, of) for of in self._predicted]
+            for metric, measure in self.measures.items()
+        }
         for weights in draw_weights(self._unit_of, N_RESAMPLES, rng, width):
-            for metric, measure in self.measures.items():
-                of_repeats = [
-                    _of_columns(measure, self._truth, of, weights) for of in self._predicted
-                ]
-                found[metric].append(np.mean(of_repeats, axis=0))
+            for metric, of_repeats in score.items():
+                found[metric].append(np.mean([of(weights) for of in of_repeats], axis=0))
         defined = {m: ~np.isnan(points).any(axis=0) for m, points in self._points.items()}
         return {
             metric: np.where(defined[metric], np.concatenate(parts), math.nan)
@@ -439,14 +445,16 @@ def compare_columns(
     n_units = int(units.max()) + 1
     width = COPIES * len(truth)
 
-    def mean_score(predicted: list[Floats], weights: Floats) -> Floats:
-        """Return the mean over columns and repeats; of each repeat (1 or n_rows, n_clips, K)."""
-        of_repeats = [_of_columns(measure, truth, of, weights) for of in predicted]
-        return np.asarray(_mean_known(np.mean(of_repeats, axis=0).T))
+    def mean_score(of_repeats: Any) -> Floats:
+        """Return the mean over columns and repeats, of (n_rows, n_columns) of each repeat."""
+        return np.asarray(_mean_known(np.mean(list(of_repeats), axis=0).T))
 
+    of_weights = [
+        [_weighted(measure, truth, of[0]) for of in predicted] for predicted in (first, second)
+    ]
     resampled = np.concatenate(
         [
-            mean_score(first, weights) - mean_score(second, weights)
+            np.subtract(*(mean_score(of(weights) for of in each) for each in of_weights))
             for weights in draw_weights(units, n_resamples, rng, width)
         ]
     )
@@ -465,7 +473,10 @@ def compare_columns(
         mixed = [
             (np.where(swap, y, x), np.where(swap, x, y)) for x, y in zip(first, second, strict=True)
         ]
-        scores = (mean_score([pair[i] for pair in mixed], ones) for i in range(2))
+        scores = (
+            mean_score(_of_columns(measure, truth, pair[i], ones) for pair in mixed)
+            for i in range(2)
+        )
         return np.nan_to_num(np.subtract(*scores))
 
     p_value = (
@@ -501,6 +512,20 @@ def _as_many_repeats(
             predicted = rankdata(flat, axis=1).reshape(shape)
         found.append([predicted[i % len(predicted)][np.newaxis] for i in range(n)])
     return found[0], found[1]
+
+
+def _weighted(
+    measure: Measure, truth: NDArray, predicted: NDArray
+) -> Callable[[Floats], NDArray[np.float64]]:
+    """Return a function of weights, which may sort predictions once for all of them."""
+    of_ranking = measure.of_ranking
+    if of_ranking is None:
+        return lambda weights: _of_columns(measure, truth, predicted, weights)
+    columns = [slice(None)] if measure.of_all else range(truth.shape[1])
+    rankings = [
+        Ranking(truth[:, k].ravel() > 0, predicted[:, k].ravel(), len(truth)) for k in columns
+    ]
+    return lambda weights: np.stack([of_ranking(of, weights) for of in rankings], axis=1)
 
 
 def _of_columns(

@@ -16,6 +16,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from skaudeep._texts import printable
 from skaudeep.evaluation.columns import ColumnEvaluation, Measure
+from skaudeep.evaluation.ranking import Ranking
 from skaudeep.evaluation.resampling import average_precisions, roc_areas
 from skaudeep.evaluation.tables import first_columns
 
@@ -141,11 +142,24 @@ class MultiLabelEvaluation(ColumnEvaluation):
 
     measures: ClassVar[Mapping[str, Measure]] = {
         "average_precision": Measure(
-            "average precision", _average_precision, average_precisions, "share", by_rank=True
+            "average precision",
+            _average_precision,
+            average_precisions,
+            "share",
+            by_rank=True,
+            of_ranking=Ranking.average_precisions,
         ),
-        "roc_auc": Measure("AUC", _roc_auc, roc_areas, "share", by_rank=True),
+        "roc_auc": Measure(
+            "AUC", _roc_auc, roc_areas, "share", by_rank=True, of_ranking=Ranking.roc_areas
+        ),
         "micro_average_precision": Measure(
-            "micro AP", _average_precision, average_precisions, "share", by_rank=True, of_all=True
+            "micro AP",
+            _average_precision,
+            average_precisions,
+            "share",
+            by_rank=True,
+            of_all=True,
+            of_ranking=Ranking.average_precisions,
         ),
     }
     shown: ClassVar[tuple[str, ...]] = ("average_precision", "roc_auc", "micro_average_precision")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 from skaudeep.evaluation.intervals import blocks, wilson_interval
+from skaudeep.evaluation.ranking import Ranking
 
 __all__ = [
     "Scale",
@@ -38,6 +39,8 @@ Statistic = Callable[[NDArray, Floats, Floats], Floats]
 
 Scale = Literal["correlation", "share", "size", "explained"]
 
+SIDES: tuple[Literal["right"], Literal["left"]] = ("right", "left")
+MOST_RANK = 4  # Of each clip: numbers up to so many are counted, others are sorted.
 NO_SPREAD = 1e-12  # A variance below this share of the mean square is rounding.
 MOST_CORRELATED = 1 - 1e-9  # Fisher's z of a correlation of 1 is infinite.
 
@@ -93,6 +96,8 @@ def r2s(truth: NDArray, predicted: Floats, weights: Floats) -> Floats:
 
 def average_precisions(truth: NDArray, scores: Floats, weights: Floats) -> Floats:
     """Return average precisions, NaN where no clip of weight above 0 has the class."""
+    if len(scores) == 1:
+        return Ranking(truth > 0, scores[0], len(truth)).average_precisions(weights)
     drawn, _, (positive, negative) = _counts_above(truth > 0, scores, weights)
     up_to = positive + negative
     precision = np.divide(positive, up_to, out=np.zeros_like(positive), where=up_to > 0)
@@ -101,6 +106,8 @@ def average_precisions(truth: NDArray, scores: Floats, weights: Floats) -> Float
 
 def roc_areas(truth: NDArray, scores: Floats, weights: Floats) -> Floats:
     """Return areas under ROC curves, NaN where clips with or without the class are missing."""
+    if len(scores) == 1:
+        return Ranking(truth > 0, scores[0], len(truth)).roc_areas(weights)
     drawn, (_, above), (_, up_to) = _counts_above(truth > 0, scores, weights)
     without = (weights * ~(truth > 0)).sum(axis=1)
     # Count the clips without the class that are below one with it; equal ones count by half.
@@ -290,24 +297,11 @@ def _counts_above(
     up_to : (ndarray, ndarray)
         The same, of those with scores at least as high.
     """
+    doubled = 2 * scores
+    if scores.min() >= 0 and scores.max() <= MOST_RANK * len(has) and _whole(doubled):
+        return _counts_above_ranks(has, doubled.astype(np.intp), weights)
     order, first, last = _sort(-scores)
     drawn = _take(weights, order)
-    if len(order) == 1:  # only the clips with the class matter, and sums of clips between them
-        places = np.flatnonzero(has[order[0]])
-        of_class = drawn[:, places]
-        if not len(places):
-            return of_class, (of_class, of_class), (of_class, of_class)
-        starts = np.flatnonzero(first[0])
-        number = np.cumsum(first[0])[places] - 1
-        ends = np.append(starts[1:], len(has))[number]
-        starts = starts[number]
-        with_class = np.hstack([np.zeros((len(drawn), 1)), np.cumsum(of_class, axis=1)])
-        of_all = _sums_before(drawn, np.concatenate([starts, ends]))
-        found = []
-        for bounds, total in ((starts, of_all[:, : len(starts)]), (ends, of_all[:, len(starts) :])):
-            positive = with_class[:, np.searchsorted(places, bounds)]
-            found.append((positive, total - positive))
-        return of_class, found[0], found[1]
     sorted_class = np.take_along_axis(np.broadcast_to(has, order.shape), order, axis=1)
     of_class = drawn * sorted_class
     parts = [
@@ -318,13 +312,32 @@ def _counts_above(
     return of_class, (above, other_above), (up_to, other_up_to)
 
 
-def _sums_before(drawn: Floats, bounds: NDArray[np.intp]) -> Floats:
-    """Return the sums of the first entries of each row, up to each of some bounds."""
-    known, place = np.unique(bounds, return_inverse=True)
-    starts = np.append(0, known[known > 0][:-1])
-    parts = np.add.reduceat(drawn[:, : known[-1]], starts, axis=1) if known[-1] else drawn[:, :0]
-    sums = np.hstack([np.zeros((len(drawn), 1)), np.cumsum(parts, axis=1)])
-    return sums[:, place + (known[0] > 0)]
+def _whole(values: Floats) -> bool:
+    return bool((values == np.rint(values)).all())
+
+
+def _counts_above_ranks(
+    has: NDArray[np.bool_], ranks: NDArray[np.intp], weights: Floats
+) -> tuple[Floats, tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Count as `_counts_above` of ranks from 0, which need no sorting."""
+    places, n_ranks = np.flatnonzero(has), int(ranks.max()) + 2
+    n_rows = max(len(ranks), len(weights))
+    counts = np.empty((4, n_rows, len(places)))
+    drawn_once = bool((weights == 1).all())
+    for i in range(n_rows):
+        own, weight = ranks[i % len(ranks)], weights[i % len(weights)]
+        at = own[places]
+        if drawn_once:
+            of_all = len(own) - np.append(0, np.bincount(own, minlength=n_ranks).cumsum())
+            in_order = np.sort(at)
+            above, up_to = (len(at) - np.searchsorted(in_order, at, side) for side in SIDES)
+        else:
+            with_class = np.bincount(at, weight[places], n_ranks)[::-1].cumsum()[::-1]
+            of_all = np.bincount(own, weight, n_ranks)[::-1].cumsum()[::-1]
+            above, up_to = with_class[at + 1], with_class[at]
+        counts[:, i] = above, of_all[at + 1], up_to, of_all[at]
+    drawn = np.broadcast_to(weights[:, places], counts.shape[1:])
+    return drawn, (counts[0], counts[1] - counts[0]), (counts[2], counts[3] - counts[2])
 
 
 def _sort(values: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
