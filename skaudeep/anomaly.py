@@ -208,7 +208,8 @@ class AnomalyDetector(
         Parameters
         ----------
         X : sequence of n_clips clips
-            Normal clips that the estimator was not fitted to.
+            Normal clips that the estimator was not fitted to, at least ``1 / false_alarm_rate - 1``
+            of them. They replace those that set the threshold before.
 
         Returns
         -------
@@ -219,6 +220,8 @@ class AnomalyDetector(
         ------
         ValueError
             If there are too few clips for `false_alarm_rate`.
+        sklearn.exceptions.NotFittedError
+            If the detector is not fitted.
         """
         check_is_fitted(self)
         self._validate_params()

@@ -42,7 +42,8 @@ def find_events(
         Score that an event reaches at least once. A dict has a threshold for each class; a class
         that it lacks has no events.
     low_threshold : float or dict of str to float, default=None
-        Score that an event keeps throughout, at most `threshold`. None is `threshold`.
+        Score that an event keeps throughout, at most `threshold`. None, or a class that a dict
+        lacks, takes `threshold`.
     min_duration : float >= 0, default=0.0
         Length in seconds below which an event is left out.
     merge_gap : float >= 0, default=0.0

@@ -235,19 +235,22 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
             Features of frames, with NaN as padding at the end of shorter clips.
         y : array-like of shape (n_clips, n_frames) or (n_clips, n_frames, n_targets), or list of \
                 n_clips arrays (n_frames,) or (n_frames, n_targets)
-            Labels at the times of the frames; NaN (or None, "", -1 for classes) if there is none.
+            Labels at the times of the frames, without correction for the delay. NaN means that a
+            frame has no label; for classes None, "" and, in an array of integers, -1 mean the same.
+            With several targets, only frames that have all of them count.
 
         Returns
         -------
         float
             The score of scikit-learn's estimators: for a regressor the coefficient of determination
-            (mean over targets), for a classifier the share of correct frames.
+            (mean over targets), for a classifier the share of correct frames. With several targets
+            a frame is correct if all its classes are.
 
         Raises
         ------
         ValueError
-            If X has NaN before the end of a clip, the numbers of frames and targets of a clip
-            differ, or no frame has a target.
+            If X has NaN before the end of a clip, a clip has another number of labels than of
+            frames, or no frame has a label.
         """
         clips = self._clips(X, reset=False)
         targets = self._targets(y, clips)
@@ -259,7 +262,8 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         if not len(truth):
             raise ValueError(f"No frame of the {len(clips)} clips has a target to compare with.")
         if self._classifies:
-            return float(np.mean(predicted == truth))
+            correct = predicted == truth
+            return float(np.mean(correct if correct.ndim == 1 else correct.all(axis=1)))
         return float(r2_score(truth, predicted))
 
     def __sklearn_is_fitted__(self) -> bool:

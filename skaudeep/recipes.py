@@ -611,9 +611,9 @@ def anomaly_scorer(
 
     The features are thirteen statistics over time (:class:`~skaudeep.BandStatistics`, extended) of
     mel bands with windows of 80 ms and of 25 ms, and of descriptors of the 25 ms frames. They are
-    standardised. The score is the product of the Mahalanobis distance to the training clips and the
-    distance to the nearest of them (:class:`~skaudeep.DistanceScorer`). Nothing is random, and
-    nothing is trained by gradients.
+    standardised. The score is minus the logarithm of the product of two distances: the Mahalanobis
+    distance to the training clips, and the Euclidean distance to the nearest of them
+    (:class:`~skaudeep.DistanceScorer`). Nothing is random, and nothing is trained by gradients.
 
     Parameters
     ----------

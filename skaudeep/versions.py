@@ -58,8 +58,8 @@ def show_versions() -> None:
     """Print the versions and the hardware that skaudeep runs on, for a bug report.
 
     The list has the versions of Python, of the required and of the optional packages, and of the
-    library that decodes audio, the processors and GPUs, and the backend of recurrent layers.
-    Nothing is sent anywhere.
+    library that decodes audio, the path of Python, the operating system, the processors and GPUs,
+    and the backend of recurrent layers. Nothing is sent anywhere. The path may hold your user name.
 
     Examples
     --------

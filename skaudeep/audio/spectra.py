@@ -248,7 +248,9 @@ def to_decibels(power: NDArray[np.float32], full_scale: float | None = None) -> 
 
 
 def full_scale_power(window_length: int) -> float:
-    """Return the power of a sine of amplitude 1 in its FFT bin, which is 0 dB of full scale.
+    """Return the power of a sine of amplitude 1 in its FFT bin, ``(window_length / 4) ** 2``.
+
+    This is 0 dB of full scale.
 
     Parameters
     ----------
@@ -258,11 +260,13 @@ def full_scale_power(window_length: int) -> float:
     Returns
     -------
     float
-        The power that `power_spectrogram` returns in the FFT bin of such a sine.
+        The power that `power_spectrogram`, with its Hann window, returns for such a sine, if its
+        frequency is that of an FFT bin other than the first and the last.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import full_scale_power, power_spectrogram
     >>> sine = np.sin(2 * np.pi * 5 / 64 * np.arange(64)).astype(np.float32)
     >>> full_scale_power(64), round(float(power_spectrogram(sine, 64, 32)[0, 5]), 3)
     (256.0, 256.0)

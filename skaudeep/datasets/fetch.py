@@ -36,7 +36,7 @@ def fetch_esc10(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        Folder of data sets. The corpus is stored in the folder `skaudeep` inside it. None is
         scikit-learn's folder of data sets, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
         Whether to download a missing corpus. If False, a missing corpus raises an OSError.
@@ -86,7 +86,7 @@ def fetch_esc50(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        Folder of data sets. The corpus is stored in the folder `skaudeep` inside it. None is
         scikit-learn's folder of data sets: `~/scikit_learn_data`, or the value of the environment
         variable SCIKIT_LEARN_DATA.
     download_if_missing : bool, default=True
@@ -133,7 +133,7 @@ def fetch_urbansound8k(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        Folder of data sets. The corpus is stored in the folder `skaudeep` inside it. None is
         scikit-learn's folder of data sets, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
         Whether to download a missing corpus. If False, a missing corpus raises an OSError.
@@ -179,7 +179,7 @@ def fetch_tut2017(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        Folder of data sets. The corpus is stored in the folder `skaudeep` inside it. None is
         scikit-learn's folder of data sets, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
         Whether to download a missing corpus. If False, a missing corpus raises an OSError. The
@@ -227,7 +227,7 @@ def fetch_gtzan(
     Parameters
     ----------
     data_home : str or Path, default=None
-        Folder of data sets. The corpus is stored in its subfolder `skaudeep`. None is
+        Folder of data sets. The corpus is stored in the folder `skaudeep` inside it. None is
         scikit-learn's folder of data sets, see :func:`fetch_esc50`.
     download_if_missing : bool, default=True
         Whether to download a missing corpus. If False, a missing corpus raises an OSError. Several

@@ -71,7 +71,7 @@ def pearson(truth: ArrayLike, predicted: ArrayLike) -> float:
     Returns
     -------
     float in [-1, 1]
-        NaN where one of both is constant.
+        NaN if either array is constant, as a single value is.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def spearman(truth: ArrayLike, predicted: ArrayLike) -> float:
     Returns
     -------
     float in [-1, 1]
-        NaN where one of both is constant.
+        NaN if either array is constant, as a single value is.
 
     Raises
     ------

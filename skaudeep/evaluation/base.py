@@ -83,7 +83,10 @@ class FoldedEvaluation:
 
     @cached_property
     def n_groups(self) -> int:
-        """Number of groups among the tested clips; 0 if no clip has a group."""
+        """Number of groups among the tested clips; 0 if no clip has a group.
+
+        A clip without a group counts as a group of its own.
+        """
         if self._group_of is None:
             return 0
         return len(np.unique(self._group_of[self._tested]))

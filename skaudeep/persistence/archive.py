@@ -165,8 +165,9 @@ def load(path: str | os.PathLike[str], *, modules: Iterable[nn.Module] = ()) -> 
     path : str or path
         The file to load.
     modules : iterable of torch.nn.Module, default=()
-        Networks of your own for each :class:`~skaudeep.ModuleFeatures` in the file, which holds
-        their weights and not their code: modules of the same classes and sizes. They are copied.
+        Networks of your own, needed if the file holds a :class:`~skaudeep.ModuleFeatures`: it
+        stores the weights of its module and not the code. Give a module of the same class and sizes
+        for each kind of module, in any order. They are copied and not changed.
 
     Returns
     -------

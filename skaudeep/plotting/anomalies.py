@@ -116,12 +116,13 @@ class AnomalyDisplay:
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
-        """Draw the scores.
+        """Draw the scores, the threshold, and beside them the histogram of the normal scores.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to plot on. The histogram is drawn to the right of them. None makes a new figure.
+            Axes to plot the scores on. The histogram of `normal_scores`, if they are given, is
+            drawn to the right of them. None makes a new figure.
         **kwargs : dict
             Passed to ``ax.scatter``.
 
