@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
+from sklearn.tree import DecisionTreeClassifier
 
 from skaudeep import PerFrame, TunedLogisticRegression, load, save
 
@@ -92,6 +93,18 @@ def test_several_targets_are_predicted_side_by_side(n_targets):
     assert predicted.shape == (6, 40, n_targets)
     labelled = ~np.isnan(y)
     assert r2_score(y[labelled], predicted[labelled]) > 0.98
+
+
+def test_a_frame_is_correct_if_all_its_classes_are():
+    X = clips()
+    y = np.where(np.isnan(X), np.nan, np.nan_to_num(X) > 0)  # three classes of 0 and 1
+    y[:, :, 2] = np.where(np.isnan(y[:, :, 2]), np.nan, np.arange(40) % 2)  # not in the sound
+    inner = DecisionTreeClassifier(max_depth=3, random_state=0)
+    model = PerFrame(inner).fit(X, y)
+    known = ~np.isnan(X[:, :, 0])
+    expected = model.estimator_.score(X[known], y[known].astype(int))
+    assert 0.2 < expected < 0.9
+    assert model.score(X, y) == pytest.approx(expected)
 
 
 def test_a_search_finds_the_delay():
