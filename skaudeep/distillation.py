@@ -223,7 +223,8 @@ class DistilledFeatures(
 
         Returns
         -------
-        self
+        self : DistilledFeatures
+            The fitted estimator.
 
         Raises
         ------
@@ -243,6 +244,7 @@ class DistilledFeatures(
         Parameters
         ----------
         X : sequence of n_clips clips
+            What the teacher and the extractor take, as in `fit`.
         y : None
             Ignored.
 
@@ -466,12 +468,13 @@ class DistilledFeatures(
         )
 
     @property
-    def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
+    def encoder_(self) -> FeatureEncoder:
+        """The network and the pooling as one torch module, from sequences to features."""
         check_is_fitted(self, "network_")
         return FeatureEncoder(self.network_, "covariance")
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` and so on.
+        """Return the names of the features.
 
         Parameters
         ----------
@@ -481,6 +484,7 @@ class DistilledFeatures(
         Returns
         -------
         ndarray of shape (n_features,), object
+            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"`` and so on.
         """
         check_is_fitted(self, "network_")
         return np.array(self.network_.covariance.feature_names(), dtype=object)

@@ -144,8 +144,8 @@ class ModuleFeatures(
 
         Returns
         -------
-        ModuleFeatures
-            The estimator itself.
+        self : ModuleFeatures
+            The fitted estimator.
 
         Raises
         ------
@@ -207,14 +207,13 @@ class ModuleFeatures(
         )
 
     @property
-    def encoder_(self) -> FeatureEncoder:  # noqa: D102 (an attribute)
+    def encoder_(self) -> FeatureEncoder:
+        """The network and the pooling as one torch module, from clips to features."""
         check_is_fitted(self, "network_")
         return FeatureEncoder(self.network_, self.representation)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Name the features: ``mean_0``, ``covariance_0_0``, ``transition_0_0`` and so on.
-
-        Those of frames are ``component_0`` and so on, or ``state_0``.
+        """Return the names of the features.
 
         Parameters
         ----------
@@ -224,6 +223,8 @@ class ModuleFeatures(
         Returns
         -------
         ndarray of shape (n_features,), object
+            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"`` and so on. Features of frames
+            are called ``"component_0"`` or ``"state_0"`` and so on.
         """
         check_is_fitted(self, "network_")
         names = self.network_.covariance.feature_names(self.representation)

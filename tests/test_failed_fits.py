@@ -29,6 +29,7 @@ from skaudeep import (
     FeatureFusion,
     FrameDescriptors,
     FunctionExtractor,
+    ModuleFeatures,
     PerFrame,
     ReservoirFeatures,
     Seq2SeqAutoencoder,
@@ -119,6 +120,11 @@ CASES = {
         FunctionExtractor(two_columns, sampling_rate=8000),
         waveforms,
         [{"scale": "chunk"}, {"n_chunks": 2}, {"chunk_duration": 1.0}, {"func": 3}],
+    ),
+    "ModuleFeatures": (
+        ModuleFeatures(torch.nn.Identity()),
+        frames,
+        [{"n_components": 0}, {"representation": "code"}, {"device": "abacus"}],
     ),
     "PerFrame": (
         OfClips(LogisticRegression()),

@@ -1,11 +1,13 @@
 """Paired comparison of two evaluations of the same clips."""
 
+import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.utils import check_random_state
 
+from skaudeep._texts import shown
 from skaudeep.evaluation.intervals import (
     bootstrap_interval,
     check_confidence_level,
@@ -370,6 +372,7 @@ def compare(
 
 def check_same_clips(a: "FoldedEvaluation", b: "FoldedEvaluation") -> None:
     """Raise ValueError unless two evaluations are of the same clips, folds and groups."""
+    _check_names(a.filenames, b.filenames)
     if not np.array_equal(a.target, b.target, equal_nan=a.target.dtype.kind == "f") or not (
         len(a.test) == len(b.test) and all(map(np.array_equal, a.test, b.test))
     ):
@@ -386,6 +389,41 @@ def check_same_clips(a: "FoldedEvaluation", b: "FoldedEvaluation") -> None:
             f"The two evaluations differ in groups ({a.n_groups} and {b.n_groups}), expected the "
             "same for both; run evaluate on one bunch, or leave groups out of both with "
             "dataclasses.replace(evaluation, groups=None)."
+        )
+
+
+def _check_names(a: np.ndarray | None, b: np.ndarray | None) -> None:
+    """Raise ValueError if the names of the clips tell that two evaluations are of other clips.
+
+    Features that another program computed may name a clip by another folder, so that base names
+    are compared; names that have nothing in common say nothing.
+    """
+    if a is None or b is None or len(a) == 0 or len(b) == 0:
+        return
+    names, others = (np.array([re.split(r"[/\\]", str(n))[-1] for n in part]) for part in (a, b))
+    if set(names).isdisjoint(others):
+        return
+    lacking = next((n for n in names if n not in set(others)), None)
+    extra = next((n for n in others if n not in set(names)), None)
+    if lacking is not None or extra is not None:
+        place, missing = ("second", lacking) if lacking is not None else ("first", extra)
+        raise ValueError(
+            f"The two evaluations are of {len(names)} and {len(others)} clips, expected the same "
+            f"ones: the {place} lacks {shown(str(missing))}. Leave clips out of both, for example "
+            "with skaudeep.datasets.select."
+        )
+    if len(names) != len(others):
+        raise ValueError(
+            f"The two evaluations are of {len(names)} and {len(others)} clips, expected the same "
+            "ones, each once."
+        )
+    if (names != others).any():
+        first = int(np.argmax(names != others))
+        raise ValueError(
+            "The two evaluations have the same clips in different orders: number "
+            f"{first} is {shown(names[first])} in the first and {shown(others[first])} in the "
+            "second. Sort both data sets by the names of the clips: select(bunch, "
+            "np.argsort(bunch.filenames))."
         )
 
 

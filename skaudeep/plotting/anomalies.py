@@ -137,7 +137,8 @@ class AnomalyDisplay:
         self.ax_, self.figure_, self.histogram_ax_ = ax, ax.figure, None
         colours = np.where(self.unusual, ALARM, USUAL)
         ax.scatter(self.times, self.scores, **{"c": colours, "s": 9} | kwargs)
-        ax.axhline(self.threshold, color="0.3", linewidth=1, linestyle="--")
+        ax.axhline(self.threshold, color="0.3", linewidth=1, linestyle="--", label="threshold")
+        ax.legend(loc="lower left", frameon=False)
         ax.set(
             xlabel="clip" if self.times.dtype.kind in "iu" else "time",
             ylabel="score (higher is more usual)",

@@ -29,7 +29,7 @@ def test_what_is_wrong_at_first_sight_is_said_before_heavy_libraries_load(tmp_pa
         "audit birds --labels none.csv": "none.csv: does not exist",
         "fuse none.nc none.nc -o x.nc": "none.nc: does not exist",
         "fuse none.nc none.nc -o there.nc": "there.nc: exists already",
-        "split none.nc --folds 2 -o x.csv": "x.csv: names of data sets end in .nc",
+        "split none.nc --folds 2 -o x.csv": "none.nc: does not exist",
         "split none.nc --folds 2 -o x.nc": "none.nc: does not exist",
         "export none.nc -o x.CSV": "x.CSV: expected a name that ends in .csv or .arff",
         "export none.nc -o x.csv": "none.nc: does not exist",

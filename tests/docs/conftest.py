@@ -269,4 +269,6 @@ def arrays():
 @given("docs/training.md")
 def network():
     skaudeep.save(skaudeep.Seq2SeqAutoencoder().fit(draw_spectrograms(8, 0)), "network.skaudeep")
-    return {"X": draw_spectrograms(8, 1)}
+    paths = write_sounds(f"{i}.wav" for i in range(20))
+    teacher = make_pipeline(skaudeep.SpectrogramExtractor(n_mels=20), skaudeep.BandStatistics())
+    return {"X": draw_spectrograms(8, 1), "paths": paths, "fitted_teacher": teacher.fit(paths)}

@@ -240,6 +240,21 @@ def test_compare_by_uar_gives_the_difference_of_the_uars():
     assert found.interval[0] < found.difference < found.interval[1]
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["out/b.wav", "out/a.wav", "out/c.wav"], "number 0 is 'a.wav' in the first and 'b.wav'"),
+        (["a.wav", "b.wav", "d.wav"], "the second lacks 'c.wav'"),
+    ],
+)
+def test_compare_refuses_the_same_clips_in_another_order_and_other_clips(names, message):
+    first = replace(right(2, 3), filenames=np.array(["x/a.wav", "x/b.wav", "x/c.wav"]))
+    with pytest.raises(ValueError, match=message):
+        compare(first, replace(first, filenames=np.array(names)))
+    for same in (["y\\a.wav", "y\\b.wav", "y\\c.wav"], ["0", "1", "2"]):  # or nothing in common
+        assert compare(first, replace(first, filenames=np.array(same))).difference == 0
+
+
 def test_compare_with_itself_finds_no_difference():
     one = right(7, 10)
     for metric in ("accuracy", "uar"):
