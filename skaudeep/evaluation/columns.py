@@ -370,7 +370,7 @@ class ColumnEvaluation(FoldedEvaluation):
             points = _mean_known(self._points[first].T)
             scale = 100 if self.measures[first].scale == "share" else 1
             spread = f"{scale * points.std(ddof=1):.{1 if scale == 100 else 3}f}"
-            notes.append(f"{label} varies by {spread} (std) over repeats")
+            notes.append(f"{label} varies by {spread} (std) over seeds, in the same folds")
         notes += self._more_notes()
         if len(self.target_names) > MAX_COLUMNS_SHOWN:
             notes.append(

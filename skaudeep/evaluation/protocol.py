@@ -96,7 +96,7 @@ def evaluate(
         scores estimate the accuracy on new recordings.
     n_repeats : int, default=1
         Number of times that everything is run, each time with another seed for every
-        ``random_state`` in the pipeline.
+        ``random_state`` in the pipeline, and with the same folds.
     unit : {"clip", "group"}, default="clip"
         The unit that is scored. With "group", each group of the bunch, such as a patient, a
         recording or a machine, is scored as one: its class by the mean probability over its clips
@@ -244,8 +244,9 @@ def evaluate(
     of_groups = unit == "group"
     check_pipeline(pipeline, target, of_groups=of_groups)
     rng = check_random_state(random_state)
-    seeds = rng.randint(2**31 - 1, size=n_repeats).tolist()
-    folds = check_folds(bunch, target, cv, rng, whole_groups=of_groups)
+    seeds = rng.randint(2**31 - 1, size=1).tolist()
+    folds = check_folds(bunch, target, cv, rng, whole_groups=of_groups)  # for any n_repeats
+    seeds += rng.randint(2**31 - 1, size=n_repeats - 1).tolist()
     if protocol == "transductive" and not count_unsupervised(pipeline):
         raise ValueError(
             "Got protocol='transductive' for a pipeline without a step to fit on all clips; "

@@ -370,7 +370,9 @@ class Evaluation(FoldedEvaluation):
             notes.append(f"accuracy of a fold: {folds.min():.1f} to {folds.max():.1f} %")
         if n_repeats > 1:
             spread = 100 * self.fold_accuracy.mean(axis=1).std(ddof=1)
-            notes.append(f"accuracy varies by {spread:.1f} points (std) over repeats")
+            notes.append(
+                f"accuracy varies by {spread:.1f} points (std) over seeds, in the same folds"
+            )
         for name, control in self.controls.items():
             # The seed is fixed so that printing twice shows the same interval.
             paired = compare(

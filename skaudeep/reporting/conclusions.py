@@ -207,8 +207,10 @@ def _units(evaluation: Evaluation) -> list[str]:
     found = []
     if evaluation.n_groups == 0:
         found.append(
-            "No groups are known. If several clips are of one speaker, recording or site, the "
-            "score is too high for new ones: state the groups."
+            "No groups are known. If several clips are of one speaker, patient, animal, recording "
+            "or site, the score is too high for new ones. Make the report again, and say by "
+            "--groups (in Python: skaudeep.datasets.add_groups) what the names of the files tell "
+            "of it."
         )
     elif evaluation.n_groups == 1:
         found.append("All tested clips are of one group: nothing is said about other groups.")

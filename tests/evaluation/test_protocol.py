@@ -24,7 +24,7 @@ from sklearn.utils import Bunch
 
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
-from skaudeep.datasets import make_sounds
+from skaudeep.datasets import drop_folds, make_sounds
 from skaudeep.evaluation import BandStatistics, LearningTags, evaluate
 from skaudeep.fusion import FeatureFusion
 from skaudeep.spectrogram import SpectrogramExtractor
@@ -478,6 +478,16 @@ def test_repeats_differ_and_are_reproducible_by_random_state():
     np.testing.assert_array_equal(first.predictions, again.predictions)
     assert (first.predictions != other.predictions).any()
     assert (first.predictions[0] != first.predictions[1]).any()
+
+
+def test_folds_and_the_first_repeat_do_not_depend_on_the_number_of_repeats():
+    bunch = drop_folds(make_bunch(60))
+    one, three = (
+        evaluate(_RandomClassifier(), bunch, cv=4, n_repeats=n, controls=False, random_state=0)
+        for n in (1, 3)
+    )
+    assert all(map(np.array_equal, one.test, three.test))
+    np.testing.assert_array_equal(one.predictions[0], three.predictions[0])
 
 
 def test_every_random_state_in_a_repeat_has_its_own_seed():

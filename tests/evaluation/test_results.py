@@ -176,7 +176,7 @@ def test_printed_evaluation_shows_the_spread_over_repeats():
     # accuracies of 0.5 and 1: standard deviation 0.354
     text = str(make_evaluation([0, 0], [[0, 1], [0, 0]], test=[[0], [1]]))
     assert "2 folds, 2 repeats" in text
-    assert "35.4 points (std) over repeats" in text
+    assert "35.4 points (std) over seeds, in the same folds" in text
     assert "fold 2    50.0" in text
 
 
