@@ -24,7 +24,7 @@ from sklearn.utils import Bunch
 
 from skaudeep.autoencoder import Seq2SeqAutoencoder
 from skaudeep.chunks import ChunkPooling, ChunkVotingClassifier
-from skaudeep.datasets import drop_folds, make_sounds
+from skaudeep.datasets import make_sounds
 from skaudeep.evaluation import BandStatistics, LearningTags, evaluate
 from skaudeep.fusion import FeatureFusion
 from skaudeep.spectrogram import SpectrogramExtractor
@@ -481,7 +481,7 @@ def test_repeats_differ_and_are_reproducible_by_random_state():
 
 
 def test_folds_and_the_first_repeat_do_not_depend_on_the_number_of_repeats():
-    bunch = drop_folds(make_bunch(60))
+    bunch = make_bunch(60)
     one, three = (
         evaluate(_RandomClassifier(), bunch, cv=4, n_repeats=n, controls=False, random_state=0)
         for n in (1, 3)
