@@ -348,7 +348,8 @@ def plot(options: argparse.Namespace) -> None:
     rates = chosen_rates(found)
     for line in found:
         chosen = line["learning rate"] == rates.get(line["objective"])
-        if chosen and line["representation"] == "covariance":
+        same_network = not line["objective"].endswith(WEIGHTS["top"])
+        if chosen and same_network and line["representation"] == "covariance":
             curves.setdefault(line["objective"], []).append(line)
     for objective, lines in curves.items():
         clips = [line["clips"] for line in lines]
