@@ -26,7 +26,10 @@ if not (ROOT / "README.md").is_file():
 # Pages that need more than 3 s of a processor, and how many: too slow for `make test`.
 SLOW = {
     "docs/anomalies.md": 6,
+    "docs/choosing-features.md": 5,
     "docs/coming-from-librosa.md": 15,
+    "docs/coming-from-opensmile.md": 3,
+    "docs/coming-from-scikit-learn.md": 3,
     "docs/conditional-code.md": 6,
     "docs/getting-started.md": 14,
     "docs/labels-over-time.md": 5,
@@ -34,6 +37,7 @@ SLOW = {
     "docs/models.md": 6,
     "docs/patients-and-privacy.md": 4,
     "docs/reproducibility.md": 7,
+    "docs/small-data.md": 3,
 }
 # What follows the fence of each block of code; that which closes a block has nothing.
 FENCES = {
