@@ -135,7 +135,7 @@ def describe(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`make_bunch`. `data` may be paths, a (file, start, end)
         index, waveforms (with a key `sampling_rate` in Hz), or spectrograms or features, whose
-        values are not read.
+        values are not read, except those of `clip`.
     clip : int or str, default=None
         Position of a clip, counted from 0, or its name in `filenames`. None describes the data set.
     n_jobs : int or None, default=-1
