@@ -62,13 +62,13 @@ def load_annotations(
         a `.txt` file tells Raven's format from Audacity's. Any other name is that of a format of
         crowsetta (the extra `annotations`), such as "timit".
     file : str, default=None
-        Name of the recording. None uses the name in the table, else the name of the recording
-        beside the table whose name is the same up to its ending, else the name of the table without
-        its ending.
+        Name of the recording of all events, in place of any name in the table. None uses the name
+        in the table, else the name of the recording beside the table whose name is the same up to
+        its ending, else the name of the table without its ending.
     label_column : str, default=None
-        Column that holds the labels, in a table of Raven or CSV. None is "label" for CSV, and for
-        Raven the first of "Annotation", "Label", "Species", "Common Name" and "Class" that is
-        there.
+        Column that holds the labels, in a table of Raven or CSV; other formats ignore it. None is
+        "label" for CSV, and for Raven the first of "Annotation", "Label", "Species", "Common Name"
+        and "Class" that is there.
 
     Returns
     -------
@@ -164,7 +164,8 @@ def save_annotations(
     Returns
     -------
     list of Path
-        The files that were written. Each file appears once it is complete.
+        The files that were written. Each file appears once it is complete. In a folder, a recording
+        without events gets no file.
 
     Raises
     ------

@@ -24,7 +24,8 @@ def fuse(bunches: Sequence[Bunch], *, axis: str | None = None) -> Bunch:
     ----------
     bunches : sequence of :class:`~sklearn.utils.Bunch`
         At least one data set, all with the same clips, labels, folds and partitions in the same
-        order. The shapes of their `data` may differ only in the axis of the concatenation.
+        order, and with the same groups where two of them have groups. The shapes of their `data`
+        may differ only in the axis of the concatenation.
     axis : {"frequency", "time"}, default=None
         The axis of spectrograms along which they are concatenated.
 
