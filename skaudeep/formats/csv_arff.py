@@ -195,7 +195,7 @@ def load_csv(
     missing : sequence of str, default=None
         Texts of cells in `target` and `partition` that mean a missing value. None: empty cells,
         `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`. Features are NaN for
-        these texts in any case.
+        the texts of None in any case. A group is unknown only if its cell is empty.
     delimiter : str of length 1, default=None
         Character between the columns. None: the one of comma, semicolon, tab and bar with which
         the table has the columns named here, and the most columns.

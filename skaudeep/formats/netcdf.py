@@ -83,7 +83,8 @@ def load_netcdf(
         Whether to leave the data on disk. With True, `data` is a :class:`StoredArray`, which can be
         passed as X and is read a batch at a time in `fit` and `transform`; all other keys are read
         at once. If the file is changed in place, the next read raises an error. If it is replaced
-        by another file, as by :func:`save_netcdf`, an open file keeps its old content.
+        by another file, as by :func:`save_netcdf`, before the first read of `data`, that read
+        raises an error; after it, `data` keeps the old content.
     verify : bool, default=True
         Whether to read the whole file once and compare it with its checksum, so that a single
         wrong bit is an error. False opens a large file faster, and opens a file that another
