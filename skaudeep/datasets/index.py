@@ -55,9 +55,9 @@ def load_index(
         An index with the levels `file`, `start` and `end`, or with `file` alone for whole
         recordings, or a Series, DataFrame or CSV file with such an index: the tables of audformat,
         audb and opensmile. Times are Timedelta, text (`0 days 00:00:01.5`), or numbers of seconds.
-        A missing `start` is the start of the recording, a missing `end` its end. An `end` up to 1 ms after the end of its
-        recording is taken for its end, because times may be rounded; a later `end` is an error when
-        the recording is decoded.
+        A missing `start` is the start of the recording, a missing `end` its end. An `end` up to
+        1 ms after the end of its recording is taken for its end, because times may be rounded; a
+        later `end` is an error when the recording is decoded.
     target : str or sequence of str, default=None
         Column with the class or value of each segment, or several columns with values. The column
         of a Series has the name of the Series. None: no segment is labelled.

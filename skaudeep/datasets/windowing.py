@@ -103,8 +103,8 @@ def windows(
         recorded_at : ndarray of shape (n_windows,) of datetime64
             Time of the start of the window, by the recorder's clock; NaT if it is unknown. It is
             computed from `recorded_at` of the recordings if they have this key, or else from file
-            names in the manner of AudioMoth (`20230401_053000.WAV`) and Song Meter
-            (`SITE_20230401_053000.wav`).
+            names in the manner of AudioMoth (`20230401_053000.WAV`, or `5A7B5F2C.WAV` with
+            hexadecimal seconds since 1970) and Song Meter (`SITE_20230401_053000.wav`).
 
     Raises
     ------

@@ -171,10 +171,14 @@ def save_annotations(
     ------
     OSError
         If a file cannot be written.
+    TypeError
+        If `events` is not a DataFrame.
     ValueError
-        If `events` is not a table of events, the ending does not tell the format, the events belong
-        to several recordings but the format is for one, or a label has tabs, line breaks or other
-        control characters, which only CSV can hold.
+        If `events` lacks a column or an event does not end after its start, the ending does not
+        tell the format, the events belong to several recordings but the format is for one, two
+        recordings would have the same file in a folder, or a label is empty or has tabs, line
+        breaks or other control characters, which only CSV can hold (for Raven, also the name of a
+        recording).
 
     See Also
     --------

@@ -273,8 +273,8 @@ def save_netcdf(
     unlabelled), `copy_of` (for copies that :func:`~skaudeep.datasets.upsample` made),
     `recorded_at`, `error` (the reason why extraction failed), `feature_names` and `DESCR`. There is
     one further attribute, `skaudeep`. Other keys of the data set, such as `sampling_rate`, are not
-    saved, and `data` are saved as float32. The NetCDF content is followed by its SHA-256 checksum, which
-    :func:`load_netcdf` verifies.
+    saved, and `data` are saved as float32. The NetCDF content is followed by its SHA-256 checksum,
+    which :func:`load_netcdf` verifies.
 
     The file appears under its name once it is complete: a reader sees either the old file or the
     whole new one. Data on disk are copied a block at a time.
