@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         "--keep",
         metavar="N",
         type=click.IntRange(min=1),
-        help="How many checkpoints to keep, the newest. By default all.",
+        help="How many checkpoints --checkpoints keeps, the newest. By default all.",
     ),
     click.option(
         "--tensorboard",

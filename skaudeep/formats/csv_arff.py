@@ -222,8 +222,8 @@ def load_csv(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a file is not such a table, a named column is missing, another column is not numeric, or
-        files contradict each other.
+        If a file is not such a table, a named column is missing, another column is not numeric,
+        files contradict each other, or folders tell what `partition` or `fold` is given for.
 
     See Also
     --------
@@ -534,7 +534,7 @@ def load_arff(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a file is not such a relation, or files contradict each other.
+        If a file is not such a relation, or for the other reasons of :func:`load_csv`.
 
     See Also
     --------
