@@ -165,11 +165,11 @@ training = (
     click.option("--mask-silence", is_flag=True,
                  help="Leave the floor of spectrograms out of the error."),
     click.option("--validation-fraction", type=SHARE, default=0.0, show_default=True, metavar="P",
-                 help="Share of the clips to validate on, not to train on; the best weights on them "
-                 "are kept."),
+                 help="Share of the clips to validate on and not to train on; the "
+                 "best weights on them are kept."),
     click.option("--patience", type=COUNT, metavar="N",
-                 help="End after so many epochs without a smaller error on the validation clips or, "
-                 "without these, on the training clips. By default never."),
+                 help="End after so many epochs without a smaller error on the validation clips "
+                 "or, without these, on the training clips. By default never."),
     click.option("--representation", default="covariance", show_default=True,
                  type=click.Choice(["covariance", "statistics", "code", "both"]),
                  help="What the features are; 'code' is that of auDeep."),
