@@ -42,8 +42,8 @@ SECONDS = click.FloatRange(min=0, min_open=True)
         "--hop",
         metavar="SECONDS",
         type=SECONDS,
-        help="Time between two windows, and the precision of the events. By default a fifth of "
-        "the window.",
+        help="Time from the start of a window to that of the next, and the precision of the "
+        "events. By default a fifth of the window.",
     ),
     click.option(
         "--threshold",

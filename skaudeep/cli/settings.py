@@ -92,7 +92,8 @@ extraction = (
     click.option("--window", type=options.POSITIVE, default=0.08, show_default=True, metavar="S",
                  help="Length of a frame in seconds."),
     click.option("--hop", type=options.POSITIVE, metavar="S",
-                 help="Time between two frames in seconds. By default half the window."),
+                 help="Time from the start of a frame to that of the next in seconds. By default "
+                 "half the window."),
     click.option("--bands", type=click.IntRange(0), default=128, show_default=True, metavar="N",
                  help="Number of mel bands; 0 keeps the bins of the FFT."),
     click.option("--fmin", type=click.FloatRange(min=0), default=0, show_default=True, metavar="HZ",

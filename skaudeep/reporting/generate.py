@@ -50,7 +50,7 @@ class Report:
     summary : str
         The text of its first screen.
     evaluation : Evaluation or None
-        The scores on the page; None if too few clips are labelled.
+        The scores on the page; None if fewer than two classes have clips to train and to test on.
     n_to_name : int
         Number of clips that can be labelled on the page: the unlabelled ones, at most 500; 0 if all
         clips are labelled.
@@ -110,7 +110,8 @@ def report(
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         The folds, see :func:`~skaudeep.evaluate`. None uses the folds or partitions of the data
         set. If it has none, None makes five folds of whole groups, or fewer if a class has fewer
-        groups. Classes of a single group, or clip, are left out of the evaluation.
+        groups. Classes of a single group, or clip, are left out of the evaluation, as are
+        classes that a fold tests without training clips of them.
     title : str, default=None
         Title of the page. None is the name of the folder, or the number of clips.
     audio : bool, default=True
