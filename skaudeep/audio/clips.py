@@ -52,7 +52,7 @@ def list_clips(X: Any) -> list[Clip]:
         float array of shape `(n_clips, n_samples)` or `(n_clips, n_channels, n_samples)` in which
         NaN pads the ends of shorter clips, or a pandas `(file, start, end)` MultiIndex (or a
         Series or DataFrame that carries one) whose times are Timedelta, also as text, or seconds;
-        a missing `end` is the end of the file.
+        a missing `start` is the start and a missing `end` the end of the file.
 
     Returns
     -------

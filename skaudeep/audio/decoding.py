@@ -59,7 +59,8 @@ def read_audio(
     on_error : {"raise", "read"}, default="raise"
         What to do with a file that holds less than its header announces, or whose header does not
         state a length: "raise" raises an error, "read" reads the samples that are there, with an
-        :class:`AudioWarning`.
+        :class:`AudioWarning`; if there are none, it is an error as well. It has no effect on a
+        waveform.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def read_audio(
         contradicts itself, if a sample is NaN or infinite, if its rate lies outside 1 Hz to
         10 MHz, if it has more than 64 channels, or if it ends before `end`.
     ValueError
-        If `clip` is a waveform and `sampling_rate` is None.
+        If `clip` is a waveform and `sampling_rate` is None, or `on_error` has another value.
 
     Notes
     -----

@@ -118,7 +118,7 @@ def mel_filters(
     """Return triangular filters over the bands of `mel_frequencies`.
 
     The edges and the peak of each filter are moved down to the next FFT bin within the range, so
-    that every filter has a bin of weight 1, even if filters are narrower than bins.
+    that every filter has a bin of weight 1 (before `norm`), even if filters are narrower than bins.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def to_decibels(power: NDArray[np.float32], full_scale: float | None = None) -> 
 
     Returns
     -------
-    ndarray of the same shape, float32
+    ndarray of the same shape and type
         Levels of at least -200 dB, which stands for zero power. Relative to the maximum they are at
         most 0 dB; if all power is zero, they are -200 dB.
 

@@ -40,11 +40,13 @@ class Checkpoint:
     """Write the state of a training to disk, so that it can continue after an interruption.
 
     Set it on a `Seq2SeqAutoencoder`, also on one inside a pipeline or search. `fit` with the same
-    parameters on the same data continues from the newest checkpoint in `directory`, and its result
-    is bit-identical to that of an uninterrupted training. ``max_epochs`` may be raised. Trainings
-    with other parameters or data have separate folders, so that folds and grids do not interfere.
-    If a training is interrupted, for example by Ctrl-C, the state after the last epoch, or some
-    seconds before the interruption, is written.
+    parameters on the same data continues from the newest checkpoint in `directory` that is not
+    beyond ``max_epochs``, and its result is bit-identical to that of an uninterrupted training. The
+    parameters ``max_epochs``, ``n_iter_no_change``, ``representation``, ``warm_start`` and
+    ``device`` may differ. Trainings with other parameters or data have separate folders, so that
+    folds and grids do not interfere. At the end of a training, and if it is interrupted, for
+    example by Ctrl-C, the newest state is written: that after the last epoch, or within an epoch
+    one that is about ten seconds old at most.
 
     If ``random_state`` is a generator, the seed that is drawn from it identifies the training, so
     that three fits with a generator are three trainings. With ``random_state=None`` the checkpoint

@@ -39,7 +39,8 @@ class TensorBoard:
     log_dir : str or Path
         Folder of all runs, which is created if it does not exist.
     every : int >= 1, default=1
-        Number of epochs from one set of reconstructions and histograms to the next.
+        Number of epochs from one set of reconstructions and histograms to the next. The first set
+        is that of the first epoch.
     n_images : int >= 0, default=3
         Number of clips whose reconstructions are drawn: the first clips of X. If clips are in
         chunks, the first chunk is drawn.

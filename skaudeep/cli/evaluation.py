@@ -59,7 +59,8 @@ class Layers(click.ParamType):
         metavar="NAME",
         type=click.Choice(["devel", "test"]),
         help="Partition to test on: devel, after training on train, or test, after training on "
-        "train and devel. By default devel, where the corpus states partitions and no folds.",
+        "train and devel. If the corpus states partitions and no folds, by default devel, or test "
+        "where devel has no labelled clip.",
     ),
     click.option(
         "--repeat",
@@ -67,7 +68,8 @@ class Layers(click.ParamType):
         type=COUNT,
         default=1,
         show_default=True,
-        help="Number of times that everything is run, each time with other seeds.",
+        help="Number of times that all folds are run: each time with other seeds of the model, and "
+        "with the same folds.",
     ),
     click.option(
         "--classifier",

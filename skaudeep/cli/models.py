@@ -69,7 +69,7 @@ FEATURE_FILES = (".nc", ".csv", ".arff")
         "--hop",
         metavar="SECONDS",
         type=options.POSITIVE,
-        help="Time between two windows. By default half the window.",
+        help="Time from the start of a window to that of the next. By default half the window.",
     ),
     *options.LABELLED,
     options.sampling_rate,
@@ -195,7 +195,8 @@ def _finish_fit(model: Any, file: Path, output: str, rate: float | None, as_json
         "--min-confidence",
         metavar="P",
         type=click.FloatRange(0, 1),
-        help="Leave the label empty where no class has this probability.",
+        help="Leave the label empty where the probability of each class is below this. By default "
+        "each recording gets a label.",
     ),
     options.path,
     options.jobs,

@@ -83,7 +83,8 @@ folds = click.option(
     "--folds",
     metavar="N",
     type=click.IntRange(min=2),
-    help="Number of folds of the cross-validation. By default those that the corpus states, or 5.",
+    help="Number of folds of the cross-validation. By default the folds or partitions that the "
+    "corpus states are used; without them 5, or fewer where a class has fewer groups or clips.",
 )
 sampling_rate = click.option(
     "--sampling-rate",

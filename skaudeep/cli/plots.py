@@ -144,8 +144,8 @@ def embedding(
 ) -> None:
     """Draw features as points in a plane, coloured by class.
 
-    INPUT is a file of features. Clips that sound alike are near one another. Clips without values
-    are left out.
+    INPUT is a file of features. Clips with similar features tend to be near one another. Clips
+    without values are left out.
     """
     file = check_plot(output, force, (*inputs, *labels))
     if method == "umap":

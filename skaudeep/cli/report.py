@@ -36,7 +36,7 @@ from skaudeep.cli.output import check_output, note, write_json
     click.option(
         "--no-audio",
         is_flag=True,
-        help="Leave out the sound, such as that of patients, and every link to it.",
+        help="Leave out the sound, such as that of patients, every link to it, and spectrograms.",
     ),
     options.sampling_rate,
     options.jobs,
@@ -65,9 +65,9 @@ def report(
 ) -> None:
     """Make one HTML page of faults, accuracy and errors to hear.
 
-    The page holds all that it needs, sound included, and opens in any browser. Where recordings
-    have no label, it helps to name them, in the order that helps most, and gives a table for
-    --labels.
+    The page holds all that it needs and opens in any browser. It holds up to 20 MB of sound; other
+    sounds are links to recordings in or below the folder of the page. Where recordings have no
+    label, it helps to name them, in the order that helps most, and gives a table for --labels.
     """
     need_extra("cli", "jinja2", "matplotlib")
     page = check_output(output or f"{stem_of(inputs)}.html", force, (*inputs, *labels))

@@ -42,8 +42,8 @@ SECONDS = click.FloatRange(min=0, min_open=True)
         "--hop",
         metavar="SECONDS",
         type=SECONDS,
-        help="Time between two windows, and the precision of the events. By default a fifth of "
-        "the window.",
+        help="Time from the start of a window to that of the next, and the precision of the "
+        "events. By default a fifth of the window.",
     ),
     click.option(
         "--threshold",
@@ -51,13 +51,14 @@ SECONDS = click.FloatRange(min=0, min_open=True)
         type=click.FloatRange(0, 1),
         default=0.5,
         show_default=True,
-        help="Probability that an event reaches.",
+        help="Probability that an event reaches at least once.",
     ),
     click.option(
         "--low-threshold",
         metavar="P",
         type=click.FloatRange(0, 1),
-        help="Probability above which an event lasts. By default that of --threshold.",
+        help="Probability that an event keeps throughout, at most --threshold. By default that of "
+        "--threshold.",
     ),
     click.option(
         "--min-duration",

@@ -121,7 +121,8 @@ def fuse(
         "--upsample",
         "balance",
         is_flag=True,
-        help="Repeat clips until each class has as many as the largest, in training alone.",
+        help="Repeat clips until each class has as many as the largest. No fold tests a repeated "
+        "clip.",
     ),
     click.option(
         "--upsample-partition",
@@ -129,7 +130,8 @@ def fuse(
         metavar="NAME",
         multiple=True,
         type=click.Choice(["train", "devel", "test"]),
-        help="Partition that --upsample balances. May be given several times. By default train.",
+        help="Partition that --upsample balances. May be given several times. By default train, or "
+        "all clips where there are no partitions.",
     ),
     *options.LABELLED,
     options.seed,
@@ -244,7 +246,7 @@ def split(
     click.option(
         "--escape-formulas",
         is_flag=True,
-        help="Put an apostrophe before names in CSV that a spreadsheet would execute.",
+        help="Put an apostrophe before names and labels in CSV that a spreadsheet would execute.",
     ),
     options.force,
     options.as_json,

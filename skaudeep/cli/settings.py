@@ -92,7 +92,8 @@ extraction = (
     click.option("--window", type=options.POSITIVE, default=0.08, show_default=True, metavar="S",
                  help="Length of a frame in seconds."),
     click.option("--hop", type=options.POSITIVE, metavar="S",
-                 help="Time between two frames in seconds. By default half the window."),
+                 help="Time from the start of a frame to that of the next in seconds. By default "
+                 "half the window."),
     click.option("--bands", type=click.IntRange(0), default=128, show_default=True, metavar="N",
                  help="Number of mel bands; 0 keeps the bins of the FFT."),
     click.option("--fmin", type=click.FloatRange(min=0), default=0, show_default=True, metavar="HZ",
@@ -100,7 +101,8 @@ extraction = (
     click.option("--fmax", type=options.POSITIVE, metavar="HZ",
                  help="Highest frequency. By default half the sampling rate."),
     click.option("--clip-below", type=click.FloatRange(-200, 0, max_open=True), metavar="DB",
-                 help="Lowest level relative to the maximum of a clip, such as -60."),
+                 help="Lowest level relative to the maximum of a clip, such as -60. By default "
+                 "-120."),
     click.option("--clip-above", type=DECIBELS, metavar="DB",
                  help="Highest level relative to the maximum of a clip. By default 0."),
     click.option("--duration", type=options.POSITIVE, metavar="S",
@@ -159,13 +161,16 @@ training = (
                  "frequency and time."),
     click.option("--feed-previous-prob", type=PROBABILITIES,
                  default=0.0, show_default=True, metavar="P[,P]",
-                 help="Probability that the decoder is fed its own last output, likewise."),
+                 help="Probability that the decoder is fed its own last output; two numbers over "
+                 "frequency and time."),
     click.option("--mask-silence", is_flag=True,
                  help="Leave the floor of spectrograms out of the error."),
     click.option("--validation-fraction", type=SHARE, default=0.0, show_default=True, metavar="P",
-                 help="Share of the clips to validate on; the best weights on them are kept."),
+                 help="Share of the clips to validate on and not to train on; the "
+                 "best weights on them are kept."),
     click.option("--patience", type=COUNT, metavar="N",
-                 help="End after so many epochs without a smaller error. By default never."),
+                 help="End after so many epochs without a smaller error on the validation clips "
+                 "or, without these, on the training clips. By default never."),
     click.option("--representation", default="covariance", show_default=True,
                  type=click.Choice(["covariance", "statistics", "code", "both"]),
                  help="What the features are; 'code' is that of auDeep."),
@@ -175,7 +180,8 @@ training = (
     click.option("--units", type=SIZES, default="256", show_default=True, metavar="N[,N]",
                  help="Units of each layer; two numbers over frequency and time."),
     click.option("--layers", type=SIZES, default="2", show_default=True, metavar="N[,N]",
-                 help="Layers of encoder and decoder, likewise."),
+                 help="Layers of the encoder, and of the decoder; two numbers over frequency and "
+                 "time."),
     click.option("--cell", type=click.Choice(["gru", "lstm"]), default="gru", show_default=True,
                  help="Recurrent cell."),
     click.option("--bidirectional-encoder/--unidirectional-encoder", default=True,
@@ -191,7 +197,8 @@ training = (
     click.option("--band-window", type=COUNT, default=32, show_default=True, metavar="N",
                  help="Bands in a window, with an axis that has frequency."),
     click.option("--band-overlap", type=click.IntRange(min=0), default=24, show_default=True,
-                 metavar="N", help="Bands that a window shares with the next."),
+                 metavar="N", help="Bands that a window shares with the next, with an axis that "
+                 "has frequency."),
     click.option("--device", default="auto", show_default=True, metavar="NAME",
                  help="Where to compute: cpu, cuda, cuda:1; auto takes a GPU where there is one."),
 )  # fmt: skip

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         "--keep",
         metavar="N",
         type=click.IntRange(min=1),
-        help="How many checkpoints to keep, the newest. By default all.",
+        help="How many checkpoints --checkpoints keeps, the newest. By default all.",
     ),
     click.option(
         "--tensorboard",
@@ -100,8 +100,9 @@ def train(
 
     The file that it writes is a model: 'skaudeep transform' writes its features. An INPUT may also
     be a file of 'skaudeep extract' (.nc), or several of them; options on spectrograms, from
-    --window on, are for recordings alone. An interrupted training is continued by the same command.
-    Recordings that cannot be read are left out and named; the exit code is then still 0.
+    --window on, are for recordings alone. An interrupted training is continued by the same command,
+    except with --continue. Recordings that cannot be read are left out and named; the exit code is
+    then still 0.
     """
     read = [*inputs, *([start_from] if start_from is not None else [])]
     file = check_output(output, force, read)

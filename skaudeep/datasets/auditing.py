@@ -108,7 +108,8 @@ def audit(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set of audio with the keys of :func:`make_bunch`. `data` holds paths, a (file, start,
         end) index, or waveforms; for waveforms there is also a key `sampling_rate` in Hz. Copies
-        that :func:`upsample` made are ignored.
+        that :func:`upsample` made are ignored. Silent clips are not compared with one another, so
+        that they are no duplicates.
     silent_below : float, default=-60.0
         Level in dB re full scale below which a clip is silent. The level is half the distance
         from the lowest to the highest sample, so that a constant offset is silence.

@@ -71,7 +71,7 @@ def make_bunch(
         - Several classes, or none, for each clip: a column of 0 and 1 for each of `target_names`,
           -1 in all columns for an unlabelled clip.
         - Values for regression: floats, NaN for an unlabelled clip; one column for each value if
-          clips have several.
+          clips have several, NaN where one is unknown.
     target_names : sequence of str, default=()
         Class names, in the order of the integers or columns. For regression it is empty, or holds
         the names of the columns if clips have several values.
@@ -109,7 +109,8 @@ def make_bunch(
         target : ndarray of shape (n_clips,) or (n_clips, n_columns) of int64 or float64
             The labels, in the form that was given: y of scikit-learn.
         target_names : list of str
-            Class names, in the order of the integers.
+            Class names, in the order of the integers or columns; for regression on several values
+            the names of the columns, if they were given; else empty.
         folds : ndarray of shape (n_clips, n_folds) of int8
             0 for training, 1 for testing. It has no columns if there are no folds.
         cv : list of (train, test)

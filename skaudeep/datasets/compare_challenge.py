@@ -51,7 +51,8 @@ def load_compare_challenge(
         - "ComParE2021_CCS", "ComParE2021_CSS", "ComParE2021_ESS", "ComParE2021_PRS".
 
         None finds it by the name of the label file, of the folder or of the folder above it, or
-        else by the classes in the label file.
+        else by the classes in the label file. It tells whether the labels are classes or values; if
+        it is not found, decimal numbers are values, and whole numbers and text are classes.
     target : str, default=None
         Column of the label file to use as target. None uses the only one, or `label`.
         "ComParE2020_Elderly" has several, for arousal and for valence.
@@ -64,15 +65,16 @@ def load_compare_challenge(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`make_bunch`, in the order of the label file. `data` holds
         paths that begin with `path` as it is given here, `partition` is what a file name begins
-        with, and clips labelled `?` are unlabelled.
+        with, or else the name of its label file, and clips labelled `?`, or with another text that
+        means a missing value (see :func:`load_table`), are unlabelled.
 
     Raises
     ------
     FileNotFoundError
         If there are no such folders, or clips are missing that a label file lists.
     ValueError
-        If a label file is broken, has several target columns, or the name of a clip states no
-        partition.
+        If `corpus` is unknown, a label file is broken, has several target columns and `target` is
+        None, or neither the name of a clip nor that of its label file states a partition.
 
     Warns
     -----

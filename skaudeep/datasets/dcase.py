@@ -53,14 +53,16 @@ def load_dcase(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bun
         A data set with all keys of :func:`make_bunch`, in the order of the lists. `data` holds
         paths that begin with `path` as it is given here, `target_names` the classes in alphabetical
         order. For scenes, `folds` are those of the corpus, and `groups` holds the location of a
-        recording, if the list states it. For events, `partition` is "train" for the clips in
-        `audio/train`, labelled or not, and a class is the set of events of a clip, such as
-        `Dog,Speech`.
+        recording, if the list states it, else "". For events, `partition` is that of the folder of
+        the list, such as "train" for `metadata/train`, whether clips are labelled or not; a class
+        is the set of events of a clip, such as `Dog,Speech`, and a clip without events is
+        unlabelled.
 
     Raises
     ------
     FileNotFoundError
-        If `path` has neither layout, or clips of scenes are missing that the list names.
+        If `path` has neither layout, clips of scenes are missing that the list names, all clips of
+        events are missing, or one of the two lists of a fold is.
     ValueError
         If a list is broken, or lists contradict one another.
 

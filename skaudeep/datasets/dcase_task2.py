@@ -61,7 +61,8 @@ def load_dcase_task2(path: str | os.PathLike[str], *, return_X_y: bool = False) 
             Attributes of the machine's state in the name of the clip; "" if there are none.
 
         `data` holds paths that begin with `path` as it is given here. `target` is 0 for "normal", 1
-        for "anomaly" and -1 for the unlabelled test clips of the evaluation data.
+        for "anomaly" and -1 for the unlabelled test clips of the evaluation data. Training clips
+        whose names have no label are "normal".
         `partition` is "train" or "test".
 
     Raises

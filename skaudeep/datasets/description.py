@@ -60,8 +60,8 @@ class Summary:
     formats : dict of str to int
         Number of clips of each format and subtype, as libsndfile calls them.
     unreadable : dict of str to str
-        Error message by file name, of clips whose header cannot be read, or that could not be
-        extracted (key `errors` of stored data sets).
+        Error message by file name, of clips whose header cannot be read, that could not be
+        extracted (key `errors` of stored data sets), or whose values, in memory, are all NaN.
     """
 
     n_clips: int
@@ -134,8 +134,9 @@ def describe(
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`make_bunch`. `data` may be paths, a (file, start, end)
-        index, waveforms (with a key `sampling_rate` in Hz), or spectrograms or features, whose
-        values are not read.
+        index, waveforms (with a key `sampling_rate` in Hz), or spectrograms or features. Of
+        these, values on disk are not read, except those of `clip`; of an array in memory, clips
+        whose values are all NaN are listed in `unreadable`.
     clip : int or str, default=None
         Position of a clip, counted from 0, or its name in `filenames`. None describes the data set.
     n_jobs : int or None, default=-1

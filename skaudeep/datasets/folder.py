@@ -57,9 +57,11 @@ def load_folder(
 
         Clips directly in the folder of a fold or partition are unlabelled. Clips in subfolders of a
         class folder belong to the class. "auto" uses the first layout that fits: "folds" if a
-        subfolder has the name of a fold, "partitions" if all subfolders have names of partitions,
-        "classes of partitions" if all folders in the subfolders have, "classes" if there are two or
-        more subfolders, most of which hold clips directly, else "files".
+        subfolder has the name of a fold; "partitions" if all subfolders have names of partitions;
+        "classes of partitions" if there are two or more subfolders, every clip lies in a folder
+        within one of them, and these inner folders have names of partitions, of two at least;
+        "classes" if there are two or more subfolders, more than half of which hold clips directly,
+        and fewer than half of the clips lie in `path` itself (these are unlabelled); else "files".
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds folds, groups and the names of classes.
@@ -76,8 +78,8 @@ def load_folder(
     FileNotFoundError
         If there is no such folder or no audio file in it.
     ValueError
-        If a file does not fit the layout, a fold is the only one, or folders of partitions lie
-        beside others.
+        If `layout` is none of these, a file does not fit the layout, a fold is the only one, or
+        folders of partitions lie beside others (with "auto").
 
     Warns
     -----

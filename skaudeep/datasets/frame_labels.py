@@ -41,8 +41,8 @@ def frame_targets(
     labels : pandas.DataFrame
         A row for each label. The columns ``file`` and ``time`` (for a label at a point in time), or
         ``file``, ``start`` and ``end`` (for an interval), may also be levels of the index; times
-        are seconds from the start of the recording and ascend within a file. The other columns
-        hold the values, NaN where a value is missing.
+        are seconds from the start of the recording, or Timedelta, and ascend within a file. The
+        other columns hold the values. A missing value (NaN) counts as if there were no label.
     times : array-like of shape (n_frames,) or (n_files, n_frames)
         Times of the centres of the frames in seconds, NaN for padding, as
         :meth:`SpectrogramExtractor.frame_times` returns them. With one axis all files have the same
@@ -56,25 +56,26 @@ def frame_targets(
         - "linear": linear interpolation between the labels before and after its centre.
         - "nearest": the label nearest to its centre; of two, the earlier one.
         - "mean": the mean of the labels within half a frame distance of its centre. It suits labels
-          that are denser than frames.
+          that are denser than frames. The frame distance is the median distance of the centres.
 
-        A label of an interval holds from ``start`` to ``end``. With "linear" and "nearest" a frame
-        has the label of the interval that contains its centre. With "mean" it has the mean over one
-        frame distance around its centre, if at least half of that is labelled.
+        A label of an interval holds from ``start`` to before ``end``. With "linear" and "nearest" a
+        frame has the label of the interval that contains its centre, and is not interpolated. With
+        "mean" it has the mean over the labelled part of one frame distance around its centre, if
+        this part is at least half of it.
     max_gap : float > 0, default=1.0
         Largest distance in seconds between two labels; frames in longer gaps have no target. It has
         no effect for intervals and with "mean".
     columns : sequence of str, default=None
         Columns that hold the values. None: all columns except those of the file and the times.
     durations : float or array-like of shape (n_files,), default=None
-        Length of each recording in seconds; later labels are an error. With None the recording ends
-        at most one frame distance after the last frame. Give it if the frames cover only a part of
-        the recording.
+        Length of each recording in seconds; later labels are an error. With None, labels may lie
+        up to a frame distance plus the time of the first frame after the centre of the last frame.
+        Give it if the frames cover only a part of the recording.
 
     Returns
     -------
     ndarray of shape (n_files, n_frames), or (n_files, n_frames, n_targets) for several columns
-        The targets; NaN if a frame has no target.
+        The targets; NaN if a frame has no target. A file whose times are all NaN has none.
 
     Raises
     ------

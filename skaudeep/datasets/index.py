@@ -55,25 +55,26 @@ def load_index(
         An index with the levels `file`, `start` and `end`, or with `file` alone for whole
         recordings, or a Series, DataFrame or CSV file with such an index: the tables of audformat,
         audb and opensmile. Times are Timedelta, text (`0 days 00:00:01.5`), or numbers of seconds.
-        A missing `end` is the end of the recording. An `end` up to 1 ms after the end of its
-        recording is taken for its end, because times may be rounded; a later `end` is an error when
-        the recording is decoded.
+        A missing `start` is the start of the recording, a missing `end` its end. An `end` up to
+        1 ms after the end of its recording is taken for its end, because times may be rounded; a
+        later `end` is an error when the recording is decoded.
     target : str or sequence of str, default=None
         Column with the class or value of each segment, or several columns with values. The column
         of a Series has the name of the Series. None: no segment is labelled.
     fold : str or sequence of str, default=None
         Column with the name of the fold that tests each segment, or one column for each fold with
-        0 for training and 1 for testing.
+        0 for training and 1 for testing. None: there are no folds.
     partition : str, default=None
         Column with the partition of each segment: `train`, `devel` or `test`, or another name that
         :func:`load_table` understands.
     groups : str, default=None
-        Column with the speaker or site of each segment. All segments of a file must have the same
-        group. With None, or with "file" if there is no such column, the segments of a file are a
-        group.
+        Column with the speaker or site of each segment. A segment with a missing value has its file
+        as group. If the segments of a file have several groups, there is a warning. With None or
+        "file", the segments of a file are a group.
     root : str or Path, default=None
-        Folder below which all recordings lie. None is the folder of the CSV file, or, if all paths
-        are absolute, as in audb, the folder that they share, else the current directory.
+        Folder below which all recordings lie. None is the folder of the CSV file; for an index,
+        Series or DataFrame it is the folder that all paths share if all are absolute, as in audb,
+        else the current directory.
     task : {"classification", "regression", "unlabelled"}, default=None
         How to read `target`. None: decimal numbers are values for regression, whole numbers and
         text are classes, see :func:`load_table`.

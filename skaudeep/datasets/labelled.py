@@ -103,7 +103,7 @@ def make_labelled_recordings(
         Length of a recording in seconds.
     delay : float >= 0, default=2.0
         Time in seconds from a sound to its label.
-    label_rate : float > 0, default=25.0
+    label_rate : float >= 0.001, default=25.0
         Number of labels per second.
     noise : float >= 0, default=0.1
         Standard deviation of the error of a label. The standard deviation of the curves is about
@@ -126,7 +126,8 @@ def make_labelled_recordings(
         sampling_rate : int
             Sampling rate in Hz.
 
-        `groups` holds the speakers; it is "" if `n_speakers` is None.
+        `groups` holds the speakers; it is "" if `n_speakers` is None. In `target` no clip is
+        labelled.
 
     Raises
     ------

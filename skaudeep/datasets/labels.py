@@ -33,7 +33,9 @@ def add_labels(
         A data set, labelled or not. It is not changed.
     table : str, Path or pandas.DataFrame
         A table, or a text file in a format that `load_table` reads, with a row for each clip that
-        is to be labelled. An empty cell leaves the label of the clip unchanged.
+        is to be labelled. An empty cell leaves the label of the clip unchanged; any other text,
+        also `?` or `NA` in a text file, is the name of a class. Clips that the table does not list
+        keep their labels.
     filename : str, default="filename"
         Column with the name of the clip, as in `bunch.filenames`.
     label : str, default="label"
@@ -42,17 +44,17 @@ def add_labels(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set with a new `target`. In `target_names`, new classes follow the old ones, in
-        natural order.
+        The data set with a new `target`. In `target_names`, new classes follow the old ones,
+        sorted, by number if all new ones are whole numbers.
 
     Raises
     ------
     FileNotFoundError
         If there is no such table.
     ValueError
-        If the table lacks a column, names a clip that the data set does not have, gives a clip two
-        labels, or names one of several clips whose names differ only in blanks around them; or if
-        the target of the data set does not hold classes.
+        If the table lacks a column, has no label at all, labels a clip that the data set does not
+        have, gives a clip two labels, or labels one of several clips whose names differ only in
+        blanks around them; or if the target of the data set does not hold one class per clip.
 
     Examples
     --------

@@ -202,7 +202,8 @@ def make_machines(
     Parameters
     ----------
     n_machines : int >= 1, default=3
-        Number of machines. The first machines are the same for any number.
+        Number of machines. With the same other parameters, the first machines are the same for any
+        number.
     n_train : int >= 1, default=100
         Number of normal clips of each machine in the partition "train".
     n_normal : int >= 1, default=50

@@ -43,9 +43,10 @@ def select(
         Positions and names also determine the order of the result, and must be distinct. None keeps
         all clips.
     classes : sequence of str, default=None
-        Classes whose clips are kept; they are renumbered in the order given here. If clips may have
-        several classes, those with at least one of these are kept. None keeps clips of all classes
-        and their numbers, even of classes that are left without clips.
+        Classes whose clips are kept; they are renumbered in the order given here, and unlabelled
+        clips are left out. If clips may have several classes, those with at least one of these are
+        kept, and the columns of other classes are left out. None keeps clips of all classes,
+        unlabelled clips, and the numbers of the classes, even of those left without clips.
 
     Returns
     -------
@@ -57,7 +58,8 @@ def select(
     Raises
     ------
     ValueError
-        If no clip is left, or a clip or class does not exist.
+        If no clip is left, a clip or class does not exist or is named twice, or `classes` are given
+        for a regression target.
 
     Warns
     -----
@@ -129,7 +131,8 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
 
     Classes are matched by name and renumbered: the classes of the first data set come first, then
     new classes of the others. If clips may have several classes, a class that a data set lacks is 0
-    for all its clips. Fold k of one data set is joined with fold k of the others. A data set
+    for all its labelled clips. Data sets without any label may be joined with those of every kind
+    of target. Fold k of one data set is joined with fold k of the others. A data set
     without folds can be joined with data sets that have folds only if it is unlabelled: its clips
     are then training clips of every fold.
 
@@ -152,8 +155,8 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     ------
     ValueError
         If data sets differ in their keys, their number of folds, their kind of target or of data,
-        their number of bands, or a value such as `sampling_rate`; or if a file name occurs in two
-        of them.
+        their number of bands or features, the length of their waveforms (as one array), or a value
+        such as `sampling_rate`; or if a file name occurs in two of them.
 
     Examples
     --------
@@ -231,8 +234,8 @@ def upsample(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set of classes with the keys of :func:`make_bunch`. It is not changed.
     partitions : str or sequence of str, default=None
-        Partitions to balance: "train", "devel", "test". None: "train", or all clips if there are no
-        partitions.
+        Partitions to balance: "train", "devel", "test". Clips of others are kept as they are. None:
+        "train", or all clips if no clip has a partition.
     random_state : int, RandomState instance or None, default=None
         Seed or generator that draws the clips that are repeated once more than others of their
         class. Pass an int for the same clips in every call.
@@ -249,8 +252,8 @@ def upsample(
     Raises
     ------
     ValueError
-        If the target is for regression, no clip is labelled, a partition has no clips, or there are
-        copies already.
+        If the target is for regression or has several classes per clip, no clip to balance is
+        labelled, a partition has no clips, or there are copies already.
 
     Notes
     -----

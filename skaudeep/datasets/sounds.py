@@ -156,7 +156,7 @@ def make_sounds(
     random_state: int | np.random.RandomState | None = None,
     return_X_y: bool = False,
 ) -> BunchOrXy:
-    """Generate labelled recordings whose classes differ only in temporal order.
+    """Generate labelled recordings, in pairs of classes that differ in temporal order alone.
 
     The classes come in pairs with the same long-term spectrum: sweeps up and down, two tones low
     then high and high then low, clicks that become faster and slower, noise with a slow and a fast
@@ -171,7 +171,8 @@ def make_sounds(
     ----------
     n_clips : int, default=200
         Number of clips, at least `n_classes * n_sessions`. If it is a multiple of this product, the
-        classes are balanced in every session. The first clips are the same for any number.
+        classes are balanced in every session. With the same other parameters, the first clips are
+        the same for any number.
     n_classes : int in [2, 10], default=8
         Number of classes, which are taken from the list above in its order.
     n_sessions : int >= 1, default=5

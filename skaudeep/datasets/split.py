@@ -28,9 +28,10 @@ def add_folds(
     """Add folds for cross-validation: each clip is a test clip of exactly one fold.
 
     Every fold gets the same share of each class, as nearly as possible without dividing groups.
-    Regression targets are stratified by up to ten bins with equal numbers of clips. Unlabelled
-    clips count as a class of their own. If clips may have several classes, each combination of
-    classes that occurs counts as a class.
+    Regression targets are stratified by up to ten bins with equal numbers of clips, at least
+    `n_folds` in each; several values of a clip are standardized and averaged for this. Unlabelled
+    clips, also those that lack one of several values, count together as one class more. If clips
+    may have several classes, each combination of classes that occurs counts as a class.
 
     Parameters
     ----------
@@ -40,8 +41,8 @@ def add_folds(
         Number of folds, at most the number of groups.
     groups : str or None, default="groups"
         Key of the data set that holds the groups, such as speakers or recordings. Clips with equal
-        entries stay in the same fold. A clip with an empty entry is a group of its own. With None,
-        every clip is a group of its own.
+        entries stay in the same fold. A clip whose entry is "", None or NaN is a group of its own.
+        With None, every clip is a group of its own.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the order in which groups of equal size are assigned. Pass an int for
         the same folds in every call.
@@ -54,12 +55,14 @@ def add_folds(
     Raises
     ------
     ValueError
-        If there are folds or copies already, more folds than groups, or no such key.
+        If `n_folds` is below 2, there are folds or copies (of :func:`upsample`) already, more folds
+        than groups, or no key `groups` with one entry per clip.
 
     Warns
     -----
     UserWarning
-        If a class occurs in too few groups to be in the training and test clips of every fold.
+        If a fold has no test clip of a class, because the class occurs in too few groups. There is
+        no such warning for regression.
 
     See Also
     --------
@@ -117,8 +120,8 @@ def add_partitions(
         of 0 is left out.
     groups : str or None, default="groups"
         Key of the data set that holds the groups, such as speakers or recordings. Clips with equal
-        entries stay in the same partition. A clip with an empty entry is a group of its own. With
-        None, every clip is a group of its own.
+        entries stay in the same partition. A clip whose entry is "", None or NaN is a group of its
+        own. With None, every clip is a group of its own.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the order in which groups of equal size are assigned. Pass an int for
         the same partitions in every call.
@@ -137,7 +140,8 @@ def add_partitions(
     Warns
     -----
     UserWarning
-        If a class occurs in too few groups to be in every partition.
+        If a partition has no clip of a class, because the class occurs in too few groups. There is
+        no such warning for regression.
 
     Examples
     --------

@@ -62,8 +62,8 @@ def load_table(
         no clip is labelled.
     fold : str or sequence of str, default=None
         Column with the name of the fold that tests each clip; or several columns, one per fold,
-        with 0 for training and 1 for testing, which allow folds to overlap. None: there are no
-        folds.
+        with 0 (or `false`) for training and 1 (or `true`) for testing, which allow folds to
+        overlap. An empty cell is an error. None: there are no folds.
     partition : str, default=None
         Column with `train`, `devel` or `test`, in upper or lower case. A clip with a missing value
         is in no partition. `training`, `dev`, `development`, `val`, `valid`, `validation` and
@@ -79,7 +79,9 @@ def load_table(
         How to read `target`. With "unlabelled" no clip is labelled, and there is no warning of it.
         With None, decimal numbers (`4.3`, `1e3`) are values for regression; whole numbers and text
         are classes, also whole numbers that pandas stores as floats because some are missing. A
-        mixture of decimal numbers and text is an error.
+        mixture of decimal numbers and text is an error. With None and `target_names`, all cells are
+        classes. Several columns in `target` are always values for regression, and "classification"
+        is an error.
     target_names : sequence of str, default=None
         The classes in the order of their integers. None: the classes that occur, sorted (by number
         if all are whole numbers).
@@ -92,7 +94,7 @@ def load_table(
         missing.
     delimiter : str of length 1, default=None
         Character between the columns of a text file. None: the one of comma, semicolon, tab and bar
-        with which the table has the columns named here.
+        with which the table has the columns named here. It has no effect on a DataFrame.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds folds, groups and the names of classes.
@@ -107,6 +109,8 @@ def load_table(
     ------
     FileNotFoundError, IsADirectoryError
         If the table, or clips that it lists, do not exist, or the table is a folder.
+    TypeError
+        If `table` is neither a path nor a DataFrame.
     ValueError
         If a column is missing, a row is broken, a clip is listed twice or lies outside `root`,
         or a cell holds what its column may not hold.

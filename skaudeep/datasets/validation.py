@@ -53,10 +53,11 @@ def validate(bunch: Bunch) -> Bunch:
     Use it for data sets that were assembled by hand, changed in place, or stored elsewhere. Readers
     and functions of this package return only valid data sets. Neither `data` nor any file is read.
 
-    A data set is valid if it has every key of :func:`make_bunch`, with one entry per clip, and
-    with values that :func:`make_bunch` accepts: classes agree with `target_names`, folds are 0 and
-    1 and have training and test clips, partitions are known, and `dims` name the axes of `data`;
-    and if `cv` agrees with `folds`. A file name may occur several times, once per chunk, if a key
+    A data set is valid if it has the keys `data`, `filenames`, `target`, `folds`, `partition` and
+    `groups`, with one entry per clip, and `target_names`, with values that :func:`make_bunch`
+    accepts: classes agree with `target_names`, folds are 0 and 1 and have training and test clips,
+    partitions are known, and `dims`, if there, name the axes of `data`; and if `cv`, if there,
+    agrees with `folds`. A file name may occur several times, once per chunk, if a key
     `chunk_nr` numbers the chunks. All rows of a name then agree in class or value, folds, partition
     and group, every clip has the same number of chunks, and these are numbered from 0, each once.
 
@@ -68,12 +69,14 @@ def validate(bunch: Bunch) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The same data set, with arrays in place of lists of values.
+        A new Bunch with the same values, arrays in place of lists of values, and `dims`.
 
     Raises
     ------
     IntegrityError
-        If a rule is broken. It is a ValueError, whose `violations` lists every violation.
+        If a rule is broken. It is a ValueError, whose `violations` lists the broken rules, each
+        with the first value that breaks it; of chunks, each clip. If keys are missing or have other
+        numbers of entries, only these are listed; chunks are checked if all other rules hold.
 
     Examples
     --------

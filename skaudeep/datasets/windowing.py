@@ -51,11 +51,11 @@ def windows(
     Where windows are read in order, each sample is decoded once. This function reads only the
     headers of the files.
 
-    Windows start every `hop` seconds, at the nearest sample, and all windows of a sampling rate
-    have the same number of samples. A rest at the end of a recording, after the last whole window,
-    is a shorter window if it is at least half as long as `duration`. A recording that is shorter
-    than a window is therefore one window, and one that is shorter than half a window has none,
-    which causes a warning.
+    Windows start every `hop` seconds, at the nearest sample, and all whole windows of a sampling
+    rate have the same number of samples. If the whole windows do not reach the end of a recording,
+    a shorter window starts one `hop` after the last of them and ends with the recording, if it is
+    at least half as long as `duration`. A recording that is shorter than a window is therefore one
+    window if it lasts half a window at least; otherwise it has none, which causes a warning.
 
     Parameters
     ----------
@@ -78,10 +78,11 @@ def windows(
         the event. If the event or the window is shorter, it must lie wholly in the other. Overlaps
         of several events are not added.
     background : {"keep", "drop"}, default="keep"
-        Whether to keep or to leave out windows without a class.
+        Whether to keep or to leave out windows without a class. It has no effect without
+        `annotations`.
     target_names : sequence of str, default=None
         The classes in the order of the columns of the target. None: the classes that occur in
-        `annotations`, sorted.
+        `annotations`, sorted. Only with `annotations`.
 
     Returns
     -------
@@ -102,8 +103,8 @@ def windows(
         recorded_at : ndarray of shape (n_windows,) of datetime64
             Time of the start of the window, by the recorder's clock; NaT if it is unknown. It is
             computed from `recorded_at` of the recordings if they have this key, or else from file
-            names in the manner of AudioMoth (`20230401_053000.WAV`) and Song Meter
-            (`SITE_20230401_053000.wav`).
+            names in the manner of AudioMoth (`20230401_053000.WAV`, or `5A7B5F2C.WAV` with
+            hexadecimal seconds since 1970) and Song Meter (`SITE_20230401_053000.wav`).
 
     Raises
     ------

@@ -62,13 +62,13 @@ def load_annotations(
         a `.txt` file tells Raven's format from Audacity's. Any other name is that of a format of
         crowsetta (the extra `annotations`), such as "timit".
     file : str, default=None
-        Name of the recording. None uses the name in the table, else the name of the recording
-        beside the table whose name is the same up to its ending, else the name of the table without
-        its ending.
+        Name of the recording of all events, in place of any name in the table. None uses the name
+        in the table, else the name of the recording beside the table whose name is the same up to
+        its ending, else the name of the table without its ending.
     label_column : str, default=None
-        Column that holds the labels, in a table of Raven or CSV. None is "label" for CSV, and for
-        Raven the first of "Annotation", "Label", "Species", "Common Name" and "Class" that is
-        there.
+        Column that holds the labels, in a table of Raven or CSV; other formats ignore it. None is
+        "label" for CSV, and for Raven the first of "Annotation", "Label", "Species", "Common Name"
+        and "Class" that is there.
 
     Returns
     -------
@@ -164,16 +164,21 @@ def save_annotations(
     Returns
     -------
     list of Path
-        The files that were written. Each file appears once it is complete.
+        The files that were written. Each file appears once it is complete. In a folder, a recording
+        without events gets no file.
 
     Raises
     ------
     OSError
         If a file cannot be written.
+    TypeError
+        If `events` is not a DataFrame.
     ValueError
-        If `events` is not a table of events, the ending does not tell the format, the events belong
-        to several recordings but the format is for one, or a label has tabs, line breaks or other
-        control characters, which only CSV can hold.
+        If `events` lacks a column or an event does not end after its start, the ending does not
+        tell the format, the events belong to several recordings but the format is for one, two
+        recordings would have the same file in a folder, or a label is empty or has tabs, line
+        breaks or other control characters, which only CSV can hold (for Raven, also the name of a
+        recording).
 
     See Also
     --------

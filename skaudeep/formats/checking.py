@@ -22,9 +22,9 @@ def check_netcdf(path: str | os.PathLike[str]) -> list[str]:
     """List the rules that a NetCDF file of skaudeep or auDeep breaks.
 
     The file's checksum, if it has one, is verified. A file of auDeep has a row for each chunk, and
-    the rules are those of :func:`~skaudeep.datasets.validate` about chunks. All broken rules are
-    listed, whereas :func:`~skaudeep.formats.load_netcdf` raises an error about the first one. A
-    file that skaudeep wrote and that matches its checksum breaks no rule.
+    the rules are those of :func:`~skaudeep.datasets.validate` about chunks. All rules that a file
+    of auDeep breaks are listed, whereas :func:`~skaudeep.formats.load_netcdf` raises an error about
+    the first one. A file that skaudeep wrote and that matches its checksum breaks no rule.
 
     Parameters
     ----------

@@ -89,7 +89,9 @@ def save_csv(
     Raises
     ------
     ValueError
-        If the layout has no place for a clip, or the folder holds an export of another layout.
+        If clips have several classes, a clip is in none of the partitions or tested in none of the
+        folds (with `split`), there are folds and copies, a name of a feature is that of another
+        column, or the folder holds an export of another layout.
     NotADirectoryError
         If `folder` is a file.
 
@@ -195,7 +197,7 @@ def load_csv(
     missing : sequence of str, default=None
         Texts of cells in `target` and `partition` that mean a missing value. None: empty cells,
         `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`. Features are NaN for
-        these texts in any case.
+        the texts of None in any case. A group is unknown only if its cell is empty.
     delimiter : str of length 1, default=None
         Character between the columns. None: the one of comma, semicolon, tab and bar with which
         the table has the columns named here, and the most columns.
@@ -220,8 +222,8 @@ def load_csv(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a file is not such a table, a named column is missing, another column is not numeric, or
-        files contradict each other.
+        If a file is not such a table, a named column is missing, another column is not numeric,
+        files contradict each other, or folders tell what `partition` or `fold` is given for.
 
     See Also
     --------
@@ -392,8 +394,8 @@ def save_arff(
     Raises
     ------
     ValueError
-        If the layout has no place for a clip, the folder holds an export of another layout, or the
-        relation's name holds a quote or a line break.
+        For the reasons of :func:`save_csv`, or if the name of the relation or of a feature holds a
+        quote, a backslash or a line break.
     NotADirectoryError
         If `folder` is a file.
 
@@ -496,9 +498,9 @@ def load_arff(
         Attribute with the name of the clip of each row. With None there is no such attribute, and
         rows get the names `<file>#0`, `<file>#1` and so on.
     target : str or sequence of str, default=None
-        Attribute with the class or value of each clip. A nominal attribute lists its classes; a
-        real or numeric one holds values for regression. None uses `label_nominal` and
-        `label_numeric`, if they are there.
+        Attribute with the class or value of each clip, or several with a value each, as in
+        :func:`load_csv`. A nominal attribute lists its classes; a real or numeric one holds values
+        for regression. None uses `label_nominal` and `label_numeric`, if they are there.
     chunk_nr : str, default=None
         Attribute with the number of each row of a clip, from 0. None: `chunk_nr`, if it is there.
     groups : str, default=None
@@ -511,9 +513,9 @@ def load_arff(
     ignore : sequence of str, default=()
         Attributes that are not features, such as times.
     task : {"classification", "regression"}, default=None
-        How to read `target`. None uses the type of the attribute.
+        How to read `target`. None uses the type of the attribute; a string is as in `load_csv`.
     target_names : sequence of str, default=None
-        The classes in the order of their integers. None: those that the attribute lists.
+        The classes in the order of their integers. None: those listed, or of a string those found.
     missing : sequence of str, default=None
         Texts of cells in `target` and `partition` that mean a missing value, see :func:`load_csv`.
     return_X_y : bool, default=False
@@ -532,7 +534,7 @@ def load_arff(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a file is not such a relation, or files contradict each other.
+        If a file is not such a relation, or for the other reasons of :func:`load_csv`.
 
     See Also
     --------

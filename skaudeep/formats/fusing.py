@@ -24,7 +24,8 @@ def fuse(bunches: Sequence[Bunch], *, axis: str | None = None) -> Bunch:
     ----------
     bunches : sequence of :class:`~sklearn.utils.Bunch`
         At least one data set, all with the same clips, labels, folds and partitions in the same
-        order. The shapes of their `data` may differ only in the axis of the concatenation.
+        order, and with the same groups where two of them have groups. The shapes of their `data`
+        may differ only in the axis of the concatenation.
     axis : {"frequency", "time"}, default=None
         The axis of spectrograms along which they are concatenated.
 
@@ -37,16 +38,18 @@ def fuse(bunches: Sequence[Bunch], *, axis: str | None = None) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`, and with `copy_of` if the
-        sets have it. `data` is the concatenation, float32. Groups are those of the first set with
-        groups; `DESCR` is that of the first set. `feature_names` is there if all sets have it;
-        equal names get the number of their set, as in `0__mean`.
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`, and with `copy_of` and
+        `recorded_at` if the first set has them. `data` is the concatenation, float32. Groups are
+        those of the first set with groups; `DESCR` is that of the first set. `feature_names` is
+        there if all sets have it; if some names are equal, all get the number of their set, as in
+        `0__mean`. Along time, they are the names of the first set, which all sets must share.
 
     Raises
     ------
     ValueError
-        If the sets do not hold the same clips (the message names the first difference), or `axis`
-        is given for data that are not spectrograms.
+        If there is no set, the sets do not hold the same clips (the message names the first
+        difference), only some have `copy_of`, their axes do not fit, or `axis` is given for data
+        that are not spectrograms.
     TypeError
         If `bunches` is a single Bunch.
 

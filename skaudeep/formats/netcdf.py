@@ -83,7 +83,8 @@ def load_netcdf(
         Whether to leave the data on disk. With True, `data` is a :class:`StoredArray`, which can be
         passed as X and is read a batch at a time in `fit` and `transform`; all other keys are read
         at once. If the file is changed in place, the next read raises an error. If it is replaced
-        by another file, as by :func:`save_netcdf`, an open file keeps its old content.
+        by another file, as by :func:`save_netcdf`, before the first read of `data`, that read
+        raises an error; after it, `data` keeps the old content.
     verify : bool, default=True
         Whether to read the whole file once and compare it with its checksum, so that a single
         wrong bit is an error. False opens a large file faster, and opens a file that another
@@ -271,8 +272,9 @@ def save_netcdf(
     `target` (for regression, and if clips may have several classes; auDeep takes such clips for
     unlabelled), `copy_of` (for copies that :func:`~skaudeep.datasets.upsample` made),
     `recorded_at`, `error` (the reason why extraction failed), `feature_names` and `DESCR`. There is
-    one further attribute, `skaudeep`. The NetCDF content is followed by its SHA-256 checksum, which
-    :func:`load_netcdf` verifies.
+    one further attribute, `skaudeep`. Other keys of the data set, such as `sampling_rate`, are not
+    saved, and `data` are saved as float32. The NetCDF content is followed by its SHA-256 checksum,
+    which :func:`load_netcdf` verifies.
 
     The file appears under its name once it is complete: a reader sees either the old file or the
     whole new one. Data on disk are copied a block at a time.

@@ -339,6 +339,7 @@ class FeatureEncoder(nn.Module):
         -------
         Tensor of shape (n_clips, n_features), or (n_clips, n_frames, n_features) where each frame \
                 has its own
+            The features. With "components" and "states", those of padding are 0.
         """
         by_frame = x.transpose(0, 1).contiguous()  # (T, B, F)
         features = represent(self.encoder, by_frame, lengths, self.representation)

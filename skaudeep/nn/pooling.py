@@ -91,12 +91,12 @@ class StateCovariance(nn.Module):
     training data. Of each sequence the features are:
 
     * the mean of the components;
-    * the logarithm of their covariance matrix: covariance matrices lie in a curved space, their
-      logarithms in a flat one [1]_, in which a linear classifier can separate them [2]_ and the
-      strongest directions do not outweigh the others;
-    * the coefficients of a ridge regression of the first components on the same components a few
-      steps before (vector autoregression) [3]_. The covariance does not depend on the order of
-      steps; these do.
+    * the logarithm of their covariance matrix, after 0.03 is added to its diagonal: covariance
+      matrices lie in a curved space, their logarithms in a flat one [1]_, in which a linear
+      classifier can separate them [2]_ and the strongest directions do not outweigh the others;
+    * the coefficients of a ridge regression of the first 20 components on the same components four
+      steps before (vector autoregression) [3]_; all are 0 for a sequence of four steps or fewer.
+      The covariance does not depend on the order of steps; these do.
 
     Parameters
     ----------

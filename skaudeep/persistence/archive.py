@@ -90,9 +90,10 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     ----------
     estimator : estimator
         An estimator of skaudeep or scikit-learn, or a Pipeline, FeatureUnion, GridSearchCV or
-        RandomizedSearchCV of such estimators. Estimators of scikit-learn other than the most common
-        scalers and linear models need ``skaudeep[persistence]``. Callbacks and the ``memory`` of
-        pipelines are not stored.
+        RandomizedSearchCV of such estimators. LinearRegression, LinearSVC, LogisticRegression,
+        MinMaxScaler, Normalizer, PCA, Ridge, RidgeClassifier, RobustScaler and StandardScaler are
+        stored as they are, with usual parameters; other estimators of scikit-learn need
+        ``skaudeep[persistence]``. Callbacks and the ``memory`` of pipelines are not stored.
     path : str or path
         The file to write, in an existing folder. An existing file is replaced once the new one is
         complete.

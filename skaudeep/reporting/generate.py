@@ -50,9 +50,10 @@ class Report:
     summary : str
         The text of its first screen.
     evaluation : Evaluation or None
-        The scores on the page; None if too few clips are labelled.
+        The scores on the page; None if fewer than two classes have clips to train and to test on.
     n_to_name : int
-        Number of clips that can be labelled on the page; 0 if all clips are labelled.
+        Number of clips that can be labelled on the page: the unlabelled ones, at most 500; 0 if all
+        clips are labelled.
     n_audible : int
         Number of clips that can be heard on the page.
     """
@@ -104,11 +105,13 @@ def report(
         The file to write.
     pipeline : Pipeline or classifier, default=None
         The classifier to evaluate. None uses :func:`skaudeep.recipes.audio_classifier` at the most
-        frequent sampling rate, or, for stored features, :func:`skaudeep.recipes.linear_classifier`.
+        frequent sampling rate; for stored features :func:`skaudeep.recipes.linear_classifier`, and
+        for stored spectrograms the same after :class:`~skaudeep.ReservoirFeatures`.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         The folds, see :func:`~skaudeep.evaluate`. None uses the folds or partitions of the data
         set. If it has none, None makes five folds of whole groups, or fewer if a class has fewer
-        groups. Classes of a single group, or clip, are left out of the evaluation.
+        groups. Classes of a single group, or clip, are left out of the evaluation, as are
+        classes that a fold tests without training clips of them.
     title : str, default=None
         Title of the page. None is the name of the folder, or the number of clips.
     audio : bool, default=True
@@ -116,9 +119,9 @@ def report(
         for recordings of patients, because speech can be reconstructed from spectrograms. Names of
         clips are shown in any case.
     max_audio_mb : float >= 0, default=20.0
-        Largest size of all embedded sounds, in units of 10^6 bytes. They are FLAC with 16 bit if
-        all clips fit, else Ogg Vorbis. Clips that do not fit are linked, if their files are in or
-        below the folder of the page.
+        Largest size of all embedded sounds, in units of 10^6 bytes of text in the page. They are
+        FLAC with 16 bit if all clips fit, else Ogg Vorbis with one channel. Clips that do not fit
+        are linked, if their files are in or below the folder of the page. 0 embeds none.
     model : str or Path, default=None
         File to which the pipeline is written, fitted to all labelled clips. :func:`skaudeep.load`
         and ``skaudeep predict`` read it. None writes no model.
