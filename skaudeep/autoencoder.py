@@ -180,7 +180,7 @@ class Seq2SeqAutoencoder(
         are neither used nor changed.
     verbose : bool, default=False
         Whether to print a line with the error and the remaining time after each epoch. The logger
-        `skaudeep.autoencoder` gets the line in any case.
+        `skaudeep.autoencoder` gets the line in any case, at level INFO.
 
     Attributes
     ----------
@@ -194,6 +194,7 @@ class Seq2SeqAutoencoder(
         Root of the mean squared error of the training data in each epoch.
     validation_loss_curve_ : list of float
         Root of the mean squared error of the validation clips after each epoch, without dropout.
+        Empty without validation.
     out_activation_ : {"tanh", "identity"}
         Activation of the reconstruction: "tanh" if all training values are in [-1, 1], as in
         spectrograms.
@@ -694,7 +695,8 @@ class Seq2SeqAutoencoder(
             Codes, or the output of `transform` with ``representation="code"`` or ``"both"``. With
             ``axis="frequency"`` there is an axis of frames before the last.
         n_frames : int >= 1, default=None
-            Length of the sequences. None is the largest length in `fit`.
+            Length of the sequences. None is the largest length in `fit`, or, with
+            ``axis="frequency"``, the number of frames of X.
         condition : array-like of shape (n_clips,), default=None
             Condition that the decoder reads for each clip, one of those in `fit`. None is the mean
             of all conditions.
