@@ -124,7 +124,8 @@ class Seq2SeqAutoencoder(
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
           for each direction.
         - "code": the code, which is the initial state of the decoder, as in the paper;
-          ``n_layers * n_units`` features for each direction of the decoder, twice that for LSTM.
+          ``n_layers * n_units`` features for each direction of the decoder, twice that for LSTM. Of
+          a gaussian code, these are the means; the initial state is their tanh.
         - "both": the statistics, then the code.
         - "components": a row for each frame, which holds the first 64 principal components of the
           states of the encoder's top layer after this frame. It suits labels that change over time,
@@ -153,7 +154,8 @@ class Seq2SeqAutoencoder(
         `kl_weight`. If it ends at 1, scores are computed with a free-running decoder, too; with a
         unidirectional decoder they then depend on the code alone.
     mask_silence : bool, default=False
-        Whether values of -1, the floor of a spectrogram, are left out of the error.
+        Whether values of -1, the floor of a spectrogram, are left out of the error, in training and
+        in scores.
     validation_fraction : float in [0, 1), default=0.0
         Share of the clips that are used for validation, not for training. The weights with the
         smallest validation error are kept. With 0 there is no validation, and the last weights are
@@ -765,7 +767,8 @@ class Seq2SeqAutoencoder(
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_chunks, n_frames), float64
             Minus the root of the mean squared error over bands, with the decoder of
-            `score_samples`. NaN for padding.
+            `score_samples`. NaN for padding; 0 for a frame of which ``mask_silence=True`` leaves
+            out all bands.
         """
         error, n_values = self._squared_errors(X, condition)
         return -np.sqrt(error / np.maximum(n_values, 1))

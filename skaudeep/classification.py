@@ -324,8 +324,9 @@ def predict_clips(
     ------
     ValueError
         If the model is not a fitted classifier, if `min_confidence` is given and the model has no
-        probabilities or it is not in [0, 1], if `batch_size` is less than 1, if the number of
-        `target_names` is not the number of classes, if
+        probabilities or it is not in [0, 1], if `batch_size` is less than 1, if a class
+        number has no name in `target_names`, or a model of several classes another number of
+        classes, if
         `target_names` are given and the model stores the names, or if a data set holds waveforms
         whose sampling rate is not the model's.
 

@@ -154,8 +154,8 @@ def scores_over_time(scores: pd.DataFrame, *, step: float | None = None) -> pd.D
         Scores with the same columns and a row for each interval of length `step`, indexed by (file,
         start, end) as Timedelta. A score is the mean over all windows that cover the middle of the
         interval. Scores of NaN are left out of the mean, which is NaN if all of them are. Intervals
-        whose middle no window covers have no row. If the windows of a file do not overlap and `step` is None, its scores are
-        returned unchanged, sorted by time.
+        whose middle no window covers have no row. If the windows of a file do not overlap and
+        `step` is None, its scores are returned unchanged, sorted by time.
 
     Raises
     ------

@@ -127,8 +127,8 @@ def two_scales(
     FeatureFusion
         An unfitted transformer from clips to 7138 features: 1500 of the 80 ms bands, 2564 of the
         25 ms bands, 2564 of the descriptors and 510 of their rhythm. Versions 1 and 2 have 5128
-        features, 2564 of each view. With fewer than 32 units there are fewer. Standardise them, then scale each row to length 1, as
-        `linear_classifier` does.
+        features, 2564 of each view. With `n_units` below 32 there are fewer. Standardise them, then
+        scale each row to length 1, as `linear_classifier` does.
 
     Raises
     ------
@@ -249,9 +249,9 @@ def linear_classifier(*, random_state: int | np.random.RandomState | None = None
 def linear_regressor() -> Pipeline:
     """Make the default regressor of features of clips: a scaler and a ridge regression.
 
-    The regularisation is chosen from 13 values from 1 to 10 to the power of 6, by leave-one-out
-    cross-validation (:class:`~sklearn.linear_model.RidgeCV`), separately for each target. Rows are not scaled to
-    length 1, so that the regressor suits a few features as well as thousands.
+    The regularisation (`alpha`) is chosen from 13 values from 1 to 1e6, by leave-one-out
+    cross-validation (:class:`~sklearn.linear_model.RidgeCV`), separately for each target. Rows are
+    not scaled to length 1, so that the regressor suits a few features as well as thousands.
 
     Returns
     -------

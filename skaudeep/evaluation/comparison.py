@@ -32,8 +32,8 @@ class Comparison(NamedTuple):
     difference : float
         Mean score of the first minus that of the second, in [-1, 1].
     interval : (float, float)
-        Bootstrap interval of the difference, over groups, or over clips without groups. It is
-        (-1, 1) if there is a single group or clip.
+        Bootstrap interval of the difference, over groups, or over clips without groups or with a
+        single one. It is (-1, 1) if ``n_units`` is 1.
     n_better : int
         Number of clips that the first classified correctly more often (of groups, if `evaluate` had
         ``unit="group"``).
@@ -118,8 +118,8 @@ class ScoreComparison(NamedTuple):
         Score of the first minus that of the second, as a mean over repeats and over the targets or
         classes for which both have a score.
     interval : (float, float)
-        Bootstrap interval of the difference, over groups, or over clips without groups; NaN if
-        there is a single group or clip.
+        Bootstrap interval of the difference, over groups, or over clips without groups or with a
+        single one; NaN if ``n_units`` is 1.
     p_value : float
         P-value of ``test``.
     metric : str

@@ -227,9 +227,9 @@ class MultiLabelEvaluation(ColumnEvaluation):
             their tests. Classes in ``left_out`` have no errors. A clip with the class that is
             ranked below more than half of the clips without it has the ``kind`` "missed". A clip
             without the class that is ranked above more than half of the clips with it has the
-            ``kind`` "false". The other columns are ``filename`` and ``group`` (if known), ``class``,
-            ``score``, and ``share``: the share of the other clips that are ranked wrongly relative
-            to this one.
+            ``kind`` "false". The other columns are ``filename`` and ``group`` (if known, as in
+            `to_frame`), ``class``, ``score``, and ``share``: the share of the clips of the other
+            kind that are ranked wrongly relative to this one. Equal scores count as one half.
         """
         parts = []
         scores = self._predicted.mean(axis=0)

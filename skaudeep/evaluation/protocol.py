@@ -151,7 +151,8 @@ def evaluate(
     keep_features : bool, default=False
         Whether ``features`` of the result holds the features of all clips, for pictures of them.
         They come from the unsupervised steps, fitted to all clips, or, if there are no such steps,
-        from the data of the bunch. With ``unit="group"`` they are means over the clips of a group.
+        from the data of the bunch after the steps at the beginning that learn nothing. With
+        ``unit="group"`` they are means over the clips of a group.
     progress : bool, default=True
         Whether to show the progress and the remaining time on stderr: in one line that is updated,
         or, if stderr is not a terminal, in a new line every 10 s at most.
