@@ -240,8 +240,9 @@ class DistilledFeatures(
         ValueError
             If a parameter is out of its range; if fewer than 8 clips with frames are left to train
             on beside the held-out ones (fewer than 3 with ``validation_fraction=0``; with
-            ``max_epochs=0`` one is enough); if the extractor returns no sequences; or if the teacher does not return a row of features for
-            each clip, returns NaN or infinity, or the same features for all clips.
+            ``max_epochs=0`` one is enough); if the extractor returns no sequences; or if the
+            teacher does not return a row of features for each clip, returns NaN or infinity, or the
+            same features for all clips.
         FloatingPointError
             If training diverges.
         """
