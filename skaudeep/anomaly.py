@@ -90,11 +90,10 @@ class AnomalyDetector(
     scores. The number of held-out clips is chosen so that this equals `false_alarm_rate`, or, where
     no such number exists, is just below it. It is smaller where whole groups or missing scores
     change the number. The threshold is lowered by a millionth of its size, so that rounding of
-    scores does not cross it. The rate is a mean over
-    detectors: the share of false alarms of a single detector has the distribution
-    :math:`\mathrm{Beta}(k, n + 1 - k)` with :math:`k = \lfloor (n + 1) a \rfloor`. For a rate of
-    5 %, this share lies between 0.3 and 14.6 % in 90 of 100 cases with 19 held-out clips, and
-    between 2.0 and 9.0 % with 99.
+    scores does not cross it. The rate is a mean over detectors: the share of false alarms of a
+    single detector has the distribution :math:`\mathrm{Beta}(k, n + 1 - k)` with
+    :math:`k = \lfloor (n + 1) a \rfloor`. For a rate of 5 %, this share lies between 0.3 and 14.6 %
+    in 90 of 100 cases with 19 held-out clips, and between 2.0 and 9.0 % with 99.
 
     Clips of one session, machine or day resemble one another. If such groups are given, whole
     groups are held out, because new clips come from new groups. The number of groups then matters

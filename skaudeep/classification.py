@@ -158,8 +158,8 @@ def fit_classifier(
     The fitted model predicts names, and its `classes_` are names. Its `score` takes names as well:
     ``np.array(bunch.target_names)[bunch.target]``. If each clip may have several classes, or none,
     the classifier is fitted to the columns of 0 and 1 of the target (to the one column itself, as
-    to two classes, if there is one), its `score` takes these, and `class_names_` holds the
-    names. The model resamples later recordings to the sampling rate of the training clips.
+    to two classes, if there is one), its `score` takes these, and `class_names_` holds the names.
+    The model resamples later recordings to the sampling rate of the training clips.
 
     Parameters
     ----------
@@ -188,9 +188,8 @@ def fit_classifier(
     ------
     ValueError
         If fewer than two classes have labelled clips, the target holds numbers for regression, or
-        the data are in chunks and `pipeline` is None.
-        If clips may have several classes: if a class belongs to no clip or to every clip, or
-        `pipeline` predicts a single class for each clip.
+        the data are in chunks and `pipeline` is None. If clips may have several classes: if a class
+        belongs to no clip or to every clip, or `pipeline` predicts a single class for each clip.
     AudioError
         If a clip cannot be read, or recordings differ in sampling rate and the pipeline has no
         `sampling_rate`.
@@ -324,9 +323,8 @@ def predict_clips(
     ------
     ValueError
         If the model is not a fitted classifier, if `min_confidence` is given and the model has no
-        probabilities or it is not in [0, 1], if `batch_size` is less than 1, if a class
-        number has no name in `target_names`, or a model of several classes another number of
-        classes, if
+        probabilities or it is not in [0, 1], if `batch_size` is less than 1, if a class number has
+        no name in `target_names`, or a model of several classes another number of classes, if
         `target_names` are given and the model stores the names, or if a data set holds waveforms
         whose sampling rate is not the model's.
 

@@ -318,9 +318,9 @@ def score_recordings(
         end) with times as Timedelta, and with a column of probabilities for each class except
         `background`. The probabilities of a window that is silent or cannot be read are NaN. If a
         window, or the file, cannot be read, `attrs["errors"]` maps the file to the first
-        :class:`~skaudeep.audio.AudioError`, else it is empty; silence is not an error. A file
-        that is shorter than a window is scored as one window. A rest at the end that is shorter
-        than a hop is not scored. A file that cannot be read at all gives a table without rows.
+        :class:`~skaudeep.audio.AudioError`, else it is empty; silence is not an error. A file that
+        is shorter than a window is scored as one window. A rest at the end that is shorter than a
+        hop is not scored. A file that cannot be read at all gives a table without rows.
 
     Raises
     ------

@@ -196,8 +196,7 @@ def distilled_features(
         Determines the weights of the teacher and of the small network, and its training.
     **parameters
         Parameters of the teacher, as those of :func:`two_scales`. The small network has 128 units,
-        and reads
-        the mel bands of 80 ms that the teacher's first view reads.
+        and reads the mel bands of 80 ms that the teacher's first view reads.
 
     Returns
     -------
@@ -341,8 +340,8 @@ def audio_classifier(
     on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
         :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, for "read" see
-        :func:`two_scales`. The classifier refuses NaN: put a
-        :class:`~sklearn.impute.SimpleImputer` before it.
+        :func:`two_scales`. The classifier refuses NaN: put a :class:`~sklearn.impute.SimpleImputer`
+        before it.
     version : {1, 2, 3}, default=3
         Version of the features, see :func:`two_scales`.
 

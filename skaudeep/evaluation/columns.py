@@ -162,13 +162,13 @@ class ColumnEvaluation(FoldedEvaluation):
             One of ``measures``.
         name : str, default=None
             One of ``target_names``. None is the mean over all columns for which the score is
-            defined. A score of all columns as if they were one, "micro_average_precision", does
-            not depend on it.
+            defined. A score of all columns as if they were one, "micro_average_precision", does not
+            depend on it.
 
         Returns
         -------
         float
-            The score, as a mean over repeats; NaN if it is not defined in all of them.
+            The score, as a mean over repeats; NaN if it is not defined in one of them.
 
         Raises
         ------
@@ -250,8 +250,8 @@ class ColumnEvaluation(FoldedEvaluation):
         pandas.DataFrame
             A row for each score. ``name`` is one of ``target_names``, "mean" for a mean over
             columns (if there are several), or "all" for a score of all columns as if they were one,
-            as "micro_average_precision" is. The other columns are
-            ``metric``, ``value``, and the ends of the interval, ``low`` and ``high``.
+            as "micro_average_precision" is. The other columns are ``metric``, ``value``, and the
+            ends of the interval, ``low`` and ``high``.
         """
         rows = []
         for metric, measure in self.measures.items():

@@ -210,9 +210,9 @@ def evaluate_over_time(
     ------
     ValueError
         If the pipeline predicts classes, targets are not numbers, a target is infinite or all are
-        NaN, `target_names` are not all different, the number of targets is not that
-        of the recordings or of `target_names`, a parameter is out of its range, there are no folds,
-        or a labelled frame has no prediction. The message names the recording.
+        NaN, `target_names` are not all different, the number of targets is not that of the
+        recordings or of `target_names`, a parameter is out of its range, there are no folds, or a
+        labelled frame has no prediction. The message names the recording.
 
     Warns
     -----

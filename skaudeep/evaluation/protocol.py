@@ -85,7 +85,8 @@ def evaluate(
         * (n_clips,) int: one class for each clip, -1 for an unlabelled clip;
         * (n_clips, n_classes) int: 1 if a clip has the class, else 0; -1 in all columns for an
           unlabelled clip;
-        * (n_clips,) or (n_clips, n_targets) float: values, NaN for an unlabelled clip.
+        * (n_clips,) or (n_clips, n_targets) float: values; NaN in all columns for an unlabelled
+          clip.
 
         Unlabelled clips are neither training nor test clips; only the transductive protocol uses
         them.
@@ -109,18 +110,17 @@ def evaluate(
 
         * "untrained network" has the same network without its training;
         * "mel statistics" has ``BandStatistics(extended=True)`` in place of each step that reads
-          spectrograms. If no
-          step does, but the bunch holds spectrograms or a step without `fit` computes them, it has
-          their standardised statistics with the same classifier;
+          spectrograms. If no step does, but the bunch holds spectrograms or a step that learns
+          nothing computes them, and the pipeline has no `BandStatistics` itself, it has their
+          standardised statistics with the same classifier;
         * "most frequent class" (:class:`~sklearn.dummy.DummyClassifier`) is used if neither of
           these is possible, as for a classifier of stored features;
         * "mean of the training targets" (:class:`~sklearn.dummy.DummyRegressor`) is always used for
           regression; its correlations are not defined.
 
         If clips may have several classes, the printed result shows the scores of chance in place of
-        the last two.
-        ``controls_left_out`` of the result has the reasons why other controls are missing. A
-        control that fails is left out with a warning.
+        the last two. ``controls_left_out`` of the result has the reasons why other controls are
+        missing. A control that fails is left out with a warning.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         The folds. "devel" trains on the partition train and tests on devel; "test" trains on train
         and devel and tests on test. An int is a number of folds into which the labelled clips are

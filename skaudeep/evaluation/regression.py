@@ -105,11 +105,11 @@ class RegressionEvaluation(ColumnEvaluation):
     clips without groups, with Student's quantile for the number of groups minus one degrees of
     freedom. The spread is half the width of the central 68 %. Correlations are taken on Fisher's z
     scale [1]_, as Lin does for CCC [2]_, errors on a logarithmic scale, and R2 on a logarithmic
-    scale of the share that is not explained. In simulations with ten
-    clips per group, intervals with a nominal level of 95 % contained the true score in 88 to 97 %
-    of the trials with 5, 10 and 30 groups, and percentiles of the same samples in 76 to 98 %. Like
-    those of :class:`~skaudeep.evaluation.Evaluation`, they do not cover the variation over seeds
-    and training sets.
+    scale of the share that is not explained. In simulations with ten clips per group, intervals
+    with a nominal level of 95 % contained the true score in 88 to 97 % of the trials with 5, 10 and
+    30 groups, and percentiles of the same samples in 76 to 98 %. Like those of
+    :class:`~skaudeep.evaluation.Evaluation`, they do not cover the variation over seeds and
+    training sets.
 
     References
     ----------
@@ -181,9 +181,9 @@ class RegressionEvaluation(ColumnEvaluation):
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
             ``filename`` (with ``unit="group"`` it is called ``group``) and ``group`` (if known),
-            ``target``, ``predicted`` (the mean over the
-            tests of the clip), and ``error`` (the prediction minus the target). With several
-            targets there are the last three for each, with its name: ``"target arousal"``.
+            ``target``, ``predicted`` (the mean over the tests of the clip), and ``error`` (the
+            prediction minus the target). With several targets there are the last three for each,
+            with its name: ``"target arousal"``.
 
         See Also
         --------
