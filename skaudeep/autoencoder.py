@@ -108,15 +108,17 @@ class Seq2SeqAutoencoder(
         normal distribution for each sequence, close to the standard one, so that codes that are
         drawn at random can be decoded.
     kl_weight : float or dict, default=0.1
-        Weight in the loss of the divergence of a gaussian code per value of X. It may be a
-        schedule: a dict of epochs and weights, with linear interpolation between them, such as
-        ``{0: 0.0, 10: 0.1}``.
+        Weight in the loss of the divergence of a gaussian code per value of X. It has no effect on
+        a code of the kind "tanh". It may be a schedule: a dict of epochs, counted from 0, and
+        weights, such as ``{0: 0.0, 10: 0.1}``, with linear interpolation between them; before the
+        first epoch and after the last one the weight is constant.
     representation : {"covariance", "statistics", "code", "both", "components", "states"}, \
             default="covariance"
         What `transform` returns.
 
         - "covariance": pooled statistics of the states of the encoder's top layer, reduced to their
-          first 64 principal components over the training data. They are the means and the logarithm
+          first 64 principal components over the training data (or to as many as there are states,
+          if these are fewer; there are then fewer features). They are the means and the logarithm
           of the covariance matrix over time (2144 features), and the coefficients of a vector
           autoregression of the first 20 components with a lag of 4 steps (420 features). See
           :class:`~skaudeep.nn.pooling.StateCovariance`.

@@ -134,9 +134,11 @@ def event_scores(
     ------
     ImportError
         If mir_eval, of the extra `events`, is not installed.
+    TypeError
+        If a table is not a data frame.
     ValueError
-        If a table is not one of events, both tables have events but no recording in common, or a
-        parameter is out of its range. A table may be empty.
+        If a table lacks a column or holds an invalid event, both tables have events but no
+        recording in common, or a parameter is out of its range. A table may be empty.
 
     See Also
     --------
@@ -210,9 +212,11 @@ def segment_scores(
 
     Raises
     ------
+    TypeError
+        If a table is not a data frame.
     ValueError
-        If a table is not one of events, both tables have events but no recording in common, or
-        `segment` is not positive. A table may be empty.
+        If a table lacks a column or holds an invalid event, both tables have events but no
+        recording in common, or `segment` is not positive. A table may be empty.
 
     Examples
     --------
