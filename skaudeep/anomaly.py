@@ -54,7 +54,9 @@ class AnomalyDetector(
     held_out : float in (0, 1), default=None
         Share of the clips of `fit` that set the threshold and are not given to the estimator. The
         threshold needs at least ``1 / false_alarm_rate - 1`` clips. None holds out a fifth of the
-        clips, or as many as the threshold needs where that is more, up to a half.
+        clips, or as many as the threshold needs where that is more, up to a half. The number of
+        clips is then rounded down, so that it suits the rate (see the notes): of 500 clips, 99 are
+        held out for a rate of 0.05. Whole groups may raise it.
     random_state : int, RandomState instance or None, default=None
         Seed or generator that draws the clips to hold out.
 
@@ -65,11 +67,14 @@ class AnomalyDetector(
     offset_ : float
         Threshold of the scores: lower ones are unusual.
     held_out_ : ndarray of int
-        Rows of X that were held out, in their order.
+        Rows of X that were held out, in ascending order. Empty after `calibrate`.
     held_out_scores_ : ndarray of shape (n_scores,)
-        The scores that set the threshold, in ascending order.
+        The scores that set the threshold, in ascending order: one for each held-out clip (or chunk,
+        where the estimator scores chunks), without NaN.
     n_features_in_ : int
         Number of features seen in `fit`, where `estimator_` has this attribute.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features seen in `fit`, where `estimator_` has this attribute.
 
     See Also
     --------
@@ -82,12 +87,13 @@ class AnomalyDetector(
     :math:`\lfloor (n + 1) a \rfloor`-th smallest score. If new normal clips and the held-out ones
     are exchangeable, the probability that a new one is called unusual is
     :math:`\lfloor (n + 1) a \rfloor / (n + 1)`, whatever the estimator and the distribution of its
-    scores. The number of held-out clips is chosen so that this equals `false_alarm_rate`. It is
-    smaller only where whole groups or missing scores change the number. The rate is a mean over
-    detectors: the share of false alarms of a single detector has the distribution
-    :math:`\mathrm{Beta}(k, n + 1 - k)` with :math:`k = \lfloor (n + 1) a \rfloor`. For a rate of
-    5 %, this share lies between 0.3 and 14.6 % in 90 of 100 cases with 19 held-out clips, and
-    between 2.0 and 9.0 % with 99.
+    scores. The number of held-out clips is chosen so that this equals `false_alarm_rate`, or, where
+    no such number exists, is just below it. It is smaller where whole groups or missing scores
+    change the number. The threshold is lowered by a millionth of its size, so that rounding of
+    scores does not cross it. The rate is a mean over detectors: the share of false alarms of a
+    single detector has the distribution :math:`\mathrm{Beta}(k, n + 1 - k)` with
+    :math:`k = \lfloor (n + 1) a \rfloor`. For a rate of 5 %, this share lies between 0.3 and 14.6 %
+    in 90 of 100 cases with 19 held-out clips, and between 2.0 and 9.0 % with 99.
 
     Clips of one session, machine or day resemble one another. If such groups are given, whole
     groups are held out, because new clips come from new groups. The number of groups then matters
@@ -150,7 +156,8 @@ class AnomalyDetector(
             Passed to the estimator.
         groups : array-like of shape (n_clips,), default=None
             Session, machine or day of each clip. Whole groups are held out. A clip whose group is
-            "", None or NaN is a group of its own. With None, each clip is a group of its own.
+            "", None or NaN is a group of its own. With None, each clip is a group of its own. The
+            estimator does not receive the groups.
 
         Returns
         -------
@@ -160,8 +167,10 @@ class AnomalyDetector(
         Raises
         ------
         ValueError
-            If a parameter is out of its range, the estimator has no `score_samples`, or there are
-            too few clips, groups or scores for `false_alarm_rate`.
+            If a parameter is out of its range, the estimator has no `score_samples`, the threshold
+            would be infinite, or there are too few clips, groups or scores for `false_alarm_rate`.
+        TypeError
+            If X is a sparse matrix.
         """
         self._validate_params()
         if issparse(X):
@@ -219,7 +228,8 @@ class AnomalyDetector(
         Raises
         ------
         ValueError
-            If there are too few clips for `false_alarm_rate`.
+            If there are too few clips with a score for `false_alarm_rate`, or the threshold would
+            be infinite.
         sklearn.exceptions.NotFittedError
             If the detector is not fitted.
         """

@@ -108,15 +108,17 @@ class Seq2SeqAutoencoder(
         normal distribution for each sequence, close to the standard one, so that codes that are
         drawn at random can be decoded.
     kl_weight : float or dict, default=0.1
-        Weight in the loss of the divergence of a gaussian code per value of X. It may be a
-        schedule: a dict of epochs and weights, with linear interpolation between them, such as
-        ``{0: 0.0, 10: 0.1}``.
+        Weight in the loss of the divergence of a gaussian code per value of X. It has no effect on
+        a code of the kind "tanh". It may be a schedule: a dict of epochs, counted from 0, and
+        weights, such as ``{0: 0.0, 10: 0.1}``, with linear interpolation between them; before the
+        first epoch and after the last one the weight is constant.
     representation : {"covariance", "statistics", "code", "both", "components", "states"}, \
             default="covariance"
         What `transform` returns.
 
         - "covariance": pooled statistics of the states of the encoder's top layer, reduced to their
-          first 64 principal components over the training data. They are the means and the logarithm
+          first 64 principal components over the training data (or to as many as there are states,
+          if these are fewer; there are then fewer features). They are the means and the logarithm
           of the covariance matrix over time (2144 features), and the coefficients of a vector
           autoregression of the first 20 components with a lag of 4 steps (420 features). See
           :class:`~skaudeep.nn.pooling.StateCovariance`.
@@ -124,7 +126,8 @@ class Seq2SeqAutoencoder(
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
           for each direction.
         - "code": the code, which is the initial state of the decoder, as in the paper;
-          ``n_layers * n_units`` features for each direction of the decoder, twice that for LSTM.
+          ``n_layers * n_units`` features for each direction of the decoder, twice that for LSTM. Of
+          a gaussian code, these are the means; the initial state is their tanh.
         - "both": the statistics, then the code.
         - "components": a row for each frame, which holds the first 64 principal components of the
           states of the encoder's top layer after this frame. It suits labels that change over time,
@@ -153,7 +156,8 @@ class Seq2SeqAutoencoder(
         `kl_weight`. If it ends at 1, scores are computed with a free-running decoder, too; with a
         unidirectional decoder they then depend on the code alone.
     mask_silence : bool, default=False
-        Whether values of -1, the floor of a spectrogram, are left out of the error.
+        Whether values of -1, the floor of a spectrogram, are left out of the error, in training and
+        in scores.
     validation_fraction : float in [0, 1), default=0.0
         Share of the clips that are used for validation, not for training. The weights with the
         smallest validation error are kept. With 0 there is no validation, and the last weights are
@@ -180,7 +184,7 @@ class Seq2SeqAutoencoder(
         are neither used nor changed.
     verbose : bool, default=False
         Whether to print a line with the error and the remaining time after each epoch. The logger
-        `skaudeep.autoencoder` gets the line in any case.
+        `skaudeep.autoencoder` gets the line in any case, at level INFO.
 
     Attributes
     ----------
@@ -194,6 +198,7 @@ class Seq2SeqAutoencoder(
         Root of the mean squared error of the training data in each epoch.
     validation_loss_curve_ : list of float
         Root of the mean squared error of the validation clips after each epoch, without dropout.
+        Empty without validation.
     out_activation_ : {"tanh", "identity"}
         Activation of the reconstruction: "tanh" if all training values are in [-1, 1], as in
         spectrograms.
@@ -694,7 +699,8 @@ class Seq2SeqAutoencoder(
             Codes, or the output of `transform` with ``representation="code"`` or ``"both"``. With
             ``axis="frequency"`` there is an axis of frames before the last.
         n_frames : int >= 1, default=None
-            Length of the sequences. None is the largest length in `fit`.
+            Length of the sequences. None is the largest length in `fit`, or, with
+            ``axis="frequency"``, the number of frames of X.
         condition : array-like of shape (n_clips,), default=None
             Condition that the decoder reads for each clip, one of those in `fit`. None is the mean
             of all conditions.
@@ -763,7 +769,8 @@ class Seq2SeqAutoencoder(
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_chunks, n_frames), float64
             Minus the root of the mean squared error over bands, with the decoder of
-            `score_samples`. NaN for padding.
+            `score_samples`. NaN for padding; 0 for a frame of which ``mask_silence=True`` leaves
+            out all bands.
         """
         error, n_values = self._squared_errors(X, condition)
         return -np.sqrt(error / np.maximum(n_values, 1))

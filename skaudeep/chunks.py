@@ -167,8 +167,8 @@ class ChunkPooling(
         Raises
         ------
         ValueError
-            If X holds infinity, or NaN within a chunk; with "concat" if a clip has more chunks than
-            there were in `fit`.
+            If X holds infinity, or NaN within a chunk; with "concat" if a clip has features of more
+            chunks than there were in `fit`.
         """
         check_is_fitted(self)
         if (spectrograms := self._spectrograms(X, reset=False)) is not None:

@@ -157,21 +157,25 @@ def fit_classifier(
 
     The fitted model predicts names, and its `classes_` are names. Its `score` takes names as well:
     ``np.array(bunch.target_names)[bunch.target]``. If each clip may have several classes, or none,
-    the classifier is fitted to the columns of 0 and 1 of the target, and `class_names_` holds the
-    names. The model resamples later recordings to the sampling rate of the training clips.
+    the classifier is fitted to the columns of 0 and 1 of the target (to the one column itself, as
+    to two classes, if there is one), its `score` takes these, and `class_names_` holds the names.
+    The model resamples later recordings to the sampling rate of the training clips.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`~skaudeep.datasets.make_bunch`. Unlabelled clips are left
-        out. `groups` reach the steps that can use them, such as
+        out. `groups`, if some clip has one, reach the steps that can use them, such as
         :class:`~skaudeep.TunedLogisticRegression`.
     pipeline : estimator, default=None
         A classifier, or a pipeline that ends in one. It is fitted in place, without cloning. If
         clips may have several classes, it must predict several, as scikit-learn's
         :class:`~sklearn.multiclass.OneVsRestClassifier` does. None uses
-        :func:`skaudeep.recipes.audio_classifier` for recordings, and a linear classifier for
-        spectrograms and features, each for several classes where needed.
+        :func:`skaudeep.recipes.audio_classifier` for recordings,
+        :func:`skaudeep.recipes.linear_classifier` for features, and the same after a
+        :class:`~skaudeep.ReservoirFeatures` for spectrograms. If clips may have several classes,
+        the last step of these is a :class:`~sklearn.linear_model.LogisticRegression` with C=10 and
+        balanced class weights for each class.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the default pipeline. A `pipeline` that is given has its own.
 
@@ -183,9 +187,9 @@ def fit_classifier(
     Raises
     ------
     ValueError
-        If fewer than two classes have labelled clips, or the target holds numbers for regression.
-        If clips may have several classes: if a class belongs to no clip or to every clip, or
-        `pipeline` predicts a single class for each clip.
+        If fewer than two classes have labelled clips, the target holds numbers for regression, or
+        the data are in chunks and `pipeline` is None. If clips may have several classes: if a class
+        belongs to no clip or to every clip, or `pipeline` predicts a single class for each clip.
     AudioError
         If a clip cannot be read, or recordings differ in sampling rate and the pipeline has no
         `sampling_rate`.
@@ -293,7 +297,8 @@ def predict_clips(
     min_confidence : float in [0, 1], default=None
         Smallest probability of a label. If no class of a clip reaches it, the label is empty. None
         labels every clip with its most probable class. If the model predicts several classes for a
-        clip, the label has all classes that reach it, and None is 0.5.
+        clip, the label has all classes that reach it, and None is 0.5; without probabilities, the
+        label has the classes that the model predicts.
     target_names : sequence of str, default=None
         Names of the classes, for a model that was fitted to class numbers or to a target with a
         column for each class: `target_names` of the data set. Models of :func:`fit_classifier`
@@ -318,7 +323,8 @@ def predict_clips(
     ------
     ValueError
         If the model is not a fitted classifier, if `min_confidence` is given and the model has no
-        probabilities, if the number of `target_names` is not the number of classes, if
+        probabilities or it is not in [0, 1], if `batch_size` is less than 1, if a class number has
+        no name in `target_names`, or a model of several classes another number of classes, if
         `target_names` are given and the model stores the names, or if a data set holds waveforms
         whose sampling rate is not the model's.
 

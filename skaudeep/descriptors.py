@@ -176,7 +176,8 @@ class FrameDescriptors(_OfSequences):
     Band values from -1 to 1 are taken for levels from -60 to 0 dB, which is right for spectrograms
     with ``clip_below=-60``. With another floor all decibels are scaled by the ratio of the two
     floors. Frequencies are fractions of the range of bands, from 0 (lowest) to 1 (highest). Levels
-    are relative to the loudest band of the clip, so that the gain of a recording has no effect.
+    are relative to the value 1. Unless the spectrograms have ``reference="full_scale"``, it is the
+    loudest band of the clip (or chunk), so that the gain of a recording has no effect.
 
     Examples
     --------
@@ -375,8 +376,11 @@ class CourseStatistics(_OfSequences):
 
     Notes
     -----
-    A variance in a denominator has 1e-4 added, which is small for values in [-1, 1]. Padding does
-    not change the result.
+    A variance in a denominator has 1e-4 added, which is small for values in [-1, 1]. Percentiles
+    are the nearest values of the sequence, without interpolation. An autocorrelation at a lag that
+    is not shorter than the sequence is 0. A peak is a local maximum that is neither the first nor
+    the last frame; without peaks, their mean height is the mean of the sequence. Padding does not
+    change the result.
 
     Examples
     --------

@@ -48,7 +48,9 @@ def fit_detector(
     windows : :class:`~sklearn.utils.Bunch`
         Windows of recordings with their events, as :func:`skaudeep.datasets.windows` returns them
         for recordings and annotations: `target` has a column of 0 and 1 for each class. A target
-        with one class for each window is accepted if one of the classes is `background`.
+        with one class for each window is accepted if one of the classes is `background`. Leave
+        unlabelled windows (-1) out before, by :func:`skaudeep.datasets.select`: they are not left
+        out here.
     pipeline : estimator, default=None
         A classifier with probabilities, or a pipeline that ends in one. It is fitted in place,
         without cloning. None uses :func:`skaudeep.recipes.event_classifier`.
@@ -163,9 +165,10 @@ def detect(
         Probability that an event reaches at least once. A dict has a threshold for each class; a
         class that it lacks has no events.
     low_threshold : float or dict of str to float, default=None
-        Probability that an event keeps throughout, at most `threshold`. None is `threshold`.
+        Probability that an event keeps throughout, at most `threshold`. None, or a class that a
+        dict lacks, takes `threshold`.
     min_duration : float >= 0, default=0.0
-        Length in seconds below which an event is left out.
+        Length in seconds below which an event is left out, after events have been merged.
     merge_gap : float >= 0, default=0.0
         Events of the same class are merged if the pause between them is at most this many seconds.
     skip_below : float in [0, 1], default=0.02
@@ -191,12 +194,12 @@ def detect(
         If the model gives no probabilities or has no class beside `background`, a file is given
         twice, or a parameter is out of its range.
     AudioError
-        If no file can be read.
+        If every file has an error, wholly or in part, and no event was found.
 
     Warns
     -----
     AudioWarning
-        If a file is shorter than half a window.
+        If a file is shorter than half a window, or has a lower sampling rate than the model.
 
     See Also
     --------
@@ -313,10 +316,11 @@ def score_recordings(
     iterator of pandas.DataFrame
         A table for each file, with a row for each window that was scored, indexed by (file, start,
         end) with times as Timedelta, and with a column of probabilities for each class except
-        `background`. The probabilities of a window that is silent or cannot be read are NaN;
-        `attrs["errors"]` maps the file to the first :class:`~skaudeep.audio.AudioError`. A file
-        that is shorter than a window is scored as one window. A rest at the end that is shorter
-        than a hop is not scored. A file that cannot be read at all gives a table without rows.
+        `background`. The probabilities of a window that is silent or cannot be read are NaN. If a
+        window, or the file, cannot be read, `attrs["errors"]` maps the file to the first
+        :class:`~skaudeep.audio.AudioError`, else it is empty; silence is not an error. A file that
+        is shorter than a window is scored as one window. A rest at the end that is shorter than a
+        hop is not scored. A file that cannot be read at all gives a table without rows.
 
     Raises
     ------

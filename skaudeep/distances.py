@@ -29,7 +29,9 @@ class DistanceScorer(VersionMixin, BaseEstimator):
           usual one by one.
         - "nearest": Euclidean distance to the nearest training clip. It suits normal clips that
           form several clusters.
-        - "both": product of the two distances.
+        - "both": both distances, as the sum of their logarithms (the logarithm of their product).
+
+        The score is minus what is measured, see `score_samples`.
 
     Attributes
     ----------
@@ -134,8 +136,10 @@ class DistanceScorer(VersionMixin, BaseEstimator):
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return how usual each clip is.
 
-        The score is minus the distance, or, with ``distance="both"``, minus the logarithm of the
-        product of the distances.
+        The score is minus the distance, or, with ``distance="both"``, minus the natural logarithm
+        of the product of the distances. Before the logarithm is taken, a distance below 1e-12 is
+        raised to 1e-12: the nearest training clip of a training clip is this clip itself, at
+        distance 0.
 
         Parameters
         ----------

@@ -75,71 +75,80 @@ class DistilledFeatures(
     Parameters
     ----------
     teacher : transformer
-        Gives one row of features for each clip of X. It is cloned, never fitted itself, and not
-        kept: a fitted one, such as a network that was trained on other clips, is handed over as
+        Transformer that returns one row of features for each clip of X. `fit` fits a clone of it to
+        X, without labels, and does not keep the clone. To use a transformer that is already fitted,
+        such as a network that was trained on other clips, pass
         ``sklearn.frozen.FrozenEstimator(teacher)``. With ``max_epochs=0`` it may be None.
     extractor : transformer, "passthrough" or None, default=None
-        Turns clips into the sequences (n_clips, n_frames, n_bands) that the network reads. None is
-        a `SpectrogramExtractor` of 128 mel bands of 80 ms, from -60 dB on, with ``adapt=True``.
-        "passthrough" where X are such sequences already.
-    n_units : int, default=128
-        Units of each recurrent layer, in each of the two directions.
-    n_layers : int, default=1
-        Recurrent layers of each direction.
-    max_epochs : int, default=100
-        Most passes over the clips. 0 leaves the network at its random weights, which is the control
-        that every result needs; the teacher is not called then.
+        Transformer from clips to the sequences (n_clips, n_frames, n_bands) that the network reads.
+        `fit` fits a clone of it. None is a `SpectrogramExtractor` of 128 mel bands of 80 ms, with
+        ``clip_below=-60``, ``mel_norm="slaney"`` and ``adapt=True``. "passthrough": X holds such
+        sequences already.
+    n_units : int > 0, default=128
+        Number of units of each recurrent layer, in each of the two directions.
+    n_layers : int > 0, default=1
+        Number of recurrent layers of each direction.
+    max_epochs : int >= 0, default=100
+        Largest number of passes over the training clips. 0 keeps the random weights, as the control
+        "untrained network" of :func:`~skaudeep.evaluate` does; the teacher is then not used.
     batch_size : int >= 8, default=64
-        Most clips per optimiser step, whose similarities are compared.
-    learning_rate : float, default=1e-3
-        Of Adam. The gradient of all weights together is at most 2 long.
+        Largest number of clips of a step of the optimiser. The similarities of the clips of a batch
+        are compared.
+    learning_rate : float > 0, default=1e-3
+        Learning rate of the Adam optimizer. The gradient of all weights together is scaled down to
+        a norm of 2 if it exceeds it.
     validation_fraction : float in [0, 1), default=0.1
-        Share of the clips that are not trained on, at least 8 clips; the weights with the best
-        alignment on them are kept. 0 keeps the last weights.
-    n_iter_no_change : int, default=10
-        Training ends when the least loss of so many epochs is not 1 % below the least before, on
-        the held-out clips where there are some. None runs all epochs.
+        Share of the clips that are held out from training, at least 8 clips. The weights with the
+        best alignment on them are kept. With 0 no clips are held out, and the last weights are
+        kept.
+    n_iter_no_change : int > 0, default=10
+        Training stops if the lowest loss of this number of epochs is not at least 1 % below the
+        lowest loss before. The loss is that of the held-out clips, or of the training batches if no
+        clips are held out. None runs all epochs.
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
-        one. Between calls the weights lie on the CPU, so a pickle loads on any machine.
+        Device of the computation: "cpu", "cuda", "cuda:1" and so on. "auto" uses a CUDA device if
+        there is one. Between calls the weights are on the CPU, so that a pickle can be loaded on
+        any machine.
     random_state : int, RandomState instance or None, default=None
-        Governs initial weights, order of the clips and which are held out, not the teacher. The
-        same integer gives the same bits on the same CPU. Global generators are neither read nor
-        moved.
+        Seed or generator of the initial weights, the order of the clips, and the choice of the
+        held-out clips. It has no effect on the teacher. The same integer gives the same bits on the
+        same CPU. Global generators are neither used nor changed.
     verbose : bool, default=False
-        Whether to print a line after each epoch. The logger `skaudeep.distillation` gets it in any
-        case.
+        Whether to print a line after each epoch. The logger `skaudeep.distillation` receives the
+        line in any case, at level INFO.
 
     Attributes
     ----------
     network_ : :class:`~skaudeep.nn.reservoir.Reservoir`
         The trained network, on the CPU. It takes time-major batches.
     encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
-        From sequences (n_clips, n_frames, n_bands) to features, as a module for other networks.
+        The network and the pooling as one torch module, from sequences of shape (n_clips, n_frames,
+        n_bands) to features, for use in other networks.
     extractor_ : transformer or "passthrough"
-        The fitted copy of `extractor`.
+        The fitted copy of `extractor`, or of the default where this is None.
     loss_curve_ : list of float
-        1 minus the alignment in the training batches of each epoch: 0 where clips are as alike as
-        by the teacher, 1 where the two have nothing in common.
+        1 minus the alignment in the training batches of each epoch. 0 means that the similarities
+        of clips are those by the teacher, up to their scale; 1 means that they are unrelated.
     validation_loss_curve_ : list of float
-        The same of the held-out clips after each epoch.
+        1 minus the alignment of the held-out clips after each epoch. Empty if no clips are held
+        out.
     seed_ : int
-        Drawn from `random_state`.
+        Seed of the weights and of the training, drawn from `random_state`.
     n_features_in_ : int
-        Number of bands with ``extractor="passthrough"``, else as `extractor_` counts the features,
-        where it does.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Only where X is a data frame.
+        Number of bands with ``extractor="passthrough"``, else `n_features_in_` of `extractor_`, if
+        it has this attribute.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the bands, where ``extractor="passthrough"`` and X of `fit` was a data frame.
 
     See Also
     --------
-    skaudeep.recipes.distilled_features : Taught by `two_scales`, the best features known.
+    skaudeep.recipes.distilled_features : A DistilledFeatures with `two_scales` as its teacher.
     ReservoirFeatures : The same network with its random weights.
 
     Notes
     -----
-    A clip that `extractor` gives no frame of, such as one that cannot be read with
-    ``on_error="nan"``, is passed over in `fit` and gives a row of NaN in `transform`.
+    A clip for which `extractor` returns only frames of NaN, such as one that cannot be read with
+    ``on_error="nan"``, is left out of the training, and its features are NaN.
 
     References
     ----------
@@ -216,8 +225,8 @@ class DistilledFeatures(
         Parameters
         ----------
         X : sequence of n_clips clips
-            What the teacher and the extractor take: paths, waveforms, or with
-            ``extractor="passthrough"`` sequences.
+            Clips in a form that the teacher and the extractor take: paths, waveforms, or, with
+            ``extractor="passthrough"``, sequences.
         y : None
             Ignored. The teacher is fitted without labels.
 
@@ -229,8 +238,11 @@ class DistilledFeatures(
         Raises
         ------
         ValueError
-            If a parameter is out of its range, there are too few clips, the extractor gives no
-            sequences, or the teacher gives NaN, infinity, or the same features of all clips.
+            If a parameter is out of its range; if fewer than 8 clips with frames are left to train
+            on beside the held-out ones (fewer than 3 with ``validation_fraction=0``; with
+            ``max_epochs=0`` one is enough); if the extractor returns no sequences; or if the
+            teacher does not return a row of features for each clip, returns NaN or infinity, or the
+            same features for all clips.
         FloatingPointError
             If training diverges.
         """
@@ -239,19 +251,19 @@ class DistilledFeatures(
 
     @all_or_nothing
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit, and represent the same clips, whose sequences are extracted once.
+        """Fit the network, and return the features of the same clips, which are extracted once.
 
         Parameters
         ----------
         X : sequence of n_clips clips
-            What the teacher and the extractor take, as in `fit`.
+            Clips in a form that the teacher and the extractor take, as in `fit`.
         y : None
             Ignored.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features), float32
-            That of ``fit(X).transform(X)``.
+            The features that ``fit(X).transform(X)`` returns.
         """
         return self._represent(self._fit(X, y))
 
@@ -437,17 +449,17 @@ class DistilledFeatures(
     # --- what has been learned -------------------------------------------------------------------
 
     def transform(self, X: Any) -> np.ndarray:
-        """Represent each clip by one row of features of the network.
+        """Return the features of each clip, by the network alone.
 
         Parameters
         ----------
         X : sequence of n_clips clips
-            As in `fit`; the teacher is not asked.
+            Clips in a form that the extractor takes. The teacher is not used.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features), float32
-            NaN for a clip that the extractor gives no frame of.
+            Features; NaN for a clip for which the extractor returns only frames of NaN.
         """
         check_is_fitted(self, "network_")
         rows = X if self._passes_through() else self.extractor_.transform(X)

@@ -45,7 +45,7 @@ def find_events(
         Score that an event keeps throughout, at most `threshold`. None, or a class that a dict
         lacks, takes `threshold`.
     min_duration : float >= 0, default=0.0
-        Length in seconds below which an event is left out.
+        Length in seconds below which an event is left out, after events have been merged.
     merge_gap : float >= 0, default=0.0
         Events of the same class are merged if the pause between them is at most this many seconds.
 
@@ -59,8 +59,9 @@ def find_events(
     Raises
     ------
     ValueError
-        If `scores` has another index, no columns, or an interval that does not end after its start,
-        if a threshold names a class that `scores` lacks, or if a parameter is out of its range.
+        If `scores` has another index, no rows, no columns or two of the same name, or an interval
+        that does not end after its start or begins before 0, if a threshold names a class that
+        `scores` lacks, or if a parameter is out of its range.
 
     See Also
     --------
@@ -152,15 +153,15 @@ def scores_over_time(scores: pd.DataFrame, *, step: float | None = None) -> pd.D
     pandas.DataFrame
         Scores with the same columns and a row for each interval of length `step`, indexed by (file,
         start, end) as Timedelta. A score is the mean over all windows that cover the middle of the
-        interval. Scores of NaN are left out of the mean, and intervals that no window covers are
-        left out. If the windows of a file do not overlap and `step` is None, its scores are
-        returned unchanged, sorted by time.
+        interval. Scores of NaN are left out of the mean, which is NaN if all of them are. Intervals
+        whose middle no window covers have no row. If the windows of a file do not overlap and
+        `step` is None, its scores are returned unchanged, sorted by time.
 
     Raises
     ------
     ValueError
-        If `scores` has another index, no columns, or an interval that does not end after its start,
-        or if `step` is not positive.
+        If `scores` has another index, no rows, no columns or two of the same name, or an interval
+        that does not end after its start or begins before 0, or if `step` is not positive.
 
     Examples
     --------

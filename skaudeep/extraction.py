@@ -94,6 +94,8 @@ def extract_to_netcdf(
         If a clip cannot be read and `on_error="raise"`, if no clip can be read, if clips differ in
         sampling rate and the extractor's `sampling_rate` is None, or if the frames of clips differ
         in their number of dimensions. Finished clips are kept.
+    TypeError
+        If `extractor` is neither a SpectrogramExtractor nor a FunctionExtractor.
     ValueError
         If a parameter is out of its range, or `<path>.partial` belongs to other clips or
         parameters.

@@ -37,7 +37,8 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     Cs : sequence of float > 0, default=(1.0, 10.0, 100.0)
-        Inverse regularisation strengths to choose from.
+        Inverse regularisation strengths to choose from. If several are equally good, the first of
+        them is chosen.
     default_C : float > 0, default=10.0
         Inverse regularisation strength that is used, without a choice, if a class has fewer groups
         (or clips, without groups) than there are folds.

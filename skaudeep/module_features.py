@@ -38,56 +38,56 @@ class ModuleFeatures(
 ):
     """Features of sequences from the states of a network of your own, a PyTorch module.
 
-    Each sequence runs through the module; the features describe how its states vary together over
-    time, as those of :class:`~skaudeep.ReservoirFeatures` do. `fit` finds the principal components
-    of the states in closed form, and trains nothing: train the module before, with or without
-    labels, and hand it over.
+    Each sequence runs through the module. The features describe how its states vary together over
+    time, as those of :class:`~skaudeep.ReservoirFeatures` do. `fit` computes the principal
+    components of the states in closed form. It does not train the module: train it before, with or
+    without labels.
 
     Parameters
     ----------
     module : torch.nn.Module
-        From a float32 tensor of shape (n_frames, n_sequences, n_bands) to states, a tensor of shape
-        (n_frames, n_sequences, n_states). All sequences of a call have the same length. It runs in
-        evaluation mode, without gradients, and for several batches at a time, in threads. `fit`
-        copies it.
+        The network. Its input is a float32 tensor of shape (n_frames, n_sequences, n_bands), and
+        its output a tensor of states of shape (n_frames, n_sequences, n_states). All sequences of a
+        call have the same length. It runs in evaluation mode, without gradients, and for several
+        batches at a time, in threads. `fit` copies it.
     n_components : int, default=64
         Largest number of principal components of the states.
     representation : {"covariance", "components", "states"}, default="covariance"
         What `transform` returns.
 
-        - "covariance": one row of features for each sequence.
-        - "components": one row for each frame, the principal components of the states after it,
-          for labels that change over time, see :class:`~skaudeep.PerFrame`.
-        - "states": likewise, the states themselves.
+        - "covariance": a row of features for each sequence.
+        - "components": a row for each frame, which holds the principal components of the states
+          of this frame. It suits labels that change over time, see :class:`~skaudeep.PerFrame`.
+        - "states": a row for each frame, which holds the states of this frame.
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ...; "auto" takes a CUDA device where there is
-        one. Between calls the weights lie on the CPU.
+        Device of the computation: "cpu", "cuda", "cuda:1" and so on. "auto" uses a CUDA device if
+        there is one. Between calls the weights are on the CPU.
 
     Attributes
     ----------
     network_ : :class:`~skaudeep.nn.foreign.ModuleEncoder`
         A copy of the module with the fitted principal components, on the CPU, in evaluation mode.
     encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
-        From clips (n_clips, n_frames, n_bands) to features, as a module for other networks, through
-        which gradients flow.
+        The module and the pooling as one torch module, from clips of shape (n_clips, n_frames,
+        n_bands) to features, for use in other networks. Gradients can be computed through it.
     n_features_in_ : int
         Number of bands (the last axis of X).
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Only where X is a data frame.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the bands, where X of `fit` was a data frame.
 
     See Also
     --------
-    ReservoirFeatures : With random recurrent layers in place of the module.
+    ReservoirFeatures : The same features of recurrent layers with random weights.
     FunctionExtractor : A function, or an ONNX model, from samples to frames.
 
     Notes
     -----
-    Rows may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
-    The module never sees padding. A row of nothing but NaN is left out of `fit` and gives a row of
-    NaN.
+    Clips may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
+    The module never receives padding. A clip of NaN alone is left out of `fit`, and its features
+    are NaN.
 
-    :func:`skaudeep.save` stores the weights of the module, and not its code. Hand a module of the
-    same architecture to ``skaudeep.load(path, modules=[MyModule(...)])``.
+    :func:`skaudeep.save` stores the weights of the module, and not its code. To load the model,
+    pass a module of the same architecture: ``skaudeep.load(path, modules=[MyModule(...)])``.
 
     Examples
     --------
@@ -130,15 +130,16 @@ class ModuleFeatures(
     @all_or_nothing
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> ModuleFeatures:
-        """Copy the module, and find the principal components of its states.
+        """Copy the module, and compute the principal components of its states.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
                 (n_chunks, n_frames, n_bands)
-            Trailing NaN is padding. Anything with a shape that rows can be taken from is read a
-            batch at a time: ndarray, memmap, netCDF variable, xarray or dask array.
+            Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
+            rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
+            or dask array.
         y : None
             Ignored.
 
@@ -169,20 +170,21 @@ class ModuleFeatures(
 
     @torch.inference_mode()
     def transform(self, X: Any) -> np.ndarray:
-        """Represent each sequence, or each of its frames, by one row of features.
+        """Return the features of each sequence, or of each of its frames.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
                 (n_chunks, n_frames, n_bands)
-            As in `fit`, with the same bands.
+            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            With a representation of frames, (n_clips, n_frames, n_features) or (n_clips, n_chunks,
-            n_frames, n_features). Rows, chunks and frames of nothing but NaN give NaN.
+            Features. With ``representation="components"`` or "states" the shape is (n_clips,
+            n_frames, n_features) or (n_clips, n_chunks, n_frames, n_features). The features of
+            clips, chunks and frames of NaN alone are NaN.
 
         Raises
         ------
@@ -190,7 +192,7 @@ class ModuleFeatures(
             If X has another number of bands than in `fit`, holds infinity or NaN before the end of
             a row, or the module returns no finite states.
         sklearn.exceptions.NotFittedError
-            Before `fit`.
+            If `fit` was not called.
         """
         check_is_fitted(self, "network_")
         device = resolve_device(self.device)

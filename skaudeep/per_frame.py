@@ -127,7 +127,9 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
             With several targets, a frame is used only if it has all of them. Labels after the last
             frame of a clip must be missing.
         groups : array-like of shape (n_clips,), default=None
-            Speaker or session of each clip, for an estimator that takes groups.
+            Speaker or session of each clip, for an estimator that takes groups; others do not
+            receive them. A clip whose group is "", None or NaN is a group of its own. With None,
+            each clip is a group of its own.
 
         Returns
         -------
@@ -185,8 +187,8 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_frames, n_targets)
-            Predictions: float64 with NaN for padding, or, if the classes are texts, objects with
-            None for padding.
+            Predictions: float64 with NaN for padding (classes that are integers are floats, too),
+            or, if the classes are texts, objects with None for padding.
         """
         predicted = self._map(X, "predict")
         return predicted[..., None] if self._target_axis else predicted

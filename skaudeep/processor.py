@@ -58,14 +58,16 @@ class Processor:
         A pipeline that begins with an extractor, such as a :class:`~skaudeep.SpectrogramExtractor`.
         It must be fitted if one of its steps learns. It is copied: later changes have no effect.
     batch_size : int > 0, default=64
-        Number of clips that are read and processed together.
+        Number of clips that are read and processed together. With ``on_error="read"`` of an
+        extractor, clips are processed one at a time.
 
     Raises
     ------
     sklearn.exceptions.NotFittedError
         If a step of the pipeline that learns is not fitted.
     ValueError
-        If the pipeline has no extractor, or its last step is none of the above.
+        If the pipeline has no extractor, its last step is none of the above (if the pipeline has no
+        sampling rate, this is found when clips are processed), or `batch_size` is less than 1.
 
     See Also
     --------
@@ -74,13 +76,17 @@ class Processor:
 
     Notes
     -----
-    Files and signals of another sampling rate are resampled to that of the pipeline. A clip cannot
-    be processed if it cannot be read, is shorter than a window, or has no samples from `start` to
-    `end`. The extractor's `on_error` then decides: "raise" raises an
+    Files and signals of another sampling rate are resampled to that of the pipeline. If the
+    pipeline has none, the files of one call must have the same rate, else an AudioError is raised.
+    A clip cannot be processed if it cannot be read, is shorter than a window, or has no samples
+    from `start` to `end`. The extractor's `on_error` then decides: "raise" raises an
     :class:`~skaudeep.AudioError`; "nan" and "read" give a row of NaN, whose `end` is missing if it
-    is not known, and one :class:`~skaudeep.AudioWarning` for all such clips. Silence has features
-    as any other sound. Silence is not classified: whatever `on_error` is, the row of a classifier
-    is NaN, with the warning.
+    is not known, and one :class:`~skaudeep.AudioWarning` for all such clips. If the pipeline has
+    several extractors, "raise" of any of them applies, else "read" of any of them. If the pipeline
+    has no sampling rate and no file of a call can be read, an AudioError is always raised. Silence
+    has features as any other sound. Silence is not classified: whatever `on_error` is, the row of a
+    classifier is NaN, with the warning. In the column `label`, the missing value is "" instead of
+    NaN if another clip of the call has a label.
 
     In contrast to the other packages, three things are errors: an `end` after the end of the file,
     a time given as text without a unit (which they take for a number of samples), and a folder
@@ -200,7 +206,8 @@ class Processor:
         root : str or Path
             The folder.
         filetype : str, default="wav"
-            Ending of the names of the files. Names that begin with a dot are left out.
+            Ending of the names of the files, in which case matters: "wav" does not find "A.WAV".
+            Names that begin with a dot are left out.
         include_root : bool, default=True
             Whether the index holds absolute paths. If False, it holds the names of the files.
 
@@ -247,10 +254,10 @@ class Processor:
         Parameters
         ----------
         index : pandas.MultiIndex with the levels file, start, end; or pandas.Index of files
-            The segments. A missing `end` is the end of the file.
+            The segments. A missing `start` is the start of the file, and a missing `end` its end.
         preserve_index : bool, default=False
             Whether the table has the given index unchanged. If False, its index has the three
-            levels (file, start, end), with missing ends filled in.
+            levels (file, start, end), with missing starts and ends filled in.
         root : str or Path, default=None
             Folder that the files are relative to.
 
@@ -264,7 +271,7 @@ class Processor:
         AudioError
             If a segment cannot be processed and the extractor has ``on_error="raise"``.
         ValueError
-            If the index has other levels.
+            If the index has other levels, or one of the times is not a time.
         """
         names = list(getattr(index, "names", []))
         if names == LEVELS:
@@ -343,6 +350,7 @@ class Processor:
         -------
         ndarray of shape (1, n_columns, 1)
             Values of the columns; the axes are (channel, column, frame), as in the other packages.
+            All channels together give one row, so that the first axis has length 1.
         """
         model = self._model_of_signals(sampling_rate, "signal")
         return self._piece(model, signal, sampling_rate, "signal").to_numpy().reshape(1, -1, 1)

@@ -78,8 +78,8 @@ def two_scales(
     - mel spectrograms with windows of 25 ms, which resolve time, each read by a bidirectional
       recurrent network with random weights (:class:`~skaudeep.ReservoirFeatures`); the features are
       pooled covariances of the network's states;
-    - descriptors of the 25 ms frames (:class:`~skaudeep.FrameDescriptors`), which vary less with
-      pitch, read by a third such network;
+    - descriptors of the 25 ms frames (:class:`~skaudeep.FrameDescriptors`, the mean of each two
+      frames), which vary less with pitch, read by a third such network;
     - statistics of the rhythm of these descriptors (:class:`~skaudeep.CourseStatistics`).
 
     Nothing is trained by gradients. Clips may differ in length; clips shorter than a window are
@@ -108,10 +108,11 @@ def two_scales(
         Lowest frequency in Hz. Sounds below it, such as wind, have no effect.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
-    on_error : {"raise", "nan"}, default="raise"
+    on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
-        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN. A classifier after it then
-        needs a :class:`~sklearn.impute.SimpleImputer` before it.
+        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, and "read" is like "nan", but
+        uses the readable part of a file that is cut short. A classifier after it then needs a
+        :class:`~sklearn.impute.SimpleImputer` before it.
     version : {1, 2, 3}, default=3
         Version of the features. The features of a version never change, but a later release may
         have another default: state the version if its features are to be compared with others.
@@ -126,8 +127,8 @@ def two_scales(
     FeatureFusion
         An unfitted transformer from clips to 7138 features: 1500 of the 80 ms bands, 2564 of the
         25 ms bands, 2564 of the descriptors and 510 of their rhythm. Versions 1 and 2 have 5128
-        features, 2564 of each view. Standardise them, then scale each row to length 1, as
-        `linear_classifier` does.
+        features, 2564 of each view. With `n_units` below 32 there are fewer. Standardise them, then
+        scale each row to length 1, as `linear_classifier` does.
 
     Raises
     ------
@@ -194,8 +195,8 @@ def distilled_features(
     random_state : int, RandomState instance or None, default=None
         Determines the weights of the teacher and of the small network, and its training.
     **parameters
-        Of the teacher, as those of :func:`two_scales`. The small network has 128 units, and reads
-        the mel bands of 80 ms that the teacher's first view reads.
+        Parameters of the teacher, as those of :func:`two_scales`. The small network has 128 units,
+        and reads the mel bands of 80 ms that the teacher's first view reads.
 
     Returns
     -------
@@ -247,9 +248,9 @@ def linear_classifier(*, random_state: int | np.random.RandomState | None = None
 def linear_regressor() -> Pipeline:
     """Make the default regressor of features of clips: a scaler and a ridge regression.
 
-    The regularisation is chosen by leave-one-out cross-validation
-    (:class:`~sklearn.linear_model.RidgeCV`), separately for each target. Rows are not scaled to
-    length 1, so that the regressor suits a few features as well as thousands.
+    The regularisation (`alpha`) is chosen from 13 values from 1 to 1e6, by leave-one-out
+    cross-validation (:class:`~sklearn.linear_model.RidgeCV`), separately for each target. Rows are
+    not scaled to length 1, so that the regressor suits a few features as well as thousands.
 
     Returns
     -------
@@ -277,7 +278,7 @@ def multilabel_classifier() -> Pipeline:
     """Make the default classifier of features of clips that may have several classes.
 
     The pipeline standardises the features, scales each row to length 1, as `linear_classifier`
-    does, and ends in a logistic regression with balanced weights for each class
+    does, and ends in a logistic regression with C=30 and balanced weights for each class
     (:class:`~sklearn.multiclass.OneVsRestClassifier`). It has `predict_proba`.
 
     Returns
@@ -336,10 +337,11 @@ def audio_classifier(
         Lowest frequency in Hz.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
-    on_error : {"raise", "nan"}, default="raise"
+    on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
-        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN. The classifier refuses NaN:
-        put a :class:`~sklearn.impute.SimpleImputer` before it.
+        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, for "read" see
+        :func:`two_scales`. The classifier refuses NaN: put a :class:`~sklearn.impute.SimpleImputer`
+        before it.
     version : {1, 2, 3}, default=3
         Version of the features, see :func:`two_scales`.
 
@@ -410,9 +412,10 @@ def audio_regressor(
         Lowest frequency in Hz.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
-    on_error : {"raise", "nan"}, default="raise"
+    on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
-        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, which the regressor refuses.
+        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, which the regressor refuses;
+        for "read" see :func:`two_scales`.
     version : {1, 2, 3}, default=3
         Version of the features, see :func:`two_scales`.
 
@@ -481,9 +484,10 @@ def audio_multilabel_classifier(
         Lowest frequency in Hz.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
-    on_error : {"raise", "nan"}, default="raise"
+    on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
-        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, which the classifier refuses.
+        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, which the classifier refuses;
+        for "read" see :func:`two_scales`.
     version : {1, 2, 3}, default=3
         Version of the features, see :func:`two_scales`.
 
@@ -540,11 +544,12 @@ def event_classifier(
     ----------
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
-        the same rate.
+        the same rate. It is required for waveforms, and is then their rate.
     n_units : int, default=32
         Number of units of the network.
     n_components : int, default=24
-        Number of principal components of its states. The number of features grows with its square.
+        Largest number of principal components of its states. The number of features grows with its
+        square.
     n_jobs : int, default=None
         Number of threads that extract spectrograms.
     random_state : int, RandomState instance or None, default=None
@@ -634,10 +639,10 @@ def anomaly_scorer(
         Lowest frequency in Hz.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
-    on_error : {"raise", "nan"}, default="raise"
+    on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
         :class:`~skaudeep.audio.AudioError`, "nan" gives it the score NaN, which
-        :class:`~skaudeep.AnomalyDetector` calls unusual.
+        :class:`~skaudeep.AnomalyDetector` calls unusual; for "read" see :func:`two_scales`.
 
     Returns
     -------

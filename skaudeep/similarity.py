@@ -41,14 +41,17 @@ def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.Dat
     -------
     pandas.DataFrame
         A row for each clip that was found, the most similar first, with the columns `file`, `label`
-        ("" for an unlabelled clip) and `similarity` in [-1, 1]. Clips that could not be read, whose
-        features are NaN, are left out.
+        ("" for an unlabelled clip, and for all clips if the target is not one class for each clip)
+        and `similarity` in [-1, 1]. Clips whose features are not all finite, such as the NaN of a
+        clip that could not be read, are left out. There are fewer than `n` rows if fewer clips are
+        left.
 
     Raises
     ------
     ValueError
         If `data` does not have a row of features for each clip, no clip has the given name, the
-        given features have another length or are not finite, or `n` is not positive.
+        given features, or those of the named clip, have another length or are not finite, or `n` is
+        not positive.
 
     Examples
     --------

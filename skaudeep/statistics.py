@@ -34,8 +34,9 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
     ----------
     extended : bool, default=False
         Whether to add ten statistics, in this order: maximum, minimum, the three quartiles,
-        autocorrelations at lags of 1, 2, 4 and 8 frames, and skewness. Over eight corpora they
-        raise the mean UAR by 7 points (docs/development/features-log.md).
+        autocorrelations at lags of 1, 2, 4 and 8 frames (0 if the clip is not longer than the lag),
+        and skewness. In the last five, 1e-4 is added to the variance by which they divide. Over
+        eight corpora they raise the mean UAR by 7 points (docs/development/features-log.md).
 
     Attributes
     ----------

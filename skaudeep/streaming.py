@@ -97,7 +97,8 @@ def stream(
         If the pipeline ends in a :class:`~skaudeep.PerFrame` with a delay, the time at which a
         person would label the sound of the frame, which may lie in the future.
     values : pandas.Series
-        Output of the pipeline, with the column names of :class:`~skaudeep.Processor`. The name of
+        Output of the pipeline, with the column names of :class:`~skaudeep.Processor`; a `PerFrame`
+        of several targets has `prediction_0`, `prediction_1`, ... (or `label_0`, ...). The name of
         the series is `time`, so that the table
         ``pd.DataFrame([values for _, values in stream(...)])`` has an index of times.
 

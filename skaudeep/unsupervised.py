@@ -42,8 +42,9 @@ def fit_autoencoder(
         recordings after a default :class:`~skaudeep.SpectrogramExtractor`. A fitted autoencoder
         with ``warm_start=True`` continues from its weights.
     callbacks : sequence of callbacks, default=()
-        Callbacks of this training, such as :class:`~skaudeep.callbacks.Checkpoint`. They replace
-        the callbacks of the autoencoder, and the fitted model does not keep them.
+        Callbacks of this training, such as :class:`~skaudeep.callbacks.Checkpoint`. If any are
+        given, or `on_epoch` is, they replace the callbacks that the autoencoder has, and the fitted
+        model keeps no callbacks. Otherwise the autoencoder keeps and calls its own.
     on_epoch : callable, default=None
         Function that is called after each epoch with two arguments: the autoencoder, whose
         `loss_curve_` has one more entry, and the number of epochs that are left.

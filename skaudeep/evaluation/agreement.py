@@ -35,7 +35,8 @@ def concordance_correlation(truth: ArrayLike, predicted: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If lengths differ, there is no value, or one is not finite.
+        If lengths differ, there is no value, one is not finite or not a number, or an array has
+        several axes.
 
     References
     ----------
@@ -76,7 +77,8 @@ def pearson(truth: ArrayLike, predicted: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If lengths differ, there is no value, or one is not finite.
+        If lengths differ, there is no value, one is not finite or not a number, or an array has
+        several axes.
 
     Examples
     --------
@@ -108,7 +110,8 @@ def spearman(truth: ArrayLike, predicted: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If lengths differ, there is no value, or one is not finite.
+        If lengths differ, there is no value, one is not finite or not a number, or an array has
+        several axes.
 
     Examples
     --------
@@ -138,7 +141,8 @@ def root_mean_squared_error(truth: ArrayLike, predicted: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If lengths differ, there is no value, or one is not finite.
+        If lengths differ, there is no value, one is not finite or not a number, or an array has
+        several axes.
 
     Examples
     --------

@@ -40,18 +40,19 @@ class AnomalyEvaluation:
         A row for each figure, see `to_frame`.
     clips : pandas.DataFrame
         A row for each test clip, with the columns ``filename`` (if known), ``machine``,
-        ``section``, ``domain``, ``anomaly`` (bool), ``score`` (higher is more usual) and, if the
-        detector has a threshold, ``alarm`` (bool).
+        ``section``, ``domain`` ("" if they are not given), ``anomaly`` (bool), ``score`` (higher is
+        more usual) and, if the detector has a threshold, ``alarm`` (bool).
     harmonic_mean : float
         Harmonic mean of all AUC and pAUC: DCASE's official score since 2021.
     interval : (float, float)
-        Confidence interval of ``harmonic_mean``.
+        Confidence interval of ``harmonic_mean``, in which machines and sections are fixed.
     max_fpr : float
         Largest false positive rate of pAUC.
     confidence_level : float
         Confidence level of the intervals.
     unit : {"clip", "group"}
-        The units that were resampled for the intervals.
+        The units that were resampled for the intervals: "group" if a group is known. In a section
+        whose clips are all of one group, clips are resampled.
 
     Examples
     --------
@@ -80,7 +81,8 @@ class AnomalyEvaluation:
             A table with the columns ``machine``, ``section`` and ``domain`` ("" if there are none,
             and for pAUC, which is over all domains), ``metric`` ("AUC" or "pAUC"), ``value``,
             ``low`` and ``high`` (its interval), ``n_normal`` and ``n_anomalies`` (numbers of
-            clips).
+            clips that the figure compares: the normal clips of the domain, or of all domains for
+            pAUC, and the anomalies of the section).
         """
         return self.figures.copy()
 
@@ -90,9 +92,10 @@ class AnomalyEvaluation:
         Returns
         -------
         pandas.DataFrame
-            A row for each machine, section and domain. ``false_alarms`` is the share of its normal
-            clips that are called unusual, and ``found`` is that share of its anomalies. They are
-            NaN if there are no such clips.
+            A row for each machine, section and domain, with the columns ``machine``, ``section``,
+            ``domain``, ``false_alarms`` and ``found``. ``false_alarms`` is the share of the normal
+            clips of this domain that are called unusual, and ``found`` is that share of the
+            anomalies of this domain. They are NaN if there are no such clips.
 
         Raises
         ------
@@ -173,8 +176,10 @@ def anomaly_metrics(
         Machine, section and domain of each clip. None if all clips have the same. The domains are
         DCASE's "source" and "target", or any others.
     groups : array-like of shape (n_clips,), default=None
-        Session or recording of each clip; "", None or NaN if it is unknown. If groups are given,
-        the bootstrap samples of the intervals draw whole groups. None: they draw clips.
+        Session or recording of each clip. A clip whose group is "", None or NaN is a group of its
+        own. If groups are given, the bootstrap samples of the intervals draw whole groups, and in a
+        section whose clips are all of one group they draw clips. They also draw clips if groups are
+        None or no clip has one.
     filenames : array-like of shape (n_clips,) of str, default=None
         Names of the clips in messages and tables.
     alarm : array-like of shape (n_clips,), bool, default=None
@@ -302,12 +307,15 @@ def evaluate_anomalies(
     detector : estimator with `fit` and `score_samples`
         An :class:`~skaudeep.AnomalyDetector`, whose false alarms are also counted, or any other
         detector or pipeline. A clone of it is fitted for each machine. If its `fit` has a parameter
-        `groups`, it receives the groups of the bunch.
+        `groups`, it receives the groups of the machine's training clips, if some clip of the bunch
+        has one.
     bunch : Bunch
         Data set with ``data``, ``target``, ``target_names`` and ``partition``, and optionally
         ``machine``, ``section``, ``domain`` and ``groups``, as `load_dcase_task2` and
         `make_machines` return it. The detector is fitted to the clips of the partition "train", and
-        tested on the labelled clips of "test", or of "devel" if there are none in "test".
+        tested on the labelled clips of "test", or of "devel" if no clip is in "test". Training
+        clips are taken for normal, also unlabelled ones (-1). Without ``machine``, all clips are of
+        one machine. Machines that have no test clip are left out.
     normal : str, default="normal"
         Name of the class of normal clips. All other classes are anomalies.
     max_fpr : float in (0, 1), default=0.1
@@ -329,8 +337,11 @@ def evaluate_anomalies(
     Raises
     ------
     ValueError
-        If there is no class of that name, a machine has no training clips, anomalies are among
-        them, a section has no normal or no anomalous test clip, or a score is NaN.
+        If there is no class of that name, no labelled test clip, or no training clip of a tested
+        machine; if anomalies are among the training clips; if a section has no anomalous test clip,
+        or one of its domains no normal one; if the target is not one class for each clip; if the
+        detector has no `fit` or `score_samples`, or does not give one score for each clip; if a
+        score is NaN; or if a parameter is out of its range.
 
     See Also
     --------

@@ -162,12 +162,18 @@ class ColumnEvaluation(FoldedEvaluation):
             One of ``measures``.
         name : str, default=None
             One of ``target_names``. None is the mean over all columns for which the score is
-            defined.
+            defined. A score of all columns as if they were one, "micro_average_precision", does not
+            depend on it.
 
         Returns
         -------
         float
-            The score; NaN if it is not defined.
+            The score, as a mean over repeats; NaN if it is not defined in one of them.
+
+        Raises
+        ------
+        ValueError
+            If there is no such metric or name.
         """
         self._check(metric)
         return float(_mean_known(self._points[metric].mean(axis=0)[self._chosen(metric, name)]))
@@ -180,12 +186,18 @@ class ColumnEvaluation(FoldedEvaluation):
         metric : str
             One of ``measures``.
         name : str, default=None
-            One of ``target_names``. None is the mean over all.
+            One of ``target_names``. None is the mean over all columns, as in `score`.
 
         Returns
         -------
         (float, float)
-            Lower and upper end; NaN if the score is not defined, or there is a single clip.
+            Lower and upper end; NaN if the score is not defined, or there is a single clip or, of a
+            class, a single clip or group that has it or lacks it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such metric or name.
         """
         value = self.score(metric, name)
         columns = self._chosen(metric, name)
@@ -209,7 +221,15 @@ class ColumnEvaluation(FoldedEvaluation):
         Returns
         -------
         ndarray of shape (n_repeats, n_folds)
-            The scores; NaN for a fold with too few clips.
+            The scores, each as a mean over the columns for which it is defined in the fold. NaN if
+            there are none: a correlation, CCC, average precision or AUC is not defined if all
+            predictions of the fold are equal, one of classes not if no clip or every clip of the
+            fold has the class, and a correlation or R2 not if all true values are equal.
+
+        Raises
+        ------
+        ValueError
+            If there is no such metric.
         """
         measure = self._check(metric)
         return np.array(
@@ -229,8 +249,9 @@ class ColumnEvaluation(FoldedEvaluation):
         -------
         pandas.DataFrame
             A row for each score. ``name`` is one of ``target_names``, "mean" for a mean over
-            columns, or "all" for a score of all columns as if they were one. The other columns are
-            ``metric``, ``value``, and the ends of the interval, ``low`` and ``high``.
+            columns (if there are several), or "all" for a score of all columns as if they were one,
+            as "micro_average_precision" is. The other columns are ``metric``, ``value``, and the
+            ends of the interval, ``low`` and ``high``.
         """
         rows = []
         for metric, measure in self.measures.items():

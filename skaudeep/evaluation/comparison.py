@@ -32,11 +32,13 @@ class Comparison(NamedTuple):
     difference : float
         Mean score of the first minus that of the second, in [-1, 1].
     interval : (float, float)
-        Bootstrap interval of the difference, over groups, or over clips without groups.
+        Bootstrap interval of the difference, over groups, or over clips without groups or with a
+        single one. It is (-1, 1) if ``n_units`` is 1.
     n_better : int
-        Number of clips that the first classified correctly more often.
+        Number of clips that the first classified correctly more often (of groups, if `evaluate` had
+        ``unit="group"``).
     n_worse : int
-        Number of clips that the second classified correctly more often.
+        Number of clips, or of such groups, that the second classified correctly more often.
     p_value : float
         P-value of ``test``.
     metric : {"accuracy", "uar"}
@@ -113,10 +115,11 @@ class ScoreComparison(NamedTuple):
     Parameters
     ----------
     difference : float
-        Score of the first minus that of the second, as a mean over values or classes, and repeats.
+        Score of the first minus that of the second, as a mean over repeats and over the targets or
+        classes for which both have a score.
     interval : (float, float)
-        Bootstrap interval of the difference, over groups, or over clips without groups; NaN if
-        there is a single group or clip.
+        Bootstrap interval of the difference, over groups, or over clips without groups or with a
+        single one; NaN if ``n_units`` is 1.
     p_value : float
         P-value of ``test``.
     metric : str
@@ -211,8 +214,8 @@ def compare(
     """Compare two evaluations of the same clips in the same folds, clip by clip.
 
     Two scores with overlapping intervals may still differ significantly, because both were
-    measured on the same clips. The comparison therefore depends only on the clips that one
-    classifies correctly and the other does not. Difference, interval and p-value refer to one
+    measured on the same clips. The comparison of classes therefore depends only on the clips that
+    one classifies correctly and the other does not. Difference, interval and p-value refer to one
     score, ``metric``. If the clips have groups, such as speakers or recordings, whole groups are
     the independent units.
 
@@ -224,14 +227,14 @@ def compare(
         Mean score to compare: "accuracy" or "uar" for an `Evaluation`; "spearman", "pearson",
         "ccc", "rmse" or "r2" for a `RegressionEvaluation`; a key of ``measures``, such as
         "average_precision", for a `MultiLabelEvaluation`. None is "accuracy", "spearman" or
-        "average_precision".
-    n_resamples : int, default=9999
+        "average_precision", in the order of these kinds of evaluations.
+    n_resamples : int >= 1, default=9999
         Number of bootstrap samples, and of sign flips or exchanges where not all are counted.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the interval.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the bootstrap samples and sign flips. An int gives the same result each
-        time.
+        Seed or generator of the bootstrap samples, sign flips and exchanges. An int gives the same
+        result each time.
 
     Returns
     -------
@@ -244,7 +247,8 @@ def compare(
     Raises
     ------
     ValueError
-        If the two are not of the same clips, folds and groups, or a parameter is out of range.
+        If the two are not of the same kind, clips, folds and groups, a parameter is out of range,
+        or ``metric`` is not defined for one of the two.
 
     Notes
     -----

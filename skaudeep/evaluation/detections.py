@@ -57,7 +57,11 @@ class DetectionScores:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of `precision` and `recall` (micro average)."""
+        """2 n_correct / (n_true + n_detected), summed over classes (micro average).
+
+        It is the harmonic mean of `precision` and `recall`, and 0 where events are true or detected
+        but none is correct, also if `precision` or `recall` is NaN. Without any event it is NaN.
+        """
         total = self.per_class["n_true"].sum() + self.per_class["n_detected"].sum()
         return _ratio(2 * self.per_class["n_correct"].sum(), total)
 
@@ -73,7 +77,7 @@ class DetectionScores:
 
     @property
     def macro_f1(self) -> float:
-        """Mean F1 of all classes (macro average)."""
+        """Mean F1 of all classes that occur among true or detected events (macro average)."""
         return float(self.per_class["f1"].mean())
 
     def __repr__(self) -> str:
@@ -105,9 +109,10 @@ def event_scores(
     """Compare detected events with true ones, event by event.
 
     A detected event is correct if it has the class and the recording of a true event, begins within
-    `collar` of its start, and ends within `collar` of its end (or within `offset_ratio` of its
-    length, if that is more). This is the rule of the DCASE challenges. Each event is matched with
-    at most one other, in the largest possible matching (:func:`mir_eval.util.match_events`).
+    `collar` of its start, and ends within `collar` of its end (or within `offset_ratio` of the
+    length of the true event, if that is more). This is the rule of the DCASE challenges. Each event
+    is matched with at most one other, in the largest possible matching
+    (:func:`mir_eval.util.match_events`).
 
     Parameters
     ----------
@@ -116,7 +121,7 @@ def event_scores(
         :func:`~skaudeep.formats.load_annotations` and :func:`~skaudeep.find_events` return them.
     collar : float > 0, default=0.2
         Largest difference of start and end in seconds.
-    offset_ratio : float >= 0, default=0.2
+    offset_ratio : float >= 0 or None, default=0.2
         Largest difference of the ends, as a share of the length of the true event. With None, ends
         are not compared.
 
@@ -129,9 +134,11 @@ def event_scores(
     ------
     ImportError
         If mir_eval, of the extra `events`, is not installed.
+    TypeError
+        If a table is not a data frame.
     ValueError
-        If a table is not one of events, the tables have no recording in common, or a parameter is
-        out of its range.
+        If a table lacks a column or holds an invalid event, both tables have events but no
+        recording in common, or a parameter is out of its range. A table may be empty.
 
     See Also
     --------
@@ -205,9 +212,11 @@ def segment_scores(
 
     Raises
     ------
+    TypeError
+        If a table is not a data frame.
     ValueError
-        If a table is not one of events, the tables have no recording in common, or `segment` is not
-        positive.
+        If a table lacks a column or holds an invalid event, both tables have events but no
+        recording in common, or `segment` is not positive. A table may be empty.
 
     Examples
     --------

@@ -36,37 +36,41 @@ def labelling_order(
 ) -> np.ndarray:
     """Order unlabelled clips by how much their labels help a classifier (active learning).
 
-    Without `probabilities`, typical clips are chosen [1]_. The clips are divided into as many
-    clusters as there are labelled and wanted clips together. From each cluster without a labelled
-    clip, the largest first, the clip with the nearest neighbours is chosen. With `probabilities`,
-    three of four clips are those about which the classifier is least certain, by the difference of
-    its two largest probabilities [2]_. The fourth is a typical clip, so that classes which the
-    classifier does not know are found.
+    Without `probabilities`, typical clips are chosen [1]_, in rounds of 10, 20, 40, ..., 320 clips.
+    In each round the clips are divided into as many clusters as there are labelled clips, chosen
+    clips and clips of the round together. From each cluster, those with the fewest labelled or
+    chosen clips first and of these the largest first, the clip with the nearest neighbours in the
+    cluster is chosen. After the clips of the last round, all others follow, in turn one of each of
+    its clusters. With `probabilities`, three of four clips are those about which the classifier is
+    least certain, by the difference of its two largest probabilities [2]_. The fourth is a typical
+    clip, so that classes which the classifier does not know are found.
 
     Parameters
     ----------
     features : array-like of shape (n_clips, n_features)
-        Features of all clips, such as those of `two_scales`. They are standardised here, and each
-        row is scaled to length 1.
+        Features of all clips, such as those of `two_scales`. They are standardised here, each row
+        is scaled to length 1, and at most 50 principal components are compared.
     target : array-like of shape (n_clips,), int, default=None
         Classes of the clips; -1 for an unlabelled clip. None: no clip is labelled.
     probabilities : array-like of shape (n_clips, n_classes), default=None
-        Probabilities of the classes, by a classifier. Only rows of unlabelled clips are used. None:
-        there is no classifier yet.
+        Probabilities of the classes, by a classifier. Only rows of unlabelled clips are used. None,
+        or probabilities of a single class: there is no classifier yet.
     n : int, default=None
-        Number of clips to choose. None orders all unlabelled clips.
+        Number of clips to choose, at least 1; if fewer are unlabelled, all of them are chosen. None
+        orders all unlabelled clips.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the initial cluster centres.
 
     Returns
     -------
     ndarray of int
-        Positions of unlabelled clips, the most useful ones first.
+        Positions of unlabelled clips, the most useful ones first. Empty if all are labelled.
 
     Raises
     ------
     ValueError
-        If the parameters differ in length, or a feature is not finite.
+        If the parameters differ in length, a feature is not finite, or `n` is not an integer of at
+        least 1.
 
     References
     ----------

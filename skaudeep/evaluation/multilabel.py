@@ -98,8 +98,9 @@ class MultiLabelEvaluation(ColumnEvaluation):
     a common scale. Probabilities have one, decision values only roughly. `fold_scores` returns the
     scores of each fold.
 
-    **Classes that no test clip, or every test clip, has** have no score. They are in ``left_out``,
-    and means are over the other classes.
+    **Classes that no test clip, or every test clip, has** have no score. They are in ``left_out``.
+    A class has no score either if in each fold its predictions are the same for all clips. Means
+    are over the other classes. The micro average is over all classes, also those without a score.
 
     **Intervals** are Wilson's for :math:`s (1 - s) / v` clips, as those of `anomaly_metrics`, where
     :math:`v` is the variance of the score :math:`s` over 200 bootstrap samples of groups, or of
@@ -166,17 +167,17 @@ class MultiLabelEvaluation(ColumnEvaluation):
 
     @property
     def average_precision(self) -> float:
-        """Average precision, as a mean over classes and repeats."""
+        """Average precision, as a mean over repeats and over the classes that have a score."""
         return self.score("average_precision")
 
     @property
     def roc_auc(self) -> float:
-        """Area under the ROC curve, as a mean over classes and repeats."""
+        """Area under the ROC curve, as a mean over repeats and the classes that have a score."""
         return self.score("roc_auc")
 
     @property
     def micro_average_precision(self) -> float:
-        """Average precision of all pairs of clip and class in one ranking."""
+        """Average precision of all pairs of clip and class in one ranking, mean over repeats."""
         return self.score("micro_average_precision")
 
     @cached_property
@@ -186,7 +187,7 @@ class MultiLabelEvaluation(ColumnEvaluation):
 
     @cached_property
     def left_out(self) -> dict[str, str]:
-        """The reasons why classes have no score, by their names."""
+        """The reasons why classes that no or every tested clip has lack a score, by their names."""
         reasons = {}
         for name, share in zip(self.target_names, self.prevalence, strict=True):
             if share in (0, 1):
@@ -201,8 +202,9 @@ class MultiLabelEvaluation(ColumnEvaluation):
         -------
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
-            ``filename`` and ``group`` (if known), ``target`` (the tuple of the names of its
-            classes), and for each class, under its name, its mean score over the tests of the clip.
+            ``filename`` (with ``unit="group"`` it is called ``group``) and ``group`` (if known),
+            ``target`` (the tuple of the names of its classes), and for each class, under its name,
+            its mean score over the tests of the clip.
         """
         columns: dict[str, object] = dict(first_columns(self, self._tested))
         columns["target"] = [
@@ -221,12 +223,13 @@ class MultiLabelEvaluation(ColumnEvaluation):
         Returns
         -------
         pandas.DataFrame
-            A row for each error, the largest errors first. A clip with the class that is ranked
-            below more than half of the clips without it has the ``kind`` "missed". A clip without
-            the class that is ranked above more than half of the clips with it has the ``kind``
-            "false". The other columns are ``filename`` and ``group`` (if known), ``class``,
-            ``score``, and ``share``: the share of the other clips that are ranked wrongly relative
-            to this one.
+            A row for each error, the largest errors first, by the mean scores of the clips over
+            their tests. Classes in ``left_out`` have no errors. A clip with the class that is
+            ranked below more than half of the clips without it has the ``kind`` "missed". A clip
+            without the class that is ranked above more than half of the clips with it has the
+            ``kind`` "false". The other columns are ``filename`` and ``group`` (if known, as in
+            `to_frame`), ``class``, ``score``, and ``share``: the share of the clips of the other
+            kind that are ranked wrongly relative to this one. Equal scores count as one half.
         """
         parts = []
         scores = self._predicted.mean(axis=0)

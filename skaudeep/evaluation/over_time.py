@@ -63,8 +63,9 @@ class OverTimeEvaluation:
         A row for each model, target and measure, see `to_frame`.
     recordings : pandas.DataFrame
         A row for each model, target and tested recording, with the columns ``model``, ``target``,
-        ``recording``, ``group``, ``n_frames`` (number of labelled frames), ``CCC``, ``Pearson``,
-        ``Spearman`` and ``RMSE``.
+        ``recording``, ``group`` ("" if groups are not known), ``n_frames`` (number of labelled
+        frames), ``CCC``, ``Pearson``, ``Spearman`` and ``RMSE`` (NaN if they are not defined, or no
+        frame is labelled).
     predictions : ndarray of shape (n_recordings, n_frames, n_targets)
         Predictions of the pipeline. NaN for padding, and for recordings that were not tested.
     n_folds : int
@@ -89,10 +90,10 @@ class OverTimeEvaluation:
         -------
         pandas.DataFrame
             A table with the columns ``model`` ("pipeline", or the name of a control), ``target``,
-            ``measure`` ("CCC", "Pearson", "Spearman" or "RMSE"), ``pooled`` (over all frames of all
-            recordings) with its interval ``pooled_low`` and ``pooled_high``, and ``recording`` (the
-            mean over recordings) with ``recording_low`` and ``recording_high``. A measure that is
-            not defined is NaN.
+            ``measure`` ("CCC", "Pearson", "Spearman" or "RMSE"), ``pooled`` (over all labelled
+            frames of all tested recordings together) with its interval ``pooled_low`` and
+            ``pooled_high``, and ``recording`` (the mean over recordings) with ``recording_low`` and
+            ``recording_high``. A measure that is not defined is NaN.
         """
         return self.figures.copy()
 
@@ -175,21 +176,22 @@ def evaluate_over_time(
     targets : array-like of shape (n_recordings, n_frames) or (n_recordings, n_frames, n_targets), \
             or list of n_recordings arrays
         Labels at the times of the frames, as :func:`~skaudeep.datasets.frame_targets` returns them;
-        NaN if a frame has no label. They are not corrected for the delay of the labels, which
-        `PerFrame` does.
+        NaN if a frame has no label. A data frame has a row for each recording. They are not
+        corrected for the delay of the labels, which `PerFrame` does. Recordings without any label
+        are neither training nor test recordings.
     target_names : sequence of str, default=None
-        Names of the targets. None numbers them.
+        Names of the targets, all different. None calls them "target 0", "target 1" and so on.
     cv : int, {"devel", "test"}, splitter, iterable of (train, test) or None, default=None
         The folds, see :func:`~skaudeep.evaluate`. None uses the folds or partitions of the bunch.
-        An int is a number of folds of whole groups.
+        An int is a number of folds of whole groups, or of recordings if no recording has a group.
     controls : bool, default=True
         Whether to run these controls in the same folds:
 
         - "untrained network", if a step is trained,
         - "bands of each frame", if a step reads spectrograms: the spectrogram itself takes the
           place of the network,
-        - "mean of training", which predicts the mean of the training targets. Its correlations are
-          not defined.
+        - "mean of training", which predicts the mean of the training targets. Only its RMSE is
+          computed; its CCC and correlations are NaN.
     n_resamples : int >= 2, default=999
         Number of bootstrap samples.
     confidence_level : float in (0, 1), default=0.95
@@ -207,9 +209,10 @@ def evaluate_over_time(
     Raises
     ------
     ValueError
-        If the pipeline predicts classes, targets are not numbers, the number of targets is not that
-        of the recordings or of `target_names`, a parameter is out of its range, there are no folds,
-        or a labelled frame has no prediction. The message names the recording.
+        If the pipeline predicts classes, targets are not numbers, a target is infinite or all are
+        NaN, `target_names` are not all different, the number of targets is not that of the
+        recordings or of `target_names`, a parameter is out of its range, there are no folds, or a
+        labelled frame has no prediction. The message names the recording.
 
     Warns
     -----

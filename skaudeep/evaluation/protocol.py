@@ -59,8 +59,9 @@ def evaluate(
     result, and the printed result compares the pipeline with each of them, clip by clip.
 
     Intervals and comparisons treat the ``groups`` of the bunch, such as speakers or recordings, as
-    independent, because clips of a speaker or recording tend to be right or wrong together. Without
-    groups, they treat clips as independent. If the `fit` of the last step has a parameter
+    independent, because clips of a speaker or recording tend to be right or wrong together. A clip
+    whose group is "", None or NaN is a group of its own. Without groups, or with a single group of
+    all tested clips, they treat clips as independent. If the `fit` of the last step has a parameter
     ``groups``, as that of `TunedLogisticRegression`, it receives the groups of the training clips.
 
     Work that is the same in all folds is done once. This holds for steps at the beginning of the
@@ -84,7 +85,8 @@ def evaluate(
         * (n_clips,) int: one class for each clip, -1 for an unlabelled clip;
         * (n_clips, n_classes) int: 1 if a clip has the class, else 0; -1 in all columns for an
           unlabelled clip;
-        * (n_clips,) or (n_clips, n_targets) float: values, NaN for an unlabelled clip.
+        * (n_clips,) or (n_clips, n_targets) float: values; NaN in all columns for an unlabelled
+          clip.
 
         Unlabelled clips are neither training nor test clips; only the transductive protocol uses
         them.
@@ -107,17 +109,18 @@ def evaluate(
         Whether to score controls, too. The steps of the pipeline, at any depth, determine them:
 
         * "untrained network" has the same network without its training;
-        * "mel statistics" has `BandStatistics` in place of each step that reads spectrograms. If no
-          step does, but the bunch holds spectrograms or a step without `fit` computes them, it has
-          their standardised statistics with the same classifier;
+        * "mel statistics" has ``BandStatistics(extended=True)`` in place of each step that reads
+          spectrograms. If no step does, but the bunch holds spectrograms or a step that learns
+          nothing computes them, and the pipeline has no `BandStatistics` itself, it has their
+          standardised statistics with the same classifier;
         * "most frequent class" (:class:`~sklearn.dummy.DummyClassifier`) is used if neither of
           these is possible, as for a classifier of stored features;
         * "mean of the training targets" (:class:`~sklearn.dummy.DummyRegressor`) is always used for
           regression; its correlations are not defined.
 
-        If clips may have several classes, the result shows the scores of chance.
-        ``controls_left_out`` of the result has the reasons why other controls are missing. A
-        control that fails is left out with a warning.
+        If clips may have several classes, the printed result shows the scores of chance in place of
+        the last two. ``controls_left_out`` of the result has the reasons why other controls are
+        missing. A control that fails is left out with a warning.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         The folds. "devel" trains on the partition train and tests on devel; "test" trains on train
         and devel and tests on test. An int is a number of folds into which the labelled clips are
@@ -127,8 +130,8 @@ def evaluate(
         values or several classes are divided without stratification, by
         :class:`~sklearn.model_selection.GroupKFold` or :class:`~sklearn.model_selection.KFold`
         (:func:`~skaudeep.datasets.add_folds` stratifies them). A splitter of scikit-learn divides
-        the labelled clips and receives the groups. None uses the folds of the bunch; without folds
-        it is "devel", or "test" if no labelled clip is in devel.
+        the labelled clips and receives the groups. None uses the key ``cv`` of the bunch, else its
+        ``folds``; without either it is "devel", or "test" if no labelled clip is in devel.
     n_jobs : int or None, default=None
         Number of folds (of all repeats) that are run in parallel. None is 1, -1 is the number of
         processors.
@@ -141,13 +144,15 @@ def evaluate(
     train_sizes : sequence of float in (0, 1), default=()
         Shares of the training clips for a learning curve. For each share the folds are run again
         with a random part of the training clips, and ``learning_curve`` of the result has the
-        scores. Whole groups of each class are left out (whole groups of any clips, for regression).
-        The clips of a smaller share are among those of a larger one. A share with which the
-        pipeline fails is left out with a warning.
+        scores. The share is that of the groups of each class (of all groups, for regression; of
+        clips, without groups) that are kept, rounded up; whole groups are left out. The clips of a
+        smaller share are among those of a larger one. A share with which the pipeline fails is left
+        out with a warning.
     keep_features : bool, default=False
         Whether ``features`` of the result holds the features of all clips, for pictures of them.
         They come from the unsupervised steps, fitted to all clips, or, if there are no such steps,
-        from the data of the bunch. With ``unit="group"`` they are means over the clips of a group.
+        from the data of the bunch after the steps at the beginning that learn nothing. With
+        ``unit="group"`` they are means over the clips of a group.
     progress : bool, default=True
         Whether to show the progress and the remaining time on stderr: in one line that is updated,
         or, if stderr is not a terminal, in a new line every 10 s at most.

@@ -41,8 +41,10 @@ class RegressionEvaluation(ColumnEvaluation):
 
     The scores are Spearman's rank correlation, which ComParE uses, Pearson's correlation, Lin's
     concordance correlation coefficient (CCC), the root of the mean squared error (RMSE) in the unit
-    of the values, and the share of their variance that is explained (R2). With several targets,
-    each has its own scores, and ``spearman`` and the others are means over targets.
+    of the values, and the share of their variance that is explained (R2, the coefficient of
+    determination, which is negative if errors exceed those of the mean). With several targets, each
+    has its own scores, and ``spearman`` and the others, also ``rmse``, are means over the targets
+    for which they are defined.
 
     Parameters
     ----------
@@ -102,11 +104,12 @@ class RegressionEvaluation(ColumnEvaluation):
     **Intervals** come from the spread of the score over 200 bootstrap samples of groups, or of
     clips without groups, with Student's quantile for the number of groups minus one degrees of
     freedom. The spread is half the width of the central 68 %. Correlations are taken on Fisher's z
-    scale [1]_, as Lin does for CCC [2]_, and errors on a logarithmic scale. In simulations with ten
-    clips per group, intervals with a nominal level of 95 % contained the true score in 88 to 97 %
-    of the trials with 5, 10 and 30 groups, and percentiles of the same samples in 76 to 98 %. Like
-    those of :class:`~skaudeep.evaluation.Evaluation`, they do not cover the variation over seeds
-    and training sets.
+    scale [1]_, as Lin does for CCC [2]_, errors on a logarithmic scale, and R2 on a logarithmic
+    scale of the share that is not explained. In simulations with ten clips per group, intervals
+    with a nominal level of 95 % contained the true score in 88 to 97 % of the trials with 5, 10 and
+    30 groups, and percentiles of the same samples in 76 to 98 %. Like those of
+    :class:`~skaudeep.evaluation.Evaluation`, they do not cover the variation over seeds and
+    training sets.
 
     References
     ----------
@@ -167,7 +170,7 @@ class RegressionEvaluation(ColumnEvaluation):
 
     @property
     def r2(self) -> float:
-        """Share of the variance that is explained, the mean over targets and repeats."""
+        """Coefficient of determination, the mean over targets and repeats; at most 1."""
         return self.score("r2")
 
     def to_frame(self) -> pd.DataFrame:
@@ -177,9 +180,10 @@ class RegressionEvaluation(ColumnEvaluation):
         -------
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
-            ``filename`` and ``group`` (if known), ``target``, ``predicted`` (the mean over the
-            tests of the clip), and ``error`` (the prediction minus the target). With several
-            targets there are the last three for each, with its name: ``"target arousal"``.
+            ``filename`` (with ``unit="group"`` it is called ``group``) and ``group`` (if known),
+            ``target``, ``predicted`` (the mean over the tests of the clip), and ``error`` (the
+            prediction minus the target). With several targets there are the last three for each,
+            with its name: ``"target arousal"``.
 
         See Also
         --------

@@ -206,7 +206,8 @@ class Evaluation(FoldedEvaluation):
     def confusion_matrix(self) -> np.ndarray:
         """Number of clips of each true class (row) and predicted class (column), over all tests.
 
-        Its shape is (n_classes, n_classes). `sklearn.metrics.ConfusionMatrixDisplay` plots it.
+        A clip counts once for each fold and repeat that tests it. Its shape is (n_classes,
+        n_classes). `sklearn.metrics.ConfusionMatrixDisplay` plots it.
         """
         truth = np.concatenate([self.target[test] for test in self.test] * len(self.seeds))
         predicted = np.concatenate([np.concatenate(folds) for folds in self.fold_predictions])
@@ -297,9 +298,9 @@ class Evaluation(FoldedEvaluation):
         Returns
         -------
         pandas.DataFrame
-            Its index, "clip", numbers the clips as in ``target``. The columns are
+            Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
 
-            * ``filename``, if file names are known,
+            * ``filename``, if file names are known (with ``unit="group"`` it is called ``group``),
             * ``group``, if groups are known,
             * ``target``: name of the true class,
             * ``predicted``: name of the class that most tests of the clip predicted (the first one,
@@ -321,10 +322,10 @@ class Evaluation(FoldedEvaluation):
         Returns
         -------
         pandas.DataFrame
-            The columns of `to_frame`, where ``predicted`` is the class that the clip was most often
-            mistaken for, and ``probability`` is the mean probability of this class. The clips that
-            were wrong most often come first, and among equals those with the highest
-            ``probability``.
+            The columns of `to_frame`, for clips with ``correct`` below 1, where ``predicted`` is
+            the class that the clip was most often mistaken for, and ``probability`` is the mean
+            probability of this class. The clips that were wrong most often come first, and among
+            equals those with the highest ``probability``.
 
         Examples
         --------

@@ -13,11 +13,12 @@ ALARM, USUAL = "#d62728", "#1f77b4"
 
 
 class AnomalyDisplay:
-    """Plot of the scores of clips in their order, beside the scores that set the threshold.
+    """Plot of the scores of clips in their order, beside the scores of normal clips.
 
     The left axes show the scores in the order of the clips, for example the order of recording;
-    scores below the threshold are red. The right axes show a horizontal histogram of the scores
-    that set the threshold, on the same axis of scores.
+    scores below the threshold are red. If `normal_scores` are given, the right axes show their
+    histogram, with horizontal bars, on the same axis of scores. `from_detector` takes for them the
+    scores of held-out clips that set the threshold.
 
     Parameters
     ----------
@@ -29,14 +30,14 @@ class AnomalyDisplay:
         Position of each clip on the horizontal axis, such as its time in hours. None numbers the
         clips.
     normal_scores : array-like of shape (n_normal,), default=None
-        Scores of normal clips for the histogram. None draws no histogram.
+        Scores of normal clips, whose histogram is drawn. None draws no histogram.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes of the scores, set by `plot`.
     histogram_ax_ : matplotlib Axes or None
-        Axes of the histogram, set by `plot`.
+        Axes of the histogram of `normal_scores`, set by `plot`; None if these are None.
     figure_ : matplotlib Figure
         Figure of the axes, set by `plot`.
 
@@ -73,7 +74,10 @@ class AnomalyDisplay:
 
     @property
     def unusual(self) -> np.ndarray:
-        """Whether each clip lies below the threshold, shape (n_clips,), bool."""
+        """Whether the score of each clip is below the threshold, shape (n_clips,), bool.
+
+        It is False for a score of NaN, which `AnomalyDetector.predict` calls unusual.
+        """
         return self.scores < self.threshold
 
     @classmethod
@@ -104,6 +108,8 @@ class AnomalyDisplay:
         ------
         sklearn.exceptions.NotFittedError
             If the detector is not fitted.
+        ValueError
+            If the detector scores chunks, not clips, or the numbers of times and clips differ.
         """
         import_pyplot(f"{cls.__name__}.from_detector")
         check_is_fitted(detector)
@@ -116,7 +122,7 @@ class AnomalyDisplay:
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
-        """Draw the scores, the threshold, and beside them the histogram of the normal scores.
+        """Draw the scores, the threshold, and beside them the histogram of `normal_scores`.
 
         Parameters
         ----------

@@ -65,7 +65,7 @@ def project(
     Returns
     -------
     ndarray of shape (n_clips, 2), float32
-        Positions of the clips, without a unit.
+        Positions of the clips, without a unit. All are 0 if the features of all clips are the same.
 
     Raises
     ------
@@ -128,7 +128,8 @@ class EmbeddingDisplay:
         Class of each clip: its number in `target_names`, or -1 for an unlabelled clip; or its name,
         or "" for an unlabelled clip. None: all clips are unlabelled.
     target_names : sequence of str, default=None
-        Class names, in the order of the integers. None names classes by their numbers.
+        Class names, in the order of the integers. None names classes by their numbers, or, if
+        `target` holds names, takes these.
     filenames : sequence of n_clips str, default=None
         Names of the clips. An interactive window shows the name of the clip nearest to the mouse.
     name : str, default=None
@@ -212,7 +213,8 @@ class EmbeddingDisplay:
             Class of each clip: its number in `target_names`, or -1 for an unlabelled clip; or its
             name, or "" for an unlabelled clip. None: all clips are unlabelled.
         target_names : sequence of str, default=None
-            Class names, in the order of the integers.
+            Class names, in the order of the integers. None names classes by their numbers, or, if
+            `target` holds names, takes these.
         filenames : sequence of n_clips str, default=None
             Names of the clips.
         method : {"tsne", "pca", "umap"}, default="tsne"
@@ -220,7 +222,7 @@ class EmbeddingDisplay:
         random_state : int, RandomState instance or None, default=None
             Seed of the method. An int gives the same picture each time.
         name : str, default=None
-            Title of the plot. None names the method.
+            Title of the plot. None is the name of the method.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
@@ -271,7 +273,7 @@ class EmbeddingDisplay:
         random_state : int, RandomState instance or None, default=None
             Seed of the method. An int gives the same picture each time.
         name : str, default=None
-            Title of the plot. None names the method.
+            Title of the plot. None is the name of the method.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
@@ -285,7 +287,7 @@ class EmbeddingDisplay:
         Raises
         ------
         ValueError
-            If the evaluation has no features.
+            If the evaluation has no features, or is not one of classes.
         """
         require_classes(evaluation, f"{cls.__name__}.from_evaluation")
         if evaluation.features is None:

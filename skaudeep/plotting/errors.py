@@ -93,7 +93,8 @@ class ErrorsDisplay:
             Largest number of clips to show.
         extractor : SpectrogramExtractor, default=None
             Extractor of the spectrograms. None extracts 64 mel bands in windows of 40 ms, down to
-            -60 dB. If clips are in chunks, the first chunk is shown.
+            -60 dB. It is not used if the bunch holds spectrograms. If clips are in chunks, the
+            first chunk is shown.
         axes : array of matplotlib Axes, default=None
             Axes to plot on, one for each clip. None makes a new figure.
         **kwargs : dict
@@ -107,7 +108,8 @@ class ErrorsDisplay:
         Raises
         ------
         ValueError
-            If the bunch has other clips than the evaluation, or neither clips nor spectrograms.
+            If the bunch has other clips than the evaluation, or neither clips nor spectrograms, if
+            the evaluation is not one of classes, or if `n` is less than 1.
         """
         import_pyplot(f"{cls.__name__}.from_evaluation")
         require_classes(evaluation, f"{cls.__name__}.from_evaluation")

@@ -29,7 +29,7 @@ class LevelsDisplay:
     Attributes
     ----------
     share_below, share_above : float in [0, 1]
-        Share of the levels below `clip_below`, and above `clip_above`.
+        Share of the levels below `clip_below`, and above `clip_above`; 0 for a threshold of None.
     ax_ : matplotlib Axes
         Axes of the histogram, set by `plot`.
     figure_ : matplotlib Figure
@@ -85,7 +85,8 @@ class LevelsDisplay:
         extractor : SpectrogramExtractor
             Extractor of the spectrogram, fitted or not, with its thresholds.
         clip : path or array of shape (n_samples,) or (n_channels, n_samples)
-            The clip. The levels of all of its chunks are used.
+            The clip. The levels of the whole clip are used, also if the extractor splits clips into
+            chunks.
         name : str, default=None
             Title of the plot. None draws no title.
         ax : matplotlib Axes, default=None

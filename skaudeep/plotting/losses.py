@@ -84,7 +84,8 @@ class LossCurveDisplay:
         estimator : Seq2SeqAutoencoder
             A fitted autoencoder, or another fitted estimator with ``loss_curve_``.
         name : str, default=None
-            Label of the line in the legend. None makes no legend.
+            Label of the line in the legend. With None there is a legend only if there is a
+            validation loss.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict

@@ -332,7 +332,8 @@ class ComparisonDisplay:
         Raises
         ------
         ValueError
-            If there is no evaluation, or they differ in clips, folds, groups or confidence level.
+            If there is no evaluation, they are not ones of classes, they differ in clips, folds,
+            groups or confidence level, or `metric` is unknown.
         """
         import_pyplot(f"{cls.__name__}.from_evaluations")
         for evaluation in evaluations.values():
@@ -376,7 +377,7 @@ class ComparisonDisplay:
         Parameters
         ----------
         evaluation : Evaluation
-            What `evaluate` returned.
+            A result of `evaluate` for classes. If it has no controls, its score alone is drawn.
         metric : {"accuracy", "uar"}, default="uar"
             Score to compare.
         random_state : int, RandomState instance or None, default=0

@@ -42,8 +42,9 @@ class SpectrogramDisplay:
     name : str, default=None
         Title of the plot. None draws no title.
     scale : {"scaled", "dB"}, default="scaled"
-        Kind of the values: "scaled" to [-1, 1] by an extractor, or decibels. For decibels the
-        colours span the upper 100 dB.
+        Kind of the values: "scaled" to [-1, 1] by an extractor, or decibels. The colours of scaled
+        values span -1 to 1, or, if a value lies outside, the range of the values. For decibels they
+        span the range of the values, at most the upper 100 dB.
 
     Attributes
     ----------
@@ -216,7 +217,7 @@ class ReconstructionDisplay:
     Attributes
     ----------
     rmse : ndarray of shape (n_clips,)
-        Root mean squared error of each clip.
+        Root mean squared error of each clip, without its frames of NaN.
     axes_ : ndarray of Axes, shape (n_clips, 3)
         Axes of originals, reconstructions and errors, set by `plot`.
     figure_ : matplotlib Figure

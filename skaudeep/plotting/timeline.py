@@ -142,8 +142,10 @@ class TimelineDisplay:
         end : float > start, default=None
             Time in seconds at which it ends. None is the end of the recording.
         scores, events, true_events : pandas.DataFrame, default=None
-            Scores indexed by (file, start, end), and tables of events that were found and of true
-            ones. Only rows are used whose `file` is the recording.
+            Scores indexed by (file, start, end), times as Timedelta, and tables of events that were
+            found and of true ones. Only rows are used whose `file` is the recording, under the name
+            that is given here. If more than `n_columns` rows of scores remain, the highest score of
+            each column is drawn.
         threshold : float, default=None
             Threshold that is drawn as a line across the scores. None draws no line.
         n_columns : int > 0, default=600
@@ -165,8 +167,8 @@ class TimelineDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If `start` and `end` do not lie within the recording, or a table has no row of this
-            recording.
+            If `start` and `end` do not lie within the recording, `n_columns` is less than 1, or a
+            table that is not empty has no row of this recording.
         """
         import_pyplot(f"{cls.__name__}.from_recording")
         file = os.fsdecode(file)
@@ -198,8 +200,8 @@ class TimelineDisplay:
     def plot(self, axes: Any = None) -> Self:
         """Draw the panels below one another, on one time axis.
 
-        Events that were found are filled, in the colour of their class; true ones stand above
-        them in grey.
+        Events that were found have the colour of their class, and true ones stand above them in
+        grey. If only one of the two tables is given, its events have the colours of their classes.
 
         Parameters
         ----------
