@@ -48,9 +48,8 @@ def fit_detector(
     windows : :class:`~sklearn.utils.Bunch`
         Windows of recordings with their events, as :func:`skaudeep.datasets.windows` returns them
         for recordings and annotations: `target` has a column of 0 and 1 for each class. A target
-        with one class for each window is accepted if one of the classes is `background`. Leave
-        unlabelled windows (-1) out before, by :func:`skaudeep.datasets.select`: they are not left
-        out here.
+        with one class for each window is accepted if one of the classes is `background`.
+        Unlabelled windows (-1) are left out.
     pipeline : estimator, default=None
         A classifier with probabilities, or a pipeline that ends in one. It is fitted in place,
         without cloning. None uses :func:`skaudeep.recipes.event_classifier`.
@@ -101,6 +100,7 @@ def fit_detector(
             f"Got a target of {target.dtype}, values to regress on, expected classes: windows with "
             "annotations of events have them."
         )
+    labelled = (target >= 0).reshape(len(target), -1).all(axis=1)
     if target.ndim == 1:
         target = (target[:, None] == np.arange(len(names))) & (target[:, None] >= 0)
         if background in names:
@@ -111,7 +111,8 @@ def fit_detector(
             f"Got a class called {background!r}, expected other names: it is that of windows "
             "without an event. Give background= another one."
         )
-    rows, classes = np.nonzero(np.column_stack([target, ~target.any(axis=1)]))
+    events = np.column_stack([target, ~target.any(axis=1)]) & labelled[:, None]
+    rows, classes = np.nonzero(events)
     labels = np.array([*names, background])[classes]
     if len(found := set(labels.tolist())) < 2 or background not in found:
         raise ValueError(

@@ -14,7 +14,7 @@ from sklearn.utils import Bunch
 
 import skaudeep
 from skaudeep.audio import AudioError, AudioWarning
-from skaudeep.datasets import load_index
+from skaudeep.datasets import load_index, select
 from skaudeep.recipes import event_classifier
 
 RATE = 8000
@@ -167,9 +167,26 @@ def test_windows_of_annotated_recordings_fit_the_same_detector(scene):
     )
 
 
-def test_windows_without_events_or_without_background_are_refused(scene):
-    from skaudeep.datasets import select
+@pytest.mark.parametrize("several", [False, True])
+def test_windows_without_labels_are_left_out(scene, several):
+    """They were taken for background, or for examples of every class."""
+    target = scene.windows.target
+    names = scene.windows.target_names
+    if several:
+        target = np.stack([target == 1, target == 2], axis=1).astype(int)
+        names = ["high", "low"]
+    unlabelled = np.arange(len(target)) % 3 == 0
+    target = np.where(unlabelled[:, None] if several else unlabelled, -1, target)
+    windows = Bunch(**dict(scene.windows) | {"target": target, "target_names": names})
+    models = [
+        skaudeep.fit_detector(given, event_classifier(n_units=8, random_state=0))
+        for given in (windows, select(windows, ~unlabelled))
+    ]
+    some = scene.windows.data[:5]
+    np.testing.assert_array_equal(*(model.predict_proba(some) for model in models))
 
+
+def test_windows_without_events_or_without_background_are_refused(scene):
     for keep in (scene.windows.target == 0, scene.windows.target > 0):
         with pytest.raises(ValueError, match="alone, expected some with events and some without"):
             skaudeep.fit_detector(select(scene.windows, keep))

@@ -76,9 +76,9 @@ class AnomalyDisplay:
     def unusual(self) -> np.ndarray:
         """Whether the score of each clip is below the threshold, shape (n_clips,), bool.
 
-        It is False for a score of NaN, which `AnomalyDetector.predict` calls unusual.
+        It is True for a score of NaN, as in `AnomalyDetector.predict`.
         """
-        return self.scores < self.threshold
+        return ~(self.scores >= self.threshold)
 
     @classmethod
     def from_detector(

@@ -20,6 +20,11 @@ def test_clips_below_the_threshold_are_those_that_predict_calls_unusual():
     new = rng.normal(size=(30, 3)) + 6 * (np.arange(30) >= 25)[:, None]
     display = AnomalyDisplay.from_detector(detector, new, times=np.arange(30) / 10)
     np.testing.assert_array_equal(display.unusual, detector.predict(new) == -1)
+    assert AnomalyDisplay(scores=[0.0, np.nan, 2.0], threshold=1.0).unusual.tolist() == [
+        True,
+        True,
+        False,
+    ]
     colours = display.ax_.collections[0].get_facecolors()
     assert len(np.unique(colours, axis=0)) == 2
     assert display.ax_.lines[0].get_ydata()[0] == detector.offset_
