@@ -100,7 +100,7 @@ def fit_detector(
             f"Got a target of {target.dtype}, values to regress on, expected classes: windows with "
             "annotations of events have them."
         )
-    labelled = (target >= 0).reshape(len(target), -1).all(axis=1)
+    labelled = np.all(target.reshape(len(target), -1) >= 0, axis=1, keepdims=True)
     if target.ndim == 1:
         target = (target[:, None] == np.arange(len(names))) & (target[:, None] >= 0)
         if background in names:
@@ -111,7 +111,7 @@ def fit_detector(
             f"Got a class called {background!r}, expected other names: it is that of windows "
             "without an event. Give background= another one."
         )
-    events = np.column_stack([target, ~target.any(axis=1)]) & labelled[:, None]
+    events = np.column_stack([target, ~target.any(axis=1)]) & labelled
     rows, classes = np.nonzero(events)
     labels = np.array([*names, background])[classes]
     if len(found := set(labels.tolist())) < 2 or background not in found:
