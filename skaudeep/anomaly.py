@@ -366,7 +366,7 @@ class AnomalyDetector(
 
     @property
     def n_features_in_(self) -> int:
-        """Number of features seen in `fit`, where the fitted estimator has this attribute."""
+        """Number of features seen in `fit`, if `estimator_` has this attribute."""
         if not hasattr(self, "estimator_"):
             raise AttributeError(f"{type(self).__name__} is not fitted")
         return self.estimator_.n_features_in_

@@ -220,7 +220,7 @@ class DistilledFeatures(
 
     @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> DistilledFeatures:
-        """Compute the features of the teacher, and train the network to find clips as alike.
+        """Train the network to find clips as alike as they are by the features of the teacher.
 
         Parameters
         ----------
@@ -481,7 +481,11 @@ class DistilledFeatures(
 
     @property
     def encoder_(self) -> FeatureEncoder:
-        """The network and the pooling as one torch module, from sequences to features."""
+        """The network and the pooling as one torch module, from the extractor's output to features.
+
+        It shares its weights with `network_`: copy it (:func:`copy.deepcopy`) before training it
+        further. Padding must be zero, with `lengths` given, not NaN.
+        """
         check_is_fitted(self, "network_")
         return FeatureEncoder(self.network_, "covariance")
 

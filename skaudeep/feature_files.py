@@ -51,14 +51,16 @@ def transform_to_file(
     Parameters
     ----------
     model : Pipeline or transformer
-        A fitted pipeline or transformer. The last step of a pipeline is left out if it is not a
-        transformer.
+        A fitted pipeline or transformer that computes features. The last step of a pipeline is left
+        out if it is not a transformer. A model that ends in an extractor is refused, because it
+        computes spectrograms; :func:`~skaudeep.extract_to_netcdf` writes these.
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`~skaudeep.datasets.make_bunch`. Its labels, groups and
         folds are written, too, as far as the format has a place for them.
     path : str or Path
         The file to write, which is replaced if it exists. Its ending chooses the format: `.nc` is
-        NetCDF; `.csv` and `.arff` are tables, with all clips in one file.
+        NetCDF; `.csv` and `.arff` are tables, with all clips in one file, a row for each clip or
+        chunk, and frames side by side in columns.
     batch_size : int > 0, default=64
         Number of clips that are read and transformed together.
     resume : str, default=None
@@ -66,24 +68,25 @@ def transform_to_file(
         in `<path>.partial`, and a call with the same string continues after an interruption. None
         keeps no finished clips.
     on_clips : callable, default=None
-        Function that is called with the number of clips of each finished batch.
+        Function that is called first with the number of clips that an interrupted call has left
+        finished (else 0), then with the number of clips of each batch.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        The data set that was written. `data` has the shape (n_clips, n_features), (n_clips,
-        n_chunks, n_features), or, for a model that keeps the time axis, (n_clips, n_frames,
-        n_features). `feature_names` is there if the model names its features. A clip that cannot be
-        read has features of NaN, and the reason in `errors`.
+        The data set that was written, in memory. `data` has the shape (n_clips, n_features),
+        (n_clips, n_chunks, n_features), or, for a model that keeps the time axis, (n_clips,
+        n_frames, n_features). `feature_names` is there if the model names its features. A clip that
+        cannot be read has features of NaN, and the reason in `errors`.
 
     Raises
     ------
     AudioError
         If no clip can be read.
     ValueError
-        If `path` has another ending, the model has no step before its classifier, waveforms have
-        another sampling rate than the model's, or `<path>.partial` belongs to other clips or to
-        another `resume`.
+        If `path` has another ending, the model computes spectrograms or has no step before its
+        classifier, waveforms have another sampling rate than the model's, or `<path>.partial`
+        belongs to other clips or to another `resume`.
     BlockingIOError
         If another process is writing to the same path with `resume`.
     OSError

@@ -103,7 +103,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
 
     @all_or_nothing
     def fit(self, X: Any, y: ArrayLike | None = None, **fit_params: Any) -> Self:
-        """Fit a copy of each view.
+        """Fit a copy of each view that is not dropped.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         Raises
         ------
         TypeError
-            If a view is not a transformer.
+            If a view is neither a transformer nor "drop" or "passthrough".
         ValueError
             If the list of views is empty, two names are equal, or `transformer_weights` has a
             name that no view has.
@@ -154,7 +154,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         Raises
         ------
         TypeError
-            If a view is not a transformer.
+            If a view is neither a transformer nor "drop" or "passthrough".
         ValueError
             If the list of views is empty, two names are equal, `transformer_weights` has a name
             that no view has, or the features of views differ in the length of an axis other than

@@ -210,7 +210,11 @@ class ModuleFeatures(
 
     @property
     def encoder_(self) -> FeatureEncoder:
-        """The network and the pooling as one torch module, from clips to features."""
+        """The network and, with "covariance", the pooling as one torch module.
+
+        It shares its weights with `network_`: copy it (:func:`copy.deepcopy`) before training it
+        further. Padding must be zero, with `lengths` given, not NaN.
+        """
         check_is_fitted(self, "network_")
         return FeatureEncoder(self.network_, self.representation)
 

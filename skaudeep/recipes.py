@@ -93,7 +93,8 @@ def two_scales(
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
     n_units : int, default=None
-        Number of units of each layer of the networks. None is the number of the version.
+        Number of units of each layer of the networks. None is the number that
+        `version` has: 256, 192 or 128 for versions 1, 2 and 3.
     n_jobs : int, default=None
         Number of views that are computed at the same time, see `FeatureFusion`.
     random_state : int, RandomState instance or None, default=None
@@ -324,7 +325,8 @@ def audio_classifier(
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
     n_units : int, default=None
-        Number of units of each layer of the networks. None is the number of the version.
+        Number of units of each layer of the networks. None is the number that
+        `version` has: 256, 192 or 128 for versions 1, 2 and 3.
     n_jobs : int, default=None
         Number of views that are computed at the same time.
     random_state : int, RandomState instance or None, default=None
@@ -399,7 +401,8 @@ def audio_regressor(
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
     n_units : int, default=None
-        Number of units of each layer of the networks. None is the number of the version.
+        Number of units of each layer of the networks. None is the number that
+        `version` has: 256, 192 or 128 for versions 1, 2 and 3.
     n_jobs : int, default=None
         Number of views that are computed at the same time.
     random_state : int, RandomState instance or None, default=None
@@ -471,7 +474,8 @@ def audio_multilabel_classifier(
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
     n_units : int, default=None
-        Number of units of each layer of the networks. None is the number of the version.
+        Number of units of each layer of the networks. None is the number that
+        `version` has: 256, 192 or 128 for versions 1, 2 and 3.
     n_jobs : int, default=None
         Number of views that are computed at the same time.
     random_state : int, RandomState instance or None, default=None

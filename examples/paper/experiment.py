@@ -112,7 +112,8 @@ def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> None
     print(f"{(time.perf_counter() - start) / 60:.0f} min")
     if options.latex is not None:
         with replacing(options.latex) as file:
-            file.write_text(as_latex([heading, *rows]), encoding="utf-8")
+            table = remarks(experiment, options) + as_latex([heading, *rows])
+            file.write_text(table, encoding="utf-8")
 
 
 def read_options(experiment: Experiment, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -230,6 +231,21 @@ def latex_of(cell: str) -> str:
     """Escape what LaTeX reads as commands, with a minus before numbers and a dash for nothing."""
     escaped = cell.translate(LATEX_ESCAPES)
     return "--" if cell == "-" else re.sub(r"(?<!\S)-(?=\d)", "$-$", escaped)
+
+
+def remarks(experiment: Experiment, options: argparse.Namespace) -> str:
+    """Return comments for LaTeX: what the numbers are, and whether the run was the paper's."""
+    full = (experiment.autoencoder["max_epochs"], AUTOENCODER["n_units"], 5, 400)
+    this = (options.epochs, options.units, options.repeats, options.classifier_epochs)
+    run = "{} epochs, 2 x {} units, {} repeats, {} steps of the classifier"
+    lines = [
+        f"{experiment.title}: accuracy in % [95 % interval]; needs \\usepackage{{booktabs}}",
+        f"skaudeep {skaudeep.__version__}: {run.format(*this)}; seed {options.random_state}, "
+        f"{options.precision}. Other columns are of others: see docs/paper.md",
+    ]
+    if this != full:
+        lines.insert(0, f"A FIRST TRY, not the paper's experiment, which has {run.format(*full)}")
+    return "".join(f"% {line}\n" for line in lines)
 
 
 def as_latex(rows: Sequence[Sequence[str]]) -> str:

@@ -97,8 +97,8 @@ def evaluate(
         training clips of each fold. The auDeep paper reports transductive scores. Only inductive
         scores estimate the accuracy on new recordings.
     n_repeats : int, default=1
-        Number of times that everything is run, each time with another seed for every
-        ``random_state`` in the pipeline, and with the same folds.
+        Number of times that everything is run, with the same folds. Each time, also the only one,
+        every ``random_state`` in the pipeline is replaced by a seed drawn from `random_state`.
     unit : {"clip", "group"}, default="clip"
         The unit that is scored. With "group", each group of the bunch, such as a patient, a
         recording or a machine, is scored as one: its class by the mean probability over its clips
@@ -136,8 +136,9 @@ def evaluate(
         Number of folds (of all repeats) that are run in parallel. None is 1, -1 is the number of
         processors.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of one seed per repeat, and of the folds if ``cv`` is an int. An int gives
-        the same result each time.
+        Seed or generator of one seed per repeat, of the folds if ``cv`` is an int, and of the clips
+        that are left out for `train_sizes`. An int gives the same result each time. With None,
+        results differ from call to call, even if the steps have seeds of their own.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals. They are over groups if the bunch has some, else over
         clips; see the notes of the result.

@@ -170,7 +170,10 @@ class RegressionEvaluation(ColumnEvaluation):
 
     @property
     def r2(self) -> float:
-        """Coefficient of determination, the mean over targets and repeats; at most 1."""
+        """Coefficient of determination over the test clips of all folds together; at most 1.
+
+        It is the mean over repeats and over the targets for which it is defined.
+        """
         return self.score("r2")
 
     def to_frame(self) -> pd.DataFrame:
