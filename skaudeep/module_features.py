@@ -7,35 +7,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.callback import with_callbacks
 from torch import nn
 
 from skaudeep._base import (
     COUNT,
-    LearningTags,
-    NamedRowsMixin,
     StrOptions,
-    VersionMixin,
     all_or_nothing,
     run_fit_without_subtasks,
 )
+from skaudeep._state_features import BATCH_SIZE, StateFeatures
 from skaudeep.nn.devices import resolve_device
-from skaudeep.nn.encoders import FeatureEncoder, represent
 from skaudeep.nn.foreign import ModuleEncoder, run
 from skaudeep.nn.pooling import FRAME_REPRESENTATIONS
 from skaudeep.training.batches import Sequences
 from skaudeep.training.components import fit_components
 from skaudeep.training.inputs import read_input
 
-BATCH_SIZE = 64  # sequences that run through the network at a time
 
-
-class ModuleFeatures(
-    VersionMixin, NamedRowsMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
-):
+class ModuleFeatures(StateFeatures):
     """Features of sequences from the states of a network of your own, a PyTorch module.
 
     Each sequence runs through the module. The features describe how its states vary together over
@@ -167,84 +157,6 @@ class ModuleFeatures(
         self.network_ = network.cpu()
         run_fit_without_subtasks(self, X, y)
         return self
-
-    @torch.inference_mode()
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the features of each sequence, or of each of its frames.
-
-        Parameters
-        ----------
-        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
-                (n_chunks, n_frames, n_bands)
-            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            Features. With ``representation="components"`` or "states" the shape is (n_clips,
-            n_frames, n_features) or (n_clips, n_chunks, n_frames, n_features). The features of
-            clips, chunks and frames of NaN alone are NaN.
-
-        Raises
-        ------
-        ValueError
-            If X has another number of bands than in `fit`, holds infinity or NaN before the end of
-            a row, or the module returns no finite states.
-        sklearn.exceptions.NotFittedError
-            If `fit` was not called.
-        """
-        check_is_fitted(self, "network_")
-        device = resolve_device(self.device)
-        network = self.network_
-        if device.type != "cpu":
-            network = copy.deepcopy(network).to(device)
-        sequences = read_input(self, X, reset=False, n_bands=network.n_bands)
-        return sequences.map(
-            lambda x, lengths: represent(network, x, lengths, self.representation),
-            len(self.get_feature_names_out()),
-            per_frame=self.representation in FRAME_REPRESENTATIONS,
-            batch_size=BATCH_SIZE,
-            device=device,
-        )
-
-    @property
-    def encoder_(self) -> FeatureEncoder:
-        """The network and, with "covariance", the pooling as one torch module.
-
-        It shares its weights with `network_`: copy it (:func:`copy.deepcopy`) before training it
-        further. Padding must be zero, with `lengths` given, not NaN.
-        """
-        check_is_fitted(self, "network_")
-        return FeatureEncoder(self.network_, self.representation)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the features.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n_features,), object
-            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"`` and so on. Features of frames
-            are called ``"component_0"`` or ``"state_0"`` and so on.
-        """
-        check_is_fitted(self, "network_")
-        names = self.network_.covariance.feature_names(self.representation)
-        return np.array(names, dtype=object)
-
-    def __skaudeep_tags__(self) -> LearningTags:
-        return LearningTags(unsupervised=True, reads_spectrograms=True)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        # allow_nan stays False: NaN is padding at a row's end, not a missing value anywhere.
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 @torch.inference_mode()

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_random_state
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._base import (
     COUNT,
-    LearningTags,
     NamedRowsMixin,
     StrOptions,
     VersionMixin,
     all_or_nothing,
     run_fit_without_subtasks,
 )
+from skaudeep._state_features import BATCH_SIZE, StateFeatures
 from skaudeep.nn.devices import resolve_device
-from skaudeep.nn.encoders import FeatureEncoder, represent
 from skaudeep.nn.pooling import FRAME_REPRESENTATIONS, StateCovariance
 from skaudeep.nn.reservoir import Reservoir, ReservoirSizes
 from skaudeep.nn.stack import CELLS
@@ -34,12 +31,8 @@ from skaudeep.training.components import COMPONENT_ROWS, fit_components
 from skaudeep.training.inputs import read_input
 from skaudeep.training.states import States
 
-BATCH_SIZE = 64  # sequences that run through the network at a time
 
-
-class ReservoirFeatures(
-    VersionMixin, NamedRowsMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
-):
+class ReservoirFeatures(StateFeatures):
     """Features of sequences from a recurrent network whose random weights are never trained.
 
     Such a network is called a reservoir, or an echo-state network [1]_. Each sequence runs through
@@ -304,76 +297,6 @@ class ReservoirFeatures(
         )
         pooling._sklearn_output_config = dict(getattr(self, "_sklearn_output_config", {}))
         return pooling, states
-
-    @torch.inference_mode()
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the features of each sequence, or of each of its frames.
-
-        Parameters
-        ----------
-        X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
-                (n_chunks, n_frames, n_bands)
-            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            Features. With ``representation="components"`` or "states" the shape is (n_clips,
-            n_frames, n_features) or (n_clips, n_chunks, n_frames, n_features). The features of
-            clips, chunks and frames of NaN alone are NaN.
-        """
-        check_is_fitted(self, "network_")
-        device = resolve_device(self.device)
-        network = self.network_
-        if device.type != "cpu":
-            network = copy.deepcopy(network).to(device)
-        sequences = read_input(self, X, reset=False, n_bands=network.sizes.n_bands)
-        return sequences.map(
-            lambda x, lengths: represent(network, x, lengths, self.representation),
-            len(self.get_feature_names_out()),
-            per_frame=self.representation in FRAME_REPRESENTATIONS,
-            batch_size=BATCH_SIZE,
-            device=device,
-        )
-
-    @property
-    def encoder_(self) -> FeatureEncoder:
-        """The network and, with "covariance", the pooling as one torch module.
-
-        It shares its weights with `network_`: copy it (:func:`copy.deepcopy`) before training it
-        further. Padding must be zero, with `lengths` given, not NaN.
-        """
-        check_is_fitted(self, "network_")
-        return FeatureEncoder(self.network_, self.representation)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the features.
-
-        Parameters
-        ----------
-        input_features : None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n_features,), object
-            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"`` and so on. Features of frames
-            are called ``"component_0"`` or ``"state_0"`` and so on.
-        """
-        check_is_fitted(self, "network_")
-        names = self.network_.covariance.feature_names(self.representation)
-        return np.array(names, dtype=object)
-
-    def __skaudeep_tags__(self) -> LearningTags:
-        return LearningTags(unsupervised=True, reads_spectrograms=True)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        # allow_nan stays False: NaN is padding at a row's end, not a missing value anywhere.
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 class StatePooling(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator):

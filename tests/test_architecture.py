@@ -28,7 +28,7 @@ LAYERS = [
     ["recipes", "_model_inputs", "_model_outputs", "_times"],
     ["fusion", "chunks", "autoencoder", "reservoir", "statistics", "extraction", "linear"]
     + ["descriptors", "distances", "distillation", "mlp", "module_features", "per_frame"],
-    ["spectrogram", "function_extractor"],
+    ["spectrogram", "function_extractor", "_state_features"],
     ["_views"],
     ["formats"],
     ["versions"],

@@ -72,6 +72,11 @@ class Reservoir(nn.Module):
         n_states = len(self.recurrent.stacks) * sizes.n_units
         self.covariance = StateCovariance(n_states, sizes.n_components)
 
+    @property
+    def n_bands(self) -> int:
+        """Bands per frame."""
+        return self.sizes.n_bands
+
     def draw_weights(self, generator: torch.Generator) -> None:
         """Draw the weights that the encoder of an untrained `TimeAutoencoder` has.
 
