@@ -34,6 +34,7 @@ extensions = [
     "myst_parser",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
+    "sphinx-mathjax-offline",
     "click_reference",
 ]
 templates_path = ["_templates"]

@@ -34,6 +34,7 @@ USED_BY = {
     "ruff": ("Makefile", "-m ruff"),
     "sphinx-copybutton": ("docs/conf.py", '"sphinx_copybutton"'),
     "sphinx-gallery": ("docs/conf.py", '"sphinx_gallery.gen_gallery"'),
+    "sphinx-mathjax-offline": ("docs/conf.py", '"sphinx-mathjax-offline"'),
 }
 FOR_DEVELOPERS = {"docs", "test"}  # extras that no user needs
 # Benchmarks compare with these where somebody has installed them: their bounds or licences clash.
