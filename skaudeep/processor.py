@@ -47,10 +47,11 @@ class Processor:
     """Process files and signals by a pipeline into tables indexed by (file, start, end).
 
     The methods have the names of those of ``opensmile.Smile`` and ``audinterface.Feature``, and
-    return tables with the same index. The columns depend on the last step of the pipeline: the
-    probability of each class, under its name, for a classifier with probabilities; `label` for
-    another classifier; `score` for an outlier detector (higher is more usual); `prediction` for a
-    regressor of one value; the names of `get_feature_names_out` for a transformer.
+    return tables with the same index. A table has one row for each file or segment. The columns
+    depend on the last step of the pipeline: the probability of each class, under its name, for a
+    classifier with probabilities; `label` for another classifier; `score` for an outlier detector
+    with `score_samples` (higher is more usual); `prediction` for a regressor of one value; the
+    names of `get_feature_names_out` for a transformer, whose output must have one row for a clip.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ class Processor:
         A pipeline that begins with an extractor, such as a :class:`~skaudeep.SpectrogramExtractor`.
         It must be fitted if one of its steps learns. It is copied: later changes have no effect.
     batch_size : int > 0, default=64
-        Number of clips that are read and processed together. With ``on_error="read"`` of an
-        extractor, clips are processed one at a time.
+        Number of clips that are read and processed together, which has no effect on the table. With
+        ``on_error="read"`` of an extractor, clips are processed one at a time.
 
     Raises
     ------
@@ -67,7 +68,8 @@ class Processor:
         If a step of the pipeline that learns is not fitted.
     ValueError
         If the pipeline has no extractor, its last step is none of the above (if the pipeline has no
-        sampling rate, this is found when clips are processed), or `batch_size` is less than 1.
+        sampling rate, this error is raised when clips are processed), or `batch_size` is less than
+        1.
 
     See Also
     --------
@@ -76,17 +78,21 @@ class Processor:
 
     Notes
     -----
-    Files and signals of another sampling rate are resampled to that of the pipeline. If the
-    pipeline has none, the files of one call must have the same rate, else an AudioError is raised.
-    A clip cannot be processed if it cannot be read, is shorter than a window, or has no samples
-    from `start` to `end`. The extractor's `on_error` then decides: "raise" raises an
+    Files and signals of another sampling rate are resampled to that of the pipeline: the parameter
+    `sampling_rate` of its extractor, or the rate that this saw in `fit`. If the pipeline has none,
+    the files of one call must have the same rate, else an AudioError is raised. A clip cannot be
+    processed if it cannot be read, has no samples from `start` to `end`, or is shorter than a
+    window (unless the extractor has ``adapt=True`` or a `duration`). The extractor's `on_error`
+    then decides: "raise" raises an
     :class:`~skaudeep.AudioError`; "nan" and "read" give a row of NaN, whose `end` is missing if it
     is not known, and one :class:`~skaudeep.AudioWarning` for all such clips. If the pipeline has
     several extractors, "raise" of any of them applies, else "read" of any of them. If the pipeline
-    has no sampling rate and no file of a call can be read, an AudioError is always raised. Silence
-    has features as any other sound. Silence is not classified: whatever `on_error` is, the row of a
-    classifier is NaN, with the warning. In the column `label`, the missing value is "" instead of
-    NaN if another clip of the call has a label.
+    has no sampling rate and no file of a call can be read, an AudioError is always raised.
+
+    A transformer, a regressor or an outlier detector processes silence (equal samples throughout)
+    as any other sound. A classifier does not: whatever `on_error` is, the row is NaN, with the
+    warning. In the column `label`, the missing value is "" instead of NaN if another clip of the
+    call has a label.
 
     In contrast to the other packages, three things are errors: an `end` after the end of the file,
     a time given as text without a unit (which they take for a number of samples), and a folder
@@ -104,6 +110,22 @@ class Processor:
                                             mean_0  mean_1
     start                  end
     0 days 00:00:00.500000 0 days 00:00:01    -0.4     0.8
+
+    Files, and segments of them:
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import soundfile
+    >>> with TemporaryDirectory() as folder:
+    ...     soundfile.write(Path(folder, "a.wav"), noise, 8000)
+    ...     table = processor.process_file("a.wav", end="500ms", root=folder)
+    ...     same = processor.process_index(table.index, root=folder)
+    ...     several = processor.process_files(["a.wav", "a.wav"], starts=[0, 0.5], root=folder)
+    ...     whole = processor.process_folder(folder, include_root=False)
+    >>> table.index.tolist() == same.index.tolist(), table.equals(same)
+    (True, True)
+    >>> several.shape, whole.index.get_level_values("file").tolist()
+    ((2, 6), ['a.wav'])
     """
 
     def __init__(self, pipeline: Any, *, batch_size: int = BATCH) -> None:
