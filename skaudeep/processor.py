@@ -165,12 +165,13 @@ class Processor:
             Times in seconds, or as text with a unit: "0.5s", "200ms". None is the start or the end
             of the file.
         root : str or Path, default=None
-            Folder that `file` is relative to.
+            Folder that `file` is relative to. None is the current folder.
 
         Returns
         -------
         pandas.DataFrame
-            A table of one row, indexed by (file, start, end).
+            A table of one row with the columns that :class:`Processor` lists. Its index has `file`
+            as it was given, without `root`, and for an `end` of None the length of the file.
 
         Raises
         ------
@@ -193,24 +194,24 @@ class Processor:
         Parameters
         ----------
         files : sequence of str or Path
-            The files to read.
+            The files to read. A file may occur several times. Of no files the table has no rows.
         starts, ends : float, str, Timedelta, or sequence of these, default=None
             Times in seconds, or as text with a unit: one for each file, or a single one for all.
             None is the start or the end of each file.
         root : str or Path, default=None
-            Folder that `files` are relative to.
+            Folder that `files` are relative to. None is the current folder.
 
         Returns
         -------
         pandas.DataFrame
-            A row for each file, in the order of `files`, indexed by (file, start, end).
+            A row for each file, in the order of `files`, indexed as by `process_file`.
 
         Raises
         ------
         AudioError
             If a segment cannot be processed and the extractor has ``on_error="raise"``.
         ValueError
-            If one of the times is not a time, or the number of times is not that of the files.
+            If `files` is a single path, a time is not a time, or there are not as many as files.
         """
         if isinstance(files, str | bytes | os.PathLike):
             raise ValueError(f"Got files={shown(files)}, expected a sequence of paths: [files].")
@@ -231,7 +232,7 @@ class Processor:
             Ending of the names of the files, in which case matters: "wav" does not find "A.WAV".
             Names that begin with a dot are left out.
         include_root : bool, default=True
-            Whether the index holds absolute paths. If False, it holds the names of the files.
+            Whether the index holds absolute paths. If False, it holds the names without the folder.
 
         Returns
         -------
@@ -276,12 +277,13 @@ class Processor:
         Parameters
         ----------
         index : pandas.MultiIndex with the levels file, start, end; or pandas.Index of files
-            The segments. A missing `start` is the start of the file, and a missing `end` its end.
+            The segments, with times as Timedelta or in seconds. A missing `start` is the start of
+            the file, and a missing `end` its end.
         preserve_index : bool, default=False
             Whether the table has the given index unchanged. If False, its index has the three
             levels (file, start, end), with missing starts and ends filled in.
         root : str or Path, default=None
-            Folder that the files are relative to.
+            Folder that the files are relative to. None is the current folder.
 
         Returns
         -------
@@ -331,21 +333,22 @@ class Processor:
         sampling_rate : float
             Sampling rate of the signal in Hz.
         file : str or Path, default=None
-            Name of the signal in the index. With None the index has the levels start and end only.
+            Name of the signal in the index; no file is read. None: the index has no level `file`.
         start, end : float, str or Timedelta, default=None
             Times in seconds, or as text with a unit. None is the start or the end of the signal.
 
         Returns
         -------
         pandas.DataFrame
-            A table of one row, indexed by (file, start, end), or by (start, end).
+            A table of one row, indexed by (file, start, end), or by (start, end) without `file`.
 
         Raises
         ------
         AudioError
             If the segment cannot be processed and the extractor has ``on_error="raise"``.
         ValueError
-            If a rate or a time is invalid, or the pipeline reads recordings at several rates.
+            If the rate is not in [1, 10000000] Hz, a time is not a time, or the extractors of the
+            pipeline have several sampling rates.
         """
         begin, stop = time_of(start, "start"), time_of(end, "end")
         begin = from_seconds(0) if pd.isna(begin) else begin
