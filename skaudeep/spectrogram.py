@@ -438,7 +438,7 @@ class SpectrogramExtractor(ClipExtractor):
         -------
         ndarray of shape (n_frames,), or (n_clips, n_frames) if X holds spectrograms
             Times in seconds from the start of the clip, or of the segment of a file. The first is
-            half a window; ``align="center"`` makes it later if the clip was cut, or earlier (perhaps
+            half a window; ``align="center"`` makes it later if the clip was cut, or earlier (even
             below 0) if it was padded. NaN for frames of NaN.
 
         Raises

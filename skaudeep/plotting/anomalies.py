@@ -18,8 +18,8 @@ class AnomalyDisplay:
     The left axes show the score of each clip against its place in the order of the clips, or
     against `times`; scores below the threshold are red, the others blue. If `normal_scores` are
     given, the right axes show the histogram of these, with horizontal bars, on the same axis of
-    scores. `from_detector` takes for them the scores that set the threshold of the detector, which
-    are those of held-out normal clips.
+    scores. `from_detector` takes for them the scores that set the threshold of the detector: those
+    of the clips that its `fit` held out, or of the clips of `calibrate`.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class AnomalyDisplay:
     >>> from skaudeep import AnomalyDetector, DistanceScorer
     >>> normal = np.random.default_rng(0).normal(size=(100, 2))
     >>> detector = AnomalyDetector(DistanceScorer(), random_state=0).fit(normal)
-    >>> display = AnomalyDisplay.from_detector(detector, [[0.0, 0.0], [9.0, 9.0]])
+    >>> display = AnomalyDisplay.from_detector(detector, [[0, 0], [9, 9]], ax=display.ax_)
     >>> display.unusual.tolist(), display.histogram_ax_.get_xlabel()
     ([False, True], 'held-out clips')
     """

@@ -72,7 +72,8 @@ class ErrorsDisplay:
     ...     target=np.array([0, 0, 1, 1]), target_names=["dog", "rain"], test=[np.arange(4)],
     ...     fold_predictions=[[np.array([1, 0, 1, 1])]], protocol="inductive", seeds=[0],
     ... )
-    >>> display = ErrorsDisplay.from_evaluation(evaluation, make_bunch(spectrograms, list("abcd")))
+    >>> bunch = make_bunch(spectrograms, list("abcd"))
+    >>> display = ErrorsDisplay.from_evaluation(evaluation, bunch, axes=display.axes_)
     >>> len(display.axes_), display.errors["predicted"].tolist()
     (1, ['rain'])
     """
