@@ -64,11 +64,10 @@ class Report:
     --------
     >>> from pathlib import Path
     >>> from skaudeep.reporting import Report
-    >>> made = Report(Path("birds.html"), "Birds\n40 clips, 2 classes", evaluation=None)
+    >>> made = Report(Path("birds.html"), "40 clips, 2 classes", evaluation=None)
     >>> made
     Report('birds.html')
     >>> print(made)
-    Birds
     40 clips, 2 classes
     """
 
