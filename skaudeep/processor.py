@@ -83,11 +83,11 @@ class Processor:
     the files of one call must have the same rate, else an AudioError is raised. A clip cannot be
     processed if it cannot be read, has no samples from `start` to `end`, or is shorter than a
     window (unless the extractor has ``adapt=True`` or a `duration`). The extractor's `on_error`
-    then decides: "raise" raises an
-    :class:`~skaudeep.AudioError`; "nan" and "read" give a row of NaN, whose `end` is missing if it
-    is not known, and one :class:`~skaudeep.AudioWarning` for all such clips. If the pipeline has
-    several extractors, "raise" of any of them applies, else "read" of any of them. If the pipeline
-    has no sampling rate and no file of a call can be read, an AudioError is always raised.
+    then decides: "raise" raises an :class:`~skaudeep.AudioError`; "nan" and "read" give a row of
+    NaN, whose `end` is missing if it is not known, and one :class:`~skaudeep.AudioWarning` for all
+    such clips. If the pipeline has several extractors, "raise" of any of them applies, else "read"
+    of any of them. If the pipeline has no sampling rate and no file of a call can be read, an
+    AudioError is always raised.
 
     A transformer, a regressor or an outlier detector processes silence (equal samples throughout)
     as any other sound. A classifier does not: whatever `on_error` is, the row is NaN, with the

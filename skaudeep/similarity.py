@@ -23,9 +23,9 @@ def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.Dat
     """Find the clips whose features are most similar to those of a given clip.
 
     Features are standardised by their means and standard deviations over all clips of the data set
-    whose features are finite; constant features become 0. The similarity of two clips is the cosine
-    of the angle between their standardised features. The data are read twice, a block of rows at a
-    time, so that they need not fit into memory.
+    whose features are finite; a feature that is the same for all clips is only centred. The
+    similarity of two clips is the cosine of the angle between their standardised features. The data
+    are read twice, a block of rows at a time, so that they need not fit into memory.
 
     Parameters
     ----------

@@ -104,7 +104,7 @@ class SpectrogramExtractor(ClipExtractor):
         - "full_scale": 0 dB is digital full scale (0 dBFS, a sine of amplitude 1 in its FFT bin),
           -1 is `clip_below` and 1 is `clip_above`. Differences in level are kept, so that all
           recordings must be made with the same gain. Mel bands of many FFT bins can exceed 0 dB,
-          and are clipped. Samples above 8 are refused, because their full scale is not 1.
+          and are clipped. Samples beyond 8 are refused, because their full scale is not 1.
     chunk_duration : float > 0, default=None
         Length in seconds of the consecutive chunks into which each clip is split. Chunk `i` begins
         at the frame nearest to `i * chunk_duration`. All chunks have the same number of frames: if
@@ -124,8 +124,8 @@ class SpectrogramExtractor(ClipExtractor):
         :func:`joblib.parallel_config` context states another number; the backend of the context is
         then used, too. The result does not depend on it.
     on_error : {"raise", "nan", "read"}, default="raise"
-        What to do with a clip that cannot be read. "raise" raises an
-        :class:`~skaudeep.audio.AudioError`. "nan" returns a row of NaN, with one
+        What to do with a clip that cannot be read, lacks the `channel` or is too short. "raise"
+        raises an :class:`~skaudeep.audio.AudioError`. "nan" returns a row of NaN, with one
         :class:`~skaudeep.audio.AudioWarning` that names all such clips; a classifier that refuses
         NaN then needs a :class:`~sklearn.impute.SimpleImputer` before it. "read" is like "nan", but
         uses the readable part of a file that is cut short, or whose header does not state its
@@ -299,7 +299,9 @@ class SpectrogramExtractor(ClipExtractor):
             Paths (str or Path); or waveforms of shape `(n_samples,)` or
             `(n_channels, n_samples)`, as a list or as one array `(n_clips, n_samples)` or
             `(n_clips, n_channels, n_samples)` in which NaN pads shorter clips; or a pandas
-            MultiIndex `(file, start, end)`, or a Series or DataFrame that carries one.
+            MultiIndex `(file, start, end)`, or a Series or DataFrame that carries one. Samples are
+            floats with full scale 1, or int8, int16, int32 or uint8. Times are Timedelta or in
+            seconds; a missing `start` or `end` is that of the file.
 
         Returns
         -------
@@ -513,8 +515,8 @@ class SpectrogramExtractor(ClipExtractor):
         Returns
         -------
         ndarray of shape (n_bands,), object
-            "mel0", "mel1", ...; or, if `n_mels` is None, "bin0", "bin1", ... by the numbers of the
-            FFT bins, which begin at that of `fmin`.
+            "mel0", "mel1", ...; or, if the bands are FFT bins because `n_mels` is None or because
+            of `adapt`, "bin0", "bin1", ... by the numbers of these, which begin at that of `fmin`.
 
         Raises
         ------

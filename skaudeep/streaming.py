@@ -54,13 +54,13 @@ def stream(
 
     Frame by frame (`duration` is None), there is a result for each frame of the spectrogram, as
     soon as its last sample has come in. A network continues from its state after the previous
-    frame.
-    The results therefore equal those of the pipeline for the whole recording, up to rounding,
-    however the samples are divided into blocks. The pipeline consists of a
-    :class:`~skaudeep.SpectrogramExtractor`; a unidirectional
-    :class:`~skaudeep.ReservoirFeatures` or :class:`~skaudeep.Seq2SeqAutoencoder` with
-    ``representation="components"`` or ``"states"``; and a :class:`~skaudeep.PerFrame`. The network,
-    or the steps after it, may be missing.
+    frame. The results therefore equal those of the pipeline for the whole recording, up to
+    rounding, however the samples are divided into blocks. The pipeline consists of a
+    :class:`~skaudeep.SpectrogramExtractor`; then a network that reads forwards only, which is
+    ``ReservoirFeatures(bidirectional=False)`` or
+    ``Seq2SeqAutoencoder(bidirectional_encoder=False)``, with ``representation="components"`` or
+    ``"states"``; and then a :class:`~skaudeep.PerFrame`. The network, the `PerFrame`, or both may
+    be missing.
 
     By windows (`duration` is given), there is a result for each piece of `duration` seconds, which
     is called a window, by any pipeline. A window begins every `hop` seconds, at the nearest sample.
@@ -85,8 +85,9 @@ def stream(
         in Hz and the time of its first sample in seconds, so that a change of the rate, or a gap of
         more than 1 ms, is noticed.
     sampling_rate : float
-        Sampling rate of the samples in Hz. If the pipeline has another rate, they are resampled:
-        each window separately, or continuously frame by frame, with a delay of about 0.1 s.
+        Sampling rate of the samples in Hz. If the pipeline has another rate, they are resampled: by
+        windows, each window separately; frame by frame, continuously, which delays results by about
+        0.1 s.
     duration : float > 0, default=None
         Length of a window in seconds. None processes frame by frame.
     hop : float > 0, default=None

@@ -93,8 +93,9 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         RandomizedSearchCV of such estimators. LinearRegression, LinearSVC, LogisticRegression,
         MinMaxScaler, Normalizer, PCA, Ridge, RidgeClassifier, RobustScaler and StandardScaler need
         no other package, unless a parameter or fitted attribute has an unusual type. Other
-        estimators of scikit-learn need ``skaudeep[persistence]``, which installs skops. Callbacks
-        and the ``memory`` of pipelines are not stored.
+        estimators of scikit-learn need ``skaudeep[persistence]``, which installs skops. Within
+        estimators of scikit-learn other than these four, such as a VotingClassifier, there may be
+        none of skaudeep. Callbacks and the ``memory`` of pipelines are not stored.
     path : str or path
         The file to write, in an existing folder, with any ending. An existing file is replaced
         once the new one is complete, and stays as it is if an error is raised.
@@ -171,9 +172,9 @@ def load(path: str | os.PathLike[str], *, modules: Iterable[nn.Module] = ()) -> 
         The file to load.
     modules : iterable of torch.nn.Module, default=()
         Networks of your own, needed if the file holds a :class:`~skaudeep.ModuleFeatures`: the file
-        has the weights of its module, but not the code. For each of these, give a module of the
-        same class and sizes, in any order. They are copied and not changed. Modules that the file
-        does not need are ignored.
+        has the weights of its module, but not the code. Give a module of the same class and sizes,
+        in any order; one is enough for several of the same class and sizes. They are copied and not
+        changed. Modules that the file does not need are ignored.
 
     Returns
     -------

@@ -296,6 +296,9 @@ class ComparisonDisplay:
     >>> alone = ComparisonDisplay.from_evaluation(right(8), ax=display.ax_)  # it has no controls
     >>> alone.names, alone.difference_ax_
     (['pipeline'], None)
+    >>> known = ComparisonDisplay([0.8], [[0.6, 0.9]], [], names=["network"])
+    >>> known.plot(ax=display.ax_).ax_.get_xlabel()
+    'UAR in %, 95 % interval'
     """
 
     def __init__(
