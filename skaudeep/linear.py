@@ -29,44 +29,49 @@ _ONE_AT_A_TIME = Lock()
 class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
     """Logistic regression that chooses its regularisation by cross-validation over whole groups.
 
-    The inverse regularisation strength `C` is the value in `Cs` with the best mean balanced
-    accuracy over inner folds of the training clips. If groups are given, such as speakers or
-    recordings, all clips of a group are in the same fold, so that the choice suits new groups.
-    Clips are weighted by the inverse frequency of their class (``class_weight="balanced"``).
+    `fit` divides the training clips into inner folds. The inverse regularisation strength `C`
+    becomes the value in `Cs` with the best mean balanced accuracy (mean recall of the classes) over
+    these folds. If `fit` gets groups, such as the speaker of each clip, all clips of a group are in
+    the same fold, so that the choice suits new groups. In every fit, clips are weighted by the
+    inverse frequency of their class (``class_weight="balanced"``).
 
     Parameters
     ----------
     Cs : sequence of float > 0, default=(1.0, 10.0, 100.0)
-        Inverse regularisation strengths to choose from. If several are equally good, the first of
-        them is chosen.
+        Inverse strengths of the L2 penalty to choose from: lower values regularise more. If several
+        are equally good, the first of them in this sequence is chosen.
     default_C : float > 0, default=10.0
-        Inverse regularisation strength that is used, without a choice, if a class has fewer groups
-        (or clips, without groups) than there are folds.
+        Inverse strength that is used, without a choice, if no inner folds can be made: a class has
+        fewer than `n_folds` groups (or clips, if there are no groups), or each fold would be
+        trained on a single class.
     n_folds : int >= 2, default=3
-        Number of inner folds.
+        Number of inner folds, stratified by class. A fold whose training clips are of a single
+        class is left out.
     max_iter : int >= 1, default=1000
         Largest number of iterations of the solver (L-BFGS).
     tol : float > 0, default=1e-4
-        Tolerance of the solver for stopping.
+        The solver stops where the largest component of the gradient is at most this, or where the
+        loss no longer falls.
     random_state : int, RandomState instance or None, default=None
         Seed or generator that shuffles the clips, or groups, before they are divided into folds.
+        With None, two calls of `fit` may make different folds and choose different values.
 
     Attributes
     ----------
     classifier_ : :class:`~sklearn.linear_model.LogisticRegression`
         The classifier with the chosen regularisation, fitted to all training clips.
     C_ : float
-        The chosen inverse strength.
+        The chosen inverse strength, or `default_C` if there was no choice.
     scores_ : ndarray of shape (len(Cs),)
         Mean balanced accuracy over the inner folds for each of `Cs`; NaN if `default_C` was used.
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
-        Weights of the features.
-    intercept_ : ndarray of shape (n_classes,) or (1,)
+        Weights of the features. Of two classes, the only row belongs to the second one.
+    intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
         Intercepts.
     n_iter_ : ndarray of shape (1,)
-        Number of iterations of the solver.
+        Number of iterations of the solver in the fit to all clips.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -95,6 +100,16 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
     >>> classifier = TunedLogisticRegression().fit(X, y, groups=np.arange(60) // 3)
     >>> classifier.C_, classifier.predict(X[:2]).tolist()
     (1.0, ['owl', 'owl'])
+
+    The methods for probabilities have a column for each class, in the order of `classes_`. Of two
+    classes, `decision_function` returns the score of the second one alone:
+
+    >>> classifier.classes_.tolist(), classifier.predict_proba(X).shape
+    (['crow', 'owl'], (60, 2))
+    >>> bool(np.allclose(np.exp(classifier.predict_log_proba(X)), classifier.predict_proba(X)))
+    True
+    >>> (classifier.decision_function(X[:2]) > 0).tolist()
+    [True, True]
     """
 
     # Metadata routing passes groups to `fit` by default, as to scikit-learn's splitters.
@@ -133,12 +148,15 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
-            Scaled features.
+            Features that were scaled to comparable ranges, for example by
+            :class:`~sklearn.preprocessing.StandardScaler`: `fit` does not scale them, and the
+            penalty is the same for all weights.
         y : array-like of shape (n_clips,)
-            Classes of the clips: numbers or names.
+            Classes of the clips: integers or names, at least two classes. All clips need a label:
+            NaN and None are refused, and -1 or "" would be a class like any other.
         groups : array-like of shape (n_clips,), default=None
-            Speaker, recording or site of each clip. A clip whose group is "", None or NaN is a
-            group of its own. With None, each clip is a group of its own.
+            Speaker, recording or site of each clip, a text or a number. A clip whose group is "",
+            None or NaN is a group of its own. With None, each clip is a group of its own.
 
         Returns
         -------
@@ -148,8 +166,8 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is a single class, a value is not finite, a parameter is out of its range, or
-            X, y and groups differ in length.
+            If there is a single class, a value of X is not finite, a label is NaN or None, a
+            parameter is out of its range, or X, y and groups differ in length.
         """
         self._validate_params()
         Cs = self._checked_Cs()
@@ -181,7 +199,7 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the linear score of each class, before the softmax.
+        """Return the linear score of each class: weights times features, plus the intercept.
 
         Parameters
         ----------
@@ -191,7 +209,9 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips, n_classes), or (n_clips,) for two classes
-            Scores in the order of `classes_`; of two classes, that of the second one.
+            Scores in the order of `classes_`, any real numbers. Of more than two classes, the
+            highest one is predicted. Of two classes there is the score of the second one alone,
+            which is predicted where the score is above 0.
         """
         X = self._checked(X)
         return self.classifier_.decision_function(X)
@@ -247,22 +267,22 @@ class TunedLogisticRegression(VersionMixin, ClassifierMixin, BaseEstimator):
 
     @property
     def classes_(self) -> NDArray:
-        """The classes, sorted."""
+        """The classes, sorted, shape (n_classes,)."""
         return self._fitted().classes_
 
     @property
     def coef_(self) -> NDArray[np.float64]:
-        """Weights of the features."""
+        """Weights of the features, shape (n_classes, n_features), or (1, n_features) for two."""
         return self._fitted().coef_
 
     @property
     def intercept_(self) -> NDArray[np.float64]:
-        """Intercepts."""
+        """Intercepts, shape (n_classes,), or (1,) for two classes."""
         return self._fitted().intercept_
 
     @property
     def n_iter_(self) -> NDArray[np.int32]:
-        """Number of iterations of the solver, shape (1,)."""
+        """Number of iterations of the solver in the fit to all clips, shape (1,)."""
         return self._fitted().n_iter_
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -28,34 +28,42 @@ _RESULTS = ("coefs_", "intercepts_", "loss_curve_", "classes_", "n_features_in_"
 class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
     """Multilayer perceptron with dropout, trained in full batches: the auDeep paper's classifier.
 
-    Layers of rectified linear units are followed by a softmax over the classes. Each epoch is one
-    step of Adam on the mean cross-entropy of all training clips. In training, dropout sets a random
-    share of the outputs of each hidden layer to zero and scales the others, so that the mean does
-    not change. The defaults are those of the paper [1]_, which standardises the features first.
+    Hidden layers of rectified linear units are followed by a softmax over the classes. Each epoch
+    is one step of the Adam optimizer on the mean cross-entropy of all training clips. In training,
+    dropout sets a random share of the outputs of each hidden layer to zero and divides the others
+    by 1 - `dropout`, so that their mean does not change. Predictions use all outputs. There is no
+    penalty on the weights and no early stopping. The defaults are those of the paper [1]_, which
+    standardises the features first; `fit` does not do this itself.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int >= 1, default=(150, 150)
-        Number of units of each hidden layer. An empty sequence gives logistic regression without a
-        penalty.
+        Number of units of each hidden layer, from the input on. With an empty sequence the features
+        lead to the softmax directly, as in logistic regression without a penalty, and `dropout` has
+        no effect.
     dropout : float in [0, 1), default=0.4
-        Share of the outputs of each hidden layer that is set to zero in training.
+        Probability with which an output of a hidden layer is set to zero in a training step. The
+        features themselves are never set to zero. 0 switches dropout off.
     max_epochs : int >= 0, default=400
-        Number of epochs; each is one step of the optimiser. 0 keeps the initial weights.
+        Number of epochs, all of which are run; each is one step of the optimizer. 0 keeps the
+        random initial weights.
     learning_rate : float > 0, default=1e-3
         Learning rate of the Adam optimizer.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the initial weights and of the dropout. The same integer gives the same
-        bits on the same machine. Global generators are neither used nor changed.
+        Seed or generator of the initial weights and of the dropout. The same integer gives exactly
+        the same weights on the same machine. None draws from NumPy's global generator, so that each
+        call of `fit` gives other weights. The global generator of torch is never used.
 
     Attributes
     ----------
     coefs_ : list of ndarray of shape (n_inputs, n_outputs), float32
-        Weights of each layer.
+        Weights of each layer, from the input on: one array for each hidden layer and one for the
+        output, which has n_classes outputs.
     intercepts_ : list of ndarray of shape (n_outputs,), float32
         Intercepts of each layer.
     loss_curve_ : list of float
-        Mean cross-entropy of the training clips at each epoch, with dropout.
+        Mean cross-entropy of the training clips (with natural logarithms) in each epoch, with
+        dropout, before the step of the epoch. Empty if `max_epochs` is 0.
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     n_features_in_ : int
@@ -95,6 +103,10 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
     >>> classifier = make_pipeline(StandardScaler(), DropoutMLPClassifier(random_state=0))
     >>> classifier.fit(X, y).predict([[0.5, 0.5], [-0.5, 0.5]]).tolist()
     ['same sign', 'other sign']
+    >>> classifier.classes_.tolist(), classifier.predict_proba([[0.5, 0.5]]).shape
+    (['other sign', 'same sign'], (1, 2))
+    >>> classifier.predict_log_proba(X).shape
+    (200, 2)
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -127,9 +139,10 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
-            Standardised features.
+            Standardised features: `fit` does not standardise them. They are converted to float32.
         y : array-like of shape (n_clips,)
-            Classes of the clips: numbers or names.
+            Classes of the clips: integers or names, at least two classes. All clips need a label:
+            NaN and None are refused, and -1 or "" would be a class like any other.
 
         Returns
         -------
@@ -139,10 +152,10 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is a single class, a value is not finite, a parameter is out of its range, or X
-            and y differ in length.
+            If there is a single class, a value of X is not finite, a label is NaN or None, a
+            parameter is out of its range, or X and y differ in length.
         FloatingPointError
-            If training diverges.
+            If training diverges: the loss of an epoch is NaN or infinite.
         """
         self._validate_params()
         sizes = self._checked_sizes()

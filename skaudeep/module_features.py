@@ -28,27 +28,33 @@ from skaudeep.training.inputs import read_input
 class ModuleFeatures(StateFeatures):
     """Features of sequences from the states of a network of your own, a PyTorch module.
 
-    Each sequence runs through the module. The features describe how its states vary together over
-    time, as those of :class:`~skaudeep.ReservoirFeatures` do. `fit` computes the principal
-    components of the states in closed form. It does not train the module: train it before, with or
-    without labels.
+    Each sequence, such as the spectrogram of a clip, runs through the module, whose output for a
+    frame is called its states. By default, the features of a sequence are the means of the
+    principal components of its states, the logarithm of their covariance matrix over time, and the
+    coefficients of a regression of the components on those four frames before, as in
+    :class:`~skaudeep.ReservoirFeatures`. `fit` computes the principal components in closed form. It
+    does not train the module: train it before, with or without labels.
 
     Parameters
     ----------
     module : torch.nn.Module
         The network. Its input is a float32 tensor of shape (n_frames, n_sequences, n_bands), and
         its output a tensor of states of shape (n_frames, n_sequences, n_states). All sequences of a
-        call have the same length. It runs in evaluation mode, without gradients, and for several
-        batches at a time, in threads. `fit` copies it.
-    n_components : int, default=64
-        Largest number of principal components of the states.
+        call have the same length; sequences of other lengths come in other calls. The module is
+        called in evaluation mode, without gradients, and by several threads at the same time, so
+        that its `forward` must not change the module. `fit` copies it.
+    n_components : int >= 1, default=64
+        Largest number of principal components of the states. There are fewer if there are fewer
+        states. With n components and m = min(n, 20), "covariance" gives
+        ``n * (n + 3) / 2 + m * (m + 1)`` features.
     representation : {"covariance", "components", "states"}, default="covariance"
         What `transform` returns.
 
         - "covariance": a row of features for each sequence.
-        - "components": a row for each frame, which holds the principal components of the states
-          of this frame. It suits labels that change over time, see :class:`~skaudeep.PerFrame`.
-        - "states": a row for each frame, which holds the states of this frame.
+        - "components": a row for each frame, which holds the n_components principal components of
+          the states of this frame. It suits labels that change over time, see
+          :class:`~skaudeep.PerFrame`.
+        - "states": a row for each frame, which holds the n_states states of this frame.
     device : str, default="auto"
         Device of the computation: "cpu", "cuda", "cuda:1" and so on. "auto" uses a CUDA device if
         there is one. Between calls the weights are on the CPU.
@@ -57,6 +63,7 @@ class ModuleFeatures(StateFeatures):
     ----------
     network_ : :class:`~skaudeep.nn.foreign.ModuleEncoder`
         A copy of the module with the fitted principal components, on the CPU, in evaluation mode.
+        It takes batches of shape (n_frames, n_sequences, n_bands).
     encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
         The module and the pooling as one torch module, from clips of shape (n_clips, n_frames,
         n_bands) to features, for use in other networks. Gradients can be computed through it.
@@ -74,7 +81,8 @@ class ModuleFeatures(StateFeatures):
     -----
     Clips may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
     The module never receives padding. A clip of NaN alone is left out of `fit`, and its features
-    are NaN.
+    are NaN. Of more than 1024 sequences (clips or chunks), `fit` uses 1024, chosen at random with a
+    fixed seed.
 
     :func:`skaudeep.save` stores the weights of the module, and not its code. To load the model,
     pass a module of the same architecture: ``skaudeep.load(path, modules=[MyModule(...)])``.
@@ -92,9 +100,13 @@ class ModuleFeatures(StateFeatures):
     ...     def forward(self, x):  # (n_frames, n_sequences, n_bands)
     ...         return torch.tanh(self.layers(x.permute(1, 2, 0))).permute(2, 0, 1)
     >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))  # 6 clips, 20 frames, 3 bands
-    >>> features = ModuleFeatures(Smoothing()).fit_transform(X)
-    >>> features.shape
+    >>> features = ModuleFeatures(Smoothing()).fit(X)
+    >>> features.transform(X).shape
     (6, 69)
+    >>> features.get_feature_names_out()[[0, 6, 27, -1]].tolist()
+    ['mean_0', 'covariance_0_0', 'transition_0_0', 'intercept_5']
+    >>> ModuleFeatures(Smoothing(), representation="components").fit_transform(X).shape
+    (6, 20, 6)
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -127,9 +139,10 @@ class ModuleFeatures(StateFeatures):
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
                 (n_chunks, n_frames, n_bands)
-            Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
-            rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
-            or dask array.
+            Spectrograms or other sequences; trailing NaN is padding. Each chunk of a clip counts
+            as a sequence of its own; with two axes, a sequence has one band. Any object with a
+            shape whose rows can be indexed is read a batch at a time: ndarray, memmap, netCDF
+            variable, xarray or dask array.
         y : None
             Ignored.
 
@@ -142,7 +155,8 @@ class ModuleFeatures(StateFeatures):
         ------
         ValueError
             If a parameter is out of its range, X holds infinity, NaN before the end of a row, or no
-            frame at all, or the module returns no finite states of the shape above.
+            frame at all, or the module does not return finite states of shape (n_frames,
+            n_sequences, n_states).
         """
         self._validate_params()
         sequences = read_input(self, X, reset=True)

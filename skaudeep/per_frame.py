@@ -40,9 +40,11 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit a regressor or classifier to the frames of all clips, for labels that change over time.
 
     People who label arousal, pain or load while they listen react late: their label belongs to the
-    sound some seconds earlier. With a `delay`, the target of a frame is the label that was given
-    `delay` seconds later. Predictions are delayed by the same time, so that they can be compared
-    with the labels directly.
+    sound some seconds earlier. With a `delay`, `fit` takes as the target of a frame the label that
+    was given `delay` seconds after it; the last frames of a clip, for which there is no later
+    label, are not used. Predictions are delayed by the same time: the prediction for a time is
+    computed from the frame `delay` seconds before it, so that it can be compared with the label at
+    this time directly.
 
     Parameters
     ----------
@@ -51,9 +53,11 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         frames of all clips, an array of shape (n_frames, n_features).
     delay : float >= 0, default=0.0
         Time in seconds from a sound to its label, rounded to whole frames. It can be found by a
-        search: ``GridSearchCV(..., {"perframe__delay": [0, 1, 2, 3]})``.
+        search. In a pipeline that ``make_pipeline(..., PerFrame(...))`` made, that is
+        ``GridSearchCV(pipeline, {"perframe__delay": [0, 1, 2, 3]})``.
     hop_duration : float > 0, default=None
-        Time between two frames in seconds, as in the extractor. It is required if `delay` is not 0.
+        Time between the starts of two frames in seconds, as in the extractor. It is required if
+        `delay` is not 0; None is possible only without a delay.
 
     Attributes
     ----------
@@ -61,13 +65,14 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         The fitted copy. It predicts the label of single frames, without the delay.
     n_features_in_ : int
         Number of features of a frame (the last axis of X).
-    classes_ : ndarray of shape (n_classes,)
-        The classes, if `estimator` is a classifier.
+    classes_ : ndarray of shape (n_classes,), or list of ndarray
+        The classes, if `estimator` is a classifier. With several targets, those that `estimator_`
+        has, which are mostly a list with an array for each target.
 
     See Also
     --------
     skaudeep.datasets.frame_targets : Compute targets of frames from labels at other times.
-    skaudeep.evaluation.evaluate_over_time : Concordance per recording and pooled, with controls.
+    skaudeep.evaluation.evaluate_over_time : Concordance per recording and over all recordings.
 
     Notes
     -----
@@ -75,10 +80,11 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
     Put a search around this estimator, not inside it: a search inside divides frames, so that
     frames of the same clip would be in training and test folds. The exception is an estimator that
     takes groups, such as :class:`~skaudeep.TunedLogisticRegression` or a search over folds of
-    groups. It receives the groups of the clips, or, if there are none, each clip as a group.
+    groups (``GridSearchCV(..., cv=GroupKFold())``). For each frame it receives the group of the
+    clip, or, if `fit` gets no groups, the number of the clip as its group.
 
-    At the beginning of a clip, the frames before `delay` have no earlier sound. Their prediction is
-    that of the first frame.
+    In the first `delay` seconds of a clip, the predictions are those for its first frame, because
+    there is no earlier sound.
 
     Examples
     --------
@@ -93,6 +99,19 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
     >>> model = PerFrame(LinearRegression(), delay=0.3, hop_duration=0.1).fit(X, y)
     >>> bool(np.allclose(model.predict(X)[:, 3:], y[:, 3:]))
     True
+    >>> round(model.score(X, y), 6)
+    1.0
+
+    A classifier, whose predictions of texts have the dtype object. The second clip is shorter:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> labels = [np.where(x[:, 0] > 0, "loud", "soft") for x in X]
+    >>> clips = [X[0], X[1][:2]]
+    >>> classifier = PerFrame(LogisticRegression()).fit(X, labels)
+    >>> classifier.predict(clips).shape, classifier.predict(clips)[1, 2] is None
+    ((2, 50), True)
+    >>> classifier.predict_proba(clips).shape, classifier.decision_function(clips).shape
+    ((2, 50, 2), (2, 50))
     """
 
     # Metadata routing passes groups to `fit` by default, as to scikit-learn's splitters.
@@ -124,12 +143,12 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
                 n_clips arrays (n_frames,) or (n_frames, n_targets)
             Labels at the times of the frames, without correction for the delay. NaN means that a
             frame has no label; for classes None, "" and, in an array of integers, -1 mean the same.
-            With several targets, a frame is used only if it has all of them. Labels after the last
-            frame of a clip must be missing.
+            With several targets, a frame is used only if it has all of them. An array y has missing
+            labels at the padding of X; in a list, each array is as long as its clip.
         groups : array-like of shape (n_clips,), default=None
-            Speaker or session of each clip, for an estimator that takes groups; others do not
-            receive them. A clip whose group is "", None or NaN is a group of its own. With None,
-            each clip is a group of its own.
+            Speaker or session of each clip, for an estimator whose `fit` takes groups; others do
+            not receive them. A clip whose group is "", None or NaN is a group of its own. With
+            None, each clip is a group of its own.
 
         Returns
         -------
@@ -140,7 +159,7 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If a parameter is out of its range, X has NaN before the end of a clip, the numbers of
-            frames and targets of a clip differ, or no frame has a target.
+            frames and labels of a clip differ, or no frame has a label `delay` seconds after it.
         """
         self._validate_params()
         shift = self._shift()
@@ -176,7 +195,7 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Predict the label of each frame, at the time when a person would give it.
+        """Predict the label at the time of each frame, from the sound `delay` seconds before.
 
         Parameters
         ----------
@@ -187,8 +206,15 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_frames, n_targets)
-            Predictions: float64 with NaN for padding (classes that are integers are floats, too),
-            or, if the classes are texts, objects with None for padding.
+            Predictions, with as many axes as `y` of `fit` had. They are float64 with NaN for
+            padding (classes that are integers become floats, too), or, if the classes are texts,
+            objects with None for padding. If X is a list, n_frames is that of its longest clip.
+
+        Raises
+        ------
+        ValueError
+            If X has NaN before the end of a clip, another number of features than in `fit`, or no
+            frame at all.
         """
         predicted = self._map(X, "predict")
         return predicted[..., None] if self._target_axis else predicted
@@ -206,13 +232,23 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_classes)
-            Probabilities in the order of `classes_`; NaN for padding.
+            Probabilities in the order of `classes_`; NaN for padding. As in `predict`, those of a
+            time come from the sound `delay` seconds before, and n_frames is that of the longest
+            clip of a list. A classifier of several targets is not supported.
+
+        Raises
+        ------
+        AttributeError
+            If `estimator` has no `predict_proba`.
+        ValueError
+            If X has NaN before the end of a clip, another number of features than in `fit`, or no
+            frame at all.
         """
         return self._map(X, "predict_proba")
 
     @available_if(_inner_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the estimator's decision values for each frame.
+        """Return the decision values of the classifier for each frame.
 
         Parameters
         ----------
@@ -223,12 +259,25 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips, n_frames), or (n_clips, n_frames, n_classes) if n_classes > 2
-            Decision values of the estimator; NaN for padding.
+            What `decision_function` of `estimator` returns; NaN for padding. Of two classes it is
+            the value of the second one. As in `predict`, the values of a time come from the sound
+            `delay` seconds before, and n_frames is that of the longest clip of a list.
+
+        Raises
+        ------
+        AttributeError
+            If `estimator` has no `decision_function`.
+        ValueError
+            If X has NaN before the end of a clip, another number of features than in `fit`, or no
+            frame at all.
         """
         return self._map(X, "decision_function")
 
     def score(self, X: Any, y: Any) -> float:
         """Return how well predictions agree with labels, over all labelled frames of all clips.
+
+        Longer clips weigh more, because all frames count equally. The frames of the first `delay`
+        seconds of a clip count, too.
 
         Parameters
         ----------
@@ -239,14 +288,16 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
                 n_clips arrays (n_frames,) or (n_frames, n_targets)
             Labels at the times of the frames, without correction for the delay. NaN means that a
             frame has no label; for classes None, "" and, in an array of integers, -1 mean the same.
-            With several targets, only frames that have all of them count.
+            With several targets, only frames that have all of them count. An array y has missing
+            labels at the padding of X; in a list, each array is as long as its clip.
 
         Returns
         -------
         float
-            The score of scikit-learn's estimators: for a regressor the coefficient of determination
-            (mean over targets), for a classifier the share of correct frames. With several targets
-            a frame is correct if all its classes are.
+            For a regressor the coefficient of determination R², at most 1; with several targets
+            the mean of theirs (:func:`~sklearn.metrics.r2_score`), and NaN with a warning for a
+            single labelled frame. For a classifier the share of correct frames, in [0, 1]; with
+            several targets a frame is correct if all its classes are.
 
         Raises
         ------

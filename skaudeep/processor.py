@@ -47,10 +47,11 @@ class Processor:
     """Process files and signals by a pipeline into tables indexed by (file, start, end).
 
     The methods have the names of those of ``opensmile.Smile`` and ``audinterface.Feature``, and
-    return tables with the same index. The columns depend on the last step of the pipeline: the
-    probability of each class, under its name, for a classifier with probabilities; `label` for
-    another classifier; `score` for an outlier detector (higher is more usual); `prediction` for a
-    regressor of one value; the names of `get_feature_names_out` for a transformer.
+    return tables with the same index. A table has one row for each file or segment. The columns
+    depend on the last step of the pipeline: the probability of each class, under its name, for a
+    classifier with probabilities; `label` for another classifier; `score` for an outlier detector
+    with `score_samples` (higher is more usual); `prediction` for a regressor of one value; the
+    names of `get_feature_names_out` for a transformer, whose output must have one row for a clip.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ class Processor:
         A pipeline that begins with an extractor, such as a :class:`~skaudeep.SpectrogramExtractor`.
         It must be fitted if one of its steps learns. It is copied: later changes have no effect.
     batch_size : int > 0, default=64
-        Number of clips that are read and processed together. With ``on_error="read"`` of an
-        extractor, clips are processed one at a time.
+        Number of clips that are read and processed together, which has no effect on the table. With
+        ``on_error="read"`` of an extractor, clips are processed one at a time.
 
     Raises
     ------
@@ -67,7 +68,8 @@ class Processor:
         If a step of the pipeline that learns is not fitted.
     ValueError
         If the pipeline has no extractor, its last step is none of the above (if the pipeline has no
-        sampling rate, this is found when clips are processed), or `batch_size` is less than 1.
+        sampling rate, this error is raised when clips are processed), or `batch_size` is less than
+        1.
 
     See Also
     --------
@@ -76,17 +78,21 @@ class Processor:
 
     Notes
     -----
-    Files and signals of another sampling rate are resampled to that of the pipeline. If the
-    pipeline has none, the files of one call must have the same rate, else an AudioError is raised.
-    A clip cannot be processed if it cannot be read, is shorter than a window, or has no samples
-    from `start` to `end`. The extractor's `on_error` then decides: "raise" raises an
-    :class:`~skaudeep.AudioError`; "nan" and "read" give a row of NaN, whose `end` is missing if it
-    is not known, and one :class:`~skaudeep.AudioWarning` for all such clips. If the pipeline has
-    several extractors, "raise" of any of them applies, else "read" of any of them. If the pipeline
-    has no sampling rate and no file of a call can be read, an AudioError is always raised. Silence
-    has features as any other sound. Silence is not classified: whatever `on_error` is, the row of a
-    classifier is NaN, with the warning. In the column `label`, the missing value is "" instead of
-    NaN if another clip of the call has a label.
+    Files and signals of another sampling rate are resampled to that of the pipeline: the parameter
+    `sampling_rate` of its extractor, or the rate that this saw in `fit`. If the pipeline has none,
+    the files of one call must have the same rate, else an AudioError is raised. A clip cannot be
+    processed if it cannot be read, has no samples from `start` to `end`, or is shorter than a
+    window (unless the extractor has ``adapt=True`` or a `duration`). The extractor's `on_error`
+    then decides: "raise" raises an :class:`~skaudeep.AudioError`; "nan" and "read" give a row of
+    NaN, whose `end` is missing if it is not known, and one :class:`~skaudeep.AudioWarning` for all
+    such clips. If the pipeline has several extractors, "raise" of any of them applies, else "read"
+    of any of them. If the pipeline has no sampling rate and no file of a call can be read, an
+    AudioError is always raised.
+
+    A transformer, a regressor or an outlier detector processes silence (equal samples throughout)
+    as any other sound. A classifier does not: whatever `on_error` is, the row is NaN, with the
+    warning. In the column `label`, the missing value is "" instead of NaN if another clip of the
+    call has a label.
 
     In contrast to the other packages, three things are errors: an `end` after the end of the file,
     a time given as text without a unit (which they take for a number of samples), and a folder
@@ -104,6 +110,22 @@ class Processor:
                                             mean_0  mean_1
     start                  end
     0 days 00:00:00.500000 0 days 00:00:01    -0.4     0.8
+
+    Files, and segments of them:
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import soundfile
+    >>> with TemporaryDirectory() as folder:
+    ...     soundfile.write(Path(folder, "a.wav"), noise, 8000)
+    ...     table = processor.process_file("a.wav", end="500ms", root=folder)
+    ...     same = processor.process_index(table.index, root=folder)
+    ...     several = processor.process_files(["a.wav", "a.wav"], starts=[0, 0.5], root=folder)
+    ...     whole = processor.process_folder(folder, include_root=False)
+    >>> table.index.tolist() == same.index.tolist(), table.equals(same)
+    (True, True)
+    >>> several.shape, whole.index.get_level_values("file").tolist()
+    ((2, 6), ['a.wav'])
     """
 
     def __init__(self, pipeline: Any, *, batch_size: int = BATCH) -> None:
@@ -143,12 +165,13 @@ class Processor:
             Times in seconds, or as text with a unit: "0.5s", "200ms". None is the start or the end
             of the file.
         root : str or Path, default=None
-            Folder that `file` is relative to.
+            Folder that `file` is relative to. None is the current folder.
 
         Returns
         -------
         pandas.DataFrame
-            A table of one row, indexed by (file, start, end).
+            A table of one row with the columns that :class:`Processor` lists. Its index has `file`
+            as it was given, without `root`, and for an `end` of None the length of the file.
 
         Raises
         ------
@@ -171,24 +194,24 @@ class Processor:
         Parameters
         ----------
         files : sequence of str or Path
-            The files to read.
+            The files to read. A file may occur several times. Of no files the table has no rows.
         starts, ends : float, str, Timedelta, or sequence of these, default=None
             Times in seconds, or as text with a unit: one for each file, or a single one for all.
             None is the start or the end of each file.
         root : str or Path, default=None
-            Folder that `files` are relative to.
+            Folder that `files` are relative to. None is the current folder.
 
         Returns
         -------
         pandas.DataFrame
-            A row for each file, in the order of `files`, indexed by (file, start, end).
+            A row for each file, in the order of `files`, indexed as by `process_file`.
 
         Raises
         ------
         AudioError
             If a segment cannot be processed and the extractor has ``on_error="raise"``.
         ValueError
-            If one of the times is not a time, or the number of times is not that of the files.
+            If `files` is a single path, a time is not a time, or there are not as many as files.
         """
         if isinstance(files, str | bytes | os.PathLike):
             raise ValueError(f"Got files={shown(files)}, expected a sequence of paths: [files].")
@@ -209,7 +232,7 @@ class Processor:
             Ending of the names of the files, in which case matters: "wav" does not find "A.WAV".
             Names that begin with a dot are left out.
         include_root : bool, default=True
-            Whether the index holds absolute paths. If False, it holds the names of the files.
+            Whether the index holds absolute paths. If False, it holds the names without the folder.
 
         Returns
         -------
@@ -254,12 +277,13 @@ class Processor:
         Parameters
         ----------
         index : pandas.MultiIndex with the levels file, start, end; or pandas.Index of files
-            The segments. A missing `start` is the start of the file, and a missing `end` its end.
+            The segments, with times as Timedelta or in seconds. A missing `start` is the start of
+            the file, and a missing `end` its end.
         preserve_index : bool, default=False
             Whether the table has the given index unchanged. If False, its index has the three
             levels (file, start, end), with missing starts and ends filled in.
         root : str or Path, default=None
-            Folder that the files are relative to.
+            Folder that the files are relative to. None is the current folder.
 
         Returns
         -------
@@ -309,21 +333,22 @@ class Processor:
         sampling_rate : float
             Sampling rate of the signal in Hz.
         file : str or Path, default=None
-            Name of the signal in the index. With None the index has the levels start and end only.
+            Name of the signal in the index; no file is read. None: the index has no level `file`.
         start, end : float, str or Timedelta, default=None
             Times in seconds, or as text with a unit. None is the start or the end of the signal.
 
         Returns
         -------
         pandas.DataFrame
-            A table of one row, indexed by (file, start, end), or by (start, end).
+            A table of one row, indexed by (file, start, end), or by (start, end) without `file`.
 
         Raises
         ------
         AudioError
             If the segment cannot be processed and the extractor has ``on_error="raise"``.
         ValueError
-            If a rate or a time is invalid, or the pipeline reads recordings at several rates.
+            If the rate is not in [1, 10000000] Hz, a time is not a time, or the extractors of the
+            pipeline have several sampling rates.
         """
         begin, stop = time_of(start, "start"), time_of(end, "end")
         begin = from_seconds(0) if pd.isna(begin) else begin

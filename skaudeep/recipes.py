@@ -72,36 +72,44 @@ def two_scales(
 ) -> FeatureFusion:
     """Make the default features: reservoirs that read spectrograms with two window lengths.
 
-    These features had the best mean accuracy in our benchmarks. They consist of several views:
+    These features had the best mean accuracy in our benchmarks. They are the features of four
+    views, that is, of four transformers of the same clips, side by side:
 
-    - mel spectrograms with windows of 80 ms, which resolve frequency, and
-    - mel spectrograms with windows of 25 ms, which resolve time, each read by a bidirectional
-      recurrent network with random weights (:class:`~skaudeep.ReservoirFeatures`); the features are
-      pooled covariances of the network's states;
-    - descriptors of the 25 ms frames (:class:`~skaudeep.FrameDescriptors`, the mean of each two
-      frames), which vary less with pitch, read by a third such network;
-    - statistics of the rhythm of these descriptors (:class:`~skaudeep.CourseStatistics`).
+    - A bidirectional recurrent network with random weights, a reservoir
+      (:class:`~skaudeep.ReservoirFeatures`), reads mel spectrograms with 128 bands and windows of
+      80 ms, which resolve frequency. Its features are the means, the covariances and a regression
+      over time of the network's states.
+    - A second reservoir reads mel spectrograms with 64 bands and windows of 25 ms, which resolve
+      time.
+    - A third reservoir reads descriptors of the 25 ms frames
+      (:class:`~skaudeep.FrameDescriptors`, the mean of each two frames), which vary less with
+      pitch.
+    - :class:`~skaudeep.CourseStatistics` computes statistics of the rhythm of these descriptors.
 
-    Nothing is trained by gradients. Clips may differ in length; clips shorter than a window are
-    padded. Any sampling rate is possible: the 128 and 64 mel bands need 5 kHz, and below that each
+    Levels are relative to the maximum of each clip, and those below -60 dB are raised to -60 dB, so
+    that it has no effect how loud a clip is as a whole. Nothing is trained by gradients. Clips may
+    differ in length; clips shorter than a window are padded with zeros. Any sampling rate is
+    possible. The 128 bands need about 3.2 kHz and the 64 bands about 5 kHz; at lower rates, each
     FFT bin is a band. Below 1280 Hz windows are longer, by the factor 1280 Hz / `sampling_rate`:
-    128 ms and 410 ms at 250 Hz.
+    410 ms and 128 ms at 250 Hz.
 
     Parameters
     ----------
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
-    n_units : int, default=None
-        Number of units of each layer of the networks. None is the number that
+    n_units : int >= 1, default=None
+        Number of units of each layer of the networks, in each direction. None is the number that
         `version` has: 256, 192 or 128 for versions 1, 2 and 3.
     n_jobs : int, default=None
-        Number of views that are computed at the same time, see `FeatureFusion`.
+        Number of views that are computed at the same time, see :class:`~skaudeep.FeatureFusion`.
+        None is 1, unless a :func:`joblib.parallel_config` context states another number.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the weights of the networks.
+        Seed or generator of the weights of the networks. With None, each call of `fit` draws other
+        weights.
     duration : float > 0, default=None
-        Length in seconds to which clips are cut, or padded with zeros. None leaves their length
-        unchanged.
+        Length in seconds to which clips are cut, or padded with zeros at their end. None leaves
+        their length unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
         Which channel of a clip to use: the mean of all channels, the first ("left"), the second
         ("right"), the first minus the second, or the channel of this number, counted from 0.
@@ -111,17 +119,20 @@ def two_scales(
         Highest frequency in Hz. None is half the sampling rate.
     on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
-        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, and "read" is like "nan", but
-        uses the readable part of a file that is cut short. A classifier after it then needs a
-        :class:`~sklearn.impute.SimpleImputer` before it.
+        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN with an
+        :class:`~skaudeep.audio.AudioWarning`, and "read" is like "nan", but uses the readable part
+        of a file that is cut short. Most classifiers refuse NaN: then put a
+        :class:`~sklearn.impute.SimpleImputer` between these features and the classifier.
     version : {1, 2, 3}, default=3
         Version of the features. The features of a version never change, but a later release may
         have another default: state the version if its features are to be compared with others.
-        Versions 1 and 2 have the two views of bands only, 1 with two layers of 256 units, 2 with
-        one layer of 192 units in 0.6 times the time. Version 3 has networks of 128 units and takes
-        as long as version 2. On the mean of eight corpora, its UAR is 3.1 points above that of
-        version 2, and on no corpus significantly below it (docs/features.md). A version is defined
-        by the parameters of the views, which `repr` shows and a saved model keeps.
+        Versions 1 and 2 have only the two views that read mel spectrograms. The networks of version
+        1 have two layers of 256 units. Those of version 2 have one layer of 192 units, and take 0.6
+        times the time of version 1. Version 3 has all four views, with networks of one layer of 128
+        units, and takes as long as version 2. On the mean of eight corpora, its unweighted average
+        recall is 3.1 percentage points above that of version 2, and on no corpus significantly
+        below it (docs/features.md). A version is defined by the parameters of the views, which
+        `repr` shows and a saved model keeps.
 
     Returns
     -------
@@ -191,18 +202,26 @@ def distilled_features(
 ) -> DistilledFeatures:
     """Make a small network that learns which clips are alike from `two_scales`, without labels.
 
+    The features of :func:`two_scales` are the teacher: `fit` trains the small network until the
+    similarities between clips by its features are close to those by the teacher's, see
+    :class:`~skaudeep.DistilledFeatures`. Afterwards the small network runs alone. It has one
+    bidirectional layer of 128 units, and reads the mel spectrograms with windows of 80 ms that the
+    first view of the teacher reads.
+
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
-        Determines the weights of the teacher and of the small network, and its training.
-    **parameters
-        Parameters of the teacher, as those of :func:`two_scales`. The small network has 128 units,
-        and reads the mel bands of 80 ms that the teacher's first view reads.
+        Seed or generator of the weights of the teacher and of the small network, and of its
+        training. With None, each call of `fit` gives another network.
+    **parameters : dict
+        Passed to :func:`two_scales`, for example ``sampling_rate=16000`` or ``fmin=100``. Those of
+        the spectrograms (`sampling_rate`, `duration`, `channel`, `fmin`, `fmax` and `on_error`)
+        hold for the small network, too.
 
     Returns
     -------
     DistilledFeatures
-        Not fitted, of 2564 features.
+        An unfitted transformer from clips to 2564 features.
 
     Examples
     --------
@@ -218,20 +237,23 @@ def distilled_features(
 def linear_classifier(*, random_state: int | np.random.RandomState | None = None) -> Pipeline:
     """Make the default classifier of features of clips, as the commands and the report use it.
 
-    The pipeline standardises the features, scales each row to length 1, and ends in a logistic
-    regression with balanced classes, whose regularisation is chosen by inner folds of whole groups
-    (:class:`~skaudeep.TunedLogisticRegression`). It has `predict_proba`.
+    The pipeline standardises the features, scales each row to Euclidean length 1, and ends in a
+    logistic regression in which all classes have the same weight. Its regularisation is chosen by
+    three inner folds of the training clips (:class:`~skaudeep.TunedLogisticRegression`), which keep
+    the clips of a group together, if groups are passed. It has `predict_proba`.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
-        Seed or generator that shuffles the inner folds.
+        Seed or generator that shuffles the clips before they are divided into inner folds. With
+        None, each call of `fit` may make other folds.
 
     Returns
     -------
     Pipeline
-        An unfitted pipeline. `evaluate` and :func:`~skaudeep.fit_classifier` pass groups to it.
-        In a call of your own, write ``fit(X, y, tunedlogisticregression__groups=groups)``.
+        An unfitted pipeline. :func:`~skaudeep.evaluate` and :func:`~skaudeep.fit_classifier` pass
+        the groups of a data set to it. In a call of your own, write
+        ``fit(X, y, tunedlogisticregression__groups=groups)``.
 
     Examples
     --------
@@ -249,14 +271,17 @@ def linear_classifier(*, random_state: int | np.random.RandomState | None = None
 def linear_regressor() -> Pipeline:
     """Make the default regressor of features of clips: a scaler and a ridge regression.
 
-    The regularisation (`alpha`) is chosen from 13 values from 1 to 1e6, by leave-one-out
-    cross-validation (:class:`~sklearn.linear_model.RidgeCV`), separately for each target. Rows are
-    not scaled to length 1, so that the regressor suits a few features as well as thousands.
+    The regularisation (`alpha`) is chosen from 13 values from 1 to 1e6, each sqrt(10) times the one
+    before, by leave-one-out cross-validation of the squared error
+    (:class:`~sklearn.linear_model.RidgeCV`), separately for each target. Groups of clips are not
+    taken into account. Features are standardised, but rows are not scaled to length 1, so that the
+    regressor suits a few features as well as thousands.
 
     Returns
     -------
     Pipeline
-        An unfitted pipeline. Its target has the shape (n_clips,) or (n_clips, n_targets).
+        An unfitted pipeline. Its target has the shape (n_clips,) or (n_clips, n_targets), without
+        NaN.
 
     See Also
     --------
@@ -278,15 +303,17 @@ def linear_regressor() -> Pipeline:
 def multilabel_classifier() -> Pipeline:
     """Make the default classifier of features of clips that may have several classes.
 
-    The pipeline standardises the features, scales each row to length 1, as `linear_classifier`
-    does, and ends in a logistic regression with C=30 and balanced weights for each class
-    (:class:`~sklearn.multiclass.OneVsRestClassifier`). It has `predict_proba`.
+    The pipeline standardises the features, scales each row to Euclidean length 1, as
+    `linear_classifier` does, and ends in a separate logistic regression for each class
+    (:class:`~sklearn.multiclass.OneVsRestClassifier`), with C=30 and equal weight for the clips
+    with and without the class. It has `predict_proba`.
 
     Returns
     -------
     Pipeline
         An unfitted pipeline. Its target has the shape (n_clips, n_classes), with 1 where a clip
-        belongs to a class and 0 elsewhere.
+        belongs to a class and 0 elsewhere. A clip may belong to no class. `predict_proba` returns
+        the probability that a clip belongs to a class, in the same shape; rows do not add up to 1.
 
     See Also
     --------
@@ -324,33 +351,38 @@ def audio_classifier(
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
-    n_units : int, default=None
-        Number of units of each layer of the networks. None is the number that
+    n_units : int >= 1, default=None
+        Number of units of each layer of the networks, in each direction. None is the number that
         `version` has: 256, 192 or 128 for versions 1, 2 and 3.
     n_jobs : int, default=None
-        Number of views that are computed at the same time.
+        Number of views of `two_scales` that are computed at the same time. None is 1, unless a
+        :func:`joblib.parallel_config` context states another number.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the weights of the networks and of the inner folds of the classifier.
+        None gives other weights and folds in each call of `fit`.
     duration : float > 0, default=None
-        Length in seconds to which clips are cut, or padded with zeros. None: unchanged.
+        Length in seconds to which clips are cut, or padded with zeros at their end. None leaves
+        their length unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
         Which channel of a clip to use, see :func:`two_scales`.
     fmin : float >= 0, default=0.0
-        Lowest frequency in Hz.
+        Lowest frequency in Hz. Sounds below it have no effect.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
     on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
-        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, for "read" see
-        :func:`two_scales`. The classifier refuses NaN: put a :class:`~sklearn.impute.SimpleImputer`
-        before it.
+        :class:`~skaudeep.audio.AudioError`; "nan" gives features of NaN, which the classifier
+        refuses, unless you put a :class:`~sklearn.impute.SimpleImputer` before it; "read" is like
+        "nan", but uses the readable part of a file that is cut short.
     version : {1, 2, 3}, default=3
         Version of the features, see :func:`two_scales`.
 
     Returns
     -------
     Pipeline
-        An unfitted pipeline from recordings to classes.
+        An unfitted pipeline from recordings (paths, waveforms or a `(file, start, end)` index, see
+        :meth:`SpectrogramExtractor.transform <skaudeep.SpectrogramExtractor.transform>`) to
+        classes.
 
     Examples
     --------
@@ -400,32 +432,38 @@ def audio_regressor(
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
-    n_units : int, default=None
-        Number of units of each layer of the networks. None is the number that
+    n_units : int >= 1, default=None
+        Number of units of each layer of the networks, in each direction. None is the number that
         `version` has: 256, 192 or 128 for versions 1, 2 and 3.
     n_jobs : int, default=None
-        Number of views that are computed at the same time.
+        Number of views of `two_scales` that are computed at the same time. None is 1, unless a
+        :func:`joblib.parallel_config` context states another number.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the weights of the networks.
+        Seed or generator of the weights of the networks. None gives other weights in each call of
+        `fit`.
     duration : float > 0, default=None
-        Length in seconds to which clips are cut, or padded with zeros. None: unchanged.
+        Length in seconds to which clips are cut, or padded with zeros at their end. None leaves
+        their length unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
         Which channel of a clip to use, see :func:`two_scales`.
     fmin : float >= 0, default=0.0
-        Lowest frequency in Hz.
+        Lowest frequency in Hz. Sounds below it have no effect.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
     on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
-        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, which the regressor refuses;
-        for "read" see :func:`two_scales`.
+        :class:`~skaudeep.audio.AudioError`; "nan" gives features of NaN, which the regressor
+        refuses, unless you put a :class:`~sklearn.impute.SimpleImputer` before it; "read" is like
+        "nan", but uses the readable part of a file that is cut short.
     version : {1, 2, 3}, default=3
         Version of the features, see :func:`two_scales`.
 
     Returns
     -------
     Pipeline
-        An unfitted pipeline from recordings to values.
+        An unfitted pipeline from recordings (paths, waveforms or a `(file, start, end)` index, see
+        :meth:`SpectrogramExtractor.transform <skaudeep.SpectrogramExtractor.transform>`) to values,
+        of shape (n_clips,) or (n_clips, n_targets).
 
     Examples
     --------
@@ -468,37 +506,45 @@ def audio_multilabel_classifier(
 ) -> Pipeline:
     """Make a model from recordings to several classes: `two_scales` and `multilabel_classifier`.
 
+    A recording may belong to any number of classes, or to none.
+
     Parameters
     ----------
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
-    n_units : int, default=None
-        Number of units of each layer of the networks. None is the number that
+    n_units : int >= 1, default=None
+        Number of units of each layer of the networks, in each direction. None is the number that
         `version` has: 256, 192 or 128 for versions 1, 2 and 3.
     n_jobs : int, default=None
-        Number of views that are computed at the same time.
+        Number of views of `two_scales` that are computed at the same time. None is 1, unless a
+        :func:`joblib.parallel_config` context states another number.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the weights of the networks.
+        Seed or generator of the weights of the networks. None gives other weights in each call of
+        `fit`.
     duration : float > 0, default=None
-        Length in seconds to which clips are cut, or padded with zeros. None: unchanged.
+        Length in seconds to which clips are cut, or padded with zeros at their end. None leaves
+        their length unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
         Which channel of a clip to use, see :func:`two_scales`.
     fmin : float >= 0, default=0.0
-        Lowest frequency in Hz.
+        Lowest frequency in Hz. Sounds below it have no effect.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
     on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
-        :class:`~skaudeep.audio.AudioError`, "nan" gives a row of NaN, which the classifier refuses;
-        for "read" see :func:`two_scales`.
+        :class:`~skaudeep.audio.AudioError`; "nan" gives features of NaN, which the classifier
+        refuses, unless you put a :class:`~sklearn.impute.SimpleImputer` before it; "read" is like
+        "nan", but uses the readable part of a file that is cut short.
     version : {1, 2, 3}, default=3
         Version of the features, see :func:`two_scales`.
 
     Returns
     -------
     Pipeline
-        An unfitted pipeline from recordings to a column of 0 and 1 for each class.
+        An unfitted pipeline from recordings (paths, waveforms or a `(file, start, end)` index, see
+        :meth:`SpectrogramExtractor.transform <skaudeep.SpectrogramExtractor.transform>`) to a
+        column of 0 and 1 for each class.
 
     Examples
     --------
@@ -539,25 +585,30 @@ def event_classifier(
 ) -> Pipeline:
     """Make a fast classifier of short windows, for the detection of events in long recordings.
 
-    A small recurrent network with random weights (:class:`~skaudeep.ReservoirFeatures`) reads mel
-    spectrograms with windows of 32 ms, and a logistic regression classifies its features. Classes
-    are not balanced: the probabilities reflect that most windows of a recording hold no event. A
-    window of half a second takes about a millisecond, a third of the time of `two_scales`.
+    A piece of a recording, for example of half a second, is called a window here. A small
+    bidirectional recurrent network with random weights (:class:`~skaudeep.ReservoirFeatures`) reads
+    the mel spectrogram of a window (40 bands, frames of 32 ms every 16 ms, levels from -60 dB to 0
+    dB relative to the maximum of the window), and a logistic regression with C=10 classifies its
+    features, standardised and with each row scaled to length 1. Classes are not balanced: the
+    probabilities reflect that most windows of a recording hold no event. A window of half a second
+    takes about a millisecond, a third of the time of `two_scales`.
 
     Parameters
     ----------
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
-    n_units : int, default=32
-        Number of units of the network.
-    n_components : int, default=24
+    n_units : int >= 1, default=32
+        Number of units of the network in each of its two directions.
+    n_components : int >= 1, default=24
         Largest number of principal components of its states. The number of features grows with its
-        square.
+        square: 24 components give 744 features.
     n_jobs : int, default=None
-        Number of threads that extract spectrograms.
+        Number of threads that extract spectrograms; -1 uses all cores. None is 1, unless a
+        :func:`joblib.parallel_config` context states another number.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the weights of the network.
+        Seed or generator of the weights of the network. None gives other weights in each call of
+        `fit`.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
         Which channel of a recording to use, see :func:`two_scales`.
     fmin : float >= 0, default=0.0
@@ -568,7 +619,8 @@ def event_classifier(
     Returns
     -------
     Pipeline
-        An unfitted pipeline from windows of recordings to classes.
+        An unfitted pipeline from windows of recordings (waveforms or a `(file, start, end)` index)
+        to classes, with `predict_proba`.
 
     See Also
     --------
@@ -618,10 +670,12 @@ def anomaly_scorer(
 ) -> Pipeline:
     """Make the default estimator of :class:`~skaudeep.AnomalyDetector`, which scores recordings.
 
-    The features are thirteen statistics over time (:class:`~skaudeep.BandStatistics`, extended) of
-    mel bands with windows of 80 ms and of 25 ms, and of descriptors of the 25 ms frames. They are
-    standardised. The score is minus the logarithm of the product of two distances: the Mahalanobis
-    distance to the training clips, and the Euclidean distance to the nearest of them
+    The features are thirteen statistics over time (:class:`~skaudeep.BandStatistics`, with
+    ``extended=True``) of three views of a clip: 128 mel bands with windows of 80 ms, 64 mel bands
+    with windows of 25 ms, and descriptors of the 25 ms frames
+    (:class:`~skaudeep.FrameDescriptors`). They are standardised. The score of a clip is minus the
+    natural logarithm of the product of two distances of its features: the Mahalanobis distance to
+    the mean of the training clips, and the Euclidean distance to the nearest training clip
     (:class:`~skaudeep.DistanceScorer`). Nothing is random, and nothing is trained by gradients.
 
     Parameters
@@ -630,28 +684,33 @@ def anomaly_scorer(
         Sampling rate in Hz to which recordings are resampled. With None all recordings must have
         the same rate. It is required for waveforms, and is then their rate.
     reference : {"full_scale", "clip"}, default="full_scale"
-        The level that 0 dB stands for. With "full_scale" (digital full scale) a machine that is
-        louder than usual is unusual, and all recordings must be made with the same gain. With
-        "clip" (the maximum of each clip) the level of a clip has no effect.
+        The level that 0 dB stands for; levels below -100 dB are raised to it. With "full_scale"
+        (digital full scale) a machine that is louder than usual is unusual, and all recordings must
+        be made with the same gain. With "clip" (the maximum of each clip) it has no effect how loud
+        a clip is as a whole.
     n_jobs : int, default=None
-        Number of views that are computed at the same time.
+        Number of views that are computed at the same time. None is 1, unless a
+        :func:`joblib.parallel_config` context states another number.
     duration : float > 0, default=None
-        Length in seconds to which clips are cut, or padded with zeros. None: unchanged.
+        Length in seconds to which clips are cut, or padded with zeros at their end. None leaves
+        their length unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
         Which channel of a clip to use, see :func:`two_scales`.
     fmin : float >= 0, default=0.0
-        Lowest frequency in Hz.
+        Lowest frequency in Hz. Sounds below it have no effect.
     fmax : float > fmin, default=None
         Highest frequency in Hz. None is half the sampling rate.
     on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read: "raise" raises an
-        :class:`~skaudeep.audio.AudioError`, "nan" gives it the score NaN, which
-        :class:`~skaudeep.AnomalyDetector` calls unusual; for "read" see :func:`two_scales`.
+        :class:`~skaudeep.audio.AudioError`; "nan" gives it the score NaN, which
+        :class:`~skaudeep.AnomalyDetector` calls unusual; "read" is like "nan", but uses the
+        readable part of a file that is cut short.
 
     Returns
     -------
     Pipeline
-        An unfitted pipeline with `score_samples`; higher scores are more usual.
+        An unfitted pipeline from recordings (paths, waveforms or a `(file, start, end)` index) to
+        scores by `score_samples`; higher scores are more usual.
 
     Examples
     --------

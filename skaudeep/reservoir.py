@@ -35,40 +35,46 @@ from skaudeep.training.states import States
 class ReservoirFeatures(StateFeatures):
     """Features of sequences from a recurrent network whose random weights are never trained.
 
-    Such a network is called a reservoir, or an echo-state network [1]_. Each sequence runs through
-    it. By default, the features describe how the states of its top layer vary together over time:
-    log-Euclidean covariance pooling [2]_ and the coefficients of a vector autoregression of the
-    states [3]_, see :class:`~skaudeep.nn.pooling.StateCovariance`. `fit` computes the principal
-    components of the states in closed form: nothing is trained by gradients.
+    Such a network is called a reservoir, or an echo-state network [1]_. Each sequence, such as the
+    spectrogram of a clip, runs through it. The outputs of its top layer after a frame are called
+    the states of this frame. By default, the features of a sequence are the means of the principal
+    components of its states, the logarithm of their covariance matrix over time (log-Euclidean
+    covariance pooling [2]_), and the coefficients of a vector autoregression, which predicts the
+    first 20 components from the same components four frames before [3]_, see
+    :class:`~skaudeep.nn.pooling.StateCovariance`. `fit` computes the principal components in closed
+    form: nothing is trained by gradients.
 
-    With the same `random_state`, ``Seq2SeqAutoencoder(max_epochs=0)`` with its default
-    representation has the same features.
+    With the same other parameters and an integer as `random_state`,
+    ``Seq2SeqAutoencoder(max_epochs=0)`` with its default representation has the same features.
 
     Parameters
     ----------
-    n_units : int, default=256
+    n_units : int >= 1, default=256
         Number of units of each recurrent layer.
-    n_layers : int, default=2
-        Number of recurrent layers of each stack.
+    n_layers : int >= 1, default=2
+        Number of recurrent layers that stand on one another, in each direction. The states are
+        those of the last one.
     cell : {"gru", "lstm"}, default="gru"
         Type of the recurrent units.
     bidirectional : bool, default=True
-        Whether a second, independent stack of layers reads the sequences backwards.
-    n_components : int, default=64
-        Largest number of principal components of the states. The number of features grows with its
-        square: 64 components give 2564 features.
+        Whether other layers, with weights of their own, read the sequences backwards. There are
+        then ``2 * n_units`` states, else `n_units`.
+    n_components : int >= 1, default=64
+        Largest number of principal components of the states. There are fewer if there are fewer
+        states. With n components and m = min(n, 20), "covariance" gives
+        ``n * (n + 3) / 2 + m * (m + 1)`` features: 2564 for 64 components.
     representation : {"covariance", "components", "states"}, default="covariance"
         What `transform` returns.
 
         - "covariance": a row of features for each sequence, as described above.
-        - "components": a row for each frame, which holds the principal components of the states
-          after this frame. It suits labels that change over time, see
-          :class:`~skaudeep.PerFrame`.
-        - "states": a row for each frame, which holds the states of the top layer, ``n_units`` for
-          each direction. Those of the forward direction come first.
+        - "components": a row for each frame, which holds the principal components of its states.
+          It suits labels that change over time, see :class:`~skaudeep.PerFrame`.
+        - "states": a row for each frame, which holds its states, ``n_units`` for each direction.
+          Those of the forward direction come first.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the weights. The same integer gives the same bits on the same CPU.
-        Global generators are neither used nor changed.
+        Seed or generator of the weights. The same integer gives exactly the same weights and
+        features on the same CPU. None draws a seed from NumPy's global generator, so that each call
+        of `fit` gives other weights. The global generator of torch is never used.
     device : str, default="auto"
         Device of the computation: "cpu", "cuda", "cuda:1" and so on. "auto" uses a CUDA device if
         there is one. Between calls the weights are on the CPU, so that a pickle can be loaded on
@@ -77,7 +83,8 @@ class ReservoirFeatures(StateFeatures):
     Attributes
     ----------
     network_ : :class:`~skaudeep.nn.reservoir.Reservoir`
-        The network with its fitted principal components, on the CPU. It takes time-major batches.
+        The network with its fitted principal components, on the CPU. It takes batches of shape
+        (n_frames, n_sequences, n_bands).
     encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
         The network and the pooling as one torch module, from clips of shape (n_clips, n_frames,
         n_bands) to features, for use in other networks.
@@ -97,7 +104,8 @@ class ReservoirFeatures(StateFeatures):
     -----
     Clips may differ in length: pad the shorter ones with NaN at the end, or pass a list of arrays.
     Padding never changes a result. A clip of NaN alone is left out of `fit`, and its features are
-    NaN.
+    NaN. Of more than 1024 sequences (clips or chunks), `fit` computes the principal components from
+    1024, which are chosen at random.
 
     References
     ----------
@@ -120,6 +128,11 @@ class ReservoirFeatures(StateFeatures):
     (6, 424)
     >>> reservoir.get_feature_names_out()[[0, 15, 16, 152, -1]].tolist()
     ['mean_0', 'mean_15', 'covariance_0_0', 'transition_0_0', 'intercept_15']
+
+    A row for each frame:
+
+    >>> ReservoirFeatures(8, representation="states", random_state=0).fit_transform(X).shape
+    (6, 20, 16)
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -163,9 +176,10 @@ class ReservoirFeatures(StateFeatures):
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
                 (n_chunks, n_frames, n_bands)
-            Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
-            rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
-            or dask array.
+            Spectrograms or other sequences; trailing NaN is padding. Each chunk of a clip counts
+            as a sequence of its own; with two axes, a sequence has one band. Any object with a
+            shape whose rows can be indexed is read a batch at a time: ndarray, memmap, netCDF
+            variable, xarray or dask array.
         y : None
             Ignored.
 
@@ -187,21 +201,25 @@ class ReservoirFeatures(StateFeatures):
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit to sequences and return the features of each sequence, or of each of its frames.
 
-        On the CPU, the network runs over each sequence only once if the states of all sequences fit
-        into memory (512 MB) or into a temporary file (32 GB).
+        On the CPU, the network runs over each sequence only once if there is room for the states of
+        all sequences: 512 MB in memory, or else 32 GB in a temporary file, but at most half of the
+        free disk space. Otherwise it runs twice.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
-            Spectrograms or other sequences; trailing NaN is padding.
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
+            Spectrograms or other sequences, as in `fit`; trailing NaN is padding.
         y : None
             Ignored.
 
         Returns
         -------
-        ndarray, float32
-            The features that ``fit(X).transform(X)`` returns, up to rounding.
+        ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
+            The features that ``fit(X).transform(X)`` returns, up to rounding. With
+            ``representation="components"`` or "states" the shape is (n_clips, n_frames, n_features)
+            or (n_clips, n_chunks, n_frames, n_features).
 
         Raises
         ------
@@ -266,22 +284,42 @@ class ReservoirFeatures(StateFeatures):
 
         The states of a clip depend on the clip and on the random weights alone, so that all folds
         can share them. Only the principal components depend on the training clips of a fold.
+        :func:`~skaudeep.evaluate` calls this method. The estimator itself is not fitted.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             All clips; trailing NaN is padding.
         on_rows : callable, default=None
-            Function that is called with the number of sequences of each finished batch.
+            Function that is called after each batch with the number of its sequences. None calls
+            nothing.
 
         Returns
         -------
         (StatePooling, States) or None
             An unfitted transformer from states to features, and the states of all clips, whose rows
-            can be indexed. Fitted to the states of some clips, the transformer gives the features
-            of this estimator when it is fitted to these clips. None if `random_state` is not an
-            int, there is no room for the states, or the device is not the CPU.
+            can be indexed by arrays of clip numbers. If the transformer is fitted to the states of
+            some clips, it gives the features that this estimator gives after `fit` to these clips,
+            up to rounding. None if `random_state` is not an int, there is no room for the states
+            (see `fit_transform`), or the device is not the CPU.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, or X holds infinity, NaN before the end of a row, or
+            no frame at all.
+
+        Examples
+        --------
+        >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))  # 6 clips, 20 frames, 3 bands
+        >>> train, test = np.array([0, 1, 2, 3]), np.array([4, 5])
+        >>> reservoir = ReservoirFeatures(8, random_state=0, device="cpu")
+        >>> pooling, states = reservoir.split_off_states(X)
+        >>> features = pooling.fit(states[train]).transform(states[test])
+        >>> bool(np.allclose(features, reservoir.fit(X[train]).transform(X[test]), atol=1e-4))
+        True
         """
         if not isinstance(self.random_state, Integral):
             return None

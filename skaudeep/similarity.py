@@ -22,8 +22,10 @@ BLOCK = 1024  # rows that are read together
 def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.DataFrame:
     """Find the clips whose features are most similar to those of a given clip.
 
-    Features are standardised over all clips. The similarity of two clips is the cosine of the angle
-    between their standardised features. The data are read twice, a block of rows at a time.
+    Features are standardised by their means and standard deviations over all clips of the data set
+    whose features are finite; a feature that is the same for all clips is only centred. The
+    similarity of two clips is the cosine of the angle between their standardised features. The data
+    are read twice, a block of rows at a time, so that they need not fit into memory.
 
     Parameters
     ----------
@@ -32,19 +34,20 @@ def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.Dat
         (n_clips, n_features). :func:`~skaudeep.transform_to_file` writes such a data set, and
         ``skaudeep.load_netcdf(path, lazy=True)`` reads one that does not fit into memory.
     clip : str or array-like of shape (n_features,)
-        Name of a clip of the data set, which is then left out of the result, or the features of
-        another clip.
+        Name of a clip of the data set, as in its `filenames`; this clip is then left out of the
+        result. Of several clips of this name, the first is taken. Or the features of another clip,
+        as they are, not standardised.
     n : int > 0, default=10
-        Number of clips to find.
+        Largest number of clips to find.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each clip that was found, the most similar first, with the columns `file`, `label`
-        ("" for an unlabelled clip, and for all clips if the target is not one class for each clip)
-        and `similarity` in [-1, 1]. Clips whose features are not all finite, such as the NaN of a
-        clip that could not be read, are left out. There are fewer than `n` rows if fewer clips are
-        left.
+        A row for each clip that was found, the most similar first, with the columns `file` (its
+        name in `filenames`), `label` (the name of its class; "" for an unlabelled clip, and for all
+        clips if the target is not one class for each clip) and `similarity` in [-1, 1]. Clips whose
+        features are not all finite, such as the NaN of a clip that could not be read, are left out.
+        There are fewer than `n` rows if fewer clips are left.
 
     Raises
     ------
@@ -62,6 +65,11 @@ def similar_clips(bunch: Bunch, clip: str | ArrayLike, *, n: int = 10) -> pd.Dat
     >>> features = np.column_stack([np.cos(angles), np.sin(angles)])
     >>> similar_clips(make_bunch(features, list("abcdef")), "a", n=2)["file"].tolist()
     ['b', 'd']
+
+    The clips that are most similar to the features of a new clip:
+
+    >>> similar_clips(make_bunch(features, list("abcdef")), [-1.0, 0.1], n=1)["file"].tolist()
+    ['c']
     """
     import pandas as pd
 

@@ -43,15 +43,16 @@ class SpectrogramExtractor(ClipExtractor):
 
     The steps, in this order, are: decode and resample, pad or cut to `duration`, mix channels,
     pre-emphasise, compute the power of Hann-windowed frames (after the mean of each frame is
-    subtracted), sum up mel bands, convert to decibels relative to the clip's maximum, clip to
-    thresholds, split into chunks, and scale each chunk to [-1, 1] by its own minimum and maximum.
-    `reference` chooses other references for the levels. With `pre_emphasis=0.95` the result equals
-    auDeep's to 7e-6, except in the lowest band of the first frame, because auDeep does not filter
-    the first sample.
+    subtracted), sum up mel bands, convert to decibels relative to the clip's maximum, clip to the
+    thresholds `clip_below` and `clip_above`, split into chunks (pieces of equal length, if
+    `chunk_duration` is given), and scale each chunk to [-1, 1] by its own minimum and maximum. With
+    another `reference`, levels are relative to something else, and are scaled before the split.
+    With `pre_emphasis=0.95` the result equals auDeep's to 7e-6, except in the lowest band of the
+    first frame, because auDeep does not filter the first sample.
 
-    A clip's spectrogram depends on that clip alone, and `transform` works without `fit`. `fit`
-    stores the sampling rate of its clips, and `transform` then refuses clips of another rate,
-    because the same bands would stand for other frequencies.
+    A clip's spectrogram depends on that clip alone, and `transform` works without `fit`. If
+    `sampling_rate` is None, `fit` stores the rate of its files, and `transform` then refuses files
+    of another rate, because the same bands would stand for other frequencies.
 
     Parameters
     ----------
@@ -103,28 +104,28 @@ class SpectrogramExtractor(ClipExtractor):
         - "full_scale": 0 dB is digital full scale (0 dBFS, a sine of amplitude 1 in its FFT bin),
           -1 is `clip_below` and 1 is `clip_above`. Differences in level are kept, so that all
           recordings must be made with the same gain. Mel bands of many FFT bins can exceed 0 dB,
-          and are clipped. Samples above 8 are refused, because their full scale is not 1.
+          and are clipped. Samples beyond 8 are refused, because their full scale is not 1.
     chunk_duration : float > 0, default=None
         Length in seconds of the consecutive chunks into which each clip is split. Chunk `i` begins
         at the frame nearest to `i * chunk_duration`. All chunks have the same number of frames: if
         the duration is not a whole number of hops, a frame may lie in two chunks or in none. A last
-        chunk that is less than half full is left out, unless it is the only one. None does not
-        split.
+        chunk that is less than half full is left out, unless it is the only one; a fuller one is
+        padded with NaN. None does not split.
     n_chunks : int > 0, default=None
         Number of chunks per clip, counted from its start. Later chunks are left out; chunks that a
         shorter clip lacks are NaN. None keeps all, as many as the longest clip has.
     sampling_rate : float in [1, 10000000], default=None
         Sampling rate in Hz to which files are resampled. With None all files must have the same
-        rate, and `transform` expects the rate of the files in `fit`. It is required for waveforms,
-        and is then their rate. After `fit` with None, it may be set to the rate of these files, so
-        that files of other rates are resampled.
+        rate, which after `fit` is that of the files in `fit`. It is required for waveforms, which
+        are not resampled: it is then their rate. After `fit` with None, it may be set to the rate
+        of these files, so that files of other rates are resampled.
     n_jobs : int, default=None
-        Number of threads. -1 uses all cores. None is 1, unless a :func:`joblib.parallel_config`
-        context states another number; the backend of the context is then used, too. The result
-        does not depend on it.
+        Number of threads that extract. -1 uses all cores. None is 1, unless a
+        :func:`joblib.parallel_config` context states another number; the backend of the context is
+        then used, too. The result does not depend on it.
     on_error : {"raise", "nan", "read"}, default="raise"
-        What to do with a clip that cannot be read. "raise" raises an
-        :class:`~skaudeep.audio.AudioError`. "nan" returns a row of NaN, with one
+        What to do with a clip that cannot be read, lacks the `channel` or is too short. "raise"
+        raises an :class:`~skaudeep.audio.AudioError`. "nan" returns a row of NaN, with one
         :class:`~skaudeep.audio.AudioWarning` that names all such clips; a classifier that refuses
         NaN then needs a :class:`~sklearn.impute.SimpleImputer` before it. "read" is like "nan", but
         uses the readable part of a file that is cut short, or whose header does not state its
@@ -140,7 +141,7 @@ class SpectrogramExtractor(ClipExtractor):
     Attributes
     ----------
     sampling_rate_ : float
-        Sampling rate in Hz of the clips that `fit` saw, or to which they are resampled.
+        Sampling rate in Hz: `sampling_rate`, or, if this is None, that of the files in `fit`.
     n_bands_ : int
         Number of bands at this rate.
     channel_ : str or int
@@ -175,6 +176,8 @@ class SpectrogramExtractor(ClipExtractor):
     (2, 49, 40)
     >>> bool(np.isnan(spectrograms[1, 24:]).all())  # the second tone is shorter
     True
+    >>> extractor.fit(tones).get_feature_names_out()[[0, -1]].tolist()
+    ['mel0', 'mel39']
     """
 
     _silence: ClassVar[float | None] = -1.0
@@ -296,13 +299,15 @@ class SpectrogramExtractor(ClipExtractor):
             Paths (str or Path); or waveforms of shape `(n_samples,)` or
             `(n_channels, n_samples)`, as a list or as one array `(n_clips, n_samples)` or
             `(n_clips, n_channels, n_samples)` in which NaN pads shorter clips; or a pandas
-            MultiIndex `(file, start, end)`, or a Series or DataFrame that carries one.
+            MultiIndex `(file, start, end)`, or a Series or DataFrame that carries one. Samples are
+            floats with full scale 1, or int8, int16, int32 or uint8. Times are Timedelta or in
+            seconds; a missing `start` or `end` is that of the file.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands)
             Spectrograms in [-1, 1], float32, with an axis of chunks if `chunk_duration` is given.
-            Shorter clips are padded with frames and chunks of NaN. With
+            Shorter clips are padded with frames and chunks of NaN at their end. With
             ``set_output(transform="pandas")`` they are an :class:`xarray.DataArray` that names the
             clips.
 
@@ -427,15 +432,16 @@ class SpectrogramExtractor(ClipExtractor):
             Number of frames, or spectrograms as `transform` returns them, without chunks. NaN at
             the end is padding.
         clip_durations : float or array-like of shape (n_clips,), default=None
-            Length of each clip in seconds. It is required with `duration` and ``align="center"``,
-            where it determines how much was cut or padded before the first frame, and has no effect
-            otherwise.
+            Length of each clip in seconds; a single number if X is a number of frames. It is
+            required if the extractor has a `duration` and ``align="center"``, because it determines
+            how much was cut or padded before the first frame, and has no effect otherwise.
 
         Returns
         -------
         ndarray of shape (n_frames,), or (n_clips, n_frames) if X holds spectrograms
             Times in seconds from the start of the clip, or of the segment of a file. The first is
-            half a window, unless ``align="center"`` shifts it. NaN for padding.
+            half a window; ``align="center"`` makes it later if the clip was cut, or earlier (even
+            below 0) if it was padded. NaN for frames of NaN.
 
         Raises
         ------
@@ -509,8 +515,8 @@ class SpectrogramExtractor(ClipExtractor):
         Returns
         -------
         ndarray of shape (n_bands,), object
-            "mel0", "mel1", ...; or, if `n_mels` is None, "bin0", "bin1", ... by the numbers of the
-            FFT bins, which begin at that of `fmin`.
+            "mel0", "mel1", ...; or, if the bands are FFT bins because `n_mels` is None or because
+            of `adapt`, "bin0", "bin1", ... by the numbers of these, which begin at that of `fmin`.
 
         Raises
         ------

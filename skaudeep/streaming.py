@@ -53,20 +53,23 @@ def stream(
     """Process sound as it is recorded, frame by frame or by windows.
 
     Frame by frame (`duration` is None), there is a result for each frame of the spectrogram, as
-    soon as its last sample is there. A network continues from its state after the previous frame.
-    The results therefore equal those of the pipeline for the whole recording, up to rounding,
-    however the samples are divided into blocks. The pipeline consists of a
-    :class:`~skaudeep.SpectrogramExtractor`; a unidirectional
-    :class:`~skaudeep.ReservoirFeatures` or :class:`~skaudeep.Seq2SeqAutoencoder` with
-    ``representation="components"`` or ``"states"``; and a :class:`~skaudeep.PerFrame`. The network,
-    or the steps after it, may be missing.
+    soon as its last sample has come in. A network continues from its state after the previous
+    frame. The results therefore equal those of the pipeline for the whole recording, up to
+    rounding, however the samples are divided into blocks. The pipeline consists of a
+    :class:`~skaudeep.SpectrogramExtractor`; then a network that reads forwards only, which is
+    ``ReservoirFeatures(bidirectional=False)`` or
+    ``Seq2SeqAutoencoder(bidirectional_encoder=False)``, with ``representation="components"`` or
+    ``"states"``; and then a :class:`~skaudeep.PerFrame`. The network, the `PerFrame`, or both may
+    be missing.
 
-    By windows, there is a result for each window of `duration` seconds, by any pipeline. A window
-    begins every `hop` seconds, at the nearest sample. Its result is there as soon as its last
-    sample is. A sound therefore contributes to a result at most `hop` seconds (and the time of a
-    computation) after it was recorded. A sound shorter than `duration` - `hop` lies wholly in a
-    window that ends at most `duration` seconds after its start. At the end of the stream, a rest of
-    at least half of `duration` is a window, too. The results are bit-identical to those of
+    By windows (`duration` is given), there is a result for each piece of `duration` seconds, which
+    is called a window, by any pipeline. A window begins every `hop` seconds, at the nearest sample.
+    Its result is computed as soon as its last sample has come in. If `hop` is at most `duration`, a
+    sound therefore contributes to a result at most `hop` seconds (and the time of a computation)
+    after it was recorded. A sound shorter than `duration` - `hop` lies wholly in a window that ends
+    at most `duration` seconds after the start of the sound. At the end of the stream, the samples
+    from the start of the next window on are a window, too, if they last at least half of `duration`
+    and some of them are in no window before. The results are bit-identical to those of
     :meth:`Processor.process_file` for each window of a file of the same sound, however the samples
     are divided into blocks.
 
@@ -77,16 +80,20 @@ def stream(
         :class:`~skaudeep.Processor`.
     blocks : iterable of arrays or of Block
         Consecutive blocks of samples of shape (n_samples,) or (n_channels, n_samples), of any
-        length: floats with full scale 1, or int8, int16, int32 or uint8. A
-        :class:`~skaudeep.streaming.Block` also states its rate and its time, so that a change of
-        the rate, or a gap, is noticed.
+        length: floats with full scale 1, or int8, int16, int32 or uint8. Empty blocks are skipped.
+        A :class:`~skaudeep.streaming.Block` ``(samples, sampling_rate, time)`` also states its rate
+        in Hz and the time of its first sample in seconds, so that a change of the rate, or a gap of
+        more than 1 ms, is noticed.
     sampling_rate : float
-        Sampling rate of the samples in Hz. If the pipeline has another rate, they are resampled:
-        each window separately, or continuously frame by frame, with a delay of about 0.1 s.
+        Sampling rate of the samples in Hz. If the pipeline has another rate, they are resampled: by
+        windows, each window separately; frame by frame, continuously, which delays results by about
+        0.1 s.
     duration : float > 0, default=None
         Length of a window in seconds. None processes frame by frame.
     hop : float > 0, default=None
-        Time between the starts of two windows in seconds. None is `duration`.
+        Time between the starts of two windows in seconds. None is `duration`: windows follow one
+        another without overlap. With more than `duration`, the sound between windows has no result.
+        It cannot be given without a `duration`.
 
     Returns
     -------
@@ -94,12 +101,14 @@ def stream(
         The results, as soon as they are complete.
     time : float
         End of the window, or centre of the frame, in seconds from the first sample of the stream.
-        If the pipeline ends in a :class:`~skaudeep.PerFrame` with a delay, the time at which a
-        person would label the sound of the frame, which may lie in the future.
+        If the pipeline ends in a :class:`~skaudeep.PerFrame` with a `delay`, it is the centre of
+        the frame plus this delay, which may be later than the last sample so far. In contrast to
+        :meth:`PerFrame.predict`, the first `delay` seconds have no results.
     values : pandas.Series
-        Output of the pipeline, with the column names of :class:`~skaudeep.Processor`; a `PerFrame`
-        of several targets has `prediction_0`, `prediction_1`, ... (or `label_0`, ...). The name of
-        the series is `time`, so that the table
+        Output of the pipeline, with the column names of :class:`~skaudeep.Processor`. A `PerFrame`
+        has the probability of each class, under its name, if its classifier has probabilities, else
+        `label` or `prediction`; with several targets `prediction_0`, `prediction_1`, ... (or
+        `label_0`, ...). The name of the series is `time`, so that the table
         ``pd.DataFrame([values for _, values in stream(...)])`` has an index of times.
 
     Raises
@@ -119,9 +128,10 @@ def stream(
     Notes
     -----
     Memory is bounded: it holds two windows, or a window of the spectrogram and the state of the
-    network, and the results of the current block. Frame by frame, networks run on the CPU. A silent
-    window causes an :class:`~skaudeep.AudioWarning`, and the results of a classifier for it are
-    NaN. Blocks of `sounddevice` have the shape (n_samples, n_channels): pass their transpose.
+    network, and the results of the current block. Frame by frame, networks run on the CPU. By
+    windows, a silent window causes an :class:`~skaudeep.AudioWarning`, and the results of a
+    classifier for it are NaN. Blocks of the package `sounddevice` have the shape (n_samples,
+    n_channels): pass their transpose.
 
     Examples
     --------

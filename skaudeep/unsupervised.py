@@ -33,35 +33,41 @@ def fit_autoencoder(
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`, or sequence of them
-        Data sets, either all of recordings or all of spectrograms. Data on disk are read a batch at
-        a time. Spectrograms of several sets must have the same bands; shorter ones are padded. Rows
-        of NaN alone are left out.
+        Data sets with the keys `data` and `filenames` (:func:`~skaudeep.datasets.make_bunch`),
+        either all of recordings or all of spectrograms. Spectrograms on disk are read a batch at a
+        time. Those of several sets must have the same number of bands; shorter ones are padded with
+        NaN at their end. Clips that are NaN throughout are left out. Labels are not used.
     model : Seq2SeqAutoencoder, or Pipeline that ends in one, default=None
         The model, which is fitted in place, without cloning. For recordings it is a pipeline that
         begins with an extractor. None is a default :class:`~skaudeep.Seq2SeqAutoencoder`, for
-        recordings after a default :class:`~skaudeep.SpectrogramExtractor`. A fitted autoencoder
-        with ``warm_start=True`` continues from its weights.
+        recordings after a default :class:`~skaudeep.SpectrogramExtractor` with the `sampling_rate`
+        of the first data set, if this has one. A fitted autoencoder with ``warm_start=True``
+        continues from its weights.
     callbacks : sequence of callbacks, default=()
         Callbacks of this training, such as :class:`~skaudeep.callbacks.Checkpoint`. If any are
         given, or `on_epoch` is, they replace the callbacks that the autoencoder has, and the fitted
         model keeps no callbacks. Otherwise the autoencoder keeps and calls its own.
     on_epoch : callable, default=None
         Function that is called after each epoch with two arguments: the autoencoder, whose
-        `loss_curve_` has one more entry, and the number of epochs that are left.
+        `loss_curve_` has one more entry, and the number of epochs up to its last one (training may
+        stop earlier). None calls nothing.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the default autoencoder. A `model` that is given has its own.
+        Seed or generator of the default autoencoder; None gives other weights in each call. It has
+        no effect on a `model` that is given, which has its own.
 
     Returns
     -------
     estimator
-        The fitted model. It resamples later recordings to the sampling rate of the training clips.
+        The fitted model: `model` itself, if it was given. If its extractor had no `sampling_rate`,
+        this is set to the rate of the training clips, to which later recordings are resampled.
 
     Raises
     ------
     TypeError
         If the model does not end in a Seq2SeqAutoencoder.
     ValueError
-        If data sets differ in kind or bands, or are not what the model takes.
+        If there is no data set, data sets differ in kind or bands, hold features without a time
+        axis, or are not what the model takes.
     AudioError
         If a recording cannot be read, or recordings differ in sampling rate and the model has no
         `sampling_rate`.

@@ -57,9 +57,12 @@ EXTRAS = [
 def show_versions() -> None:
     """Print the versions and the hardware that skaudeep runs on, for a bug report.
 
-    The list has the versions of Python, of the required and of the optional packages, and of the
-    library that decodes audio, the path of Python, the operating system, the processors and GPUs,
-    and the backend of recurrent layers. Nothing is sent anywhere. The path may hold your user name.
+    The list has a line for each fact: the versions of skaudeep and Python; the path of Python; the
+    operating system; the number of processors, how many of them this process may use, and the
+    number of torch's threads; the GPUs; whether recurrent layers run by skaudeep's compiled kernels
+    or by torch; and the versions of libsndfile, which decodes audio, and of the required and the
+    optional packages ("not installed" where one is missing). Nothing is sent anywhere. The path of
+    Python may hold your user name.
 
     Examples
     --------

@@ -91,21 +91,26 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     estimator : estimator
         An estimator of skaudeep or scikit-learn, or a Pipeline, FeatureUnion, GridSearchCV or
         RandomizedSearchCV of such estimators. LinearRegression, LinearSVC, LogisticRegression,
-        MinMaxScaler, Normalizer, PCA, Ridge, RidgeClassifier, RobustScaler and StandardScaler are
-        stored as they are, with usual parameters; other estimators of scikit-learn need
-        ``skaudeep[persistence]``. Callbacks and the ``memory`` of pipelines are not stored.
+        MinMaxScaler, Normalizer, PCA, Ridge, RidgeClassifier, RobustScaler and StandardScaler need
+        no other package, unless a parameter or fitted attribute has an unusual type. Other
+        estimators of scikit-learn need ``skaudeep[persistence]``, which installs skops. Within
+        estimators of scikit-learn other than these four, such as a VotingClassifier, there may be
+        none of skaudeep. Callbacks and the ``memory`` of pipelines are not stored.
     path : str or path
-        The file to write, in an existing folder. An existing file is replaced once the new one is
-        complete.
+        The file to write, in an existing folder, with any ending. An existing file is replaced
+        once the new one is complete, and stays as it is if an error is raised.
 
     Raises
     ------
     PersistenceError
-        If a parameter, attribute or step has no form that is safe to load. The message names it.
+        If a parameter, attribute or step has no form that is safe to load, such as a function. The
+        message names it.
     TypeError
         If `estimator` is not an estimator.
     ImportError
-        If `estimator` holds a step of scikit-learn that skops stores, and skops is not installed.
+        If `estimator` holds a step of scikit-learn that needs skops, and skops is not installed.
+    OSError
+        If the file cannot be written.
 
     See Also
     --------
@@ -166,9 +171,10 @@ def load(path: str | os.PathLike[str], *, modules: Iterable[nn.Module] = ()) -> 
     path : str or path
         The file to load.
     modules : iterable of torch.nn.Module, default=()
-        Networks of your own, needed if the file holds a :class:`~skaudeep.ModuleFeatures`: it
-        stores the weights of its module and not the code. Give a module of the same class and sizes
-        for each kind of module, in any order. They are copied and not changed.
+        Networks of your own, needed if the file holds a :class:`~skaudeep.ModuleFeatures`: the file
+        has the weights of its module, but not the code. Give a module of the same class and sizes,
+        in any order; one is enough for several of the same class and sizes. They are copied and not
+        changed. Modules that the file does not need are ignored.
 
     Returns
     -------
@@ -184,12 +190,12 @@ def load(path: str | os.PathLike[str], *, modules: Iterable[nn.Module] = ()) -> 
     OSError
         If there is no such file, or it is a folder, a named pipe or a device.
     ImportError
-        If it holds a step of scikit-learn that skops stores, and skops is not installed.
+        If the file holds a step of scikit-learn that needs skops, and skops is not installed.
 
     Warns
     -----
-    InconsistentVersionWarning
-        If a step was stored with another version of scikit-learn.
+    sklearn.exceptions.InconsistentVersionWarning
+        If the file holds a step of scikit-learn that another version of scikit-learn stored.
 
     See Also
     --------

@@ -39,25 +39,27 @@ _GATES = {"gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 def export_onnx(
     estimator: Seq2SeqAutoencoder | ReservoirFeatures, path: str | os.PathLike[str]
 ) -> None:
-    """Write the encoder of a fitted autoencoder, reservoir or student as an ONNX model.
+    """Write the encoder of a fitted autoencoder, reservoir or DistilledFeatures as an ONNX model.
 
-    Its outputs equal those of `transform` to 1e-5 (components and logarithms of covariances to
-    5e-5). It has two inputs and one output:
+    The output of the model equals that of `transform` to 1e-5 (components and logarithms of
+    covariances to 5e-5). The model has two inputs and one output, by these names:
 
     sequences : float32 of shape (n_clips, n_frames, n_bands)
         Spectrograms as `SpectrogramExtractor` returns them. Frames after a clip's length are
         ignored; they may be NaN.
     lengths : int64 of shape (n_clips,)
-        Number of frames of each clip, at most n_frames. 0 gives a row of NaN.
+        Number of frames of each clip, from 0 to n_frames. 0 gives a row of NaN.
     features : float32 of shape (n_clips, n_features)
-        Features by the estimator's `representation`. If this has a row for each frame, the shape is
-        (n_clips, n_frames, n_features), with NaN after a clip's length.
+        Features by the `representation` of the estimator. With "components" or "states", which have
+        a row for each frame, the shape is (n_clips, n_frames, n_features), with NaN after the
+        length of a clip.
 
     Parameters
     ----------
     estimator : Seq2SeqAutoencoder, ReservoirFeatures or DistilledFeatures
         A fitted estimator. An autoencoder must have ``axis="time"``. The extractor of a
-        `DistilledFeatures` is not part of the model.
+        `DistilledFeatures` is not part of the model, which begins with spectrograms. Of a pipeline,
+        give this step.
     path : str or path
         The file to write, in an existing folder. An existing file is replaced once the new one is
         complete.
@@ -69,7 +71,7 @@ def export_onnx(
     sklearn.exceptions.NotFittedError
         If `estimator` is not fitted.
     ValueError
-        If the autoencoder reads the frequency axis.
+        If the autoencoder does not have ``axis="time"``.
     ImportError
         If onnx is not installed.
 

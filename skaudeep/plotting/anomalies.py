@@ -15,29 +15,31 @@ ALARM, USUAL = "#d62728", "#1f77b4"
 class AnomalyDisplay:
     """Plot of the scores of clips in their order, beside the scores of normal clips.
 
-    The left axes show the scores in the order of the clips, for example the order of recording;
-    scores below the threshold are red. If `normal_scores` are given, the right axes show their
-    histogram, with horizontal bars, on the same axis of scores. `from_detector` takes for them the
-    scores of held-out clips that set the threshold.
+    The left axes show the score of each clip against its place in the order of the clips, or
+    against `times`; scores below the threshold are red, the others blue. If `normal_scores` are
+    given, the right axes show the histogram of these, with horizontal bars, on the same axis of
+    scores. `from_detector` takes for them the scores that set the threshold of the detector: those
+    of the clips that its `fit` held out, or of the clips of `calibrate`.
 
     Parameters
     ----------
     scores : array-like of shape (n_clips,)
-        Score of each clip; higher is more usual. NaN leaves a gap.
+        Score of each clip; higher is more usual. For a score of NaN no point is drawn, and the clip
+        counts as unusual.
     threshold : float
         Clips with lower scores are unusual.
     times : array-like of shape (n_clips,), default=None
-        Position of each clip on the horizontal axis, such as its time in hours. None numbers the
-        clips.
+        Position of each clip on the horizontal axis, such as its time in hours. The axis is
+        labelled "clip" for integers, else "time". None numbers the clips from 0.
     normal_scores : array-like of shape (n_normal,), default=None
-        Scores of normal clips, whose histogram is drawn. None draws no histogram.
+        Scores of other, normal clips, without NaN, whose histogram is drawn. None draws none.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes of the scores, set by `plot`.
     histogram_ax_ : matplotlib Axes or None
-        Axes of the histogram of `normal_scores`, set by `plot`; None if these are None.
+        Axes of the histogram of `normal_scores`, set by `plot`; None if there is no histogram.
     figure_ : matplotlib Figure
         Figure of the axes, set by `plot`.
 
@@ -52,6 +54,16 @@ class AnomalyDisplay:
     >>> display = AnomalyDisplay([3.0, 2.5, -1.0, 2.8], threshold=0.0).plot()
     >>> display.unusual.tolist()
     [False, False, True, False]
+
+    The clips of a detector, with the histogram of its held-out clips:
+
+    >>> import numpy as np
+    >>> from skaudeep import AnomalyDetector, DistanceScorer
+    >>> normal = np.random.default_rng(0).normal(size=(100, 2))
+    >>> detector = AnomalyDetector(DistanceScorer(), random_state=0).fit(normal)
+    >>> display = AnomalyDisplay.from_detector(detector, [[0, 0], [9, 9]], ax=display.ax_)
+    >>> display.unusual.tolist(), display.histogram_ax_.get_xlabel()
+    ([False, True], 'held-out clips')
     """
 
     def __init__(
@@ -91,13 +103,14 @@ class AnomalyDisplay:
         detector : AnomalyDetector
             A fitted detector.
         X : sequence of n_clips clips
-            Clips in a form that the detector takes.
+            Clips in a form that the `score_samples` of the detector takes.
         times : array-like of shape (n_clips,), default=None
-            Position of each clip on the horizontal axis. None numbers the clips.
+            Position of each clip on the horizontal axis. None numbers the clips from 0.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.scatter``.
+            Passed to :meth:`ax.scatter <matplotlib.axes.Axes.scatter>`, which draws the points, for
+            example ``s=20`` or ``alpha=0.5``.
 
         Returns
         -------
@@ -130,7 +143,8 @@ class AnomalyDisplay:
             Axes to plot the scores on. The histogram of `normal_scores`, if they are given, is
             drawn to the right of them. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.scatter``.
+            Passed to :meth:`ax.scatter <matplotlib.axes.Axes.scatter>`, which draws the points, for
+            example ``s=20`` or ``alpha=0.5``.
 
         Returns
         -------

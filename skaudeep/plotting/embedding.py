@@ -48,32 +48,36 @@ def project(
 ) -> NDArray[np.float32]:
     """Compute positions of clips in a plane in which clips with similar features are near.
 
-    Features are standardised and each row is scaled to length 1, as for a classifier. The method
-    then works on the first principal components, at most 50.
+    Features are standardised and each row is scaled to Euclidean length 1, as
+    :func:`skaudeep.recipes.linear_classifier` does. The method then works on the first principal
+    components of these, at most 50.
 
     Parameters
     ----------
     features : array-like of shape (n_clips, n_features)
-        Features, one row for each clip.
+        Finite features, one row for each clip.
     method : {"tsne", "pca", "umap"}, default="tsne"
         The method. ``"tsne"`` (t-SNE) and ``"umap"`` (UMAP, which needs the package umap-learn)
-        keep neighbours together; ``"pca"`` (principal components) keeps large distances. Fewer than
-        4 clips are placed by ``"pca"`` in any case.
+        place clips near their neighbours, but large distances mean little; ``"pca"`` shows the
+        first two principal components, which preserves large distances. Fewer than 4 clips are
+        placed by ``"pca"`` in any case.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of ``"tsne"`` and ``"umap"``. An int gives the same result each time.
+        Seed or generator of ``"tsne"`` and ``"umap"``. An int gives the same result each time, None
+        another one.
 
     Returns
     -------
     ndarray of shape (n_clips, 2), float32
-        Positions of the clips, without a unit. All are 0 if the features of all clips are the same.
+        Positions of the clips, without a unit. All are 0 if the features of all clips are the same,
+        or if there is a single clip. The second column is 0 for ``"pca"`` with a single feature.
 
     Raises
     ------
     ImportError
         If `method` is "umap" and umap-learn is not installed.
     ValueError
-        If features have another number of axes, no row or no column, or NaN or infinite values;
-        or if `method` is unknown.
+        If features do not have two axes, have no row or no column, or NaN or infinite values; or if
+        `method` is unknown.
 
     Examples
     --------
@@ -123,7 +127,7 @@ class EmbeddingDisplay:
     Parameters
     ----------
     positions : array-like of shape (n_clips, 2)
-        Positions of the clips, as `project` returns them.
+        Positions of the clips, as :func:`~skaudeep.plotting.project` returns them. They are finite.
     target : array-like of shape (n_clips,), int or str, default=None
         Class of each clip: its number in `target_names`, or -1 for an unlabelled clip; or its name,
         or "" for an unlabelled clip. None: all clips are unlabelled.
@@ -132,6 +136,7 @@ class EmbeddingDisplay:
         `target` holds names, takes these.
     filenames : sequence of n_clips str, default=None
         Names of the clips. An interactive window shows the name of the clip nearest to the mouse.
+        None shows no names.
     name : str, default=None
         Title of the plot. None draws no title.
 
@@ -142,8 +147,8 @@ class EmbeddingDisplay:
     figure_ : matplotlib Figure
         Figure of the axes, set by `plot`.
     points_ : list of matplotlib PathCollection
-        Points of the unlabelled clips, if there are any, and of each class that has clips; set by
-        `plot`.
+        Points of the unlabelled clips, if there are any, then those of each class that has clips,
+        in the order of `target_names`; set by `plot`. There is a legend if there are class names.
 
     Raises
     ------
@@ -161,6 +166,21 @@ class EmbeddingDisplay:
     ... )
     >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
     ['unlabelled', 'dog', 'rain']
+
+    Positions that are known already, and the features of an evaluation, on the same axes:
+
+    >>> from skaudeep.evaluation import Evaluation
+    >>> known = EmbeddingDisplay([[0, 0], [1, 1]], target=["dog", ""]).plot(ax=display.ax_)
+    >>> known.target.tolist()
+    [0, -1]
+    >>> evaluation = Evaluation(
+    ...     target=np.array([0, 0, 1, 1, 1, 0]), target_names=["dog", "rain"], test=[np.arange(6)],
+    ...     fold_predictions=[[np.zeros(6, int)]], protocol="inductive", seeds=[0],
+    ...     features=features,
+    ... )
+    >>> display = EmbeddingDisplay.from_evaluation(evaluation, method="pca", ax=display.ax_)
+    >>> len(display.points_)
+    2
     """
 
     def __init__(
@@ -216,17 +236,20 @@ class EmbeddingDisplay:
             Class names, in the order of the integers. None names classes by their numbers, or, if
             `target` holds names, takes these.
         filenames : sequence of n_clips str, default=None
-            Names of the clips.
+            Names of the clips. An interactive window shows the name of the clip nearest to the
+            mouse. None shows no names.
         method : {"tsne", "pca", "umap"}, default="tsne"
-            How to place the clips, see `project`.
+            How to place the clips, see :func:`~skaudeep.plotting.project`.
         random_state : int, RandomState instance or None, default=None
-            Seed of the method. An int gives the same picture each time.
+            Seed or generator of the method. An int gives the same picture each time, None another
+            one.
         name : str, default=None
-            Title of the plot. None is the name of the method.
+            Title of the plot. None is the name of the method, such as "t-SNE"; "" is no title.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.scatter``.
+            Passed to :meth:`ax.scatter <matplotlib.axes.Axes.scatter>`, which draws the points of
+            each class, for example ``s=20`` or ``alpha=0.5``.
 
         Returns
         -------
@@ -262,22 +285,25 @@ class EmbeddingDisplay:
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Plot the features of an evaluation.
+        """Plot the features of the clips of an evaluation, with their true classes.
 
         Parameters
         ----------
         evaluation : Evaluation
-            A result of `evaluate` with ``keep_features=True``.
+            A result of :func:`~skaudeep.evaluate` with ``keep_features=True``, for one class for
+            each clip.
         method : {"tsne", "pca", "umap"}, default="tsne"
-            How to place the clips, see `project`.
+            How to place the clips, see :func:`~skaudeep.plotting.project`.
         random_state : int, RandomState instance or None, default=None
-            Seed of the method. An int gives the same picture each time.
+            Seed or generator of the method. An int gives the same picture each time, None another
+            one.
         name : str, default=None
-            Title of the plot. None is the name of the method.
+            Title of the plot. None is the name of the method, such as "t-SNE"; "" is no title.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.scatter``.
+            Passed to :meth:`ax.scatter <matplotlib.axes.Axes.scatter>`, which draws the points of
+            each class, for example ``s=20`` or ``alpha=0.5``.
 
         Returns
         -------
@@ -286,8 +312,11 @@ class EmbeddingDisplay:
 
         Raises
         ------
+        ImportError
+            If `method` is "umap" and umap-learn is not installed.
         ValueError
-            If the evaluation has no features, or is not one of classes.
+            If the evaluation has no features, features with NaN, or is one of numbers or of several
+            classes for a clip.
         """
         require_classes(evaluation, f"{cls.__name__}.from_evaluation")
         if evaluation.features is None:
@@ -316,7 +345,8 @@ class EmbeddingDisplay:
             Axes to plot on. A figure with ``layout="constrained"`` makes room for the legend. None
             makes a new figure, large enough.
         **kwargs : dict
-            Passed to ``ax.scatter``.
+            Passed to :meth:`ax.scatter <matplotlib.axes.Axes.scatter>`, which draws the points of
+            each class, for example ``s=20`` or ``alpha=0.5``.
 
         Returns
         -------

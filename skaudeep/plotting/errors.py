@@ -26,15 +26,18 @@ COLUMN_WIDTH = 1.8  # inches of each in a paper, at least: texts stand above it
 class ErrorsDisplay:
     """Plot of the spectrograms of the clips that were most often wrong.
 
-    The title of each spectrogram has the clip's name (if it is known), its true class, and the
-    class that it was mistaken for, with its probability (if the classifier has probabilities).
+    The title of each spectrogram has the name of the clip (if the table has a column `filename`),
+    its true class, the class that it was mistaken for, and the probability of the latter in percent
+    (if the table has it, that is, if the classifier has probabilities).
 
     Parameters
     ----------
     spectrograms : sequence of n_clips SpectrogramDisplay
         Spectrogram of each clip.
     errors : pandas.DataFrame of n_clips rows
-        A table of these clips with the columns of ``Evaluation.errors``.
+        A table of these clips with the columns of :meth:`Evaluation.errors
+        <skaudeep.evaluation.Evaluation.errors>`: `target`, `predicted` and, if they are known,
+        `filename` and `probability`.
 
     Attributes
     ----------
@@ -59,6 +62,20 @@ class ErrorsDisplay:
     >>> print(display.axes_[0].get_title(loc="left"))
     true: dog
     predicted: rain, 80 %
+
+    The errors of an evaluation in which the first of four clips was taken for rain:
+
+    >>> from skaudeep.datasets import make_bunch
+    >>> from skaudeep.evaluation import Evaluation
+    >>> spectrograms = np.zeros((4, 20, 8), np.float32)
+    >>> evaluation = Evaluation(
+    ...     target=np.array([0, 0, 1, 1]), target_names=["dog", "rain"], test=[np.arange(4)],
+    ...     fold_predictions=[[np.array([1, 0, 1, 1])]], protocol="inductive", seeds=[0],
+    ... )
+    >>> bunch = make_bunch(spectrograms, list("abcd"))
+    >>> display = ErrorsDisplay.from_evaluation(evaluation, bunch, axes=display.axes_)
+    >>> len(display.axes_), display.errors["predicted"].tolist()
+    (1, ['rain'])
     """
 
     def __init__(self, spectrograms: Sequence[SpectrogramDisplay], errors: Any) -> None:
@@ -81,24 +98,27 @@ class ErrorsDisplay:
         axes: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Plot the first clips of ``evaluation.errors()``.
+        """Plot the first clips of ``evaluation.errors()``, those that were most often wrong.
 
         Parameters
         ----------
         evaluation : Evaluation
-            A result of `evaluate`.
+            A result of :func:`~skaudeep.evaluate` for one class for each clip.
         bunch : Bunch
-            The data set that was evaluated, of clips or spectrograms.
+            The data set that was evaluated, of recordings or spectrograms, with all its clips in
+            the same order.
         n : int > 0, default=6
-            Largest number of clips to show.
+            Largest number of clips to show. There are fewer if fewer clips were wrong.
         extractor : SpectrogramExtractor, default=None
-            Extractor of the spectrograms. None extracts 64 mel bands in windows of 40 ms, down to
-            -60 dB. It is not used if the bunch holds spectrograms. If clips are in chunks, the
-            first chunk is shown.
+            Extractor of the spectrograms of recordings. None extracts 64 mel bands in windows of 40
+            ms, down to -60 dB relative to the maximum of the clip. It is not used if the bunch
+            holds spectrograms. If clips are in chunks, the first chunk is shown.
         axes : array of matplotlib Axes, default=None
-            Axes to plot on, one for each clip. None makes a new figure.
+            Axes to plot on, one for each clip shown, or a single one if no clip was wrong. None
+            makes a new figure.
         **kwargs : dict
-            Passed to ``ax.imshow``.
+            Passed to :meth:`ax.imshow <matplotlib.axes.Axes.imshow>`, which draws each spectrogram,
+            for example ``cmap="gray"`` or ``vmin=-1``.
 
         Returns
         -------
@@ -108,8 +128,11 @@ class ErrorsDisplay:
         Raises
         ------
         ValueError
-            If the bunch has other clips than the evaluation, or neither clips nor spectrograms, if
-            the evaluation is not one of classes, or if `n` is less than 1.
+            If the bunch has other clips than the evaluation, or features instead of recordings or
+            spectrograms, if the evaluation is one of numbers or of several classes for a clip, if
+            `n` is less than 1, or if there are not as many axes as clips to show.
+        AudioError
+            If a recording cannot be read.
         """
         import_pyplot(f"{cls.__name__}.from_evaluation")
         require_classes(evaluation, f"{cls.__name__}.from_evaluation")
@@ -121,19 +144,27 @@ class ErrorsDisplay:
         return display.plot(axes=axes, **kwargs)
 
     def plot(self, axes: Any = None, **kwargs: Any) -> Self:
-        """Draw the spectrograms, three in a row.
+        """Draw the spectrograms, or the text "no clip was wrong" if there is none.
 
         Parameters
         ----------
         axes : array of matplotlib Axes, default=None
-            Axes to plot on, one for each clip. None makes a new figure.
+            Axes to plot on, one for each clip, or a single one if there is no clip. None makes a
+            new figure with up to three spectrograms in a row (fewer in a narrow
+            :func:`~skaudeep.plotting.paper_style`).
         **kwargs : dict
-            Passed to ``ax.imshow``.
+            Passed to :meth:`ax.imshow <matplotlib.axes.Axes.imshow>`, which draws each spectrogram,
+            for example ``cmap="gray"`` or ``vmin=-1``.
 
         Returns
         -------
         ErrorsDisplay
             The display itself.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many axes as clips.
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         n_clips = len(self.spectrograms)

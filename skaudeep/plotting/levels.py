@@ -17,27 +17,33 @@ CLIPPED = "#b0b0b0"
 class LevelsDisplay:
     """Histogram of the levels in a spectrogram, with the shares beyond thresholds.
 
+    The histogram has bins of 1 dB, and shows which percentage of the values of the spectrogram (one
+    for each frame and band) lies in each. It helps to choose the parameters `clip_below` and
+    `clip_above` of a :class:`~skaudeep.SpectrogramExtractor`, beyond which levels are clipped.
+
     Parameters
     ----------
     levels : array-like
         Levels in dB, of any shape. NaN is left out.
     clip_below, clip_above : float, default=None
-        Thresholds in dB. None draws no line.
+        Lower and upper threshold in dB, drawn as vertical lines. None draws no line.
     name : str, default=None
         Title of the plot. None draws no title.
 
     Attributes
     ----------
     share_below, share_above : float in [0, 1]
-        Share of the levels below `clip_below`, and above `clip_above`; 0 for a threshold of None.
+        Share of the levels that are less than `clip_below`, and more than `clip_above`; 0 for a
+        threshold of None.
     ax_ : matplotlib Axes
         Axes of the histogram, set by `plot`.
     figure_ : matplotlib Figure
         Figure of the axes, set by `plot`.
     bars_ : matplotlib BarContainer
-        Bars of the histogram, set by `plot`. Bars beyond the thresholds are grey.
+        Bars of the histogram, set by `plot`. Bars that lie wholly beyond a threshold are grey.
     lines_ : list of matplotlib Line2D
-        Lines of the thresholds, set by `plot`.
+        Lines of the thresholds, set by `plot`: first that of `clip_below`, then that of
+        `clip_above`, without those that are None. Their labels in the legend state the shares.
 
     Raises
     ------
@@ -78,26 +84,37 @@ class LevelsDisplay:
     def from_extractor(
         cls, extractor: Any, clip: Any, *, name: str | None = None, ax: Any = None, **kwargs: Any
     ) -> Self:
-        """Compute the levels of a clip before they are clipped, and plot them.
+        """Compute the levels of a clip before they are clipped to the thresholds, and plot them.
+
+        Levels are in dB relative to the maximum of the clip, or, with ``reference="full_scale"`` of
+        the extractor, to digital full scale. Those outside of -120 dB to 0 dB are moved to these
+        limits.
 
         Parameters
         ----------
         extractor : SpectrogramExtractor
-            Extractor of the spectrogram, fitted or not, with its thresholds.
+            Extractor of the spectrogram, fitted or not. Its parameters `clip_below` and
+            `clip_above` are the thresholds that are drawn; one that is None is not drawn.
         clip : path or array of shape (n_samples,) or (n_channels, n_samples)
             The clip. The levels of the whole clip are used, also if the extractor splits clips into
-            chunks.
+            chunks. For an array, the extractor needs a `sampling_rate`, or to be fitted.
         name : str, default=None
             Title of the plot. None draws no title.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.bar``.
+            Passed to :meth:`ax.bar <matplotlib.axes.Axes.bar>`, which draws the bars, for example
+            ``alpha=0.5`` or ``edgecolor="black"``.
 
         Returns
         -------
         LevelsDisplay
             The display, plotted.
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
 
         Examples
         --------
@@ -125,7 +142,8 @@ class LevelsDisplay:
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.bar``.
+            Passed to :meth:`ax.bar <matplotlib.axes.Axes.bar>`, which draws the bars, for example
+            ``alpha=0.5`` or ``edgecolor="black"``.
 
         Returns
         -------

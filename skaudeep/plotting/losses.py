@@ -16,13 +16,16 @@ class LossCurveDisplay:
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
-        Root mean squared reconstruction error in each epoch.
+        Loss of the training clips in each epoch, of at least one epoch. The vertical axis is
+        labelled "RMSE", because that of an autoencoder is the root mean squared reconstruction
+        error; for another loss, call ``display.ax_.set_ylabel``.
     validation_loss_curve : array-like of shape (n_epochs,), default=None
-        Root mean squared reconstruction error of the validation clips in each epoch. None, or an
-        empty array, draws no line.
+        The same loss of the validation clips after each epoch. None, or an empty array, draws no
+        line.
     name : str, default=None
-        Label of the line in the legend. With None there is a legend only if there is a validation
-        loss.
+        Label of the line in the legend; the line of the validation loss is called "<name>,
+        validation". With None there is a legend ("training", "validation") only if there is a
+        validation loss.
 
     Attributes
     ----------
@@ -49,6 +52,16 @@ class LossCurveDisplay:
     >>> lstm = LossCurveDisplay([0.7, 0.5, 0.4], name="LSTM").plot(ax=gru.ax_)
     >>> [line.get_label() for line in lstm.ax_.lines]
     ['GRU', 'LSTM']
+
+    The loss of a fitted autoencoder, in the same plot:
+
+    >>> import numpy as np
+    >>> from skaudeep import Seq2SeqAutoencoder
+    >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))  # 6 clips, 20 frames, 3 bands
+    >>> autoencoder = Seq2SeqAutoencoder(4, max_epochs=2, random_state=0).fit(X)
+    >>> display = LossCurveDisplay.from_estimator(autoencoder, name="autoencoder", ax=gru.ax_)
+    >>> display.loss_curve.shape
+    (2,)
     """
 
     def __init__(
@@ -89,7 +102,9 @@ class LossCurveDisplay:
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.plot``.
+            Passed to :meth:`ax.plot <matplotlib.axes.Axes.plot>`, which draws the line of the
+            training loss, for example ``color="black"`` or ``linewidth=2``. The line of the
+            validation loss takes its colour from it.
 
         Returns
         -------
@@ -100,6 +115,8 @@ class LossCurveDisplay:
         ------
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
+        ValueError
+            If the curve has no epoch, as with ``max_epochs=0``.
         """
         check_is_fitted(estimator, "loss_curve_")
         validation = getattr(estimator, "validation_loss_curve_", None)
@@ -107,14 +124,16 @@ class LossCurveDisplay:
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
-        """Draw the curve.
+        """Draw the curve of the training loss, and that of the validation loss if there is one.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.plot``.
+            Passed to :meth:`ax.plot <matplotlib.axes.Axes.plot>`, which draws the line of the
+            training loss, for example ``color="black"`` or ``linewidth=2``. The line of the
+            validation loss takes its colour from it.
 
         Returns
         -------

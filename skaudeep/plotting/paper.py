@@ -21,11 +21,12 @@ COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 def paper_style(width: str | float = "single", *, font_size: float = 8.0) -> Iterator[None]:
     """Draw figures with the width and fonts of a paper, within a ``with`` block.
 
-    Figures that the displays of :mod:`skaudeep.plotting` make have the width of the column, so that
-    they are printed without scaling and their texts have the stated size. (Maps and confusion
-    matrices, which are square, are narrower than a page of two columns.) ``plt.subplots()`` follows
-    these settings, too. Lines have the colours of Okabe and Ito [1]_, which readers with any kind
-    of colour blindness can distinguish.
+    Figures that the displays of :mod:`skaudeep.plotting` make within the block have this width, so
+    that they are printed without scaling and their texts have the stated size. (Maps of clips and
+    confusion matrices, whose height grows with their width, are narrower than a page of two
+    columns.) Figures of ``plt.subplots()`` follow these settings, too, and their height is 0.62
+    times the width. Lines have the colours of Okabe and Ito [1]_, which readers with any kind of
+    colour blindness can distinguish.
 
     Save figures within the block: the default format is PDF, in which everything except images is
     vector graphics, with fonts embedded as TrueType, so that texts stay texts. (In SVG, texts are
@@ -33,11 +34,12 @@ def paper_style(width: str | float = "single", *, font_size: float = 8.0) -> Ite
 
     Parameters
     ----------
-    width : {"single", "double"} or float > 0, default="single"
+    width : {"single", "double"} or float in (0, 100), default="single"
         Width of figures: "single" is a column (3.5 inches, 89 mm), "double" is a page of two
         columns (7.16 inches, 182 mm), a number is a width in inches.
-    font_size : float > 0, default=8
-        Size of texts in points. Numbers at axes and legends are 1 point smaller.
+    font_size : float in (0, 100), default=8.0
+        Size of texts in points. Numbers at axes and legends are 1 point smaller, but not less than
+        1 point.
 
     Yields
     ------

@@ -31,15 +31,16 @@ SCORES = {"accuracy": "accuracy", "uar": "UAR"}
 class ConfusionDisplay:
     """Plot of a confusion matrix, also of many classes with long names.
 
-    Colours show shares of the clips of each true class, so that rows can be compared. Cells without
-    a clip have no number.
+    Colours show shares of the clips of each true class (the counts of a row, divided by their sum),
+    so that rows can be compared. Cells without a clip have no number.
 
     Parameters
     ----------
     confusion_matrix : array-like of shape (n_classes, n_classes)
-        Number of clips of each true class (row) and predicted class (column).
+        Number of clips of each true class (row) and predicted class (column), which need not be
+        integers.
     target_names : sequence of n_classes str, default=None
-        Class names. None numbers the classes.
+        Class names, in the order of the rows. None numbers the classes from 0.
 
     Attributes
     ----------
@@ -66,6 +67,19 @@ class ConfusionDisplay:
     >>> display = ConfusionDisplay([[8, 2], [0, 5]], target_names=["dog", "rain"]).plot()
     >>> display.text_[0, 1].get_text(), display.text_[1, 0]
     ('2', None)
+
+    The matrix of an evaluation, in percent of the clips of each true class:
+
+    >>> import numpy as np
+    >>> from skaudeep.evaluation import Evaluation
+    >>> evaluation = Evaluation(
+    ...     target=np.array([0, 0, 1, 1]), target_names=["dog", "rain"], test=[np.arange(4)],
+    ...     fold_predictions=[[np.array([1, 0, 1, 1])]], protocol="inductive", seeds=[0],
+    ... )
+    >>> display = ConfusionDisplay.from_evaluation(
+    ...     evaluation, values="percent", colorbar=False, ax=display.ax_)
+    >>> display.text_[0, 0].get_text(), display.text_[1, 1].get_text()
+    ('50', '100')
     """
 
     def __init__(
@@ -105,20 +119,29 @@ class ConfusionDisplay:
         Parameters
         ----------
         evaluation : Evaluation
-            A result of `evaluate`. A clip counts once for each of its tests.
+            A result of :func:`~skaudeep.evaluate` for one class for each clip. A clip counts once
+            for each fold and repeat that tests it.
         values : {"count", "percent"} or None, default="count"
-            Numbers in the cells, see `plot`.
+            Numbers in the cells: "count" is the number of clips, "percent" the percentage of the
+            clips of the true class. None writes no numbers.
         colorbar : bool, default=True
             Whether to draw a colour bar.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.imshow``.
+            Passed to :meth:`ax.imshow <matplotlib.axes.Axes.imshow>`, which draws the cells, for
+            example ``cmap="Greens"`` or ``alpha=0.8``.
 
         Returns
         -------
         ConfusionDisplay
             The display, plotted.
+
+        Raises
+        ------
+        ValueError
+            If the evaluation is one of numbers or of several classes for a clip, or `values` is
+            unknown.
         """
         require_classes(evaluation, f"{cls.__name__}.from_evaluation")
         display = cls(evaluation.confusion_matrix, target_names=evaluation.target_names)
@@ -146,7 +169,8 @@ class ConfusionDisplay:
         colorbar : bool, default=True
             Whether to draw a colour bar.
         **kwargs : dict
-            Passed to ``ax.imshow``.
+            Passed to :meth:`ax.imshow <matplotlib.axes.Axes.imshow>`, which draws the cells, for
+            example ``cmap="Greens"`` or ``alpha=0.8``.
 
         Returns
         -------
@@ -219,25 +243,27 @@ class ConfusionDisplay:
 class ComparisonDisplay:
     """Plot of scores of configurations or controls, and of their differences from the first one.
 
-    The left axes show the scores with their intervals. The right axes show the paired differences
-    from the first score, with their intervals. Scores with overlapping intervals may still differ
-    significantly, because they were measured on the same clips: look at the differences. Markers of
-    differences whose interval excludes 0 are filled.
+    The left axes show the scores in percent with their confidence intervals. The right axes show,
+    in percentage points, each score minus the first score, with the confidence interval of this
+    difference, in which the two are compared clip by clip. Scores with overlapping intervals may
+    still differ significantly, because they were measured on the same clips: look at the
+    differences. Markers of differences whose interval excludes 0 are filled.
 
     Parameters
     ----------
     scores : array-like of shape (n_evaluations,)
         Mean score of each evaluation, in [0, 1].
     intervals : array-like of shape (n_evaluations, 2)
-        Confidence interval of each score.
+        Lower and upper bound of the confidence interval of each score, in [0, 1].
     comparisons : sequence of n_evaluations - 1 Comparison
-        Results of `compare` for each evaluation after the first, against the first.
+        Results of :func:`compare(other, first) <skaudeep.evaluation.compare>` for each evaluation
+        after the first.
     names : sequence of n_evaluations str
-        Names of the evaluated configurations.
+        Names of the evaluated configurations, at least one.
     metric : {"accuracy", "uar"}, default="uar"
-        Kind of the scores.
+        Kind of the scores, for the label of the axis: accuracy, or unweighted average recall.
     confidence_level : float in (0, 1), default=0.95
-        Confidence level of the intervals.
+        Confidence level of the intervals, for the label of the axis.
 
     Attributes
     ----------
@@ -267,6 +293,12 @@ class ComparisonDisplay:
     >>> display = ComparisonDisplay.from_evaluations({"network": right(8), "control": right(3)})
     >>> [f"{100 * found.difference:+.0f}" for found in display.comparisons]
     ['-50']
+    >>> alone = ComparisonDisplay.from_evaluation(right(8), ax=display.ax_)  # it has no controls
+    >>> alone.names, alone.difference_ax_
+    (['pipeline'], None)
+    >>> known = ComparisonDisplay([0.8], [[0.6, 0.9]], [], names=["network"])
+    >>> known.plot(ax=display.ax_).ax_.get_xlabel()
+    'UAR in %, 95 % interval'
     """
 
     def __init__(
@@ -314,15 +346,19 @@ class ComparisonDisplay:
         Parameters
         ----------
         evaluations : dict of str to Evaluation
-            Evaluations by the names of the evaluated configurations.
+            Results of :func:`~skaudeep.evaluate` for one class for each clip, by the names of the
+            evaluated configurations. The others are compared with the first.
         metric : {"accuracy", "uar"}, default="uar"
-            Score to compare.
+            Score to compare: accuracy, or unweighted average recall.
         random_state : int, RandomState instance or None, default=0
-            Seed or generator of the bootstrap samples of the paired differences.
+            Seed or generator of the bootstrap samples that the intervals of the differences come
+            from. None gives slightly different intervals in each call.
         ax : matplotlib Axes, default=None
-            Axes to plot on. None makes a new figure.
+            Axes of the scores. The axes of the differences are drawn to their right. None makes a
+            new figure.
         **kwargs : dict
-            Passed to ``ax.errorbar``.
+            Passed to :meth:`ax.errorbar <matplotlib.axes.Axes.errorbar>`, which draws each score
+            and difference, for example ``color="black"`` or ``capsize=0``.
 
         Returns
         -------
@@ -332,8 +368,8 @@ class ComparisonDisplay:
         Raises
         ------
         ValueError
-            If there is no evaluation, they are not ones of classes, they differ in clips, folds,
-            groups or confidence level, or `metric` is unknown.
+            If there is no evaluation, one is of numbers or of several classes for a clip, they
+            differ in clips, folds, groups or confidence level, or `metric` is unknown.
         """
         import_pyplot(f"{cls.__name__}.from_evaluations")
         for evaluation in evaluations.values():
@@ -372,25 +408,38 @@ class ComparisonDisplay:
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Plot an evaluation against its controls.
+        """Plot an evaluation, called "pipeline", and the differences of its controls from it.
+
+        Controls are simpler models, such as statistics of mel bands, that `evaluate` scored in the
+        same folds for comparison.
 
         Parameters
         ----------
         evaluation : Evaluation
-            A result of `evaluate` for classes. If it has no controls, its score alone is drawn.
+            A result of :func:`~skaudeep.evaluate` for one class for each clip. If it has no
+            controls, its score alone is drawn.
         metric : {"accuracy", "uar"}, default="uar"
-            Score to compare.
+            Score to compare: accuracy, or unweighted average recall.
         random_state : int, RandomState instance or None, default=0
-            Seed or generator of the bootstrap samples of the paired differences.
+            Seed or generator of the bootstrap samples that the intervals of the differences come
+            from. None gives slightly different intervals in each call.
         ax : matplotlib Axes, default=None
-            Axes to plot on. None makes a new figure.
+            Axes of the scores. The axes of the differences are drawn to their right. None makes a
+            new figure.
         **kwargs : dict
-            Passed to ``ax.errorbar``.
+            Passed to :meth:`ax.errorbar <matplotlib.axes.Axes.errorbar>`, which draws each score
+            and difference, for example ``color="black"`` or ``capsize=0``.
 
         Returns
         -------
         ComparisonDisplay
             The display, plotted.
+
+        Raises
+        ------
+        ValueError
+            If the evaluation is one of numbers or of several classes for a clip, or `metric` is
+            unknown.
         """
         return cls.from_evaluations(
             {"pipeline": evaluation} | evaluation.controls,
@@ -409,7 +458,8 @@ class ComparisonDisplay:
             Axes of the scores. The axes of the differences are drawn to their right; a figure with
             ``layout="constrained"`` makes room for them. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.errorbar``.
+            Passed to :meth:`ax.errorbar <matplotlib.axes.Axes.errorbar>`, which draws each score
+            and difference, for example ``color="black"`` or ``capsize=0``.
 
         Returns
         -------

@@ -26,25 +26,29 @@ ERROR_PERCENTILE = 99  # Colours of errors end here, so that one outlier does no
 
 
 class SpectrogramDisplay:
-    """Plot of one spectrogram.
+    """Plot of one spectrogram, with time to the right and frequency upwards.
 
-    `from_extractor` plots the spectrogram of a clip. The constructor takes any array.
+    `from_extractor` extracts and plots the spectrogram of a clip. The constructor takes any array,
+    and `plot` draws it.
 
     Parameters
     ----------
     spectrogram : array-like of shape (n_frames, n_bands)
-        Spectrogram with frequency last, as `SpectrogramExtractor` returns it. Trailing frames of
-        NaN are left out.
+        Spectrogram of at least one frame, with frequency last, as
+        :class:`~skaudeep.SpectrogramExtractor` returns it for each clip. Trailing frames of NaN are
+        left out.
     times : array-like of shape (n_frames,), default=None
-        Centres of the frames in seconds, evenly spaced. None labels the axis with frame numbers.
+        Centres of the frames in seconds, evenly spaced: only the first two are used. None labels
+        the axis with frame numbers from 0.
     frequencies : array-like of shape (n_bands,), default=None
-        Centres of the bands in Hz, increasing. None labels the axis with band numbers.
+        Centres of the bands in Hz, increasing. All bands are drawn with the same height. None
+        labels the axis with band numbers from 0.
     name : str, default=None
         Title of the plot. None draws no title.
     scale : {"scaled", "dB"}, default="scaled"
-        Kind of the values: "scaled" to [-1, 1] by an extractor, or decibels. The colours of scaled
-        values span -1 to 1, or, if a value lies outside, the range of the values. For decibels they
-        span the range of the values, at most the upper 100 dB.
+        Kind of the values: "scaled" to [-1, 1] by an extractor, or "dB" for decibels. The colours
+        of scaled values span -1 to 1, or, if a value lies outside, the range of the values. For
+        decibels they span the range of the values, but at most the 100 dB below the highest value.
 
     Attributes
     ----------
@@ -60,8 +64,8 @@ class SpectrogramDisplay:
     Raises
     ------
     ValueError
-        If the spectrogram has another number of axes, times or frequencies another length, or
-        `scale` is unknown.
+        If the spectrogram does not have two axes or is NaN throughout, times or frequencies have
+        another length, or `scale` is unknown.
 
     Examples
     --------
@@ -121,32 +125,46 @@ class SpectrogramDisplay:
         colorbar: bool = True,
         **kwargs: Any,
     ) -> Self:
-        """Extract one clip's spectrogram and plot it.
+        """Extract the spectrogram of one clip and plot it.
+
+        The axes are labelled in seconds and Hz. The title is the name of the file; an array has no
+        title.
 
         Parameters
         ----------
         extractor : SpectrogramExtractor
             Extractor of the spectrogram, fitted or not.
         clip : path or array of shape (n_samples,) or (n_channels, n_samples)
-            The clip.
+            The clip. For an array, the extractor needs a `sampling_rate`, or to be fitted.
         chunk : int, default=0
             Number of the chunk to show, counted from 0, if the extractor splits clips into chunks.
+            It has no effect otherwise.
         scale : {"scaled", "dB"}, default="scaled"
             Values to show. ``"scaled"`` shows the output of ``extractor.transform``. ``"dB"`` shows
             the levels before they are scaled, between `clip_below` and `clip_above` of the
-            extractor. They are relative to the clip's maximum, or, with
-            ``reference="full_scale"``, to digital full scale.
+            extractor (-120 dB and 0 dB, if these are None). They are relative to the clip's
+            maximum, or, with ``reference="full_scale"``, to digital full scale.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         colorbar : bool, default=True
             Whether to draw a colour bar.
         **kwargs : dict
-            Passed to ``ax.imshow``.
+            Passed to :meth:`ax.imshow <matplotlib.axes.Axes.imshow>`, which draws the image, for
+            example ``cmap="gray"`` or ``vmin=-60``.
 
         Returns
         -------
         SpectrogramDisplay
             The display, plotted.
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
+        IndexError
+            If the clip has no such chunk.
+        ValueError
+            If `scale` is unknown, or the chunk is NaN throughout.
 
         Examples
         --------
@@ -163,7 +181,7 @@ class SpectrogramDisplay:
         return display.plot(ax=ax, colorbar=colorbar, **kwargs)
 
     def plot(self, ax: Any = None, *, colorbar: bool = True, **kwargs: Any) -> Self:
-        """Draw the spectrogram, time to the right and frequency upwards.
+        """Draw the spectrogram.
 
         The colour bar does not change the width of the axes, so that the time axes of plots below
         one another line up.
@@ -175,7 +193,8 @@ class SpectrogramDisplay:
         colorbar : bool, default=True
             Whether to draw a colour bar. A figure with ``layout="constrained"`` makes room for it.
         **kwargs : dict
-            Passed to ``ax.imshow``.
+            Passed to :meth:`ax.imshow <matplotlib.axes.Axes.imshow>`, which draws the image, for
+            example ``cmap="gray"`` or ``vmin=-60``.
 
         Returns
         -------
@@ -204,20 +223,21 @@ class ReconstructionDisplay:
     Parameters
     ----------
     originals : array-like of shape (n_clips, n_frames, n_bands)
-        Spectrograms. Trailing frames of NaN are left out.
+        Spectrograms of at least one clip, without chunks. Trailing frames of NaN are left out.
     reconstructions : array-like of shape (n_clips, n_frames, n_bands)
-        Reconstructions of these spectrograms.
+        Reconstructions of these spectrograms, with NaN for the same frames.
     times : array-like of shape (n_frames,), default=None
-        Centres of the frames in seconds, evenly spaced. None labels the axis with frame numbers.
+        Centres of the frames in seconds, evenly spaced. None labels the axis with frame numbers
+        from 0.
     frequencies : array-like of shape (n_bands,), default=None
-        Centres of the bands in Hz, increasing. None labels the axis with band numbers.
+        Centres of the bands in Hz, increasing. None labels the axis with band numbers from 0.
     names : sequence of n_clips str, default=None
-        Titles of the originals; None numbers the clips.
+        Titles of the originals. None calls them "clip 0", "clip 1" and so on.
 
     Attributes
     ----------
     rmse : ndarray of shape (n_clips,)
-        Root mean squared error of each clip, without its frames of NaN.
+        Root mean squared error of each clip over its frames and bands, without its frames of NaN.
     axes_ : ndarray of Axes, shape (n_clips, 3)
         Axes of originals, reconstructions and errors, set by `plot`.
     figure_ : matplotlib Figure
@@ -228,8 +248,9 @@ class ReconstructionDisplay:
     Raises
     ------
     ValueError
-        If originals and reconstructions differ in shape, or times, frequencies or names in
-        length.
+        If originals and reconstructions do not have the same shape of three axes, there is no clip,
+        or there are not as many names as clips. If times or frequencies have another length, `plot`
+        raises it.
 
     Examples
     --------
@@ -239,6 +260,15 @@ class ReconstructionDisplay:
     >>> display = ReconstructionDisplay(original, original + 0.5).plot()
     >>> display.axes_.shape, display.rmse
     ((1, 3), array([0.5]))
+
+    What an autoencoder makes of the first of six clips:
+
+    >>> from skaudeep import Seq2SeqAutoencoder
+    >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))  # 6 clips, 20 frames, 3 bands
+    >>> autoencoder = Seq2SeqAutoencoder(4, max_epochs=1, random_state=0).fit(X)
+    >>> display = ReconstructionDisplay.from_estimator(autoencoder, X, axes=display.axes_)
+    >>> display.reconstructions.shape
+    (1, 20, 3)
     """
 
     def __init__(
@@ -288,21 +318,25 @@ class ReconstructionDisplay:
         estimator : Seq2SeqAutoencoder
             A fitted autoencoder, or another fitted estimator with ``reconstruct``.
         X : array-like of shape (n_clips, n_frames, n_bands), or list of 2-D arrays
-            Spectrograms with the bands that the estimator was fitted on.
+            Spectrograms with the bands that the estimator was fitted on, without chunks.
         n_clips : int, default=1
-            Number of clips to show, from the first on.
+            Number of clips to show: the first of X.
         extractor : SpectrogramExtractor, default=None
             Extractor of `X`, by which the axes are labelled in seconds and Hz. None labels them
             with the numbers of frames and bands.
         sampling_rate : float, default=None
-            Sampling rate of the clips in Hz. None is that of the extractor. If it is unknown, the
-            frequency axis is labelled with the numbers of bands.
+            Sampling rate in Hz of the recordings that `X` comes from. None is that of the
+            extractor: its parameter, or the rate that it saw in `fit`. If there is neither, the
+            frequency axis is labelled with the numbers of bands. Without an extractor it has no
+            effect.
         names : sequence of n_clips str, default=None
-            Titles of the originals; None numbers the clips.
+            Titles of the originals that are shown. None calls them "clip 0", "clip 1" and so on.
         axes : array of matplotlib Axes of shape (n_clips, 3), default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.imshow`` for the originals and reconstructions.
+            Passed to :meth:`ax.imshow <matplotlib.axes.Axes.imshow>`, which draws the originals and
+            the reconstructions, for example ``cmap="gray"`` or ``vmin=-0.5``. The images of the
+            errors do not receive them.
 
         Returns
         -------
@@ -314,7 +348,8 @@ class ReconstructionDisplay:
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ValueError
-            If `n_clips` is less than 1 or more than the clips in `X`.
+            If `n_clips` is less than 1 or more than the clips in `X`, there are not `n_clips`
+            names, or the number of axes is not ``3 * n_clips``.
         """
         check_is_fitted(estimator)
         if not 1 <= n_clips <= len(X):
@@ -337,12 +372,20 @@ class ReconstructionDisplay:
         axes : array of matplotlib Axes of shape (n_clips, 3), default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict
-            Passed to ``ax.imshow`` for the originals and reconstructions.
+            Passed to :meth:`ax.imshow <matplotlib.axes.Axes.imshow>`, which draws the originals and
+            the reconstructions, for example ``cmap="gray"`` or ``vmin=-0.5``. The images of the
+            errors do not receive them.
 
         Returns
         -------
         ReconstructionDisplay
             The display itself.
+
+        Raises
+        ------
+        ValueError
+            If the number of axes is not ``3 * n_clips``, times or frequencies have another length
+            than the spectrograms, or a clip is NaN throughout.
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         n_clips = len(self.originals)

@@ -39,24 +39,28 @@ LANE = 0.22  # inches of height for each class of events
 class TimelineDisplay:
     """Plot of a recording, or a part of it: spectrogram, scores, and events below one another.
 
-    `from_recording` plots a file of any length. Each column of the picture shows the highest level
+    `from_recording` reads and plots a file of any length: mel bands of frames of 32 ms, in dB
+    relative to digital full scale. Each column of the picture shows the highest level of each band
     in its time, so that a call of a second is visible in an hour, and memory does not grow with the
-    length of the recording.
+    length of the recording. The constructor takes levels that are known already, and `plot` draws
+    them.
 
     Parameters
     ----------
     levels : array-like of shape (n_columns, n_bands)
-        Levels in dB of each column of the picture.
+        Levels in dB of each column of the picture, at least one column, without NaN.
     start, end : float
-        Start of the first column and end of the last one, in seconds. All columns have the same
-        width.
+        Start of the first column and end of the last one, in seconds from the start of the
+        recording, with 0 <= `start` < `end`. All columns have the same width.
     frequencies : array-like of shape (n_bands,), default=None
         Centres of the bands in Hz, increasing. None labels the axis with band numbers.
     scores : pandas.DataFrame, default=None
-        Scores of this recording indexed by (file, start, end), a column for each class, as
-        :func:`~skaudeep.scores_over_time` returns them.
+        Scores of this recording indexed by (file, start, end) with times as Timedelta, a column for
+        each class, as :func:`~skaudeep.scores_over_time` returns them. None draws no scores.
     events, true_events : pandas.DataFrame, default=None
-        Tables of the events that were found in this recording, and of true ones.
+        Tables of the events that were found in this recording, and of true ones, with the columns
+        `file`, `start`, `end` (in seconds from the start of the recording) and `label` (text).
+        None draws no such events.
     threshold : float, default=None
         Threshold that is drawn as a line across the scores. None draws no line.
     name : str, default=None
@@ -73,7 +77,10 @@ class TimelineDisplay:
     Raises
     ------
     ValueError
-        If `levels` has another number of axes, or `end` is not after `start`.
+        If `levels` does not have two axes or has no column, `start` and `end` are not as above, or
+        a table of events lacks a column or has times that are not 0 <= `start` < `end`.
+    TypeError
+        If a table of events is not a DataFrame.
 
     Examples
     --------
@@ -84,6 +91,18 @@ class TimelineDisplay:
     >>> display = TimelineDisplay(levels, start=0.0, end=10.0, events=events).plot()
     >>> list(display.axes_)
     ['spectrogram', 'events']
+
+    A file of two seconds, by 100 columns:
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import soundfile
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "noise.wav")
+    ...     soundfile.write(file, np.random.default_rng(0).normal(size=16000) / 10, 8000)
+    ...     display = TimelineDisplay.from_recording(file, n_columns=100, axes=display.axes_)
+    >>> display.levels.shape, display.end, display.name
+    ((100, 64), 2.0, 'noise.wav')
     """
 
     def __init__(
@@ -131,7 +150,7 @@ class TimelineDisplay:
         n_columns: int = 600,
         axes: Any = None,
     ) -> Self:
-        """Read a recording block by block, and plot it.
+        """Read a recording block by block, and plot it under the name of its file.
 
         Parameters
         ----------
@@ -142,10 +161,11 @@ class TimelineDisplay:
         end : float > start, default=None
             Time in seconds at which it ends. None is the end of the recording.
         scores, events, true_events : pandas.DataFrame, default=None
-            Scores indexed by (file, start, end), times as Timedelta, and tables of events that were
-            found and of true ones. Only rows are used whose `file` is the recording, under the name
-            that is given here. If more than `n_columns` rows of scores remain, the highest score of
-            each column is drawn.
+            Scores indexed by (file, start, end) with times as Timedelta, and tables of events that
+            were found and of true ones, with the columns `file`, `start`, `end` (seconds) and
+            `label`. Only rows are used whose `file` equals the argument `file` as text. None draws
+            none. If more than `n_columns` rows of scores remain, the highest score of each column
+            is drawn.
         threshold : float, default=None
             Threshold that is drawn as a line across the scores. None draws no line.
         n_columns : int > 0, default=600
@@ -153,7 +173,7 @@ class TimelineDisplay:
             exceed the number of dots of the picture, because short sounds could then be lost
             between dots.
         axes : dict of str to matplotlib Axes, default=None
-            Axes to plot on, see `plot`.
+            Axes to plot on, see `plot`. None makes a new figure.
 
         Returns
         -------
@@ -200,14 +220,16 @@ class TimelineDisplay:
     def plot(self, axes: Any = None) -> Self:
         """Draw the panels below one another, on one time axis.
 
-        Events that were found have the colour of their class, and true ones stand above them in
-        grey. If only one of the two tables is given, its events have the colours of their classes.
+        From the top these are the spectrogram, the scores (if there are any) as a line for each
+        class, and the events (if there are any) as bars in a row for each class. Events that were
+        found have the colour of their class, and true ones stand above them in grey. If only one of
+        the two tables is given, its events have the colours of their classes.
 
         Parameters
         ----------
         axes : dict of str to matplotlib Axes, default=None
-            Axes to plot on, under the keys "spectrogram", "scores" and "events". Panels without
-            axes are not drawn. None makes a new figure.
+            Axes to plot on, under one or more of the keys "spectrogram", "scores" and "events".
+            Panels without axes are not drawn. None makes a new figure.
 
         Returns
         -------

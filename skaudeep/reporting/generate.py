@@ -41,21 +41,34 @@ TRAIN_SIZES = (0.25, 0.5, 0.75)  # shares of training clips in the learning curv
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Result of `report`.
+    """Result of :func:`~skaudeep.report`, which makes it.
+
+    ``print`` shows its summary.
 
     Parameters
     ----------
     path : Path
         The file of the page.
     summary : str
-        The text of its first screen.
+        The text of the first screen of the page, in several lines.
     evaluation : Evaluation or None
-        The scores on the page; None if fewer than two classes have clips to train and to test on.
-    n_to_name : int
-        Number of clips that can be labelled on the page: the unlabelled ones, at most 500; 0 if all
+        The scores on the page. None if nothing was evaluated, because fewer than two classes have
+        clips both to train and to test on.
+    n_to_name : int, default=0
+        Number of clips that can be labelled on the page: the unlabelled ones, at most 500. 0 if all
         clips are labelled.
-    n_audible : int
-        Number of clips that can be heard on the page.
+    n_audible : int, default=0
+        Number of clips that can be heard on the page, embedded or linked.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from skaudeep.reporting import Report
+    >>> made = Report(Path("birds.html"), "40 clips, 2 classes", evaluation=None)
+    >>> made
+    Report('birds.html')
+    >>> print(made)
+    40 clips, 2 classes
     """
 
     path: Path
@@ -90,11 +103,13 @@ def report(
     """Write a page about a data set and about how well its classes can be distinguished.
 
     The page is a single HTML file that loads nothing from the network. It shows faults of the
-    recordings, a cross-validated score with its controls and the conclusions from it, the confusion
-    matrix, a map of the clips, the clips that were most often wrong and the most unusual ones, a
-    learning curve, and everything that is needed to make the page again. If labels are missing,
-    clips can be heard and labelled on the page, in the order in which their labels help most. The
-    labels are downloaded as a table that :func:`skaudeep.datasets.add_labels` reads.
+    recordings, a cross-validated score, the scores of simpler models for comparison (the controls
+    of :func:`~skaudeep.evaluate`), the conclusions from them, the confusion matrix, a map of the
+    clips, the clips that were most often wrong and the most unusual ones, a learning curve, and
+    everything that is needed to make the page again. Clips that cannot be read are listed and
+    otherwise left out. If labels are missing, clips can be heard and labelled on the page, in the
+    order in which their labels help most. The labels are downloaded as a table that
+    :func:`skaudeep.datasets.add_labels` reads.
 
     Parameters
     ----------
@@ -102,55 +117,64 @@ def report(
         A data set with the keys of :func:`~skaudeep.datasets.make_bunch`, whose clips may all, in
         part or not be labelled; or a folder that :func:`~skaudeep.datasets.load_dataset` reads.
     path : str or Path
-        The file to write.
+        The HTML file to write, in an existing folder.
     pipeline : Pipeline or classifier, default=None
-        The classifier to evaluate. None uses :func:`skaudeep.recipes.audio_classifier` at the most
-        frequent sampling rate; for stored features :func:`skaudeep.recipes.linear_classifier`, and
-        for stored spectrograms the same after :class:`~skaudeep.ReservoirFeatures`.
+        The classifier to evaluate; it is cloned, not fitted. None uses, for recordings,
+        :func:`skaudeep.recipes.audio_classifier` at the sampling rate that most of them have; for
+        stored features :func:`skaudeep.recipes.linear_classifier`, and for stored spectrograms the
+        same after :class:`~skaudeep.ReservoirFeatures`.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
-        The folds, see :func:`~skaudeep.evaluate`. None uses the folds or partitions of the data
-        set. If it has none, None makes five folds of whole groups, or fewer if a class has fewer
-        groups. Classes of a single group, or clip, are left out of the evaluation, as are
-        classes that a fold tests without training clips of them.
+        The folds, see :func:`~skaudeep.evaluate`. None uses the folds of the data set, or, if it
+        has partitions instead, trains on "train" and tests on "devel" (or, if no labelled clip is
+        in "devel", trains on "train" and tests on "test"). If it has neither, None makes five new
+        folds, or fewer if a class has fewer groups (or clips, if there are no groups); they keep
+        groups together. Classes whose clips are all in one group, or that have a single clip, are
+        left out of the evaluation, as are classes that a fold tests without training clips of
+        them. The page says so.
     title : str, default=None
-        Title of the page. None is the name of the folder, or the number of clips.
+        Title of the page. None is the name of the folder if `bunch` is one, else the number of
+        clips, such as "40 clips".
     audio : bool, default=True
         Whether to embed or link sounds, and to show spectrograms. False shows neither, for example
         for recordings of patients, because speech can be reconstructed from spectrograms. Names of
         clips are shown in any case.
     max_audio_mb : float >= 0, default=20.0
-        Largest size of all embedded sounds, in units of 10^6 bytes of text in the page. They are
-        FLAC with 16 bit if all clips fit, else Ogg Vorbis with one channel. Clips that do not fit
-        are linked, if their files are in or below the folder of the page. 0 embeds none.
+        Largest size of all embedded sounds together, in units of 10^6 bytes of text in the page.
+        They are FLAC with 16 bit if all clips fit, else Ogg Vorbis with one channel. Clips that do
+        not fit are linked if their files are in or below the folder of the page, and otherwise
+        cannot be heard. 0 embeds none.
     model : str or Path, default=None
         File to which the pipeline is written, fitted to all labelled clips. :func:`skaudeep.load`
-        and ``skaudeep predict`` read it. None writes no model.
+        and the command ``skaudeep predict`` read it. None writes no model.
     overwrite : bool, default=False
-        Whether existing files may be replaced.
+        Whether existing files at `path` and `model` may be replaced.
     random_state : int, RandomState instance or None, default=0
-        Seed or generator of folds, networks and the map of the clips.
+        Seed or generator of new folds, of the networks of the default pipeline, of the evaluation
+        and of the map of the clips. None gives other results in each call.
     progress : bool, default=True
-        Whether to show the progress and the remaining time on stderr.
+        Whether to show the progress and the remaining time on the standard error stream.
     on_summary : callable, default=None
-        Function that is called with the text of the first screen as soon as it is known, before
-        pictures and sounds are made.
+        Function that is called with the text of the first screen (``summary`` of the result) as
+        soon as it is known, before pictures and sounds are made. None calls nothing.
 
     Returns
     -------
     Report
-        The ``path`` of the page, its ``summary``, its ``evaluation``, and the numbers of clips that
-        can be labelled and heard on it.
+        The ``path`` of the page, its ``summary``, its ``evaluation`` (None if there are fewer than
+        two classes to evaluate), and the numbers of clips that can be labelled (``n_to_name``) and
+        heard (``n_audible``) on it.
 
     Raises
     ------
     FileExistsError
-        If a file exists and `overwrite` is False. Errors about parameters are raised before any
-        work.
+        If a file exists and `overwrite` is False. This and errors about parameters are raised
+        before any work.
     ImportError
         If jinja2 or matplotlib is not installed.
     ValueError
-        If the data set is invalid or its target does not hold classes, no clip can be read, a
-        parameter is out of its range, or `model` is given with fewer than two classes.
+        If the data set is invalid or its target is not one class for each clip, no clip can be
+        read, a parameter is out of its range, `path` and `model` are the same file, or `model` is
+        given and the labelled clips have fewer than two classes.
 
     See Also
     --------
