@@ -168,9 +168,9 @@ class Seq2SeqAutoencoder(
         each sequence in training (scheduled sampling [5]_). It may be a schedule, see `kl_weight`.
         A unidirectional decoder reads its output of the step before; a bidirectional one, and the
         time decoder of "frequency-time", its output of a first pass with teacher forcing. If the
-        probability is 1 in the last epoch that was trained, validation and scores use it, too, else
-        they use teacher forcing. With a unidirectional decoder and an axis of "time" or
-        "frequency", the reconstruction that they measure then depends on the code alone.
+        probability is 1 in the last epoch that was trained, scores use it, too, else they use
+        teacher forcing. With a unidirectional decoder and an axis of "time" or "frequency", the
+        reconstruction that they measure then depends on the code alone.
     mask_silence : bool, default=False
         Whether values of -1, the floor of a spectrogram, are left out of the error, in training,
         validation and scores.
