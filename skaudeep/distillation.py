@@ -163,13 +163,13 @@ class DistilledFeatures(
     >>> from sklearn.pipeline import make_pipeline
     >>> from skaudeep import BandStatistics, DistilledFeatures, SpectrogramExtractor
     >>> from skaudeep.datasets import make_sounds
-    >>> clips = make_sounds(20, sampling_rate=8000, duration=0.3, random_state=0).data
+    >>> clips = make_sounds(40, sampling_rate=8000, duration=0.3, random_state=0).data
     >>> extractor = SpectrogramExtractor(n_mels=8, sampling_rate=8000)
     >>> student = DistilledFeatures(
     ...     make_pipeline(extractor, BandStatistics()), extractor=extractor, n_units=2,
     ...     max_epochs=3, validation_fraction=0, random_state=0)
     >>> student.fit_transform(clips).shape
-    (20, 34)
+    (40, 34)
     >>> student.loss_curve_[-1] < student.loss_curve_[0]
     True
     >>> student.fit(clips).transform(clips[:2]).shape  # without the teacher

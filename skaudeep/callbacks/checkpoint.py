@@ -44,10 +44,10 @@ class Checkpoint:
     `directory` that is not beyond ``max_epochs``, and its result is bit-identical to that of an
     uninterrupted training. The parameters ``max_epochs``, ``n_iter_no_change``,
     ``representation``, ``warm_start`` and ``device`` may differ. `partial_fit`, and a `fit` that
-    continues by ``warm_start=True``, write checkpoints but do not continue from one. Trainings with other parameters or data have separate folders, so that
-    folds and grids do not interfere. At the end of a training, and if it is interrupted, for
-    example by Ctrl-C, the newest state is written: that after the last epoch, or within an epoch
-    one that is about ten seconds old at most.
+    continues by ``warm_start=True``, write checkpoints but do not continue from one. Trainings with
+    other parameters or data have separate folders, so that folds and grids do not interfere. At the
+    end of a training, and if it is interrupted, for example by Ctrl-C, the newest state is written:
+    that after the last epoch, or within an epoch one that is about ten seconds old at most.
 
     If ``random_state`` is a generator, the seed that is drawn from it identifies the training, so
     that three fits with a generator are three trainings. With ``random_state=None`` the checkpoint

@@ -30,10 +30,10 @@ class TensorBoard:
     Show them by ``tensorboard --logdir runs``, where "runs" is `log_dir`.
 
     Set it on a `Seq2SeqAutoencoder` by its method `set_callbacks`, also on one inside a pipeline or
-    search. Every fit writes to a folder of its own below `log_dir`, which is named by its time and, inside other estimators, by
-    their tasks. A training that continues, by `partial_fit` or a warm start, writes to the folder
-    of the estimator's last run, and the projector shows its last features. It needs tensorboard:
-    ``pip install 'skaudeep[tensorboard]'``.
+    search. Every fit writes to a folder of its own below `log_dir`, which is named by its time and,
+    inside other estimators, by their tasks. A training that continues, by `partial_fit` or a warm
+    start, writes to the folder of the estimator's last run, and the projector shows its last
+    features. It needs tensorboard: ``pip install 'skaudeep[tensorboard]'``.
 
     Parameters
     ----------
