@@ -44,8 +44,9 @@ class StateFeatures(
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
                 (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences with as many bands as in `fit`; trailing frames of NaN
-            are padding. A matrix holds a sequence of a single band in each row. Chunks, which are
-            consecutive pieces of a clip, are read as sequences of their own.
+            are padding. Each row of a matrix is a sequence of a single band; it must have as many
+            columns as that of `fit`. Chunks, which are consecutive pieces of a clip, are read as
+            sequences of their own.
 
         Returns
         -------

@@ -137,15 +137,16 @@ class Seq2SeqAutoencoder(
           a gaussian code, these are the means; the initial state is their tanh.
         - "both": the statistics, then the code.
         - "components": a row for each frame, which holds the first 64 principal components of the
-          states of the encoder's top layer after this frame. It suits labels that change over time,
-          see :class:`~skaudeep.PerFrame`. It is not possible with ``axis="frequency"``, where each
-          frame has features of its own for any representation.
+          states of the encoder's top layer after this frame (a backward stack has then read all
+          later frames). It suits labels that change over time, see :class:`~skaudeep.PerFrame`. It
+          and "states" are not possible with ``axis="frequency"``, where each frame has features of
+          its own for any representation.
         - "states": a row for each frame, which holds these states themselves; ``n_units`` features
           for each direction of the encoder.
 
         With ``axis="frequency"`` statistics and regression are over the windows of a frame instead
-        of over time. With "frequency-time", states and numbers are those of the network that reads
-        the frames. It may be changed after `fit`.
+        of over time. With "frequency-time", the states, `n_units` and `n_layers` are those of the
+        network that reads the frames. `representation` may be changed after `fit`.
     max_epochs : int, default=16
         Number of passes over the data. 0 keeps the random initial weights, to measure what training
         gains; the principal components are fitted nevertheless. More than 16 epochs help if the
@@ -169,7 +170,7 @@ class Seq2SeqAutoencoder(
         A unidirectional decoder reads its output of the step before; a bidirectional one, and the
         time decoder of "frequency-time", its output of a first pass with teacher forcing. If the
         probability is 1 in the last epoch that was trained, scores use it, too, else they use
-        teacher forcing. With a unidirectional decoder and an axis of "time" or "frequency", the
+        teacher forcing; of a pair, this holds for each network by itself. With a unidirectional decoder and an axis of "time" or "frequency", the
         reconstruction that they measure then depends on the code alone.
     mask_silence : bool, default=False
         Whether values of -1, the floor of a spectrogram, are left out of the error, in training,
@@ -208,22 +209,24 @@ class Seq2SeqAutoencoder(
     Attributes
     ----------
     network_ : torch.nn.Module
-        The fitted network of `skaudeep.nn.autoencoders`, on the CPU. It takes time-major batches.
+        The fitted network of `skaudeep.nn.autoencoders`, on the CPU. It takes time-major batches,
+        (n_frames, n_sequences, n_bands).
     encoder_ : torch.nn.Module
-        The encoder and the pooling, with the weights of `network_`, as one torch module from clips
-        of shape (n_clips, n_frames, n_bands) to features, for use in other networks: a
-        :class:`~skaudeep.nn.encoders.FeatureEncoder`.
+        The encoder and what `representation` makes of its states, with the weights of `network_`,
+        as one torch module from clips of shape (n_clips, n_frames, n_bands) to features, for use in
+        other networks: a :class:`~skaudeep.nn.encoders.FeatureEncoder`.
     loss_curve_ : list of float
         Root of the mean squared error of the training data in each epoch, with dropout and noise,
         in the units of X. The epochs of earlier calls are included where training continued.
     validation_loss_curve_ : list of float
         Root of the mean squared error of the validation sequences after each epoch, without dropout
-        and noise. Empty without validation.
+        and noise, and with teacher forcing where `feed_previous_prob` is below 1. Empty without
+        validation.
     out_activation_ : {"tanh", "identity"}
         Activation of the reconstruction: "tanh" if all training values are in [-1, 1], as in
-        spectrograms.
+        spectrograms, else "identity".
     n_features_in_ : int
-        Number of bands (the last axis of X).
+        Size of the last axis of X in `fit`: the number of bands, or, of a matrix, of time steps.
     n_frames_ : int
         Number of frames of the longest training sequence.
     seed_ : int
@@ -232,7 +235,7 @@ class Seq2SeqAutoencoder(
         Moments of the Adam optimizer, for continued training; kept by `partial_fit` and with
         ``warm_start=True``, else None.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the bands, where X of `fit` was a data frame.
+        Names of the columns, which are time steps, where X of `fit` was a data frame.
     conditions_ : ndarray of shape (n_conditions,), int or str
         The different conditions of the clips in `fit`, sorted, if it was given any (see `fit`).
 
@@ -392,9 +395,10 @@ class Seq2SeqAutoencoder(
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
                 (n_chunks, n_frames, n_bands)
-            Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
-            rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
-            or dask array.
+            Spectrograms or other sequences; trailing NaN is padding. Each row of a matrix is a
+            sequence of a single band; a matrix in a later call must have as many columns. Any
+            object with a shape whose rows can be indexed is read a batch at a time: ndarray,
+            memmap, netCDF variable, xarray or dask array.
         y : None
             Ignored.
         condition : array-like of shape (n_clips,), default=None

@@ -137,10 +137,11 @@ class DistilledFeatures(
     seed_ : int
         Seed of the weights and of the training, drawn from `random_state`.
     n_features_in_ : int
-        Number of bands with ``extractor="passthrough"``, else `n_features_in_` of `extractor_`, if
-        it has this attribute.
+        Size of the last axis of X with ``extractor="passthrough"``: the number of bands, or, of a
+        matrix of sequences of one band, of time steps. Otherwise `n_features_in_` of `extractor_`,
+        if it has this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the bands, where ``extractor="passthrough"`` and X of `fit` was a data frame.
+        Names of the columns, where ``extractor="passthrough"`` and X of `fit` was a data frame.
 
     See Also
     --------
