@@ -39,8 +39,8 @@ class AnomalyDetector(
     r"""Tell unusual clips from usual ones, by the scores of another estimator.
 
     The estimator is fitted to a part of the normal clips. The scores of the other clips, which it
-    has not seen, set the threshold: `predict` calls the share `false_alarm_rate` of new normal
-    clips unusual (split conformal prediction [1]_).
+    has not seen, set the threshold, so that `predict` is expected to call the share
+    `false_alarm_rate` of new normal clips unusual (split conformal prediction [1]_).
 
     Parameters
     ----------

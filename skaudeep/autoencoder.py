@@ -170,8 +170,9 @@ class Seq2SeqAutoencoder(
         A unidirectional decoder reads its output of the step before; a bidirectional one, and the
         time decoder of "frequency-time", its output of a first pass with teacher forcing. If the
         probability is 1 in the last epoch that was trained, scores use it, too, else they use
-        teacher forcing; of a pair, this holds for each network by itself. With a unidirectional decoder and an axis of "time" or "frequency", the
-        reconstruction that they measure then depends on the code alone.
+        teacher forcing; of a pair, this holds for each network by itself. With a unidirectional
+        decoder and an axis of "time" or "frequency", the reconstruction that scores measure then
+        depends on the code alone.
     mask_silence : bool, default=False
         Whether values of -1, the floor of a spectrogram, are left out of the error, in training,
         validation and scores.
@@ -757,8 +758,8 @@ class Seq2SeqAutoencoder(
     ) -> np.ndarray:
         """Generate sequences from codes, with a free-running decoder.
 
-        The decoder reads the code and its own output. A bidirectional decoder, and that of
-        ``axis="frequency-time"``, starts from frames of zeros and decodes repeatedly from its own
+        The decoder starts from the code and reads its own output. A bidirectional decoder, and that
+        of ``axis="frequency-time"``, reads frames of zeros first, and then repeatedly its own whole
         output until no value changes by more than 0.001, at most 50 times.
 
         Parameters

@@ -149,9 +149,10 @@ def detect(
 ) -> pd.DataFrame:
     """Find events in recordings by the scores of overlapping windows.
 
-    The windows of each recording are scored by the model (:func:`score_recordings`), the scores are
-    averaged over time (:func:`~skaudeep.scores_over_time`), and thresholds with hysteresis turn
-    them into events (:func:`~skaudeep.find_events`).
+    The windows of each recording are scored by the model (:func:`score_recordings`). Of each
+    interval of length `hop`, the mean score is that over all scored windows that cover its middle
+    (:func:`~skaudeep.scores_over_time`). Thresholds with hysteresis turn mean scores into events
+    (:func:`~skaudeep.find_events`).
 
     Parameters
     ----------
@@ -177,10 +178,10 @@ def detect(
     merge_gap : float >= 0, default=0.0
         Events of the same class are merged if the pause between them is at most this many seconds.
     skip_below : float in [0, 1], default=0.02
-        To save time, windows that do not overlap are scored first, one after the other. Of the
-        windows between them, only those are scored that begin within two `duration` of one in which
-        a class, other than those in `background`, has at least this probability. None scores all
-        windows.
+        To save time, windows that follow one another without overlap are scored first. Of the
+        windows between them, only those are scored that begin at most ``2 * duration`` before or
+        after one in which a class, other than those in `background`, has at least this probability.
+        None scores all windows.
     background : sequence of str, default=("background",)
         Classes of the model that are not events. Names that the model lacks have no effect.
     on_seconds : callable, default=None
@@ -309,10 +310,10 @@ def score_recordings(
     hop : float in (0, duration], default=None
         Time between the starts of two windows in seconds. None is a fifth of `duration`.
     skip_below : float in [0, 1], default=0.02
-        To save time, windows that do not overlap are scored first, one after the other. Of the
-        windows between them, only those are scored that begin within two `duration` of one in which
-        a class, other than those in `background`, has at least this probability. None scores all
-        windows.
+        To save time, windows that follow one another without overlap are scored first. Of the
+        windows between them, only those are scored that begin at most ``2 * duration`` before or
+        after one in which a class, other than those in `background`, has at least this probability.
+        None scores all windows.
     background : sequence of str, default=("background",)
         Classes of the model that are not events. Names that the model lacks have no effect.
     batch_size : int > 0, default=256

@@ -103,7 +103,7 @@ class DistilledFeatures(
         Share of the clips that are held out from training. If it is above 0, at least 8 clips are
         held out. The weights with the best alignment on them are kept. With 0 no clips are held
         out, and the last weights are kept.
-    n_iter_no_change : int > 0, default=10
+    n_iter_no_change : int > 0 or None, default=10
         Training stops if the lowest loss of this number of epochs is not at least 1 % below the
         lowest loss before. The loss is that of the held-out clips, or of the training batches if no
         clips are held out. None runs all epochs.
@@ -122,7 +122,7 @@ class DistilledFeatures(
     Attributes
     ----------
     network_ : :class:`~skaudeep.nn.reservoir.Reservoir`
-        The trained network, on the CPU. It takes time-major batches.
+        The trained network, on the CPU. It takes time-major batches, (n_frames, n_clips, n_bands).
     encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
         The network and the pooling as one torch module, from sequences of shape (n_clips, n_frames,
         n_bands) to features, for use in other networks.

@@ -83,7 +83,8 @@ class FunctionExtractor(ClipExtractor):
     checksum : str, default=None
         Expected SHA-256 checksum of the ONNX file: "sha256:" and 64 hexadecimal digits. A file with
         another checksum is refused. With None, `fit` accepts any file, and `transform` accepts only
-        the file that `fit` saw.
+        the file that `fit` saw, or any file if `fit` was not called. This parameter and the next
+        two are for ONNX files: with a callable, other values than the defaults are an error.
     output : str, default=None
         Name of the output of the ONNX model that holds the frames. None is for a model with a
         single output.
@@ -121,7 +122,8 @@ class FunctionExtractor(ClipExtractor):
     If the input of an ONNX model has a fixed number of samples, the model runs over windows of this
     length. The time between the starts of two windows is the length of a window minus
     `window_overlap`, and the clip is padded with zeros to a whole number of windows. Frame `i` of
-    the `n` frames of a window belongs to the time `(i + 0.5) / n` of the window. Where two windows
+    the `n` frames of a window, counted from 0, belongs to the time `(i + 0.5) / n` times the length
+    of the window. Where two windows
     overlap, the frames before the middle of the overlap come from the first window, and those after
     it from the second. Frames after the end of the clip are left out.
 

@@ -64,6 +64,7 @@ class TensorBoard:
     Notes
     -----
     Features of at most 2000 clips are written; of more clips, 2000 that are evenly spaced over X.
+    Each clip, or, if features have more axes, each chunk or frame, is a point of the projector.
     Steps are numbers of epochs: step 1 is the first entry of `loss_curve_`.
 
     Examples
