@@ -362,7 +362,7 @@ class CourseStatistics(_OfSequences):
     skewness and kurtosis; the percentiles 1, 25, 50, 75 and 99, and the ranges between the second
     and fourth and the first and last of them; the slope of a fitted line, the curvature of a fitted
     parabola, and the error of the line; the share of time above 25, 50, 75 and 90 % of the way from
-    minimum to maximum; the positions of maximum and minimum and of the centroid over time; of the
+    minimum to maximum; the positions of maximum, minimum and centroid in the sequence; of the
     change from frame to frame the mean magnitude, the root of its mean square, the share of rises,
     skewness, and the percentiles 1, 25, 75 and 99; the mean height of peaks; autocorrelations at
     lags of 1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64 and 91 frames; and the numbers of peaks, and of
@@ -393,8 +393,7 @@ class CourseStatistics(_OfSequences):
     in [-1, 1]. Percentiles are the nearest values of the sequence, without interpolation. An
     autocorrelation at a lag that is not shorter than the sequence is 0. A peak is a local maximum
     that is neither the first nor the last frame; without peaks, their mean height is the mean of
-    the sequence. A sequence of one frame has changes of 0. Padding does not
-    change the result.
+    the sequence. A sequence of one frame has changes of 0. Padding does not change the result.
 
     Examples
     --------
