@@ -138,21 +138,26 @@ class PickleVersionWarning(InconsistentVersionWarning):
 class LearningTags:
     """Properties of a step that `evaluate` needs, in addition to scikit-learn's tags.
 
-    An estimator returns them by a method ``__skaudeep_tags__``.
+    An estimator returns them by a method ``__skaudeep_tags__``. An estimator without this method
+    has the defaults. A control is a pipeline that :func:`evaluate` derives from the given one, to
+    show what the learned features gain: with untrained networks ("untrained network"), or with
+    statistics of the spectrograms in place of the networks ("mel statistics").
 
     Parameters
     ----------
     unsupervised : bool, default=False
-        Whether `fit` does not use labels, so that the transductive protocol may fit the step to all
-        clips.
+        Whether `fit` does not use labels, so that the transductive protocol may fit the step, and
+        all steps before it, to all clips, those of the test folds included.
     reads_spectrograms : bool, default=False
-        Whether the step turns spectrograms into features, so that statistics of the bands can
-        replace it in a control.
+        Whether the step turns spectrograms into features, so that statistics of the bands
+        (:class:`~skaudeep.BandStatistics`) can replace it in the control "mel statistics".
     extractor : transformer or None, default=None
-        The step that makes these spectrograms, if the step makes them of clips itself.
+        Transformer that makes these spectrograms, if the step itself makes them of clips; the
+        control puts a clone of it before the statistics. None if X already holds spectrograms.
     untrained : dict or None, default=None
-        Parameters that switch off the training of the step, for a control. None if it is not
-        trained.
+        Parameters, with their values, that switch off the training of the step in the control
+        "untrained network". None or an empty dict if there are none: the step is not trained, or
+        is untrained already.
     passes_to : str, default=""
         Name of the parameter with an inner estimator, to whose `fit` this step passes further
         arguments, such as the groups of the clips. "" if there is no such estimator.
@@ -239,15 +244,28 @@ class NamedRowsMixin:
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            "default" returns arrays. "pandas" returns data frames, or an
-            :class:`xarray.DataArray` where there are more than two axes; if the clips were paths or
-            a `(file, start, end)` index, their index names the clips. "polars" returns data frames,
-            or arrays where there are more than two axes. None leaves the choice unchanged.
+            "default" returns arrays. "pandas" returns a data frame, or an
+            :class:`xarray.DataArray` if the output has more than two axes. Its rows are named by
+            the clips if these are paths (their paths), a `(file, start, end)` index, or the rows of
+            a pandas object (its index); in a pipeline, each step hands the names on. Waveforms and
+            the rows of an array have no names, and are numbered. "polars" returns a data frame
+            without names of rows, or an array if the output has more than two axes. None leaves
+            the choice unchanged; at first it is that of ``sklearn.set_config(transform_output=)``,
+            "default" if it was not called.
 
         Returns
         -------
         estimator
             The estimator itself.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skaudeep import BandStatistics
+        >>> spectrograms = np.zeros((2, 7, 3))  # 2 clips, 7 frames, 3 bands
+        >>> statistics = BandStatistics().set_output(transform="pandas")
+        >>> statistics.fit_transform(spectrograms).columns[:4].tolist()
+        ['mean_0', 'mean_1', 'mean_2', 'std_0']
         """
         if transform is not None:
             self._sklearn_output_config = {"transform": transform}

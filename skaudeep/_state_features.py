@@ -43,7 +43,10 @@ class StateFeatures(
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
                 (n_chunks, n_frames, n_bands)
-            Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
+            Spectrograms or other sequences with as many bands as in `fit`; trailing frames of NaN
+            are padding. Each row of a matrix is a sequence of a single band; it must have as many
+            columns as that of `fit`. Chunks, which are consecutive pieces of a clip, are read as
+            sequences of their own.
 
         Returns
         -------
@@ -59,6 +62,17 @@ class StateFeatures(
             of a row.
         sklearn.exceptions.NotFittedError
             If `fit` was not called.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skaudeep import ReservoirFeatures
+        >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))  # 6 clips, 20 frames, 3 bands
+        >>> reservoir = ReservoirFeatures(n_units=4, random_state=0).fit(X)
+        >>> reservoir.transform(X[:2]).shape
+        (2, 116)
+        >>> reservoir.set_params(representation="states").transform(X[:2]).shape
+        (2, 20, 8)
         """
         check_is_fitted(self, "network_")
         device = resolve_device(self.device)
@@ -76,10 +90,12 @@ class StateFeatures(
 
     @property
     def encoder_(self) -> FeatureEncoder:
-        """The network and, with "covariance", the pooling as one torch module.
+        """The network and what `representation` makes of its states, as one torch module.
 
-        It shares its weights with `network_`: copy it (:func:`copy.deepcopy`) before training it
-        further. Padding must be zero, with `lengths` given, not NaN.
+        It maps a tensor of shape (n_clips, n_frames, n_bands) to the features of `transform`. It
+        shares its weights with `network_`: copy it (:func:`copy.deepcopy`) before training it
+        further. Padding must be zero instead of NaN; the second argument `lengths` then holds the
+        true number of frames of each clip.
         """
         check_is_fitted(self, "network_")
         return FeatureEncoder(self.network_, self.representation)
@@ -95,8 +111,25 @@ class StateFeatures(
         Returns
         -------
         ndarray of shape (n_features,), object
-            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"`` and so on. Features of frames
-            are called ``"component_0"`` or ``"state_0"`` and so on.
+            With ``representation="covariance"``, of the principal components i and j of the states:
+            ``"mean_i"``; ``"covariance_i_j"``, the element of the logarithm of the covariance
+            matrix (j >= i); ``"transition_i_j"``, the coefficient by which component i predicts
+            component j four frames later; and ``"intercept_j"`` of this prediction. With
+            "components" ``"component_i"``, with "states" ``"state_i"``.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If `fit` was not called.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skaudeep import ReservoirFeatures
+        >>> X = np.sin(np.arange(6 * 20 * 3).reshape(6, 20, 3))  # 6 clips, 20 frames, 3 bands
+        >>> reservoir = ReservoirFeatures(n_units=4, random_state=0).fit(X)
+        >>> reservoir.get_feature_names_out()[[0, 8, 44, -1]].tolist()
+        ['mean_0', 'covariance_0_0', 'transition_0_0', 'intercept_7']
         """
         check_is_fitted(self, "network_")
         names = self.network_.covariance.feature_names(self.representation)

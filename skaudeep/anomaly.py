@@ -39,8 +39,8 @@ class AnomalyDetector(
     r"""Tell unusual clips from usual ones, by the scores of another estimator.
 
     The estimator is fitted to a part of the normal clips. The scores of the other clips, which it
-    has not seen, set the threshold: `predict` calls the share `false_alarm_rate` of new normal
-    clips unusual (split conformal prediction [1]_).
+    has not seen, set the threshold, so that `predict` is expected to call the share
+    `false_alarm_rate` of new normal clips unusual (split conformal prediction [1]_).
 
     Parameters
     ----------
@@ -48,15 +48,17 @@ class AnomalyDetector(
         The estimator that scores clips; higher scores are more usual. It may be a
         `DistanceScorer`, a `Seq2SeqAutoencoder`, a `Pipeline` that ends in one of them, or an
         outlier detector of scikit-learn such as `IsolationForest`. `fit` fits a clone of it. None
-        uses :func:`~skaudeep.recipes.anomaly_scorer`, which reads audio files.
+        uses :func:`~skaudeep.recipes.anomaly_scorer` with its defaults, which reads audio files of
+        one sampling rate.
     false_alarm_rate : float in (0, 0.5], default=0.05
         Expected share of new normal clips that `predict` calls unusual.
     held_out : float in (0, 1), default=None
         Share of the clips of `fit` that set the threshold and are not given to the estimator. The
         threshold needs at least ``1 / false_alarm_rate - 1`` clips. None holds out a fifth of the
-        clips, or as many as the threshold needs where that is more, up to a half. The number of
-        clips is then rounded down, so that it suits the rate (see the notes): of 500 clips, 99 are
-        held out for a rate of 0.05. Whole groups may raise it.
+        clips, or as many as the threshold needs where that is more; if this is more than half of
+        the clips, `fit` raises an error. In both cases the number of clips is rounded down, so
+        that it suits the rate (see the notes): of 500 clips, 99 are held out for a rate of 0.05.
+        Whole groups, see `fit`, may raise it. If X is an array, rows of NaN do not count.
     random_state : int, RandomState instance or None, default=None
         Seed or generator that draws the clips to hold out.
 
@@ -65,9 +67,10 @@ class AnomalyDetector(
     estimator_ : estimator
         The copy of `estimator`, fitted to the clips that were not held out.
     offset_ : float
-        Threshold of the scores: lower ones are unusual.
+        Threshold of the scores: clips with a lower score are unusual.
     held_out_ : ndarray of int
-        Rows of X that were held out, in ascending order. Empty after `calibrate`.
+        Numbers of the rows of X in `fit` that were held out, in ascending order. Empty after
+        `calibrate`.
     held_out_scores_ : ndarray of shape (n_scores,)
         The scores that set the threshold, in ascending order: one for each held-out clip (or chunk,
         where the estimator scores chunks), without NaN.
@@ -88,7 +91,7 @@ class AnomalyDetector(
     are exchangeable, the probability that a new one is called unusual is
     :math:`\lfloor (n + 1) a \rfloor / (n + 1)`, whatever the estimator and the distribution of its
     scores. The number of held-out clips is chosen so that this equals `false_alarm_rate`, or, where
-    no such number exists, is just below it. It is smaller where whole groups or missing scores
+    no such number exists, is just below it. It may be smaller where whole groups or missing scores
     change the number. The threshold is lowered by a millionth of its size, so that rounding of
     scores does not cross it. The rate is a mean over detectors: the share of false alarms of a
     single detector has the distribution :math:`\mathrm{Beta}(k, n + 1 - k)` with
@@ -118,6 +121,14 @@ class AnomalyDetector(
     99
     >>> float((detector.predict(rng.normal(size=(2000, 3))) == -1).mean().round(2))
     0.06
+    >>> strange = [[9.0, 9.0, 9.0]]
+    >>> bool(detector.decision_function(strange) == detector.score_samples(strange)
+    ...      - detector.offset_)
+    True
+    >>> len(detector.calibrate(rng.normal(size=(39, 3))).held_out_scores_)
+    39
+    >>> int(detector.fit_predict([*X, *strange])[-1])
+    -1
     """
 
     # Metadata routing passes groups to `fit` by default, as to scikit-learn's splitters.
@@ -153,7 +164,8 @@ class AnomalyDetector(
         X : sequence of n_clips clips
             Normal clips, in any form that the estimator takes.
         y : array-like of shape (n_clips,), default=None
-            Passed to the estimator.
+            Labels. Those of the clips that are not held out are passed to the `fit` of the
+            estimator, which gets None if there are none.
         groups : array-like of shape (n_clips,), default=None
             Session, machine or day of each clip. Whole groups are held out. A clip whose group is
             "", None or NaN is a group of its own. With None, each clip is a group of its own. The
@@ -167,8 +179,9 @@ class AnomalyDetector(
         Raises
         ------
         ValueError
-            If a parameter is out of its range, the estimator has no `score_samples`, the threshold
-            would be infinite, or there are too few clips, groups or scores for `false_alarm_rate`.
+            If a parameter is out of its range, the estimator has no `score_samples`, there is not
+            one group for each clip, the threshold would be infinite, or there are too few clips,
+            groups or scores for `false_alarm_rate`.
         TypeError
             If X is a sparse matrix.
         """
@@ -218,7 +231,7 @@ class AnomalyDetector(
         ----------
         X : sequence of n_clips clips
             Normal clips that the estimator was not fitted to, at least ``1 / false_alarm_rate - 1``
-            of them. They replace those that set the threshold before.
+            of them with a score other than NaN. They replace those that set the threshold before.
 
         Returns
         -------
@@ -228,8 +241,8 @@ class AnomalyDetector(
         Raises
         ------
         ValueError
-            If there are too few clips with a score for `false_alarm_rate`, or the threshold would
-            be infinite.
+            If a parameter is out of its range, there are too few clips with a score for
+            `false_alarm_rate`, or the threshold would be infinite.
         sklearn.exceptions.NotFittedError
             If the detector is not fitted.
         """
@@ -310,7 +323,8 @@ class AnomalyDetector(
         Returns
         -------
         ndarray of shape (n_clips,), or (n_clips, n_chunks) where the estimator scores chunks
-            Higher is more usual.
+            Higher is more usual. NaN where the estimator gives no score, for example for a clip
+            that could not be read.
         """
         check_is_fitted(self, "estimator_")
         scores: np.ndarray = self.estimator_.score_samples(X)
@@ -348,14 +362,18 @@ class AnomalyDetector(
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit the detector to clips, and tell the usual ones from the unusual ones.
+        """Fit the detector to clips, and tell the usual ones among them from the unusual ones.
+
+        It is ``fit(X, y).predict(X)``: there are no groups, and most of the clips are those to
+        which the estimator was fitted, so that usually a smaller share than `false_alarm_rate` of
+        them is called unusual.
 
         Parameters
         ----------
         X : sequence of n_clips clips
-            Clips, in any form that the estimator takes.
+            Clips, most of them normal, in any form that the estimator takes.
         y : array-like of shape (n_clips,), default=None
-            Passed to the estimator.
+            Labels, passed to the estimator as in `fit`.
 
         Returns
         -------
@@ -366,7 +384,7 @@ class AnomalyDetector(
 
     @property
     def n_features_in_(self) -> int:
-        """Number of features seen in `fit`, if `estimator_` has this attribute."""
+        """Number of features seen in `fit`, where the fitted estimator has this attribute."""
         if not hasattr(self, "estimator_"):
             raise AttributeError(f"{type(self).__name__} is not fitted")
         return self.estimator_.n_features_in_

@@ -70,18 +70,21 @@ class Seq2SeqAutoencoder(
 ):
     """Features of sequences, learned without labels by a recurrent autoencoder.
 
-    An encoder of stacked GRU or LSTM layers reads each sequence, and its final states are
-    compressed into a code. A decoder starts from this code and reconstructs the sequence, last
-    frame first, each frame from the code and the previous true frame [1]_ [2]_ [3]_. The features
-    are the encoder's states, pooled over time, or the code.
+    An encoder of stacked GRU or LSTM layers reads each sequence, such as the spectrogram of a clip
+    or of a chunk (a piece of a clip). A layer makes a vector of its final states, the code. A
+    decoder starts from this code as its initial state and reconstructs the sequence from the last
+    frame to the first. At each step it reads the frame of its step before, which is the frame that
+    follows in time: the true frame in teacher forcing, its own output in a free-running decoder
+    [1]_ [2]_ [3]_. The features are the encoder's states, pooled over time or frame by frame, or
+    the code.
 
     Parameters
     ----------
     n_units : int or (int, int), default=256
-        Number of units of each recurrent layer. Here and below, a pair ``(frequency, time)`` is
-        allowed with ``axis="frequency-time"``: its first value is for the network that reads the
-        bands of a frame, its second for the network that reads the frames. A single value is for
-        both.
+        Number of units of each recurrent layer. Here and below, a pair ``(frequency, time)``, where
+        the type has one, is allowed with ``axis="frequency-time"``: its first value is for the
+        network that reads the bands of a frame, its second for the network that reads the frames.
+        A single value is for both.
     n_layers : int or (int, int), default=2
         Number of recurrent layers of each stack.
     cell : {"gru", "lstm"}, default="gru"
@@ -89,7 +92,8 @@ class Seq2SeqAutoencoder(
     bidirectional_encoder : bool or (bool, bool), default=True
         Whether a second, independent stack reads the sequences backwards.
     bidirectional_decoder : bool or (bool, bool), default=False
-        Whether a second, independent stack reconstructs the sequences from the other end.
+        Whether a second, independent stack reconstructs the sequences from the first frame to the
+        last. Each frame is then computed from the states of both stacks.
     axis : {"time", "frequency", "frequency-time"}, default="time"
         The axis of the spectrogram along which the network reads.
 
@@ -97,31 +101,34 @@ class Seq2SeqAutoencoder(
         - "frequency": the bands of a frame, in overlapping windows. Each frame has features of its
           own, and the time axis is kept, so that a second autoencoder over time can follow.
         - "frequency-time": one network reads the bands of each frame, and a second one reads its
-          states over time, with a common loss. The paper's sizes are
+          states over time, with a common loss. auDeep's sizes are
           ``n_units=(64, 128), n_layers=(1, 2)``.
     band_window : int, default=32
-        Number of bands in a window, for an axis with frequency.
+        Number of bands in a window, at most that of X. It has no effect with ``axis="time"``.
     band_overlap : int, default=24
-        Number of bands that two consecutive windows have in common.
+        Number of bands that two consecutive windows have in common, less than `band_window`. The
+        last window ends with the last band, and may overlap more.
     code : {"tanh", "gaussian"}, default="tanh"
         Kind of the code. "tanh" is that of the paper. "gaussian" is a variational code [4]_: a
         normal distribution for each sequence, close to the standard one, so that codes that are
         drawn at random can be decoded.
     kl_weight : float or dict, default=0.1
-        Weight in the loss of the divergence of a gaussian code per value of X. It has no effect on
-        a code of the kind "tanh". It may be a schedule: a dict of epochs, counted from 0, and
+        Weight of the Kullback-Leibler divergence of a gaussian code in the loss. The loss of a
+        batch is the root of the mean squared error of its reconstruction, plus `kl_weight` times
+        the sum of the divergences in nats, divided by the number of values of the batch. It has no
+        effect with ``code="tanh"``. It may be a schedule: a dict of epochs, counted from 0, and
         weights, such as ``{0: 0.0, 10: 0.1}``, with linear interpolation between them; before the
-        first epoch and after the last one the weight is constant.
+        first of these epochs and after the last one the weight is constant.
     representation : {"covariance", "statistics", "code", "both", "components", "states"}, \
             default="covariance"
         What `transform` returns.
 
         - "covariance": pooled statistics of the states of the encoder's top layer, reduced to their
-          first 64 principal components over the training data (or to as many as there are states,
-          if these are fewer; there are then fewer features). They are the means and the logarithm
-          of the covariance matrix over time (2144 features), and the coefficients of a vector
-          autoregression of the first 20 components with a lag of 4 steps (420 features). See
-          :class:`~skaudeep.nn.pooling.StateCovariance`.
+          first 64 principal components over the training data, of at most 1024 sequences that are
+          drawn from it (or to as many as there are states, if these are fewer; there are then fewer
+          features). They are the means and the logarithm of the covariance matrix over time (2144
+          features), and the coefficients of a vector autoregression of the first 20 components with
+          a lag of 4 steps (420 features). See :class:`~skaudeep.nn.pooling.StateCovariance`.
         - "statistics": mean, standard deviation, maximum and mean absolute change from step to
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
           for each direction.
@@ -130,16 +137,23 @@ class Seq2SeqAutoencoder(
           a gaussian code, these are the means; the initial state is their tanh.
         - "both": the statistics, then the code.
         - "components": a row for each frame, which holds the first 64 principal components of the
-          states of the encoder's top layer after this frame. It suits labels that change over time,
-          see :class:`~skaudeep.PerFrame`. It is not possible with ``axis="frequency"``, where each
-          frame has features of its own for any representation.
+          states of the encoder's top layer after this frame (a backward stack has then read all
+          later frames). It suits labels that change over time, see :class:`~skaudeep.PerFrame`. It
+          and "states" are not possible with ``axis="frequency"``, where each frame has features of
+          its own for any representation.
         - "states": a row for each frame, which holds these states themselves; ``n_units`` features
-          for each direction.
+          for each direction of the encoder.
+
+        With ``axis="frequency"`` statistics and regression are over the windows of a frame instead
+        of over time. With "frequency-time", the states, `n_units` and `n_layers` are those of the
+        network that reads the frames. `representation` may be changed after `fit`.
     max_epochs : int, default=16
-        Number of passes over the data. 0 keeps the random initial weights, as a control. More than
-        16 epochs help if the order of events matters, and for the code; the paper uses 64.
+        Number of passes over the data. 0 keeps the random initial weights, to measure what training
+        gains; the principal components are fitted nevertheless. More than 16 epochs help if the
+        order of events matters, and for the code; the paper uses 64.
     batch_size : int, default=64
-        Number of sequences per step of the optimizer.
+        Number of sequences per step of the optimizer, or that `transform` and the scores compute at
+        a time, on whose results it has no effect.
     learning_rate : float or dict, default=1e-3
         Learning rate of the Adam optimizer. It may be a schedule, see `kl_weight`.
     gradient_clip : float, default=2.0
@@ -151,24 +165,31 @@ class Seq2SeqAutoencoder(
         Share of the frames (or, over frequency, of the windows) that are set to zero in the input
         of the encoder in training.
     feed_previous_prob : float in [0, 1], dict, or pair of them, default=0.0
-        Probability that the decoder reads its own previous output instead of the previous true
-        frame, at each step of each sequence (scheduled sampling [5]_). It may be a schedule, see
-        `kl_weight`. If it ends at 1, scores are computed with a free-running decoder, too; with a
-        unidirectional decoder they then depend on the code alone.
+        Probability that the decoder reads its own output instead of the true frame, at each step of
+        each sequence in training (scheduled sampling [5]_). It may be a schedule, see `kl_weight`.
+        A unidirectional decoder reads its output of the step before; a bidirectional one, and the
+        time decoder of "frequency-time", its output of a first pass with teacher forcing. If the
+        probability is 1 in the last epoch that was trained, scores use it, too, else they use
+        teacher forcing; of a pair, this holds for each network by itself. With a unidirectional
+        decoder and an axis of "time" or "frequency", the reconstruction that scores measure then
+        depends on the code alone.
     mask_silence : bool, default=False
-        Whether values of -1, the floor of a spectrogram, are left out of the error, in training and
-        in scores.
+        Whether values of -1, the floor of a spectrogram, are left out of the error, in training,
+        validation and scores.
     validation_fraction : float in [0, 1), default=0.0
-        Share of the clips that are used for validation, not for training. The weights with the
+        Share of the sequences that are used for validation, not for training. If clips are in
+        chunks, these are chunks, so that a clip may have some on both sides. The weights with the
         smallest validation error are kept. With 0 there is no validation, and the last weights are
-        kept.
+        kept. `partial_fit` ignores it.
     n_iter_no_change : int, default=None
-        Number of epochs without a smaller error after which training ends. The error is that of the
-        validation clips, or, without validation, of the training clips. None runs all epochs.
+        Number of consecutive epochs without an error below the smallest one before, after which
+        training ends. The error is that of the validation sequences, or, without validation, of the
+        training sequences. None runs all epochs.
     warm_start : bool, default=False
-        Whether `fit` continues from the weights of the last `fit` or `partial_fit`. Parameters that
-        do not change the shape of the weights, such as `dropout` and `encoder_noise`, may be
-        changed before.
+        Whether `fit` continues from the weights of the last `fit` or `partial_fit`, for
+        `max_epochs` further epochs. X may be other data with the same bands. Parameters that do not
+        change the shape of the weights, such as `dropout` and `encoder_noise`, may be changed
+        before.
     precision : {"float32", "bf16"}, default="float32"
         Arithmetic of matrix products in training. "bf16" uses bfloat16 (torch's autocast), which is
         nearly twice as fast on processors with bfloat16 arithmetic; on others `fit` uses float32
@@ -189,32 +210,35 @@ class Seq2SeqAutoencoder(
     Attributes
     ----------
     network_ : torch.nn.Module
-        The fitted network of `skaudeep.nn.autoencoders`, on the CPU. It takes time-major batches.
+        The fitted network of `skaudeep.nn.autoencoders`, on the CPU. It takes time-major batches,
+        (n_frames, n_sequences, n_bands).
     encoder_ : torch.nn.Module
-        The encoder and the pooling, with the weights of `network_`, as one torch module from clips
-        of shape (n_clips, n_frames, n_bands) to features, for use in other networks: a
-        :class:`~skaudeep.nn.encoders.FeatureEncoder`.
+        The encoder and what `representation` makes of its states, with the weights of `network_`,
+        as one torch module from clips of shape (n_clips, n_frames, n_bands) to features, for use in
+        other networks: a :class:`~skaudeep.nn.encoders.FeatureEncoder`.
     loss_curve_ : list of float
-        Root of the mean squared error of the training data in each epoch.
+        Root of the mean squared error of the training data in each epoch, with dropout and noise,
+        in the units of X. The epochs of earlier calls are included where training continued.
     validation_loss_curve_ : list of float
-        Root of the mean squared error of the validation clips after each epoch, without dropout.
-        Empty without validation.
+        Root of the mean squared error of the validation sequences after each epoch, without dropout
+        and noise, and with teacher forcing where `feed_previous_prob` is below 1. Empty without
+        validation.
     out_activation_ : {"tanh", "identity"}
         Activation of the reconstruction: "tanh" if all training values are in [-1, 1], as in
-        spectrograms.
+        spectrograms, else "identity".
     n_features_in_ : int
-        Number of bands (the last axis of X).
+        Size of the last axis of X in `fit`: the number of bands, or, of a matrix, of time steps.
     n_frames_ : int
-        Number of frames of the longest training clip.
+        Number of frames of the longest training sequence.
     seed_ : int
         Seed of the training, drawn from `random_state`.
     moments_ : dict or None
         Moments of the Adam optimizer, for continued training; kept by `partial_fit` and with
-        ``warm_start=True``.
+        ``warm_start=True``, else None.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the bands, where X of `fit` was a data frame.
+        Names of the columns, which are time steps, where X of `fit` was a data frame.
     conditions_ : ndarray of shape (n_conditions,), int or str
-        The conditions of `fit`, sorted, if it had any.
+        The different conditions of the clips in `fit`, sorted, if it was given any (see `fit`).
 
     See Also
     --------
@@ -253,6 +277,21 @@ class Seq2SeqAutoencoder(
     (6, 424)
     >>> autoencoder.get_feature_names_out()[[0, 15, 16, 152, -1]].tolist()
     ['mean_0', 'mean_15', 'covariance_0_0', 'transition_0_0', 'intercept_15']
+
+    The reconstruction of each clip, and how usual clips and frames are by its error:
+
+    >>> autoencoder.reconstruct(X).shape, autoencoder.score_samples(X).shape
+    ((6, 20, 3), (6,))
+    >>> autoencoder.score_frames(X).shape, autoencoder.score(X) < 0
+    ((6, 20), True)
+
+    Sequences from codes alone, and training for one more epoch:
+
+    >>> codes = autoencoder.set_params(representation="code").transform(X)
+    >>> autoencoder.inverse_transform(codes, n_frames=7).shape
+    (6, 7, 3)
+    >>> len(autoencoder.partial_fit(X).loss_curve_)
+    3
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -357,17 +396,20 @@ class Seq2SeqAutoencoder(
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
                 (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
                 (n_chunks, n_frames, n_bands)
-            Spectrograms or other sequences; trailing NaN is padding. Any object with a shape whose
-            rows can be indexed is read a batch at a time: ndarray, memmap, netCDF variable, xarray
-            or dask array.
+            Spectrograms or other sequences; trailing NaN is padding. Each row of a matrix is a
+            sequence of a single band; a matrix in a later call must have as many columns. Any
+            object with a shape whose rows can be indexed is read a batch at a time: ndarray,
+            memmap, netCDF variable, xarray or dask array.
         y : None
             Ignored.
         condition : array-like of shape (n_clips,), default=None
             Property of each clip that the code need not hold, as an integer or a string: its site,
             speaker, device or class. The decoder reads it at each step. The encoder does not, so
             that `transform` needs no condition. A condition of None, NaN or "" is unknown; the
-            decoder then reads the mean of all conditions. With ``code="gaussian"`` the training
-            loss rewards codes without the condition; with "tanh" it only allows them.
+            decoder then reads the mean of the vectors that it has learned for all conditions. With
+            ``code="gaussian"`` the training loss rewards codes without the condition; with "tanh"
+            it only allows them. ``condition=None``: there are no conditions, which is an error if
+            ``warm_start=True`` continues a training with conditions.
 
         Returns
         -------
@@ -403,25 +445,33 @@ class Seq2SeqAutoencoder(
     def partial_fit(self, X: Any, y: Any = None, *, condition: Any = None) -> Seq2SeqAutoencoder:
         """Train for one more epoch, on the same or other data with the same bands.
 
-        On the same data, n calls give the result of `fit` with ``max_epochs=n`` and without
-        validation.
+        The first call begins with random weights if `fit` was not called. On the same data, n calls
+        give the result of `fit` with ``max_epochs=n``, ``validation_fraction=0`` and
+        ``n_iter_no_change=None``.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences; trailing NaN is padding.
         y : None
             Ignored.
         condition : array-like of shape (n_clips,), default=None
-            Condition of each clip, see `fit`. It is required if the first call had conditions. A
-            condition that the first call did not have is an error, because the network has no
-            embedding for it.
+            Condition of each clip, see `fit`. It is required if the first call had conditions, and
+            an error if it had none. A condition that the first call did not have is an error,
+            because the network has no embedding for it.
 
         Returns
         -------
         self : Seq2SeqAutoencoder
             The estimator.
+
+        Raises
+        ------
+        ValueError, FloatingPointError, ConnectionError
+            As in `fit`; ValueError also if the number of bands, or a parameter that determines the
+            shapes of the weights, has changed.
         """
         training, sequences = self._begin(X, condition, hasattr(self, "network_"), 0.0)
         last = training.epoch + 1
@@ -620,7 +670,13 @@ class Seq2SeqAutoencoder(
 
     @property
     def encoder_(self) -> FeatureEncoder:
-        """The encoder and the pooling as one torch module, from clips to features."""
+        """The encoder and what `representation` makes of its states, as one torch module.
+
+        It maps a tensor of shape (n_clips, n_frames, n_bands) to the features of `transform`. It
+        shares its weights with `network_`: copy it (:func:`copy.deepcopy`) before training it
+        further. Padding must be zero instead of NaN; the second argument `lengths` then holds the
+        true number of frames of each clip.
+        """
         check_is_fitted(self, "network_")
         self._check_representation()
         return FeatureEncoder(self.network_.encoder, self.representation)
@@ -632,15 +688,24 @@ class Seq2SeqAutoencoder(
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features), float32
-            Features. With ``axis="frequency"``, or a representation of frames, the shape is
-            (n_clips, n_frames, n_features) or (n_clips, n_chunks, n_frames, n_features). The
-            features of clips, chunks and frames of NaN alone are NaN.
+            Features. With ``axis="frequency"``, or the representations "components" and "states",
+            the shape is (n_clips, n_frames, n_features) or (n_clips, n_chunks, n_frames,
+            n_features). The features of clips, chunks and frames of NaN alone are NaN.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of bands than in `fit`, or holds infinity or NaN before the end
+            of a row.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
         """
         check_is_fitted(self, "network_")
         return self._map(
@@ -654,15 +719,19 @@ class Seq2SeqAutoencoder(
     def reconstruct(self, X: Any, *, condition: Any = None) -> np.ndarray:
         """Reconstruct sequences from their codes with teacher forcing.
 
+        The decoder reads the true frames beside the code, whatever `feed_previous_prob` is.
+
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
         condition : array-like of shape (n_clips,), default=None
-            Condition that the decoder reads for each clip, one of those in `fit`. It may differ
-            from the clip's own, to show how the clip would sound under this condition. None is the
-            mean of all conditions.
+            Condition that the decoder reads for each clip, one of those in `fit`, or None where it
+            is unknown. It may differ from the clip's own, to show how the clip would sound under
+            this condition. ``condition=None`` is the mean of all conditions for each clip, and has
+            no effect if `fit` had none.
 
         Returns
         -------
@@ -689,27 +758,27 @@ class Seq2SeqAutoencoder(
     ) -> np.ndarray:
         """Generate sequences from codes, with a free-running decoder.
 
-        The decoder reads the code and its own output. A bidirectional decoder, and one over
-        frequency and time, starts from frames of zeros and decodes repeatedly from its own output
-        until this no longer changes.
+        The decoder starts from the code and reads its own output. A bidirectional decoder, and that
+        of ``axis="frequency-time"``, reads frames of zeros first, and then repeatedly its own whole
+        output until no value changes by more than 0.001, at most 50 times.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_chunks, n_features)
-            Codes, or the output of `transform` with ``representation="code"`` or ``"both"``. With
+            Codes, such as the output of `transform` with ``representation="code"``. The output with
+            "both", which ends in the code, is accepted while `representation` is "both". With
             ``axis="frequency"`` there is an axis of frames before the last.
         n_frames : int >= 1, default=None
-            Length of the sequences. None is the largest length in `fit`, or, with
+            Number of frames of each sequence. None is the largest number in `fit`, or, with
             ``axis="frequency"``, the number of frames of X.
         condition : array-like of shape (n_clips,), default=None
-            Condition that the decoder reads for each clip, one of those in `fit`. None is the mean
-            of all conditions.
+            Condition that the decoder reads for each clip, see `reconstruct`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands), \
                 float32
-            Sequences; NaN if the code is NaN.
+            Sequences; NaN throughout if a value of the code is NaN.
 
         Raises
         ------
@@ -760,42 +829,45 @@ class Seq2SeqAutoencoder(
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
         condition : array-like of shape (n_clips,), default=None
-            Condition that the decoder reads for each clip. None is the mean of all conditions.
+            Condition that the decoder reads for each clip, see `reconstruct`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_chunks, n_frames), float64
-            Minus the root of the mean squared error over bands, with the decoder of
-            `score_samples`. NaN for padding; 0 for a frame of which ``mask_silence=True`` leaves
-            out all bands.
+            Minus the root of the mean squared error over bands, in the units of X, with the
+            decoder of `score_samples`; higher is more usual. NaN for padding; 0 for a frame of
+            which ``mask_silence=True`` leaves out all bands.
         """
         error, n_values = self._squared_errors(X, condition)
         return -np.sqrt(error / np.maximum(n_values, 1))
 
     def score_samples(self, X: Any, *, condition: Any = None) -> np.ndarray:
-        """Return how usual each row is: minus the error of its reconstruction.
+        """Return how usual each clip, or each chunk, is: minus the error of its reconstruction.
 
-        The reconstruction uses teacher forcing. If the ``feed_previous_prob`` schedule ends at 1,
-        the decoder runs freely here, too. This separates unusual clips far better: with teacher
-        forcing the previous true frame largely predicts the next one, even for sounds unlike the
-        training data.
+        The reconstruction uses teacher forcing. If `feed_previous_prob` was 1 in the last epoch
+        that was trained, the decoder reads its own output instead. This separates unusual clips far
+        better: with teacher forcing one true frame largely predicts the next one, even for sounds
+        unlike the training data.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
         condition : array-like of shape (n_clips,), default=None
-            Condition that the decoder reads for each clip. None is the mean of all conditions.
+            Condition that the decoder reads for each clip, see `reconstruct`.
 
         Returns
         -------
         ndarray of shape (n_clips,) or (n_clips, n_chunks), float64
-            Minus the root of the mean squared error over frames and bands. NaN for clips and chunks
-            of NaN alone.
+            Minus the root of the mean squared error over frames and bands, in the units of X;
+            higher is more usual. NaN for clips and chunks of NaN alone; 0 for those of which
+            ``mask_silence=True`` leaves out all values.
         """
         error, n_values = self._squared_errors(X, condition)
         missing = np.isnan(error).all(axis=-1)
@@ -805,22 +877,29 @@ class Seq2SeqAutoencoder(
     def score(self, X: Any, y: Any = None, *, condition: Any = None) -> float:
         """Return minus the root of the mean squared reconstruction error, without dropout.
 
-        The decoder is that of `score_samples`: with teacher forcing, or free-running.
+        The mean is over all values of X together, so that longer clips weigh more. The decoder is
+        that of `score_samples`, with teacher forcing or with its own output.
 
         Parameters
         ----------
         X : array of shape (n_clips, n_frames, n_bands), (n_clips, n_chunks, n_frames, n_bands) or \
-                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands)
+                (n_sequences, n_timesteps), or list of n_clips arrays (n_frames, n_bands) or \
+                (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
         y : None
             Ignored.
         condition : array-like of shape (n_clips,), default=None
-            Condition that the decoder reads for each clip. None is the mean of all conditions.
+            Condition that the decoder reads for each clip, see `reconstruct`.
 
         Returns
         -------
         float
             The score, at most 0; higher is better.
+
+        Raises
+        ------
+        ValueError
+            If X consists of NaN alone, or as in `transform`.
         """
         error, n_values = self._squared_errors(X, condition)
         if np.isnan(error).all():
@@ -839,8 +918,18 @@ class Seq2SeqAutoencoder(
         Returns
         -------
         ndarray of shape (n_features,), object
-            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"``, ``"code_0"`` and so on.
-            Features of frames are called ``"component_0"`` or ``"state_0"`` and so on.
+            With ``representation="covariance"``, of the principal components i and j of the states:
+            ``"mean_i"``; ``"covariance_i_j"``, the element of the logarithm of the covariance
+            matrix (j >= i); ``"transition_i_j"``, the coefficient by which component i predicts
+            component j four steps later; and ``"intercept_j"`` of this prediction. With
+            "statistics" ``"mean_i"``, ``"std_i"``, ``"max_i"`` and ``"change_i"`` of state i; with
+            "code" ``"code_i"``; with "both" first the names of the statistics, then those of the
+            code; with "components" ``"component_i"``; with "states" ``"state_i"``.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
         """
         check_is_fitted(self, "network_")
         self._check_representation()

@@ -56,7 +56,7 @@ class ChunkPooling(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Join the features of a clip's chunks in one row.
+    """Join the features of a clip's chunks, the pieces into which it was split, in one row.
 
     Parameters
     ----------
@@ -65,9 +65,8 @@ class ChunkPooling(
 
         - "mean": the mean of each feature over the clip's chunks.
         - "concat": the features of all chunks side by side, in the order of time. A missing chunk
-          of a shorter clip is filled with the mean of the clip's chunks, which is the value
-          nearest to them that needs no other clip. Spectrograms of chunks are joined along time, so
-          that features of whole clips can be learned.
+          of a shorter clip is filled with the mean of the clip's chunks. Spectrograms of chunks are
+          joined along time, so that features of whole clips can be learned.
         - "mean_std_max": mean, standard deviation (0 for a single chunk) and maximum of each
           feature over the clip's chunks.
 
@@ -80,7 +79,8 @@ class ChunkPooling(
     n_features_in_ : int
         Number of features of a chunk, or of bands (the last axis of X).
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of these features. Only where X is a data frame.
+        Names of these features, if X of `fit` has some: as the columns of a data frame, or the
+        last coordinate, "feature", of an :class:`xarray.DataArray` with three axes.
 
     See Also
     --------
@@ -88,8 +88,8 @@ class ChunkPooling(
 
     Notes
     -----
-    A chunk of NaN alone is missing. The features of a clip without any chunk, such as one that
-    could not be read, are NaN.
+    A chunk of NaN alone is missing. The output of a clip without any chunk, such as one that could
+    not be read, is NaN.
 
     Examples
     --------
@@ -105,6 +105,9 @@ class ChunkPooling(
     array([[1., 2., 3., 6.],
            [5., 0., 5., 0.]])
     >>> pooling = ChunkPooling("concat").fit(X)
+    >>> pooling.transform(X[:, :1])  # the second chunk is missing
+    array([[1., 2., 1., 2.],
+           [5., 0., 5., 0.]])
     >>> pooling.get_feature_names_out(["mean_0", "mean_1"]).tolist()
     ['chunk0__mean_0', 'chunk0__mean_1', 'chunk1__mean_0', 'chunk1__mean_1']
     >>> spectrograms = np.zeros((2, 3, 7, 5))  # 2 clips in 3 chunks of 7 frames
@@ -141,7 +144,8 @@ class ChunkPooling(
         Raises
         ------
         ValueError
-            If X holds infinity, or NaN within a chunk.
+            If X holds infinity, NaN within a chunk, or no row, chunk or feature, or has four axes
+            and `pooling` is not "concat".
         """
         self._validate_params()
         spectrograms = self._spectrograms(X, reset=True)
@@ -157,18 +161,21 @@ class ChunkPooling(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            Features, or spectrograms, of chunks, as in `fit`; NaN for a missing chunk.
+            Features, or spectrograms, of chunks, as in `fit`; NaN for a missing chunk. The number
+            of chunks may be another than in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features_out), float32 if X is, else float64
-            Features of clips; or spectrograms (n_clips, n_frames_out, n_bands), padded with NaN.
+            Features of clips; n_features_out is that of a chunk, 3 times as many with
+            "mean_std_max", `n_chunks_` times as many with "concat". Of spectrograms, those of the
+            clips, (n_clips, n_frames_out, n_bands), padded with NaN.
 
         Raises
         ------
         ValueError
-            If X holds infinity, or NaN within a chunk; with "concat" if a clip has features of more
-            chunks than there were in `fit`.
+            As in `fit`; or if X has another number of features than in `fit`, or, with "concat", a
+            clip has features of more chunks than there were in `fit`.
         """
         check_is_fitted(self)
         if (spectrograms := self._spectrograms(X, reset=False)) is not None:
@@ -202,7 +209,9 @@ class ChunkPooling(
         Returns
         -------
         ndarray of shape (n_features_out,), object
-            The given names, with "concat" and "mean_std_max" after ``"chunk0__"`` or ``"std__"``.
+            The given names; with "mean_std_max" all of them after ``"mean__"``, then after
+            ``"std__"``, then after ``"max__"``; with "concat" after ``"chunk0__"``, ``"chunk1__"``
+            and so on, but without these for spectrograms, where they are the names of bands.
         """
         check_is_fitted(self)
         names = super().get_feature_names_out(input_features)
@@ -246,27 +255,9 @@ class ChunkPooling(
 
 
 def pool_chunks(bunch: Bunch, pooling: str = "concat") -> Bunch:
-    """Join the chunks of each clip of a stored data set.
+    """Return a stored data set with the chunks of each clip joined, see :class:`ChunkPooling`.
 
-    To pool while learning, see :class:`ChunkPooling`.
-
-    Parameters
-    ----------
-    bunch : :class:`~sklearn.utils.Bunch`
-        A data set of features (n_clips, n_chunks, n_features), whose `dims` say so, or with
-        "concat" of spectrograms (n_clips, n_chunks, n_frames, n_bands); it is not changed.
-    pooling : {"mean", "concat", "mean_std_max"}, default="concat"
-        How the chunks of a clip are joined, see :class:`ChunkPooling`.
-
-    Returns
-    -------
-    bunch : :class:`~sklearn.utils.Bunch`
-        The same data set with one row of features, or one spectrogram, per clip.
-
-    Raises
-    ------
-    ValueError
-        If the data are no features of chunks.
+    `dims` of the data set say that there are chunks; otherwise a ValueError is raised.
 
     Examples
     --------
@@ -315,8 +306,9 @@ class ChunkVotingClassifier(
 ):
     """Classify the chunks of a clip, and let them vote on the class of the clip.
 
-    scikit-learn takes each clip for one sample. Folds, searches and scores are therefore over
-    clips, and no chunk of a test clip is used for training.
+    Chunks are the pieces into which a clip was split. scikit-learn takes each clip for one sample.
+    Folds, searches and scores are therefore over clips, and no chunk of a test clip is used for
+    training.
 
     Parameters
     ----------
@@ -337,7 +329,7 @@ class ChunkVotingClassifier(
     n_features_in_ : int
         Number of features of a chunk (the last axis of X).
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of these features. Only where X is a data frame.
+        Names of these features, if X of `fit` has some, as for :class:`ChunkPooling`.
 
     See Also
     --------
@@ -346,13 +338,13 @@ class ChunkVotingClassifier(
     Notes
     -----
     A chunk of NaN alone is missing, and has no vote. `fit` leaves out a clip without any chunk, and
-    `predict` raises an error about it.
+    the other methods raise an error about it.
 
     Search around this classifier, not inside it: ``GridSearchCV(ChunkVotingClassifier(LinearSVC()),
     {"classifier__C": [...]})``. A search inside, or early stopping with a validation set, would
     divide the chunks of a clip between training and test. The exception is a classifier that takes
     groups, such as :class:`~skaudeep.TunedLogisticRegression`, or a search over folds of groups. It
-    receives the groups of the clips, or, if there are none, each clip as a group.
+    receives the groups of the clips, and a clip without a group as a group of its own.
 
     Examples
     --------
@@ -370,6 +362,11 @@ class ChunkVotingClassifier(
     ['rain', 'wind', 'rain']
     >>> voting.predict(X[[0, 5]]).tolist()
     ['rain', 'wind']
+    >>> voting.decision_function(X[[0, 5]]).round(2).tolist()  # shares of "wind" minus "rain"
+    [-0.33, 1.0]
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> ChunkVotingClassifier(GaussianNB(), voting="soft").fit(X, y).predict_proba(X).shape
+    (6, 2)
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -392,12 +389,14 @@ class ChunkVotingClassifier(
             Features of chunks; NaN for a missing chunk. A list of arrays (n_chunks, n_features) may
             differ in n_chunks. Two axes are clips of one chunk.
         y : array-like of shape (n_clips,)
-            Class of each clip.
+            Class of each clip. -1 is a class as well: leave unlabelled clips out.
         sample_weight : array-like of shape (n_clips,), default=None
             Weight of each clip, which is that of each of its chunks. None passes no weights.
         **params : dict
             Further arguments of the classifier's `fit`, by its requests if metadata routing is
-            enabled. Values with one entry per clip are repeated for each of its chunks.
+            enabled; for example ``groups=`` of a TunedLogisticRegression, or
+            ``linearsvc__sample_weight=`` of a Pipeline. Values with one entry per clip are repeated
+            for each of its chunks.
 
         Returns
         -------
@@ -407,8 +406,8 @@ class ChunkVotingClassifier(
         Raises
         ------
         ValueError
-            If X holds infinity, NaN within a chunk or no chunk at all, y is not made of classes, or
-            voting is "soft" and the classifier has no `predict_proba`.
+            If X holds infinity, NaN within a chunk or no chunk at all, y has another length or is
+            not made of classes, or voting is "soft" and the classifier has no `predict_proba`.
         TypeError
             If `classifier` is not a classifier.
         """
@@ -458,14 +457,15 @@ class ChunkVotingClassifier(
         Raises
         ------
         ValueError
-            If X holds infinity or NaN within a chunk, or a clip has no chunk.
+            If X holds infinity or NaN within a chunk or has another number of features than in
+            `fit`, or a clip has no chunk.
         """
         winners = self._mean_votes(X).argmax(axis=1)
         return self.classes_[winners]
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> NDArray:
-        """Return the mean probabilities of each clip's chunks; with "soft" only.
+        """Return the mean probabilities of each clip's chunks; only ``voting="soft"`` has it.
 
         Parameters
         ----------
@@ -481,7 +481,7 @@ class ChunkVotingClassifier(
 
     @available_if(_has_votes)
     def decision_function(self, X: Any) -> NDArray:
-        """Return the share of each clip's chunks that vote for each class; with "hard" only.
+        """Return the share of each clip's chunks that vote for a class; ``voting="hard"`` only.
 
         Parameters
         ----------

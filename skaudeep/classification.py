@@ -156,40 +156,48 @@ def fit_classifier(
     """Fit a classifier to the labelled clips of a data set, on the names of their classes.
 
     The fitted model predicts names, and its `classes_` are names. Its `score` takes names as well:
-    ``np.array(bunch.target_names)[bunch.target]``. If each clip may have several classes, or none,
-    the classifier is fitted to the columns of 0 and 1 of the target (to the one column itself, as
-    to two classes, if there is one), its `score` takes these, and `class_names_` holds the names.
-    The model resamples later recordings to the sampling rate of the training clips.
+    ``np.array(bunch.target_names)[bunch.target]``.
+
+    If a clip may have several classes, or none, the target has the shape (n_clips, n_classes), with
+    1 where a clip has a class. The classifier is then fitted to these columns of 0 and 1, its
+    `predict` returns and its `score` takes such columns, and the attribute `class_names_` of the
+    model holds the names. If there is a single column, it is fitted to an array (n_clips,) of the
+    two classes 0 and 1 instead.
+
+    A model of recordings resamples later files to the sampling rate of the training clips, unless
+    its extractor has a `sampling_rate` of its own.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`. Unlabelled clips are left
-        out. `groups`, if some clip has one, reach the steps that can use them, such as
-        :class:`~skaudeep.TunedLogisticRegression`.
+        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`. Unlabelled clips (a -1 in
+        the target) are left out. `groups`, if some clip has one, are passed to the last step of the
+        pipeline if it can use them, as a :class:`~skaudeep.TunedLogisticRegression` can.
     pipeline : estimator, default=None
         A classifier, or a pipeline that ends in one. It is fitted in place, without cloning. If
         clips may have several classes, it must predict several, as scikit-learn's
         :class:`~sklearn.multiclass.OneVsRestClassifier` does. None uses
-        :func:`skaudeep.recipes.audio_classifier` for recordings,
-        :func:`skaudeep.recipes.linear_classifier` for features, and the same after a
+        :func:`skaudeep.recipes.audio_classifier` for recordings, at the rate of the key
+        `sampling_rate` of the data set or else at the rate that all recordings share;
+        :func:`skaudeep.recipes.linear_classifier` for features; and the latter after a
         :class:`~skaudeep.ReservoirFeatures` for spectrograms. If clips may have several classes,
-        the last step of these is a :class:`~sklearn.linear_model.LogisticRegression` with C=10 and
-        balanced class weights for each class.
+        the last step of these is a :class:`~sklearn.multiclass.OneVsRestClassifier` of
+        :class:`~sklearn.linear_model.LogisticRegression` with C=10 and balanced class weights.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the default pipeline. A `pipeline` that is given has its own.
 
     Returns
     -------
     estimator
-        The pipeline, fitted.
+        `pipeline` itself, or the default pipeline, fitted.
 
     Raises
     ------
     ValueError
         If fewer than two classes have labelled clips, the target holds numbers for regression, or
-        the data are in chunks and `pipeline` is None. If clips may have several classes: if a class
-        belongs to no clip or to every clip, or `pipeline` predicts a single class for each clip.
+        the data are in chunks and `pipeline` is None. If clips may have several classes: if no clip
+        is labelled, a class belongs to no clip or to every clip, or `pipeline` predicts a single
+        class for each clip although there are several columns.
     AudioError
         If a clip cannot be read, or recordings differ in sampling rate and the pipeline has no
         `sampling_rate`.
@@ -296,13 +304,15 @@ def predict_clips(
         its `filenames`.
     min_confidence : float in [0, 1], default=None
         Smallest probability of a label. If no class of a clip reaches it, the label is empty. None
-        labels every clip with its most probable class. If the model predicts several classes for a
-        clip, the label has all classes that reach it, and None is 0.5; without probabilities, the
+        labels every clip with its most probable class, or, if the model has no probabilities, with
+        the class that it predicts. If the model may predict several classes for a clip, the label
+        has all classes that reach `min_confidence`, and None is 0.5; without probabilities, the
         label has the classes that the model predicts.
     target_names : sequence of str, default=None
         Names of the classes, for a model that was fitted to class numbers or to a target with a
         column for each class: `target_names` of the data set. Models of :func:`fit_classifier`
-        store the names, and need None.
+        store the names, and need None. With None, the names for a model fitted to numbers are
+        these numbers, or those of the columns: "0", "1" and so on.
     batch_size : int > 0, default=64
         Number of clips that are read and predicted together.
 
@@ -310,23 +320,26 @@ def predict_clips(
     -------
     iterator of pandas.DataFrame
         A table for each batch, with a row for each clip in the order of `clips`. Its columns are
-        `file`, `label`, and, where the model gives probabilities, one column for each class. For
-        clips of a (file, start, end) index, such as that of :func:`~skaudeep.datasets.windows`,
-        the columns `start` and `end` (Timedelta) follow `file`;
+        `file`, `label`, and, where the model gives probabilities, one column for each class. `file`
+        is the name of the clip: its path, or, of a data set, its entry in `filenames`, or "clip 0",
+        "clip 1" and so on for the rows of an array. For clips of a (file, start, end) index, such
+        as that of :func:`~skaudeep.datasets.windows`, `file` is the path of the recording, and the
+        columns `start` and `end` (Timedelta) follow it;
         ``set_index(["file", "start", "end"])`` gives the table that audformat and opensmile use.
         If a clip may have several classes, semicolons separate their names in `label`. A clip that
-        cannot be read, or whose samples are all equal, has an empty label and probabilities of
-        NaN; `attrs["errors"]` maps its row in the batch to its
-        :class:`~skaudeep.audio.AudioError`.
+        cannot be read, whose samples are all equal, or whose row of stored features is NaN
+        throughout has an empty label and probabilities of NaN; `attrs["errors"]` of the table maps
+        its row in the table, counted from 0, to its :class:`~skaudeep.audio.AudioError`.
 
     Raises
     ------
     ValueError
-        If the model is not a fitted classifier, if `min_confidence` is given and the model has no
-        probabilities or it is not in [0, 1], if `batch_size` is less than 1, if a class number has
-        no name in `target_names`, or a model of several classes another number of classes, if
-        `target_names` are given and the model stores the names, or if a data set holds waveforms
-        whose sampling rate is not the model's.
+        If the model is not a fitted classifier, or predicts for each frame instead of each clip; if
+        `min_confidence` is given and the model has no probabilities or it is not in [0, 1]; if
+        `batch_size` is less than 1; if a class number has no name in `target_names`, or a model of
+        several classes another number of classes; if `target_names` are given and the model stores
+        the names; or if a data set holds spectrograms or features for a model of recordings, or
+        waveforms whose sampling rate is not the model's.
 
     Warns
     -----

@@ -151,15 +151,15 @@ class FrameDescriptors(_OfSequences):
     coefficients (MFCCs). They vary less with pitch than the bands themselves.
 
     Each descriptor is shifted and scaled by constants, those in `DESCRIPTORS` of this module, and
-    clipped to [-1, 1], the range of a spectrogram. A network, or statistics over time, can
-    therefore follow. Nothing is learned: `transform` works without `fit`.
+    clipped to [-1, 1], the range of a spectrogram: (value - offset) / scale. A network, or
+    statistics over time, can therefore follow. Nothing is learned: `transform` works without `fit`.
 
     Parameters
     ----------
     step : int, default=1
         Number of consecutive frames whose descriptors are averaged into one frame of the output,
-        at least 1. Frames after the last complete step are left out, unless the sequence is shorter
-        than one step.
+        at least 1. Frames after the last complete step are left out. A sequence that is shorter
+        than one step becomes one frame, the mean of its descriptors.
 
     Attributes
     ----------
@@ -174,10 +174,11 @@ class FrameDescriptors(_OfSequences):
     Notes
     -----
     Band values from -1 to 1 are taken for levels from -60 to 0 dB, which is right for spectrograms
-    with ``clip_below=-60``. With another floor all decibels are scaled by the ratio of the two
-    floors. Frequencies are fractions of the range of bands, from 0 (lowest) to 1 (highest). Levels
-    are relative to the value 1. Unless the spectrograms have ``reference="full_scale"``, it is the
-    loudest band of the clip (or chunk), so that the gain of a recording has no effect.
+    with ``clip_below=-60`` in which some value lies at this floor. With another floor all decibels
+    are scaled by the ratio of the two floors. Frequencies are fractions of the range of bands, from
+    0 (lowest) to 1 (highest). Levels are relative to the value 1. Unless the spectrograms have
+    ``reference="full_scale"``, it is the largest value of the clip (or, if there are chunks and
+    ``reference="chunk"``, of the chunk), so that the gain of a recording has no effect.
 
     Examples
     --------
@@ -188,6 +189,8 @@ class FrameDescriptors(_OfSequences):
     >>> descriptors = FrameDescriptors(step=2)
     >>> descriptors.fit_transform(X).shape
     (3, 5, 34)
+    >>> descriptors.fit(X).transform(X[:2]).shape
+    (2, 5, 34)
     >>> descriptors.get_feature_names_out()[[0, 2, -1]].tolist()
     ['level', 'centroid', 'cepstrum_12']
     """
@@ -229,19 +232,20 @@ class FrameDescriptors(_OfSequences):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_frames, n_bands)
-            Spectrograms in [-1, 1], with as many bands as in `fit`. A fourth axis of chunks, and
-            lists of arrays, are accepted as in `fit`.
+            Spectrograms in [-1, 1], with as many bands as in `fit`, if it was called. A fourth axis
+            of chunks, and lists of arrays, are accepted as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_steps, 34) or (n_clips, n_chunks, n_steps, 34), float32
-            Descriptors in [-1, 1]; NaN after the end of each clip or chunk.
+            Descriptors in [-1, 1]; NaN after the end of each clip or chunk, and throughout if it
+            consists of padding alone. A sequence of n frames has ``max(1, n // step)`` of them.
 
         Raises
         ------
         ValueError
             If a clip has NaN before its last frame, is not a sequence of frames, has values outside
-            [-1, 1], or has another number of bands than in `fit`.
+            [-1, 1] (by more than 0.001), or has another number of bands than in `fit`.
         """
         return pad(self._map(X, self._describe))
 
@@ -265,7 +269,11 @@ class FrameDescriptors(_OfSequences):
         Returns
         -------
         ndarray of shape (34,), object
-            Names such as ``"level"`` and ``"cepstrum_12"``.
+            ``"level"``, ``"loudness"``, ``"centroid"``, ``"spread"``, ``"skewness"``,
+            ``"entropy"``, ``"rolloff_25"``, ``"rolloff_50"``, ``"rolloff_75"``, ``"rolloff_90"``,
+            ``"slope"``, ``"sharpness"``, ``"flux"``, ``"onset"``, ``"flatness"``, ``"crest"``,
+            ``"quarter_0"`` to ``"quarter_3"``, ``"roughness"``, ``"loudness_change"``, and
+            ``"cepstrum_1"`` to ``"cepstrum_12"``.
         """
         return np.array([*DESCRIPTORS], dtype=object)
 
@@ -350,10 +358,15 @@ def _descriptors(x: NDArray[np.float64]) -> NDArray[np.float64]:
 class CourseStatistics(_OfSequences):
     """Compute statistics of each descriptor, or band, over time.
 
-    These are functionals as in acoustic feature sets such as ComParE: moments, percentiles, the
-    coefficients of a fitted line and parabola, the share of time above several heights, the
-    positions of the extremes, moments and percentiles of the change from frame to frame,
-    autocorrelations at 13 lags, and the number and height of peaks. Nothing is learned.
+    These are functionals as in acoustic feature sets such as ComParE: mean, standard deviation,
+    skewness and kurtosis; the percentiles 1, 25, 50, 75 and 99, and the ranges between the second
+    and fourth and the first and last of them; the slope of a fitted line, the curvature of a fitted
+    parabola, and the error of the line; the share of time above 25, 50, 75 and 90 % of the way from
+    minimum to maximum; the positions of maximum, minimum and centroid in the sequence; of the
+    change from frame to frame the mean magnitude, the root of its mean square, the share of rises,
+    skewness, and the percentiles 1, 25, 75 and 99; the mean height of peaks; autocorrelations at
+    lags of 1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64 and 91 frames; and the numbers of peaks, and of
+    peaks above the mean, per frame. Nothing is learned: `transform` works without `fit`.
 
     Parameters
     ----------
@@ -376,11 +389,11 @@ class CourseStatistics(_OfSequences):
 
     Notes
     -----
-    A variance in a denominator has 1e-4 added, which is small for values in [-1, 1]. Percentiles
-    are the nearest values of the sequence, without interpolation. An autocorrelation at a lag that
-    is not shorter than the sequence is 0. A peak is a local maximum that is neither the first nor
-    the last frame; without peaks, their mean height is the mean of the sequence. Padding does not
-    change the result.
+    A variance in a denominator has 1e-4 added (that of the change 1e-5), which is small for values
+    in [-1, 1]. Percentiles are the nearest values of the sequence, without interpolation. An
+    autocorrelation at a lag that is not shorter than the sequence is 0. A peak is a local maximum
+    that is neither the first nor the last frame; without peaks, their mean height is the mean of
+    the sequence. A sequence of one frame has changes of 0. Padding does not change the result.
 
     Examples
     --------
@@ -391,6 +404,9 @@ class CourseStatistics(_OfSequences):
     >>> names = course.get_feature_names_out().tolist()
     >>> len(names), features[0, names.index("mean_0")], features[0, names.index("peak_rate_0")]
     (45, np.float32(0.5), np.float32(0.25))
+    >>> X = np.zeros((3, 10, 20))  # 3 clips, 10 frames, 20 bands
+    >>> CourseStatistics("rhythm").fit(X).transform(X).shape
+    (3, 300)
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -408,7 +424,7 @@ class CourseStatistics(_OfSequences):
         ----------
         X : array-like of shape (n_clips, n_frames, n_descriptors)
             Sequences. (n_clips, n_chunks, n_frames, n_descriptors) and lists of arrays of
-            different lengths are accepted as well.
+            different lengths are accepted as well. Trailing frames of NaN are padding.
         y : None
             Ignored.
 
@@ -432,20 +448,21 @@ class CourseStatistics(_OfSequences):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_frames, n_descriptors)
-            Sequences with as many descriptors as in `fit`. Trailing frames of NaN are padding.
+            Sequences with as many descriptors as in `fit`, if it was called. Chunks, lists and
+            padding are accepted as in `fit`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_statistics * n_descriptors) or \
                 (n_clips, n_chunks, n_statistics * n_descriptors), float32
-            The first statistic of all descriptors, then the second, and so on. NaN where a clip or
-            chunk consists of padding alone.
+            The first statistic of all descriptors, then the second, and so on; 45 statistics, or 15
+            with "rhythm". NaN where a clip or chunk consists of padding alone.
 
         Raises
         ------
         ValueError
-            If a clip has NaN before its last frame, is not a sequence of frames, or has another
-            number of descriptors than in `fit`.
+            If a clip has NaN before its last frame or infinity, is not a sequence of frames, or has
+            another number of descriptors than in `fit`.
         """
         return np.stack(self._map(X, self._statistics))
 
@@ -460,8 +477,13 @@ class CourseStatistics(_OfSequences):
         Returns
         -------
         ndarray of shape (n_statistics * n_descriptors,), object
-            Names such as ``"mean_0"`` and ``"peak_rate_0"``, which end in the number of the
-            descriptor.
+            Names such as ``"mean_0"``, ``"percentile_25_0"`` and ``"peak_rate_0"``: that of the
+            statistic, then the number of the descriptor. They are in the order of the output.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If `fit` was not called, which sets the number of descriptors.
         """
         check_is_fitted(self, "n_features_in_")
         names = product(self._names(), range(self.n_features_in_))

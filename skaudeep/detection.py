@@ -41,7 +41,10 @@ def fit_detector(
     """Fit a classifier of windows to recordings whose events are known.
 
     A window without an event belongs to the class `background`. A window with events of several
-    classes is a training example of each of them.
+    classes is a training example of each of them. If windows have groups (the recordings that they
+    come from), these are passed to the last step of the pipeline if it can use them, as a
+    :class:`~skaudeep.TunedLogisticRegression` can. The model resamples later recordings to the
+    sampling rate of the training clips, unless its extractor has a `sampling_rate` of its own.
 
     Parameters
     ----------
@@ -49,12 +52,12 @@ def fit_detector(
         Windows of recordings with their events, as :func:`skaudeep.datasets.windows` returns them
         for recordings and annotations: `target` has a column of 0 and 1 for each class. A target
         with one class for each window is accepted if one of the classes is `background`.
-        Unlabelled windows (-1) are left out.
+        Unlabelled windows (a -1 in the target) are left out.
     pipeline : estimator, default=None
         A classifier with probabilities, or a pipeline that ends in one. It is fitted in place,
         without cloning. None uses :func:`skaudeep.recipes.event_classifier`.
     background : str, default="background"
-        Name that the class of windows without an event gets.
+        Name of the class of windows without an event in the model.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the default pipeline. A `pipeline` that is given has its own.
 
@@ -66,8 +69,9 @@ def fit_detector(
     Raises
     ------
     ValueError
-        If no window holds an event, every window holds one, or a class of events has the name
-        `background`.
+        If no window holds an event, every window holds one, a class of events (in a target with a
+        column for each class) has the name `background`, or the target holds numbers for
+        regression.
     AudioError
         If a window cannot be read.
 
@@ -145,9 +149,10 @@ def detect(
 ) -> pd.DataFrame:
     """Find events in recordings by the scores of overlapping windows.
 
-    The windows of each recording are scored by the model (:func:`score_recordings`), the scores are
-    averaged over time (:func:`~skaudeep.scores_over_time`), and thresholds with hysteresis turn
-    them into events (:func:`~skaudeep.find_events`).
+    The windows of each recording are scored by the model (:func:`score_recordings`). Of each
+    interval of length `hop`, the mean score is that over all scored windows that cover its middle
+    (:func:`~skaudeep.scores_over_time`). Thresholds with hysteresis turn mean scores into events
+    (:func:`~skaudeep.find_events`).
 
     Parameters
     ----------
@@ -163,30 +168,33 @@ def detect(
         Time between the starts of two windows in seconds. Starts and ends of events are multiples
         of it. None is a fifth of `duration`.
     threshold : float or dict of str to float, default=0.5
-        Probability that an event reaches at least once. A dict has a threshold for each class; a
-        class that it lacks has no events.
+        Probability that the mean score of an event must reach at least once. A dict has a threshold
+        for each class; a class that it lacks has no events.
     low_threshold : float or dict of str to float, default=None
-        Probability that an event keeps throughout, at most `threshold`. None, or a class that a
-        dict lacks, takes `threshold`.
+        Probability that the mean score of an event must keep from its start to its end, at most
+        `threshold`. None, or a class that a dict lacks, takes `threshold`.
     min_duration : float >= 0, default=0.0
         Length in seconds below which an event is left out, after events have been merged.
     merge_gap : float >= 0, default=0.0
         Events of the same class are merged if the pause between them is at most this many seconds.
     skip_below : float in [0, 1], default=0.02
-        Consecutive windows without overlap are scored first. The windows between them are scored
-        only where a class has at least this probability in a neighbouring window. None scores all
-        windows.
+        To save time, windows that follow one another without overlap are scored first. Of the
+        windows between them, only those are scored that begin at most ``2 * duration`` before or
+        after one in which a class, other than those in `background`, has at least this probability.
+        None scores all windows.
     background : sequence of str, default=("background",)
-        Classes of the model that are not events.
+        Classes of the model that are not events. Names that the model lacks have no effect.
     on_seconds : callable, default=None
-        Function that is called with the number of seconds of sound scored since its last call.
+        Function that is called after each batch of windows with the number of seconds of sound
+        scored since its last call. None calls nothing.
 
     Returns
     -------
     pandas.DataFrame
         A row for each event, with the columns `file` (as given), `start` and `end` in seconds,
-        `label` and `score` (the highest probability in the event). `attrs["errors"]` maps each
-        file that could not be read, wholly or in part, to its
+        `label` and `score` (the highest mean probability in the event). Rows are sorted by file (in
+        the order of `files`), start and class. Without events the table has no rows.
+        `attrs["errors"]` maps each file that could not be read, wholly or in part, to its
         :class:`~skaudeep.audio.AudioError`.
 
     Raises
@@ -195,7 +203,7 @@ def detect(
         If the model gives no probabilities or has no class beside `background`, a file is given
         twice, or a parameter is out of its range.
     AudioError
-        If every file has an error, wholly or in part, and no event was found.
+        If each of the files could not be read, wholly or in part, and no event was found.
 
     Warns
     -----
@@ -302,15 +310,17 @@ def score_recordings(
     hop : float in (0, duration], default=None
         Time between the starts of two windows in seconds. None is a fifth of `duration`.
     skip_below : float in [0, 1], default=0.02
-        Consecutive windows without overlap are scored first. The windows between them are scored
-        only where a class has at least this probability in a neighbouring window. None scores all
-        windows.
+        To save time, windows that follow one another without overlap are scored first. Of the
+        windows between them, only those are scored that begin at most ``2 * duration`` before or
+        after one in which a class, other than those in `background`, has at least this probability.
+        None scores all windows.
     background : sequence of str, default=("background",)
-        Classes of the model that are not events.
+        Classes of the model that are not events. Names that the model lacks have no effect.
     batch_size : int > 0, default=256
         Number of windows that are read and scored together.
     on_seconds : callable, default=None
-        Function that is called with the number of seconds of sound scored since its last call.
+        Function that is called after each batch of windows with the number of seconds of sound
+        scored since its last call. None calls nothing.
 
     Returns
     -------

@@ -44,7 +44,7 @@ class DistanceScorer(VersionMixin, BaseEstimator):
     rest_ : float
         Shrunk variance along each direction that is orthogonal to all components.
     clips_ : ndarray of shape (n_clips, `n_features_in_`), float32
-        Features of the training clips.
+        Features of the training clips, without those of NaN.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -59,7 +59,7 @@ class DistanceScorer(VersionMixin, BaseEstimator):
     -----
     Standardise the features first, because features of larger variance weigh more in both
     distances. A row of NaN stands for a clip that could not be read: `fit` leaves it out, and its
-    score is NaN.
+    score is NaN. NaN in a part of a row is an error.
 
     References
     ----------
@@ -149,7 +149,16 @@ class DistanceScorer(VersionMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips,), float64
-            Higher is more usual. NaN for rows of NaN.
+            Higher is more usual. At most 0 for "mahalanobis" and "nearest"; of either sign for
+            "both". NaN for rows of NaN.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of features than in `fit`, a value is infinite, or a row is NaN
+            in part.
+        sklearn.exceptions.NotFittedError
+            If `fit` was not called.
         """
         check_is_fitted(self)
         features = self._checked(X, reset=False)

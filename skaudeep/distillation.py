@@ -68,9 +68,10 @@ class DistilledFeatures(
     `transform` runs the small network alone.
 
     The network starts from random weights, and its features are those of
-    :class:`ReservoirFeatures`: means, covariances and an autoregression of its states. Similarities
-    are cosines of standardised features between the clips of a batch; the loss is 1 minus their
-    centred alignment. What the features are, and how many, need not be the same for both.
+    :class:`ReservoirFeatures`: means, covariances and an autoregression of the principal components
+    of its states, 2564 of them by default. Similarities are cosines of standardised features
+    between the clips of a batch; the loss is 1 minus the centred alignment of those by the network
+    with those by the teacher. The features of the teacher may be others, and of another number.
 
     Parameters
     ----------
@@ -81,9 +82,9 @@ class DistilledFeatures(
         ``sklearn.frozen.FrozenEstimator(teacher)``. With ``max_epochs=0`` it may be None.
     extractor : transformer, "passthrough" or None, default=None
         Transformer from clips to the sequences (n_clips, n_frames, n_bands) that the network reads.
-        `fit` fits a clone of it. None is a `SpectrogramExtractor` of 128 mel bands of 80 ms, with
-        ``clip_below=-60``, ``mel_norm="slaney"`` and ``adapt=True``. "passthrough": X holds such
-        sequences already.
+        `fit` fits a clone of it. None is a `SpectrogramExtractor` of 128 mel bands with windows of
+        80 ms, ``clip_below=-60``, ``mel_norm="slaney"`` and ``adapt=True``, for audio files of one
+        sampling rate. "passthrough": X holds such sequences already. Clips in chunks are refused.
     n_units : int > 0, default=128
         Number of units of each recurrent layer, in each of the two directions.
     n_layers : int > 0, default=1
@@ -92,16 +93,17 @@ class DistilledFeatures(
         Largest number of passes over the training clips. 0 keeps the random weights, as the control
         "untrained network" of :func:`~skaudeep.evaluate` does; the teacher is then not used.
     batch_size : int >= 8, default=64
-        Largest number of clips of a step of the optimiser. The similarities of the clips of a batch
-        are compared.
+        Largest number of clips of a batch, which is a step of the optimiser; the similarities of
+        the clips of a batch are compared. It is also the number of clips that `transform` computes
+        at a time.
     learning_rate : float > 0, default=1e-3
         Learning rate of the Adam optimizer. The gradient of all weights together is scaled down to
         a norm of 2 if it exceeds it.
     validation_fraction : float in [0, 1), default=0.1
-        Share of the clips that are held out from training, at least 8 clips. The weights with the
-        best alignment on them are kept. With 0 no clips are held out, and the last weights are
-        kept.
-    n_iter_no_change : int > 0, default=10
+        Share of the clips that are held out from training. If it is above 0, at least 8 clips are
+        held out. The weights with the best alignment on them are kept. With 0 no clips are held
+        out, and the last weights are kept.
+    n_iter_no_change : int > 0 or None, default=10
         Training stops if the lowest loss of this number of epochs is not at least 1 % below the
         lowest loss before. The loss is that of the held-out clips, or of the training batches if no
         clips are held out. None runs all epochs.
@@ -120,7 +122,7 @@ class DistilledFeatures(
     Attributes
     ----------
     network_ : :class:`~skaudeep.nn.reservoir.Reservoir`
-        The trained network, on the CPU. It takes time-major batches.
+        The trained network, on the CPU. It takes time-major batches, (n_frames, n_clips, n_bands).
     encoder_ : :class:`~skaudeep.nn.encoders.FeatureEncoder`
         The network and the pooling as one torch module, from sequences of shape (n_clips, n_frames,
         n_bands) to features, for use in other networks.
@@ -135,10 +137,11 @@ class DistilledFeatures(
     seed_ : int
         Seed of the weights and of the training, drawn from `random_state`.
     n_features_in_ : int
-        Number of bands with ``extractor="passthrough"``, else `n_features_in_` of `extractor_`, if
-        it has this attribute.
+        Size of the last axis of X with ``extractor="passthrough"``: the number of bands, or, of a
+        matrix of sequences of one band, of time steps. Otherwise `n_features_in_` of `extractor_`,
+        if it has this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the bands, where ``extractor="passthrough"`` and X of `fit` was a data frame.
+        Names of the columns, where ``extractor="passthrough"`` and X of `fit` was a data frame.
 
     See Also
     --------
@@ -161,15 +164,19 @@ class DistilledFeatures(
     >>> from sklearn.pipeline import make_pipeline
     >>> from skaudeep import BandStatistics, DistilledFeatures, SpectrogramExtractor
     >>> from skaudeep.datasets import make_sounds
-    >>> clips = make_sounds(40, sampling_rate=8000, random_state=0).data
-    >>> extractor = SpectrogramExtractor(n_mels=16, sampling_rate=8000)
+    >>> clips = make_sounds(40, sampling_rate=8000, duration=0.3, random_state=0).data
+    >>> extractor = SpectrogramExtractor(n_mels=8, sampling_rate=8000)
     >>> student = DistilledFeatures(
-    ...     make_pipeline(extractor, BandStatistics()), extractor=extractor, n_units=8,
-    ...     max_epochs=5, random_state=0)
+    ...     make_pipeline(extractor, BandStatistics()), extractor=extractor, n_units=2,
+    ...     max_epochs=3, validation_fraction=0, random_state=0)
     >>> student.fit_transform(clips).shape
-    (40, 424)
+    (40, 34)
     >>> student.loss_curve_[-1] < student.loss_curve_[0]
     True
+    >>> student.fit(clips).transform(clips[:2]).shape  # without the teacher
+    (2, 34)
+    >>> student.get_feature_names_out()[[0, 4, 14, -1]].tolist()
+    ['mean_0', 'covariance_0_0', 'transition_0_0', 'intercept_3']
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
@@ -460,6 +467,14 @@ class DistilledFeatures(
         -------
         ndarray of shape (n_clips, n_features), float32
             Features; NaN for a clip for which the extractor returns only frames of NaN.
+
+        Raises
+        ------
+        ValueError
+            If the sequences of the extractor have another number of bands than in `fit`, or hold
+            infinity or NaN before the end of a row; or what the extractor raises.
+        sklearn.exceptions.NotFittedError
+            If `fit` was not called.
         """
         check_is_fitted(self, "network_")
         rows = X if self._passes_through() else self.extractor_.transform(X)
@@ -484,7 +499,8 @@ class DistilledFeatures(
         """The network and the pooling as one torch module, from the extractor's output to features.
 
         It shares its weights with `network_`: copy it (:func:`copy.deepcopy`) before training it
-        further. Padding must be zero, with `lengths` given, not NaN.
+        further. Padding must be zero instead of NaN; the second argument `lengths` then holds the
+        true number of frames of each clip.
         """
         check_is_fitted(self, "network_")
         return FeatureEncoder(self.network_, "covariance")
@@ -500,7 +516,15 @@ class DistilledFeatures(
         Returns
         -------
         ndarray of shape (n_features,), object
-            ``"mean_0"``, ``"covariance_0_0"``, ``"transition_0_0"`` and so on.
+            Of the principal components i and j of the states: ``"mean_i"``; ``"covariance_i_j"``,
+            the element of the logarithm of the covariance matrix (j >= i); ``"transition_i_j"``,
+            the coefficient by which component i predicts component j four frames later; and
+            ``"intercept_j"`` of this prediction.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If `fit` was not called.
         """
         check_is_fitted(self, "network_")
         return np.array(self.network_.covariance.feature_names(), dtype=object)

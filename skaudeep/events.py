@@ -28,22 +28,24 @@ def find_events(
 ) -> pd.DataFrame:
     """Find the events in scores over time, by a threshold with hysteresis.
 
-    An event of a class is an interval whose scores are all at least `low_threshold`, and at least
-    one of them at least `threshold`. Events of the same class are then merged where the pause
-    between them is short, and events that are still too short are left out.
+    An event of a class lasts from one row of `scores` to another, in one file. All scores of the
+    class in these rows are at least `low_threshold`, one of them is at least `threshold`, and no
+    time between the rows is without a score. Events of the same class are then merged where the
+    pause between them is short, and events that are still too short are left out.
 
     Parameters
     ----------
     scores : pandas.DataFrame
         Scores with a row for each interval of time and a column for each class, indexed by (file,
-        start, end); times are Timedelta or seconds. Intervals that overlap are averaged first, by
+        start, end); times are Timedelta or seconds. Scores may be any numbers that are higher where
+        an event is more likely. Intervals that overlap are averaged first, by
         :func:`scores_over_time`. NaN means that there is no score, and ends an event.
     threshold : float or dict of str to float
-        Score that an event reaches at least once. A dict has a threshold for each class; a class
+        Score that an event must reach at least once. A dict has a threshold for each class; a class
         that it lacks has no events.
     low_threshold : float or dict of str to float, default=None
-        Score that an event keeps throughout, at most `threshold`. None, or a class that a dict
-        lacks, takes `threshold`.
+        Score that an event must keep from its start to its end, at most `threshold`. None, or a
+        class that a dict lacks, takes `threshold`.
     min_duration : float >= 0, default=0.0
         Length in seconds below which an event is left out, after events have been merged.
     merge_gap : float >= 0, default=0.0
@@ -53,8 +55,8 @@ def find_events(
     -------
     pandas.DataFrame
         A row for each event, with the columns `file`, `start` and `end` in seconds, `label` and
-        `score` (the highest score in the event). Rows are sorted by file (in the order of
-        `scores`), start and class.
+        `score` (the highest score in the event, after averaging). Rows are sorted by file (in the
+        order of `scores`), start and class. Without events the table has no rows.
 
     Raises
     ------
@@ -145,8 +147,10 @@ def scores_over_time(scores: pd.DataFrame, *, step: float | None = None) -> pd.D
         Scores with a row for each window and a column for each class, indexed by (file, start,
         end); times are Timedelta or seconds.
     step : float > 0, default=None
-        Time between two points of the grid in seconds. None is the shortest time between the
-        starts of two windows of the file, which is the hop of regular windows.
+        Time between two points of the grid in seconds; the grid of each file begins with the start
+        of its first window. None is the shortest time between the starts of two windows of the
+        file, which is the hop of regular windows, or the length of the shortest window if all begin
+        together.
 
     Returns
     -------

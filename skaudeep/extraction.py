@@ -60,21 +60,25 @@ def extract_to_netcdf(
     """Extract the spectrograms of a data set, of any size, into a NetCDF file.
 
     The clips are decoded a few at a time, by as many processes as the extractor's `n_jobs`
-    (including this one), and memory does not grow with the number of clips. Finished clips are kept
-    in `<path>.partial`, next to the file. If the extraction is interrupted, the same call continues
-    where it stopped, and gives the same result as an uninterrupted call. Clips whose files have
-    changed since are extracted again. The file appears once it is complete; until then the disk
-    holds the spectrograms at most twice. An extraction that was killed leaves `<path>.partial`;
-    delete this file if you do not continue.
+    (including this one; None is 1, -1 is one for each core), and memory does not grow with the
+    number of clips. Finished clips are kept in `<path>.partial`, next to the file. If the
+    extraction is interrupted, the same call continues where it stopped, and gives the same result
+    as an uninterrupted call; `n_jobs`, `compression` and `progress` may differ. Clips whose files
+    have changed since are extracted again. The file appears once it is complete; until then the
+    disk holds the spectrograms at most twice. An extraction that was killed leaves
+    `<path>.partial`; delete this file if you do not continue.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set whose `data` are clips, as every reader of :mod:`skaudeep.datasets` returns it.
+        A data set whose `data` are clips, as every reader of :mod:`skaudeep.datasets` returns it:
+        paths, waveforms or a `(file, start, end)` index. Its labels, groups and folds are written
+        to the file, too.
     extractor : SpectrogramExtractor or FunctionExtractor
         The extractor, fitted or not. With `on_error="nan"` or "read", a clip that cannot be read
-        gets a row of NaN, the variable `error` of the file holds the reason, and one warning names
-        all such clips. They are tried again when an interrupted extraction is continued.
+        gets a row of NaN, the variable `error` of the file, which is the key `errors` of the
+        returned data set, holds the reason, and one warning names the first 20 such clips. They are
+        tried again when an interrupted extraction is continued.
     path : str or Path
         The file to write. It is replaced if it exists.
     compression : int in [0, 9], default=0
@@ -86,7 +90,8 @@ def extract_to_netcdf(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The stored data set, as `load_netcdf(path, lazy=True)` returns it.
+        The stored data set, as `load_netcdf(path, lazy=True)` returns it: the rows of `data` are
+        read from the file when they are asked for.
 
     Raises
     ------
@@ -121,6 +126,7 @@ def extract_to_netcdf(
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from skaudeep import SpectrogramExtractor, extract_to_netcdf
     >>> from skaudeep.datasets import make_sounds
@@ -128,7 +134,7 @@ def extract_to_netcdf(
     >>> extractor = SpectrogramExtractor(n_mels=40, sampling_rate=16000)
     >>> with TemporaryDirectory() as folder:
     ...     stored = extract_to_netcdf(sounds, extractor, Path(folder, "sounds.nc"))
-    ...     stored.data.shape, stored.data[0].shape  # a row is read when it is asked for
+    ...     stored.data.shape, stored.data[0].shape
     ((40, 11, 40), (11, 40))
     """
     from skaudeep._views import ClipExtractor, warn_about_clips

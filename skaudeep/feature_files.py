@@ -55,12 +55,13 @@ def transform_to_file(
         out if it is not a transformer. A model that ends in an extractor is refused, because it
         computes spectrograms; :func:`~skaudeep.extract_to_netcdf` writes these.
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`. Its labels, groups and
+        A data set with the keys of :func:`~skaudeep.datasets.make_bunch`, whose `data` the model
+        takes: recordings, or spectrograms for a model without an extractor. Its labels, groups and
         folds are written, too, as far as the format has a place for them.
     path : str or Path
-        The file to write, which is replaced if it exists. Its ending chooses the format: `.nc` is
-        NetCDF; `.csv` and `.arff` are tables, with all clips in one file, a row for each clip or
-        chunk, and frames side by side in columns.
+        The file to write, which is replaced if it exists. Its ending, in lower case, chooses the
+        format: `.nc` is NetCDF; `.csv` and `.arff` are tables, with all clips in one file, a row
+        for each clip or chunk, and frames side by side in columns.
     batch_size : int > 0, default=64
         Number of clips that are read and transformed together.
     resume : str, default=None
@@ -74,10 +75,12 @@ def transform_to_file(
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        The data set that was written, in memory. `data` has the shape (n_clips, n_features),
+        The data set that was written, in memory. `data` has the shape (n_clips, n_features) or
         (n_clips, n_chunks, n_features), or, for a model that keeps the time axis, (n_clips,
-        n_frames, n_features). `feature_names` is there if the model names its features. A clip that
-        cannot be read has features of NaN, and the reason in `errors`.
+        n_frames, n_features) or (n_clips, n_chunks, n_frames, n_features), float32; shorter clips
+        are padded with NaN. `feature_names` is there if the model has a name for each feature,
+        which differ and which a table can hold. A clip that cannot be read has features of NaN, and
+        the reason in `errors`, which is "" for the other clips.
 
     Raises
     ------
@@ -85,8 +88,9 @@ def transform_to_file(
         If no clip can be read.
     ValueError
         If `path` has another ending, the model computes spectrograms or has no step before its
-        classifier, waveforms have another sampling rate than the model's, or `<path>.partial`
-        belongs to other clips or to another `resume`.
+        classifier, the data set holds spectrograms or features for a model of recordings, waveforms
+        have another sampling rate than the model's, or `<path>.partial` belongs to other clips or
+        to another `resume`.
     BlockingIOError
         If another process is writing to the same path with `resume`.
     OSError

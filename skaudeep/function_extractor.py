@@ -61,9 +61,9 @@ class FunctionExtractor(ClipExtractor):
         Time in seconds between two frames that the function returns. Only `chunk_duration` needs
         it.
     scale : {"clip"} or None, default="clip"
-        "clip" scales the frames of each clip linearly, so that their minimum is -1 and their
-        maximum is 1, as spectrograms are scaled. Networks with random weights need this. None
-        leaves the values unchanged.
+        "clip" scales the values of each clip linearly, so that the smallest of all its frames and
+        dimensions is -1 and the largest is 1 (all are -1 if they are equal), as spectrograms are
+        scaled. Networks with random weights need this. None leaves the values unchanged.
     duration : float > 0, default=None
         Length in seconds to which clips are cut, or padded with zeros. None leaves their length
         unchanged.
@@ -75,13 +75,16 @@ class FunctionExtractor(ClipExtractor):
         ("right"), the first minus the second, or the channel of this number, counted from 0.
     chunk_duration : float >= hop_duration, default=None
         Length in seconds of the consecutive chunks into which the frames of each clip are split,
-        see :class:`~skaudeep.SpectrogramExtractor`. None does not split.
+        see :class:`~skaudeep.SpectrogramExtractor`. It needs `hop_duration`. None does not split.
     n_chunks : int > 0, default=None
-        Largest number of chunks per clip, counted from its start. None keeps all.
+        Number of chunks per clip, counted from its start: later ones are left out, and those that a
+        shorter clip lacks are NaN. It needs `chunk_duration`. None keeps all, as many as the
+        longest clip has.
     checksum : str, default=None
         Expected SHA-256 checksum of the ONNX file: "sha256:" and 64 hexadecimal digits. A file with
         another checksum is refused. With None, `fit` accepts any file, and `transform` accepts only
-        the file that `fit` saw.
+        the file that `fit` saw, or any file if `fit` was not called. This parameter and the next
+        two are for ONNX files: with a callable, other values than the defaults are an error.
     output : str, default=None
         Name of the output of the ONNX model that holds the frames. None is for a model with a
         single output.
@@ -94,9 +97,9 @@ class FunctionExtractor(ClipExtractor):
     on_error : {"raise", "nan", "read"}, default="raise"
         What to do with a clip that cannot be read, or for which the function returns no frames.
         "raise" raises an :class:`~skaudeep.audio.AudioError` that names it. "nan" returns a row of
-        NaN, with one :class:`~skaudeep.audio.AudioWarning` that names all such clips. "read" is
-        like "nan", but uses the readable part of a damaged file, see
-        :class:`~skaudeep.SpectrogramExtractor`.
+        NaN, with one :class:`~skaudeep.audio.AudioWarning` that names the first 20 such clips.
+        "read" is like "nan", but uses the readable part of a damaged file, see
+        :class:`~skaudeep.SpectrogramExtractor`. If all clips fail, an error is raised in any case.
 
     Attributes
     ----------
@@ -119,7 +122,8 @@ class FunctionExtractor(ClipExtractor):
     If the input of an ONNX model has a fixed number of samples, the model runs over windows of this
     length. The time between the starts of two windows is the length of a window minus
     `window_overlap`, and the clip is padded with zeros to a whole number of windows. Frame `i` of
-    the `n` frames of a window belongs to the time `(i + 0.5) / n` of the window. Where two windows
+    the `n` frames of a window, counted from 0, belongs to the time `(i + 0.5) / n` times the length
+    of the window. Where two windows
     overlap, the frames before the middle of the overlap come from the first window, and those after
     it from the second. Frames after the end of the clip are left out.
 
@@ -131,6 +135,7 @@ class FunctionExtractor(ClipExtractor):
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep import FunctionExtractor
     >>> def loudness(samples):  # two frames a second: mean and largest magnitude
     ...     halves = np.abs(samples[: len(samples) // 4000 * 4000]).reshape(-1, 4000)
     ...     return np.stack([halves.mean(axis=1), halves.max(axis=1)], axis=1)
@@ -141,6 +146,8 @@ class FunctionExtractor(ClipExtractor):
     (2, 5, 2)
     >>> bool(np.isnan(frames[1, 2:]).all())  # the second clip is shorter
     True
+    >>> extractor.fit([noise]).get_feature_names_out().tolist()
+    ['functionextractor0', 'functionextractor1']
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)

@@ -40,8 +40,9 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
 
     - Views that begin with a `SpectrogramExtractor` or a `FunctionExtractor` share the steps that
       they have in common. For example, four views with different clipping thresholds decode each
-      clip once and compute its spectrum once. A `FrameDescriptors` that follows the same extractor
-      in several views runs once.
+      clip once and compute its spectrum once. Steps that learn nothing, such as a
+      `FrameDescriptors`, and that follow the same extractor in several views, but are not the last
+      of their view, run once as well.
     - Features may have more than two axes, such as those of the chunks of a clip. The views are
       joined along the last axis.
     - Callbacks receive the progress of every view.
@@ -54,7 +55,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
     transformer_list : list of (str, transformer)
         Names and views. Names are unique and do not contain ``__``. A view is a transformer, a
         pipeline that ends in one, "drop", which leaves the view out, or "passthrough", whose
-        features are X itself.
+        features are X itself. If all views are "drop", the features have the shape (n_clips, 0).
     n_jobs : int, default=None
         Number of views that are fitted or run at the same time by joblib. None is 1, unless a
         ``joblib.parallel_config`` context states another number. A `Seq2SeqAutoencoder` uses
@@ -72,13 +73,15 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
     Attributes
     ----------
     transformers_ : list of (str, transformer)
-        The fitted copies of the views, in the order of `transformer_list`; "drop" stays "drop".
+        The fitted copies of the views, in the order of `transformer_list`; "drop" stays "drop", and
+        "passthrough" is a transformer that returns X.
     named_transformers : :class:`~sklearn.utils.Bunch`
         The fitted views by name; before `fit`, those of `transformer_list`.
     n_features_in_ : int
         Number of features seen in `fit`, where the first view has this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X of `fit` was a data frame.
+        Names of the features seen in `fit`, where the first view has this attribute, as most
+        transformers have if X was a data frame.
 
     See Also
     --------
@@ -99,6 +102,18 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
     (40, 232)
     >>> views.get_feature_names_out()[[0, -1]].tolist()
     ['-30dB__mean_0', '-60dB__intercept_7']
+    >>> views.transform(clips[:2]).shape
+    (2, 232)
+
+    Data frames of the features, of which the second view counts twice:
+
+    >>> import pandas as pd
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X = pd.DataFrame({"level": [0.0, 2.0], "pitch": [1.0, 3.0]}, index=["a.wav", "b.wav"])
+    >>> fusion = FeatureFusion([("scaled", StandardScaler()), ("raw", "passthrough")],
+    ...                        transformer_weights={"raw": 2})
+    >>> fusion.set_output(transform="pandas").fit(X).transform(X).loc["b.wav"].tolist()
+    [1.0, 1.0, 4.0, 6.0]
     """
 
     @all_or_nothing
@@ -110,10 +125,12 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         X : sequence of n_clips clips
             Clips in a form that every view takes: paths, waveforms, spectrograms or features.
         y : array-like of shape (n_clips,), default=None
-            Labels, which are passed to the views.
+            Labels, which are passed to the views. None: there are no labels.
         **fit_params : dict
-            Further arguments of `fit`. If metadata routing is enabled, they are passed to the views
-            that request them, else to all views.
+            Further arguments of the `fit` of views. If metadata routing is enabled, they are passed
+            to the views that request them, else to all views, each of which must take them: for
+            example ``condition=sites`` if all views are `Seq2SeqAutoencoder`, or
+            ``seq2seqautoencoder__condition=sites`` if all are pipelines that end in one.
 
         Returns
         -------
@@ -140,16 +157,18 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         X : sequence of n_clips clips
             Clips in a form that every view takes: paths, waveforms, spectrograms or features.
         y : array-like of shape (n_clips,), default=None
-            Labels, which are passed to the views.
+            Labels, which are passed to the views. None: there are no labels.
         **params : dict
-            Further arguments of `fit_transform`. If metadata routing is enabled, they are passed to
-            the views that request them, else to all views.
+            Further arguments of the `fit_transform` of views, passed to them as by `fit`: for
+            example ``condition=sites``, or ``seq2seqautoencoder__condition=sites`` for pipelines.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features), or with the further axes of the views
-            The features of all views, in the order of `transformer_list`. A data frame or a sparse
-            matrix, if the views return such.
+            The features of all views, in the order of `transformer_list`: their last axes side by
+            side, for example (n_clips, n_chunks, n_features) if each view returns features of
+            chunks. A data frame, an :class:`xarray.DataArray` (see `set_output`) or a sparse matrix
+            if the views return such.
 
         Raises
         ------
@@ -170,19 +189,22 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         X : sequence of n_clips clips
             Clips in a form that every view takes: paths, waveforms, spectrograms or features.
         **params : dict
-            Further arguments of `transform`, which are passed to the views that request them. They
-            are allowed only if metadata routing is enabled.
+            Further arguments of the `transform` of views, such as ``copy=`` of a `StandardScaler`
+            or ``groups=`` of a transformer of your own, which are passed to the views that request
+            them. They are allowed only if metadata routing is enabled.
 
         Returns
         -------
         ndarray of shape (n_clips, n_features), or with the further axes of the views
-            The features of all views, in the order of `transformer_list`. A data frame or a sparse
-            matrix, if the views return such.
+            The features of all views, as `fit_transform` returns them.
 
         Raises
         ------
         ValueError
-            If the features of views differ in the length of an axis other than the last.
+            If the features of views differ in the length of an axis other than the last, or there
+            are `params` without metadata routing.
+        sklearn.exceptions.NotFittedError
+            If `fit` was not called.
         """
         check_is_fitted(self)
         if params and not get_config()["enable_metadata_routing"]:
@@ -205,10 +227,11 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            "default" returns arrays. "pandas" returns data frames, or an
-            :class:`xarray.DataArray` where there are more than two axes; if a view begins with an
-            extractor, their index names the clips. "polars" returns data frames, or arrays where
-            there are more than two axes. None leaves the choice unchanged.
+            "default" returns arrays. "pandas" returns a data frame, or an
+            :class:`xarray.DataArray` if the features have more than two axes; if a view begins with
+            an extractor and the clips are paths, a `(file, start, end)` index or rows of a pandas
+            object, the index names the clips. "polars" returns a data frame, or an array if the
+            features have more than two axes. None leaves the choice unchanged.
 
         Returns
         -------

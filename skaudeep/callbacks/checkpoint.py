@@ -39,14 +39,15 @@ _NAME = re.compile(rf"epoch-(\d{{6,}})-batch-(\d{{9,}}){re.escape(SUFFIX)}")
 class Checkpoint:
     """Write the state of a training to disk, so that it can continue after an interruption.
 
-    Set it on a `Seq2SeqAutoencoder`, also on one inside a pipeline or search. `fit` with the same
-    parameters on the same data continues from the newest checkpoint in `directory` that is not
-    beyond ``max_epochs``, and its result is bit-identical to that of an uninterrupted training. The
-    parameters ``max_epochs``, ``n_iter_no_change``, ``representation``, ``warm_start`` and
-    ``device`` may differ. Trainings with other parameters or data have separate folders, so that
-    folds and grids do not interfere. At the end of a training, and if it is interrupted, for
-    example by Ctrl-C, the newest state is written: that after the last epoch, or within an epoch
-    one that is about ten seconds old at most.
+    Set it on a `Seq2SeqAutoencoder` by its method `set_callbacks`, also on one inside a pipeline or
+    search. `fit` with the same parameters on the same data continues from the newest checkpoint in
+    `directory` that is not beyond ``max_epochs``, and its result is bit-identical to that of an
+    uninterrupted training. The parameters ``max_epochs``, ``n_iter_no_change``,
+    ``representation``, ``warm_start`` and ``device`` may differ. `partial_fit`, and a `fit` that
+    continues by ``warm_start=True``, write checkpoints but do not continue from one. Trainings with
+    other parameters or data have separate folders, so that folds and grids do not interfere. At the
+    end of a training, and if it is interrupted, for example by Ctrl-C, the newest state is written:
+    that after the last epoch, or within an epoch one that is about ten seconds old at most.
 
     If ``random_state`` is a generator, the seed that is drawn from it identifies the training, so
     that three fits with a generator are three trainings. With ``random_state=None`` the checkpoint
@@ -73,6 +74,13 @@ class Checkpoint:
     ValueError
         If a parameter is out of range; in `fit`, if the folder of this training holds a checkpoint
         of another one.
+    TypeError
+        If a parameter has another type; in `fit`, if the estimator is no `Seq2SeqAutoencoder`.
+
+    Warns
+    -----
+    UserWarning
+        In `fit`, if a checkpoint is damaged. The one before it is then used.
 
     Examples
     --------

@@ -23,16 +23,17 @@ MAX_EMBEDDED = 2000  # clips; the projector slows down beyond, and the files are
 class TensorBoard:
     """Write losses, weights, reconstructions and features of a training for TensorBoard.
 
-    After each epoch the loss is written, and the validation loss and the norm of the gradient, if
-    the training computes them. Every `every` epochs, histograms of the weights and reconstructions
-    below their inputs are written. At the end the features are written, with their labels, for the
-    projector. Show them by ``tensorboard --logdir runs``.
+    After each epoch three numbers are written: the loss (the entry of `loss_curve_`), the mean norm
+    of the gradient before it is clipped, and, with `validation_fraction`, the validation loss.
+    Every `every` epochs, histograms of the weights and pictures of reconstructions below their
+    inputs are written. At the end the features are written, with their labels, for the projector.
+    Show them by ``tensorboard --logdir runs``, where "runs" is `log_dir`.
 
-    Set it on a `Seq2SeqAutoencoder`, also on one inside a pipeline or search. Every fit writes to a
-    folder of its own below `log_dir`, which is named by its time and, inside other estimators, by
-    their tasks. A training that continues, by `partial_fit` or a warm start, writes to the folder
-    of the estimator's last run, and the projector shows its last features. It needs tensorboard:
-    ``pip install 'skaudeep[tensorboard]'``.
+    Set it on a `Seq2SeqAutoencoder` by its method `set_callbacks`, also on one inside a pipeline or
+    search. Every fit writes to a folder of its own below `log_dir`, which is named by its time and,
+    inside other estimators, by their tasks. A training that continues, by `partial_fit` or a warm
+    start, writes to the folder of the estimator's last run, and the projector shows its last
+    features. It needs tensorboard: ``pip install 'skaudeep[tensorboard]'``.
 
     Parameters
     ----------
@@ -43,21 +44,27 @@ class TensorBoard:
         is that of the first epoch.
     n_images : int >= 0, default=3
         Number of clips whose reconstructions are drawn: the first clips of X. If clips are in
-        chunks, the first chunk is drawn.
+        chunks, the first chunk is drawn. A clip of NaN alone is left out.
     X : sequence of n_clips clips, default=None
         Clips whose reconstructions and features are written, in a form that the autoencoder takes.
         None uses the training clips.
     labels : array-like of shape (n_clips,), default=None
-        Labels of X. None uses the y of `fit`, if X is None, too.
+        Labels of X. With None, the labels are the y of `fit` if X is None, and there are none if X
+        is given.
 
     Raises
     ------
     ValueError
         If a parameter is out of range, or `labels` are given without X or with another length.
+    ImportError
+        In `fit`, if tensorboard is not installed.
+    TypeError
+        In `fit`, if the estimator is no `Seq2SeqAutoencoder`.
 
     Notes
     -----
     Features of at most 2000 clips are written; of more clips, 2000 that are evenly spaced over X.
+    Each clip, or, if features have more axes, each chunk or frame, is a point of the projector.
     Steps are numbers of epochs: step 1 is the first entry of `loss_curve_`.
 
     Examples
@@ -161,7 +168,8 @@ class TensorBoard:
         context : CallbackContext
             scikit-learn's context of the task that begins.
         metadata : dict
-            Facts about the training: `resume` is whether it begins from random weights.
+            Facts about the training: `resume` is True if it begins from random weights, False if it
+            continues from those of an earlier call.
         """
         if context.task_name == "epoch":
             return
