@@ -179,8 +179,9 @@ class Seq2SeqAutoencoder(
     validation_fraction : float in [0, 1), default=0.0
         Share of the sequences that are used for validation, not for training. If clips are in
         chunks, these are chunks, so that a clip may have some on both sides. The weights with the
-        smallest validation error are kept. With 0 there is no validation, and the last weights are
-        kept. `partial_fit` ignores it.
+        smallest validation error of this call are kept. With 0 there is no validation, and the last
+        weights are kept. Where `feed_previous_prob` becomes 1 during the training, only the epochs
+        from there on are compared. `partial_fit` ignores it.
     n_iter_no_change : int, default=None
         Number of consecutive epochs without an error below the smallest one before, after which
         training ends. The error is that of the validation sequences, or, without validation, of the
@@ -201,8 +202,9 @@ class Seq2SeqAutoencoder(
         any machine.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of initial weights, order of the clips, choice of validation clips,
-        dropout and noise. The same integer gives the same bits on the same CPU. Global generators
-        are neither used nor changed.
+        dropout and noise. The same integer gives the same bits on the same CPU. None draws a seed
+        from NumPy's global generator, so that each call of `fit` differs. The global generator of
+        torch is never used.
     verbose : bool, default=False
         Whether to print a line with the error and the remaining time after each epoch. The logger
         `skaudeep.autoencoder` gets the line in any case, at level INFO.
@@ -221,8 +223,8 @@ class Seq2SeqAutoencoder(
         in the units of X. The epochs of earlier calls are included where training continued.
     validation_loss_curve_ : list of float
         Root of the mean squared error of the validation sequences after each epoch, without dropout
-        and noise, and with teacher forcing where `feed_previous_prob` is below 1. Empty without
-        validation.
+        and noise. The decoder is fed its own output in epochs whose `feed_previous_prob` is 1, else
+        the true frames. It has NaN for epochs without validation, and is empty if all are.
     out_activation_ : {"tanh", "identity"}
         Activation of the reconstruction: "tanh" if all training values are in [-1, 1], as in
         spectrograms, else "identity".
@@ -585,7 +587,7 @@ class Seq2SeqAutoencoder(
                 **hooks,
                 metadata={
                     "gradient_norm": training.gradient_norm,
-                    "validation_loss": next(iter(training.validation_loss_curve[-1:]), None),
+                    "validation_loss": training.validation_loss,
                 },
                 reconstruction_attributes=partial(self._attributes_now, sequences),
             )

@@ -114,7 +114,8 @@ class DistilledFeatures(
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the initial weights, the order of the clips, and the choice of the
         held-out clips. It has no effect on the teacher. The same integer gives the same bits on the
-        same CPU. Global generators are neither used nor changed.
+        same CPU. None draws a seed from NumPy's global generator, so that each call of `fit`
+        differs. The global generator of torch is never used.
     verbose : bool, default=False
         Whether to print a line after each epoch. The logger `skaudeep.distillation` receives the
         line in any case, at level INFO.

@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import skaudeep
-from skaudeep import Seq2SeqAutoencoder
+from skaudeep import LossCurveDisplay, Seq2SeqAutoencoder
 from skaudeep.nn.backends import uses_kernels
 
 SMALL = {"n_units": 6, "n_layers": 2, "max_epochs": 2, "batch_size": 4, "random_state": 0}
@@ -681,6 +681,26 @@ def test_early_stopping_ends_training_without_improvement(fraction):
     ).fit(X)
     curve = autoencoder.validation_loss_curve_ or autoencoder.loss_curve_
     assert len(curve) == np.argmin(curve) + 4 < 40
+
+
+@pytest.mark.parametrize(("before", "then"), [(0.0, 0.25), (0.25, 0.0)])
+def test_a_training_that_goes_on_compares_its_own_epochs(before, then):
+    X, _ = tones(20)
+    autoencoder = Seq2SeqAutoencoder(
+        **{**SMALL, "max_epochs": 3}, warm_start=True, validation_fraction=before
+    ).fit(X)
+    autoencoder.set_params(
+        max_epochs=9, validation_fraction=then, n_iter_no_change=2, learning_rate=0.5
+    ).fit(X)
+    validated = np.isfinite(autoencoder.validation_loss_curve_)
+    curve = autoencoder.validation_loss_curve_ if then else autoencoder.loss_curve_
+    own = curve[3:]
+    assert len(own) == np.argmin(own) + 3 < 9
+    assert validated.tolist() == [before > 0] * 3 + [then > 0] * len(own)
+    if then:
+        held_out = autoencoder._split(np.arange(20), then)[1]
+        assert -autoencoder.score(X[held_out]) == pytest.approx(min(own), rel=1e-5)
+    LossCurveDisplay.from_estimator(autoencoder)
 
 
 def test_a_validation_fraction_that_leaves_no_rows_is_refused():

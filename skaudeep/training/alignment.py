@@ -110,6 +110,11 @@ class AlignmentTraining:
         """Number of epochs that are done."""
         return len(self.loss_curve)
 
+    @property
+    def validation_loss(self) -> float | None:
+        """Loss of the validation data after the last epoch; None without validation."""
+        return self.validation_loss_curve[-1] if self.validation_loss_curve else None
+
     def is_flat(self, n_epochs: int) -> bool:
         """Tell whether the least loss of the last epochs is hardly less than any before.
 

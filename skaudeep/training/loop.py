@@ -261,8 +261,8 @@ class Training:
         Root of the mean squared error of the training data in each epoch, each batch's before its
         optimiser step.
     validation_loss_curve : list of float
-        The same of the validation data after each epoch, without dropout; empty where there is
-        none.
+        The same of the validation data after each epoch, without dropout, with NaN for epochs
+        without validation; empty if there never was any.
     processes : ProcessGroup, default=ProcessGroup()
         Processes that train together. Batches hold the rows of this rank, which may be none.
 
@@ -364,6 +364,8 @@ class Training:
         self.batch = 0
         self.sums.zero_()
         self.loss_curve.append(loss)
+        if self.validation_loss_curve:
+            self.validation_loss_curve.append(np.nan)  # until `validate`
 
     def step(self, x: Tensor, lengths: Tensor | None, condition: Tensor | None = None) -> Tensor:
         """Take one optimiser step; return squared errors, their number, norm of the gradient."""
@@ -424,14 +426,17 @@ class Training:
         return torch.stack([value.detach().double() for value in sums]), flat
 
     def validate(self, batches: Iterable[Batch]) -> None:
-        """Record the loss of validation data, and the weights if they are the best so far."""
+        """Record the loss of validation data after the last epoch, and weights that are the best.
+
+        The decoder is fed as in scores after that epoch.
+        """
         self.network.eval()
 
         @torch.no_grad()
         def evaluate(condition: Tensor | None, shard: Shard) -> Tensor:
             x, lengths, rows = shard
             own = None if condition is None else condition[rows]
-            sums = self.loss.sums(self.network, x, lengths, None, self.epoch, own)
+            sums = self.loss.sums(self.network, x, lengths, None, self.epoch - 1, own)
             return torch.stack(sums[:2])
 
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
@@ -443,17 +448,33 @@ class Training:
                     for own in each(partial(evaluate, condition), shards):
                         sums += own
         error, n_values = self.processes.all_reduce_sum(sums).tolist()
-        self.validation_loss_curve.append((error / n_values) ** 0.5)
+        before = len(self.validation_loss_curve)
+        self.validation_loss_curve += [np.nan] * (self.epoch - before)
+        self.validation_loss_curve[-1] = (error / n_values) ** 0.5
         if self.epochs_since_best == 0:
             self.best_weights = {
                 name: weights.clone() for name, weights in self.network.state_dict().items()
             }
 
     @property
+    def validation_loss(self) -> float | None:
+        """Loss of the validation data after the last epoch; None without validation."""
+        loss = self.validation_loss_curve[-1] if self.validation_loss_curve else np.nan
+        return None if np.isnan(loss) else loss
+
+    @property
     def epochs_since_best(self) -> int:
-        """Epochs since the smallest loss: of the validation data if there is any."""
-        curve = (self.validation_loss_curve or self.loss_curve)[self.start :]
-        return len(curve) - 1 - int(np.argmin(curve)) if curve else 0
+        """Epochs since the smallest loss: of the validation data if there is any.
+
+        Losses of a decoder that is fed its own output are larger than those of teacher forcing, so
+        that validation losses are compared with those of the same kind alone.
+        """
+        curve = self.loss_curve[self.start :]
+        if curve and self.validation_loss is not None:
+            fed = [self.loss.feed(i, training=False) for i in range(self.start, self.epoch)]
+            first = next(i for i in reversed(range(len(fed))) if i == 0 or fed[i - 1] != fed[-1])
+            curve = self.validation_loss_curve[self.start + first :]
+        return len(curve) - 1 - int(np.nanargmin(curve)) if curve else 0
 
     def moments(self) -> dict[str, NDArray]:
         """Return copies of the optimiser's moments of each parameter, by flat names."""
@@ -532,7 +553,7 @@ def epoch_line(training: Any, last_epoch: int, seconds_per_epoch: float) -> str:
 
     Parameters
     ----------
-    training : Training, or another with `epoch`, `loss_curve` and `validation_loss_curve`
+    training : Training, or another with `epoch`, `loss_curve` and `validation_loss`
         At the end of an epoch.
     last_epoch : int
         Number of the epoch that the training ends with.
@@ -543,8 +564,8 @@ def epoch_line(training: Any, last_epoch: int, seconds_per_epoch: float) -> str:
     str
     """
     line = f"Epoch {training.epoch} of {last_epoch}: loss {training.loss_curve[-1]:.5f}"
-    if training.validation_loss_curve:
-        line += f", validation loss {training.validation_loss_curve[-1]:.5f}"
+    if training.validation_loss is not None:
+        line += f", validation loss {training.validation_loss:.5f}"
     if training.epoch < last_epoch:
         left = seconds_per_epoch * (last_epoch - training.epoch)
         line += f", about {duration(left)} left"

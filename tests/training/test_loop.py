@@ -120,10 +120,11 @@ def test_scheduled_sampling_happens_in_training_only():
 def test_evaluation_is_free_running_only_at_probability_one():
     network, batch = Bias(), [(torch.ones(1, 1, 1), None)]
     run = training(network, loss=Loss(feed_previous_prob={1: 0.9, 2: 1.0}))
-    for _ in range(2):
+    for _ in range(3):
         run.run_epoch(batch)
         run.validate(batch)
-    assert [feed for in_training, feed in network.seen if not in_training] == [0.0, 1.0]
+    assert network.seen[::2] == [(True, 0.9), (True, 0.9), (True, 1.0)]
+    assert network.seen[1::2] == [(False, 0.0), (False, 0.0), (False, 1.0)]
 
 
 def test_the_best_weights_are_those_after_the_least_validation_loss():
@@ -135,6 +136,39 @@ def test_the_best_weights_are_those_after_the_least_validation_loss():
         run.validate([(torch.full((1, 1, 1), 1.0), None)])
         best.append((float(run.best_weights["value"]), run.epochs_since_best))
     assert best == [(0.5, 0), (1.0, 0), (1.0, 1), (1.0, 2), (1.0, 3)]
+
+
+def test_losses_of_a_decoder_that_is_fed_its_own_output_are_not_compared_with_teacher_forcing():
+    network = Bias()
+    run = training(network, lr=0.5, loss=Loss(feed_previous_prob={1: 0.0, 2: 1.0}))
+    best = []
+    for target in (1.0, 1.0, 2.0, 2.0, 9.0):
+        run.run_epoch([(torch.full((1, 1, 1), target), None)])
+        run.validate([(torch.full((1, 1, 1), 1.0), None)])
+        best.append((float(run.best_weights["value"]), run.epochs_since_best))
+    # From the third epoch on free running: its weights are kept, although those before were better.
+    assert best == [(0.5, 0), (1.0, 0), (1.5, 0), (1.5, 1), (1.5, 2)]
+
+
+def test_validation_may_begin_and_end_between_trainings():
+    """Losses of validation are those of their epochs; earlier trainings are not compared with."""
+    target, network = [(torch.ones(1, 1, 1), None)], Bias()
+    first = training(network, lr=1e-9)
+    first.run_epoch(target)
+    second = training(network, lr=1e-9)
+    second.loss_curve[:], second.start = first.loss_curve, 1
+    for far in (3.0, 4.0):
+        second.run_epoch(target)
+        second.validate([(torch.full((1, 1, 1), far), None)])
+    np.testing.assert_allclose(second.validation_loss_curve, [np.nan, 3.0, 4.0])
+    assert (second.epochs_since_best, second.validation_loss) == (1, pytest.approx(4.0))
+    third = training(network, lr=-1e-3)
+    third.loss_curve[:], third.start = second.loss_curve, 3
+    third.validation_loss_curve[:] = second.validation_loss_curve
+    for _ in range(3):
+        third.run_epoch(target)  # away from the target: the loss rises
+    np.testing.assert_allclose(third.validation_loss_curve, [np.nan, 3.0, 4.0, *[np.nan] * 3])
+    assert (third.epochs_since_best, third.validation_loss) == (2, None)
 
 
 def test_divergence_of_training_is_an_error():
