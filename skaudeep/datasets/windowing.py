@@ -61,7 +61,8 @@ def windows(
     ----------
     recordings : Bunch, str, Path, or sequence of str or Path
         A data set whose `data` are paths, as readers return it; or a folder, of which all audio
-        files at any depth are used; or a file, or a list of files.
+        files at any depth are used; or a file, or a list of files. Recordings that are not given as
+        a data set are unlabelled, and named relative to the folder that they share.
     duration : float >= 0.001
         Length of a window in seconds.
     hop : float >= 0.001, default=None
@@ -109,9 +110,11 @@ def windows(
     Raises
     ------
     AudioError
-        If no header can be read.
+        If none of the headers can be read, as those of files that do not exist.
     FileNotFoundError
-        If a folder or table does not exist.
+        If a folder has no audio file, or the table of annotations does not exist.
+    TypeError
+        If `annotations` is neither a DataFrame nor a path.
     ValueError
         If a parameter is out of its range, recordings are waveforms, segments or copies, or no
         window is left; or if an annotation ends before it starts, lies outside its recording,

@@ -54,9 +54,9 @@ def evaluate(
     precision and AUC if clips may have several classes, correlations and errors for regression.
 
     The score of learned features needs a comparison, because an untrained network, or a few
-    statistics of the spectrogram, may do as well. These controls are therefore run on the same
-    folds with the same classifier, if the pipeline allows them. They are in ``controls`` of the
-    result, and the printed result compares the pipeline with each of them, clip by clip.
+    statistics of the spectrogram, may do as well. Such controls are therefore run on the same folds
+    with the same classifier, if the pipeline allows them (see `controls`). They are in ``controls``
+    of the result, and the printed result compares the pipeline with each of them, clip by clip.
 
     Intervals and comparisons treat the ``groups`` of the bunch, such as speakers or recordings, as
     independent, because clips of a speaker or recording tend to be right or wrong together. A clip
@@ -65,11 +65,12 @@ def evaluate(
     ``groups``, as that of `TunedLogisticRegression`, it receives the groups of the training clips.
 
     Work that is the same in all folds is done once. This holds for steps at the beginning of the
-    pipeline, or of a view of a `FeatureFusion` there, that learn nothing (their tag
-    ``requires_fit`` is False, as for `SpectrogramExtractor`): folds, repeats and controls share
-    their output. It also holds for the states of a `ReservoirFeatures` there, which depend on its
-    random weights alone; its principal components are fitted in each fold. States of more than 512
-    MB are kept in a temporary file.
+    pipeline, or of a view of a `FeatureFusion` there (one of the transformers whose features it
+    joins), that learn nothing (their tag ``requires_fit`` is False, as for `SpectrogramExtractor`):
+    folds, repeats and controls share their output. It also holds for the states of a
+    `ReservoirFeatures` there, which are the activations of its network and depend on its random
+    weights alone; its principal components are fitted in each fold. States of more than 512 MB are
+    kept in a temporary file.
 
     Parameters
     ----------

@@ -25,7 +25,8 @@ def fuse(bunches: Sequence[Bunch], *, axis: str | None = None) -> Bunch:
     bunches : sequence of :class:`~sklearn.utils.Bunch`
         At least one data set, all with the same clips, labels, folds and partitions in the same
         order, and with the same groups where two of them have groups. The shapes of their `data`
-        may differ only in the axis of the concatenation.
+        may differ only in the axis of the concatenation. Side by side, the spectrograms of a clip
+        must have as many frames in all sets. The data sets are not changed; data on disk are read.
     axis : {"frequency", "time"}, default=None
         The axis of spectrograms along which they are concatenated.
 
