@@ -87,9 +87,9 @@ def audit(
     ======================= ====================================================== ================
     finding                 what it means                                          value
     ======================= ====================================================== ================
-    unreadable              missing, no audio, damaged, without samples, or a      NaN
+    unreadable              missing, no audio, a damaged header, no samples, or a  NaN
                             segment that lies outside its file
-    truncated               fewer samples than the header announces                NaN
+    truncated               fewer samples than announced, or a part is damaged     NaN
     wrong header            announces another length, nothing seems to be missing  NaN
     non-finite              samples that are NaN or infinite                       NaN
     silent                  level below `silent_below`                             dB re full scale

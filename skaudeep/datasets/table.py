@@ -76,10 +76,11 @@ def load_table(
         Folder below which all clips lie. None is the folder of `table`, or, for a DataFrame, the
         current directory.
     task : {"classification", "regression", "unlabelled"}, default=None
-        How to read `target`. With "unlabelled" no clip is labelled, and there is no warning of it.
-        With None, decimal numbers (`4.3`, `1e3`) are values for regression; whole numbers and text
-        are classes, also whole numbers that pandas stores as floats because some are missing. A
-        mixture of decimal numbers and text is an error. With None and `target_names`, all cells are
+        How to read `target`. "classification" takes all cells for names of classes, "regression"
+        for values. With "unlabelled" no clip is labelled, and there is no warning of it. With None,
+        decimal numbers (`4.3`, `1e3`) are values for regression; whole numbers and text are
+        classes, also whole numbers that pandas stores as floats because some are missing. A mixture
+        of decimal numbers and text is an error. With None and `target_names`, all cells are
         classes. Several columns in `target` are always values for regression, and "classification"
         is an error.
     target_names : sequence of str, default=None

@@ -224,10 +224,9 @@ def anomaly_metrics(
     over bootstrap samples of the normal clips of each domain and of the anomalies, or of groups;
     for pAUC both are taken before standardisation. The quantile is that of the normal distribution,
     for groups of Student's with their number minus one degrees of freedom (for the harmonic mean
-    always the normal one). If the variance is 0, as
-    with an AUC of 1, the number of the rarer kind of clips is used (for pAUC, only the share
-    `max_fpr` of the normal clips counts), or that of the groups if they are fewer. The intervals
-    do not cover differences between machines.
+    always the normal one). If the variance is 0, as with an AUC of 1, the number of the rarer kind
+    of clips is used (for pAUC, only the share `max_fpr` of the normal clips counts), or that of the
+    groups if they are fewer. The intervals do not cover differences between machines.
 
     References
     ----------
@@ -313,15 +312,17 @@ def evaluate_anomalies(
 ) -> AnomalyEvaluation:
     """Fit a detector to the normal training clips of each machine, and evaluate its test scores.
 
+    The figures are the area under the ROC curve (AUC) and a part of it (pAUC), by machine, section
+    and domain, see :func:`anomaly_metrics`.
+
     Parameters
     ----------
     detector : estimator with `fit` and `score_samples`
-        An :class:`~skaudeep.AnomalyDetector`, whose false alarms are also counted, or any other
-        detector or pipeline, such as scikit-learn's `IsolationForest`. Higher scores have to mean
-        more usual clips. A clone of it is fitted for each machine, without a target. If its `fit`
-        has a parameter
-        `groups`, it receives the groups of the machine's training clips, if some clip of the bunch
-        has one.
+        An :class:`~skaudeep.AnomalyDetector`, whose alarms (clips with a score below its
+        `offset_`) are also counted, or any other detector or pipeline, such as scikit-learn's
+        `IsolationForest`. Higher scores have to mean more usual clips. A clone of it is fitted for
+        each machine, without a target. If its `fit` has a parameter `groups`, it receives the
+        groups of the machine's training clips, if some clip of the bunch has one.
     bunch : Bunch
         Data set with ``data``, ``target``, ``target_names`` and ``partition``, and optionally
         ``machine``, ``section``, ``domain`` and ``groups``, as `load_dcase_task2` and

@@ -155,23 +155,25 @@ class ColumnEvaluation(FoldedEvaluation):
     # Scores.
 
     def score(self, metric: str, name: str | None = None) -> float:
-        """Return a score of one column, or its mean over all columns.
+        """Return a score of one target or class, or its mean over all of them.
 
         Parameters
         ----------
         metric : str
-            A key of ``measures``: "spearman", "pearson", "ccc", "rmse" or "r2" of values;
-            "average_precision", "roc_auc" or "micro_average_precision" of classes.
+            A key of ``measures``: of a `RegressionEvaluation` "spearman", "pearson", "ccc", "rmse"
+            or "r2"; of a `MultiLabelEvaluation` "average_precision", "roc_auc" or
+            "micro_average_precision".
         name : str, default=None
-            One of ``target_names``. None is the mean over all columns for which the score is
-            defined. A score of all columns as if they were one, "micro_average_precision", does not
-            depend on it.
+            The target or class, one of ``target_names``. None is the mean over all of them for
+            which the score is defined. "micro_average_precision" is one score of all classes
+            together and does not depend on `name`.
 
         Returns
         -------
         float
-            The score, as a mean over repeats. The score of a column is not defined if it is not in
-            one of the repeats. NaN if it is defined for none of the columns.
+            The score, as a mean over repeats. It counts as not defined for a target or class if it
+            is not defined in one of the repeats. NaN if it is not defined for `name`, or for none
+            of ``target_names``.
 
         Raises
         ------
@@ -189,7 +191,8 @@ class ColumnEvaluation(FoldedEvaluation):
         metric : str
             A key of ``measures``, as in `score`.
         name : str, default=None
-            One of ``target_names``. None is the mean over all columns, as in `score`.
+            The target or class, one of ``target_names``. None is the mean over all of them, as in
+            `score`.
 
         Returns
         -------
@@ -214,7 +217,7 @@ class ColumnEvaluation(FoldedEvaluation):
         )
 
     def fold_scores(self, metric: str) -> np.ndarray:
-        """Return a score computed from the clips of each fold alone, as a mean over columns.
+        """Return a score computed from the clips of each fold alone.
 
         Parameters
         ----------
@@ -224,11 +227,11 @@ class ColumnEvaluation(FoldedEvaluation):
         Returns
         -------
         ndarray of shape (n_repeats, n_folds)
-            The scores, each as a mean over the columns for which it is defined in the fold. It is
-            NaN if there are none. In a fold, a correlation, CCC, average precision or AUC is not
-            defined for a column whose predictions are all equal. An average precision or AUC is
-            neither defined for a class that no clip or every clip of the fold has, nor a
-            correlation or R2 for true values that are all equal.
+            The scores, each as a mean over the targets or classes for which it is defined in the
+            fold. It is NaN if there are none. In a fold, a correlation, CCC, average precision or
+            AUC is not defined for a target or class whose predictions are all equal. An average
+            precision or AUC is neither defined for a class that no clip or every clip of the fold
+            has, nor a correlation or R2 for true values that are all equal.
 
         Raises
         ------

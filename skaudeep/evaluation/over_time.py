@@ -71,7 +71,8 @@ class OverTimeEvaluation:
         frames), ``CCC``, ``Pearson``, ``Spearman`` and ``RMSE`` (NaN if they are not defined, or no
         frame is labelled).
     predictions : ndarray of shape (n_recordings, n_frames, n_targets)
-        Predictions of the pipeline. NaN for padding, and for recordings that were not tested.
+        Predictions of the pipeline, also for frames without a label, at the frames of the targets.
+        NaN for padding, and for recordings that were not tested.
     n_folds : int
         Number of folds.
     confidence_level : float
@@ -194,7 +195,7 @@ def evaluate_over_time(
     pipeline : Pipeline or estimator
         A pipeline that ends in a :class:`~skaudeep.PerFrame`, or a search around such a pipeline,
         which predicts numbers for each frame. A clone of it is fitted in each fold. If its `fit`
-        has a parameter `groups`, it receives the groups of the bunch.
+        has a parameter `groups`, it receives the groups of the training recordings.
     bunch : Bunch
         Data set with ``data`` and, if known, ``groups`` (speakers, sessions), ``filenames``, and
         ``folds``, ``cv`` or ``partition``.
@@ -258,10 +259,9 @@ def evaluate_over_time(
     come from the spread over bootstrap samples, on Fisher's scale or a logarithmic one, with
     Student's quantile. In simulations with 4, 8 and 20 recordings, the interval of a pooled CCC
     with a nominal level of 95 % contained the true CCC in 87 to 91 % of the trials, and percentiles
-    of the same samples in 63 to 89 %. In
-    bootstrap samples, Spearman's coefficient keeps the ranks of all frames. The mean over
-    recordings leaves out recordings for which a measure is not defined, such as the correlation
-    with a label that never changes.
+    of the same samples in 63 to 89 %. In bootstrap samples, Spearman's coefficient keeps the ranks
+    of all frames. The mean over recordings leaves out recordings for which a measure is not
+    defined, such as the correlation with a label that never changes.
 
     If several folds test a recording, their predictions are averaged.
 

@@ -50,8 +50,9 @@ def evaluate(
 ) -> Any:  # the target says which of the three results it is, types cannot
     """Score a pipeline over the folds of a data set, with the controls that its score needs.
 
-    The target of the data set determines the scores: accuracy and UAR for classes, average
-    precision and AUC if clips may have several classes, correlations and errors for regression.
+    The target of the data set determines the scores: accuracy and UAR (unweighted average recall)
+    for classes, average precision and AUC (area under the ROC curve) if clips may have several
+    classes, correlations and errors for regression.
 
     The score of learned features needs a comparison, because an untrained network, or a few
     statistics of the spectrogram, may do as well. Such controls are therefore run on the same folds
@@ -87,7 +88,7 @@ def evaluate(
         * (n_clips, n_classes) int: 1 if a clip has the class, else 0; -1 in all columns for an
           unlabelled clip;
         * (n_clips,) or (n_clips, n_targets) float: values; NaN in all columns for an unlabelled
-          clip.
+          clip. NaN in some columns only is an error.
 
         Unlabelled clips are neither training nor test clips; only the transductive protocol uses
         them.
@@ -119,9 +120,10 @@ def evaluate(
         * "mean of the training targets" (:class:`~sklearn.dummy.DummyRegressor`) is always used for
           regression; its correlations are not defined.
 
-        If clips may have several classes, the printed result shows the scores of chance in place of
-        the last two. ``controls_left_out`` of the result has the reasons why other controls are
-        missing. A control that fails is left out with a warning.
+        If clips may have several classes, "most frequent class" is not run; the printed result
+        shows the scores of chance instead. ``controls_left_out`` of the result has the reasons why
+        "untrained network" or "mel statistics" is missing. A control that fails is left out with a
+        warning.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         The folds. "devel" trains on the partition train and tests on devel; "test" trains on train
         and devel and tests on test. An int is a number of folds into which the labelled clips are
@@ -134,8 +136,9 @@ def evaluate(
         the labelled clips and receives the groups. None uses the key ``cv`` of the bunch, else its
         ``folds``; without either it is "devel", or "test" if no labelled clip is in devel.
     n_jobs : int or None, default=None
-        Number of folds (of all repeats) that are run in parallel. None is 1, -1 is the number of
-        processors.
+        Number of folds that are run in parallel; repeats and controls are run one after the other.
+        -1 is the number of processors. None is 1, unless a :func:`joblib.parallel_config` context
+        states another number.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of one seed per repeat, of the folds if ``cv`` is an int, and of the clips
         that are left out for `train_sizes`. An int gives the same result each time. With None,

@@ -53,7 +53,7 @@ class RegressionEvaluation(ColumnEvaluation):
     target_names : list of n_targets str
         Names of the targets.
     test : list of n_folds int arrays
-        Clips tested in each fold. Folds may overlap.
+        Positions in ``target`` of the clips that each fold tests. Folds may overlap.
     fold_predictions : list of n_repeats lists of n_folds arrays
         Predicted values of those clips, (n_test, n_targets).
     protocol : {"inductive", "transductive"}

@@ -36,7 +36,7 @@ class Evaluation(FoldedEvaluation):
     target_names : list of str
         Class names, in the order of the integers.
     test : list of n_folds int arrays
-        Clips tested in each fold. Folds may overlap.
+        Positions in ``target`` of the clips that each fold tests. Folds may overlap.
     fold_predictions : list of n_repeats lists of n_folds int arrays
         Predicted classes of those clips.
     protocol : {"inductive", "transductive"}
