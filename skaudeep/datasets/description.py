@@ -161,7 +161,8 @@ def describe(
     ------
     ValueError
         If keys are missing or contradict each other, or there is no such clip. Clips whose headers
-        cannot be read do not raise an error; they are listed in `unreadable`.
+        cannot be read do not raise an error; they are listed in `unreadable` (of one clip, `error`
+        has the reason).
 
     Examples
     --------

@@ -55,7 +55,7 @@ def frame_targets(
         How the value of a frame is computed from labels at points in time.
 
         - "linear": linear interpolation between the labels before and after its centre.
-        - "nearest": the label nearest to its centre; of two, the earlier one.
+        - "nearest": the label nearest to its centre; of two at the same distance, the earlier one.
         - "mean": the mean of the labels within half a frame distance of its centre; a frame without
           such a label has no target. It suits labels that are denser than frames. The frame
           distance is the median distance of the centres of the file.

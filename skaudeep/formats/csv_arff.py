@@ -190,11 +190,11 @@ def load_csv(
         text are classes.
     target_names : sequence of str, default=None
         The classes of `target` in the order of their integers. None: the classes that occur,
-        sorted.
+        sorted (by number if all are whole numbers).
     missing : sequence of str, default=None
         Texts of cells in `target` and `partition` that mean a missing value. None: empty cells,
         `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`. A feature is NaN in
-        cells of these default texts, whatever `missing` is. Only an empty group is unknown.
+        cells of these default texts, whatever `missing` is. Only an empty cell is an unknown group.
     delimiter : str of length 1, default=None
         Character between the columns. None: the one of comma, semicolon, tab and bar with which
         the table has the columns named here, and the most columns.

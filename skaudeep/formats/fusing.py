@@ -40,10 +40,11 @@ def fuse(bunches: Sequence[Bunch], *, axis: str | None = None) -> Bunch:
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`~skaudeep.datasets.make_bunch`, and with `copy_of` and
-        `recorded_at` if the first set has them. `data` is the concatenation, float32. Groups are
-        those of the first set with groups; `DESCR` is that of the first set. `feature_names` is
-        there if all sets have it; if some names are equal, all get the number of their set, as in
-        `0__mean`. Along time, they are the names of the first set, which all sets must share.
+        `recorded_at` if the first set has them; other keys are left out. `data` is the
+        concatenation, float32. Groups are those of the first set with groups; `DESCR` is that of
+        the first set. `feature_names` is there if all sets have it; if some names are equal, all
+        get the number of their set, as in `0__mean`. Along time, they are the names of the first
+        set, which all sets must share.
 
     Raises
     ------
