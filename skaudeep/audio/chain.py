@@ -349,29 +349,47 @@ def extract_clip_views(
 ) -> list[list[Signal | AudioError]]:
     """Extract several spectrograms of each clip, and run the steps that they share only once.
 
-    Frames that a function computes count as a spectrogram.
+    A view of a clip is what one extractor computes of it: the spectrogram of a
+    :class:`~skaudeep.SpectrogramExtractor`, or the frames of a
+    :class:`~skaudeep.FunctionExtractor`. The steps, such as decoding, resampling and mixing of
+    channels, run once for all extractors whose parameters of this and of all earlier steps are
+    equal.
 
     Parameters
     ----------
     clips : sequence of Clip
         The clips, as :func:`~skaudeep.audio.list_clips` returns them.
     extractors : sequence of mapping
-        Parameters of each :class:`~skaudeep.SpectrogramExtractor` or
-        :class:`~skaudeep.FunctionExtractor`, already checked.
+        The parameters of each extractor, as its `get_params` returns them. They are not checked
+        again here.
 
     Returns
     -------
     list of list of Signal or AudioError
-        For each clip the spectrogram of each extractor, or the error that prevented it.
+        For each clip a list with an entry for each extractor. An entry is a named tuple with
+        `values`, an array of shape (n_frames, n_bands), or (n_chunks, n_frames, n_bands) if the
+        extractor has a `chunk_duration`; and with `sampling_rate`, the rate in Hz of the samples
+        from which they were computed. If an extractor with another `on_error` than "raise" cannot
+        use the clip, the entry is the error instead.
 
     Raises
     ------
     AudioError
-        If a clip cannot be used by an extractor with `on_error="raise"`.
+        If an extractor with `on_error="raise"` cannot use a clip.
+    ValueError
+        If the frames, bands or chunks of an extractor do not suit the sampling rate of a clip,
+        whatever its `on_error` is.
+
+    Warns
+    -----
+    AudioWarning
+        If a file holds less than its header announces and an extractor has `on_error="read"`.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skaudeep import SpectrogramExtractor
+    >>> from skaudeep.audio import Clip, extract_clip_views
     >>> parameters = SpectrogramExtractor(n_mels=40, sampling_rate=16000).get_params()
     >>> noise = np.random.default_rng(0).normal(size=16000)
     >>> ((view,),) = extract_clip_views([Clip("noise", noise)], [parameters])

@@ -22,8 +22,8 @@ class Clip(NamedTuple):
     ----------
     name : str
         Name of the clip in messages: its path, or its place in the input.
-    source : str, path or ndarray of shape (n_samples,) or (n_channels, n_samples)
-        The file, or the waveform.
+    source : str, bytes, Path, or ndarray of shape (n_samples,) or (n_channels, n_samples)
+        The path of the file, or the waveform.
     start : float, default=0.0
         Start of the segment in seconds.
     end : float, default=None
@@ -48,11 +48,15 @@ def list_clips(X: Any) -> list[Clip]:
     Parameters
     ----------
     X : sequence of n_clips paths or arrays, array, or pandas object
-        Paths (str or Path), waveforms of shape `(n_samples,)` or `(n_channels, n_samples)`, a
-        float array of shape `(n_clips, n_samples)` or `(n_clips, n_channels, n_samples)` in which
-        NaN pads the ends of shorter clips, or a pandas `(file, start, end)` MultiIndex (or a
-        Series or DataFrame that carries one) whose times are Timedelta, also as text, or seconds;
-        a missing `start` is the start and a missing `end` the end of the file.
+        One of these:
+
+        - a sequence whose rows are paths (str, bytes or Path) or waveforms: arrays, or nested lists
+          of numbers, of shape `(n_samples,)` or `(n_channels, n_samples)`;
+        - a numeric array of shape `(n_clips, n_samples)` or `(n_clips, n_channels, n_samples)`; in
+          floats, NaN pads the ends of shorter clips and is left out;
+        - a pandas MultiIndex with the levels `file`, `start` and `end`, or a Series or DataFrame
+          that has this index. Times are Timedelta, also as text, or seconds; a missing `start` is
+          the start and a missing `end` the end of the file.
 
     Returns
     -------
@@ -62,11 +66,14 @@ def list_clips(X: Any) -> list[Clip]:
     Raises
     ------
     ValueError
-        If `X` is empty, a single path or a single waveform, or a row of it is something else than a
-        path or a waveform, such as a pair of a waveform and its rate.
+        If `X` is empty, a single path, a single waveform or a DataFrame with another index; if a
+        row of it is something else than a path or a waveform, such as a pair of a waveform and its
+        rate, or a list whose parts have different lengths; or if a time cannot be read. Whether
+        files exist, and whether a segment lies within its file, is not checked here.
 
     Examples
     --------
+    >>> from skaudeep.audio import list_clips
     >>> list_clips(["a.wav", "b.wav"])[1].source
     'b.wav'
     """

@@ -38,10 +38,10 @@ def read_audio(
 
     Parameters
     ----------
-    clip : str, path or array of shape (n_samples,) or (n_channels, n_samples)
-        An audio file in any format that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus, MP3,
-        AIFF, ...) or, with the extra `ffmpeg`, FFmpeg (M4A, AAC, WebM, WMA, ...); or a waveform:
-        floats, int8, int16, int32, or uint8, of which 128 is silence.
+    clip : str, bytes, Path, or array of shape (n_samples,) or (n_channels, n_samples)
+        The path of an audio file in any format that libsndfile reads (WAV, FLAC, Ogg Vorbis and
+        Opus, MP3, AIFF, ...) or, with the extra `ffmpeg`, FFmpeg (M4A, AAC, WebM, WMA, ...); or a
+        waveform: floats, int8, int16, int32, or uint8, of which 128 is silence.
     sampling_rate : float > 0, default=None
         Rate of the result in Hz. A file of another rate is resampled to it (soxr, high quality);
         None keeps the file's rate. For a waveform it states the rate of the waveform and is
@@ -65,7 +65,8 @@ def read_audio(
     Returns
     -------
     samples : ndarray of shape (n_channels, n_samples), float32
-        The samples. Integers are scaled so that full scale is [-1, 1]; floats are unchanged.
+        The samples. Integers are scaled so that full scale is [-1, 1]. Floats keep their values,
+        which may lie outside this range.
     sampling_rate : float
         Rate of the samples in Hz.
 
@@ -74,8 +75,9 @@ def read_audio(
     AudioError
         If the clip is missing, no regular file, not audio, empty, cut short (fewer samples, frames
         or bytes than its header announces; an Ogg page missing or damaged), if its header
-        contradicts itself, if a sample is NaN or infinite, if its rate lies outside 1 Hz to
-        10 MHz, if it has more than 64 channels, or if it ends before `end`.
+        contradicts itself, if a sample that is read is NaN or infinite, if the rate of the file
+        lies outside 1 Hz to 10 MHz, if the clip has more than 64 channels, if it has no sample
+        between `start` and `end` or ends before `end`, or if a waveform has another dtype.
     ValueError
         If `clip` is a waveform and `sampling_rate` is None, or `on_error` has another value.
 
@@ -83,8 +85,9 @@ def read_audio(
     -----
     A segment has exactly the samples that the whole file has there. PCM, FLAC and ALAC are decoded
     from the start of the segment, other codings from the start of the file. After a segment, the
-    last file of each thread stays open, and the last four files of other codings. If segments are
-    read in order, no sample is therefore decoded twice, even if they overlap.
+    last file of each thread stays open, and so do the last four files of other codings, of which up
+    to 64 MB of decoded samples each are kept. If segments are read in order, no sample is therefore
+    decoded twice, even if they overlap.
 
     Headers of IRCAM, PAF, PVF and Sound Designer II files state no length. A cut is noticed there
     only if it lies within a sample.
@@ -92,6 +95,7 @@ def read_audio(
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import read_audio
     >>> samples, rate = read_audio(np.zeros(16000), sampling_rate=16000, start=0.25)
     >>> samples.shape, samples.dtype, rate
     ((1, 12000), dtype('float32'), 16000)
@@ -141,13 +145,15 @@ def audio_info(path: str | os.PathLike, on_error: OnFlaw = "raise") -> AudioInfo
         An audio file in any format that :func:`read_audio` reads.
     on_error : {"raise", "read"}, default="raise"
         What to do with a file that holds less than its header announces, or whose header does not
-        state a length: "raise" raises an error, "read" returns the length that is there.
+        state a length: "raise" raises an error, "read" returns the length that is there, without
+        a warning.
 
     Returns
     -------
     AudioInfo
         `n_samples` (per channel), `n_channels`, `sampling_rate` in Hz, `format` and `subtype` as
-        libsndfile calls them, and `duration` in seconds.
+        libsndfile calls them (FFmpeg, for a file that FFmpeg reads), `duration` in seconds, and
+        `full_scale`.
 
     Raises
     ------
@@ -155,9 +161,15 @@ def audio_info(path: str | os.PathLike, on_error: OnFlaw = "raise") -> AudioInfo
         If the file is missing or no audio, or its header is damaged; see :func:`read_audio`.
         Faults that only decoding shows are not found.
 
+    Notes
+    -----
+    MP3 and Ogg files are read, and files that FFmpeg reads are decoded, as a whole, because their
+    headers do not state the number of samples reliably.
+
     Examples
     --------
     >>> import tempfile, pathlib, numpy as np, soundfile
+    >>> from skaudeep.audio import audio_info
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "silence.wav"
     ...     soundfile.write(path, np.zeros((800, 2)), 8000)
@@ -288,7 +300,7 @@ def resample(
 
     Parameters
     ----------
-    samples : ndarray of shape (n_channels, n_samples)
+    samples : ndarray of shape (n_channels, n_samples), float32
         The waveform.
     sampling_rate, new_rate : float > 0
         Rate of the waveform and of the result, in Hz.
@@ -301,6 +313,7 @@ def resample(
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import resample
     >>> resample(np.zeros((1, 44100), dtype=np.float32), 44100, 16000).shape
     (1, 16000)
     """
@@ -324,8 +337,10 @@ def pad_or_cut(
     duration : float > 0
         Length of the result in seconds.
     align : {"start", "center"}, default="start"
-        Which part is kept: the first `duration` seconds (a shorter clip is padded at its end), or
-        those around the middle (it is padded at both ends).
+        Which part of a longer waveform is kept, and where a shorter one is padded: "start" keeps
+        the first `duration` seconds, or pads at the end; "center" keeps those around the middle, or
+        pads at both ends. If the number of samples to cut off or to add is odd, the additional one
+        is at the end.
 
     Returns
     -------
@@ -335,6 +350,7 @@ def pad_or_cut(
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import pad_or_cut
     >>> pad_or_cut(np.array([1, 2, 3, 4, 5]), 1, 3, "center")
     array([2, 3, 4])
     >>> pad_or_cut(np.array([1, 2]), 1, 4)
@@ -360,7 +376,8 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
         The waveform.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
         Which channel to use: "mean" averages all channels, "left" is the first one, "right" the
-        second, "difference" the first minus the second; an int is the number of a channel, from 0.
+        second, "difference" the first minus the second, without division by two; an int is the
+        number of a channel, from 0.
 
     Returns
     -------
@@ -370,11 +387,13 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
     Raises
     ------
     AudioError
-        If the waveform lacks the channel.
+        If the waveform lacks the channel, as one of a single channel lacks "right" and
+        "difference".
 
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import mix_channels
     >>> mix_channels(np.array([[1.0, 2.0], [3.0, 6.0]]), "difference")
     array([-2., -4.])
     """
@@ -398,7 +417,7 @@ def pre_emphasize(samples: NDArray[np.float32], coefficient: float) -> NDArray[n
 
     Parameters
     ----------
-    samples : ndarray of shape (n_samples,)
+    samples : ndarray of shape (n_samples,), float
         The waveform. The sample before the first is taken to equal it, so that a constant offset
         makes no click.
     coefficient : float in [0, 1]
@@ -408,7 +427,7 @@ def pre_emphasize(samples: NDArray[np.float32], coefficient: float) -> NDArray[n
     Returns
     -------
     ndarray of shape (n_samples,)
-        The filtered waveform.
+        The filtered waveform: a copy, or `samples` itself if `coefficient` is 0.
 
     References
     ----------
@@ -417,6 +436,7 @@ def pre_emphasize(samples: NDArray[np.float32], coefficient: float) -> NDArray[n
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import pre_emphasize
     >>> pre_emphasize(np.array([1.0, 1.0, 3.0]), 0.5)
     array([0.5, 0.5, 2.5])
     """

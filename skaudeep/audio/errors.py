@@ -12,6 +12,8 @@ Fault = Literal[
 class AudioError(ValueError):
     """A clip that cannot be used.
 
+    The parameters are attributes of the error.
+
     Parameters
     ----------
     clip : str
@@ -36,6 +38,7 @@ class AudioError(ValueError):
 
     Examples
     --------
+    >>> from skaudeep.audio import AudioError
     >>> raise AudioError("bark.wav", "the file is empty", "Restore it or leave it out", "empty")
     Traceback (most recent call last):
     ...
@@ -63,7 +66,14 @@ class AudioError(ValueError):
         Returns
         -------
         AudioError
-            A new error with the same reason, remedy, kind and cause.
+            A new error with the same reason, remedy, kind and cause (`__cause__`).
+
+        Examples
+        --------
+        >>> from skaudeep.audio import AudioError
+        >>> error = AudioError("clip 3", "holds no samples", "Leave it out", "empty")
+        >>> print(error.renamed("bark.wav"))
+        bark.wav: holds no samples. Leave it out.
         """
         renamed = AudioError(clip, self.reason, self.remedy, self.kind)
         renamed.__cause__ = self.__cause__  # keeps the traceback of a user's function

@@ -38,7 +38,7 @@ OnFlaw = Literal["raise", "read"]
 
 
 class AudioInfo(NamedTuple):
-    """Contents of the header of an audio file.
+    """Contents of the header of an audio file, as a named tuple.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class AudioInfo(NamedTuple):
     sampling_rate : int
         Sampling rate in Hz.
     format : str
-        Format as libsndfile calls it, such as "WAV".
+        Format as libsndfile calls it, such as "WAV", or FFmpeg, for a file that FFmpeg reads.
     subtype : str
-        Coding of the samples as libsndfile calls it, such as "PCM_16".
+        Coding of the samples as libsndfile calls it, such as "PCM_16", or FFmpeg.
 
     Examples
     --------
@@ -73,7 +73,12 @@ class AudioInfo(NamedTuple):
 
     @property
     def full_scale(self) -> tuple[float, float]:
-        """Smallest and largest sample that the coding can hold."""
+        """Smallest and largest sample that the coding can hold, as :func:`read_audio` returns them.
+
+        For 8-bit and telephone codings, such as "PCM_U8", "ULAW" and "GSM610", it is the exact
+        range. It is (-1.0, 1.0) for all others, also for PCM of 16 bits or more, whose largest
+        sample is just below 1.
+        """
         return full_scale(self.subtype)
 
 

@@ -33,6 +33,7 @@ def hann_window(n_samples: int) -> NDArray[np.float32]:
 
     Examples
     --------
+    >>> from skaudeep.audio import hann_window
     >>> hann_window(4)
     array([0. , 0.5, 1. , 0.5], dtype=float32)
     """
@@ -50,7 +51,7 @@ def mel_frequencies(
     sampling_rate : float > 0
         Sampling rate in Hz.
     n_mels : int > 0
-        Number of bands.
+        Number of bands of a mel spectrogram.
     fmin : float >= 0, default=0.0
         Lowest frequency in Hz.
     fmax : float > fmin, default=None
@@ -58,8 +59,9 @@ def mel_frequencies(
 
     Returns
     -------
-    ndarray of shape (n_mels + 2,)
-        Frequencies in Hz: band i rises from entry i, peaks at i + 1 and falls to i + 2.
+    ndarray of shape (n_mels + 2,), float64
+        Frequencies in Hz from `fmin` to `fmax`. Band i, counted from 0, rises from entry i, peaks
+        at entry i + 1 and falls to entry i + 2.
 
     References
     ----------
@@ -68,6 +70,7 @@ def mel_frequencies(
 
     Examples
     --------
+    >>> from skaudeep.audio import mel_frequencies
     >>> mel_frequencies(16000, 3).round().tolist()
     [0.0, 614.0, 1768.0, 3934.0, 8000.0]
     """
@@ -79,7 +82,7 @@ def mel_frequencies(
 def bins_between(
     sampling_rate: float, n_fft: int, fmin: float = 0.0, fmax: float | None = None
 ) -> range:
-    """Return the numbers of the FFT bins whose frequency lies in a range.
+    """Return the numbers of the FFT bins whose frequency lies in a range, its ends included.
 
     Parameters
     ----------
@@ -87,16 +90,20 @@ def bins_between(
         Sampling rate in Hz.
     n_fft : int > 0
         Length of the window in samples.
-    fmin, fmax : float >= 0 or None
-        Lowest and highest frequency in Hz; `fmax=None` is half the rate.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float >= 0, default=None
+        Highest frequency in Hz; None, or a higher frequency than half the rate, is half the rate.
 
     Returns
     -------
     range
-        Numbers of the bins. The frequency of bin `k` is `k * sampling_rate / n_fft` Hz.
+        Numbers of the bins, from 0. The frequency of bin `k` is `k * sampling_rate / n_fft` Hz. The
+        range is empty if no bin lies between `fmin` and `fmax`.
 
     Examples
     --------
+    >>> from skaudeep.audio import bins_between
     >>> bins_between(16000, 1280), bins_between(16000, 1280, 100, 1000)
     (range(0, 641), range(8, 81))
     """
@@ -117,8 +124,9 @@ def mel_filters(
 ) -> NDArray[np.float32]:
     """Return triangular filters over the bands of `mel_frequencies`.
 
-    The edges and the peak of each filter are moved down to the next FFT bin within the range, so
-    that every filter has a bin of weight 1 (before `norm`), even if filters are narrower than bins.
+    The edges and the peak of each filter are moved to an FFT bin: frequency f to bin
+    `floor((n_fft + 1) * f / sampling_rate)`, or to the nearest bin between `fmin` and `fmax`. Every
+    filter therefore has a bin of weight 1 (before `norm`), even if filters are narrower than bins.
 
     Parameters
     ----------
@@ -130,12 +138,14 @@ def mel_filters(
         Number of bands.
     norm : {"slaney"} or None, default=None
         Normalisation of the filters. With None all filters have the peak 1, so that a band holds
-        the weighted sum of the power of its bins. With "slaney" they have the area 1, so that a
-        band holds their mean.
+        the weighted sum of the power of its bins. With "slaney" the weights of each filter sum to
+        1, so that a band holds the weighted mean. (In librosa the area under a filter with this
+        norm is 1 in Hz; its weights are these, times about `n_fft / sampling_rate`.)
     fmin : float >= 0, default=0.0
         Lowest frequency in Hz.
     fmax : float > fmin, default=None
-        Highest frequency in Hz; None is half the rate. At least one FFT bin lies between them.
+        Highest frequency in Hz; None is half the rate. At least one FFT bin has to lie between
+        `fmin` and `fmax`, see :func:`bins_between`.
 
     Returns
     -------
@@ -145,6 +155,7 @@ def mel_filters(
 
     Examples
     --------
+    >>> from skaudeep.audio import mel_filters
     >>> filters = mel_filters(16000, 1280, 40)
     >>> filters.shape, bool((filters.max(axis=1) == 1).all())
     ((40, 641), True)
@@ -194,6 +205,7 @@ def power_spectrogram(
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import power_spectrogram
     >>> tone = np.sin(2 * np.pi * 5 / 64 * np.arange(256)).astype(np.float32)
     >>> power = power_spectrogram(tone, 64, 32)
     >>> power.shape, power.argmax(axis=1).tolist()
@@ -220,20 +232,23 @@ def to_decibels(power: NDArray[np.float32], full_scale: float | None = None) -> 
 
     Parameters
     ----------
-    power : ndarray, >= 0
-        Power spectrogram of one clip.
+    power : ndarray of float, >= 0
+        Power spectrogram of one clip, of any shape but not empty.
     full_scale : float > 0, default=None
-        Power that 0 dB stands for, such as `full_scale_power` returns. None is the maximum.
+        Power that 0 dB stands for, such as `full_scale_power` returns. None is the maximum of
+        `power`.
 
     Returns
     -------
     ndarray of the same shape and type
-        Levels of at least -200 dB, which stands for zero power. Relative to the maximum they are at
-        most 0 dB; if all power is zero, they are -200 dB.
+        Levels in dB, at least -200 dB, which stands for zero power. Relative to the maximum they
+        are at most 0 dB; if all power is zero, they are -200 dB. Relative to `full_scale` they may
+        exceed 0 dB.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import to_decibels
     >>> to_decibels(np.array([4.0, 0.4, 0.0])).tolist()
     [0.0, -10.0, -200.0]
     >>> to_decibels(np.array([4.0, 0.4, 0.0]), 400.0).tolist()
@@ -279,8 +294,8 @@ def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Parameters
     ----------
-    values : ndarray
-        Values of one chunk, or of one clip.
+    values : ndarray of float
+        Finite values of one clip, or of one chunk (a piece of a clip).
 
     Returns
     -------
@@ -290,6 +305,7 @@ def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import rescale
     >>> rescale(np.array([-60.0, -45.0, 0.0]))
     array([-1. , -0.5,  1. ])
     """
@@ -305,26 +321,30 @@ def rescale(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def chunk_starts(
     n_frames: int, chunk_length: float, n_chunks: int | None = None
 ) -> NDArray[np.int64]:
-    """Return the numbers of the frames that the chunks of a clip begin with.
+    """Return the numbers of the frames with which the chunks of a clip begin.
+
+    Chunks are the consecutive pieces of equal length into which a clip is divided.
 
     Parameters
     ----------
     n_frames : int > 0
         Number of frames of the clip.
     chunk_length : float >= 1
-        Number of frames per chunk, which need not be whole.
+        Number of frames per chunk, which need not be a whole number.
     n_chunks : int > 0, default=None
         Largest number of chunks. Later chunks are left out. None keeps all.
 
     Returns
     -------
-    ndarray of shape (at most n_chunks,), int64
-        Numbers of the first frames. Chunk `i` begins with the frame nearest to `i * chunk_length`,
-        so that the error of its time is at most half a frame, also after many chunks. A last chunk
-        that is less than half full is left out, unless it is the only one.
+    ndarray of shape (n_found,), int64
+        Numbers of the first frames of the `n_found` chunks, at most `n_chunks`. Chunk `i` begins
+        with the frame nearest to `i * chunk_length`, so that the error of its time is at most half
+        a frame, also after many chunks. A last chunk that is less than half full is left out,
+        unless it is the only one.
 
     Examples
     --------
+    >>> from skaudeep.audio import chunk_starts
     >>> chunk_starts(9, 5).tolist(), chunk_starts(7, 5).tolist()
     ([0, 5], [0])
     >>> chunk_starts(1000, 300.68).tolist()
@@ -365,6 +385,7 @@ def split_chunks(
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import split_chunks
     >>> [len(chunk) for chunk in split_chunks(np.zeros((9, 40)), 5)]
     [5, 4]
     >>> [len(chunk) for chunk in split_chunks(np.zeros((7, 40)), 5)]
@@ -377,10 +398,12 @@ def split_chunks(
 def join_chunks(chunks: list[NDArray[np.float32]], chunk_length: float) -> NDArray[np.float32]:
     """Join chunks into the frames of a clip, as the inverse of `split_chunks`.
 
+    Frames at the end of the clip that `split_chunks` left out remain missing.
+
     Parameters
     ----------
     chunks : list of ndarray of shape (at most round(chunk_length), n_bands)
-        The chunks.
+        All chunks of the clip from its start, in order; at least one.
     chunk_length : float >= 1
         Number of frames per chunk, which need not be whole.
 
@@ -393,6 +416,7 @@ def join_chunks(chunks: list[NDArray[np.float32]], chunk_length: float) -> NDArr
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import join_chunks, split_chunks
     >>> frames = np.arange(12.0).reshape(12, 1)
     >>> join_chunks(split_chunks(frames, 3.4), 3.4).ravel().tolist()
     [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 7.0, 8.0, 9.0, 10.0, 11.0]
@@ -417,17 +441,21 @@ def unscale(
     ----------
     scaled : ndarray
         Spectrogram in [-1, 1]; values outside are clipped to that range.
-    lowest, highest : float
-        Levels in dB that -1 and 1 stand for.
+    lowest : float
+        Level in dB that -1 stands for.
+    highest : float, default=0.0
+        Level in dB that 1 stands for.
 
     Returns
     -------
-    ndarray of the same shape
-        Power. It is 0 if `scaled` is -1, because lower levels were clipped to this value.
+    ndarray of the same shape, float64
+        Power, as a multiple of the power that 0 dB stands for. It is 0 if `scaled` is -1, because
+        lower levels were clipped to this value.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import unscale
     >>> unscale(np.array([-1.0, 0.0, 1.0]), -60.0).tolist()
     [0.0, 0.001, 1.0]
     """
@@ -444,11 +472,12 @@ def unfilter(power: NDArray[np.float64], filters: NDArray[np.float32]) -> NDArra
     power : ndarray of shape (n_frames, n_bands), >= 0
         Power in the bands.
     filters : ndarray of shape (n_bands, n_bins)
-        Weights of the bands, as `mel_filters` returns them.
+        Weights with which the power in the bins was summed to that in the bands, as `mel_filters`
+        returns them.
 
     Returns
     -------
-    ndarray of shape (n_frames, n_bins), >= 0
+    ndarray of shape (n_frames, n_bins), float64, >= 0
         Power in the FFT bins; 0 in bins that belong to no band.
 
     Notes
@@ -465,6 +494,7 @@ def unfilter(power: NDArray[np.float64], filters: NDArray[np.float32]) -> NDArra
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import mel_filters, unfilter
     >>> filters = mel_filters(8000, 256, 20)
     >>> power = np.abs(np.random.default_rng(0).normal(size=(3, 129))) @ filters.T
     >>> np.allclose(unfilter(power, filters) @ filters.T, power, rtol=0.02)
@@ -500,12 +530,14 @@ def waveform(
     n_iter : int > 0, default=32
         Number of iterations of :func:`librosa.griffinlim`.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the initial phases.
+        Seed or generator of the initial phases. An int gives the same waveform each time; None
+        draws other phases in each call.
 
     Returns
     -------
     ndarray of shape ((n_frames - 1) * hop_length + window_length,), float32
-        The waveform.
+        A waveform whose power spectrogram is close to `power`. Its phases, and thus the samples
+        themselves, differ from those of the original.
 
     References
     ----------
@@ -515,6 +547,7 @@ def waveform(
     Examples
     --------
     >>> import numpy as np
+    >>> from skaudeep.audio import power_spectrogram, waveform
     >>> tone = np.sin(2 * np.pi * 5 / 64 * np.arange(256)).astype(np.float32)
     >>> power = power_spectrogram(tone, 64, 32)
     >>> samples = waveform(power.astype(float), 64, 32, random_state=0)

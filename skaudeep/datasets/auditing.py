@@ -87,20 +87,23 @@ def audit(
     ======================= ====================================================== ================
     finding                 what it means                                          value
     ======================= ====================================================== ================
-    unreadable              missing, no audio, damaged, or without samples         NaN
-    truncated               fewer samples than the header announces                NaN
+    unreadable              missing, no audio, a damaged header, no samples, or a  NaN
+                            segment that lies outside its file
+    truncated               fewer samples than announced, or a part is damaged     NaN
     wrong header            announces another length, nothing seems to be missing  NaN
     non-finite              samples that are NaN or infinite                       NaN
     silent                  level below `silent_below`                             dB re full scale
-    clipped                 three or more samples in a row at or over full scale   % of samples
+    clipped                 three or more samples in a row of a channel at or      % of samples
+                            over full scale
     too short               lasts less than `min_duration`                         seconds
     duplicate               same file or same samples as an earlier clip           NaN
-    mixed rates             another sampling rate than most clips                  Hz
-    mixed channels          another number of channels than most clips             channels
-    group on both sides     a group that a fold trains and tests, or that is in    fold, from 1, or
-                            two partitions                                         NaN: partitions
-    recording on both sides likewise, for segments of a file without common group  as above
-    duplicate on both sides likewise, for clips with the same samples              as above
+    mixed rates             another sampling rate than the most frequent one       Hz
+    mixed channels          another number of channels than the most frequent one  channels
+    group on both sides     a group with clips in training and in test of a fold,  fold, from 1, or
+                            or in two or three partitions                          NaN: partitions
+    recording on both sides likewise, of the segments of a file, if they have      as above
+                            several groups or none
+    duplicate on both sides likewise, of clips with the same samples               as above
     ======================= ====================================================== ================
 
     Parameters
@@ -112,10 +115,11 @@ def audit(
         that they are no duplicates.
     silent_below : float, default=-60.0
         Level in dB re full scale below which a clip is silent. The level is half the distance
-        from the lowest to the highest sample, so that a constant offset is silence.
+        from the lowest to the highest sample of all channels, so that a constant offset is silence:
+        its level is -inf.
     min_duration : float >= 0, default=0.08
         Duration in seconds below which a clip is too short. The default is the default window of
-        :class:`~skaudeep.spectrogram.SpectrogramExtractor`.
+        :class:`~skaudeep.SpectrogramExtractor`.
     n_jobs : int or None, default=-1
         Number of threads that decode. -1 uses all cores. None is 1, unless a
         :func:`joblib.parallel_config` context states another number. The result does not depend on
@@ -129,7 +133,8 @@ def audit(
         their escaped form. Columns:
 
         filename : str
-            Name of the clip; for a group, of its first tested clip.
+            Name of the clip. For a finding "on both sides" it is the first of the clips in the
+            test part of the fold, or in "test" (else in "devel") of the partitions.
         finding : str
             Kind of the finding, see the table above.
         value : float

@@ -59,13 +59,14 @@ def make_bunch(
 
     Parameters
     ----------
-    data : sequence of path or array-like of shape (n_clips, ...)
-        One entry per clip: paths (str or Path), waveforms, spectrograms or features. A list or
-        tuple of paths becomes an array of str; anything else is kept as it is.
+    data : sequence of path, array-like of shape (n_clips, ...), or pandas object
+        One entry per clip: paths (str or Path), waveforms, spectrograms or features, or a pandas
+        index with the levels `file`, `start` and `end` for segments of recordings. A list or tuple
+        of paths becomes an array of str; anything else is kept as it is.
     filenames : sequence of str, length n_clips
         Distinct names that identify the clips, relative to the corpus, with `/` as separator.
     target : array-like of shape (n_clips,) or (n_clips, n_classes or n_targets), default=None
-        Labels of the clips, in one of these forms. None: no clip is labelled.
+        Labels of the clips, in one of these forms. None: no clip is labelled, which is -1 for each.
 
         - Classes: integers that index `target_names`, -1 for an unlabelled clip.
         - Several classes, or none, for each clip: a column of 0 and 1 for each of `target_names`,
@@ -88,10 +89,11 @@ def make_bunch(
         groups are unknown.
     dims : sequence of str, default=None
         Name of each axis of `data`. The first is "clip", the second is "chunk" if clips are divided
-        into chunks. Further names are "frame", "band", "feature", and "channel" and "sample" for
-        waveforms. None uses the number of axes: ("clip",), ("clip", "feature"), ("clip", "frame",
-        "band") or ("clip", "chunk", "frame", "band"). Features of chunks need ("clip", "chunk",
-        "feature"), because they have as many axes as spectrograms.
+        into chunks (pieces of equal length). Usual names are also "frame", "band", "feature", and
+        for waveforms "channel" and "sample". None uses the number of axes: ("clip",), ("clip",
+        "feature"), ("clip", "frame", "band"), ("clip", "chunk", "frame", "band"), or ("clip",
+        "axis_1", ...) for more. Give ("clip", "chunk", "feature") for features of chunks and
+        ("clip", "sample") for waveforms, which have as many axes as other data.
     feature_names : sequence of str, length n_features, default=None
         Distinct names of the features, which files store. None adds no key `feature_names`.
     descr : str, default=""
@@ -131,8 +133,10 @@ def make_bunch(
     Raises
     ------
     ValueError
-        If lengths differ, a name occurs twice, a label has no class name, a fold has no training
-        clip or no test clip, a partition is unknown, or `dims` do not match the axes of `data`.
+        If there is no clip, lengths differ, a name of a clip, class or feature occurs twice,
+        `target` has none of the forms above (as booleans and class names have not), a label has no
+        class name, a fold has no training clip or no test clip, a partition is unknown, or `dims`
+        do not match the axes of `data`.
     TypeError
         If `data` or `filenames` are a text or a set.
 

@@ -16,9 +16,10 @@ from skaudeep.datasets.operations import row_keys, take
 def chunks_as_rows(bunch: Bunch) -> Bunch:
     """Make each chunk a row of its own, so that chunks are trained on and scored one by one.
 
-    On a data set in chunks, :class:`~skaudeep.ChunkVotingClassifier` and
-    :class:`~skaudeep.ChunkPooling` make one decision for each clip. auDeep scores each chunk,
-    unless majority voting is switched on; so does ``evaluate(classifier, chunks_as_rows(bunch))``.
+    Chunks are the pieces of equal length into which clips are divided. On a data set in chunks,
+    :class:`~skaudeep.ChunkVotingClassifier` and :class:`~skaudeep.ChunkPooling` make one decision
+    for each clip. auDeep scores each chunk, unless majority voting is switched on; so does
+    ``evaluate(classifier, chunks_as_rows(bunch))``.
     The chunks of a clip share its label, folds, partition and group. If a clip has no group, its
     name becomes the group of its chunks: new folds then keep the chunks of a clip together, and
     confidence intervals count clips, not chunks.
@@ -32,9 +33,9 @@ def chunks_as_rows(bunch: Bunch) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with the same keys and a row for each chunk. `filenames` holds `<clip>#0`,
-        `<clip>#1` and so on. Padding chunks are left out, but a clip without any value keeps one
-        row.
+        A data set with the same keys and a row for each chunk, without "chunk" in `dims`.
+        `filenames` holds `<clip>#0`, `<clip>#1` and so on. Chunks of NaN alone, which pad clips
+        with fewer chunks, are left out, but a clip all of whose values are NaN keeps one row.
 
     Raises
     ------

@@ -31,10 +31,11 @@ def load_compare_challenge(
 ) -> BunchOrXy:
     r"""Load a corpus of the ComParE challenges of 2018 to 2021 from disk.
 
-    A corpus has a folder `wav` next to a folder `lab`, which holds a `.tsv` file (2018),
-    `labels.csv` (2019 and 2020), or `train.csv`, `devel.csv` and `test.csv` (2021). If there is a
-    second label file whose name ends in `_confidential` or `.confidential`, it has the labels of
-    the test clips and is read instead. No clip is opened.
+    A corpus has a folder `wav` next to a folder `lab`, which holds label files: one or more `.tsv`
+    files (2018), else `labels.csv` (2019 and 2020), else those of `train.csv`, `devel.csv` and
+    `test.csv` that are there (2021). If there is a second label file with the same name followed by
+    `_confidential` or `.confidential`, which has the labels of the test clips, it is read in place
+    of the first. No clip is opened.
 
     Parameters
     ----------
@@ -51,30 +52,36 @@ def load_compare_challenge(
         - "ComParE2021_CCS", "ComParE2021_CSS", "ComParE2021_ESS", "ComParE2021_PRS".
 
         None finds it by the name of the label file, of the folder or of the folder above it, or
-        else by the classes in the label file. It tells whether the labels are classes or values; if
-        it is not found, decimal numbers are values, and whole numbers and text are classes.
+        else by the classes in the label file. The corpus determines whether the labels are classes
+        or values for regression, and the text in `DESCR`. If the corpus is not found, decimal
+        numbers are values, and whole numbers and text are classes.
     target : str, default=None
-        Column of the label file to use as target. None uses the only one, or `label`.
-        "ComParE2020_Elderly" has several, for arousal and for valence.
+        Column of the label file to use as target. None uses the column `label`, or else the only
+        one besides those of the file name and the partition. "ComParE2020_Elderly" has several, for
+        arousal and for valence, of which one has to be named.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with all keys of :func:`make_bunch`, in the order of the label file. `data` holds
-        paths that begin with `path` as it is given here, `partition` is what a file name begins
-        with, or else the name of its label file, and clips labelled `?`, or with another text that
-        means a missing value (see :func:`load_table`), are unlabelled.
+        A data set with all keys of :func:`make_bunch`, in the order of the label files, without
+        folds and groups. `data` holds paths that begin with `path` as it is given here.
+        `target_names` holds the classes that occur, sorted. `partition` is "train", "devel" or
+        "test" if the name of the clip, or else that of its label file, begins with this word.
+        Clips labelled `?`, or with another text that means a missing value (see
+        :func:`load_table`), are unlabelled.
 
     Raises
     ------
     FileNotFoundError
         If there are no such folders, or clips are missing that a label file lists.
     ValueError
-        If `corpus` is unknown, a label file is broken, has several target columns and `target` is
-        None, or neither the name of a clip nor that of its label file states a partition.
+        If `corpus` is unknown; if a label file is broken, or has several columns that may be the
+        target while `target` is None; or if neither the name of a clip nor that of its label file
+        states a partition.
 
     Warns
     -----

@@ -45,18 +45,19 @@ def load_dcase(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bun
         The folder that holds `meta.txt`, `meta.csv` or `metadata`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`make_bunch`, in the order of the lists. `data` holds
         paths that begin with `path` as it is given here, `target_names` the classes in alphabetical
-        order. For scenes, `folds` are those of the corpus, and `groups` holds the location of a
-        recording, if the list states it, else "". For events, `partition` is that of the folder of
-        the list, such as "train" for `metadata/train`, whether clips are labelled or not; a class
-        is the set of events of a clip, such as `Dog,Speech`, and a clip without events is
-        unlabelled.
+        order. For scenes, `folds` are those of the corpus, `groups` holds the location of a
+        recording, if the list states it, else "", and there are no partitions. For events,
+        `partition` is that of the folder of the list, such as "train" for `metadata/train`, whether
+        clips are labelled or not; a class is the set of events of a clip, such as `Dog,Speech`; a
+        clip without events is unlabelled; and there are no folds and groups.
 
     Raises
     ------

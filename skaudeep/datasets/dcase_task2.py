@@ -44,12 +44,14 @@ def load_dcase_task2(path: str | os.PathLike[str], *, return_X_y: bool = False) 
         or the folder of a single machine.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with all keys of :func:`make_bunch`, and in addition
+        A data set with all keys of :func:`make_bunch`, sorted by file name, without folds and
+        groups, and in addition
 
         machine : ndarray of shape (n_clips,) of str
             Type of the machine: the name of its folder.

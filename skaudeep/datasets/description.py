@@ -126,33 +126,43 @@ def describe(
     the headers of its clips. That of a clip has its header, or the shape and range of its values,
     and its label, group and folds.
 
-    Only the headers of audio files are read, once for each file. (Ogg files are read whole, because
-    their headers do not state a length.) :func:`audit` decodes the files and finds faults that
-    headers do not show.
+    Only the headers of audio files are read, once for each file. (MP3 and Ogg files are read whole,
+    and files that FFmpeg reads are decoded, because their headers do not state a reliable length.)
+    :func:`audit` decodes the files and finds faults that headers do not show.
 
     Parameters
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`make_bunch`. `data` may be paths, a (file, start, end)
-        index, waveforms (with a key `sampling_rate` in Hz), or spectrograms or features. Of
-        these, values on disk are not read, except those of `clip`; of an array in memory, clips
-        whose values are all NaN are listed in `unreadable`.
+        index, waveforms (with a key `sampling_rate` in Hz), spectrograms or features. Spectrograms
+        and features on disk are not read, except those of `clip`; in memory, clips whose values are
+        all NaN are listed in `unreadable`.
     clip : int or str, default=None
         Position of a clip, counted from 0, or its name in `filenames`. None describes the data set.
     n_jobs : int or None, default=-1
         Number of threads that read headers. -1 uses all cores. None is 1, unless a
-        :func:`joblib.parallel_config` context states another number.
+        :func:`joblib.parallel_config` context states another number. It has no effect with `clip`.
 
     Returns
     -------
     Summary or ClipDescription
-        The description, which prints as a table. Its attributes hold the same figures.
+        The description, which prints as a table. The table of a data set counts clips: its rows are
+        the classes and "all" clips ("labelled" clips and "all" for regression; also "unlabelled"
+        and, if clips may have several classes, "no class"), its columns are all clips, the
+        partitions, and the clips that each fold tests. The attributes hold the same figures:
+        `n_clips`, `counts` (the table, as dictionaries), `n_groups`, `value_range` (of a regression
+        target), `data` (what `data` holds, in words), `durations` (in seconds, NaN if unknown),
+        `sampling_rates` (number of clips by rate in Hz), `channels`, `formats` and `unreadable`
+        (error by file name). Those of a clip are `clip`, `n_clips`, `filename`, `target`, `group`,
+        `partition`, `test_folds`, `n_folds`, `content`, `values`, `duration`, `sampling_rate`,
+        `n_channels`, `format` and `error`.
 
     Raises
     ------
     ValueError
         If keys are missing or contradict each other, or there is no such clip. Clips whose headers
-        cannot be read do not raise an error; they are listed in `unreadable`.
+        cannot be read do not raise an error; they are listed in `unreadable` (of one clip, `error`
+        has the reason).
 
     Examples
     --------

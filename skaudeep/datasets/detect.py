@@ -93,10 +93,11 @@ def load_dataset(
         The folder of the corpus. For a table of clips, use :func:`load_table`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
     **options : dict
-        Parameters of the reader, such as ``subset="esc10"`` of :func:`load_esc` or
-        ``layout="classes"`` of :func:`load_folder`.
+        Parameters of the reader that recognises the folder, such as ``subset="esc10"`` of
+        :func:`load_esc` or ``layout="classes"`` of :func:`load_folder`.
 
     Returns
     -------
@@ -106,21 +107,23 @@ def load_dataset(
     Raises
     ------
     FileNotFoundError
-        If the folder does not exist, or has no audio file. The message says what each reader looked
-        for.
+        If the folder does not exist, or has no audio file (the message says what each reader looked
+        for); or for the reasons of the reader, such as clips that its table lists and that are
+        missing.
     NotADirectoryError
         If `path` is a file.
     TypeError
         If the reader that recognises the folder has no such option. The message names its options.
     ValueError
-        If several readers recognise the folder (the message says what each of them found), or if
-        the folder is not a corpus but folders in it are (the message names them).
+        If several readers recognise the folder (the message says what each of them found), if the
+        folder is not a corpus but folders in it are (the message names them), or for the reasons
+        of the reader.
 
     Warns
     -----
     UserWarning
         If no labels are found, so that all files are unlabelled (the message says what each reader
-        looked for); and for the reasons of :func:`load_folder`.
+        looked for); and for the reasons of the reader.
 
     Examples
     --------

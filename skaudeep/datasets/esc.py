@@ -57,10 +57,11 @@ def load_esc(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with all keys of :func:`make_bunch`. `data` holds paths that begin with `path` as
-        it is given here, `target_names` the classes in the corpus's own order, `folds` the given
-        folds (five in the whole corpus), `groups` the Freesound recording from which a clip was
-        cut.
+        A data set with all keys of :func:`make_bunch`, in the order of the table, or, in the layout
+        of 2015, sorted by file name. `data` holds paths that begin with `path` as it is given here,
+        `target_names` the classes that occur in the order of their numbers in the corpus, `folds`
+        the given folds (five in the whole corpus), `groups` the number of the Freesound recording
+        from which a clip was cut. There are no partitions.
 
     Raises
     ------

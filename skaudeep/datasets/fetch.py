@@ -185,7 +185,7 @@ def fetch_tut2017(
         Whether to download a missing corpus. If False, a missing corpus raises an OSError. The
         corpus consists of eleven archives; those that are there already are not downloaded again.
     n_retries : int >= 0, default=3
-        Number of further attempts after a failed download.
+        Number of further attempts after a failed download of an archive.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds folds, groups and the names of classes.

@@ -46,11 +46,13 @@ def load_folder(
             default="auto"
         How to read the names of the folders below `path`:
 
-        - "folds": `fold_1/<class>/<clip>`, `fold_2/<class>/<clip>` and so on. A clip is a test clip
-          of its own fold and a training clip of the others.
+        - "folds": `fold_1/<class>/<clip>`, `fold_2/<class>/<clip>` and so on; also `fold1`,
+          `fold 1` and `fold-1`, in upper or lower case. A clip is a test clip of its own fold and a
+          training clip of the others.
         - "partitions": `train/<class>/<clip>`, `devel/...`, `test/...`, in upper or lower case.
           `training`, `dev`, `development`, `val`, `valid`, `validation` and `testing` are
-          understood, too; `eval` and `evaluation` are "test", or "devel" if there is also a `test`.
+          understood, too; `eval`, `evaluation` and `evaluate` are "test", or "devel" if there is
+          also a `test` or `testing`.
         - "classes of partitions": `<class>/train/<clip>`, `<class>/test/<clip>` and so on.
         - "classes": `<class>/<clip>`.
         - "files": every audio file, at any depth, unlabelled.
@@ -64,14 +66,15 @@ def load_folder(
         and fewer than half of the clips lie in `path` itself (these are unlabelled); else "files".
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`make_bunch`, sorted by file name. `data` holds paths that
         begin with `path` as it is given here, `target_names` the classes in alphabetical order.
-        `DESCR` names the layout that was read.
+        Groups are unknown. `DESCR` names the layout that was read.
 
     Raises
     ------
@@ -86,8 +89,9 @@ def load_folder(
     UserWarning
         If recordings are left out because of their format (the message has their number, and the
         folders that are empty without them); if links lead nowhere, or to a folder that was read
-        already; or if "auto" finds folders but no classes, or clips in subfolders of classes or
-        beside the folders of classes.
+        already; or if "auto" finds folders but no classes, clips in subfolders of classes or
+        beside the folders of classes, or classes with the names of partitions, such as
+        `train_data`.
 
     Examples
     --------

@@ -33,8 +33,9 @@ def frame_targets(
 ) -> Values:
     """Compute a target for each frame from labels at other times.
 
-    Labels are interpolated, not extrapolated: frames before the first and after the last label of a
-    recording have no target, nor have frames between labels that are further apart than `max_gap`.
+    Labels are interpolated, not extrapolated. With labels at points in time and the rules "linear"
+    and "nearest", frames before the first and after the last label of a recording have no target,
+    nor have frames between two labels that are further apart than `max_gap`.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def frame_targets(
     times : array-like of shape (n_frames,) or (n_files, n_frames)
         Times of the centres of the frames in seconds, NaN for padding, as
         :meth:`SpectrogramExtractor.frame_times` returns them. With one axis all files have the same
-        times.
+        times. The centres of the frames of a file ascend.
     files : sequence of n_files str or Path, default=None
         The recordings, named as in the table, in the order of the result. Labels of other
         recordings are left out. None: all recordings of the table, in order of appearance.
@@ -54,17 +55,18 @@ def frame_targets(
         How the value of a frame is computed from labels at points in time.
 
         - "linear": linear interpolation between the labels before and after its centre.
-        - "nearest": the label nearest to its centre; of two, the earlier one.
-        - "mean": the mean of the labels within half a frame distance of its centre. It suits labels
-          that are denser than frames. The frame distance is the median distance of the centres.
+        - "nearest": the label nearest to its centre; of two at the same distance, the earlier one.
+        - "mean": the mean of the labels within half a frame distance of its centre; a frame without
+          such a label has no target. It suits labels that are denser than frames. The frame
+          distance is the median distance of the centres of the file.
 
         A label of an interval holds from ``start`` to before ``end``. With "linear" and "nearest" a
         frame has the label of the interval that contains its centre, and is not interpolated. With
         "mean" it has the mean over the labelled part of one frame distance around its centre, if
         this part is at least half of it.
     max_gap : float > 0, default=1.0
-        Largest distance in seconds between two labels; frames in longer gaps have no target. It has
-        no effect for intervals and with "mean".
+        Largest distance in seconds between two labels; frames in longer gaps have no target, except
+        a frame whose centre is exactly at a label. It has no effect for intervals and with "mean".
     columns : sequence of str, default=None
         Columns that hold the values. None: all columns except those of the file and the times.
     durations : float or array-like of shape (n_files,), default=None

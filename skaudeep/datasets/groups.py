@@ -28,13 +28,14 @@ def add_groups(bunch: Bunch, pattern: str | re.Pattern[str]) -> Bunch:
         A data set with the keys of :func:`make_bunch`.
     pattern : str or compiled pattern
         Regular expression that is searched for in each of `filenames`, which are relative to the
-        corpus with `/` between folders. The group is the text that its first pair of parentheses
-        matches, or, without parentheses, its whole match.
+        corpus with `/` between folders, anywhere in the name. The group is the text that its first
+        pair of parentheses matches, or, without parentheses, its whole match.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set with new `groups`. The group is "" for clips whose names do not match.
+        The data set with new `groups`. The group is "" for clips whose names do not match, or whose
+        match is empty. Former groups are replaced.
 
     Raises
     ------

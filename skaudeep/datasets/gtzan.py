@@ -43,6 +43,7 @@ def load_gtzan(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`make_bunch`, sorted by file name. `data` holds paths that
         begin with `path` as it is given here, `target_names` the genres in alphabetical order.
+        There are no folds and partitions, and groups are unknown.
 
     Raises
     ------

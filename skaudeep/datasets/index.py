@@ -54,7 +54,8 @@ def load_index(
     index : pandas.MultiIndex, Index, Series, DataFrame, or path of a CSV file
         An index with the levels `file`, `start` and `end`, or with `file` alone for whole
         recordings, or a Series, DataFrame or CSV file with such an index: the tables of audformat,
-        audb and opensmile. Times are Timedelta, text (`0 days 00:00:01.5`), or numbers of seconds.
+        audb and opensmile. In a CSV file, the index are the columns with these names. Times are
+        Timedelta, text (`0 days 00:00:01.5`), or numbers of seconds.
         A missing `start` is the start of the recording, a missing `end` its end. An `end` up to
         1 ms after the end of its recording is taken for its end, because times may be rounded; a
         later `end` is an error when the recording is decoded.
@@ -63,10 +64,11 @@ def load_index(
         of a Series has the name of the Series. None: no segment is labelled.
     fold : str or sequence of str, default=None
         Column with the name of the fold that tests each segment, or one column for each fold with
-        0 for training and 1 for testing. None: there are no folds.
+        0 for training and 1 for testing. An empty cell is an error. None: there are no folds.
     partition : str, default=None
         Column with the partition of each segment: `train`, `devel` or `test`, or another name that
-        :func:`load_table` understands.
+        :func:`load_table` understands. A segment with a missing value is in no partition. None:
+        there are no partitions.
     groups : str, default=None
         Column with the speaker or site of each segment. A segment with a missing value has its file
         as group. If the segments of a file have several groups, there is a warning. With None or
@@ -77,15 +79,18 @@ def load_index(
         else the current directory.
     task : {"classification", "regression", "unlabelled"}, default=None
         How to read `target`. None: decimal numbers are values for regression, whole numbers and
-        text are classes, see :func:`load_table`.
+        text are classes. "unlabelled" states that no segment is labelled, which otherwise causes a
+        warning. See :func:`load_table`.
     target_names : sequence of str, default=None
-        The classes in the order of their integers. None: the classes that occur, sorted.
+        The classes in the order of their integers. None: the classes that occur, sorted (by number
+        if all are whole numbers).
     missing : sequence of str, default=None
         Texts of cells that mean a missing value. None: empty cells, `?`, `NA`, `nan` and others,
         see :func:`load_table`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
 
     Returns
     -------
@@ -93,7 +98,8 @@ def load_index(
         A data set with all keys of :func:`make_bunch`, in the order of the index. `data` is a
         MultiIndex `(file, start, end)` whose files begin with `root`, and serves as X. `filenames`
         is the file relative to `root`, with the times in seconds, `a.wav#t=0.5,1.5`, where an `end`
-        or a `start` is given. `groups` holds the files, unless a column is named.
+        or a `start` is given. `groups` holds the files, relative to `root`, unless a column is
+        named.
 
     Raises
     ------

@@ -84,8 +84,9 @@ def make_labelled_recordings(
 ) -> Bunch:
     """Generate recordings of varying loudness and pitch, with delayed labels of both.
 
-    A recording is a tone with harmonics over background noise. Its level varies by 12 dB up and
-    down, and its pitch by an octave; both follow curves in (-1, 1) that are smooth over a second.
+    A recording is a tone with harmonics over background noise. Its level varies by up to 12 dB up
+    and down, and its pitch by up to an octave up and down: both are proportional to curves in
+    (-1, 1), which are random noise smoothed by a Gaussian with a standard deviation of 1.2 s.
     Syllables, 3 to 6 per second, modulate its amplitude, so that a single frame does not show how
     loud it is. The labels are the curves as a listener would draw them: delayed, at another rate,
     and with errors.
@@ -93,18 +94,21 @@ def make_labelled_recordings(
     Parameters
     ----------
     n_recordings : int >= 1, default=20
-        Number of recordings. The first recordings are the same for any number.
+        Number of recordings. With the same other parameters, the first recordings are the same for
+        any number.
     n_speakers : int >= 1, default=None
-        Number of speakers. Recordings of a speaker share timbre, syllables, mean level and mean
-        pitch. None: each recording has a speaker of its own.
+        Number of speakers, who take turns. Recordings of a speaker share timbre, rate of syllables,
+        mean level, mean pitch and level of the background. None: each recording has a speaker of
+        its own.
     sampling_rate : int >= 8000, default=8000
         Sampling rate in Hz.
     duration : float >= 0.1, default=30.0
         Length of a recording in seconds.
     delay : float >= 0, default=2.0
-        Time in seconds from a sound to its label.
+        Time in seconds from a sound to its label. The labels of the first `delay` seconds belong to
+        sound before the recording.
     label_rate : float >= 0.001, default=25.0
-        Number of labels per second.
+        Number of labels per second. The first label of a recording is at 0 s.
     noise : float >= 0, default=0.1
         Standard deviation of the error of a label. The standard deviation of the curves is about
         0.6.
@@ -120,7 +124,8 @@ def make_labelled_recordings(
             Waveforms in [-1, 1].
         labels : pandas.DataFrame
             A table for :func:`frame_targets`, with the columns ``file`` (one of `filenames`),
-            ``time`` in seconds, ``loudness`` and ``pitch``.
+            ``time`` in seconds, ``loudness`` and ``pitch``: the curves, mostly within (-1, 1), plus
+            the errors.
         delay : float
             Delay of the labels in seconds.
         sampling_rate : int

@@ -44,8 +44,8 @@ def add_labels(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        The data set with a new `target`. In `target_names`, new classes follow the old ones,
-        sorted, by number if all new ones are whole numbers.
+        The data set with a new `target` of classes, -1 for an unlabelled clip. In `target_names`,
+        new classes follow the old ones, sorted, by number if all new ones are whole numbers.
 
     Raises
     ------
@@ -54,7 +54,8 @@ def add_labels(
     ValueError
         If the table lacks a column, has no label at all, labels a clip that the data set does not
         have, gives a clip two labels, or labels one of several clips whose names differ only in
-        blanks around them; or if the target of the data set does not hold one class per clip.
+        blanks around them; or if the target of the data set does not hold one class per clip (a
+        regression target that is NaN for all clips is replaced by one of classes).
 
     Examples
     --------

@@ -194,7 +194,7 @@ def make_machines(
     There are five faults:
 
     - "level": the machine is 4 to 8 dB louder or softer, over the same background,
-    - "rate": rotation and cycle are 6 to 20 % faster or slower,
+    - "rate": the machine runs faster by a factor of 1.06 to 1.2, or slower by such a factor,
     - "ticks": 2 to 8 bursts of 3 ms each second,
     - "missing tone": the loudest of two to four tones is missing,
     - "added tone": a whine 14 to 28 dB below the machine.
@@ -238,8 +238,9 @@ def make_machines(
         sampling_rate : int
             Sampling rate in Hz.
 
-        `target` is 0 for "normal" and 1 for "anomaly". `groups` holds the sessions; it is "" if
-        `n_sessions` is None.
+        For each machine there are first its training clips, then its normal test clips, then those
+        with faults. `target` is 0 for "normal" and 1 for "anomaly". `partition` is "train" or
+        "test". There are no folds. `groups` holds the sessions; it is "" if `n_sessions` is None.
 
     Raises
     ------

@@ -39,9 +39,9 @@ def select(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`make_bunch`; it is not changed.
     clips : array-like of bool, int or str, or slice, default=None
-        The clips to keep: a mask of shape (n_clips,), positions, or names from `filenames`.
-        Positions and names also determine the order of the result, and must be distinct. None keeps
-        all clips.
+        The clips to keep: a mask of shape (n_clips,), positions from 0 to n_clips - 1, or names
+        from `filenames`. Positions and names also determine the order of the result, and must be
+        distinct. None keeps all clips.
     classes : sequence of str, default=None
         Classes whose clips are kept; they are renumbered in the order given here, and unlabelled
         clips are left out. If clips may have several classes, those with at least one of these are
@@ -132,9 +132,10 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     Classes are matched by name and renumbered: the classes of the first data set come first, then
     new classes of the others. If clips may have several classes, a class that a data set lacks is 0
     for all its labelled clips. Data sets without any label may be joined with those of every kind
-    of target. Fold k of one data set is joined with fold k of the others. A data set
-    without folds can be joined with data sets that have folds only if it is unlabelled: its clips
-    are then training clips of every fold.
+    of target. Values for regression need the same number of columns and the same names. Fold k of
+    one data set is joined with fold k of the others. A data set without folds can be joined with
+    data sets that have folds only if it is unlabelled: its clips are then training clips of every
+    fold.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def concatenate(bunches: Sequence[Bunch], *, prefixes: Sequence[str] | None = No
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the same keys. Spectrograms with fewer frames or chunks are padded with NaN.
-        Arrays on disk are read into memory. `DESCR` holds all descriptions.
+        Arrays on disk are read into memory. `DESCR` holds all descriptions, equal ones once.
 
     Raises
     ------
@@ -224,10 +225,10 @@ def upsample(
 ) -> Bunch:
     """Balance the classes: repeat clips until each class has as many as the largest one.
 
-    Each partition, and each set of clips that are tested in the same folds, is balanced separately.
-    A copy has the partition, folds and group of its original. If all classes occur in all folds,
-    every training set is therefore balanced. The test indices of `cv` contain no copy, so that each
-    clip is still tested once.
+    Clips that are in the same partition and are tested in the same folds are balanced among
+    themselves. A copy has the partition, folds and group of its original. If all classes occur in
+    all folds, every training set is therefore balanced. The test indices of `cv` contain no copy,
+    so that each clip is still tested once; the column of `folds` says 1 of copies as well.
 
     Parameters
     ----------

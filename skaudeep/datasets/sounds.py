@@ -163,9 +163,9 @@ def make_sounds(
     tremolo, noise that swells and fades. Except for the tremolos, the sounds of a pair are the same
     sound played forwards and backwards, so that no average over time separates them.
 
-    Each recording session has its own level, background noise and reverberation, and is a fold, so
-    that a classifier is tested on a session that it was not trained on. Pitch, timing and onset
-    vary from clip to clip.
+    Each recording session has its own level, background noise and reverberation. It is a fold and a
+    group: a clip is tested in the fold of its session, so that a classifier is tested on a session
+    that it was not trained on. Pitch, timing and onset vary from clip to clip.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def make_sounds(
     sampling_rate : int >= 8000, default=16000
         Sampling rate in Hz.
     duration : float >= 0.1 or (low, high), default=1.0
-        Length of a clip in seconds, or the range from which each clip's length is drawn.
+        Length of a clip in seconds, or the range from which each clip's length is drawn, uniformly.
     folder : str or Path, default=None
         Folder to which the clips are written, as float WAV files
         `fold_<session>/<class>/<number>.wav`, which :func:`load_folder` can read. Clips of an

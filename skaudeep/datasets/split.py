@@ -41,8 +41,8 @@ def add_folds(
         Number of folds, at most the number of groups.
     groups : str or None, default="groups"
         Key of the data set that holds the groups, such as speakers or recordings. Clips with equal
-        entries stay in the same fold. A clip whose entry is "", None or NaN is a group of its own.
-        With None, every clip is a group of its own.
+        entries, compared as text, stay in the same fold. A clip whose entry is "", None or NaN is a
+        group of its own. With None, every clip is a group of its own.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the order in which groups of equal size are assigned. Pass an int for
         the same folds in every call.
@@ -116,8 +116,8 @@ def add_partitions(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the keys of :func:`make_bunch` and without partitions. It is not changed.
     train, devel, test : float in [0, 1], default=0.6, 0.2, 0.2
-        Share of the clips in each partition. The sum of the shares is 1. A partition with a share
-        of 0 is left out.
+        Share of the clips in each partition. The shares have to sum to 1. A partition with a share
+        of 0 gets no clip.
     groups : str or None, default="groups"
         Key of the data set that holds the groups, such as speakers or recordings. Clips with equal
         entries stay in the same partition. A clip whose entry is "", None or NaN is a group of its
@@ -134,8 +134,9 @@ def add_partitions(
     Raises
     ------
     ValueError
-        If there are partitions or copies already, shares do not sum to 1, there are fewer groups
-        than partitions, or there is no such key.
+        If there are partitions or copies (of :func:`upsample`) already, a share lies outside
+        [0, 1], shares do not sum to 1, there are fewer groups than partitions, or there is no key
+        `groups` with one entry per clip.
 
     Warns
     -----

@@ -62,13 +62,13 @@ def load_table(
         no clip is labelled.
     fold : str or sequence of str, default=None
         Column with the name of the fold that tests each clip; or several columns, one per fold,
-        with 0 (or `false`) for training and 1 (or `true`) for testing, which allow folds to
-        overlap. An empty cell is an error. None: there are no folds.
+        with 0 (or `0.0`, `false`) for training and 1 (or `1.0`, `true`) for testing, which allow
+        folds to overlap. An empty cell is an error. None: there are no folds.
     partition : str, default=None
         Column with `train`, `devel` or `test`, in upper or lower case. A clip with a missing value
         is in no partition. `training`, `dev`, `development`, `val`, `valid`, `validation` and
-        `testing` are understood, too; `eval` and `evaluation` are "test", or "devel" if `test`
-        occurs as well. None: there are no partitions.
+        `testing` are understood, too; `eval`, `evaluation` and `evaluate` are "test", or "devel" if
+        `test` or `testing` occurs as well. None: there are no partitions.
     groups : str, default=None
         Column with the group of each clip: its speaker, recording or site. The group of a clip with
         a missing value is unknown. None: all groups are unknown.
@@ -76,10 +76,11 @@ def load_table(
         Folder below which all clips lie. None is the folder of `table`, or, for a DataFrame, the
         current directory.
     task : {"classification", "regression", "unlabelled"}, default=None
-        How to read `target`. With "unlabelled" no clip is labelled, and there is no warning of it.
-        With None, decimal numbers (`4.3`, `1e3`) are values for regression; whole numbers and text
-        are classes, also whole numbers that pandas stores as floats because some are missing. A
-        mixture of decimal numbers and text is an error. With None and `target_names`, all cells are
+        How to read `target`. "classification" takes all cells for names of classes, "regression"
+        for values. With "unlabelled" no clip is labelled, and there is no warning of it. With None,
+        decimal numbers (`4.3`, `1e3`) are values for regression; whole numbers and text are
+        classes, also whole numbers that pandas stores as floats because some are missing. A mixture
+        of decimal numbers and text is an error. With None and `target_names`, all cells are
         classes. Several columns in `target` are always values for regression, and "classification"
         is an error.
     target_names : sequence of str, default=None
@@ -97,7 +98,8 @@ def load_table(
         with which the table has the columns named here. It has no effect on a DataFrame.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
 
     Returns
     -------

@@ -35,8 +35,8 @@ def load_urbansound8k(path: str | os.PathLike[str], *, return_X_y: bool = False)
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`make_bunch`, in the order of the table. `data` holds
         paths that begin with `path` as it is given here, `target_names` the classes in the order of
-        their `classID`, `folds` the given folds, `groups` the Freesound recording (`fsID`) from
-        which a clip was cut.
+        their `classID`, `folds` the given folds in the order of their numbers, `groups` the number
+        of the Freesound recording (`fsID`) from which a clip was cut. There are no partitions.
 
     Raises
     ------

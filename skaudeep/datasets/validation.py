@@ -56,8 +56,8 @@ def validate(bunch: Bunch) -> Bunch:
     A data set is valid if it has the keys `data`, `filenames`, `target`, `folds`, `partition` and
     `groups`, with one entry per clip, and `target_names`, with values that :func:`make_bunch`
     accepts: classes agree with `target_names`, folds are 0 and 1 and have training and test clips,
-    partitions are known, and `dims`, if there, name the axes of `data`; and if `cv`, if there,
-    agrees with `folds`. A file name may occur several times, once per chunk, if a key
+    partitions are known, and `dims`, if there, name the axes of `data`. If there is a key `cv`, it
+    has to agree with `folds`. A file name may occur several times, once per chunk, if a key
     `chunk_nr` numbers the chunks. All rows of a name then agree in class or value, folds, partition
     and group, every clip has the same number of chunks, and these are numbered from 0, each once.
 
@@ -69,14 +69,17 @@ def validate(bunch: Bunch) -> Bunch:
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A new Bunch with the same values, arrays in place of lists of values, and `dims`.
+        A new Bunch with the same values, arrays in place of lists of values, and `dims`, which are
+        added, by the number of axes, if they are missing.
 
     Raises
     ------
     IntegrityError
-        If a rule is broken. It is a ValueError, whose `violations` lists the broken rules, each
-        with the first value that breaks it; of chunks, each clip. If keys are missing or have other
-        numbers of entries, only these are listed; chunks are checked if all other rules hold.
+        If a rule is broken. It is a ValueError of the module `skaudeep.datasets.validation`, whose
+        `violations` lists the broken rules, a sentence each with the first value that breaks it;
+        the rules about chunks are listed for each clip that breaks them. If keys are missing or
+        have other numbers of entries, only these are listed. Chunks are checked only if all other
+        rules hold.
 
     Examples
     --------

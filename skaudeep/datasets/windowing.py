@@ -61,7 +61,8 @@ def windows(
     ----------
     recordings : Bunch, str, Path, or sequence of str or Path
         A data set whose `data` are paths, as readers return it; or a folder, of which all audio
-        files at any depth are used; or a file, or a list of files.
+        files at any depth are used; or a file, or a list of files. Recordings that are not given as
+        a data set are unlabelled, and named relative to the folder that they share.
     duration : float >= 0.001
         Length of a window in seconds.
     hop : float >= 0.001, default=None
@@ -71,8 +72,9 @@ def windows(
         Events in the recordings: a row for each, with the columns `file`, `start`, `end` (in
         seconds, or Timedelta; a missing `end` is the end of the recording) and `label`. Other
         columns are ignored. `file` is a path from `data`, or a name from `filenames` with or
-        without its folders. Events may overlap, also events of the same class. Recordings without
-        an event are background. None: the windows have the target of their recording.
+        without its folders. Events may overlap, also events of the same class. All windows of a
+        recording without an event are background: they have no class. None: the windows have the
+        target of their recording.
     min_overlap : float >= 0, default=0.25
         Smallest overlap in seconds of an event and a window for which the window has the class of
         the event. If the event or the window is shorter, it must lie wholly in the other. Overlaps
@@ -82,7 +84,7 @@ def windows(
         `annotations`.
     target_names : sequence of str, default=None
         The classes in the order of the columns of the target. None: the classes that occur in
-        `annotations`, sorted. Only with `annotations`.
+        `annotations`, sorted (by number if all are whole numbers). Only with `annotations`.
 
     Returns
     -------
@@ -98,8 +100,9 @@ def windows(
         target : ndarray of shape (n_windows, n_classes) of int64
             With annotations, 1 if the window has the class, else 0.
         groups : ndarray of shape (n_windows,) of str
-            The group of the recording, or its name if it has no group. Windows of a recording are
-            therefore never divided between training and test.
+            The group of the recording, or its name if it has no group. Folds that keep groups
+            together, as those of :func:`add_folds`, therefore never divide the windows of a
+            recording.
         recorded_at : ndarray of shape (n_windows,) of datetime64
             Time of the start of the window, by the recorder's clock; NaT if it is unknown. It is
             computed from `recorded_at` of the recordings if they have this key, or else from file
@@ -109,9 +112,11 @@ def windows(
     Raises
     ------
     AudioError
-        If no header can be read.
+        If none of the headers can be read, as those of files that do not exist.
     FileNotFoundError
-        If a folder or table does not exist.
+        If a folder has no audio file, or the table of annotations does not exist.
+    TypeError
+        If `annotations` is neither a DataFrame nor a path.
     ValueError
         If a parameter is out of its range, recordings are waveforms, segments or copies, or no
         window is left; or if an annotation ends before it starts, lies outside its recording,

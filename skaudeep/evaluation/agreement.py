@@ -24,13 +24,14 @@ def concordance_correlation(truth: ArrayLike, predicted: ArrayLike) -> float:
     Parameters
     ----------
     truth, predicted : array-like of shape (n_values,), float
-        True and predicted values, in the same unit.
+        True and predicted values, in the same unit. Compute it for each of several targets by
+        itself.
 
     Returns
     -------
     float in [-1, 1]
-        The coefficient. It is 1 if both arrays are equal, even if they are constant, and 0 if only
-        one is constant, or both are with different values.
+        The coefficient. It is 1 if both arrays are equal, even if they are constant or have a
+        single value. Otherwise it is 0 if one array is constant, or both are.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def pearson(truth: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def spearman(truth: ArrayLike, predicted: ArrayLike) -> float:
-    """Compute Spearman's rank correlation coefficient, by :func:`scipy.stats.spearmanr`.
+    """Compute Spearman's rank correlation coefficient, as :func:`scipy.stats.spearmanr` does.
 
     Parameters
     ----------
@@ -128,10 +129,12 @@ def spearman(truth: ArrayLike, predicted: ArrayLike) -> float:
 def root_mean_squared_error(truth: ArrayLike, predicted: ArrayLike) -> float:
     """Compute the root of the mean squared error, by scikit-learn's function of this name.
 
+    Unlike that function, it is of one target, and takes no weights.
+
     Parameters
     ----------
     truth, predicted : array-like of shape (n_values,), float
-        True and predicted values.
+        True and predicted values, in the same unit.
 
     Returns
     -------

@@ -34,6 +34,9 @@ NORMAL = "normal"
 class AnomalyEvaluation:
     """Result of `evaluate_anomalies` or `anomaly_metrics`. ``print`` shows it as a table.
 
+    AUC is the area under the ROC curve of the scores, and pAUC its part up to a false positive rate
+    of ``max_fpr``, standardised so that 0.5 is chance level.
+
     Parameters
     ----------
     figures : pandas.DataFrame
@@ -43,7 +46,7 @@ class AnomalyEvaluation:
         ``section``, ``domain`` ("" if they are not given), ``anomaly`` (bool), ``score`` (higher is
         more usual) and, if the detector has a threshold, ``alarm`` (bool).
     harmonic_mean : float
-        Harmonic mean of all AUC and pAUC: DCASE's official score since 2021.
+        Harmonic mean of all AUC and pAUC in ``figures``: DCASE's official score since 2021.
     interval : (float, float)
         Confidence interval of ``harmonic_mean``, in which machines and sections are fixed.
     max_fpr : float
@@ -57,11 +60,15 @@ class AnomalyEvaluation:
     Examples
     --------
     >>> from skaudeep.evaluation import anomaly_metrics
-    >>> found = anomaly_metrics([4.0, 3.0, 2.0, 1.0], [False, False, False, True])
+    >>> found = anomaly_metrics([4.0, 3.0, 2.0, 1.0], [False, False, False, True],
+    ...                         alarm=[False, False, False, True])
     >>> found.to_frame()[["metric", "value", "n_normal", "n_anomalies"]]
       metric  value  n_normal  n_anomalies
     0    AUC    1.0         3            1
     1   pAUC    1.0         3            1
+    >>> found.alarms()[["false_alarms", "found"]]
+       false_alarms  found
+    0           0.0    1.0
     """
 
     figures: pd.DataFrame
@@ -87,7 +94,7 @@ class AnomalyEvaluation:
         return self.figures.copy()
 
     def alarms(self) -> pd.DataFrame:
-        """Return the shares of clips that the threshold of the detector calls unusual.
+        """Return the shares of test clips that the threshold of the detector calls unusual.
 
         Returns
         -------
@@ -100,7 +107,7 @@ class AnomalyEvaluation:
         Raises
         ------
         ValueError
-            If the detector has no threshold.
+            If the detector has no threshold: ``clips`` has no column ``alarm``.
         """
         if "alarm" not in self.clips:
             raise ValueError(
@@ -171,7 +178,7 @@ def anomaly_metrics(
         Score of each clip, as `score_samples` returns it: higher is more usual. DCASE's anomaly
         scores have the opposite sign.
     anomaly : array-like of shape (n_clips,), bool
-        Whether each clip is an anomaly.
+        Whether each clip is an anomaly: True and False, or 1 and 0.
     machine, section, domain : array-like of shape (n_clips,) of str, default=None
         Machine, section and domain of each clip. None if all clips have the same. The domains are
         DCASE's "source" and "target", or any others.
@@ -201,8 +208,8 @@ def anomaly_metrics(
     Raises
     ------
     ValueError
-        If a score is NaN, a section has no normal clip (or a domain of it) or no anomaly, lengths
-        differ, or a parameter is out of its range.
+        If a score is NaN, a section has no anomaly, or a domain of it no normal clip, lengths
+        differ, `anomaly` or `alarm` holds other values, or a parameter is out of its range.
 
     Notes
     -----
@@ -214,9 +221,12 @@ def anomaly_metrics(
 
     Intervals are Wilson's for :math:`s (1 - s) / v` clips, as those of
     :class:`~skaudeep.evaluation.Evaluation`. :math:`s` is the figure, and :math:`v` is its variance
-    over bootstrap samples of the normal clips of each domain and of the anomalies, or of groups. If
-    the variance is 0, as with an AUC of 1, the number of the rarer kind of clips is used. The
-    intervals do not cover differences between machines.
+    over bootstrap samples of the normal clips of each domain and of the anomalies, or of groups;
+    for pAUC both are taken before standardisation. The quantile is that of the normal distribution,
+    for groups of Student's with their number minus one degrees of freedom (for the harmonic mean
+    always the normal one). If the variance is 0, as with an AUC of 1, the number of the rarer kind
+    of clips is used (for pAUC, only the share `max_fpr` of the normal clips counts), or that of the
+    groups if they are fewer. The intervals do not cover differences between machines.
 
     References
     ----------
@@ -302,13 +312,17 @@ def evaluate_anomalies(
 ) -> AnomalyEvaluation:
     """Fit a detector to the normal training clips of each machine, and evaluate its test scores.
 
+    The figures are the area under the ROC curve (AUC) and a part of it (pAUC), by machine, section
+    and domain, see :func:`anomaly_metrics`.
+
     Parameters
     ----------
     detector : estimator with `fit` and `score_samples`
-        An :class:`~skaudeep.AnomalyDetector`, whose false alarms are also counted, or any other
-        detector or pipeline. A clone of it is fitted for each machine. If its `fit` has a parameter
-        `groups`, it receives the groups of the machine's training clips, if some clip of the bunch
-        has one.
+        An :class:`~skaudeep.AnomalyDetector`, whose alarms (clips with a score below its
+        `offset_`) are also counted, or any other detector or pipeline, such as scikit-learn's
+        `IsolationForest`. Higher scores have to mean more usual clips. A clone of it is fitted for
+        each machine, without a target. If its `fit` has a parameter `groups`, it receives the
+        groups of the machine's training clips, if some clip of the bunch has one.
     bunch : Bunch
         Data set with ``data``, ``target``, ``target_names`` and ``partition``, and optionally
         ``machine``, ``section``, ``domain`` and ``groups``, as `load_dcase_task2` and

@@ -30,7 +30,7 @@ class FoldedEvaluation:
     target_names : list of str
         Names of the classes or values.
     test : list of n_folds int arrays
-        Clips tested in each fold. Folds may overlap.
+        Positions in ``target`` of the clips that each fold tests. Folds may overlap.
     fold_predictions : list of n_repeats lists of n_folds arrays
         Predictions for those clips.
     protocol : {"inductive", "transductive"}

@@ -103,9 +103,10 @@ class ColumnEvaluation(FoldedEvaluation):
 
     @cached_property
     def predictions(self) -> np.ndarray:
-        """Mean prediction over the tests of each clip, (n_repeats, n_clips, n_columns).
+        """Mean prediction over the tests of each clip in each repeat.
 
-        NaN where a clip is in no test fold.
+        Its shape is (n_repeats, n_clips, n_columns), with a column for each of ``target_names``. It
+        is NaN for clips that no fold tests.
         """
         found = np.full((len(self.seeds), *self.target.shape), np.nan)
         found[:, self._tested] = self._predicted
@@ -154,21 +155,25 @@ class ColumnEvaluation(FoldedEvaluation):
     # Scores.
 
     def score(self, metric: str, name: str | None = None) -> float:
-        """Return a score of one column, or its mean over all columns.
+        """Return a score of one target or class, or its mean over all of them.
 
         Parameters
         ----------
         metric : str
-            One of ``measures``.
+            A key of ``measures``: of a `RegressionEvaluation` "spearman", "pearson", "ccc", "rmse"
+            or "r2"; of a `MultiLabelEvaluation` "average_precision", "roc_auc" or
+            "micro_average_precision".
         name : str, default=None
-            One of ``target_names``. None is the mean over all columns for which the score is
-            defined. A score of all columns as if they were one, "micro_average_precision", does not
-            depend on it.
+            The target or class, one of ``target_names``. None is the mean over all of them for
+            which the score is defined. "micro_average_precision" is one score of all classes
+            together and does not depend on `name`.
 
         Returns
         -------
         float
-            The score, as a mean over repeats; NaN if it is not defined in one of them.
+            The score, as a mean over repeats. It counts as not defined for a target or class if it
+            is not defined in one of the repeats. NaN if it is not defined for `name`, or for none
+            of ``target_names``.
 
         Raises
         ------
@@ -184,15 +189,16 @@ class ColumnEvaluation(FoldedEvaluation):
         Parameters
         ----------
         metric : str
-            One of ``measures``.
+            A key of ``measures``, as in `score`.
         name : str, default=None
-            One of ``target_names``. None is the mean over all columns, as in `score`.
+            The target or class, one of ``target_names``. None is the mean over all of them, as in
+            `score`.
 
         Returns
         -------
         (float, float)
-            Lower and upper end; NaN if the score is not defined, or there is a single clip or, of a
-            class, a single clip or group that has it or lacks it.
+            Lower and upper end. NaN if the score is not defined, if there is a single clip, or, for
+            the score of a class, if a single clip or group has the class or lacks it.
 
         Raises
         ------
@@ -211,20 +217,21 @@ class ColumnEvaluation(FoldedEvaluation):
         )
 
     def fold_scores(self, metric: str) -> np.ndarray:
-        """Return a score computed from the clips of each fold alone, as a mean over columns.
+        """Return a score computed from the clips of each fold alone.
 
         Parameters
         ----------
         metric : str
-            One of ``measures``.
+            A key of ``measures``, as in `score`.
 
         Returns
         -------
         ndarray of shape (n_repeats, n_folds)
-            The scores, each as a mean over the columns for which it is defined in the fold. NaN if
-            there are none: a correlation, CCC, average precision or AUC is not defined if all
-            predictions of the fold are equal, one of classes not if no clip or every clip of the
-            fold has the class, and a correlation or R2 not if all true values are equal.
+            The scores, each as a mean over the targets or classes for which it is defined in the
+            fold. It is NaN if there are none. In a fold, a correlation, CCC, average precision or
+            AUC is not defined for a target or class whose predictions are all equal. An average
+            precision or AUC is neither defined for a class that no clip or every clip of the fold
+            has, nor a correlation or R2 for true values that are all equal.
 
         Raises
         ------
@@ -248,10 +255,10 @@ class ColumnEvaluation(FoldedEvaluation):
         Returns
         -------
         pandas.DataFrame
-            A row for each score. ``name`` is one of ``target_names``, "mean" for a mean over
-            columns (if there are several), or "all" for a score of all columns as if they were one,
-            as "micro_average_precision" is. The other columns are ``metric``, ``value``, and the
-            ends of the interval, ``low`` and ``high``.
+            A row for each score, with the columns ``name``, ``metric`` (a key of ``measures``),
+            ``value``, and the ends of its interval, ``low`` and ``high``. ``name`` is one of
+            ``target_names``, "mean" for the mean over all of them (if there are several), or "all"
+            for a score of all as if they were one, as "micro_average_precision" is.
         """
         rows = []
         for metric, measure in self.measures.items():

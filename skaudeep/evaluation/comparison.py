@@ -30,10 +30,10 @@ class Comparison(NamedTuple):
     Parameters
     ----------
     difference : float
-        Mean score of the first minus that of the second, in [-1, 1].
+        Mean score of the first evaluation minus that of the second, in [-1, 1].
     interval : (float, float)
-        Bootstrap interval of the difference, over groups, or over clips without groups or with a
-        single one. It is (-1, 1) if ``n_units`` is 1.
+        Bootstrap interval of the difference: over groups, or over clips if they have no groups or
+        are all of one group. It is (-1, 1) if ``n_units`` is 1.
     n_better : int
         Number of clips that the first classified correctly more often (of groups, if `evaluate` had
         ``unit="group"``).
@@ -115,11 +115,12 @@ class ScoreComparison(NamedTuple):
     Parameters
     ----------
     difference : float
-        Score of the first minus that of the second, as a mean over repeats and over the targets or
-        classes for which both have a score.
+        Score of the first evaluation minus that of the second, as a mean over repeats and over the
+        targets or classes for which both have a score. For an error such as "rmse", a negative
+        difference says that the first is better.
     interval : (float, float)
-        Bootstrap interval of the difference, over groups, or over clips without groups or with a
-        single one; NaN if ``n_units`` is 1.
+        Bootstrap interval of the difference: over groups, or over clips if they have no groups or
+        are all of one group; NaN if ``n_units`` is 1.
     p_value : float
         P-value of ``test``.
     metric : str
@@ -225,9 +226,10 @@ def compare(
         Evaluations of the same bunch and folds. The number of repeats may differ.
     metric : str, default=None
         Mean score to compare: "accuracy" or "uar" for an `Evaluation`; "spearman", "pearson",
-        "ccc", "rmse" or "r2" for a `RegressionEvaluation`; a key of ``measures``, such as
-        "average_precision", for a `MultiLabelEvaluation`. None is "accuracy", "spearman" or
-        "average_precision", in the order of these kinds of evaluations.
+        "ccc", "rmse" or "r2" for a `RegressionEvaluation`; "average_precision", "roc_auc" or
+        "micro_average_precision" for a `MultiLabelEvaluation`. None is "accuracy", "spearman" or
+        "average_precision", in the order of these kinds of evaluations. With several targets or
+        classes it is the mean over those for which both evaluations have the score.
     n_resamples : int >= 1, default=9999
         Number of bootstrap samples, and of sign flips or exchanges where not all are counted.
     confidence_level : float in (0, 1), default=0.95
@@ -295,7 +297,7 @@ def compare(
     Of ten clips, one pipeline classifies eight correctly and the other the first three of these.
 
     >>> import numpy as np
-    >>> from skaudeep.evaluation.results import Evaluation, compare
+    >>> from skaudeep.evaluation import Evaluation, compare
     >>> def result(n_correct, **options):
     ...     predicted = (np.arange(10) >= n_correct).astype(int)
     ...     return Evaluation(

@@ -25,10 +25,12 @@ class DetectionScores:
     Parameters
     ----------
     per_class : pandas.DataFrame
-        A row for each class of the true or detected events. The columns `n_true`, `n_detected` and
-        `n_correct` count events or segments. `precision` is n_correct / n_detected (NaN if nothing
-        was detected), `recall` is n_correct / n_true (NaN if there are no true events), and `f1` is
-        2 n_correct / (n_true + n_detected).
+        A row for each class of the true or detected events, by its name. The columns `n_true`,
+        `n_detected` and `n_correct` count the events of the class, or, of :func:`segment_scores`,
+        the segments that have it. `precision` is n_correct / n_detected (NaN if nothing was
+        detected), `recall` is n_correct / n_true (NaN if there are no true events), and `f1` is
+        2 n_correct / (n_true + n_detected). The table has no rows if both tables of events are
+        empty.
 
     Examples
     --------
@@ -47,12 +49,18 @@ class DetectionScores:
 
     @property
     def precision(self) -> float:
-        """Share of all detected events or segments that are correct (micro average)."""
+        """Share of all detected events or segments that are correct (micro average).
+
+        NaN if nothing was detected.
+        """
         return _ratio(self.per_class["n_correct"].sum(), self.per_class["n_detected"].sum())
 
     @property
     def recall(self) -> float:
-        """Share of all true events or segments that are detected (micro average)."""
+        """Share of all true events or segments that are detected (micro average).
+
+        NaN if there are no true events.
+        """
         return _ratio(self.per_class["n_correct"].sum(), self.per_class["n_true"].sum())
 
     @property
@@ -67,17 +75,17 @@ class DetectionScores:
 
     @property
     def macro_precision(self) -> float:
-        """Mean precision of the classes that were detected (macro average)."""
+        """Mean precision of the classes that were detected (macro average); NaN if none was."""
         return float(self.per_class["precision"].mean())
 
     @property
     def macro_recall(self) -> float:
-        """Mean recall of the classes that occur among the true events (macro average)."""
+        """Mean recall of the classes of the true events (macro average); NaN without any."""
         return float(self.per_class["recall"].mean())
 
     @property
     def macro_f1(self) -> float:
-        """Mean F1 of all classes that occur among true or detected events (macro average)."""
+        """Mean F1 of the classes of true or detected events (macro average); NaN without any."""
         return float(self.per_class["f1"].mean())
 
     def __repr__(self) -> str:
@@ -109,9 +117,9 @@ def event_scores(
     """Compare detected events with true ones, event by event.
 
     A detected event is correct if it has the class and the recording of a true event, begins within
-    `collar` of its start, and ends within `collar` of its end (or within `offset_ratio` of the
+    `collar` of its start, and ends within `collar` of its end (or within `offset_ratio` times the
     length of the true event, if that is more). This is the rule of the DCASE challenges. Each event
-    is matched with at most one other, in the largest possible matching
+    is matched with at most one other, so that as many as possible are matched
     (:func:`mir_eval.util.match_events`).
 
     Parameters
@@ -120,10 +128,10 @@ def event_scores(
         Tables of events, with the columns `file`, `start`, `end` (seconds) and `label`, as
         :func:`~skaudeep.formats.load_annotations` and :func:`~skaudeep.find_events` return them.
     collar : float > 0, default=0.2
-        Largest difference of start and end in seconds.
+        Largest difference in seconds between the starts, and between the ends, of two events.
     offset_ratio : float >= 0 or None, default=0.2
-        Largest difference of the ends, as a share of the length of the true event. With None, ends
-        are not compared.
+        Largest difference of the ends, as a share of the length of the true event, where that is
+        more than `collar`. With None, ends are not compared.
 
     Returns
     -------
@@ -196,6 +204,7 @@ def segment_scores(
     """Compare detected events with true ones in segments of equal length.
 
     A segment has a class if an event of the class overlaps with the segment, by any length of time.
+    A segment of a class is correct if it has the class by the true and by the detected events.
 
     Parameters
     ----------

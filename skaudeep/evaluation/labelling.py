@@ -48,13 +48,14 @@ def labelling_order(
     Parameters
     ----------
     features : array-like of shape (n_clips, n_features)
-        Features of all clips, such as those of `two_scales`. They are standardised here, each row
-        is scaled to length 1, and at most 50 principal components are compared.
+        Features of all clips, labelled or not, such as those of `two_scales`. They are standardised
+        here, each row is then scaled to length 1, and at most 50 principal components are compared.
     target : array-like of shape (n_clips,), int, default=None
         Classes of the clips; -1 for an unlabelled clip. None: no clip is labelled.
     probabilities : array-like of shape (n_clips, n_classes), default=None
-        Probabilities of the classes, by a classifier. Only rows of unlabelled clips are used. None,
-        or probabilities of a single class: there is no classifier yet.
+        Probabilities of the classes for all clips, by a classifier. Only rows of unlabelled clips
+        are used. None, or probabilities of a single class: there is no classifier yet, and typical
+        clips are chosen.
     n : int, default=None
         Number of clips to choose, at least 1; if fewer are unlabelled, all of them are chosen. None
         orders all unlabelled clips.
@@ -63,8 +64,9 @@ def labelling_order(
 
     Returns
     -------
-    ndarray of int
-        Positions of unlabelled clips, the most useful ones first. Empty if all are labelled.
+    ndarray of shape (n_chosen,), int
+        Positions of unlabelled clips in `features`, the most useful ones first. Empty if all clips
+        are labelled.
 
     Raises
     ------

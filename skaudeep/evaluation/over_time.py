@@ -57,6 +57,10 @@ TINY = 1e-12  # values whose variance is below this share of the mean square are
 class OverTimeEvaluation:
     """Result of `evaluate_over_time`. ``print`` shows it as a table.
 
+    The measures are Lin's concordance correlation coefficient (CCC), Pearson's and Spearman's
+    correlation, and the root of the mean squared error (RMSE, in the unit of the labels) of the
+    predictions for frames.
+
     Parameters
     ----------
     figures : pandas.DataFrame
@@ -67,13 +71,31 @@ class OverTimeEvaluation:
         frames), ``CCC``, ``Pearson``, ``Spearman`` and ``RMSE`` (NaN if they are not defined, or no
         frame is labelled).
     predictions : ndarray of shape (n_recordings, n_frames, n_targets)
-        Predictions of the pipeline. NaN for padding, and for recordings that were not tested.
+        Predictions of the pipeline, also for frames without a label, at the frames of the targets.
+        NaN for padding, and for recordings that were not tested.
     n_folds : int
         Number of folds.
     confidence_level : float
         Confidence level of the intervals.
     unit : {"recording", "group"}
-        The units that were resampled for the intervals.
+        The units that were resampled for the intervals: "group" if a recording has a group.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from skaudeep import PerFrame
+    >>> from skaudeep.evaluation import evaluate_over_time
+    >>> features = np.random.default_rng(0).normal(size=(4, 50, 3))  # 4 recordings of 50 frames
+    >>> found = evaluate_over_time(PerFrame(Ridge()), {"data": features}, features.sum(axis=2),
+    ...                            target_names=["loudness"], cv=2, progress=False)
+    >>> table = found.to_frame()
+    >>> table[table["measure"] == "RMSE"][["model", "target", "pooled"]].round(2)
+                  model    target  pooled
+    3          pipeline  loudness    0.02
+    7  mean of training  loudness    1.65
+    >>> found.predictions.shape, len(found.recordings)
+    ((4, 50, 1), 8)
     """
 
     figures: pd.DataFrame
@@ -93,7 +115,8 @@ class OverTimeEvaluation:
             ``measure`` ("CCC", "Pearson", "Spearman" or "RMSE"), ``pooled`` (over all labelled
             frames of all tested recordings together) with its interval ``pooled_low`` and
             ``pooled_high``, and ``recording`` (the mean over recordings) with ``recording_low`` and
-            ``recording_high``. A measure that is not defined is NaN.
+            ``recording_high``. A measure that is not defined is NaN, and so are the ends of an
+            interval over a single recording or group.
         """
         return self.figures.copy()
 
@@ -164,12 +187,15 @@ def evaluate_over_time(
 ) -> OverTimeEvaluation:
     """Cross-validate a pipeline on labels that change over time, with controls.
 
+    Controls are simpler models that are scored in the same folds, so that the score of the pipeline
+    can be compared with theirs.
+
     Parameters
     ----------
     pipeline : Pipeline or estimator
         A pipeline that ends in a :class:`~skaudeep.PerFrame`, or a search around such a pipeline,
         which predicts numbers for each frame. A clone of it is fitted in each fold. If its `fit`
-        has a parameter `groups`, it receives the groups of the bunch.
+        has a parameter `groups`, it receives the groups of the training recordings.
     bunch : Bunch
         Data set with ``data`` and, if known, ``groups`` (speakers, sessions), ``filenames``, and
         ``folds``, ``cv`` or ``partition``.
@@ -187,7 +213,8 @@ def evaluate_over_time(
     controls : bool, default=True
         Whether to run these controls in the same folds:
 
-        - "untrained network", if a step is trained,
+        - "untrained network", if a step is a network that is trained: the same network without its
+          training,
         - "bands of each frame", if a step reads spectrograms: the spectrogram itself takes the
           place of the network,
         - "mean of training", which predicts the mean of the training targets. Only its RMSE is
@@ -228,13 +255,13 @@ def evaluate_over_time(
     -----
     Pooled measures are computed from all labelled frames of all tested recordings together. Frames
     of a recording are not independent, so that intervals are over whole recordings, or over groups
-    if they are known. As in `RegressionEvaluation`, intervals come from the spread over bootstrap
-    samples, on Fisher's scale or a logarithmic one, with Student's quantile. In simulations with 4,
-    8 and 20 recordings, the interval of a pooled CCC with a nominal level of 95 % contained the
-    true CCC in 87 to 91 % of the trials, and percentiles of the same samples in 63 to 89 %. In
-    bootstrap samples, Spearman's coefficient keeps the ranks of all frames. The mean over
-    recordings leaves out recordings for which a measure is not defined, such as the correlation
-    with a label that never changes.
+    if they are known; with a single group they are NaN. As in `RegressionEvaluation`, intervals
+    come from the spread over bootstrap samples, on Fisher's scale or a logarithmic one, with
+    Student's quantile. In simulations with 4, 8 and 20 recordings, the interval of a pooled CCC
+    with a nominal level of 95 % contained the true CCC in 87 to 91 % of the trials, and percentiles
+    of the same samples in 63 to 89 %. In bootstrap samples, Spearman's coefficient keeps the ranks
+    of all frames. The mean over recordings leaves out recordings for which a measure is not
+    defined, such as the correlation with a label that never changes.
 
     If several folds test a recording, their predictions are averaged.
 

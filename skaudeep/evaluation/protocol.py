@@ -50,13 +50,14 @@ def evaluate(
 ) -> Any:  # the target says which of the three results it is, types cannot
     """Score a pipeline over the folds of a data set, with the controls that its score needs.
 
-    The target of the data set determines the scores: accuracy and UAR for classes, average
-    precision and AUC if clips may have several classes, correlations and errors for regression.
+    The target of the data set determines the scores: accuracy and UAR (unweighted average recall)
+    for classes, average precision and AUC (area under the ROC curve) if clips may have several
+    classes, correlations and errors for regression.
 
     The score of learned features needs a comparison, because an untrained network, or a few
-    statistics of the spectrogram, may do as well. These controls are therefore run on the same
-    folds with the same classifier, if the pipeline allows them. They are in ``controls`` of the
-    result, and the printed result compares the pipeline with each of them, clip by clip.
+    statistics of the spectrogram, may do as well. Such controls are therefore run on the same folds
+    with the same classifier, if the pipeline allows them (see `controls`). They are in ``controls``
+    of the result, and the printed result compares the pipeline with each of them, clip by clip.
 
     Intervals and comparisons treat the ``groups`` of the bunch, such as speakers or recordings, as
     independent, because clips of a speaker or recording tend to be right or wrong together. A clip
@@ -65,11 +66,12 @@ def evaluate(
     ``groups``, as that of `TunedLogisticRegression`, it receives the groups of the training clips.
 
     Work that is the same in all folds is done once. This holds for steps at the beginning of the
-    pipeline, or of a view of a `FeatureFusion` there, that learn nothing (their tag
-    ``requires_fit`` is False, as for `SpectrogramExtractor`): folds, repeats and controls share
-    their output. It also holds for the states of a `ReservoirFeatures` there, which depend on its
-    random weights alone; its principal components are fitted in each fold. States of more than 512
-    MB are kept in a temporary file.
+    pipeline, or of a view of a `FeatureFusion` there (one of the transformers whose features it
+    joins), that learn nothing (their tag ``requires_fit`` is False, as for `SpectrogramExtractor`):
+    folds, repeats and controls share their output. It also holds for the states of a
+    `ReservoirFeatures` there, which are the activations of its network and depend on its random
+    weights alone; its principal components are fitted in each fold. States of more than 512 MB are
+    kept in a temporary file.
 
     Parameters
     ----------
@@ -86,7 +88,7 @@ def evaluate(
         * (n_clips, n_classes) int: 1 if a clip has the class, else 0; -1 in all columns for an
           unlabelled clip;
         * (n_clips,) or (n_clips, n_targets) float: values; NaN in all columns for an unlabelled
-          clip.
+          clip. NaN in some columns only is an error.
 
         Unlabelled clips are neither training nor test clips; only the transductive protocol uses
         them.
@@ -118,9 +120,10 @@ def evaluate(
         * "mean of the training targets" (:class:`~sklearn.dummy.DummyRegressor`) is always used for
           regression; its correlations are not defined.
 
-        If clips may have several classes, the printed result shows the scores of chance in place of
-        the last two. ``controls_left_out`` of the result has the reasons why other controls are
-        missing. A control that fails is left out with a warning.
+        If clips may have several classes, "most frequent class" is not run; the printed result
+        shows the scores of chance instead. ``controls_left_out`` of the result has the reasons why
+        "untrained network" or "mel statistics" is missing. A control that fails is left out with a
+        warning.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
         The folds. "devel" trains on the partition train and tests on devel; "test" trains on train
         and devel and tests on test. An int is a number of folds into which the labelled clips are
@@ -133,8 +136,9 @@ def evaluate(
         the labelled clips and receives the groups. None uses the key ``cv`` of the bunch, else its
         ``folds``; without either it is "devel", or "test" if no labelled clip is in devel.
     n_jobs : int or None, default=None
-        Number of folds (of all repeats) that are run in parallel. None is 1, -1 is the number of
-        processors.
+        Number of folds that are run in parallel; repeats and controls are run one after the other.
+        -1 is the number of processors. None is 1, unless a :func:`joblib.parallel_config` context
+        states another number.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of one seed per repeat, of the folds if ``cv`` is an int, and of the clips
         that are left out for `train_sizes`. An int gives the same result each time. With None,

@@ -43,8 +43,8 @@ class RegressionEvaluation(ColumnEvaluation):
     concordance correlation coefficient (CCC), the root of the mean squared error (RMSE) in the unit
     of the values, and the share of their variance that is explained (R2, the coefficient of
     determination, which is negative if errors exceed those of the mean). With several targets, each
-    has its own scores, and ``spearman`` and the others, also ``rmse``, are means over the targets
-    for which they are defined.
+    has its own scores, see `score`, and ``spearman`` and the others, also ``rmse``, are means over
+    the targets for which they are defined.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class RegressionEvaluation(ColumnEvaluation):
     target_names : list of n_targets str
         Names of the targets.
     test : list of n_folds int arrays
-        Clips tested in each fold. Folds may overlap.
+        Positions in ``target`` of the clips that each fold tests. Folds may overlap.
     fold_predictions : list of n_repeats lists of n_folds arrays
         Predicted values of those clips, (n_test, n_targets).
     protocol : {"inductive", "transductive"}
@@ -64,7 +64,8 @@ class RegressionEvaluation(ColumnEvaluation):
     confidence_level : float, default=0.95
         Confidence level of the intervals.
     controls : dict of str to RegressionEvaluation
-        Evaluations of the same folds with other features or none. Empty if none were asked for.
+        Evaluations of the same folds with other features or none, with which the pipeline is
+        compared; see :func:`evaluate`. Empty if none were asked for.
     groups : array-like of shape (n_clips,), default=None
         Speaker, recording or site of each clip. A clip whose group is "", None or NaN is a group of
         its own. None if no clip has a group.
@@ -135,6 +136,29 @@ class RegressionEvaluation(ColumnEvaluation):
     [ ]: 95 % interval over clips
     >>> round(evaluation.spearman, 3), round(evaluation.score("rmse", "sleepiness"), 3)
     (0.893, 1.658)
+    >>> [round(end, 2) for end in evaluation.interval("rmse", "sleepiness")]
+    [1.29, 2.14]
+    >>> evaluation.fold_scores("rmse").round(3)
+    array([[1.658]])
+
+    Tables of all scores, of the clips, and of those with the largest errors:
+
+    >>> evaluation.scores()[["name", "metric", "value"]].round(2)
+             name    metric  value
+    0  sleepiness  spearman   0.89
+    1  sleepiness   pearson   0.90
+    2  sleepiness       ccc   0.89
+    3  sleepiness      rmse   1.66
+    4  sleepiness        r2   0.77
+    >>> evaluation.to_frame().tail(2)
+          target  predicted  error
+    clip
+    10      10.0        8.0   -2.0
+    11      11.0       11.5    0.5
+    >>> evaluation.errors().head(1)
+          target  predicted  error
+    clip
+    0        0.0        2.0    2.0
     """
 
     measures: ClassVar[Mapping[str, Measure]] = {
@@ -150,22 +174,22 @@ class RegressionEvaluation(ColumnEvaluation):
 
     @property
     def spearman(self) -> float:
-        """Spearman's rank correlation, the mean over targets and repeats."""
+        """Spearman's rank correlation, the mean over repeats and the targets that have one."""
         return self.score("spearman")
 
     @property
     def pearson(self) -> float:
-        """Pearson's correlation, the mean over targets and repeats."""
+        """Pearson's correlation, the mean over repeats and the targets that have one."""
         return self.score("pearson")
 
     @property
     def ccc(self) -> float:
-        """Concordance correlation coefficient, the mean over targets and repeats."""
+        """Lin's concordance correlation, the mean over repeats and the targets that have one."""
         return self.score("ccc")
 
     @property
     def rmse(self) -> float:
-        """Root of the mean squared error, the mean over targets and repeats."""
+        """Root of the mean squared error of each target, as a mean over targets and repeats."""
         return self.score("rmse")
 
     @property
@@ -207,9 +231,9 @@ class RegressionEvaluation(ColumnEvaluation):
         Returns
         -------
         pandas.DataFrame
-            The rows and columns of `to_frame`, sorted by the absolute error. With several targets,
-            they are sorted by its mean over targets, each in units of the target's standard
-            deviation.
+            The rows and columns of `to_frame`, also those without an error, sorted by the absolute
+            error. With several targets, they are sorted by its mean over targets, each in units of
+            the standard deviation of the target's true values.
         """
         error = np.abs(self._predicted.mean(axis=0) - self._truth)
         deviation = self._truth.std(axis=0)

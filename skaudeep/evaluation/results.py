@@ -36,7 +36,7 @@ class Evaluation(FoldedEvaluation):
     target_names : list of str
         Class names, in the order of the integers.
     test : list of n_folds int arrays
-        Clips tested in each fold. Folds may overlap.
+        Positions in ``target`` of the clips that each fold tests. Folds may overlap.
     fold_predictions : list of n_repeats lists of n_folds int arrays
         Predicted classes of those clips.
     protocol : {"inductive", "transductive"}
@@ -47,7 +47,8 @@ class Evaluation(FoldedEvaluation):
     confidence_level : float, default=0.95
         Confidence level of the intervals.
     controls : dict of str to Evaluation
-        Evaluations of the same folds with other features or none. Empty if none were asked for.
+        Evaluations of the same folds with other features or none, with which the pipeline is
+        compared; see :func:`evaluate`. Empty if none were asked for.
     groups : array-like of shape (n_clips,), default=None
         Speaker, recording or site of each clip. A clip whose group is "", None or NaN is a group of
         its own. None if no clip has a group.
@@ -122,7 +123,7 @@ class Evaluation(FoldedEvaluation):
     Examples
     --------
     >>> import numpy as np
-    >>> from skaudeep.evaluation.results import Evaluation
+    >>> from skaudeep.evaluation import Evaluation
     >>> evaluation = Evaluation(
     ...     target=np.array([0, 0, 0, 1]),
     ...     target_names=["dog", "rain"],
@@ -141,6 +142,13 @@ class Evaluation(FoldedEvaluation):
     fold 2    50.0 [9.5, 90.5]    50.0 [10.3, 89.7]
     [ ]: 95 % interval over clips
     UAR is the mean over folds, of which 1 of 2 lack a class; of all folds together it is 83.3 %
+    >>> evaluation.to_frame()
+         target predicted  correct
+    clip
+    0       dog       dog      1.0
+    1       dog      rain      0.0
+    2       dog       dog      1.0
+    3      rain      rain      1.0
 
     Twenty clips come from four speakers, and those of one speaker are always wrong. The interval
     over groups is wider than that over clips:
@@ -184,7 +192,7 @@ class Evaluation(FoldedEvaluation):
 
     @cached_property
     def fold_accuracy(self) -> np.ndarray:
-        """Accuracy in each repeat and fold, shape (n_repeats, n_folds)."""
+        """Share of correct clips in each repeat and fold, shape (n_repeats, n_folds)."""
         return self._fold_scores("accuracy")
 
     @cached_property
@@ -194,7 +202,7 @@ class Evaluation(FoldedEvaluation):
 
     @cached_property
     def fold_accuracy_interval(self) -> np.ndarray:
-        """Intervals of ``fold_accuracy``, shape (n_repeats, n_folds, 2)."""
+        """Intervals of ``fold_accuracy``, shape (n_repeats, n_folds, 2): lower and upper ends."""
         return np.array(
             [
                 [self._part([repeat], fold).accuracy_interval for fold in range(len(self.test))]
@@ -218,7 +226,7 @@ class Evaluation(FoldedEvaluation):
         """Predicted class of each clip in each repeat, shape (n_repeats, n_clips).
 
         It is -1 where a clip is in no test fold. A clip in several test folds has the class that
-        most of them predicted, and of several such classes the first.
+        most of them predicted, and of several such classes the first in ``target_names``.
         """
         votes = np.zeros(
             (len(self.seeds), len(self.target), len(self.target_names)), dtype=np.int32
@@ -303,8 +311,8 @@ class Evaluation(FoldedEvaluation):
             * ``filename``, if file names are known (with ``unit="group"`` it is called ``group``),
             * ``group``, if groups are known,
             * ``target``: name of the true class,
-            * ``predicted``: name of the class that most tests of the clip predicted (the first one,
-              if there are several),
+            * ``predicted``: name of the class that most tests of the clip predicted, over repeats
+              and folds (the first in ``target_names``, if there are several),
             * ``correct``: share of the clip's tests, over repeats and folds, that were right, in
               [0, 1],
             * ``probability``: mean probability of the predicted class over these tests, if the
@@ -330,7 +338,7 @@ class Evaluation(FoldedEvaluation):
         Examples
         --------
         >>> import numpy as np
-        >>> from skaudeep.evaluation.results import Evaluation
+        >>> from skaudeep.evaluation import Evaluation
         >>> evaluation = Evaluation(
         ...     target=np.array([0, 0, 1]), target_names=["dog", "rain"],
         ...     test=[np.arange(3)], fold_predictions=[[np.array([0, 1, 0])]],

@@ -55,16 +55,17 @@ def load_annotations(
     Parameters
     ----------
     path : str or Path
-        A selection table of Raven, a label track of Audacity, a TextGrid of Praat, or a table with
-        the columns file, start, end and label, and perhaps score. UTF-8 or UTF-16.
+        A selection table of Raven, a label track of Audacity, a TextGrid of Praat, or a CSV table
+        with the columns file, start, end and label, and perhaps score, and with commas, semicolons
+        or tabs between them. Numbers may have a decimal comma. UTF-8 or UTF-16.
     format : {"raven", "audacity", "textgrid", "csv"} or str, default=None
-        Format of the file. None uses its ending: `.TextGrid`, `.csv` and `.tsv`; the first line of
-        a `.txt` file tells Raven's format from Audacity's. Any other name is that of a format of
-        crowsetta (the extra `annotations`), such as "timit".
+        Format of the file. None uses its ending: `.TextGrid`, or `.csv` and `.tsv` for "csv"; the
+        first line of a `.txt` file tells Raven's format, a TextGrid and Audacity's format apart.
+        Any other name is that of a format of crowsetta (the extra `annotations`), such as "timit".
     file : str, default=None
         Name of the recording of all events, in place of any name in the table. None uses the name
-        in the table, else the name of the recording beside the table whose name is the same up to
-        its ending, else the name of the table without its ending.
+        in the table; else the name of the recording beside the table that has the same name up to
+        its ending, if there is exactly one; else the name of the table without its ending.
     label_column : str, default=None
         Column that holds the labels, in a table of Raven or CSV; other formats ignore it. None is
         "label" for CSV, and for Raven the first of "Annotation", "Label", "Species", "Common Name"
@@ -74,8 +75,9 @@ def load_annotations(
     -------
     pandas.DataFrame
         A row for each event, in the order of the file, with the columns `file` (str), `start` and
-        `end` (seconds from the start of the recording), `label` (str, unchanged) and `score`
-        (float, NaN if the table has no scores).
+        `end` (seconds from the start of the recording), `label` (str; blanks around it are removed,
+        except in a TextGrid, and it is "" for an event without one) and `score` (float). Scores are
+        the column "Score" or "Confidence" of Raven and "score" of CSV, and NaN if there are none.
 
     Raises
     ------
@@ -165,7 +167,8 @@ def save_annotations(
     -------
     list of Path
         The files that were written. Each file appears once it is complete. In a folder, a recording
-        without events gets no file.
+        without events gets no file. Scores are written for Raven and as CSV; label tracks and
+        TextGrids cannot hold them.
 
     Raises
     ------
@@ -176,9 +179,9 @@ def save_annotations(
     ValueError
         If `events` lacks a column or an event does not end after its start, the ending does not
         tell the format, the events belong to several recordings but the format is for one, two
-        recordings would have the same file in a folder, or a label is empty or has tabs, line
-        breaks or other control characters, which only CSV can hold (for Raven, also the name of a
-        recording).
+        recordings would have the same file in a folder, two events of a label overlap in a
+        TextGrid, or a label is empty or has tabs, line breaks or other control characters, which
+        only CSV can hold (for Raven, also the name of a recording).
 
     See Also
     --------

@@ -21,10 +21,11 @@ from skaudeep.formats.netcdf_contents import parse_attributes
 def check_netcdf(path: str | os.PathLike[str]) -> list[str]:
     """List the rules that a NetCDF file of skaudeep or auDeep breaks.
 
-    The file's checksum, if it has one, is verified. A file of auDeep has a row for each chunk, and
-    the rules are those of :func:`~skaudeep.datasets.validate` about chunks. All rules that a file
-    of auDeep breaks are listed, whereas :func:`~skaudeep.formats.load_netcdf` raises an error about
-    the first one. A file that skaudeep wrote and that matches its checksum breaks no rule.
+    The file's checksum, if it has one, is verified. A file of auDeep has a row for each chunk of a
+    clip, and the rules are those of :func:`~skaudeep.datasets.validate`, also about chunks. All
+    rules that a file of auDeep breaks are listed, whereas :func:`~skaudeep.formats.load_netcdf`
+    raises an error about the first one. A file that skaudeep wrote and that matches its checksum
+    breaks no rule.
 
     Parameters
     ----------
@@ -50,6 +51,7 @@ def check_netcdf(path: str | os.PathLike[str]) -> list[str]:
     Examples
     --------
     >>> import numpy as np
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from skaudeep.datasets import make_bunch
     >>> from skaudeep.formats import check_netcdf, save_netcdf

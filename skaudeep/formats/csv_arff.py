@@ -54,8 +54,7 @@ def save_csv(
     Without folds and partitions there is one file. With partitions there is a file for each of
     them, in `train/`, `devel/` and `test/`. With folds there is a file for the test clips of each
     fold, in `fold_1/`, `fold_2/` and so on. With both, the folders are nested, as in
-    `train/fold_1/`. Floats have as many digits as identify a float32.
-
+    `train/fold_1/`. Floats have as many digits as identify a float32. Missing values are empty.
     `DESCR` is not saved. Copies that :func:`~skaudeep.datasets.upsample` made are not marked, so
     that a data set with folds and copies is refused.
 
@@ -109,18 +108,16 @@ def save_csv(
     >>> import numpy as np
     >>> from tempfile import TemporaryDirectory
     >>> from skaudeep.datasets import make_bunch
-    >>> from skaudeep.formats import load_csv, save_csv
+    >>> from skaudeep.formats import save_csv
     >>> features = make_bunch(np.array([[0.1, 0.2], [0.3, 0.4]]), ["a.wav", "b.wav"],
     ...                       target=[0, 1], target_names=["cat", "dog"])
     >>> with TemporaryDirectory() as folder:
     ...     (file,) = save_csv(features, folder)
     ...     print(file.read_text())
-    ...     load_csv(folder).data.dtype
     filename,chunk_nr,label_nominal,label_numeric,feature_0,feature_1
     a.wav,0,cat,0,0.1,0.2
     b.wav,0,dog,1,0.3,0.4
     <BLANKLINE>
-    dtype('float32')
     """
 
     def write(file: TextIO, table: Table, rows: NDArray[np.bool_]) -> None:
@@ -159,8 +156,8 @@ def load_csv(
 ) -> BunchOrXy:
     r"""Load a feature set from CSV files of `save_csv`, of auDeep, or of any other program.
 
-    In tables of other programs, such as openSMILE, every column that is not named by a parameter is
-    a feature.
+    In tables of other programs, such as openSMILE, every column is a feature that no parameter
+    names and that is not called `chunk_nr`, `groups`, `label_nominal` or `label_numeric`.
 
     Parameters
     ----------
@@ -193,11 +190,11 @@ def load_csv(
         text are classes.
     target_names : sequence of str, default=None
         The classes of `target` in the order of their integers. None: the classes that occur,
-        sorted.
+        sorted (by number if all are whole numbers).
     missing : sequence of str, default=None
         Texts of cells in `target` and `partition` that mean a missing value. None: empty cells,
-        `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`. Features are NaN for
-        the texts of None in any case. A group is unknown only if its cell is empty.
+        `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`. A feature is NaN in
+        cells of these default texts, whatever `missing` is. Only an empty cell is an unknown group.
     delimiter : str of length 1, default=None
         Character between the columns. None: the one of comma, semicolon, tab and bar with which
         the table has the columns named here, and the most columns.
@@ -205,7 +202,8 @@ def load_csv(
         Whether to remove the apostrophes that `save_csv(..., escape_formulas=True)` added.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
 
     Returns
     -------
@@ -485,8 +483,8 @@ def load_arff(
 ) -> BunchOrXy:
     """Load a feature set from ARFF files of `save_arff`, of auDeep, or of any other program.
 
-    In files of other programs, such as openSMILE and Weka, every attribute that is not named by a
-    parameter is a feature.
+    In files of other programs, such as openSMILE and Weka, every attribute is a feature that no
+    parameter names and that is not called `chunk_nr`, `groups`, `label_nominal` or `label_numeric`.
 
     Parameters
     ----------
@@ -500,7 +498,8 @@ def load_arff(
     target : str or sequence of str, default=None
         Attribute with the class or value of each clip, or several with a value each, as in
         :func:`load_csv`. A nominal attribute lists its classes; a real or numeric one holds values
-        for regression. None uses `label_nominal` and `label_numeric`, if they are there.
+        for regression; integers and strings are read as in :func:`load_csv`. None uses
+        `label_nominal` and `label_numeric`, if they are there.
     chunk_nr : str, default=None
         Attribute with the number of each row of a clip, from 0. None: `chunk_nr`, if it is there.
     groups : str, default=None
@@ -513,14 +512,15 @@ def load_arff(
     ignore : sequence of str, default=()
         Attributes that are not features, such as times.
     task : {"classification", "regression"}, default=None
-        How to read `target`. None uses the type of the attribute; a string is as in `load_csv`.
+        How to read `target`. None uses the type of the attribute, see `target`.
     target_names : sequence of str, default=None
-        The classes in the order of their integers. None: those listed, or of a string those found.
+        The classes in the order of their integers. None: those listed, else those found, sorted.
     missing : sequence of str, default=None
         Texts of cells in `target` and `partition` that mean a missing value, see :func:`load_csv`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
 
     Returns
     -------

@@ -25,7 +25,8 @@ def fuse(bunches: Sequence[Bunch], *, axis: str | None = None) -> Bunch:
     bunches : sequence of :class:`~sklearn.utils.Bunch`
         At least one data set, all with the same clips, labels, folds and partitions in the same
         order, and with the same groups where two of them have groups. The shapes of their `data`
-        may differ only in the axis of the concatenation.
+        may differ only in the axis of the concatenation. Side by side, the spectrograms of a clip
+        must have as many frames in all sets. The data sets are not changed; data on disk are read.
     axis : {"frequency", "time"}, default=None
         The axis of spectrograms along which they are concatenated.
 
@@ -39,10 +40,11 @@ def fuse(bunches: Sequence[Bunch], *, axis: str | None = None) -> Bunch:
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`~skaudeep.datasets.make_bunch`, and with `copy_of` and
-        `recorded_at` if the first set has them. `data` is the concatenation, float32. Groups are
-        those of the first set with groups; `DESCR` is that of the first set. `feature_names` is
-        there if all sets have it; if some names are equal, all get the number of their set, as in
-        `0__mean`. Along time, they are the names of the first set, which all sets must share.
+        `recorded_at` if the first set has them; other keys are left out. `data` is the
+        concatenation, float32. Groups are those of the first set with groups; `DESCR` is that of
+        the first set. `feature_names` is there if all sets have it; if some names are equal, all
+        get the number of their set, as in `0__mean`. Along time, they are the names of the first
+        set, which all sets must share.
 
     Raises
     ------

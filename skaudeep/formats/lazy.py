@@ -135,10 +135,11 @@ CACHE_BYTES = 2**21  # bytes of file chunks that netCDF4 caches
 class StoredArray:
     """Rows of a stored data set, each read from disk on access.
 
-    It can be passed as X to estimators that read rows a batch at a time, such as
-    :class:`~skaudeep.Seq2SeqAutoencoder`. Indexing several rows returns another `StoredArray`, so
-    that the folds of a cross-validation stay on disk. Indexing one row, or :func:`numpy.asarray`,
-    reads the values. A pickled array opens the file again by its path.
+    :func:`load_netcdf` makes it, with ``lazy=True``. It can be passed as X to estimators that read
+    rows a batch at a time, such as :class:`~skaudeep.Seq2SeqAutoencoder`. Indexing several rows
+    returns another `StoredArray`, so that the folds of a cross-validation stay on disk. Indexing
+    one row or further axes, as in ``data[3]`` and ``data[:, 0]``, or :func:`numpy.asarray`, reads
+    the values. A pickled array opens the file again by its path.
 
     Parameters
     ----------
@@ -161,6 +162,7 @@ class StoredArray:
     Examples
     --------
     >>> import numpy as np
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from skaudeep.datasets import make_bunch
     >>> from skaudeep.formats import load_netcdf, save_netcdf

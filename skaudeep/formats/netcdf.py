@@ -92,7 +92,8 @@ def load_netcdf(
         auDeep have no checksum.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        UserWarning if some clips are labelled and others are not.
 
     Returns
     -------
@@ -301,7 +302,8 @@ def save_netcdf(
     Raises
     ------
     ValueError
-        If the bunch contradicts itself, or `data` is not numeric.
+        If the bunch contradicts itself, `data` is not numeric, or `compression` is not such a
+        level.
     OSError
         If the file cannot be written, for instance because the disk is full. The previous file
         is kept.
