@@ -97,6 +97,63 @@ class OverTimeEvaluation:
         """
         return self.figures.copy()
 
+    def interval(
+        self, metric: str, name: str | None = None, *, mean_of: str = "frames"
+    ) -> tuple[float, float]:
+        """Return the confidence interval of a measure of the pipeline.
+
+        Parameters
+        ----------
+        metric : {"CCC", "Pearson", "Spearman", "RMSE"}
+            The measure.
+        name : str, default=None
+            Name of the target. It is needed if there are several.
+        mean_of : {"frames", "recordings"}, default="frames"
+            "frames": the measure over the labelled frames of all tested recordings together.
+            "recordings": the mean of the measures of the recordings.
+
+        Returns
+        -------
+        (float, float)
+            Lower and upper end; NaN if the measure is not defined.
+
+        Raises
+        ------
+        ValueError
+            If there is no such measure or target, there are several targets and none is named, or
+            `mean_of` is something else.
+        """
+        of_pipeline = self.figures[self.figures["model"] == PIPELINE]
+        names = of_pipeline["target"].unique().tolist()
+        for what, value, choices in (
+            ("metric", metric, list(MEASURES)),
+            ("mean_of", mean_of, ["frames", "recordings"]),
+            ("name", names[0] if name is None and len(names) == 1 else name, names),
+        ):
+            if value not in choices:
+                raise ValueError(f"Got {what}={value!r}; choose {', '.join(map(repr, choices))}.")
+        chosen = of_pipeline["measure"] == metric
+        if name is not None:
+            chosen &= of_pipeline["target"] == name
+        kind = "pooled" if mean_of == "frames" else "recording"
+        row = of_pipeline[chosen].iloc[0]
+        return float(row[f"{kind}_low"]), float(row[f"{kind}_high"])
+
+    def errors(self) -> pd.DataFrame:
+        """Return a table of the tested recordings, those with the largest errors first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The rows of ``recordings`` of the pipeline that have a label, without ``model``, sorted
+            by RMSE. With several targets, each is in units of its mean RMSE over recordings.
+        """
+        rows = self.recordings[self.recordings["model"] == PIPELINE].drop(columns="model")
+        rows = rows[rows["RMSE"].notna()]
+        mean = rows.groupby("target")["RMSE"].transform("mean")
+        order = np.argsort(-(rows["RMSE"] / mean.where(mean > 0, 1)).to_numpy(), kind="stable")
+        return rows.iloc[order].reset_index(drop=True)
+
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
 
