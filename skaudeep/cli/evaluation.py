@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from skaudeep._texts import printable
 from skaudeep.cli import options
+from skaudeep.cli.checks import check_table
 from skaudeep.cli.errors import CommandError
 from skaudeep.cli.inputs import (
     check_classes,
     choose_folds,
     choose_rate,
+    counted,
     describe_source,
     leave_out_unreadable,
     read_source,
     require_two_classes,
 )
-from skaudeep.cli.output import note, write_json
+from skaudeep.cli.output import check_output, note, save_table, write_json
 from skaudeep.cli.settings import COUNT, SHARE, stated
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
     from sklearn.utils import Bunch
 
@@ -32,6 +36,8 @@ _OF_CLASSIFIER = {
     "learning_rate": "mlp",
     "complexity": "svm",
 }
+# What columns of `errors` are called in tables that commands write, and --labels reads.
+_COLUMNS = {"filename": "file", "target": "label", "predicted": "prediction"}
 
 
 class Layers(click.ParamType):
@@ -137,9 +143,18 @@ class Layers(click.ParamType):
         is_flag=True,
         help="Repeat training clips until each class has as many as the largest.",
     ),
+    click.option(
+        "--errors",
+        metavar="FILE",
+        type=click.Path(),
+        help="Write a table (.csv) of the recordings that were named wrongly, the surest first: "
+        "file, group, fold, label, prediction, and how sure it was. With a column label of which "
+        "you have corrected what was wrong, it serves as --labels.",
+    ),
     options.sampling_rate,
     options.jobs,
     options.seed,
+    options.force,
     options.as_json,
 )
 def evaluate(
@@ -155,9 +170,11 @@ def evaluate(
     majority_vote: bool,
     score_chunks: bool,
     balance: bool,
+    errors: str | None,
     sampling_rate: float | None,
     jobs: int | None,
     seed: int,
+    force: bool,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -167,6 +184,9 @@ def evaluate(
     Recordings that cannot be read are left out and named; the exit code is then still 0.
     """
     _check_options(kind, folds, test_on, majority_vote, score_chunks)
+    if errors is not None:
+        check_table(errors)
+        file = check_output(errors, force, (*inputs, *labels), option="--errors")
     source = read_source(
         inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
     )
@@ -216,6 +236,21 @@ def evaluate(
         write_json(_scores(result) | _details(result))
     else:
         click.echo(str(result))
+    if errors is not None:
+        table = result.errors()
+        save_table(table.rename(columns=_COLUMNS), file)
+        note(_describe_errors(result, table, printable(errors)))
+
+
+def _describe_errors(result: Any, table: pd.DataFrame, file: str) -> str:
+    """Say how many clips the table of errors has, of how many."""
+    n_tested = len({clip for test in result.test for clip in test.tolist()})
+    of_all = f"{len(table)} of {counted(n_tested, result.unit)}"
+    if len(table) == 0:
+        return f"No clip was named wrongly: {file} holds no more than the names of its columns."
+    often = "" if len(result.seeds) == 1 else " in at least one repeat"
+    were = "was" if len(table) == 1 else "were"
+    return f"{of_all} {were} named wrongly{often}, the surest first: {file}"
 
 
 def _check_options(
