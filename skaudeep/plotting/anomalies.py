@@ -77,7 +77,7 @@ class AnomalyDisplay:
         self._numbered = times is None
         self.times = np.arange(len(self.scores)) if times is None else np.asarray(times)
         if self.times.dtype.kind == "m":
-            self.times = self.times / np.timedelta64(1, "s")
+            self.times = self.times.astype("timedelta64[ns]").astype(np.float64) / 1e9
         if self.times.shape != self.scores.shape:
             raise ValueError(
                 f"Got times of shape {self.times.shape} for {len(self.scores)} scores, expected "
