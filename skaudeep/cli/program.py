@@ -9,7 +9,18 @@ from typing import Any
 import click
 
 from skaudeep._version import __version__
-from skaudeep.cli import corpus, errors, evaluation, models, plots, report, search, sets, training
+from skaudeep.cli import (
+    corpus,
+    errors,
+    evaluation,
+    models,
+    plots,
+    report,
+    search,
+    sets,
+    training,
+    unusual,
+)
 
 HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
@@ -79,6 +90,7 @@ for command in (
     models.predict,
     models.transform,
     search.detect,
+    unusual.unusual,
     search.similar,
     corpus.extract,
     training.train,

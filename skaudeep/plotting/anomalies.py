@@ -11,13 +11,15 @@ from skaudeep.plotting.pyplot import figure_size, import_pyplot, label_times, or
 __all__ = ["AnomalyDisplay"]
 
 ALARM, USUAL = "#d62728", "#1f77b4"
+DEPTH = 5  # of the axis below the threshold, in heights of the highest score above it
 
 
 class AnomalyDisplay:
     """Plot of the scores of clips in their order, beside the scores of normal clips.
 
     The left axes show the scores in the order of the clips, for example the order of recording;
-    scores below the threshold are red. If `normal_scores` are given, the right axes show their
+    scores below the threshold are red. Triangles at the lower end stand for scores so far below
+    that the axis ends before them. If `normal_scores` are given, the right axes show their
     histogram, with horizontal bars, on the same axis of scores. `from_detector` takes for them the
     scores of held-out clips that set the threshold.
 
@@ -166,6 +168,7 @@ class AnomalyDisplay:
         colours = np.where(self.unusual, ALARM, USUAL)
         ax.scatter(self.times, self.scores, **{"c": colours, "s": 9} | kwargs)
         ax.axhline(self.threshold, color="0.3", linewidth=1, linestyle="--", label="threshold")
+        self._show_near_threshold(ax)
         ax.legend(loc="lower left", frameon=False)
         ax.set(ylabel="score (higher is more usual)", title=self._title())
         if self._numbered:
@@ -180,9 +183,30 @@ class AnomalyDisplay:
             beside.hist(self.normal_scores, bins="auto", orientation="horizontal", color="0.7")
             beside.axhline(self.threshold, color="0.3", linewidth=1, linestyle="--")
             beside.tick_params(labelleft=False)
-            beside.set(xlabel="held-out clips")
+            beside.set(xlabel="normal clips")
             self.histogram_ax_ = beside
         return self
+
+    def _show_near_threshold(self, ax: Any) -> None:
+        """End the axis below the threshold if a score is so low that all others would be a line."""
+        usual = np.asarray(self.scores if self.normal_scores is None else self.normal_scores)
+        usual = np.r_[self.scores, usual][np.isfinite(np.r_[self.scores, usual])]
+        usual = usual[usual >= self.threshold]
+        height = usual.max() - self.threshold if len(usual) else 0
+        bottom = self.threshold - DEPTH * height
+        far = self.scores < bottom
+        if not height or not far.any():
+            return
+        ax.set_ylim(bottom, usual.max() + 0.3 * height)
+        lowest = np.min(self.scores[far])
+        ax.scatter(
+            self.times[far],
+            np.full(far.sum(), bottom + 0.15 * height),
+            marker="v",
+            s=20,
+            c=ALARM,
+            label=f"lower, to {lowest:.3g}",
+        )
 
     def _title(self) -> str:
         found = f"{self.unusual.sum()} of {len(self.scores)} below the threshold"
