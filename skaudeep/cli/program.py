@@ -27,8 +27,8 @@ An INPUT is a folder of recordings (sub-folders name the classes), a table of th
 file of skaudeep (.nc), recordings, or - for their names on standard input, one a line or divided
 by NUL. Results go to standard output, all else to standard error. Exit codes: 0 done, 1 something
 about files, data or models, 2 the command line itself, 130 interrupted. A recording that cannot be
-read is named: predict, transform and extract, which have a result for each, then end with 1; fit,
-train, evaluate and report leave it out and end with 0.
+read is named: predict, transform, extract and unusual, which have a result for each, then end with
+1; fit, train, evaluate and report leave it out and end with 0.
 
 \b
 Example:

@@ -156,7 +156,7 @@ def unusual(
     seed: int,
     force: bool,
 ) -> int:
-    """Find recordings, or moments of them, that are not like normal ones.
+    """Find what is not like normal recordings.
 
     A detector learns from normal recordings alone, and says which of INPUT are unusual: a machine
     that wears, a sound that was never there. A recording that cannot be read is named on standard
@@ -286,7 +286,10 @@ def _divide(given: tuple[Bunch, str], window: float | None, hop: float | None) -
     bunch, title = given
     summary = describe(bunch)
     names = bunch.filenames.tolist()
-    without = {name: in_words(reason) for name, reason in summary.unreadable.items()}
+    without = {
+        name: f"{printable(name)}: {in_words(reason)}"
+        for name, reason in summary.unreadable.items()
+    }
     if len(without) == len(names):
         raise CommandError(f"{title}: no recording can be read. {next(iter(without.values()))}")
     if window is not None:

@@ -80,3 +80,16 @@ def test_scores_and_times_that_do_not_fit_are_refused():
         AnomalyDisplay([], threshold=0)
     with pytest.raises(ValueError, match=r"Got times of shape \(1,\) for 2 scores"):
         AnomalyDisplay([1, 2], threshold=0, times=[0])
+
+
+def test_scores_far_below_leave_the_threshold_in_sight():
+    scores = np.r_[np.linspace(0.1, 1, 20), -0.5, -50.0, -80.0]
+    display = AnomalyDisplay(scores, threshold=0).plot()
+    low, high = display.ax_.get_ylim()
+    assert -6 < low < -0.5 < 1 < high < 2
+    far = display.ax_.collections[1]
+    assert far.get_label() == "lower, to -80"
+    assert far.get_offsets()[:, 0].tolist() == [21, 22]
+    assert len(AnomalyDisplay(scores[:21], threshold=0).plot().ax_.collections) == 1
+    every = AnomalyDisplay([-1.0, -2.0], threshold=0).plot()  # none is above the threshold
+    assert every.ax_.get_ylim()[0] < -2
