@@ -22,7 +22,7 @@ from skaudeep.datasets import (
     make_bunch,
     upsample,
 )
-from skaudeep.recipes import audio_classifier
+from skaudeep.recipes import audio_classifier, linear_regressor, multilabel_classifier
 
 SMALL = partial(audio_classifier, n_units=4)
 MLP = ["--classifier", "mlp", "--hidden", "8,4", "--epochs", "20", "--dropout", "0.1"]
@@ -167,6 +167,31 @@ def test_a_wrong_label_comes_first_among_the_errors_and_is_corrected_by_them(run
     errors.iloc[:1].to_csv("corrected.csv", index=False)
     run(*command, "--labels", "corrected.csv", "--errors", "errors.csv", "--force")
     assert "07.wav" not in Path("errors.csv").read_text()
+
+
+def test_values_and_several_classes_are_evaluated_and_their_errors_are_listed(run, printed):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(30, 1))
+    data = truth + 0.1 * rng.normal(size=(30, 4))
+    names = [f"{i:02d}.wav" for i in range(30)]
+    wrong = np.where(np.arange(30) == 7, 9.0, truth[:, 0])
+    values = make_bunch(data, names, target=wrong)
+    found = printed(values, "--errors", "errors.csv")
+    expected = skaudeep.evaluate(linear_regressor(), values, cv=5, random_state=0)
+    assert found == str(expected)
+    table = pd.read_csv("errors.csv")
+    assert (table["file"][0], table["label"][0], len(table)) == ("07.wav", 9.0, 30)
+    as_json = json.loads(run("evaluate", "set.nc", "--json").stdout)
+    assert as_json["scores"][0]["value"] == pytest.approx(expected.spearman)
+    done = run("evaluate", "set.nc", "--classifier", "svm")
+    assert "--classifier: set.nc has values to regress on, expected one class" in done.stderr
+    several = np.column_stack([truth[:, 0] > 0, rng.random(30) > 0.5]).astype(int)
+    several[7, 0] = 1 - several[7, 0]
+    classes = make_bunch(data, names, target=several, target_names=["owl", "rain"])
+    found = printed(classes, "--errors", "errors.csv", "--force")
+    assert found == str(skaudeep.evaluate(multilabel_classifier(), classes, cv=5, random_state=0))
+    table = pd.read_csv("errors.csv")
+    assert table[table["label"] == "owl"]["file"].iloc[0] == "07.wav"
 
 
 def test_a_table_of_errors_needs_a_name_that_says_so(run, birds):
