@@ -341,7 +341,8 @@ def choose_folds(bunch: Bunch, folds: int | None) -> tuple[int | None, str]:
 
     units = count_units(bunch)
     n_folds = default_n_folds(units.values())
-    if sum(n_units > 1 for n_units in units.values()) < 2:
+    of_classes = bunch.target.dtype.kind != "f" and bunch.target.ndim == 1
+    if of_classes and sum(n_units > 1 for n_units in units.values()) < 2:
         what = "groups" if bunch.groups.any() else "recordings"
         return n_folds, f"folds: none, for which two classes need several {what} each"
     return n_folds, f"folds: none -> {n_folds} folds"
@@ -373,12 +374,12 @@ def require_classes(title: str, bunch: Bunch) -> None:
     if bunch.target.dtype.kind == "f" and _labelled(bunch).any():
         raise CommandError(
             f"{title}: has values to regress on, expected classes. Choose a column of classes by "
-            "--target COLUMN. In Python, skaudeep.evaluate scores values."
+            "--target COLUMN. 'skaudeep evaluate' scores values."
         )
     if bunch.target.ndim > 1 and bunch.target.dtype.kind != "f":
         raise CommandError(
-            f"{title}: clips may have several classes, expected one of each. In Python, "
-            "skaudeep.evaluate scores several; skaudeep.fit_classifier fits a model of them."
+            f"{title}: clips may have several classes, expected one of each. 'skaudeep evaluate' "
+            "scores several; in Python, skaudeep.fit_classifier fits a model of them."
         )
 
 

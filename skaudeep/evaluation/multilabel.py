@@ -11,12 +11,11 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from skaudeep._texts import printable
 from skaudeep.evaluation.columns import ColumnEvaluation, Measure
-from skaudeep.evaluation.ranking import Ranking
+from skaudeep.evaluation.ranking import Ranking, wrong_shares
 from skaudeep.evaluation.resampling import average_precisions, roc_areas
 from skaudeep.evaluation.tables import first_columns
 
@@ -233,6 +232,7 @@ class MultiLabelEvaluation(ColumnEvaluation):
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
             ``filename`` (with ``unit="group"`` it is called ``group``) and ``group`` (if known),
+            ``fold`` (the number of the fold that tests the clip, from 1; of several a text),
             ``target`` (the tuple of the names of its classes), and for each class, under its name,
             its mean score over the tests of the clip.
         """
@@ -257,10 +257,10 @@ class MultiLabelEvaluation(ColumnEvaluation):
             their tests. Classes in ``left_out`` have no errors. A clip with the class that is
             ranked below more than half of the clips without it has the ``kind`` "missed". A clip
             without the class that is ranked above more than half of the clips with it has the
-            ``kind`` "false". The other columns are ``filename`` and ``group`` (if known, as in
-            `to_frame`), ``class``, ``score``, and ``share``: the share of the clips of the other
-            kind that are ranked wrongly relative to this one, more than 0.5. Equal scores count as
-            one half. The index is that of `to_frame`.
+            ``kind`` "false". The other columns are ``filename`` and ``group`` (if known) and
+            ``fold``, as in `to_frame`, ``class``, ``score``, and ``share``: the share of the clips
+            of the other kind that are ranked wrongly relative to this one, more than 0.5. Equal
+            scores count as one half. The index is that of `to_frame`.
 
         Examples
         --------
@@ -284,11 +284,7 @@ class MultiLabelEvaluation(ColumnEvaluation):
             if name in self.left_out:
                 continue
             has = self._truth[:, k] > 0
-            # The rank among all minus the rank among its own kind is the number of others below.
-            below = rankdata(scores[:, k])
-            for own in (has, ~has):
-                below[own] -= rankdata(scores[own, k])
-            share = np.where(has, 1 - below / (~has).sum(), below / has.sum())
+            share = wrong_shares(scores[:, k], has)
             wrong = np.flatnonzero(share > 0.5)
             columns: dict[str, object] = dict(first_columns(self, self._tested[wrong]))
             columns |= {"class": name, "kind": np.where(has[wrong], "missed", "false")}

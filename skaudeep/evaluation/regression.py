@@ -208,6 +208,7 @@ class RegressionEvaluation(ColumnEvaluation):
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
             ``filename`` (with ``unit="group"`` it is called ``group``) and ``group`` (if known),
+            ``fold`` (the number of the fold that tests the clip, from 1; of several a text),
             ``target``, ``predicted`` (the mean over the tests of the clip), and ``error`` (the
             prediction minus the target). With several targets there are the last three for each,
             with its name: ``"target arousal"``.

@@ -129,7 +129,7 @@ def test_an_interrupted_report_says_whether_the_page_is_whole(
     assert expected in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", ["report", "evaluate", "fit"])
+@pytest.mark.parametrize("command", ["report", "fit"])
 def test_values_to_regress_on_are_refused(run, birds, calls, tmp_path, command):
     shutil.copytree(birds / "crow", tmp_path / "crow")
     names = sorted(path.name for path in (tmp_path / "crow").iterdir())
@@ -142,7 +142,7 @@ def test_values_to_regress_on_are_refused(run, birds, calls, tmp_path, command):
     assert not calls
 
 
-@pytest.mark.parametrize("command", ["report", "evaluate", "fit", "inspect"])
+@pytest.mark.parametrize("command", ["report", "fit", "inspect"])
 def test_of_clips_with_several_classes_commands_describe_no_more(run, tmp_path, calls, command):
     target = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
     names = [f"{number}.wav" for number in range(4)]

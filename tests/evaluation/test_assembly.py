@@ -13,7 +13,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils import Bunch
 
 from skaudeep import compare, evaluate
@@ -114,6 +114,24 @@ def test_decision_values_take_the_place_of_probabilities_and_this_is_said():
         decided = classifier.decision_function(scaler.transform(bunch.data))
         expected = [decided[bunch.groups == name].mean() > 0 for name in result.filenames[test]]
         assert_array_equal(result.fold_predictions[0][group], expected)
+
+
+def test_clips_have_decision_values_of_classes_not_of_pairs_of_them():
+    bunch = patients()
+    result = run(bunch, LinearSVC(), unit="clip", controls=False)
+    assert result.probabilities is None
+    for test, predicted, decided in zip(
+        result.test, result.fold_predictions[0], result.fold_decision_values[0], strict=True
+    ):
+        assert decided.shape == (len(test), 2)
+        assert_array_equal(decided.argmax(axis=1), predicted)
+    assert (result.errors().margin >= 0).all()
+    target = np.arange(len(bunch.target)) % 3
+    three = patients(data=target[:, np.newaxis] + bunch.data, target=target)
+    three["target_names"] = ["a", "b", "c"]
+    pairs = SVC(decision_function_shape="ovo")
+    found = run(three | {"groups": None}, pairs, unit="clip", controls=False)
+    assert found.decision_values is None
 
 
 def test_decision_values_of_three_classes_are_compared_class_by_class():
@@ -220,7 +238,8 @@ def test_tables_and_comparisons_are_of_groups():
     result, other = run(bunch), run(bunch, GaussianNB())
     table = result.to_frame()
     assert table.index.name == "group"
-    assert table.columns.tolist() == ["group", "target", "predicted", "correct", "probability"]
+    columns = ["group", "fold", "target", "predicted", "correct", "probability"]
+    assert table.columns.tolist() == columns
     found = compare(result, other, metric="uar", random_state=0)
     assert (found.unit, found.n_units) == ("group", N_GROUPS)
     assert "group" in repr(found).split("points of UAR")[1]

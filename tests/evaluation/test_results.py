@@ -77,6 +77,14 @@ def test_accuracy_intervals_equal_published_ones(hits, n, low, high):
     assert right(hits, n).accuracy_interval == pytest.approx((low, high), abs=5e-5)
 
 
+def test_the_interval_of_a_score_is_asked_for_by_its_name():
+    result = right(15, 148)
+    assert result.interval("accuracy") == result.accuracy_interval
+    assert result.interval("uar") == result.uar_interval
+    with pytest.raises(ValueError, match="Got metric='f1'; choose 'accuracy', 'uar'"):
+        result.interval("f1")
+
+
 @pytest.mark.parametrize("confidence_level", [0.8, 0.99])
 def test_accuracy_intervals_equal_those_of_scipy(confidence_level):
     expected = binomtest(17, 23).proportion_ci(confidence_level, method="wilson")
