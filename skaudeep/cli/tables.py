@@ -64,7 +64,7 @@ def read_table(file: Path, path: str | None, target: str | None, needs: bool) ->
     if tuple(header[:2]) == FEATURE_COLUMNS and path is None:
         from skaudeep.formats import load_csv
 
-        return load_csv(file), ""
+        return load_csv(file, target=target), ""
     columns = f"Its columns are {list_names(header)}."
     once = [column for column in header if header.count(column) == 1]
     twice = list(dict.fromkeys(column for column in header if column not in once))
