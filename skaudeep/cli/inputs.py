@@ -263,13 +263,15 @@ def _add_labels(bunch: Bunch, tables: Sequence[str]) -> Bunch:
     """Add the labels of tables in their order; refuse two names for one clip."""
     from skaudeep.datasets import add_labels
     from skaudeep.datasets.delimited import read_columns
+    from skaudeep.datasets.vocabulary import missing_cells
 
     given: dict[str, tuple[str, str]] = {}
+    unlabelled = missing_cells(None) - set(map(str, bunch.target_names or ()))
     for table in tables:
         file, filename = Path(table).expanduser(), column_of_names(table)
         cells = read_columns(file, [filename, "label"])
         for name, label in zip(cells[filename], cells["label"], strict=True):
-            if not label:
+            if label in unlabelled:
                 continue
             other, where = given.setdefault(name, (label, table))
             if other != label and where != table:

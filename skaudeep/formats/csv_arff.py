@@ -195,9 +195,9 @@ def load_csv(
         The classes of `target` in the order of their integers. None: the classes that occur,
         sorted.
     missing : sequence of str, default=None
-        Texts of cells in `target` and `partition` that mean a missing value. None: empty cells,
-        `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`. Features are NaN for
-        the texts of None in any case. A group is unknown only if its cell is empty.
+        Cells in `target`, `partition` and `groups` that mean a missing value. None: empty cells,
+        `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`; in a table that
+        `save_csv` wrote, "NA" is a name. Features are NaN for the texts of None in any case.
     delimiter : str of length 1, default=None
         Character between the columns. None: the one of comma, semicolon, tab and bar with which
         the table has the columns named here, and the most columns.
@@ -517,7 +517,7 @@ def load_arff(
     target_names : sequence of str, default=None
         The classes in the order of their integers. None: those listed, or of a string those found.
     missing : sequence of str, default=None
-        Texts of cells in `target` and `partition` that mean a missing value, see :func:`load_csv`.
+        Texts that mean a missing value in `target`, `partition` and `groups`, as in `load_csv`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds folds, groups and the names of classes.
