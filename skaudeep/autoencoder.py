@@ -255,6 +255,7 @@ class Seq2SeqAutoencoder(
     ['mean_0', 'mean_15', 'covariance_0_0', 'transition_0_0', 'intercept_15']
     """
 
+    _loss_name = "RMSE"  # for plots of `loss_curve_`
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
         "n_units": [COUNT, "array-like"],
         "n_layers": [COUNT, "array-like"],

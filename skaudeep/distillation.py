@@ -172,6 +172,7 @@ class DistilledFeatures(
     True
     """
 
+    _loss_name = "1 - alignment"  # for plots of `loss_curve_`
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
         "teacher": [HasMethods(["fit", "transform"]), None],
         "extractor": [HasMethods(["fit", "transform"]), StrOptions({PASSTHROUGH}), None],

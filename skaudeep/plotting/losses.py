@@ -16,13 +16,14 @@ class LossCurveDisplay:
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
-        Root mean squared reconstruction error in each epoch.
+        Training loss in each epoch.
     validation_loss_curve : array-like of shape (n_epochs,), default=None
-        Root mean squared reconstruction error of the validation clips in each epoch. None, or an
-        empty array, draws no line.
+        Loss of the validation clips in each epoch. None, or an empty array, draws no line.
     name : str, default=None
         Label of the line in the legend. With None there is a legend only if there is a validation
         loss.
+    loss_name : str, default=None
+        What the losses are, such as "RMSE", for the label of the axis. None names nothing.
 
     Attributes
     ----------
@@ -52,7 +53,12 @@ class LossCurveDisplay:
     """
 
     def __init__(
-        self, loss_curve: Any, *, validation_loss_curve: Any = None, name: str | None = None
+        self,
+        loss_curve: Any,
+        *,
+        validation_loss_curve: Any = None,
+        name: str | None = None,
+        loss_name: str | None = None,
     ) -> None:
         loss_curve = np.asarray(loss_curve, dtype=float)
         if loss_curve.ndim != 1 or not len(loss_curve):
@@ -72,6 +78,7 @@ class LossCurveDisplay:
         self.loss_curve = loss_curve
         self.validation_loss_curve = validation_loss_curve
         self.name = name
+        self.loss_name = loss_name
 
     @classmethod
     def from_estimator(
@@ -82,7 +89,9 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
-            A fitted autoencoder, or another fitted estimator with ``loss_curve_``.
+            A fitted autoencoder, or another fitted estimator with ``loss_curve_``. The axis names
+            the loss of a `Seq2SeqAutoencoder` ("RMSE"), of `DistilledFeatures` ("1 - alignment")
+            and of a `DropoutMLPClassifier` ("cross-entropy").
         name : str, default=None
             Label of the line in the legend. With None there is a legend only if there is a
             validation loss.
@@ -103,7 +112,12 @@ class LossCurveDisplay:
         """
         check_is_fitted(estimator, "loss_curve_")
         validation = getattr(estimator, "validation_loss_curve_", None)
-        display = cls(estimator.loss_curve_, validation_loss_curve=validation, name=name)
+        display = cls(
+            estimator.loss_curve_,
+            validation_loss_curve=validation,
+            name=name,
+            loss_name=getattr(estimator, "_loss_name", None),
+        )
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
@@ -136,7 +150,9 @@ class LossCurveDisplay:
                 options["label"] = f"{self._label()}, validation"
             (self.validation_line_,) = ax.plot(epochs, self.validation_loss_curve, **options)
         what = "training loss" if self.validation_line_ is None else "loss"
-        ax.set(xlabel="epoch", ylabel=f"{what} (RMSE)")
+        if self.loss_name is not None:
+            what += f" ({literal(self.loss_name)})"
+        ax.set(xlabel="epoch", ylabel=what)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if self.name is not None or self.validation_line_ is not None:
             for text in ax.legend().get_texts():
