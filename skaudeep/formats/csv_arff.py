@@ -65,9 +65,9 @@ def save_csv(
         A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` has the shape
         (n_clips, n_features); further axes become columns as well.
     folder : str or Path
-        Folder of the files, created if it does not exist.
+        Folder of the files, created if it does not exist; or one file, whose name ends in `.csv`.
     name : str, default="features"
-        Name of the files, without suffix.
+        Name of the files in a folder, without suffix.
     labels_last : bool, default=False
         Whether to put the two columns of labels after the features.
     escape_formulas : bool, default=False
@@ -90,8 +90,8 @@ def save_csv(
     ------
     ValueError
         If clips have several classes, a clip is in none of the partitions or tested in none of the
-        folds (with `split`), there are folds and copies, a name of a feature is that of another
-        column, or the folder holds an export of another layout.
+        folds (with `split`), there are folds and copies, a feature is called as another column, the
+        folder holds an export of another layout, or one file is named where several are needed.
     NotADirectoryError
         If `folder` is a file.
 
@@ -362,9 +362,9 @@ def save_arff(
         A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` has the shape
         (n_clips, n_features); further axes become columns as well.
     folder : str or Path
-        Folder of the files, created if it does not exist.
+        Folder of the files, or one file whose name ends in `.arff`, as in :func:`save_csv`.
     name : str, default="features"
-        Name of the files, without suffix.
+        Name of the files in a folder, without suffix.
     relation : str, default="auDeep exported data set"
         Name of the relation in the files; the default is that of auDeep.
     labels_last : bool, default=False
