@@ -18,7 +18,7 @@ from skaudeep._texts import printable
 from skaudeep.evaluation.columns import ColumnEvaluation, Measure
 from skaudeep.evaluation.ranking import Ranking
 from skaudeep.evaluation.resampling import average_precisions, roc_areas
-from skaudeep.evaluation.tables import first_columns
+from skaudeep.evaluation.tables import first_columns, fold_column
 
 __all__ = ["MultiLabelEvaluation"]
 
@@ -203,14 +203,16 @@ class MultiLabelEvaluation(ColumnEvaluation):
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
             ``filename`` (with ``unit="group"`` it is called ``group``) and ``group`` (if known),
-            ``target`` (the tuple of the names of its classes), and for each class, under its name,
-            its mean score over the tests of the clip.
+            ``target`` (the tuple of the names of its classes), ``fold`` (the number of the fold
+            that tested the clip, from 1, if no clip was tested in several), and for each class,
+            under its name, its mean score over the tests of the clip.
         """
         columns: dict[str, object] = dict(first_columns(self, self._tested))
         columns["target"] = [
             tuple(name for name, has in zip(self.target_names, row, strict=True) if has)
             for row in self._truth
         ]
+        columns |= fold_column(self, self._tested)
         scores = dict(zip(self.target_names, self._predicted.mean(axis=0).T, strict=True))
         index = pd.Index(self._tested, name=self.unit)
         return pd.concat(

@@ -26,7 +26,7 @@ from skaudeep.evaluation.resampling import (
     root_mean_squared_errors,
     spearmans,
 )
-from skaudeep.evaluation.tables import first_columns
+from skaudeep.evaluation.tables import first_columns, fold_column
 
 __all__ = ["RegressionEvaluation"]
 
@@ -189,7 +189,8 @@ class RegressionEvaluation(ColumnEvaluation):
             ``filename`` (with ``unit="group"`` it is called ``group``) and ``group`` (if known),
             ``target``, ``predicted`` (the mean over the tests of the clip), and ``error`` (the
             prediction minus the target). With several targets there are the last three for each,
-            with its name: ``"target arousal"``.
+            with its name: ``"target arousal"``. The last is ``fold``, the number of the fold that
+            tested the clip, from 1, if no clip was tested in several.
 
         See Also
         --------
@@ -202,6 +203,7 @@ class RegressionEvaluation(ColumnEvaluation):
             columns[f"target{of}"] = self._truth[:, k]
             columns[f"predicted{of}"] = predicted[:, k]
             columns[f"error{of}"] = predicted[:, k] - self._truth[:, k]
+        columns |= fold_column(self, self._tested)
         return pd.DataFrame(columns, index=pd.Index(self._tested, name=self.unit))
 
     def errors(self) -> pd.DataFrame:

@@ -308,7 +308,9 @@ class Evaluation(FoldedEvaluation):
             * ``correct``: share of the clip's tests, over repeats and folds, that were right, in
               [0, 1],
             * ``probability``: mean probability of the predicted class over these tests, if the
-              classifier has probabilities.
+              classifier has probabilities,
+            * ``fold``: number of the fold that tested the clip, from 1, as ``print`` counts them,
+              if no clip was tested in several.
 
         See Also
         --------
@@ -338,10 +340,10 @@ class Evaluation(FoldedEvaluation):
         ...     protocol="inductive", seeds=[0], filenames=np.array(["a.wav", "b.wav", "c.wav"]),
         ... )
         >>> evaluation.errors()
-             filename target predicted  correct  probability
+             filename target predicted  correct  probability  fold
         clip
-        2       c.wav   rain       dog      0.0          0.8
-        1       b.wav    dog      rain      0.0          0.6
+        2       c.wav   rain       dog      0.0          0.8     1
+        1       b.wav    dog      rain      0.0          0.6     1
         """
         return list_errors(self)
 

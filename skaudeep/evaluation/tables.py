@@ -60,6 +60,18 @@ def first_columns(evaluation: "FoldedEvaluation", clips: np.ndarray) -> dict[str
     return columns
 
 
+def fold_column(evaluation: "FoldedEvaluation", clips: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the number of the fold that tested each clip, from 1; nothing if several tested one.
+
+    Folds are the same in all repeats.
+    """
+    n_tests, fold_of = np.zeros((2, len(evaluation.target)), dtype=np.int64)
+    for number, test in enumerate(evaluation.test, 1):
+        n_tests[test] += 1
+        fold_of[test] = number
+    return {"fold": fold_of[clips]} if (n_tests < 2).all() else {}
+
+
 def _count_votes(evaluation: "Evaluation") -> tuple[np.ndarray, np.ndarray]:
     """Return the tested clips, and how many tests of each predicted each class."""
     n_classes = len(evaluation.target_names)
@@ -82,4 +94,5 @@ def _table(
     columns["correct"] = votes[np.arange(len(clips)), truth] / votes.sum(axis=1)
     if evaluation.probabilities is not None:
         columns["probability"] = evaluation.probabilities[clips, predicted]
+    columns |= fold_column(evaluation, clips)
     return pd.DataFrame(columns, index=pd.Index(clips, name=evaluation.unit))

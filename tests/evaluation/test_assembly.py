@@ -221,7 +221,9 @@ def test_tables_and_comparisons_are_of_groups():
     result, other = run(bunch), run(bunch, GaussianNB())
     table = result.to_frame()
     assert table.index.name == "group"
-    assert table.columns.tolist() == ["group", "target", "predicted", "correct", "probability"]
+    assert table.columns.tolist() == [
+        *("group", "target", "predicted", "correct", "probability", "fold")
+    ]
     found = compare(result, other, metric="uar", random_state=0)
     assert (found.unit, found.n_units) == ("group", N_GROUPS)
     assert "group" in repr(found).split("points of UAR")[1]

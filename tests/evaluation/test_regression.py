@@ -286,7 +286,9 @@ def test_errors_begin_with_the_largest():
     table = result.errors()
     assert table.filename.tolist() == ["b.wav", "c.wav", "a.wav"]
     assert table.error.tolist() == [3, -1, 0]
-    assert result.to_frame().columns.tolist() == ["filename", "target", "predicted", "error"]
+    assert result.to_frame().columns.tolist() == [
+        *("filename", "target", "predicted", "error", "fold")
+    ]
     assert result._repr_html_().startswith("<pre>inductive, 1 fold")
 
 

@@ -35,6 +35,7 @@ def test_a_row_for_each_tested_clip_says_how_often_it_was_right():
             "predicted": ["dog", "dog", "dog", "dog"],
             "correct": [1, 0.5, 0, 0],
             "probability": [0.9, 0.6, 0.7, 0.8],
+            "fold": [1, 2, 1, 2],
         },
         index=pd.Index([0, 1, 2, 3], name="clip"),
     )
@@ -51,8 +52,14 @@ def test_errors_begin_with_the_clip_most_often_and_most_surely_wrong():
 
 def test_what_is_not_known_has_no_column():
     bare = replace(EVALUATION, filenames=None, fold_probabilities=None)
-    assert list(bare.to_frame()) == ["target", "predicted", "correct"]
+    assert list(bare.to_frame()) == ["target", "predicted", "correct", "fold"]
     assert bare.errors().index.tolist() == [2, 3, 1]
+
+
+def test_a_clip_that_several_folds_test_leaves_no_column_of_folds():
+    twice = replace(EVALUATION, test=[np.array([0, 2]), np.array([0, 3])])
+    assert "fold" not in twice.to_frame()
+    assert "fold" not in twice.errors()
 
 
 def test_groups_have_a_column_where_they_are_known():
