@@ -16,6 +16,10 @@ from skaudeep.evaluation.tables import align, list_clips, list_errors, percent
 if TYPE_CHECKING:
     import pandas as pd
 
+# Comparisons that are printed have as many bootstrap samples as `compare` has by default, or fewer
+# where all controls together would draw more groups than this.
+MOST_RESAMPLES, FEWEST_RESAMPLES, MOST_DRAWS = 9999, 999, 4_000_000
+
 __all__ = ["FEW_GROUPS", "Comparison", "Evaluation", "compare"]
 
 
@@ -354,6 +358,10 @@ class Evaluation(FoldedEvaluation):
         )
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         n_folds, n_repeats = len(self.test), len(self.seeds)
         shown = self._rows_to_show()
         if 1 < n_folds <= MAX_FOLDS_SHOWN:
@@ -382,13 +390,26 @@ class Evaluation(FoldedEvaluation):
                 self,
                 control,
                 metric="uar",
+                n_resamples=self._n_resamples_printed(),
                 confidence_level=self.confidence_level,
                 random_state=0,
             )
             notes.append(f"against {name}: {paired}")
+        if self.controls and (n_resamples := self._n_resamples_printed()) < MOST_RESAMPLES:
+            notes.append(
+                f"against controls: from {n_resamples} samples of the many groups; "
+                f"skaudeep.compare takes {MOST_RESAMPLES}"
+            )
         notes += self._notes_on_controls()
         head = self._head(f"{len(self.target_names)} classes")
         return "\n".join([head, *align(rows), *notes])
+
+    def _n_resamples_printed(self) -> int:
+        """Return the number of bootstrap samples and sign flips, fewer where groups are many."""
+        if self._units is None:
+            return MOST_RESAMPLES
+        n_draws = (int(self._units.max()) + 1) * len(self.controls)
+        return int(np.clip(MOST_DRAWS // n_draws, FEWEST_RESAMPLES, MOST_RESAMPLES))
 
     def _notes_on_classes(self) -> list[str]:
         """Return a note if folds lack classes, with the UAR of all folds together."""
