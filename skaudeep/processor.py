@@ -91,8 +91,8 @@ class Processor:
 
     A transformer, a regressor or an outlier detector processes silence (equal samples throughout)
     as any other sound. A classifier does not: whatever `on_error` is, the row is NaN, with the
-    warning. In the column `label`, the missing value is "" instead of NaN if another clip of the
-    call has a label.
+    warning. In the column `label` a missing value is always "", as in :func:`predict_clips`;
+    everywhere else it is NaN.
 
     In contrast to the other packages, three things are errors: an `end` after the end of the file,
     a time given as text without a unit (which they take for a number of samples), and a folder
@@ -461,7 +461,7 @@ class Processor:
                 raise error from None
             _warn_of_missing([error], 1)
             columns = _output(model)[1]
-            return pd.DataFrame(_nothing((1, len(columns)), np.dtype(np.float32)), columns=columns)
+            return pd.DataFrame(_nothing((1, len(columns)), _missing_type(model)), columns=columns)
         if own != rate:
             samples = resample(samples, rate, own)
         return self._run(model, [samples], [name])
@@ -496,7 +496,7 @@ class Processor:
             errors = [failed[row].renamed(names[row]) for row in sorted(failed)]
             _warn_of_missing(errors, len(X))
         if values is None:
-            values = _nothing((len(X), len(columns)), np.dtype(np.float32))
+            values = _nothing((len(X), len(columns)), _missing_type(model))
         return pd.DataFrame(values, columns=columns)
 
 
@@ -547,7 +547,7 @@ def _ready(pipeline: Any, rate: float | None) -> Any:
 
 def _output(model: Any) -> tuple[Callable[[Any], Any], list[str]]:
     """Return the method that computes the columns of a model, and the names of the columns."""
-    if hasattr(model, "predict_proba") and hasattr(model, "classes_"):
+    if _has_probabilities(model):
         classes = read_classes(model)
         assert classes is not None
         return lambda X: columns_of(model, model.predict_proba(X), classes), classes.names
@@ -564,6 +564,16 @@ def _output(model: Any) -> tuple[Callable[[Any], Any], list[str]]:
         f"Got a {type(_steps(model)[-1]).__name__} at the end of the pipeline, expected a "
         "classifier, a regressor, a detector of outliers or a transformer."
     )
+
+
+def _has_probabilities(model: Any) -> bool:
+    return hasattr(model, "predict_proba") and hasattr(model, "classes_")
+
+
+def _missing_type(model: Any) -> np.dtype:
+    """Return the type of a table without any value: that of labels, or of numbers."""
+    labels = is_classifier(model) and not _has_probabilities(model)
+    return np.dtype(object) if labels else np.dtype(np.float32)
 
 
 def _checked(output: Any, shape: tuple[int, int], model: Any) -> NDArray:

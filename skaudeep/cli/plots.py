@@ -15,6 +15,7 @@ from skaudeep.cli.errors import CommandError, need_extra
 from skaudeep.cli.inputs import choose_rows, counted, describe_source, read_source
 from skaudeep.cli.models import load_autoencoder
 from skaudeep.cli.output import check_output, note, waiting
+from skaudeep.cli.settings import stated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +112,8 @@ def reconstruction(
         if chunk >= X.shape[1]:
             raise CommandError(f"--chunk {chunk}: clips have at most {X.shape[1]} chunks.")
         X = X[:, chunk]
+    elif stated(["chunk"]):
+        raise click.UsageError(f"--chunk is for clips in chunks, and {source.title} has none.")
     steps = getattr(fitted, "steps", [("", None)])
     extractor = steps[0][1] if isinstance(steps[0][1], SpectrogramExtractor) else None
     display = ReconstructionDisplay.from_estimator(

@@ -60,6 +60,8 @@ class Measure:
         Whether the score depends only on the order of the predictions.
     needs_order : bool, default=True
         Whether the score is meaningless if the predictions of a fold are all equal.
+    of_constant : float, default=NaN
+        With `needs_order`, the score if the predictions of every fold are all equal.
     of_all : bool, default=False
         Whether the score is computed from all columns as if they were one.
     of_ranking : callable, default=None
@@ -73,6 +75,7 @@ class Measure:
     scale: Scale
     by_rank: bool = False
     needs_order: bool = True
+    of_constant: float = math.nan
     of_all: bool = False
     of_ranking: Callable[[Ranking, Floats], Floats] | None = None
 
@@ -228,10 +231,11 @@ class ColumnEvaluation(FoldedEvaluation):
         -------
         ndarray of shape (n_repeats, n_folds)
             The scores, each as a mean over the targets or classes for which it is defined in the
-            fold. It is NaN if there are none. In a fold, a correlation, CCC, average precision or
-            AUC is not defined for a target or class whose predictions are all equal. An average
-            precision or AUC is neither defined for a class that no clip or every clip of the fold
-            has, nor a correlation or R2 for true values that are all equal.
+            fold. It is NaN if there are none. In a fold, a correlation, average precision or AUC is
+            not defined for a target or class whose predictions are all equal. An average precision
+            or AUC is neither defined for a class that no clip or every clip of the fold has, nor a
+            correlation or R2 for true values that are all equal, nor CCC if all true and predicted
+            values are the same number.
 
         Raises
         ------
@@ -295,7 +299,8 @@ class ColumnEvaluation(FoldedEvaluation):
             return np.array([measure.of_numbers(truth.ravel(), predicted.ravel())])
         found = [
             measure.of_numbers(truth[:, k], predicted[:, k])
-            if not measure.needs_order or np.ptp(predicted[:, k]) > 0
+            if not (measure.needs_order and np.isnan(measure.of_constant))
+            or np.ptp(predicted[:, k]) > 0
             else math.nan
             for k in range(truth.shape[1])
         ]
@@ -309,8 +314,16 @@ class ColumnEvaluation(FoldedEvaluation):
             points = [self._measure(measure, self._truth, of) for of in self._predicted]
             found[metric] = np.array(points)
             if measure.needs_order and not measure.of_all:
-                found[metric] = np.where(self._ordered, found[metric], math.nan)
+                known = self._ordered | np.isnan(found[metric])
+                found[metric] = np.where(known, found[metric], measure.of_constant)
         return found
+
+    def _comparable(self, metric: str) -> NDArray:
+        """Return the mean score over repeats of each column, NaN where order says nothing."""
+        points, measure = self._points[metric], self.measures[metric]
+        if measure.needs_order and not measure.of_all:
+            points = np.where(self._ordered, points, math.nan)
+        return np.asarray(points.mean(axis=0))
 
     @cached_property
     def _unit_of(self) -> NDArray[np.intp]:
@@ -328,7 +341,10 @@ class ColumnEvaluation(FoldedEvaluation):
         }
         for weights in draw_weights(self._unit_of, N_RESAMPLES, rng, width):
             for metric, of_repeats in score.items():
-                found[metric].append(np.mean([of(weights) for of in of_repeats], axis=0))
+                samples = np.array([of(weights) for of in of_repeats])
+                if self.measures[metric].of_constant == 0:
+                    samples[:] = np.where(self._ordered[:, np.newaxis], samples, 0)
+                found[metric].append(samples.mean(axis=0))
         defined = {m: ~np.isnan(points).any(axis=0) for m, points in self._points.items()}
         return {
             metric: np.where(defined[metric], np.concatenate(parts), math.nan)
@@ -413,7 +429,11 @@ class ColumnEvaluation(FoldedEvaluation):
             )
         for name, control in self.controls.items():
             metric = next(
-                (m for m in self.measures if not np.isnan([self.score(m), control.score(m)]).any()),
+                (
+                    m
+                    for m in self.measures
+                    if not np.isnan([_mean_known(x._comparable(m)) for x in (self, control)]).any()
+                ),
                 None,
             )
             if metric is None:
@@ -458,7 +478,7 @@ def compare_columns(
     if n_resamples < 1:
         raise ValueError(f"Got n_resamples={n_resamples!r}, expected at least 1.")
     check_same_clips(a, b)
-    of_both = [evaluation._points[metric].mean(axis=0) for evaluation in (a, b)]
+    of_both = [evaluation._comparable(metric) for evaluation in (a, b)]
     known = ~np.isnan(of_both).any(axis=0)
     if not known.any():
         raise ValueError(

@@ -157,12 +157,12 @@ class MultiLabelEvaluation(ColumnEvaluation):
     5  rain                  roc_auc   1.00
     6   all  micro_average_precision   0.95
     >>> evaluation.to_frame()
-               target  dog  rain
+          fold       target  dog  rain
     clip
-    0          (dog,)  0.9   0.2
-    1     (dog, rain)  0.4   0.8
-    2         (rain,)  0.6   0.7
-    3              ()  0.1   0.3
+    0        1       (dog,)  0.9   0.2
+    1        1  (dog, rain)  0.4   0.8
+    2        1      (rain,)  0.6   0.7
+    3        1           ()  0.1   0.3
     >>> len(evaluation.errors())  # no clip is ranked below more than half of the others
     0
     """
@@ -274,9 +274,9 @@ class MultiLabelEvaluation(ColumnEvaluation):
         ...     protocol="inductive", seeds=[0],
         ... )
         >>> evaluation.errors()
-             class    kind  score  share
+              fold class    kind  score  share
         clip
-        1      dog  missed    0.1    1.0
+        1        1   dog  missed    0.1    1.0
         """
         parts = []
         scores = self._predicted.mean(axis=0)

@@ -87,8 +87,8 @@ def evaluate_over_time(
           training,
         - "bands of each frame", if a step reads spectrograms: the spectrogram itself takes the
           place of the network,
-        - "mean of training", which predicts the mean of the training targets. Only its RMSE is
-          computed; its CCC and correlations are NaN.
+        - "mean of training", which predicts the mean of the training targets. Its CCC is 0, as it
+          is in each fold; its correlations are NaN.
     n_resamples : int >= 2, default=999
         Number of bootstrap samples.
     confidence_level : float in (0, 1), default=0.95
@@ -212,7 +212,9 @@ def evaluate_over_time(
     for j, target in enumerate(target_names):
         for name, predicted in predictions.items():
             pairs = [_pair(truth[i, :, j], predicted[i, :, j]) for i in tested]
-            measured = MEASURES if name != MEAN else {"RMSE": root_mean_squared_error}
+            measured = MEASURES
+            if name == MEAN:  # constant in each fold; its order tells the folds apart, no frames
+                measured = {key: MEASURES[key] for key in ("CCC", "RMSE")}
             of_recording = pd.DataFrame(
                 [
                     {m: f(*pair) if len(pair[0]) else np.nan for m, f in measured.items()}
@@ -228,9 +230,13 @@ def evaluate_over_time(
                     tested, pairs, of_recording.to_dict("records"), strict=True
                 )
             ]
-            figures += _figures(
+            found = _figures(
                 where, pairs, of_recording, list(measured), units, drawn, confidence_level
             )
+            if name == MEAN:
+                ends = ("pooled", "pooled_low", "pooled_high")
+                found[0] |= {end: 0.0 for end in ends if not np.isnan(found[0][end])}  # CCC
+            figures += found
     return OverTimeEvaluation(
         pd.DataFrame(figures),
         pd.DataFrame(rows),
@@ -423,7 +429,8 @@ def _resampled(
         root = np.sqrt(var_a * var_b)
         return np.divide(cov, root, out=np.full(len(cov), np.nan), where=root > 0)
 
-    ccc = np.divide(2 * covariance, squares, out=np.zeros(len(squares)), where=squares > 0)
+    shared = np.where((var_x > 0) & (var_y > 0), 2 * covariance, 0)
+    ccc = np.divide(shared, squares, out=np.full(len(squares), np.nan), where=squares > 0)
     return {
         "CCC": ccc,
         "Pearson": correlation(var_x, var_y, covariance),

@@ -98,9 +98,10 @@ class RegressionEvaluation(ColumnEvaluation):
     disadvantage is that predictions of several models are ranked together. A regressor that
     predicts one value for all clips of a fold, such as the mean of its training targets, then
     correlates negatively with the truth, because the mean is low if the test clips are high. The
-    correlations and the CCC of such predictions are therefore not defined: they are NaN, and
-    printed as "-". If each fold tests one clip, such predictions are recognised by their
-    correlation of -1.
+    correlations of such predictions are therefore not defined: they are NaN, and printed as "-".
+    Their CCC is 0, as it is in each fold, see
+    :func:`~skaudeep.evaluation.concordance_correlation`. If each fold tests one clip, such
+    predictions are recognised by their correlation of -1.
 
     **Intervals** come from the spread of the score over 200 bootstrap samples of groups, or of
     clips without groups, with Student's quantile for the number of groups minus one degrees of
@@ -151,20 +152,22 @@ class RegressionEvaluation(ColumnEvaluation):
     3  sleepiness      rmse   1.66
     4  sleepiness        r2   0.77
     >>> evaluation.to_frame().tail(2)
-          target  predicted  error
+          fold  target  predicted  error
     clip
-    10      10.0        8.0   -2.0
-    11      11.0       11.5    0.5
+    10       1    10.0        8.0   -2.0
+    11       1    11.0       11.5    0.5
     >>> evaluation.errors().head(1)
-          target  predicted  error
+          fold  target  predicted  error
     clip
-    0        0.0        2.0    2.0
+    0        1     0.0        2.0    2.0
     """
 
     measures: ClassVar[Mapping[str, Measure]] = {
         "spearman": Measure("Spearman", spearman, spearmans, "correlation", by_rank=True),
         "pearson": Measure("Pearson", pearson, pearsons, "correlation"),
-        "ccc": Measure("CCC", concordance_correlation, concordances, "correlation"),
+        "ccc": Measure(
+            "CCC", concordance_correlation, concordances, "correlation", of_constant=0.0
+        ),
         "rmse": Measure(
             "RMSE", root_mean_squared_error, root_mean_squared_errors, "size", needs_order=False
         ),

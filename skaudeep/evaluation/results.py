@@ -16,6 +16,10 @@ from skaudeep.evaluation.tables import align, list_clips, list_errors, percent
 if TYPE_CHECKING:
     import pandas as pd
 
+# Comparisons that are printed have as many bootstrap samples as `compare` has by default, or fewer
+# where all controls together would draw more groups than this.
+MOST_RESAMPLES, FEWEST_RESAMPLES, MOST_DRAWS = 9999, 999, 4_000_000
+
 __all__ = ["FEW_GROUPS", "Comparison", "Evaluation", "compare"]
 
 
@@ -146,13 +150,15 @@ class Evaluation(FoldedEvaluation):
     fold 2    50.0 [9.5, 90.5]    50.0 [10.3, 89.7]
     [ ]: 95 % interval over clips
     UAR is the mean over folds, of which 1 of 2 lack a class; of all folds together it is 83.3 %
+    >>> [round(end, 3) for end in evaluation.interval("accuracy")]
+    [0.301, 0.954]
     >>> evaluation.to_frame()
-         target predicted  correct
+          fold target predicted  correct
     clip
-    0       dog       dog      1.0
-    1       dog      rain      0.0
-    2       dog       dog      1.0
-    3      rain      rain      1.0
+    0        1    dog       dog      1.0
+    1        2    dog      rain      0.0
+    2        1    dog       dog      1.0
+    3        2   rain      rain      1.0
 
     Twenty clips come from four speakers, and those of one speaker are always wrong. The interval
     over groups is wider than that over clips:
@@ -405,6 +411,10 @@ class Evaluation(FoldedEvaluation):
         )
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         n_folds, n_repeats = len(self.test), len(self.seeds)
         shown = self._rows_to_show()
         if 1 < n_folds <= MAX_FOLDS_SHOWN:
@@ -433,13 +443,26 @@ class Evaluation(FoldedEvaluation):
                 self,
                 control,
                 metric="uar",
+                n_resamples=self._n_resamples_printed(),
                 confidence_level=self.confidence_level,
                 random_state=0,
             )
             notes.append(f"against {name}: {paired}")
+        if self.controls and (n_resamples := self._n_resamples_printed()) < MOST_RESAMPLES:
+            notes.append(
+                f"against controls: from {n_resamples} samples of the many groups; "
+                f"skaudeep.compare takes {MOST_RESAMPLES}"
+            )
         notes += self._notes_on_controls()
         head = self._head(f"{len(self.target_names)} classes")
         return "\n".join([head, *align(rows), *notes])
+
+    def _n_resamples_printed(self) -> int:
+        """Return the number of bootstrap samples and sign flips, fewer where groups are many."""
+        if self._units is None:
+            return MOST_RESAMPLES
+        n_draws = (int(self._units.max()) + 1) * len(self.controls)
+        return int(np.clip(MOST_DRAWS // n_draws, FEWEST_RESAMPLES, MOST_RESAMPLES))
 
     def _notes_on_classes(self) -> list[str]:
         """Return a note if folds lack classes, with the UAR of all folds together."""

@@ -16,7 +16,7 @@ from skaudeep.audio.frames import hop_seconds
 from skaudeep.audio.spectra import chunk_starts, mel_frequencies
 from skaudeep.plotting.pyplot import draw_colorbar, figure_size, import_pyplot, literal, or_break
 
-__all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract"]
+__all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract", "frame_and_band_centres"]
 
 Scale = Literal["scaled", "dB"]
 
@@ -41,8 +41,10 @@ class SpectrogramDisplay:
         Centres of the frames in seconds, evenly spaced: only the first two are used. None labels
         the axis with frame numbers from 0.
     frequencies : array-like of shape (n_bands,), default=None
-        Centres of the bands in Hz, increasing. All bands are drawn with the same height. None
-        labels the axis with band numbers from 0.
+        Centres of the bands in Hz, increasing. The coordinates of the axis are then Hz, on a mel
+        scale if the bands are even there. Plots with other mel bands may share the axis; plots of
+        mel bands and of FFT bins, whose scales differ, must not. None labels the axis with band
+        numbers from 0.
     name : str, default=None
         Title of the plot. None draws no title.
     scale : {"scaled", "dB"}, default="scaled"
@@ -360,7 +362,7 @@ class ReconstructionDisplay:
         times = frequencies = None
         if extractor is not None:
             rate = extractor._rate() if sampling_rate is None else sampling_rate
-            times, frequencies = _scales(extractor, originals.shape[1:], rate)
+            times, frequencies = frame_and_band_centres(extractor, originals.shape[1:], rate)
         display = cls(originals, reconstructions, times=times, frequencies=frequencies, names=names)
         return display.plot(axes=axes, **kwargs)
 
@@ -479,7 +481,7 @@ def extract(extractor: Any, X: Any, *, chunk: int = 0, scale: Scale = "scaled") 
         for step, names in STEPS[:-1]:  # The last one scales and splits into chunks.
             levels = step(levels, **{name: getattr(extractor, name) for name in names})
         spectrogram = levels.values[start : start + len(spectrogram)]
-    times, frequencies = _scales(extractor, spectrogram.shape, rate, start)
+    times, frequencies = frame_and_band_centres(extractor, spectrogram.shape, rate, start)
     return {
         "spectrogram": spectrogram,
         "times": times,
@@ -493,7 +495,7 @@ def _check_scale(scale: str) -> None:
         raise ValueError(f"Got scale={scale!r}; choose 'scaled' or 'dB'.")
 
 
-def _scales(
+def frame_and_band_centres(
     extractor: Any, shape: tuple[int, ...], rate: float | None, start: int = 0
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the centres of frames in seconds and of bands in Hz.
@@ -534,25 +536,87 @@ def _draw(
     else:
         hop = float(times[1] - times[0]) if n_frames > 1 else 1.0
         left = float(times[0]) - hop / 2
+    low, high = -0.5, n_bands - 0.5
+    to_axis: Any = np.positive
+    if frequencies is not None:  # the axis is in Hz, so that spectrograms may share it
+        to_axis, to_hertz = _axis_scale(frequencies)
+        ends = to_axis(frequencies[[0, -1]])
+        half = (ends[1] - ends[0]) / (n_bands - 1) / 2 if n_bands > 1 else 0.5
+        low, high = to_hertz(ends + np.array([-half, half]))
     options = {
         "origin": "lower",
         "aspect": "auto",
         "interpolation": "nearest",
-        "extent": (left, left + hop * n_frames, -0.5, n_bands - 0.5),
+        "extent": (left, left + hop * n_frames, low, high),
     }
     image = ax.imshow(spectrogram.T, **options | kwargs)
     ax.set(xlabel="frame" if times is None else "time (s)", ylabel="band")
     if frequencies is not None:
+        if to_axis is np.positive:
+            ax.set_yscale("linear")
+        else:  # images are drawn evenly between their ends, on any scale
+            ax.set_yscale("function", functions=(to_axis, to_hertz))
         ticks = np.array(list(_frequency_ticks(frequencies)))
-        heights = np.interp(ticks, frequencies, np.arange(n_bands))
-        apart = LINE_HEIGHT * n_bands / (72 * ax.get_window_extent().height / ax.figure.dpi)
+        heights = to_axis(ticks) / np.ptp(to_axis(np.array([low, high])))
+        apart = LINE_HEIGHT / (72 * ax.get_window_extent().height / ax.figure.dpi)
         shown: list[int] = []
         for i in reversed(range(len(ticks))):  # Octaves lie closest together at the lower end.
             if not shown or heights[shown[0]] - heights[i] >= apart:
                 shown.insert(0, i)
-        ax.set_yticks(heights[shown], [f"{ticks[i]:g}" for i in shown])
+        ax.set_yticks(ticks[shown], [f"{ticks[i]:g}" for i in shown])
         ax.set_ylabel("frequency (Hz)")
+    _show_all_images(ax)
     return image
+
+
+def _show_all_images(ax: Any) -> None:
+    """Let axes that are shared show the longest and the widest of their spectrograms, not the last.
+
+    Limits that the user has set stay as they are.
+    """
+    for way, shared in (("x", ax.get_shared_x_axes()), ("y", ax.get_shared_y_axes())):
+        if not getattr(ax, f"get_autoscale{way}_on")():
+            continue
+        extents = [image.get_extent() for one in shared.get_siblings(ax) for image in one.images]
+        ends = np.array(extents)[:, :2] if way == "x" else np.array(extents)[:, 2:]
+        getattr(ax, f"set_{way}lim")(ends.min(), ends.max(), auto=None)
+
+
+def _axis_scale(frequencies: np.ndarray) -> tuple[Any, Any]:
+    """Return functions from Hz to an axis on which the bands are even, and back."""
+    tolerance = 1e-6 * frequencies[-1]
+    if np.allclose(np.diff(frequencies, n=2), 0, atol=tolerance):
+        return np.positive, np.positive
+    mels = _hertz_to_mel(frequencies)
+    if np.allclose(np.diff(mels, n=2), 0, atol=1e-6 * mels[-1]):
+        return _hertz_to_mel, _mel_to_hertz
+    numbers = np.arange(len(frequencies), dtype=float)
+    return _interpolation(frequencies, numbers), _interpolation(numbers, frequencies)
+
+
+def _hertz_to_mel(hertz: Any) -> Any:
+    """Return HTK's mel of frequencies, as `mel_frequencies` has it; linear below 0 Hz."""
+    hertz = np.asarray(hertz, dtype=float)
+    slope = 2595 / (700 * math.log(10))
+    return np.where(hertz < 0, slope * hertz, 2595 * np.log10(1 + np.maximum(hertz, 0) / 700))
+
+
+def _mel_to_hertz(mels: Any) -> Any:
+    mels = np.asarray(mels, dtype=float)
+    slope = 700 * math.log(10) / 2595
+    return np.where(mels < 0, slope * mels, 700 * (10 ** (np.maximum(mels, 0) / 2595) - 1))
+
+
+def _interpolation(x: np.ndarray, y: np.ndarray) -> Any:
+    """Return a function through points that goes on straight beyond the first and the last."""
+    first, last = ((y[i + 1] - y[i]) / (x[i + 1] - x[i]) for i in (0, -2))
+
+    def at(values: Any) -> Any:
+        values = np.asarray(values, dtype=float)
+        below, above = np.minimum(values - x[0], 0), np.maximum(values - x[-1], 0)
+        return np.interp(values, x, y) + first * below + last * above
+
+    return at
 
 
 def _frequency_ticks(frequencies: np.ndarray) -> Iterator[float]:

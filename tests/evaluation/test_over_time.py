@@ -180,7 +180,9 @@ def test_controls_are_the_bands_without_training_and_without_knowledge(recording
     assert frame.loc[("bands of each frame", "CCC"), "pooled"] == pytest.approx(expected)
     mean = np.sqrt(np.mean((y[2:][labelled] - np.nanmean(y[:2])) ** 2))
     assert frame.loc[("mean of training", "RMSE"), "pooled"] == pytest.approx(mean)
-    assert np.isnan(frame.loc[("mean of training", "CCC"), "pooled"])
+    ccc = frame.loc[("mean of training", "CCC")]
+    assert (ccc[["pooled", "pooled_low", "pooled_high", "recording"]] == 0).all()
+    assert np.isnan(frame.loc[("mean of training", "Pearson"), "pooled"])
     assert np.isnan(found.predictions[:2]).all()  # not tested
 
 

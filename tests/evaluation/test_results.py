@@ -503,3 +503,24 @@ def test_p_value_by_uar_is_of_uar():
 
 def test_a_single_clip_or_group_tells_nothing_of_others():
     assert compare(right(1, 1), right(0, 1)).interval == (-1, 1)
+
+
+def test_comparisons_that_are_printed_have_fewer_samples_where_groups_are_many(monkeypatch):
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, 60)
+    pipeline, other = (np.where(rng.random(60) < p, target, 1 - target) for p in (0.9, 0.6))
+    options = {"n_classes": 2, "groups": np.repeat(np.arange(20), 3)}
+    control = make_evaluation(target, other, **options)
+    result = make_evaluation(target, pipeline, controls={"a": control}, **options)
+    whole = compare(result, control, metric="uar", random_state=0)
+    assert f"against a: {whole}" in str(result)
+    assert "samples of the many groups" not in str(result)
+    monkeypatch.setattr("skaudeep.evaluation.results.MOST_DRAWS", 1000 * 20)
+    result = replace(result)
+    fewer = compare(result, control, metric="uar", n_resamples=1000, random_state=0)
+    assert f"against a: {fewer}" in str(result)
+    assert "from 1000 samples of the many groups; skaudeep.compare takes 9999" in str(result)
+    drawn = []
+    monkeypatch.setattr("skaudeep.evaluation.results.compare", lambda *_, **__: drawn.append(1))
+    assert str(result) == str(result)
+    assert not drawn  # what was printed once is kept
