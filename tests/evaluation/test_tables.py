@@ -80,12 +80,6 @@ def test_what_is_not_known_has_no_column():
     assert bare.errors().index.tolist() == [2, 3, 1]
 
 
-def test_a_clip_that_several_folds_test_leaves_no_column_of_folds():
-    twice = replace(EVALUATION, test=[np.array([0, 2]), np.array([0, 3])])
-    assert "fold" not in twice.to_frame()
-    assert "fold" not in twice.errors()
-
-
 def test_groups_have_a_column_where_they_are_known():
     grouped = replace(EVALUATION, groups=["ann", "bob", "ann", "", "cid"])
     assert grouped.to_frame().group.tolist() == ["ann", "bob", "ann", ""]
