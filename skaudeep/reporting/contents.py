@@ -190,7 +190,7 @@ def contents(
     unusual, typical = ([], float("nan")) if features is None else most_unusual(features, origins)
     wrong = [] if evaluation is None else most_wrong(evaluation)
     cards = [wrong[i] for i in spread([origins[clip.row] for clip in wrong], N_WRONG)]
-    shown = [clip.row for clip in (*cards, *unusual)]
+    shown = [*(clip.row for clip in cards), *(clip.row for clip in unusual)]
     return Contents(
         first=first,
         corpus=corpus,

@@ -85,10 +85,10 @@ def gather(findings: Sequence[Finding]) -> list[Fault]:
     for found in findings:
         of_kind[is_harmless(found), found.kind].append(found)
     faults = []
-    for (harmless, kind), found in sorted(of_kind.items(), key=lambda item: item[0][0]):
+    for (harmless, kind), alike in sorted(of_kind.items(), key=lambda item: item[0][0]):
         sign = 1 if kind in _LOWEST_IS_WORST else -1
-        found.sort(key=lambda finding: sign * float(np.nan_to_num(finding.value)))
-        n = len({finding.clip for finding in found})
+        alike.sort(key=lambda finding: sign * float(np.nan_to_num(finding.value)))
+        n = len({finding.clip for finding in alike})
         one, many = _MEANINGS.get(kind, (f"has the finding: {kind}", f"have the finding: {kind}"))
         text = f"{n} {'clip' if n == 1 else 'clips'} {one if n == 1 else many}"
         if harmless:
@@ -100,9 +100,9 @@ def gather(findings: Sequence[Finding]) -> list[Fault]:
             Fault(
                 kind,
                 text,
-                found[:SHOWN],
-                len(found) - len(found[:SHOWN]),
-                "" if harmless else printable(found[0].advice),
+                alike[:SHOWN],
+                len(alike) - len(alike[:SHOWN]),
+                "" if harmless else printable(alike[0].advice),
             )
         )
     return faults

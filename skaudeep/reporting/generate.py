@@ -310,7 +310,8 @@ def _features(pipeline: Any, corpus: Corpus, progress: bool) -> Any:
 
 def _shown(sections: Contents) -> list[int]:
     """Return the clips that have a picture, in the order of the page."""
-    return list(dict.fromkeys(clip.row for clip in (*sections.cards, *sections.unusual)))
+    wrong = [clip.row for clip in sections.cards]
+    return list(dict.fromkeys([*wrong, *(clip.row for clip in sections.unusual)]))
 
 
 def _pictures(sections: Contents, line: Progress) -> dict[int, Picture]:

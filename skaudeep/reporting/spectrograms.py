@@ -23,7 +23,7 @@ N_FRAMES, N_BANDS = 320, 80  # pixels, at most
 SHORTEST_HOP = 0.005  # seconds
 FLOOR = -70.0  # dB below the loudest value of the clip
 KILOHERTZ = (0.2, 0.5, 1, 2, 4, 8, 16, 32, 64)  # what may be written beside a picture
-APART = 0.14  # least distance of two of them, as a share of the height
+APART = 0.13  # least distance of two of them, as a share of the height
 
 
 @dataclass(frozen=True)
