@@ -16,10 +16,10 @@ FEW_DIFFERENT = 10  # clips on which two results differ; with fewer, chance alon
 SHOWN_UNREADABLE = 5
 MUCH_BETTER = 0.02  # a gain in UAR that is worth labelling for
 SIGNIFICANT = 0.05
-# What the controls of `evaluate` do, for readers who do not know their names.
+# What the controls of `evaluate` are, for readers who do not know their names, and what they do.
 _METHODS = {
-    MEL_STATISTICS: "a simpler method (how loud each range of pitch is, and how that varies)",
-    UNTRAINED: "the same network without its training",
+    MEL_STATISTICS: ("a simpler method", " (how loud each range of pitch is, and how that varies)"),
+    UNTRAINED: ("the same network without its training", ""),
 }
 
 
@@ -197,9 +197,10 @@ def _no_score(corpus: Corpus) -> str:
     )
 
 
-def method_of(control: str) -> str:
-    """Return what a control does, in words that need no explanation."""
-    return _METHODS.get(control, f"the simpler method “{control}”")
+def method_of(control: str, *, explained: bool = False) -> str:
+    """Return what a control is, and at wish what it does, in words that need no explanation."""
+    name, how = _METHODS.get(control, (f"the simpler method “{control}”", ""))
+    return name + how * explained
 
 
 def _against_controls(evaluation: Evaluation, *, clean: bool) -> list[Conclusion]:

@@ -128,7 +128,7 @@ def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> F
         chance = 1 / n_tested_classes(evaluation)
         scores = [score_of("This model", evaluation)]
         for name, control in evaluation.controls.items():
-            method = method_of(name)
+            method = method_of(name, explained=True)
             scores.append(score_of(method[:1].upper() + method[1:], control))
         meaning = [_explain(evaluation)]
         figures = _in_figures(corpus, evaluation, chance)

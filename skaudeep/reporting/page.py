@@ -18,7 +18,7 @@ from skaudeep._progress import duration
 from skaudeep._texts import printable
 from skaudeep.reporting.audio import TYPES, Sounds
 from skaudeep.reporting.contents import N_NEIGHBOURS, Contents, Curve, Embedding
-from skaudeep.reporting.faults import gather
+from skaudeep.reporting.faults import gather, is_harmless
 from skaudeep.reporting.spectrograms import Picture
 
 # Colours and shapes of classes; as their numbers have no common divisor, 56 classes differ.
@@ -78,6 +78,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"shown": printable, "percent": _percent, "joined": _joined}
+    environment.tests["harmless"] = is_harmless
     style, script = _text("report.css"), _text("report.js")
     corpus = sections.corpus
     return environment.get_template("report.html.j2").render(

@@ -11,7 +11,13 @@ import pytest
 from skaudeep.datasets import make_bunch
 from skaudeep.evaluation import Evaluation
 from skaudeep.evaluation.controls import MEL_STATISTICS, UNTRAINED
-from skaudeep.reporting.conclusions import against, conclude, conclude_curve, count_units
+from skaudeep.reporting.conclusions import (
+    against,
+    conclude,
+    conclude_curve,
+    count_units,
+    method_of,
+)
 from skaudeep.reporting.corpus import understand
 
 N = 80
@@ -87,9 +93,10 @@ def test_a_control_is_compared_by_the_interval_of_the_difference(control, senten
 def test_what_a_control_does_is_said_in_words():
     controls = {MEL_STATISTICS: evaluation(0.5), UNTRAINED: evaluation(0.5)}
     text = sentences(corpus(), evaluation(0.9, controls=controls))
-    assert "better than a simpler method (how loud each range of pitch is" in text
+    assert "better than a simpler method, which names 50 of 100 rightly" in text
     assert "better than the same network without its training" in text
     assert MEL_STATISTICS not in text
+    assert "how loud each range of pitch is" in method_of(MEL_STATISTICS, explained=True)
 
 
 def test_a_control_that_failed_is_named_and_one_that_does_not_suit_is_not():
