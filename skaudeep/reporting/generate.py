@@ -91,10 +91,12 @@ def report(
 ) -> Report:
     """Write a page about a data set and about how well its classes can be distinguished.
 
-    The page is a single HTML file that loads nothing from the network. It shows faults of the
-    recordings, a cross-validated score with its controls and the conclusions from it, the confusion
-    matrix, a map of the clips, the clips that were most often wrong and the most unusual ones, a
-    learning curve, and everything that is needed to make the page again. If labels are missing,
+    The page is a single HTML file that loads nothing from the network. It shows what makes the
+    score too high, if anything does, a cross-validated score with its controls and the conclusions
+    from it, faults of the recordings, the confusion matrix, a map of the clips, all clips that were
+    named wrongly, the most unusual clips, a learning curve, and everything that is needed to make
+    the page again. Its sentences are for readers who do not program; names of measures and tests
+    are folded. If labels are missing,
     clips can be heard and labelled on the page, in the order in which their labels help most. The
     labels are downloaded as a table that :func:`skaudeep.datasets.add_labels` reads.
 
