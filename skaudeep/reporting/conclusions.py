@@ -121,13 +121,14 @@ def of_100(share: float) -> str:
 
     Examples
     --------
-    >>> of_100(0.949), of_100(0.9999), of_100(1.0)
-    ('95', '99.9', '100')
+    >>> of_100(0.885), of_100(0.935), of_100(0.9999), of_100(1.0)
+    ('89', '94', '99.9', '100')
     """
     n = 100 * share
-    if 0 < share < 1 and round(n) in (0, 100):
+    whole = int(n + 0.5 + 1e-9)  # halves up, where `round` takes the even number
+    if 0 < share < 1 and whole in (0, 100):
         return f"{min(max(n, 0.1), 99.9):.1f}"
-    return f"{n:.0f}"
+    return f"{whole}"
 
 
 def between(low: float, high: float) -> str:

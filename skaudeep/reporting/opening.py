@@ -97,6 +97,11 @@ class FirstScreen:
     chance: float
     conclusions: list[Conclusion]
 
+    @property
+    def guessing(self) -> str:
+        """How many of 100 clips guessing names rightly."""
+        return of_100(self.chance)
+
     def lines(self) -> list[str]:
         """Return the screen as plain text, line by line."""
         return [
