@@ -215,7 +215,7 @@ def _against_controls(evaluation: Evaluation, *, clean: bool) -> list[Conclusion
         kind = "limit"
         if low > 0 and not few:
             kind = "finding" if clean else "open"
-            text = f"It is better than {method}, {names}: this model names {_more(low, high)} more "
+            text = f"This model is better than {method}, {names}: it names {_more(low, high)} more "
             text += f"on average. Could that be chance? {_chance(paired)}"
         elif high < 0 and not few:
             text = f"This model is worse than {method}, {names}, {_more(-high, -low)} more than "
@@ -226,7 +226,7 @@ def _against_controls(evaluation: Evaluation, *, clean: bool) -> list[Conclusion
                 why = _few_differ(paired, n_clips)
             else:
                 why = f"of 100 clips, it may name from {_signed(low)} to {_signed(high)} rightly"
-            text = f"It is not shown to be better than {method}, {names}: {why}."
+            text = f"This model is not shown to be better than {method}, {names}: {why}."
             if told_apart:
                 text += " What is said above holds all the same; a simpler method may do as well."
         figures = (

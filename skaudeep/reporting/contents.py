@@ -283,19 +283,19 @@ def most_wrong(evaluation: Evaluation) -> list[WrongClip]:
 
 
 def spread(origins: Sequence[Hashable], n: int) -> list[int]:
-    """Choose places of a list so that no origin comes twice before each has come once.
+    """Choose places of a list so that no origin is there twice before each is there once.
 
     Examples
     --------
     >>> spread(["a", "a", "b", "a", "c"], 4)
-    [0, 2, 4, 1]
+    [0, 1, 2, 4]
     """
     seen: Counter[Hashable] = Counter()
     turn = []
     for origin in origins:
         turn.append(seen[origin])
         seen[origin] += 1
-    return sorted(range(len(turn)), key=turn.__getitem__)[:n]
+    return sorted(sorted(range(len(turn)), key=turn.__getitem__)[:n])
 
 
 def curve(evaluation: Evaluation) -> Curve | None:

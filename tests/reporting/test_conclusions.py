@@ -73,8 +73,8 @@ def test_a_good_score_says_what_to_expect_and_a_chance_score_that_nothing_is_sho
 @pytest.mark.parametrize(
     ("control", "sentence"),
     [
-        (0.5, "It is better than the simpler method “mel”, which names 50 of 100 rightly"),
-        (0.89, "It is not shown to be better than the simpler method “mel”"),
+        (0.5, "This model is better than the simpler method “mel”, which names 50 of 100 rightly"),
+        (0.89, "This model is not shown to be better than the simpler method “mel”"),
         (1.0, "This model is worse than the simpler method “mel”, which names 100 of 100"),
     ],
 )
@@ -202,7 +202,7 @@ def test_fewer_than_ten_clips_make_no_control_better_or_worse():
     better, worse = evaluation(1.0), evaluation(0.9)  # on eight clips, and on none the other way
     for one, other in ((better, worse), (worse, better)):
         text = sentences(corpus(), replace(one, controls={"mel": other}))
-        assert "It is not shown to be better than the simpler method “mel”" in text
+        assert "This model is not shown to be better than the simpler method “mel”" in text
         assert "the two results differ on 8" in text
 
 

@@ -195,8 +195,11 @@ def test_no_group_has_a_second_card_before_each_has_one():
     features[:10] *= 5  # all unusual clips are of one recording
     made = contents(corpus, found, features, first_screen(corpus, found, "T"), 0)
     assert [clip.row for clip in made.wrong] == list(range(n))
-    assert [clip.row for clip in made.cards] == [0, 10, 20, 1, 11, 21, 2, 12, 22, 3, 13, 23]
-    assert len({groups[clip.row] for clip in made.unusual[:3]}) == 3
+    assert [clip.row for clip in made.cards] == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23]
+    assert {groups[clip.row] for clip in made.unusual} == set(groups)
+    assert [clip.distance for clip in made.unusual] == sorted(
+        (clip.distance for clip in made.unusual), reverse=True
+    )
     assert len(made.unusual) == N_UNUSUAL
     for row, similar in made.similar.items():
         assert len(similar) == N_SIMILAR
