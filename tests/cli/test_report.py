@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -67,6 +68,25 @@ def test_options_of_the_report_reach_it(run, birds, calls):
         "random_state": 7,
     }
     assert {name: options[name] for name in wanted} == wanted
+
+
+def test_the_page_shows_the_command_without_folders_and_the_errors_have_a_file(run, birds, calls):
+    done = run("report", birds, "--errors", "wrong.csv", "--groups", r"site(\d)", "--no-audio")
+    assert done.exit_code == 0
+    assert "Recordings named wrongly: wrong.csv." in done.stderr
+    _, _, options = calls[0]
+    assert options["errors"] == Path("wrong.csv")
+    words = shlex.split(options["command"])
+    assert words[:2] == ["skaudeep", "report"]
+    assert words[words.index("--groups") + 1] == r"site(\d)"
+    assert {"--no-audio", birds.name} <= set(words)
+    assert str(birds.parent) not in options["command"]
+    assert "--seed" not in words  # a default is not repeated
+    Path("wrong.csv").write_text("mine")
+    assert (
+        "wrong.csv: exists already"
+        in run("report", birds, "-o", "b.html", "--errors", "wrong.csv").stderr
+    )
 
 
 def test_unlabelled_recordings_get_a_report(run, new, calls):
