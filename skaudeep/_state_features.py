@@ -111,10 +111,11 @@ class StateFeatures(
         Returns
         -------
         ndarray of shape (n_features,), object
-            With ``representation="covariance"``, of the principal components i and j of the states:
-            ``"mean_i"``; ``"covariance_i_j"``, the element of the logarithm of the covariance
-            matrix (j >= i); ``"transition_i_j"``, the coefficient by which component i predicts
-            component j four frames later; and ``"intercept_j"`` of this prediction. With
+            With ``representation="covariance"``, in this order, of the principal components i and j
+            of the states, numbered from 0: ``"mean_i"``; ``"covariance_i_j"``, the element of the
+            logarithm of the covariance matrix (j >= i); ``"transition_i_j"``, the coefficient by
+            which component i predicts component j four frames later; and ``"intercept_j"``, the
+            constant of this prediction. The last two are of the first 20 components only. With
             "components" ``"component_i"``, with "states" ``"state_i"``.
 
         Raises

@@ -472,9 +472,13 @@ class Seq2SeqAutoencoder(
 
         Raises
         ------
-        ValueError, FloatingPointError, ConnectionError
-            As in `fit`; ValueError also if the number of bands, or a parameter that determines the
-            shapes of the weights, has changed.
+        ValueError
+            For the reasons of `fit`, such as infinity in X; or if the number of bands, or a
+            parameter that determines the shapes of the weights, has changed.
+        FloatingPointError
+            If training diverges.
+        ConnectionError
+            If another process of this training is lost.
         """
         training, sequences = self._begin(X, condition, hasattr(self, "network_"), 0.0)
         last = training.epoch + 1
@@ -775,7 +779,9 @@ class Seq2SeqAutoencoder(
             Number of frames of each sequence. None is the largest number in `fit`, or, with
             ``axis="frequency"``, the number of frames of X.
         condition : array-like of shape (n_clips,), default=None
-            Condition that the decoder reads for each clip, see `reconstruct`.
+            Condition that the decoder reads for each clip, one of those in `fit`, or None where it
+            is unknown. ``condition=None`` is the mean of all conditions for each clip, and has no
+            effect if `fit` had none.
 
         Returns
         -------
@@ -836,14 +842,17 @@ class Seq2SeqAutoencoder(
                 (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
         condition : array-like of shape (n_clips,), default=None
-            Condition that the decoder reads for each clip, see `reconstruct`.
+            Condition that the decoder reads for each clip, one of those in `fit`, or None where it
+            is unknown. ``condition=None`` is the mean of all conditions for each clip, and has no
+            effect if `fit` had none.
 
         Returns
         -------
         ndarray of shape (n_clips, n_frames) or (n_clips, n_chunks, n_frames), float64
-            Minus the root of the mean squared error over bands, in the units of X, with the
-            decoder of `score_samples`; higher is more usual. NaN for padding; 0 for a frame of
-            which ``mask_silence=True`` leaves out all bands.
+            Minus the root of the mean squared error over bands, in the units of X, of a
+            reconstruction with teacher forcing, or, if `feed_previous_prob` was 1 in the last
+            epoch, from the decoder's own output; higher is more usual. NaN for padding; 0 for a
+            frame of which ``mask_silence=True`` leaves out all bands.
         """
         error, n_values = self._squared_errors(X, condition)
         return -np.sqrt(error / np.maximum(n_values, 1))
@@ -863,7 +872,9 @@ class Seq2SeqAutoencoder(
                 (n_chunks, n_frames, n_bands)
             Spectrograms or other sequences with as many bands as in `fit`; trailing NaN is padding.
         condition : array-like of shape (n_clips,), default=None
-            Condition that the decoder reads for each clip, see `reconstruct`.
+            Condition that the decoder reads for each clip, one of those in `fit`, or None where it
+            is unknown. ``condition=None`` is the mean of all conditions for each clip, and has no
+            effect if `fit` had none.
 
         Returns
         -------
@@ -880,8 +891,9 @@ class Seq2SeqAutoencoder(
     def score(self, X: Any, y: Any = None, *, condition: Any = None) -> float:
         """Return minus the root of the mean squared reconstruction error, without dropout.
 
-        The mean is over all values of X together, so that longer clips weigh more. The decoder is
-        that of `score_samples`, with teacher forcing or with its own output.
+        The mean is over all values of X together, so that longer clips weigh more. The
+        reconstruction uses teacher forcing, or, if `feed_previous_prob` was 1 in the last epoch
+        that was trained, the decoder's own output.
 
         Parameters
         ----------
@@ -892,7 +904,9 @@ class Seq2SeqAutoencoder(
         y : None
             Ignored.
         condition : array-like of shape (n_clips,), default=None
-            Condition that the decoder reads for each clip, see `reconstruct`.
+            Condition that the decoder reads for each clip, one of those in `fit`, or None where it
+            is unknown. ``condition=None`` is the mean of all conditions for each clip, and has no
+            effect if `fit` had none.
 
         Returns
         -------
@@ -902,7 +916,8 @@ class Seq2SeqAutoencoder(
         Raises
         ------
         ValueError
-            If X consists of NaN alone, or as in `transform`.
+            If X consists of NaN alone, holds infinity or NaN before the end of a row, or has
+            another number of bands than in `fit`.
         """
         error, n_values = self._squared_errors(X, condition)
         if np.isnan(error).all():
@@ -921,13 +936,15 @@ class Seq2SeqAutoencoder(
         Returns
         -------
         ndarray of shape (n_features,), object
-            With ``representation="covariance"``, of the principal components i and j of the states:
-            ``"mean_i"``; ``"covariance_i_j"``, the element of the logarithm of the covariance
-            matrix (j >= i); ``"transition_i_j"``, the coefficient by which component i predicts
-            component j four steps later; and ``"intercept_j"`` of this prediction. With
-            "statistics" ``"mean_i"``, ``"std_i"``, ``"max_i"`` and ``"change_i"`` of state i; with
-            "code" ``"code_i"``; with "both" first the names of the statistics, then those of the
-            code; with "components" ``"component_i"``; with "states" ``"state_i"``.
+            With ``representation="covariance"``, in this order, of the principal components i and j
+            of the states, numbered from 0: ``"mean_i"``; ``"covariance_i_j"``, the element of the
+            logarithm of the covariance matrix (j >= i); ``"transition_i_j"``, the coefficient by
+            which component i predicts component j four steps later; and ``"intercept_j"``, the
+            constant of this prediction. The last two are of the first 20 components only. With
+            "statistics" ``"mean_i"`` of all states, then ``"std_i"``, ``"max_i"`` and
+            ``"change_i"``, the mean absolute change from step to step; with "code" ``"code_i"``;
+            with "both" first the names of the statistics, then those of the code; with "components"
+            ``"component_i"``; with "states" ``"state_i"``.
 
         Raises
         ------

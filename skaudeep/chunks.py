@@ -307,9 +307,8 @@ class ChunkVotingClassifier(
 ):
     """Classify the chunks of a clip, and let them vote on the class of the clip.
 
-    Chunks are the pieces into which a clip was split. scikit-learn takes each clip for one sample.
-    Folds, searches and scores are therefore over clips, and no chunk of a test clip is used for
-    training.
+    Chunks are the pieces into which a clip was split. Each clip is one sample for scikit-learn, so
+    that folds, searches and scores are over clips, and no chunk of a test clip trains.
 
     Parameters
     ----------
@@ -338,14 +337,11 @@ class ChunkVotingClassifier(
 
     Notes
     -----
-    A chunk of NaN alone is missing, and has no vote. `fit` leaves out a clip without any chunk, and
-    the other methods raise an error about it.
-
     Search around this classifier, not inside it: ``GridSearchCV(ChunkVotingClassifier(LinearSVC()),
     {"classifier__C": [...]})``. A search inside, or early stopping with a validation set, would
-    divide the chunks of a clip between training and test. The exception is a classifier that takes
-    groups, such as :class:`~skaudeep.TunedLogisticRegression`, or a search over folds of groups. It
-    receives the groups of the clips, and a clip without a group as a group of its own.
+    divide the chunks of a clip. The exception is a classifier that takes groups, such as
+    :class:`~skaudeep.TunedLogisticRegression`, or a search over folds of groups: it receives the
+    groups of the clips, and a clip without a group as a group of its own.
 
     Examples
     --------
@@ -387,8 +383,8 @@ class ChunkVotingClassifier(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            Features of chunks; NaN for a missing chunk. A list of arrays (n_chunks, n_features) may
-            differ in n_chunks. Two axes are clips of one chunk.
+            Features of chunks; NaN throughout a missing chunk. A clip without any chunk is left
+            out. Arrays of a list may differ in n_chunks. Two axes are clips of one chunk.
         y : array-like of shape (n_clips,)
             Class of each clip. -1 is a class as well: leave unlabelled clips out.
         sample_weight : array-like of shape (n_clips,), default=None
@@ -448,7 +444,8 @@ class ChunkVotingClassifier(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            Features of chunks; NaN for a missing chunk.
+            Features of chunks; NaN throughout a missing chunk, which is not counted. With two axes,
+            each clip is one chunk.
 
         Returns
         -------
@@ -459,7 +456,7 @@ class ChunkVotingClassifier(
         ------
         ValueError
             If X holds infinity or NaN within a chunk or has another number of features than in
-            `fit`, or a clip has no chunk.
+            `fit`, or all chunks of a clip are missing.
         """
         winners = self._mean_votes(X).argmax(axis=1)
         return self.classes_[winners]
@@ -471,7 +468,8 @@ class ChunkVotingClassifier(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            Features of chunks; NaN for a missing chunk.
+            Features of chunks; NaN throughout a missing chunk, which is not counted. With two axes,
+            each clip is one chunk. ValueError if all chunks of a clip are missing.
 
         Returns
         -------
@@ -482,17 +480,19 @@ class ChunkVotingClassifier(
 
     @available_if(_has_votes)
     def decision_function(self, X: Any) -> NDArray:
-        """Return the share of each clip's chunks that vote for a class; ``voting="hard"`` only.
+        """Return the share of a clip's chunks that vote for each class; ``voting="hard"`` only.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            Features of chunks; NaN for a missing chunk.
+            Features of chunks; NaN throughout a missing chunk, which is not counted. With two axes,
+            each clip is one chunk. ValueError if all chunks of a clip are missing.
 
         Returns
         -------
         ndarray of shape (n_clips, n_classes), or (n_clips,) for two classes
-            Shares in [0, 1]. With two classes, the share of the second minus that of the first.
+            Shares in [0, 1], in the order of `classes_`. With two classes, the share of the second
+            minus that of the first, in [-1, 1].
         """
         votes = self._mean_votes(X)
         return votes[:, 1] - votes[:, 0] if len(self.classes_) == 2 else votes

@@ -518,10 +518,11 @@ class DistilledFeatures(
         Returns
         -------
         ndarray of shape (n_features,), object
-            Of the principal components i and j of the states: ``"mean_i"``; ``"covariance_i_j"``,
-            the element of the logarithm of the covariance matrix (j >= i); ``"transition_i_j"``,
-            the coefficient by which component i predicts component j four frames later; and
-            ``"intercept_j"`` of this prediction.
+            In this order, of the principal components i and j of the states, numbered from 0:
+            ``"mean_i"``; ``"covariance_i_j"``, the element of the logarithm of the covariance
+            matrix (j >= i); ``"transition_i_j"``, the coefficient by which component i predicts
+            component j four frames later; and ``"intercept_j"``, the constant of this prediction.
+            The last two are of the first 20 components only.
 
         Raises
         ------

@@ -238,9 +238,11 @@ def linear_classifier(*, random_state: int | np.random.RandomState | None = None
     """Make the default classifier of features of clips, as the commands and the report use it.
 
     The pipeline standardises the features, scales each row to Euclidean length 1, and ends in a
-    logistic regression in which all classes have the same weight. Its regularisation is chosen by
-    three inner folds of the training clips (:class:`~skaudeep.TunedLogisticRegression`), which keep
-    the clips of a group together, if groups are passed. It has `predict_proba`.
+    logistic regression with ``class_weight="balanced"``: rare classes weigh as much as frequent
+    ones. Its regularisation C is chosen from 1, 10 and 100 by three inner folds of the training
+    clips (:class:`~skaudeep.TunedLogisticRegression`), which keep the clips of a group together, if
+    groups are passed; it is 10 if a class has too few clips, or groups, for three folds. The
+    pipeline has `predict_proba`.
 
     Parameters
     ----------
@@ -590,8 +592,10 @@ def event_classifier(
     the mel spectrogram of a window (40 bands, frames of 32 ms every 16 ms, levels from -60 dB to 0
     dB relative to the maximum of the window), and a logistic regression with C=10 classifies its
     features, standardised and with each row scaled to length 1. Classes are not balanced: the
-    probabilities reflect that most windows of a recording hold no event. A window of half a second
-    takes about a millisecond, a third of the time of `two_scales`.
+    probabilities reflect that most windows of a recording hold no event. Windows that are too short
+    for these settings, or whose sampling rate is too low, are accepted (``adapt=True`` of
+    :class:`~skaudeep.SpectrogramExtractor`). A window of half a second takes about a millisecond, a
+    third of the time of `two_scales`.
 
     Parameters
     ----------

@@ -307,7 +307,8 @@ class SpectrogramExtractor(ClipExtractor):
         -------
         ndarray of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, n_bands)
             Spectrograms in [-1, 1], float32, with an axis of chunks if `chunk_duration` is given.
-            Shorter clips are padded with frames and chunks of NaN at their end. With
+            Shorter clips are padded with frames and chunks of NaN at their end. With `on_error`
+            "nan" or "read", a clip that fails is a row of NaN. With
             ``set_output(transform="pandas")`` they are an :class:`xarray.DataArray` that names the
             clips.
 
@@ -315,10 +316,10 @@ class SpectrogramExtractor(ClipExtractor):
         ------
         AudioError
             If `on_error="raise"` and a clip cannot be read (see
-            :func:`~skaudeep.audio.read_audio`), lacks the wanted channel or is shorter than one
-            window. Whatever `on_error` is, if all clips fail, or if `sampling_rate` is None and
-            files differ in their rate or have another rate than in `fit`. Rates are read from the
-            headers before any clip is decoded.
+            :func:`~skaudeep.audio.read_audio`), lacks the wanted channel or, without `adapt` and
+            `duration`, is shorter than one window. With every `on_error`: if all clips fail; or if
+            `sampling_rate` is None and files differ in their rate, or have another rate than in
+            `fit`. Rates are read from the headers before any clip is decoded.
         ValueError
             If a parameter is out of its range, sampling rate, channel or bands are not those of
             `fit`, or `X` is empty or not a sequence of clips.

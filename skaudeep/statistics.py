@@ -126,10 +126,12 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
         Returns
         -------
         ndarray of shape (3 * n_bands,), or (13 * n_bands,) with ``extended=True``, object
-            Names such as ``"mean_0"``, ``"std_0"`` and ``"change_0"``, with the number of the band
-            from 0. The others are called ``"max_0"``, ``"min_0"``, ``"quartile_1_0"``,
-            ``"median_0"``, ``"quartile_3_0"``, ``"autocorrelation_1_0"`` (then with the lags 2, 4
-            and 8) and ``"skewness_0"``.
+            All bands, numbered from 0, of one statistic, then of the next, as in the output:
+            ``"mean_0"``, ``"mean_1"`` and so on, then "std", then "change" (the mean absolute
+            difference between consecutive frames). With ``extended=True`` there follow "max",
+            "min", "quartile_1", "median", "quartile_3", "autocorrelation_1", "_2", "_4" and "_8"
+            (by the lag in frames: ``"autocorrelation_2_0"`` is that of band 0 at a lag of 2), and
+            "skewness".
 
         Raises
         ------

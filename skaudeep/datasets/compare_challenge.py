@@ -61,7 +61,7 @@ def load_compare_challenge(
         arousal and for valence, of which one has to be named.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        the Bunch. Only the Bunch holds the partitions and the names of classes. There is a
         UserWarning if some clips are labelled and others are not.
 
     Returns

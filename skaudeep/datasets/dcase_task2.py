@@ -44,7 +44,7 @@ def load_dcase_task2(path: str | os.PathLike[str], *, return_X_y: bool = False) 
         or the folder of a single machine.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
+        the Bunch. Only the Bunch holds the partitions, machines and names of classes. There is a
         UserWarning if some clips are labelled and others are not.
 
     Returns

@@ -36,7 +36,7 @@ def load_gtzan(
         it to True if your copy is repaired.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds the names of classes.
 
     Returns
     -------

@@ -222,7 +222,7 @@ def make_machines(
         Seed or generator of the clips. Pass an int for the same clips in every call.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes.
+        the Bunch. Only the Bunch holds partitions, sessions and the names of classes.
 
     Returns
     -------

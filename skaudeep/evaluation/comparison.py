@@ -84,7 +84,10 @@ class Comparison(NamedTuple):
 
     @property
     def item(self) -> str:
-        """The unit that ``n_better`` and ``n_worse`` count: "clip", or "group"."""
+        """What ``n_better`` and ``n_worse`` count, which may differ from ``unit``.
+
+        "clip"; or "group" if `evaluate` had ``unit="group"``.
+        """
         return "clip"
 
     def __repr__(self) -> str:
@@ -105,7 +108,7 @@ class GroupComparison(Comparison):
 
     @property
     def item(self) -> str:
-        """The unit that ``n_better`` and ``n_worse`` count: "group"."""
+        """What ``n_better`` and ``n_worse`` count: "group"."""
         return "group"
 
 

@@ -48,15 +48,15 @@ def save_csv(
 
     The columns are `filename`, `chunk_nr`, `label_nominal`, `label_numeric`, `groups` (if clips
     have groups), and a column for each feature, under its name or `feature_0`, `feature_1` and so
-    on. If clips have several regression values, these have columns named by `target_names`, or
-    `target_0` and so on, which `load_csv` reads by ``target=["target_0", "target_1"]``.
+    on. A regression value is in `label_numeric`, and `label_nominal` is then empty. Several values
+    of a clip have columns named by `target_names`, or `target_0` and so on, which `load_csv` reads
+    by ``target=["target_0", "target_1"]``.
 
     Without folds and partitions there is one file. With partitions there is a file for each of
-    them, in `train/`, `devel/` and `test/`. With folds there is a file for the test clips of each
-    fold, in `fold_1/`, `fold_2/` and so on. With both, the folders are nested, as in
-    `train/fold_1/`. Floats have as many digits as identify a float32. Missing values are empty.
-    `DESCR` is not saved. Copies that :func:`~skaudeep.datasets.upsample` made are not marked, so
-    that a data set with folds and copies is refused.
+    them, in `train/`, `devel/` and `test/`; with folds one for the test clips of each fold, in
+    `fold_1/`, `fold_2/` and so on; with both as in `train/fold_1/`. Floats have as many digits as
+    identify a float32. Missing values are empty. Other keys, such as `DESCR`, are not saved. Copies
+    of :func:`~skaudeep.datasets.upsample` are not marked; with folds they are refused.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def save_csv(
         Whether to put an apostrophe before names and labels that a spreadsheet would execute:
         those that begin with `=`, `+`, `-`, `@`, a tab or a line break.
     groups : bool, default=True
-        Whether to write the groups of clips, which auDeep would take for features.
+        Whether to write the groups of clips. auDeep takes them for features: give it False.
     split : bool, default=True
-        Whether to write a file for each partition and fold. False writes one file for all clips.
+        Whether to write a file for each partition and fold. False: one file, without their names.
     chunked : bool, default=None
         Whether the second axis of `data` counts chunks, which then have a row each. None: it does
         if its name in `dims` is "chunk", which is the default for four axes.
@@ -83,14 +83,15 @@ def save_csv(
     Returns
     -------
     list of Path
-        The files that were written. Each file appears once it is complete.
+        The files. Each appears once it is complete, and replaces an existing file of its name.
 
     Raises
     ------
     ValueError
         If clips have several classes, a clip is in none of the partitions or tested in none of the
         folds (with `split`), there are folds and copies, a feature is called as another column, the
-        folder holds an export of another layout, or one file is named where several are needed.
+        folder holds an export of this name with other folds or partitions, or one file is named
+        where several are needed.
     NotADirectoryError
         If `folder` is a file.
 
@@ -352,8 +353,9 @@ def save_arff(
 ) -> list[Path]:
     """Save a feature set as ARFF files for Weka, in auDeep's layout.
 
-    The files and their attributes are the files and columns of :func:`save_csv`. `label_nominal`
-    lists all classes. Floats have as many digits as identify a float64. Missing values are `?`.
+    The files and their attributes are the files and columns of :func:`save_csv`: `filename`,
+    `chunk_nr`, the labels, `groups`, the features. `label_nominal` lists all classes. Floats have
+    as many digits as identify a float64. Missing values are `?`.
 
     Parameters
     ----------
@@ -378,9 +380,9 @@ def save_arff(
         :func:`scipy.io.arff.loadarff` cannot read. :func:`load_arff` loads a file without them by
         ``filename=None``.
     groups : bool, default=True
-        Whether to write the groups of clips, which auDeep would take for features.
+        Whether to write the groups of clips. auDeep takes them for features: give it False.
     split : bool, default=True
-        Whether to write a file for each partition and fold. False writes one file for all clips.
+        Whether to write a file for each partition and fold. False: one file, without their names.
     chunked : bool, default=None
         Whether the second axis of `data` counts chunks, which then have a row each. None: it does
         if its name in `dims` is "chunk", which is the default for four axes.
@@ -388,7 +390,7 @@ def save_arff(
     Returns
     -------
     list of Path
-        The files that were written. Each file appears once it is complete.
+        The files. Each appears once it is complete, and replaces an existing file of its name.
 
     Raises
     ------

@@ -37,7 +37,8 @@ _GATES = {"gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
 
 
 def export_onnx(
-    estimator: Seq2SeqAutoencoder | ReservoirFeatures, path: str | os.PathLike[str]
+    estimator: Seq2SeqAutoencoder | ReservoirFeatures | DistilledFeatures,
+    path: str | os.PathLike[str],
 ) -> None:
     """Write the encoder of a fitted autoencoder, reservoir or DistilledFeatures as an ONNX model.
 
@@ -45,8 +46,8 @@ def export_onnx(
     covariances to 5e-5). The model has two inputs and one output, by these names:
 
     sequences : float32 of shape (n_clips, n_frames, n_bands)
-        Spectrograms as `SpectrogramExtractor` returns them. Frames after a clip's length are
-        ignored; they may be NaN.
+        Spectrograms as `SpectrogramExtractor` returns them without chunks; give chunks as clips of
+        their own. Frames after a clip's length are ignored; they may be NaN.
     lengths : int64 of shape (n_clips,)
         Number of frames of each clip, from 0 to n_frames. 0 gives a row of NaN.
     features : float32 of shape (n_clips, n_features)

@@ -124,6 +124,8 @@ def project(
 class EmbeddingDisplay:
     """Plot of clips as points in a plane, with a colour and a marker for each class.
 
+    `plot` draws it; `from_features` and `from_evaluation` make and draw it.
+
     Parameters
     ----------
     positions : array-like of shape (n_clips, 2)
@@ -132,8 +134,9 @@ class EmbeddingDisplay:
         Class of each clip: its number in `target_names`, or -1 for an unlabelled clip; or its name,
         or "" for an unlabelled clip. None: all clips are unlabelled.
     target_names : sequence of str, default=None
-        Class names, in the order of the integers. None names classes by their numbers, or, if
-        `target` holds names, takes these.
+        Class names, in the order of the integers; the legend shows them. None names classes by
+        their numbers, or, if `target` holds names, takes these, sorted. There is no legend if both
+        are None.
     filenames : sequence of n_clips str, default=None
         Names of the clips. An interactive window shows the name of the clip nearest to the mouse.
         None shows no names.
@@ -148,7 +151,7 @@ class EmbeddingDisplay:
         Figure of the axes, set by `plot`.
     points_ : list of matplotlib PathCollection
         Points of the unlabelled clips, if there are any, then those of each class that has clips,
-        in the order of `target_names`; set by `plot`. There is a legend if there are class names.
+        in the order of `target_names`; set by `plot`.
 
     Raises
     ------
@@ -233,8 +236,9 @@ class EmbeddingDisplay:
             Class of each clip: its number in `target_names`, or -1 for an unlabelled clip; or its
             name, or "" for an unlabelled clip. None: all clips are unlabelled.
         target_names : sequence of str, default=None
-            Class names, in the order of the integers. None names classes by their numbers, or, if
-            `target` holds names, takes these.
+            Class names, in the order of the integers; the legend shows them. None names classes by
+            their numbers, or, if `target` holds names, takes these, sorted. There is no legend if
+            both are None.
         filenames : sequence of n_clips str, default=None
             Names of the clips. An interactive window shows the name of the clip nearest to the
             mouse. None shows no names.
@@ -337,7 +341,7 @@ class EmbeddingDisplay:
         )
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
-        """Draw the points, and a legend beside them.
+        """Draw the points, and, if there are class names, a legend beside them.
 
         Parameters
         ----------

@@ -96,8 +96,9 @@ class LevelsDisplay:
             Extractor of the spectrogram, fitted or not. Its parameters `clip_below` and
             `clip_above` are the thresholds that are drawn; one that is None is not drawn.
         clip : path or array of shape (n_samples,) or (n_channels, n_samples)
-            The clip. The levels of the whole clip are used, also if the extractor splits clips into
-            chunks. For an array, the extractor needs a `sampling_rate`, or to be fitted.
+            The clip. It is not split into chunks, also if the extractor splits clips. If the
+            extractor has a `duration`, the clip is cut or padded to it first, and padding counts as
+            silence. For an array, the extractor needs a `sampling_rate`, or to be fitted.
         name : str, default=None
             Title of the plot. None draws no title.
         ax : matplotlib Axes, default=None
@@ -128,7 +129,11 @@ class LevelsDisplay:
         0.0
         """
         whole = clone(extractor).set_params(
-            clip_below=None, clip_above=None, chunk_duration=None, sampling_rate=extractor._rate()
+            clip_below=None,
+            clip_above=None,
+            chunk_duration=None,
+            n_chunks=None,
+            sampling_rate=extractor._rate(),
         )
         levels = extract(whole, [clip], scale="dB")["spectrogram"]
         thresholds = {"clip_below": extractor.clip_below, "clip_above": extractor.clip_above}
