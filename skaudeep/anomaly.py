@@ -380,7 +380,8 @@ class AnomalyDetector(
         X : sequence of n_clips clips
             Clips, most of them normal, in any form that the estimator takes.
         y : array-like of shape (n_clips,), default=None
-            Labels, passed to the estimator as in `fit`.
+            Labels. Those of the clips that are not held out are passed to the `fit` of the
+            estimator. None: there are none.
 
         Returns
         -------

@@ -127,8 +127,9 @@ class Seq2SeqAutoencoder(
           first 64 principal components over the training data, of at most 1024 sequences that are
           drawn from it (or to as many as there are states, if these are fewer; there are then fewer
           features). They are the means and the logarithm of the covariance matrix over time (2144
-          features), and the coefficients of a vector autoregression of the first 20 components with
-          a lag of 4 steps (420 features). See :class:`~skaudeep.nn.pooling.StateCovariance`.
+          features), and the coefficients of a vector autoregression, which predicts the first 20
+          components from the same components 4 steps before (420 features). See
+          :class:`~skaudeep.nn.pooling.StateCovariance`.
         - "statistics": mean, standard deviation, maximum and mean absolute change from step to
           step of the states of all layers of the encoder; ``4 * n_layers * n_units`` features
           for each direction.
@@ -746,6 +747,12 @@ class Seq2SeqAutoencoder(
                 float32
             Reconstructions; NaN for padding.
 
+        Raises
+        ------
+        ValueError
+            If X has another number of bands than in `fit`, or holds infinity or NaN before the end
+            of a row, or a condition is not one of those in `fit`.
+
         See Also
         --------
         inverse_transform : Generate sequences from codes alone.
@@ -853,6 +860,12 @@ class Seq2SeqAutoencoder(
             reconstruction with teacher forcing, or, if `feed_previous_prob` was 1 in the last
             epoch, from the decoder's own output; higher is more usual. NaN for padding; 0 for a
             frame of which ``mask_silence=True`` leaves out all bands.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of bands than in `fit`, or holds infinity or NaN before the end
+            of a row, or a condition is not one of those in `fit`.
         """
         error, n_values = self._squared_errors(X, condition)
         return -np.sqrt(error / np.maximum(n_values, 1))
@@ -882,6 +895,12 @@ class Seq2SeqAutoencoder(
             Minus the root of the mean squared error over frames and bands, in the units of X;
             higher is more usual. NaN for clips and chunks of NaN alone; 0 for those of which
             ``mask_silence=True`` leaves out all values.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of bands than in `fit`, or holds infinity or NaN before the end
+            of a row, or a condition is not one of those in `fit`.
         """
         error, n_values = self._squared_errors(X, condition)
         missing = np.isnan(error).all(axis=-1)

@@ -161,8 +161,8 @@ class ChunkPooling(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            Features, or spectrograms, of chunks, as in `fit`; NaN for a missing chunk. The number
-            of chunks may be another than in `fit`.
+            Features of chunks, or, as in `fit`, spectrograms of (n_clips, n_chunks, n_frames,
+            n_bands); NaN throughout a missing chunk. n_chunks may be another than in `fit`.
 
         Returns
         -------
@@ -174,8 +174,8 @@ class ChunkPooling(
         Raises
         ------
         ValueError
-            As in `fit`; or if X has another number of features than in `fit`, or, with "concat", a
-            clip has more chunks than in `fit`.
+            If X holds infinity or NaN within a chunk, or has another number of features than in
+            `fit`, or, with "concat", a clip has more chunks than in `fit`.
         """
         check_is_fitted(self)
         if (spectrograms := self._spectrograms(X, reset=False)) is not None:

@@ -188,7 +188,8 @@ def fit_classifier(
         the last step of these is that of :func:`skaudeep.recipes.multilabel_classifier`, a logistic
         regression for each class.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the default pipeline. A `pipeline` that is given has its own.
+        Seed or generator of the default pipeline; None gives other weights and inner folds in each
+        call. A `pipeline` that is given has its own.
 
     Returns
     -------

@@ -269,11 +269,14 @@ class FrameDescriptors(_OfSequences):
         Returns
         -------
         ndarray of shape (34,), object
-            ``"level"``, ``"loudness"``, ``"centroid"``, ``"spread"``, ``"skewness"``,
-            ``"entropy"``, ``"rolloff_25"``, ``"rolloff_50"``, ``"rolloff_75"``, ``"rolloff_90"``,
-            ``"slope"``, ``"sharpness"``, ``"flux"``, ``"onset"``, ``"flatness"``, ``"crest"``,
-            ``"quarter_0"`` to ``"quarter_3"``, ``"roughness"``, ``"loudness_change"``, and
-            ``"cepstrum_1"`` to ``"cepstrum_12"``.
+            In this order: ``"level"``, ``"loudness"``, ``"centroid"``, ``"spread"``,
+            ``"skewness"``, ``"entropy"``, ``"rolloff_25"``, ``"rolloff_50"``, ``"rolloff_75"``,
+            ``"rolloff_90"``, ``"slope"``, ``"sharpness"`` (the centroid of the loudness of bands),
+            ``"flux"`` (mean absolute change of the bands since the last frame), ``"onset"`` (mean
+            rise, falls counted as 0), ``"flatness"`` and ``"crest"`` (mean and maximum of the bands
+            minus the level), ``"quarter_0"`` to ``"quarter_3"`` (levels of the quarters of the
+            bands, minus the level), ``"roughness"`` (mean absolute difference of neighbouring
+            bands), ``"loudness_change"``, and ``"cepstrum_1"`` to ``"cepstrum_12"``.
         """
         return np.array([*DESCRIPTORS], dtype=object)
 
@@ -477,8 +480,15 @@ class CourseStatistics(_OfSequences):
         Returns
         -------
         ndarray of shape (n_statistics * n_descriptors,), object
-            Names such as ``"mean_0"``, ``"percentile_25_0"`` and ``"peak_rate_0"``: that of the
-            statistic, then the number of the descriptor. They are in the order of the output.
+            The name of the statistic, then the number of the descriptor from 0: ``"mean_0"``,
+            ``"mean_1"`` and so on for all descriptors, then the next statistic. With "all" these
+            are "mean", "std", "skewness", "kurtosis", "percentile_1", "_25", "_50", "_75", "_99",
+            "interquartile_range", "percentile_range", "slope", "curvature", "slope_error",
+            "time_above_25", "_50", "_75", "_90", "maximum_position", "minimum_position",
+            "centroid", "change_mean", "change_std" (the root of the mean square), "rising_time",
+            "change_skewness", "change_percentile_1", "_25", "_75", "_99" and "peak_mean". Then,
+            and with "rhythm" alone, follow "autocorrelation_1" to "autocorrelation_91" (by the
+            lag), "peak_rate" and "high_peak_rate" (peaks above the mean).
 
         Raises
         ------

@@ -59,7 +59,8 @@ def fit_detector(
     background : str, default="background"
         Name of the class of windows without an event in the model.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the default pipeline. A `pipeline` that is given has its own.
+        Seed or generator of the default pipeline; None gives other weights in each call. A
+        `pipeline` that is given has its own.
 
     Returns
     -------

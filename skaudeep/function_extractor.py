@@ -261,6 +261,7 @@ class FunctionExtractor(ClipExtractor):
         ndarray of shape (n_clips, n_frames, n_dimensions) or (n_clips, n_chunks, n_frames, \
                 n_dimensions)
             Frames of the clips, float32. Shorter clips are padded with frames and chunks of NaN.
+            With `on_error` "nan" or "read", a clip that fails is a row of NaN.
 
         Raises
         ------

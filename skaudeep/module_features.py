@@ -31,7 +31,7 @@ class ModuleFeatures(StateFeatures):
     Each sequence, such as the spectrogram of a clip, runs through the module, whose output for a
     frame is called its states. By default, the features of a sequence are the means of the
     principal components of its states, the logarithm of their covariance matrix over time, and the
-    coefficients of a regression of the components on those four frames before, as in
+    coefficients that predict the first 20 components from those four frames before, as in
     :class:`~skaudeep.ReservoirFeatures`. `fit` computes the principal components in closed form. It
     does not train the module: train it before, with or without labels.
 

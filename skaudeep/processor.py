@@ -204,7 +204,7 @@ class Processor:
         Returns
         -------
         pandas.DataFrame
-            A row for each file, in the order of `files`, indexed as by `process_file`.
+            A row for each file, in the order of `files`, indexed by (file, start, end).
 
         Raises
         ------

@@ -348,6 +348,9 @@ def audio_classifier(
 ) -> Pipeline:
     """Make the default model, from recordings to classes: `two_scales`, then `linear_classifier`.
 
+    Recordings may differ in length. Those shorter than a window are padded with zeros, and any
+    sampling rate is possible.
+
     Parameters
     ----------
     sampling_rate : float in [1, 10000000], default=None
@@ -366,7 +369,8 @@ def audio_classifier(
         Length in seconds to which clips are cut, or padded with zeros at their end. None leaves
         their length unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        Which channel of a clip to use, see :func:`two_scales`.
+        Which channel of a clip to use: the mean of all channels, the first ("left"), the second
+        ("right"), the first minus the second, or the channel of this number, counted from 0.
     fmin : float >= 0, default=0.0
         Lowest frequency in Hz. Sounds below it have no effect.
     fmax : float > fmin, default=None
@@ -377,7 +381,8 @@ def audio_classifier(
         refuses, unless you put a :class:`~sklearn.impute.SimpleImputer` before it; "read" is like
         "nan", but uses the readable part of a file that is cut short.
     version : {1, 2, 3}, default=3
-        Version of the features, see :func:`two_scales`.
+        Version of the features, see :func:`two_scales`: the features of a version never change;
+        1 and 2 have two views of a clip, 3 has four.
 
     Returns
     -------
@@ -427,7 +432,8 @@ def audio_regressor(
     """Make a model from recordings to values: `two_scales`, then `linear_regressor`.
 
     Levels are relative to the maximum of the spectrogram of each recording, so that the features do
-    not depend on how loud a recording is as a whole.
+    not depend on how loud a recording is as a whole. Recordings may differ in length. Those shorter
+    than a window are padded with zeros, and any sampling rate is possible.
 
     Parameters
     ----------
@@ -447,7 +453,8 @@ def audio_regressor(
         Length in seconds to which clips are cut, or padded with zeros at their end. None leaves
         their length unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        Which channel of a clip to use, see :func:`two_scales`.
+        Which channel of a clip to use: the mean of all channels, the first ("left"), the second
+        ("right"), the first minus the second, or the channel of this number, counted from 0.
     fmin : float >= 0, default=0.0
         Lowest frequency in Hz. Sounds below it have no effect.
     fmax : float > fmin, default=None
@@ -458,7 +465,8 @@ def audio_regressor(
         refuses, unless you put a :class:`~sklearn.impute.SimpleImputer` before it; "read" is like
         "nan", but uses the readable part of a file that is cut short.
     version : {1, 2, 3}, default=3
-        Version of the features, see :func:`two_scales`.
+        Version of the features, see :func:`two_scales`: the features of a version never change;
+        1 and 2 have two views of a clip, 3 has four.
 
     Returns
     -------
@@ -508,7 +516,8 @@ def audio_multilabel_classifier(
 ) -> Pipeline:
     """Make a model from recordings to several classes: `two_scales` and `multilabel_classifier`.
 
-    A recording may belong to any number of classes, or to none.
+    A recording may belong to any number of classes, or to none. Recordings may differ in length.
+    Those shorter than a window are padded with zeros, and any sampling rate is possible.
 
     Parameters
     ----------
@@ -528,7 +537,8 @@ def audio_multilabel_classifier(
         Length in seconds to which clips are cut, or padded with zeros at their end. None leaves
         their length unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        Which channel of a clip to use, see :func:`two_scales`.
+        Which channel of a clip to use: the mean of all channels, the first ("left"), the second
+        ("right"), the first minus the second, or the channel of this number, counted from 0.
     fmin : float >= 0, default=0.0
         Lowest frequency in Hz. Sounds below it have no effect.
     fmax : float > fmin, default=None
@@ -539,7 +549,8 @@ def audio_multilabel_classifier(
         refuses, unless you put a :class:`~sklearn.impute.SimpleImputer` before it; "read" is like
         "nan", but uses the readable part of a file that is cut short.
     version : {1, 2, 3}, default=3
-        Version of the features, see :func:`two_scales`.
+        Version of the features, see :func:`two_scales`: the features of a version never change;
+        1 and 2 have two views of a clip, 3 has four.
 
     Returns
     -------
@@ -614,7 +625,8 @@ def event_classifier(
         Seed or generator of the weights of the network. None gives other weights in each call of
         `fit`.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        Which channel of a recording to use, see :func:`two_scales`.
+        Which channel of a recording to use: the mean of all channels, the first ("left"), the
+        second ("right"), the first minus the second, or the channel of this number, from 0.
     fmin : float >= 0, default=0.0
         Lowest frequency in Hz.
     fmax : float > fmin, default=None
@@ -681,6 +693,7 @@ def anomaly_scorer(
     natural logarithm of the product of two distances of its features: the Mahalanobis distance to
     the mean of the training clips, and the Euclidean distance to the nearest training clip
     (:class:`~skaudeep.DistanceScorer`). Nothing is random, and nothing is trained by gradients.
+    Clips shorter than a window are padded with zeros, and any sampling rate is possible.
 
     Parameters
     ----------
@@ -699,7 +712,8 @@ def anomaly_scorer(
         Length in seconds to which clips are cut, or padded with zeros at their end. None leaves
         their length unchanged.
     channel : {"mean", "left", "right", "difference"} or int >= 0, default="mean"
-        Which channel of a clip to use, see :func:`two_scales`.
+        Which channel of a clip to use: the mean of all channels, the first ("left"), the second
+        ("right"), the first minus the second, or the channel of this number, counted from 0.
     fmin : float >= 0, default=0.0
         Lowest frequency in Hz. Sounds below it have no effect.
     fmax : float > fmin, default=None

@@ -354,7 +354,8 @@ class SpectrogramExtractor(ClipExtractor):
         n_iter : int > 0, default=32
             Number of iterations of :func:`librosa.griffinlim`.
         random_state : int, RandomState instance or None, default=None
-            Seed or generator of the initial phases. An int gives the same waveforms in every call.
+            Seed or generator of the initial phases. An int gives the same waveforms in every call,
+            None others.
 
         Returns
         -------

@@ -45,8 +45,8 @@ def load_dcase(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bun
         The folder that holds `meta.txt`, `meta.csv` or `metadata`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
-        UserWarning if some clips are labelled and others are not.
+        the Bunch. Only the Bunch holds folds, partitions, groups and the names of classes. There is
+        a UserWarning if some clips are labelled and others are not.
 
     Returns
     -------

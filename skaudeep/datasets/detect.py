@@ -93,8 +93,8 @@ def load_dataset(
         The folder of the corpus. For a table of clips, use :func:`load_table`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
-        UserWarning if some clips are labelled and others are not.
+        the Bunch. Only the Bunch holds folds, partitions, groups and the names of classes. There is
+        a UserWarning if some clips are labelled and others are not.
     **options : dict
         Parameters of the reader that recognises the folder, such as ``subset="esc10"`` of
         :func:`load_esc` or ``layout="classes"`` of :func:`load_folder`.

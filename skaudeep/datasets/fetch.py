@@ -37,7 +37,8 @@ def fetch_esc10(
     ----------
     data_home : str or Path, default=None
         Folder of data sets. The corpus is stored in the folder `skaudeep` inside it. None is
-        scikit-learn's folder of data sets, see :func:`fetch_esc50`.
+        scikit-learn's folder of data sets: `~/scikit_learn_data`, or the value of the environment
+        variable SCIKIT_LEARN_DATA.
     download_if_missing : bool, default=True
         Whether to download a missing corpus. If False, a missing corpus raises an OSError.
     n_retries : int >= 0, default=3
@@ -134,7 +135,8 @@ def fetch_urbansound8k(
     ----------
     data_home : str or Path, default=None
         Folder of data sets. The corpus is stored in the folder `skaudeep` inside it. None is
-        scikit-learn's folder of data sets, see :func:`fetch_esc50`.
+        scikit-learn's folder of data sets: `~/scikit_learn_data`, or the value of the environment
+        variable SCIKIT_LEARN_DATA.
     download_if_missing : bool, default=True
         Whether to download a missing corpus. If False, a missing corpus raises an OSError.
     n_retries : int >= 0, default=3
@@ -180,7 +182,8 @@ def fetch_tut2017(
     ----------
     data_home : str or Path, default=None
         Folder of data sets. The corpus is stored in the folder `skaudeep` inside it. None is
-        scikit-learn's folder of data sets, see :func:`fetch_esc50`.
+        scikit-learn's folder of data sets: `~/scikit_learn_data`, or the value of the environment
+        variable SCIKIT_LEARN_DATA.
     download_if_missing : bool, default=True
         Whether to download a missing corpus. If False, a missing corpus raises an OSError. The
         corpus consists of eleven archives; those that are there already are not downloaded again.
@@ -228,7 +231,8 @@ def fetch_gtzan(
     ----------
     data_home : str or Path, default=None
         Folder of data sets. The corpus is stored in the folder `skaudeep` inside it. None is
-        scikit-learn's folder of data sets, see :func:`fetch_esc50`.
+        scikit-learn's folder of data sets: `~/scikit_learn_data`, or the value of the environment
+        variable SCIKIT_LEARN_DATA.
     download_if_missing : bool, default=True
         Whether to download a missing corpus. If False, a missing corpus raises an OSError. Several
         hosts are tried.

@@ -71,19 +71,20 @@ def load_folder(
         and fewer than half of the clips lie in `path` itself (these are unlabelled); else "files".
     groups : str or compiled pattern, default=None
         Regular expression that finds the group of each clip, such as its speaker or session, in its
-        name relative to `path`, as of :func:`add_groups`: ``"fold_[0-9]+"`` if folds are sessions.
-        None: all groups are unknown.
+        name relative to `path`: the text of the first parentheses, or else the whole match, as of
+        :func:`add_groups`. It is ``"fold_[0-9]+"`` if folds are sessions. None: all groups are
+        unknown.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
-        UserWarning if some clips are labelled and others are not.
+        the Bunch. Only the Bunch holds folds, partitions, groups and the names of classes. There is
+        a UserWarning if some clips are labelled and others are not.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`make_bunch`, sorted by file name. `data` holds paths that
         begin with `path` as it is given here, `target_names` the classes in alphabetical order.
-        Groups are unknown. `DESCR` names the layout that was read.
+        `groups` are "" for a clip without one. `DESCR` names the layout that was read.
 
     Raises
     ------

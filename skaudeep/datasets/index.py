@@ -66,9 +66,9 @@ def load_index(
         Column with the name of the fold that tests each segment, or one column for each fold with
         0 for training and 1 for testing. An empty cell is an error. None: there are no folds.
     partition : str, default=None
-        Column with the partition of each segment: `train`, `devel` or `test`, or another name that
-        :func:`load_table` understands. A segment with a missing value is in no partition. None:
-        there are no partitions.
+        Column with the partition of each segment: `train`, `devel` or `test`, or another name, such
+        as `dev`, that :func:`load_table` understands. A segment with a missing value is in no
+        partition. None: there are no partitions.
     groups : str, default=None
         Column with the speaker or site of each segment. A segment with a missing value has its file
         as group. If the segments of a file have several groups, there is a warning. With None or
@@ -89,8 +89,8 @@ def load_index(
         see :func:`load_table`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
-        UserWarning if some clips are labelled and others are not.
+        the Bunch. Only the Bunch holds folds, partitions, groups and the names of classes. There is
+        a UserWarning if some clips are labelled and others are not.
 
     Returns
     -------

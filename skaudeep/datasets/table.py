@@ -98,8 +98,8 @@ def load_table(
         with which the table has the columns named here. It has no effect on a DataFrame.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
-        UserWarning if some clips are labelled and others are not.
+        the Bunch. Only the Bunch holds folds, partitions, groups and the names of classes. There is
+        a UserWarning if some clips are labelled and others are not.
 
     Returns
     -------

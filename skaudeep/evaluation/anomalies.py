@@ -65,7 +65,8 @@ def anomaly_metrics(
         section whose clips are all of one group they draw clips. They also draw clips if groups are
         None or no clip has one.
     filenames : array-like of shape (n_clips,) of str, default=None
-        Names of the clips in messages and tables.
+        Names of the clips in messages and tables. With None, messages number them from 0, and
+        tables have no column ``filename``.
     alarm : array-like of shape (n_clips,), bool, default=None
         Whether a threshold calls each clip unusual. None: there is no threshold.
     max_fpr : float in (0, 1), default=0.1
@@ -75,7 +76,8 @@ def anomaly_metrics(
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
     random_state : int, RandomState instance or None, default=0
-        Seed or generator of the bootstrap samples.
+        Seed or generator of the bootstrap samples. None gives slightly different intervals in each
+        call.
 
     Returns
     -------
@@ -216,7 +218,8 @@ def evaluate_anomalies(
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
     random_state : int, RandomState instance or None, default=0
-        Seed or generator of the bootstrap samples.
+        Seed or generator of the bootstrap samples. None gives slightly different intervals in each
+        call.
     progress : bool, default=True
         Whether to show the progress on stderr.
 

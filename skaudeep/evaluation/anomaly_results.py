@@ -73,11 +73,12 @@ class AnomalyEvaluation:
         Returns
         -------
         pandas.DataFrame
-            A table with the columns ``machine``, ``section`` and ``domain`` ("" if there are none,
-            and for pAUC, which is over all domains), ``metric`` ("AUC" or "pAUC"), ``value``,
-            ``low`` and ``high`` (its interval), ``n_normal`` and ``n_anomalies`` (numbers of
-            clips that the figure compares: the normal clips of the domain, or of all domains for
-            pAUC, and the anomalies of the section).
+            For each machine and section the AUC of each domain, then the pAUC. The columns are
+            ``machine``, ``section`` and ``domain`` ("" if there are none, and for pAUC, which is
+            over all domains), ``metric`` ("AUC" or "pAUC"), ``value``, ``low`` and ``high`` (its
+            interval), ``n_normal`` and ``n_anomalies`` (numbers of clips that the figure compares:
+            the normal clips of the domain, or of all domains for pAUC, and the anomalies of the
+            section).
         """
         return self.figures.copy()
 

@@ -192,7 +192,7 @@ class ColumnEvaluation(FoldedEvaluation):
         Parameters
         ----------
         metric : str
-            A key of ``measures``, as in `score`.
+            A key of ``measures``, such as "rmse" or "roc_auc", see `score`.
         name : str, default=None
             The target or class, one of ``target_names``. None is the mean over all of them, as in
             `score`.
@@ -225,7 +225,7 @@ class ColumnEvaluation(FoldedEvaluation):
         Parameters
         ----------
         metric : str
-            A key of ``measures``, as in `score`.
+            A key of ``measures``, such as "rmse" or "roc_auc", see `score`.
 
         Returns
         -------

@@ -239,7 +239,7 @@ def compare(
         Confidence level of the interval.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the bootstrap samples, sign flips and exchanges. An int gives the same
-        result each time.
+        result each time, None slightly different ones.
 
     Returns
     -------

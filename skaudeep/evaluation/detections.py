@@ -25,7 +25,7 @@ class DetectionScores:
     Parameters
     ----------
     per_class : pandas.DataFrame
-        A row for each class of the true or detected events, by its name. The columns `n_true`,
+        A row for each class of the true or detected events, sorted by name. The columns `n_true`,
         `n_detected` and `n_correct` count the events of the class, or, of :func:`segment_scores`,
         the segments that have it. `precision` is n_correct / n_detected (NaN if nothing was
         detected), `recall` is n_correct / n_true (NaN if there are no true events), and `f1` is

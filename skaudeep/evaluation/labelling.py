@@ -60,7 +60,7 @@ def labelling_order(
         Number of clips to choose, at least 1; if fewer are unlabelled, all of them are chosen. None
         orders all unlabelled clips.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the initial cluster centres.
+        Seed or generator of the initial cluster centres. None draws others in each call.
 
     Returns
     -------

@@ -216,7 +216,7 @@ class MultiLabelEvaluation(ColumnEvaluation):
 
     @cached_property
     def left_out(self) -> dict[str, str]:
-        """The reasons why classes that no or every tested clip has lack a score, by their names."""
+        """Classes without a score, because no or every tested clip has them: name to reason."""
         reasons = {}
         for name, share in zip(self.target_names, self.prevalence, strict=True):
             if share in (0, 1):

@@ -78,8 +78,10 @@ def evaluate_over_time(
     target_names : sequence of str, default=None
         Names of the targets, all different. None calls them "target 0", "target 1" and so on.
     cv : int, {"devel", "test"}, splitter, iterable of (train, test) or None, default=None
-        The folds, see :func:`~skaudeep.evaluate`. None uses the folds or partitions of the bunch.
-        An int is a number of folds of whole groups, or of recordings if no recording has a group.
+        The folds, see :func:`~skaudeep.evaluate`. "devel" trains on the partition train and tests
+        on devel; "test" trains on train and devel and tests on test. None uses the folds or else
+        the partitions of the bunch. An int is a number of folds of whole groups, or of recordings
+        if no recording has a group.
     controls : bool, default=True
         Whether to run these controls in the same folds:
 
@@ -94,7 +96,7 @@ def evaluate_over_time(
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
     random_state : int, RandomState instance or None, default=0
-        Seed or generator of folds and bootstrap samples.
+        Seed or generator of folds and bootstrap samples. None draws others in each call.
     progress : bool, default=True
         Whether to show the progress on stderr.
 

@@ -215,12 +215,12 @@ class Evaluation(FoldedEvaluation):
 
     @cached_property
     def accuracy_interval(self) -> tuple[float, float]:
-        """Confidence interval of ``accuracy``, over groups, or over clips without groups."""
+        """Interval (lower, upper) of ``accuracy``, over groups, or over clips without groups."""
         return self._interval("accuracy")
 
     @cached_property
     def uar_interval(self) -> tuple[float, float]:
-        """Confidence interval of ``uar``, over groups, or over clips without groups."""
+        """Interval (lower, upper) of ``uar``, over groups, or over clips without groups."""
         return self._interval("uar")
 
     @cached_property

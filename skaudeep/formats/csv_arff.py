@@ -70,8 +70,8 @@ def save_csv(
     labels_last : bool, default=False
         Whether to put the two columns of labels after the features.
     escape_formulas : bool, default=False
-        Whether to put an apostrophe before names and labels that a spreadsheet would execute:
-        those that begin with `=`, `+`, `-`, `@`, a tab or a line break.
+        Whether to put an apostrophe before names and labels that a spreadsheet would execute
+        (CWE-1236): those that begin with `=`, `+`, `-`, `@`, a tab or a line break.
     groups : bool, default=True
         Whether to write the groups of clips. auDeep takes them for features: give it False.
     split : bool, default=True
@@ -99,10 +99,7 @@ def save_csv(
     --------
     load_csv : Load the files.
 
-    References
-    ----------
-    `CWE-1236, Improper Neutralization of Formula Elements in a CSV File
-    <https://cwe.mitre.org/data/definitions/1236.html>`_.
+
 
     Examples
     --------
@@ -179,8 +176,8 @@ def load_csv(
     groups : str, default=None
         Column with the speaker, recording or site of each clip. None uses `groups` if it is there.
     partition : str, default=None
-        Column with train, devel or test, or other names that :func:`~skaudeep.datasets.load_table`
-        understands. None uses the names of the folders of the export.
+        Column with train, devel or test (or `dev`, `validation` and so on, see `load_table`). None
+        uses the names of the folders of the export.
     fold : str or sequence of str, default=None
         Column with the name of the fold that tests each clip; or several columns, one per fold,
         with 0 for training and 1 for testing. None uses the names of the folders of the export.
@@ -203,9 +200,9 @@ def load_csv(
     escape_formulas : bool, default=False
         Whether to remove the apostrophes that `save_csv(..., escape_formulas=True)` added.
     return_X_y : bool, default=False
-        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
-        UserWarning if some clips are labelled and others are not.
+        Whether to return ``(data, target)``, scikit-learn's X and y, instead of the Bunch, which
+        alone holds folds, partitions, groups and the names of classes. There is a UserWarning if
+        some clips are labelled and others are not.
 
     Returns
     -------
@@ -519,11 +516,12 @@ def load_arff(
     target_names : sequence of str, default=None
         The classes in the order of their integers. None: those listed, else those found, sorted.
     missing : sequence of str, default=None
-        Texts that mean a missing value in `target`, `partition` and `groups`, as in `load_csv`.
+        Texts that mean a missing value in `target`, `partition` and `groups`. None: empty texts,
+        `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`.
     return_X_y : bool, default=False
-        Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
-        UserWarning if some clips are labelled and others are not.
+        Whether to return ``(data, target)``, scikit-learn's X and y, instead of the Bunch, which
+        alone holds folds, partitions, groups and the names of classes. There is a UserWarning if
+        some clips are labelled and others are not.
 
     Returns
     -------

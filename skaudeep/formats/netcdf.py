@@ -92,8 +92,8 @@ def load_netcdf(
         auDeep have no checksum.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
-        the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
-        UserWarning if some clips are labelled and others are not.
+        the Bunch. Only the Bunch holds folds, partitions, groups and the names of classes. There is
+        a UserWarning if some clips are labelled and others are not.
 
     Returns
     -------

@@ -22,7 +22,8 @@ class AnomalyDisplay:
     stand for scores so far below that the axis ends before them. If `normal_scores` are given, the
     right axes show the histogram of these, with horizontal bars, on the same axis of scores.
     `from_detector` takes for them the scores that set the threshold of the detector: those of the
-    clips that its `fit` held out, or of the clips of `calibrate`.
+    clips that its `fit` held out, or of the clips of `calibrate`. It makes and draws the plot; the
+    constructor draws nothing until `plot` is called.
 
     Parameters
     ----------

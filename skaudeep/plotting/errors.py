@@ -32,7 +32,8 @@ class ErrorsDisplay:
 
     The title of each spectrogram has the name of the clip (if the table has a column `filename`),
     its true class, the class that it was mistaken for, and the probability of the latter in percent
-    (if the table has it, that is, if the classifier has probabilities).
+    (if the table has it, that is, if the classifier has probabilities). `plot` draws it;
+    `from_evaluation` makes and draws it.
 
     Parameters
     ----------

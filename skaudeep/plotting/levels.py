@@ -20,6 +20,7 @@ class LevelsDisplay:
     The histogram has bins of 1 dB, and shows which percentage of the values of the spectrogram (one
     for each frame and band) lies in each. It helps to choose the parameters `clip_below` and
     `clip_above` of a :class:`~skaudeep.SpectrogramExtractor`, beyond which levels are clipped.
+    `plot` draws it; `from_extractor` makes and draws it.
 
     Parameters
     ----------

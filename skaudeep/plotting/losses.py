@@ -13,6 +13,8 @@ __all__ = ["LossCurveDisplay"]
 class LossCurveDisplay:
     """Plot of the training loss over epochs, and of the validation loss if there is one.
 
+    `plot` draws it; `from_estimator` makes and draws it.
+
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)

@@ -32,7 +32,8 @@ class ConfusionDisplay:
     """Plot of a confusion matrix, also of many classes with long names.
 
     Colours show shares of the clips of each true class (the counts of a row, divided by their sum),
-    so that rows can be compared. Cells without a clip have no number.
+    so that rows can be compared. Cells without a clip have no number. `plot` draws it;
+    `from_evaluation` makes and draws it.
 
     Parameters
     ----------
@@ -247,7 +248,8 @@ class ComparisonDisplay:
     in percentage points, each score minus the first score, with the confidence interval of this
     difference, in which the two are compared clip by clip. Scores with overlapping intervals may
     still differ significantly, because they were measured on the same clips: look at the
-    differences. Markers of differences whose interval excludes 0 are filled.
+    differences. Markers of differences whose interval excludes 0 are filled. `plot` draws it;
+    `from_evaluations` and `from_evaluation` make and draw it.
 
     Parameters
     ----------

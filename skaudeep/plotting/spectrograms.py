@@ -219,8 +219,8 @@ class ReconstructionDisplay:
     """Plot of spectrograms, their reconstructions by an autoencoder, and the errors.
 
     Each row shows one clip: the original and the reconstruction on the same colour scale, and their
-    absolute difference on another one, from 0 to the 99th percentile of all errors. All rows share
-    both scales.
+    absolute difference on another one, from 0 to the 99th percentile of all errors; all rows share
+    both. `plot` draws it; `from_estimator` makes and draws it.
 
     Parameters
     ----------
