@@ -462,9 +462,10 @@ class Seq2SeqAutoencoder(
         y : None
             Ignored.
         condition : array-like of shape (n_clips,), default=None
-            Condition of each clip, see `fit`. It is required if the first call had conditions, and
-            an error if it had none. A condition that the first call did not have is an error,
-            because the network has no embedding for it.
+            Condition of each clip, an integer or a string such as its site, or None, NaN or "" if
+            it is unknown, see `fit`. Conditions are required if the first call had some, and must
+            be left out (``condition=None``) if it had none. A condition that the first call did not
+            have is an error, because the network has no embedding for it.
 
         Returns
         -------

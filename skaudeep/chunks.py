@@ -308,7 +308,7 @@ class ChunkVotingClassifier(
     """Classify the chunks of a clip, and let them vote on the class of the clip.
 
     Chunks are the pieces into which a clip was split. Each clip is one sample for scikit-learn, so
-    that folds, searches and scores are over clips, and no chunk of a test clip trains.
+    that folds, searches and scores are over clips; no chunk of a test clip is used for training.
 
     Parameters
     ----------
@@ -339,9 +339,9 @@ class ChunkVotingClassifier(
     -----
     Search around this classifier, not inside it: ``GridSearchCV(ChunkVotingClassifier(LinearSVC()),
     {"classifier__C": [...]})``. A search inside, or early stopping with a validation set, would
-    divide the chunks of a clip. The exception is a classifier that takes groups, such as
-    :class:`~skaudeep.TunedLogisticRegression`, or a search over folds of groups: it receives the
-    groups of the clips, and a clip without a group as a group of its own.
+    train on some chunks of a clip and test on others. The exception is a classifier that takes
+    groups, such as :class:`~skaudeep.TunedLogisticRegression`, or a search over folds of groups: it
+    receives the groups of the clips, and a clip without a group as a group of its own.
 
     Examples
     --------
@@ -391,9 +391,8 @@ class ChunkVotingClassifier(
             Weight of each clip, which is that of each of its chunks. None passes no weights.
         **params : dict
             Further arguments of the classifier's `fit`, by its requests if metadata routing is
-            enabled; for example ``groups=`` of a TunedLogisticRegression, or
-            ``linearsvc__sample_weight=`` of a Pipeline. Values with one entry per clip are repeated
-            for each of its chunks.
+            enabled: ``groups=`` of a TunedLogisticRegression, ``linearsvc__sample_weight=`` of a
+            Pipeline. Values with one entry per clip are repeated for each of its chunks.
 
         Returns
         -------

@@ -320,12 +320,13 @@ def predict_clips(
     -------
     iterator of pandas.DataFrame
         A table for each batch, with a row for each clip in the order of `clips`. Its columns are
-        `file`, `label`, and, where the model gives probabilities, one column for each class. `file`
-        is the name of the clip: its path, or, of a data set, its entry in `filenames`, or "clip 0",
-        "clip 1" and so on for the rows of an array. For clips of a (file, start, end) index, such
-        as that of :func:`~skaudeep.datasets.windows`, `file` is the path of the recording, and the
-        columns `start` and `end` (Timedelta) follow it;
-        ``set_index(["file", "start", "end"])`` gives the table that audformat and opensmile use.
+        `file`, `label`, and, where the model gives probabilities, one column for each class, in the
+        order of the model's `classes_`. `file` is the name of the clip: its path, or, of a data
+        set, its entry in `filenames`, or "clip 0", "clip 1" and so on for the rows of an array. For
+        clips of a (file, start, end) index, such as that of :func:`~skaudeep.datasets.windows`,
+        `file` is the path of the recording, and the columns `start` and `end` (Timedelta) follow
+        it; ``set_index(["file", "start", "end"])`` gives the table that audformat and opensmile
+        use.
         If a clip may have several classes, semicolons separate their names in `label`. A clip that
         cannot be read, whose samples are all equal, or whose row of stored features is NaN
         throughout has an empty label and probabilities of NaN; `attrs["errors"]` of the table maps

@@ -72,8 +72,9 @@ def extract_to_netcdf(
     ----------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set whose `data` are clips, as every reader of :mod:`skaudeep.datasets` returns it:
-        paths, waveforms or a `(file, start, end)` index. Its labels, groups and folds are written
-        to the file, too.
+        paths, waveforms or a `(file, start, end)` index. Its labels, groups, folds and partitions
+        are written to the file, too, and of other keys those that
+        :func:`~skaudeep.formats.save_netcdf` keeps.
     extractor : SpectrogramExtractor or FunctionExtractor
         The extractor, fitted or not. With `on_error="nan"` or "read", a clip that cannot be read
         gets a row of NaN, the variable `error` of the file, which is the key `errors` of the

@@ -70,7 +70,7 @@ def transform_to_file(
         keeps no finished clips.
     on_clips : callable, default=None
         Function that is called first with the number of clips that an interrupted call has left
-        finished (else 0), then with the number of clips of each batch.
+        finished (else 0), then with the number of clips of each batch. None calls nothing.
 
     Returns
     -------

@@ -59,7 +59,7 @@ class FunctionExtractor(ClipExtractor):
         Waveforms are taken to have this rate.
     hop_duration : float > 0, default=None
         Time in seconds between two frames that the function returns. Only `chunk_duration` needs
-        it.
+        it; else it may be None.
     scale : {"clip"} or None, default="clip"
         "clip" scales the values of each clip linearly, so that the smallest of all its frames and
         dimensions is -1 and the largest is 1 (all are -1 if they are equal), as spectrograms are

@@ -63,7 +63,7 @@ class FeatureFusion(VersionMixin, NamedRowsMixin, CallbackSupportMixin, FeatureU
         only where there are more cores than that.
     transformer_weights : dict of str to float, default=None
         Factors that the features of views are multiplied by, by the name of the view. A view that
-        is not in it has the factor 1.
+        is not in it has the factor 1, and with None all have.
     verbose : bool, default=False
         Whether to print the time that fitting each view took.
     verbose_feature_names_out : bool, default=True

@@ -436,7 +436,7 @@ class SpectrogramExtractor(ClipExtractor):
         clip_durations : float or array-like of shape (n_clips,), default=None
             Length of each clip in seconds; a single number if X is a number of frames. It is
             required if the extractor has a `duration` and ``align="center"``, because it determines
-            how much was cut or padded before the first frame, and has no effect otherwise.
+            how much was cut or padded before the first frame, and has no effect otherwise (None).
 
         Returns
         -------

@@ -113,7 +113,8 @@ def make_labelled_recordings(
         Standard deviation of the error of a label. The standard deviation of the curves is about
         0.6.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of recordings and labels. Pass an int for the same ones in every call.
+        Seed or generator of recordings and labels. An int gives the same ones in every call, None
+        others.
 
     Returns
     -------

@@ -219,7 +219,7 @@ def make_machines(
     duration : float >= 0.1, default=2.0
         Length of a clip in seconds.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the clips. Pass an int for the same clips in every call.
+        Seed or generator of the clips. An int gives the same clips in every call, None others.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds partitions, sessions and the names of classes.

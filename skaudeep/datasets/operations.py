@@ -239,7 +239,7 @@ def upsample(
         "train", or all clips if no clip has a partition.
     random_state : int, RandomState instance or None, default=None
         Seed or generator that draws the clips that are repeated once more than others of their
-        class. Pass an int for the same clips in every call.
+        class. An int draws the same clips in every call, None others.
 
     Returns
     -------

@@ -187,8 +187,8 @@ def make_sounds(
         them again with their sessions as groups. Clips of an earlier call are overwritten. With
         None the clips stay in memory.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the clips. Pass an int for the same clips in every call, in memory or
-        on disk.
+        Seed or generator of the clips. An int gives the same clips in every call, in memory or on
+        disk, None others.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds folds, groups and the names of classes.

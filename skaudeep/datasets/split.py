@@ -44,8 +44,8 @@ def add_folds(
         entries, compared as text, stay in the same fold. A clip whose entry is "", None or NaN is a
         group of its own. With None, every clip is a group of its own.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the order in which groups of equal size are assigned. Pass an int for
-        the same folds in every call.
+        Seed or generator of the order in which groups of equal size are assigned. An int gives the
+        same folds in every call, None others.
 
     Returns
     -------
@@ -123,8 +123,8 @@ def add_partitions(
         entries stay in the same partition. A clip whose entry is "", None or NaN is a group of its
         own. With None, every clip is a group of its own.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of the order in which groups of equal size are assigned. Pass an int for
-        the same partitions in every call.
+        Seed or generator of the order in which groups of equal size are assigned. An int gives the
+        same partitions in every call, None others.
 
     Returns
     -------

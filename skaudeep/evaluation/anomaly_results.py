@@ -124,7 +124,8 @@ class AnomalyEvaluation:
         metric : {"harmonic_mean", "AUC", "pAUC"}, default="harmonic_mean"
             The figure. "harmonic_mean" is that of all AUC and pAUC.
         machine, section, domain : str, default=None
-            Which AUC or pAUC, by the columns of `to_frame`. They are needed where it has several.
+            Which AUC or pAUC, by the columns of `to_frame`. None does not choose: it is an error if
+            several rows are left.
 
         Returns
         -------

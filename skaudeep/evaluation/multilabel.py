@@ -84,7 +84,7 @@ class MultiLabelEvaluation(ColumnEvaluation):
         How a group is scored: "mean probability of its clips" or "mean decision value of its
         clips".
     clips : MultiLabelEvaluation, default=None
-        With ``unit="group"``, the same predictions scored clip by clip.
+        With ``unit="group"``, the same predictions scored clip by clip, else None.
 
     Notes
     -----

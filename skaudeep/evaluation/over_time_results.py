@@ -111,7 +111,7 @@ class OverTimeEvaluation:
         metric : {"CCC", "Pearson", "Spearman", "RMSE"}
             The measure.
         name : str, default=None
-            Name of the target. It is needed if there are several.
+            Name of the target. None is the only one, and an error if there are several.
         mean_of : {"frames", "recordings"}, default="frames"
             "frames": the measure over the labelled frames of all tested recordings together.
             "recordings": the mean of the measures of the recordings.

@@ -86,7 +86,7 @@ class RegressionEvaluation(ColumnEvaluation):
     group_score : str, default=""
         How a group is scored: "mean prediction of its clips".
     clips : RegressionEvaluation, default=None
-        With ``unit="group"``, the same predictions scored clip by clip.
+        With ``unit="group"``, the same predictions scored clip by clip, else None.
 
     Notes
     -----

@@ -63,7 +63,7 @@ class Evaluation(FoldedEvaluation):
     features : ndarray of shape (n_clips, n_features), default=None
         Features of all clips, also of unlabelled ones, if ``evaluate`` was asked to keep them. They
         come from the unsupervised steps, fitted to all clips with the first seed, and are meant for
-        pictures and for finding neighbours. No score depends on them.
+        pictures and for finding neighbours. No score depends on them. None if they were not kept.
     n_train : float, default=nan
         Mean number of training clips of a fold.
     learning_curve : dict of float to Evaluation
@@ -76,7 +76,7 @@ class Evaluation(FoldedEvaluation):
         How a group is scored: "mean probability of its clips" or "mean decision value of its
         clips".
     clips : Evaluation, default=None
-        With ``unit="group"``, the same predictions scored clip by clip.
+        With ``unit="group"``, the same predictions scored clip by clip, else None.
     fold_probabilities : list of n_repeats lists of n_folds arrays, default=None
         Probabilities of the classes for the clips of ``test``, (n_test, n_classes). None if the
         classifier has no probabilities.
@@ -281,8 +281,9 @@ class Evaluation(FoldedEvaluation):
     def decision_values(self) -> np.ndarray | None:
         """Mean decision value of each class over the tests of each clip, (n_clips, n_classes).
 
-        NaN for a clip that no fold tests. None if the classifier has probabilities, or no decision
-        values.
+        A classifier of two classes gives one value, which is that of the second class; minus this
+        value is that of the first. NaN for a clip that no fold tests. None if the classifier has
+        probabilities, or no decision values for each class.
         """
         return self._mean_over_tests(self.fold_decision_values)
 

@@ -73,9 +73,9 @@ def save_csv(
         Whether to put an apostrophe before names and labels that a spreadsheet would execute
         (CWE-1236): those that begin with `=`, `+`, `-`, `@`, a tab or a line break.
     groups : bool, default=True
-        Whether to write the groups of clips. auDeep takes them for features: give it False.
+        Whether to write the groups of clips. auDeep needs False: it takes them for features.
     split : bool, default=True
-        Whether to write a file for each partition and fold. False: one file, without their names.
+        Whether each partition and fold has a file. False writes one file, in which they are lost.
     chunked : bool, default=None
         Whether the second axis of `data` counts chunks, which then have a row each. None: it does
         if its name in `dims` is "chunk", which is the default for four axes.
@@ -98,8 +98,6 @@ def save_csv(
     See Also
     --------
     load_csv : Load the files.
-
-
 
     Examples
     --------
@@ -162,7 +160,7 @@ def load_csv(
     path : str or Path
         A file, or the folder of an export, whose subfolders are named after folds and partitions.
     name : str, default=None
-        Name of the files, without suffix, if the folder holds several exports.
+        Name of the files, without suffix. None: the folder holds a single export, of any name.
     filename : str, default="filename"
         Column with the name of the clip of each row. With None there is no such column, and rows
         get the names `<file>#0`, `<file>#1` and so on.
@@ -377,12 +375,12 @@ def save_arff(
         :func:`scipy.io.arff.loadarff` cannot read. :func:`load_arff` loads a file without them by
         ``filename=None``.
     groups : bool, default=True
-        Whether to write the groups of clips. auDeep takes them for features: give it False.
+        Whether to write the groups of clips. auDeep needs False: it takes them for features.
     split : bool, default=True
-        Whether to write a file for each partition and fold. False: one file, without their names.
+        Whether each partition and fold has a file. False writes one file, in which they are lost.
     chunked : bool, default=None
         Whether the second axis of `data` counts chunks, which then have a row each. None: it does
-        if its name in `dims` is "chunk", which is the default for four axes.
+        if `dims` calls it "chunk", the default for four axes.
 
     Returns
     -------
@@ -392,8 +390,8 @@ def save_arff(
     Raises
     ------
     ValueError
-        For the reasons of :func:`save_csv`, or if the name of the relation or of a feature holds a
-        quote, a backslash or a line break.
+        For the reasons of :func:`save_csv`, such as a clip in no partition, or if the name of the
+        relation or of a feature holds a quote, a backslash or a line break.
     NotADirectoryError
         If `folder` is a file.
 
@@ -491,7 +489,7 @@ def load_arff(
     path : str or Path
         A file, or the folder of an export, whose subfolders are named after folds and partitions.
     name : str, default=None
-        Name of the files, without suffix, if the folder holds several exports.
+        Name of the files, without suffix. None: the folder holds a single export, of any name.
     filename : str, default="filename"
         Attribute with the name of the clip of each row. With None there is no such attribute, and
         rows get the names `<file>#0`, `<file>#1` and so on.
@@ -526,7 +524,8 @@ def load_arff(
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`, see :func:`load_csv`. Its
+        A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` is float32 of
+        shape (n_clips, n_features), or (n_clips, n_chunks, n_features), see :func:`load_csv`. The
         classes are all those that `label_nominal` lists, in the order of their numbers; a class
         without clips gets an unused number.
 

@@ -35,7 +35,7 @@ class AnomalyDisplay:
     times : array-like of shape (n_clips,), default=None
         Time of each clip, on the horizontal axis: seconds, as numbers or Timedelta, which are
         written as minutes and hours if there are many, or dates with times (datetime64). None
-        numbers the clips.
+        numbers the clips from 0.
     normal_scores : array-like of shape (n_normal,), default=None
         Scores of other, normal clips, without NaN, whose histogram is drawn. None draws none.
     false_alarm_rate : float in [0, 1], default=None
@@ -123,9 +123,9 @@ class AnomalyDisplay:
         X : sequence of n_clips clips
             Clips in a form that the `score_samples` of the detector takes.
         times : array-like of shape (n_clips,), default=None
-            Time of each clip, see the class. None takes the starts of windows of one recording, a
-            (file, start, end) index as :func:`~skaudeep.datasets.windows` returns it, and numbers
-            other clips.
+            Time of each clip, as seconds, Timedelta or datetime64. None takes the starts of windows
+            of one recording, a (file, start, end) index as :func:`~skaudeep.datasets.windows`
+            returns it, and numbers other clips from 0.
         ax : matplotlib Axes, default=None
             Axes to plot on. None makes a new figure.
         **kwargs : dict

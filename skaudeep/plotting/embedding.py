@@ -135,8 +135,8 @@ class EmbeddingDisplay:
         or "" for an unlabelled clip. None: all clips are unlabelled.
     target_names : sequence of str, default=None
         Class names, in the order of the integers; the legend shows them. None names classes by
-        their numbers, or, if `target` holds names, takes these, sorted. There is no legend if both
-        are None.
+        their numbers, or, if `target` holds names, takes these, sorted. There is no legend if
+        `target` is None.
     filenames : sequence of n_clips str, default=None
         Names of the clips. An interactive window shows the name of the clip nearest to the mouse.
         None shows no names.
@@ -236,14 +236,15 @@ class EmbeddingDisplay:
             Class of each clip: its number in `target_names`, or -1 for an unlabelled clip; or its
             name, or "" for an unlabelled clip. None: all clips are unlabelled.
         target_names : sequence of str, default=None
-            Class names, in the order of the integers; the legend shows them. None names classes by
+            Class names, in the order of the integers, for the legend. None names classes by
             their numbers, or, if `target` holds names, takes these, sorted. There is no legend if
-            both are None.
+            `target` is None.
         filenames : sequence of n_clips str, default=None
             Names of the clips. An interactive window shows the name of the clip nearest to the
             mouse. None shows no names.
         method : {"tsne", "pca", "umap"}, default="tsne"
-            How to place the clips, see :func:`~skaudeep.plotting.project`.
+            How to place the clips: "tsne" and "umap" near their neighbours, "pca" by the first two
+            principal components, see :func:`~skaudeep.plotting.project`.
         random_state : int, RandomState instance or None, default=None
             Seed or generator of the method. An int gives the same picture each time, None another
             one.
@@ -297,7 +298,8 @@ class EmbeddingDisplay:
             A result of :func:`~skaudeep.evaluate` with ``keep_features=True``, for one class for
             each clip.
         method : {"tsne", "pca", "umap"}, default="tsne"
-            How to place the clips, see :func:`~skaudeep.plotting.project`.
+            How to place the clips: "tsne" and "umap" near their neighbours, "pca" by the first two
+            principal components, see :func:`~skaudeep.plotting.project`.
         random_state : int, RandomState instance or None, default=None
             Seed or generator of the method. An int gives the same picture each time, None another
             one.

@@ -171,7 +171,8 @@ class TimelineDisplay:
             exceed the number of dots of the picture, because short sounds could then be lost
             between dots.
         axes : dict of str to matplotlib Axes, default=None
-            Axes to plot on, see `plot`. None makes a new figure.
+            Axes to plot on, under one or more of the keys "spectrogram", "scores" and "events".
+            Panels without axes are not drawn. None makes a new figure.
 
         Returns
         -------

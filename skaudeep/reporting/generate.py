@@ -127,12 +127,13 @@ def report(
         stored features :func:`skaudeep.recipes.linear_classifier`, and for stored spectrograms the
         same after :class:`~skaudeep.ReservoirFeatures`.
     cv : {"devel", "test"}, int, splitter, iterable of (train, test) or None, default=None
-        The folds, see :func:`~skaudeep.evaluate`. None uses the folds of the data set, or, if it
-        has partitions instead, trains on "train" and tests on "devel" (or, if no labelled clip is
-        in "devel", trains on "train" and tests on "test"). If it has neither, None makes five new
-        folds, or fewer if a class has fewer groups (or clips, if there are no groups); they keep
-        groups together. Classes whose clips are all in one group, or that have a single clip, are
-        left out of the evaluation, as are classes that a fold tests without training clips of
+        The folds, see :func:`~skaudeep.evaluate`: "devel" and "test" test on that partition, an int
+        is a number of folds that keep groups together. None uses the folds of the data set, or, if
+        it has partitions instead, trains on "train" and tests on "devel" (or, if no labelled clip
+        is in "devel", trains on "train" and tests on "test"). If it has neither, None makes five
+        new folds, or fewer if a class has fewer groups (or clips, if there are no groups); they
+        keep groups together. Classes whose clips are all in one group, or that have a single clip,
+        are left out of the evaluation, as are classes that a fold tests without training clips of
         them. The page says so.
     title : str, default=None
         Title of the page. None is the name of the folder if `bunch` is one, else the number of
