@@ -68,8 +68,9 @@ class DistilledFeatures(
     `transform` runs the small network alone.
 
     The network starts from random weights, and its features are those of
-    :class:`ReservoirFeatures`: means, covariances and an autoregression of the principal components
-    of its states, 2564 of them by default. Similarities are cosines of standardised features
+    :class:`ReservoirFeatures`: means and covariances of the principal components of its states, and
+    coefficients that predict the first 20 of them from those four frames before, 2564 features by
+    default. Similarities are cosines of standardised features
     between the clips of a batch; the loss is 1 minus the centred alignment of those by the network
     with those by the teacher. The features of the teacher may be others, and of another number.
 
