@@ -911,9 +911,9 @@ class Seq2SeqAutoencoder(
     def score(self, X: Any, y: Any = None, *, condition: Any = None) -> float:
         """Return minus the root of the mean squared reconstruction error, without dropout.
 
-        The mean is over all values of X together, so that longer clips weigh more. The
-        reconstruction uses teacher forcing, or, if `feed_previous_prob` was 1 in the last epoch
-        that was trained, the decoder's own output.
+        The mean is over all values of X together (with ``mask_silence=True`` over those other than
+        -1), so that longer clips weigh more. The reconstruction uses teacher forcing, or, if
+        `feed_previous_prob` was 1 in the last epoch that was trained, the decoder's own output.
 
         Parameters
         ----------
