@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from pathlib import PurePath
 from typing import Any, Literal, Self, get_args
 
@@ -161,10 +162,8 @@ class SpectrogramDisplay:
         ------
         AudioError
             If the clip cannot be read.
-        IndexError
-            If the clip has no such chunk.
         ValueError
-            If `scale` is unknown, or the chunk is NaN throughout.
+            If `scale` is unknown, the clip has no such chunk, or the chunk is NaN throughout.
 
         Examples
         --------
@@ -176,6 +175,7 @@ class SpectrogramDisplay:
         >>> SpectrogramDisplay.from_extractor(extractor, tone).ax_.get_ylabel()
         'frequency (Hz)'
         """
+        import_pyplot(f"{cls.__name__}.from_extractor")
         name = PurePath(clip).name if isinstance(clip, str | PurePath) else None
         display = cls(**extract(extractor, [clip], chunk=chunk, scale=scale), name=name)
         return display.plot(ax=ax, colorbar=colorbar, **kwargs)
@@ -351,6 +351,7 @@ class ReconstructionDisplay:
             If `n_clips` is less than 1 or more than the clips in `X`, there are not `n_clips`
             names, or the number of axes is not ``3 * n_clips``.
         """
+        import_pyplot(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         if not 1 <= n_clips <= len(X):
             raise ValueError(f"Got n_clips={n_clips!r}, expected 1 to {len(X)}, the clips in X.")
@@ -471,6 +472,12 @@ def extract(extractor: Any, X: Any, *, chunk: int = 0, scale: Scale = "scaled") 
         rate = audio_info(clip.source).sampling_rate
     start = 0
     if spectrogram.ndim == 3:
+        n_chunks = len(spectrogram)
+        if isinstance(chunk, bool) or not isinstance(chunk, Integral) or not 0 <= chunk < n_chunks:
+            raise ValueError(
+                f"Got chunk={chunk!r} of a clip with {n_chunks} chunk{'s'[: n_chunks != 1]}, "
+                f"expected a whole number from 0 to {n_chunks - 1}."
+            )
         length = extractor._layout(rate).chunk_length(extractor.chunk_duration)
         start = int(chunk_starts(math.ceil(len(spectrogram) * length), length)[chunk])
         spectrogram = spectrogram[chunk]
