@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skaudeep._texts import list_names, printable, shown
 from skaudeep.datasets.table import (
     as_columns,
+    check_task,
     read_folds,
     read_partition,
     read_target,
@@ -59,7 +60,11 @@ class Columns(NamedTuple):
         return [name for name in (*named, *labels) if name is not None]
 
     def check(self, header: Sequence[str], file: Path) -> None:
-        """Raise a ValueError if a column is missing that was named, or that each table has."""
+        """Raise a ValueError if a column is missing that was named, or that each table has.
+
+        So is raised for parameters that contradict each other.
+        """
+        check_task(self.task, ("classification", "regression"))
         if isinstance(self.ignore, str):
             raise ValueError(f"Got ignore={self.ignore!r}, expected a list: [{self.ignore!r}].")
         if self.target is not None and not self.targets:
