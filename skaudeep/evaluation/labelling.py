@@ -129,7 +129,7 @@ def _labelled(target: Any) -> np.ndarray:
     known[known] = [
         value != "" if isinstance(value, str) else not value < 0 for value in values[known]
     ]
-    return known if known.ndim == 1 else known.all(axis=1)
+    return np.asarray(known if known.ndim == 1 else known.all(axis=1))
 
 
 def _count(n: Any) -> int:

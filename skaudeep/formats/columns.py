@@ -60,10 +60,7 @@ class Columns(NamedTuple):
         return [name for name in (*named, *labels) if name is not None]
 
     def check(self, header: Sequence[str], file: Path) -> None:
-        """Raise a ValueError if a column is missing that was named, or that each table has.
-
-        So is raised for parameters that contradict each other.
-        """
+        """Raise a ValueError if a column is missing, or a parameter has no such value."""
         check_task(self.task, ("classification", "regression"))
         if isinstance(self.ignore, str):
             raise ValueError(f"Got ignore={self.ignore!r}, expected a list: [{self.ignore!r}].")
