@@ -174,8 +174,7 @@ class ChunkPooling(
         Raises
         ------
         ValueError
-            As in `fit`; or if X has another number of features than in `fit`, or, with "concat", a
-            clip has more chunks than in `fit`.
+            As in `fit`; or if X has other features or, with "concat", a clip more chunks than there.
         """
         check_is_fitted(self)
         if (spectrograms := self._spectrograms(X, reset=False)) is not None:
