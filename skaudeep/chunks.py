@@ -174,7 +174,7 @@ class ChunkPooling(
         Raises
         ------
         ValueError
-            As in `fit`; or if X has other features or, with "concat", a clip more chunks than there.
+            As in `fit`; or if X has other features or, with "concat", a clip of more chunks.
         """
         check_is_fitted(self)
         if (spectrograms := self._spectrograms(X, reset=False)) is not None:
