@@ -23,6 +23,7 @@ from skaudeep._base import (
     num_samples,
 )
 from skaudeep._padding import empty_rows
+from skaudeep.datasets.axes import is_segment_index
 from skaudeep.datasets.groups import group_numbers
 from skaudeep.datasets.operations import take
 from skaudeep.recipes import anomaly_scorer
@@ -74,6 +75,9 @@ class AnomalyDetector(
     held_out_scores_ : ndarray of shape (n_scores,)
         The scores that set the threshold, in ascending order: one for each held-out clip (or chunk,
         where the estimator scores chunks), without NaN.
+    clip_duration_ : float or None
+        Median length in seconds of the clips of `fit`, if these are windows, a (file, start, end)
+        index; else None. Windows of about this length should be scored.
     n_features_in_ : int
         Number of features seen in `fit`, where `estimator_` has this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -217,6 +221,7 @@ class AnomalyDetector(
         self._set_threshold(estimator.score_samples(take(X, held_out)))
         self.estimator_ = estimator
         self.held_out_ = held_out
+        self.clip_duration_ = _median_duration(X)
         progress.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -404,3 +409,13 @@ class AnomalyDetector(
         if self.estimator is not None:
             tags.input_tags = get_tags(self.estimator).input_tags
         return tags
+
+
+def _median_duration(X: Any) -> float | None:
+    """Return the median length of windows in seconds; None if it is unknown."""
+    if not is_segment_index(X):
+        return None
+    index = getattr(X, "index", X)
+    ends, starts = (index.get_level_values(name).total_seconds() for name in ("end", "start"))
+    median = float(np.median(ends - starts))  # NaN if a piece has no end
+    return None if np.isnan(median) else median

@@ -297,6 +297,7 @@ class Seq2SeqAutoencoder(
     3
     """
 
+    _loss_name = "RMSE"  # for plots of `loss_curve_`
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
         "n_units": [COUNT, "array-like"],
         "n_layers": [COUNT, "array-like"],

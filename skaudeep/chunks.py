@@ -174,12 +174,12 @@ class ChunkPooling(
         Raises
         ------
         ValueError
-            As in `fit`; or if X has another number of features than in `fit`, or, with "concat", a
-            clip has features of more chunks than there were in `fit`.
+            As in `fit`; or if X has other features or, with "concat", a clip of more chunks.
         """
         check_is_fitted(self)
         if (spectrograms := self._spectrograms(X, reset=False)) is not None:
-            return join_frames([*spectrograms.swapaxes(0, 1)])
+            self._refuse_more_chunks(~missing_frames(spectrograms))
+            return join_frames([*spectrograms[:, : self.n_chunks_].swapaxes(0, 1)])
         X, present = _check_chunks(self, X, reset=False)
         there = present[:, :, None]
         count = there.sum(axis=1, dtype=X.dtype)  # (n_clips, 1)
@@ -244,13 +244,13 @@ class ChunkPooling(
         return X
 
     def _refuse_more_chunks(self, present: NDArray) -> None:
-        more = present[:, self.n_chunks_ :].any(axis=1)
-        if more.any():
+        if (more := present[:, self.n_chunks_ :].any(axis=1)).any():
             clip = int(np.argmax(more))
+            others = ', or choose pooling="mean" or "mean_std_max", which take any number'
             raise ValueError(
                 f"Row {clip} of X has {present[clip].sum()} chunks, but ChunkPooling was fitted on "
-                f"rows of {self.n_chunks_}. Give SpectrogramExtractor(n_chunks=...), or choose "
-                'pooling="mean" or "mean_std_max", which take any number.'
+                f"rows of {self.n_chunks_}. Give SpectrogramExtractor(n_chunks=...)"
+                f"{'' if vars(self).get('joins_frames_') else others}."
             )
 
 

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
 
@@ -45,7 +43,13 @@ from skaudeep.datasets.axes import is_segment_index
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.description import audio_clips
 from skaudeep.datasets.operations import is_labelled, readable_parts, take
-from skaudeep.recipes import DEFAULT_VERSION, VERSIONS, audio_classifier, linear_classifier
+from skaudeep.recipes import (
+    DEFAULT_VERSION,
+    VERSIONS,
+    audio_classifier,
+    linear_classifier,
+    multilabel_classifier,
+)
 from skaudeep.reservoir import ReservoirFeatures
 
 if TYPE_CHECKING:
@@ -181,8 +185,8 @@ def fit_classifier(
         `sampling_rate` of the data set or else at the rate that all recordings share;
         :func:`skaudeep.recipes.linear_classifier` for features; and the latter after a
         :class:`~skaudeep.ReservoirFeatures` for spectrograms. If clips may have several classes,
-        the last step of these is a :class:`~sklearn.multiclass.OneVsRestClassifier` of
-        :class:`~sklearn.linear_model.LogisticRegression` with C=10 and balanced class weights.
+        the last step of these is that of :func:`skaudeep.recipes.multilabel_classifier`, a logistic
+        regression for each class.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the default pipeline. A `pipeline` that is given has its own.
 
@@ -237,12 +241,7 @@ def fit_classifier(
     if pipeline is None:
         pipeline = classifier_for(bunch, random_state=random_state)
         if several:
-            pipeline.steps[-1] = (
-                "classifier",
-                OneVsRestClassifier(
-                    LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000)
-                ),
-            )
+            pipeline.steps[-1] = ("classifier", multilabel_classifier()[-1])
     if several and labels.shape[1] == 1:  # it is there or it is not: one of two classes
         labels = labels[:, 0]
     elif several and not predicts_several(pipeline):

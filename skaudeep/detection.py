@@ -203,7 +203,7 @@ def detect(
         If the model gives no probabilities or has no class beside `background`, a file is given
         twice, or a parameter is out of its range.
     AudioError
-        If each of the files could not be read, wholly or in part, and no event was found.
+        If no window of any file could be read.
 
     Warns
     -----
@@ -256,7 +256,7 @@ def detect(
         "merge_gap": merge_gap,
     }
     none = pd.DataFrame({name: pd.Series(dtype=float) for name in COLUMNS})
-    tables, errors, n_files = [none.astype({"file": str, "label": str})], {}, 0
+    tables, errors, n_files, n_lost = [none.astype({"file": str, "label": str})], {}, 0, 0
     for scores in score_recordings(
         model,
         files,
@@ -268,15 +268,16 @@ def detect(
     ):
         n_files += 1
         errors.update(scores.attrs["errors"])
+        n_lost += scores.attrs["unread"]
         if len(scores):
             step = _hop(duration, hop)
             tables.append(find_events(scores_over_time(scores, step=step), **options))
-    if n_files and len(errors) == n_files and not any(map(len, tables)):
+    if n_files and n_lost == n_files:
         first = next(iter(errors.values()))
         if n_files > 1:
             raise AudioError(
                 first.clip,
-                f"{first.reason}; none of {n_files} recordings can be read wholly",
+                f"{first.reason}; none of {n_files} recordings can be read",
                 first.remedy,
             ) from first
         raise first
@@ -329,7 +330,8 @@ def score_recordings(
         end) with times as Timedelta, and with a column of probabilities for each class except
         `background`. The probabilities of a window that is silent or cannot be read are NaN. If a
         window, or the file, cannot be read, `attrs["errors"]` maps the file to the first
-        :class:`~skaudeep.audio.AudioError`, else it is empty; silence is not an error. A file that
+        :class:`~skaudeep.audio.AudioError`, else it is empty; silence is not an error.
+        `attrs["unread"]` is True if no window of the file could be read, else False. A file that
         is shorter than a window is scored as one window. A rest at the end that is shorter than a
         hop is not scored. A file that cannot be read at all gives a table without rows.
 
@@ -427,7 +429,7 @@ def _score_file(
         length = audio_info(file).duration
     except AudioError as error:
         scores = pd.DataFrame(columns=columns, index=_index(file, np.zeros(0), 0.0), dtype=float)
-        scores.attrs["errors"] = {file: error}
+        scores.attrs |= {"errors": {file: error}, "unread": True}
         return scores
     n_windows = max(1, int((length - duration) / hop + 1e-6) + 1)
     if 2 * length < duration:  # where `datasets.windows` makes none
@@ -441,6 +443,7 @@ def _score_file(
     starts = hop * np.arange(n_windows, dtype=np.float64)
     length_of_window = min(duration, length)
     values = np.full((len(starts), len(columns)), np.nan)
+    failed = np.zeros(len(starts), bool)
     warner_of_low_rates(model)(_index(file, starts[:1], length_of_window), np.arange(1))
     apart = max(1, int(duration / hop + 1e-6))
 
@@ -453,6 +456,7 @@ def _score_file(
             for part, output in readable_parts(model.predict_proba, index, heard):
                 if isinstance(output, AudioError):
                     errors.setdefault(file, output)
+                    failed[batch[part]] = True
                 else:
                     values[batch[part]] = columns_of(model, output, found)[:, keep]
             on_seconds(seconds * len(batch) / len(rows))
@@ -472,7 +476,7 @@ def _score_file(
         scored[rest] = True
     index = _index(file, starts[scored], length_of_window)
     scores = pd.DataFrame(values[scored], index, columns=columns)
-    scores.attrs["errors"] = errors
+    scores.attrs |= {"errors": errors, "unread": bool(failed[scored].all())}
     return scores
 
 

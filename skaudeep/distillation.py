@@ -180,6 +180,7 @@ class DistilledFeatures(
     ['mean_0', 'covariance_0_0', 'transition_0_0', 'intercept_3']
     """
 
+    _loss_name = "1 - alignment"  # for plots of `loss_curve_`
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
         "teacher": [HasMethods(["fit", "transform"]), None],
         "extractor": [HasMethods(["fit", "transform"]), StrOptions({PASSTHROUGH}), None],

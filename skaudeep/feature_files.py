@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Bunch
 
 from skaudeep._files import check_writable
 from skaudeep._journal import Journal, record
@@ -31,6 +30,7 @@ from skaudeep._version import __version__
 from skaudeep._views import ClipExtractor
 from skaudeep.audio.errors import AudioError, all_clips_failed
 from skaudeep.datasets.bunch import check_bunch
+from skaudeep.datasets.mapping import Bunch
 from skaudeep.datasets.operations import readable_parts
 from skaudeep.formats.columns import RESERVED
 

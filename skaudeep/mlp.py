@@ -109,6 +109,7 @@ class DropoutMLPClassifier(VersionMixin, ClassifierMixin, BaseEstimator):
     (200, 2)
     """
 
+    _loss_name = "cross-entropy"  # for plots of `loss_curve_`
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own form)
         "hidden_layer_sizes": ["array-like"],
         "dropout": [Interval(Real, 0, 1, closed="left")],

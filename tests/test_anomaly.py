@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.io import wavfile
 from scipy.stats import norm
@@ -79,6 +80,28 @@ def test_the_threshold_is_a_rank_of_the_scores_that_were_held_out(rate, n, rank)
     np.testing.assert_array_equal(detector.held_out_scores_, held_out)
     assert (detector.predict(X[detector.held_out_]) == -1).sum() == rank - 1
     np.testing.assert_array_equal(detector.decision_function(X), X[:, 0] - detector.offset_)
+
+
+class OfPieces(Given):
+    """Scores pieces of recordings by their starts."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def score_samples(self, X):
+        return np.asarray(X.get_level_values("start").total_seconds(), dtype=float)
+
+
+def test_it_knows_the_length_of_the_windows_that_it_has_learnt_from(tmp_path):
+    starts = pd.to_timedelta(np.arange(40), unit="s")
+    ends = starts + pd.Timedelta(1.5, "s")
+    levels = [["a.wav"] * 40, starts, ends]
+    windows = pd.MultiIndex.from_arrays(levels, names=["file", "start", "end"])
+    assert AnomalyDetector(OfPieces(), random_state=0).fit(windows).clip_duration_ == 1.5
+    detector = AnomalyDetector(make_pipeline(StandardScaler(), DistanceScorer())).fit(normal(60))
+    assert detector.clip_duration_ is None
+    save(detector, tmp_path / "detector.skaudeep")
+    assert load(tmp_path / "detector.skaudeep").clip_duration_ is None
 
 
 def test_the_estimator_never_sees_the_clips_that_are_held_out():

@@ -707,6 +707,11 @@ def test_spectrograms_that_cannot_be_put_together_are_refused():
         ChunkPooling("concat").fit(chunks[..., 0]).transform(chunks)
     with pytest.raises(ValueError, match=r"has 1 features .* was fitted on 2"):
         pooling.transform(chunks[..., :1])
+    more = np.concatenate([chunks, chunks[:, :1]], axis=1)
+    with pytest.raises(ValueError, match=r"Row 0 of X has 4 chunks, .* fitted on rows of 3\. Give"):
+        pooling.transform(more)
+    more[:, 3] = np.nan  # rows of padding are no chunks
+    assert np.array_equal(pooling.transform(more), pooling.transform(chunks))
     with pytest.raises(ValueError, match=r"X has 4 axes; .* ChunkPooling\(\"concat\"\)"):
         ChunkPooling("mean").fit(chunks)
     with pytest.raises(ValueError, match=r"X has 4 axes; .* a Seq2SeqAutoencoder"):

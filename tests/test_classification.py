@@ -24,7 +24,7 @@ from skaudeep.audio import AudioError
 from skaudeep.audio.files import AudioFile
 from skaudeep.classification import classifier_for, find_extractors, model_rate
 from skaudeep.datasets import drop_folds, make_bunch, make_sounds, select, windows
-from skaudeep.recipes import audio_classifier
+from skaudeep.recipes import audio_classifier, multilabel_classifier
 
 RATE = 8000  # Hz
 
@@ -170,6 +170,8 @@ def test_the_default_classifier_predicts_several_classes(calls, monkeypatch):
         skaudeep.classification, "audio_classifier", partial(audio_classifier, n_units=2)
     )
     model = skaudeep.fit_classifier(calls, random_state=0)
+    # the one default for several classes
+    assert str(model[-1].get_params()) == str(multilabel_classifier()[-1].get_params())
     found = pd.concat(skaudeep.predict_clips(model, calls))
     assert ((found[["high", "low"]] > 0.5).to_numpy() == calls.target).mean() > 0.9
 

@@ -131,6 +131,22 @@ def test_a_recording_that_cannot_be_read_costs_no_other(scene, events, tmp_path)
         skaudeep.detect(scene.model, [broken, str(tmp_path / "missing.wav")], **OPTIONS)
 
 
+@pytest.mark.filterwarnings("ignore::skaudeep.audio.AudioWarning")
+def test_recordings_that_are_read_in_part_may_have_no_event(scene, tmp_path):
+    path = tmp_path / "cut.flac"
+    noise = 0.05 * np.random.default_rng(3).normal(size=10 * RATE)
+    soundfile.write(path, noise, RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = skaudeep.detect(scene.model, [path], **OPTIONS)
+    assert found.shape == (0, 5)
+    assert list(found.attrs["errors"]) == [str(path)]
+    scores, lost = skaudeep.score_recordings(
+        scene.model, [path, tmp_path / "missing.wav"], duration=DURATION
+    )
+    assert (scores.attrs["unread"], lost.attrs["unread"]) == (False, True)
+    assert scores.notna().all(axis=1).any()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

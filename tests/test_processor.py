@@ -336,3 +336,15 @@ def test_the_page_on_processors_runs(tmp_path, monkeypatch):
     for code in re.findall(r"```python\n(.+?)```", page.read_text("utf-8"), re.DOTALL):
         exec(code, names)
     assert names["table"].shape == (2, 120)
+
+
+def test_a_missing_label_is_an_empty_text_whatever_else_is_in_the_call(folder, sounds):
+    svm = make_pipeline(*statistics(), LinearSVC()).fit(sounds.data, sounds.target)
+    silent = folder / "more" / "silent.flac"
+    with pytest.warns(AudioWarning, match="silent"):
+        alone = Processor(svm).process_file(silent)
+    with pytest.warns(AudioWarning, match="silent"):
+        among = Processor(svm).process_files([folder / "a.wav", silent])
+    assert alone.label.tolist() == [""]
+    assert among.label.tolist()[1] == ""
+    assert alone.label.dtype == among.label.dtype

@@ -80,9 +80,7 @@ def draw_machine(folder: Path) -> None:
         tuesday = string_together(list(machine.data[order]), rate, f"{scratch}/tuesday.wav")
         detector = AnomalyDetector(random_state=0).fit(windows(monday, duration=2).data)
         new = windows(tuesday, duration=2)
-        minutes = new.data.get_level_values("start").total_seconds() / 60
-        display = AnomalyDisplay.from_detector(detector, new.data, times=minutes)
-    display.ax_.set_xlabel("minutes")
+        display = AnomalyDisplay.from_detector(detector, new.data)
     save(display, folder / "machine.png")
 
 

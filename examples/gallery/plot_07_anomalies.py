@@ -70,9 +70,8 @@ detector.fit(normal)
 # they set.
 from skaudeep import AnomalyDisplay
 
-display = AnomalyDisplay.from_detector(detector, recording, times=minutes)
-display.ax_.axvspan(14, 16, color="tab:orange", alpha=0.2)
-display.ax_.set_xlabel("time (min)")
+display = AnomalyDisplay.from_detector(detector, recording, times=60 * minutes)
+display.ax_.axvspan(14 * 60, 16 * 60, color="tab:orange", alpha=0.2)
 plt.show()
 
 # %%

@@ -56,6 +56,13 @@ LATEX_ESCAPES = str.maketrans({char: f"\\{char}" for char in "&%$#_{}"})
 
 
 @dataclass(frozen=True)
+class Approximate:
+    """A published accuracy in % that is not printed as a number, such as one read off a bar."""
+
+    percent: float
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One of the paper's experiments.
 
@@ -75,7 +82,7 @@ class Experiment:
         Folds to draw, stratified by class; None takes those of the corpus.
     vote : bool, default=False
         Whether the chunks of a clip are classified one by one, and the majority counts.
-    published : dict of str to dict of str to float, default={}
+    published : dict of str to dict of str to (float or Approximate), default={}
         By the heading of a column, accuracies in % of views that others report.
     """
 
@@ -86,7 +93,7 @@ class Experiment:
     autoencoder: Mapping[str, Any]
     n_folds: int | None = None
     vote: bool = False
-    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    published: Mapping[str, Mapping[str, float | Approximate]] = field(default_factory=dict)
 
 
 def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> None:
@@ -98,16 +105,14 @@ def main(experiment: Experiment, arguments: Sequence[str] | None = None) -> None
         check_writable(options.latex)
 
     start = time.perf_counter()
-    columns = ["ours"] + ["untrained"] * options.controls
+    columns = ["skaudeep"] + ["untrained"] * options.controls
     heading = ["view", *columns, *experiment.published]
     print(f"{experiment.title}: accuracy in % [95 % interval], {options.repeats} repeats")
     print(line_of(heading), flush=True)
     rows = []
     for view, found in evaluations(experiment, corpus, options):
         others = [scores.get(view) for scores in experiment.published.values()]
-        rows.append(
-            [view, *map(percent, found), *("-" if s is None else f"{s:.1f}" for s in others)]
-        )
+        rows.append([view, *map(percent, found), *map(published_of, others)])
         print(line_of(rows[-1]), flush=True)
     print(f"{(time.perf_counter() - start) / 60:.0f} min")
     if options.latex is not None:
@@ -223,13 +228,20 @@ def percent(evaluation: Evaluation) -> str:
     return f"{100 * evaluation.accuracy:.1f} [{low:.1f}, {high:.1f}]"
 
 
+def published_of(score: float | Approximate | None) -> str:
+    """Return a published accuracy; a rough one without digits that nobody has read."""
+    if isinstance(score, Approximate):
+        return f"≈ {score.percent:.0f}"
+    return "-" if score is None else f"{score:.1f}"
+
+
 def line_of(cells: Sequence[str]) -> str:
     return "".join(cell.ljust(12 if i == 0 else 22) for i, cell in enumerate(cells)).rstrip()
 
 
 def latex_of(cell: str) -> str:
     """Escape what LaTeX reads as commands, with a minus before numbers and a dash for nothing."""
-    escaped = cell.translate(LATEX_ESCAPES)
+    escaped = cell.translate(LATEX_ESCAPES).replace("≈ ", r"$\approx$\,")
     return "--" if cell == "-" else re.sub(r"(?<!\S)-(?=\d)", "$-$", escaped)
 
 

@@ -147,8 +147,8 @@ def check_ending(output: str, ending: str = MODEL) -> None:
         )
 
 
-def check_picture(output: str) -> None:
-    """Raise an error if the ending of a name is not that of a picture.
+def check_table(output: str) -> None:
+    """Raise an error if a name of a table to write does not end in .csv.
 
     Parameters
     ----------
@@ -158,10 +158,32 @@ def check_picture(output: str) -> None:
     Raises
     ------
     CommandError
+        If it ends otherwise.
+    """
+    if Path(output).suffix.lower() != ".csv":
+        better = os.path.splitext(output)[0] + ".csv"
+        raise CommandError(
+            f"{printable(output)}: names of this table end in .csv, such as {printable(better)}."
+        )
+
+
+def check_picture(output: str, option: str = "-o") -> None:
+    """Raise an error if the ending of a name is not that of a picture.
+
+    Parameters
+    ----------
+    output : str
+        The file to write.
+    option : str, default="-o"
+        The option that names it.
+
+    Raises
+    ------
+    CommandError
         If it ends in none of .png, .svg and .pdf.
     """
     if Path(output).suffix not in PICTURES:
         raise CommandError(
             f"{printable(output)}: its ending says no format of pictures, expected one of "
-            f"{', '.join(PICTURES)}. Give -o such a name."
+            f"{', '.join(PICTURES)}. Give {option} such a name."
         )

@@ -22,7 +22,7 @@ from skaudeep.cli.inputs import (
 )
 from skaudeep.cli.output import check_output, note, results, write_json
 from skaudeep.cli.plots import check_plot, draw_preview
-from skaudeep.cli.settings import extraction, make_extractor
+from skaudeep.cli.settings import check_alignment, extraction, make_extractor, stated
 from skaudeep.cli.wording import in_words
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def inspect(
     also its epochs and the loss of the last.
     """
     if len(inputs) == 1 and Path(inputs[0]).suffix.lower() == MODEL:
+        if given := stated(["clip", "path", "target", "labels", "groups"]):
+            raise click.UsageError(f"--{given[0]} is for recordings and features, not a model.")
         check_model(inputs[0])
         facts = _model_facts(Path(inputs[0]).expanduser())
         if as_json:
@@ -184,6 +186,9 @@ def extract(
     An interrupted extraction is continued by the same command. A recording that cannot be read has
     no values in the file, and is named on standard error; the exit code is then 1.
     """
+    check_alignment()
+    if preview is not None and as_json:
+        raise click.UsageError("--preview and --json exclude each other: give one of them.")
     check = check_output if preview is None else check_plot
     file = check(output, force, (*inputs, *labels))
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)

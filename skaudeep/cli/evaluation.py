@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from skaudeep._texts import printable
 from skaudeep.cli import options
+from skaudeep.cli.checks import check_table
 from skaudeep.cli.errors import CommandError
 from skaudeep.cli.inputs import (
     check_classes,
     choose_folds,
     choose_rate,
+    counted,
     describe_source,
     leave_out_unreadable,
     read_source,
     require_two_classes,
 )
-from skaudeep.cli.output import note, write_json
+from skaudeep.cli.output import check_output, note, save_table, write_json
 from skaudeep.cli.settings import COUNT, SHARE, stated
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
     from sklearn.utils import Bunch
 
@@ -31,6 +35,15 @@ _OF_CLASSIFIER = {
     "epochs": "mlp",
     "learning_rate": "mlp",
     "complexity": "svm",
+}
+# What columns of `errors` are called in tables that commands write, and --labels reads.
+_COLUMNS = {"filename": "file", "target": "label", "class": "label", "predicted": "prediction"}
+# Options that need one class for each clip, as the command takes them and as users write them.
+_OF_ONE_CLASS = {
+    "kind": "classifier",
+    "majority_vote": "majority-vote",
+    "score_chunks": "score-chunks",
+    "balance": "upsample",
 }
 
 
@@ -137,9 +150,18 @@ class Layers(click.ParamType):
         is_flag=True,
         help="Repeat training clips until each class has as many as the largest.",
     ),
+    click.option(
+        "--errors",
+        metavar="FILE",
+        type=click.Path(),
+        help="Write a table (.csv) of the recordings that were named wrongly, the surest first: "
+        "file, group, fold, label, prediction, and how sure it was. Once wrong labels in it are "
+        "corrected, it serves as --labels. Of values: all, the largest errors first.",
+    ),
     options.sampling_rate,
     options.jobs,
     options.seed,
+    options.force,
     options.as_json,
 )
 def evaluate(
@@ -155,18 +177,24 @@ def evaluate(
     majority_vote: bool,
     score_chunks: bool,
     balance: bool,
+    errors: str | None,
     sampling_rate: float | None,
     jobs: int | None,
     seed: int,
+    force: bool,
     as_json: bool,
     **settings: Any,
 ) -> None:
     """Measure how well a model names recordings it never heard.
 
-    The default model is cross-validated, and controls that its score needs on the same folds.
+    The default model is cross-validated, and controls that its score needs on the same folds. Where
+    INPUT has a value for each recording, or several classes, these are predicted.
     Recordings that cannot be read are left out and named; the exit code is then still 0.
     """
     _check_options(kind, folds, test_on, majority_vote, score_chunks)
+    if errors is not None:
+        check_table(errors)
+        file = check_output(errors, force, (*inputs, *labels), option="--errors")
     source = read_source(
         inputs, path=path, target=target, labels=labels, groups=groups, needs_labels=True
     )
@@ -177,7 +205,10 @@ def evaluate(
     summary = describe(source.bunch, n_jobs=jobs or -1)
     source = leave_out_unreadable(source, summary)
     bunch = source.bunch
-    require_two_classes(source.title, bunch)
+    if (kind_of_target := _kind_of(bunch)) == "classes":
+        require_two_classes(source.title, bunch)
+    else:
+        _check_options_of_classes(source.title, kind_of_target)
     chunked = "chunk" in bunch.dims
     if (majority_vote or score_chunks) and not chunked:
         option = "--majority-vote" if majority_vote else "--score-chunks"
@@ -205,7 +236,7 @@ def evaluate(
     pipeline = classifier_for(
         bunch,
         sampling_rate=choose_rate(summary, sampling_rate),
-        classifier=_make_classifier(kind, seed, settings),
+        classifier=_make_predictor(kind_of_target, kind, seed, settings),
         vote=majority_vote,
         random_state=seed,
     )
@@ -213,9 +244,44 @@ def evaluate(
         pipeline, bunch, cv=cv, n_repeats=repeat, n_jobs=jobs, random_state=seed
     )
     if as_json:
-        write_json(_scores(result) | _details(result))
+        write_json(_as_json(result, kind_of_target))
     else:
         click.echo(str(result))
+    if errors is not None:
+        table = result.errors()
+        save_table(table.rename(columns=_COLUMNS), file)
+        note(_describe_errors(result, table, kind_of_target, printable(errors)))
+
+
+def _kind_of(bunch: Bunch) -> str:
+    """Return "values" to regress on, "several classes" of a clip, or "classes"."""
+    if bunch.target.dtype.kind == "f":
+        return "values"
+    return "several classes" if bunch.target.ndim > 1 else "classes"
+
+
+def _check_options_of_classes(title: str, kind: str) -> None:
+    """Refuse options that need one class for each clip."""
+    has = "values to regress on" if kind == "values" else "several classes for a clip"
+    for option, name in _OF_ONE_CLASS.items():
+        if stated([option]):
+            raise CommandError(f"--{name}: {title} has {has}, expected one class. Leave it out.")
+
+
+def _describe_errors(result: Any, table: pd.DataFrame, kind: str, file: str) -> str:
+    """Say what the table of errors holds, of how many clips."""
+    if kind == "values":
+        return f"{counted(len(table), result.unit)}, the largest error first: {file}"
+    if kind == "several classes":
+        labels = counted(len(table), "label was", "labels were")
+        return f"{labels} missed or found falsely, the most wrongly ranked first: {file}"
+    n_tested = len({clip for test in result.test for clip in test.tolist()})
+    of_all = f"{len(table)} of {counted(n_tested, result.unit)}"
+    if len(table) == 0:
+        return f"No clip was named wrongly: {file} holds no more than the names of its columns."
+    often = "" if len(result.seeds) == 1 else " in at least one repeat"
+    were = "was" if len(table) == 1 else "were"
+    return f"{of_all} {were} named wrongly{often}, the surest first: {file}"
 
 
 def _check_options(
@@ -260,6 +326,19 @@ def _upsample(bunch: Bunch, cv: int | str | None, seed: int) -> tuple[Bunch, str
     return upsample(bunch, partitions=trained or None, random_state=seed), cv
 
 
+def _make_predictor(
+    kind_of_target: str, kind: str, seed: int, settings: dict[str, Any]
+) -> Pipeline | None:
+    """Return what predicts the target from features; None is the default classifier."""
+    from skaudeep.recipes import linear_regressor, multilabel_classifier
+
+    if kind_of_target == "values":
+        return linear_regressor()
+    if kind_of_target == "several classes":
+        return multilabel_classifier()
+    return _make_classifier(kind, seed, settings)
+
+
 def _make_classifier(kind: str, seed: int, settings: dict[str, Any]) -> Pipeline | None:
     """Return the classifier that the options describe; None is the default one."""
     if kind == "linear":
@@ -282,6 +361,22 @@ def _make_classifier(kind: str, seed: int, settings: dict[str, Any]) -> Pipeline
         random_state=seed,
     )
     return make_pipeline(StandardScaler(), perceptron)
+
+
+def _as_json(result: Any, kind: str) -> dict[str, Any]:
+    if kind == "classes":
+        return _scores(result) | _details(result)
+    controls = {
+        name: control.scores().to_dict("records") for name, control in result.controls.items()
+    }
+    return {
+        "scores": result.scores().to_dict("records"),
+        "confidence_level": result.confidence_level,
+        "n_groups": result.n_groups,
+        "n_repeats": len(result.seeds),
+        "targets": result.target_names,
+        "controls": controls,
+    }
 
 
 def _scores(result: Any) -> dict[str, Any]:

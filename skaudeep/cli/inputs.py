@@ -126,8 +126,10 @@ def read_clips(inputs: Sequence[str], path: str | None) -> Clips:
 
     check_inputs(inputs)
     if (files := _given_files(inputs)) is not None:
+        _refuse_columns(path)
         return Clips(files, files, _title(inputs, len(files)))
     if len(inputs) == 1 and os.path.isdir(inputs[0]):  # with any subfolders
+        _refuse_columns(path)
         names = _audio_below(inputs[0])
         files = [os.path.join(inputs[0], name) for name in names]
         return Clips(files, names, f"{printable(stem_of(inputs))}/")
@@ -152,27 +154,27 @@ def _read(inputs: Sequence[str], path: str | None, target: str | None, needs: bo
         file = Path(first).expanduser()
         suffix = file.suffix.lower()
         if file.is_dir():
+            _refuse_columns(path, target)
             return Source(_load_folder(file), f"{printable(stem_of(inputs))}/")
         title = printable(file.name)
         if suffix == ".nc":
             from skaudeep.formats import load_netcdf
 
+            _refuse_columns(path, target)
             return Source(load_netcdf(file, lazy=True), title)
         if suffix == ".arff":
             from skaudeep.formats import load_arff
 
-            return Source(load_arff(file), title)
+            _refuse_columns(path)
+            return Source(load_arff(file, target=target), title)
         if suffix in TABLES:
             bunch, remark = read_table(file, path, target, needs)
             return Source(bunch, title, remark)
         if suffix in EVENT_TABLES:
+            _refuse_columns(path)
             return Source(read_pieces(file, target), title)
     files = _given_files(inputs)
-    if path is not None or target is not None:
-        raise CommandError(
-            "--path and --target name columns of a table, and no table is given. Give a file that "
-            f"ends in {' or '.join(TABLES)}."
-        )
+    _refuse_columns(path, target)
     if files is None:
         files = [
             os.path.join(given, name) if name else given
@@ -180,6 +182,15 @@ def _read(inputs: Sequence[str], path: str | None, target: str | None, needs: bo
             for name in (_audio_below(given) if os.path.isdir(given) else [""])
         ]
     return Source(_bunch_of(files), _title(inputs, len(files)))
+
+
+def _refuse_columns(path: str | None, target: str | None = None) -> None:
+    """Raise a CommandError if columns are named of an input that has no such columns."""
+    if path is not None or target is not None:
+        raise CommandError(
+            f"{'--target' if path is None else '--path'}: names a column of a table of recordings, "
+            f"and no table is given. Give a file that ends in {' or '.join(TABLES)}."
+        )
 
 
 def _load_folder(folder: Path) -> Bunch:
@@ -252,13 +263,15 @@ def _add_labels(bunch: Bunch, tables: Sequence[str]) -> Bunch:
     """Add the labels of tables in their order; refuse two names for one clip."""
     from skaudeep.datasets import add_labels
     from skaudeep.datasets.delimited import read_columns
+    from skaudeep.datasets.vocabulary import missing_cells
 
     given: dict[str, tuple[str, str]] = {}
+    unlabelled = missing_cells(None) - set(map(str, bunch.target_names or ()))
     for table in tables:
         file, filename = Path(table).expanduser(), column_of_names(table)
         cells = read_columns(file, [filename, "label"])
         for name, label in zip(cells[filename], cells["label"], strict=True):
-            if not label:
+            if label in unlabelled:
                 continue
             other, where = given.setdefault(name, (label, table))
             if other != label and where != table:
@@ -341,7 +354,8 @@ def choose_folds(bunch: Bunch, folds: int | None) -> tuple[int | None, str]:
 
     units = count_units(bunch)
     n_folds = default_n_folds(units.values())
-    if sum(n_units > 1 for n_units in units.values()) < 2:
+    of_classes = bunch.target.dtype.kind != "f" and bunch.target.ndim == 1
+    if of_classes and sum(n_units > 1 for n_units in units.values()) < 2:
         what = "groups" if bunch.groups.any() else "recordings"
         return n_folds, f"folds: none, for which two classes need several {what} each"
     return n_folds, f"folds: none -> {n_folds} folds"
@@ -373,12 +387,12 @@ def require_classes(title: str, bunch: Bunch) -> None:
     if bunch.target.dtype.kind == "f" and _labelled(bunch).any():
         raise CommandError(
             f"{title}: has values to regress on, expected classes. Choose a column of classes by "
-            "--target COLUMN. In Python, skaudeep.evaluate scores values."
+            "--target COLUMN. 'skaudeep evaluate' scores values."
         )
     if bunch.target.ndim > 1 and bunch.target.dtype.kind != "f":
         raise CommandError(
-            f"{title}: clips may have several classes, expected one of each. In Python, "
-            "skaudeep.evaluate scores several; skaudeep.fit_classifier fits a model of them."
+            f"{title}: clips may have several classes, expected one of each. 'skaudeep evaluate' "
+            "scores several; in Python, skaudeep.fit_classifier fits a model of them."
         )
 
 

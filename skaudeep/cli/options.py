@@ -37,7 +37,8 @@ def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
         context.obj.debug = value
 
 
-def _check_pattern(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def check_pattern(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return the value of an option, or raise an error if it is no regular expression."""
     if value is not None:
         try:
             re.compile(value)
@@ -73,7 +74,7 @@ labels = click.option(
 groups = click.option(
     "--groups",
     metavar="REGEX",
-    callback=_check_pattern,
+    callback=check_pattern,
     help="Regular expression that finds the group of a recording in its name: the speaker, site "
     "or session. Folds keep groups together. Names are those within the INPUT, such as "
     "crow/ann_01.wav; --groups '([^/_]+)_[^/]*$' finds ann in it: what stands before the first "

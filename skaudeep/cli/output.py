@@ -9,13 +9,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from skaudeep._files import alone, check_writable
+from skaudeep._files import alone, check_writable, replacing
 from skaudeep._texts import printable
 from skaudeep.cli.errors import CommandError, one_line
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def note(text: str) -> None:
@@ -62,7 +65,18 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] = ()) -> Path:
+def save_table(table: pd.DataFrame, file: Path) -> None:
+    """Write a table as CSV, into a file that is whole or not there."""
+    with replacing(file) as temporary:
+        # As in other tables, names of files that are no text keep their bytes.
+        table.to_csv(
+            temporary, index=False, float_format="%.6g", encoding="utf-8", errors="surrogateescape"
+        )
+
+
+def check_output(
+    path: str | os.PathLike[str], force: bool, read: Sequence[str] = (), *, option: str = "-o"
+) -> Path:
     """Return the file to write, before any work is done for it, and keep other commands from it.
 
     That lasts until the command ends. Without it two commands would write one file, and the later
@@ -75,6 +89,8 @@ def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] 
         Whether it may replace what is there.
     read : sequence of str, default=()
         What the command reads, which it never replaces.
+    option : str, default="-o"
+        The option that names it.
 
     Raises
     ------
@@ -84,7 +100,7 @@ def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] 
         If it cannot be written.
     """
     file = Path(path).expanduser()
-    _check_absent(path, file, force)
+    _check_absent(path, file, force, option)
     check_writable(file)
     context = click.get_current_context(silent=True)
     if context is not None:
@@ -94,15 +110,16 @@ def check_output(path: str | os.PathLike[str], force: bool, read: Sequence[str] 
             if not force:
                 raise CommandError(
                     f"{printable(path)}: another command is writing it. Wait until it has ended, "
-                    "or choose another name by -o."
+                    f"or choose another name by {option}."
                 ) from error
-        _check_absent(path, file, force)  # the other command may just have ended
+        _check_absent(path, file, force, option)  # the other command may just have ended
     if file.exists():
         for other in read:
             given = os.path.expanduser(other)
             if os.path.exists(given) and os.path.samefile(file, given):
                 raise CommandError(
-                    f"{printable(path)}: is what the command reads. Choose another name by -o."
+                    f"{printable(path)}: is what the command reads. Choose another name by "
+                    f"{option}."
                 )
     return file
 
@@ -208,9 +225,11 @@ def check_export(
     return folder
 
 
-def _check_absent(path: str | os.PathLike[str], file: Path, force: bool) -> None:
+def _check_absent(
+    path: str | os.PathLike[str], file: Path, force: bool, option: str = "-o"
+) -> None:
     if os.path.lexists(file) and not force and not file.is_dir():
         raise CommandError(
-            f"{printable(path)}: exists already. Choose another name by -o, or replace it by "
+            f"{printable(path)}: exists already. Choose another name by {option}, or replace it by "
             "--force."
         )

@@ -15,8 +15,12 @@ from skaudeep.cli.errors import CommandError, need_extra
 from skaudeep.cli.inputs import choose_rows, counted, describe_source, read_source
 from skaudeep.cli.models import load_autoencoder
 from skaudeep.cli.output import check_output, note, waiting
+from skaudeep.cli.settings import stated
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from skaudeep.anomaly import AnomalyDetector
     from skaudeep.spectrogram import SpectrogramExtractor
 
 N_CLIPS = 3
@@ -108,6 +112,8 @@ def reconstruction(
         if chunk >= X.shape[1]:
             raise CommandError(f"--chunk {chunk}: clips have at most {X.shape[1]} chunks.")
         X = X[:, chunk]
+    elif stated(["chunk"]):
+        raise click.UsageError(f"--chunk is for clips in chunks, and {source.title} has none.")
     steps = getattr(fitted, "steps", [("", None)])
     extractor = steps[0][1] if isinstance(steps[0][1], SpectrogramExtractor) else None
     display = ReconstructionDisplay.from_estimator(
@@ -182,7 +188,7 @@ def embedding(
     click.echo(printable(output))
 
 
-def check_plot(output: str, force: bool, read: Sequence[str]) -> Path:
+def check_plot(output: str, force: bool, read: Sequence[str], *, option: str = "-o") -> Path:
     """Return the file of a picture to write, as `check_output` does; choose how it is drawn.
 
     Parameters
@@ -190,6 +196,7 @@ def check_plot(output: str, force: bool, read: Sequence[str]) -> Path:
     output : str
     force : bool
     read : sequence of str
+    option : str, default="-o"
         See `check_output`.
 
     Raises
@@ -200,8 +207,8 @@ def check_plot(output: str, force: bool, read: Sequence[str]) -> Path:
         If matplotlib is not installed.
     """
     need_extra("plot", "matplotlib")
-    check_picture(output)
-    file = check_output(output, force, read)
+    check_picture(output, option)
+    file = check_output(output, force, read, option=option)
     import matplotlib as mpl
 
     mpl.use("agg")  # no window, nor a screen for one
@@ -227,6 +234,35 @@ def draw_preview(extractor: SpectrogramExtractor, clip: str, file: Path) -> None
     SpectrogramDisplay.from_extractor(extractor, clip, ax=above)
     LevelsDisplay.from_extractor(extractor, clip, ax=below)
     _save(figure, file)
+
+
+def draw_alarms(table: pd.DataFrame, detector: AnomalyDetector, file: Path) -> None:
+    """Draw the scores of clips and the threshold of a detector.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row for each clip, with the columns file and score, and of windows start and end.
+    detector : AnomalyDetector
+        What scored them.
+    file : Path
+        The picture to write.
+    """
+    from skaudeep.plotting import AnomalyDisplay
+
+    table = table[table["score"].notna()]
+    one = "start" in table and table["file"].nunique() == 1
+    display = AnomalyDisplay(
+        table["score"],
+        threshold=detector.offset_,
+        times=table["start"] if one else None,
+        normal_scores=detector.held_out_scores_,
+        false_alarm_rate=detector.false_alarm_rate,
+    ).plot()
+    if not one:
+        what = "window" if "start" in table else "recording"
+        display.ax_.set_xlabel(f"{what}, in the order of their names")
+    _save(display.figure_, file)
 
 
 def _save(figure: Any, file: Path) -> None:

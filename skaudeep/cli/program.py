@@ -9,15 +9,26 @@ from typing import Any
 import click
 
 from skaudeep._version import __version__
-from skaudeep.cli import corpus, errors, evaluation, models, plots, report, search, sets, training
+from skaudeep.cli import (
+    corpus,
+    errors,
+    evaluation,
+    models,
+    plots,
+    report,
+    search,
+    sets,
+    training,
+    unusual,
+)
 
 HELP = """
 An INPUT is a folder of recordings (sub-folders name the classes), a table of them (.csv, .tsv), a
 file of skaudeep (.nc), recordings, or - for their names on standard input, one a line or divided
 by NUL. Results go to standard output, all else to standard error. Exit codes: 0 done, 1 something
 about files, data or models, 2 the command line itself, 130 interrupted. A recording that cannot be
-read is named: predict, transform and extract, which have a result for each, then end with 1; fit,
-train, evaluate and report leave it out and end with 0.
+read is named: predict, transform, extract and unusual, which have a result for each, then end with
+1; fit, train, evaluate and report leave it out and end with 0.
 
 \b
 Example:
@@ -79,6 +90,7 @@ for command in (
     models.predict,
     models.transform,
     search.detect,
+    unusual.unusual,
     search.similar,
     corpus.extract,
     training.train,

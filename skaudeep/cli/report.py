@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from pathlib import Path
+
 import click
+from click.core import ParameterSource
 
 from skaudeep._texts import printable
 from skaudeep.cli import options
@@ -30,6 +35,13 @@ from skaudeep.cli.output import check_output, note, write_json
         type=click.Path(),
         help="Also fit a model to all labelled recordings and write it here (.skaudeep).",
     ),
+    click.option(
+        "--errors",
+        metavar="FILE",
+        type=click.Path(),
+        help="Also write a table of all recordings that were named wrongly, the surest first "
+        "(.csv).",
+    ),
     *options.LABELLED,
     options.folds,
     click.option("--title", metavar="TEXT", help="Title of the page."),
@@ -50,6 +62,7 @@ def report(
     inputs: tuple[str, ...],
     output: str | None,
     model: str | None,
+    errors: str | None,
     path: str | None,
     target: str | None,
     labels: tuple[str, ...],
@@ -75,6 +88,7 @@ def report(
     if model is not None:
         model_file = check_output(model, force, (*inputs, *labels))
         check_ending(model)
+    table = None if errors is None else check_output(errors, force, (*inputs, *labels))
     source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
     from skaudeep.classification import classifier_for
     from skaudeep.datasets import describe
@@ -102,6 +116,8 @@ def report(
             title=title or stem_of(inputs),
             audio=not no_audio,
             model=model_file,
+            errors=table,
+            command=_command(click.get_current_context()),
             overwrite=force,
             random_state=seed,
             on_summary=lambda text: click.echo(harmless(text), err=True),
@@ -113,14 +129,35 @@ def report(
             )
         raise
     if as_json:
-        write_json({"page": str(made.path), "summary": made.summary, "model": model})
+        write_json(
+            {"page": str(made.path), "summary": made.summary, "model": model, "errors": errors}
+        )
     else:
         click.echo(printable(page))
     if model is not None:
         note(f"Model: {printable(model)}.")
+    if errors is not None:
+        note(f"Recordings named wrongly: {printable(errors)}.")
     if made.n_to_name:
         heard = "heard and named" if made.n_audible else "named"
         note(
             f"In the page, clips can be {heard}. Download their labels, then run the same command "
             "with --labels FILE --force."
         )
+
+
+def _command(context: click.Context) -> str:
+    """Return the command as it was given, with the names of files without their folders."""
+    words = ["skaudeep", "report"]
+    for option in context.command.params:
+        value = context.params.get(option.name or "")
+        if context.get_parameter_source(option.name or "") is not ParameterSource.COMMANDLINE:
+            continue
+        if isinstance(option.type, click.Path):
+            files = value if isinstance(value, tuple) else (value,)
+            names = [Path(os.path.abspath(file)).name for file in files]
+        else:
+            names = [] if value is True else [str(value)]
+        flag = [option.opts[0]] if isinstance(option, click.Option) else []
+        words += [word for name in names for word in (*flag, name)] if names else flag
+    return shlex.join(words)

@@ -78,6 +78,8 @@ def fuse(
     Each INPUT is a file of features, or of spectrograms. Their clips, labels, folds and partitions
     have to be the same; a difference is named. With --chunks there may be a single one.
     """
+    if len(inputs) == 1 and axis is not None:
+        raise click.UsageError("--axis is for several files, and a single one is given.")
     file = check_output(output, force, inputs)
     check_ending(output, NETCDF)
     if len(inputs) == 1 and pooling is None:
@@ -394,10 +396,15 @@ def import_(
     and partition has a file of its own. Of tables of other programs, such as openSMILE, say which
     columns are no features; all others are.
     """
+    if no_filename and stated(["filename"]):
+        raise click.UsageError("--filename and --no-filename exclude each other: give one of them.")
     file = check_output(output, force, (table,))
     check_ending(output, NETCDF)
     check_inputs([table])
     given = Path(table).expanduser()
+    if not given.is_dir() and (of_folder := stated(["kind", "name"])):
+        option = "--format" if of_folder[0] == "kind" else "--name"
+        raise click.UsageError(f"{option} is for a folder of tables, and a file is given.")
     ending = given.suffix.lower()[1:]
     if given.is_dir():
         kinds = [kind for kind in TABLES if any(given.glob(f"**/{name or '*'}.{kind}"))]

@@ -301,5 +301,11 @@ def stated(names: Iterable[str]) -> list[str]:
     ]
 
 
+def check_alignment() -> None:
+    """Raise a UsageError if the command line states --align without --duration."""
+    if stated(["align"]) and not stated(["duration"]):
+        raise click.UsageError("--align is for --duration, which is not given: give it as well.")
+
+
 def _parameters(settings: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {parameter: settings[option] for option, parameter in names.items()}

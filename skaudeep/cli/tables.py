@@ -64,7 +64,7 @@ def read_table(file: Path, path: str | None, target: str | None, needs: bool) ->
     if tuple(header[:2]) == FEATURE_COLUMNS and path is None:
         from skaudeep.formats import load_csv
 
-        return load_csv(file), ""
+        return load_csv(file, target=target), ""
     columns = f"Its columns are {list_names(header)}."
     once = [column for column in header if header.count(column) == 1]
     twice = list(dict.fromkeys(column for column in header if column not in once))
@@ -130,6 +130,7 @@ def write_recordings(title: str, bunch: Bunch, file: Path) -> None:
 
     from skaudeep._files import replacing
     from skaudeep.datasets.axes import is_segment_index
+    from skaudeep.datasets.vocabulary import missing_cells
 
     if bunch.dims != ("clip",) or is_segment_index(bunch.data):
         raise CommandError(
@@ -148,6 +149,12 @@ def write_recordings(title: str, bunch: Bunch, file: Path) -> None:
                 f"{printable(clip)}: does not lie below {printable(folder)}, the folder of the "
                 "table, which names recordings from there. Give -o a folder above the recordings."
             ) from None
+    for what, called in (("class", bunch.target_names or ()), ("group", set(bunch.groups))):
+        if unclear := sorted((missing_cells(None) - {""}) & set(map(str, called))):
+            raise CommandError(
+                f"{title}: has a {what} {unclear[0]!r}, which in a table means that it is missing. "
+                "Rename it."
+            )
     columns = {"filename": np.array(names, dtype=object)}
     if bunch.target.dtype.kind == "f":
         columns["label"] = bunch.target

@@ -26,6 +26,7 @@ from skaudeep.cli.output import check_output, note, write_json
 from skaudeep.cli.settings import (
     EXTRACTION,
     TRAINING,
+    check_alignment,
     directions,
     extraction,
     make_autoencoder,
@@ -104,6 +105,9 @@ def train(
     except with --continue. Recordings that cannot be read are left out and named; the exit code is
     then still 0.
     """
+    if keep is not None and checkpoints is None:
+        raise click.UsageError("--keep is for --checkpoints, which is not given: give it as well.")
+    check_alignment()
     read = [*inputs, *([start_from] if start_from is not None else [])]
     file = check_output(output, force, read)
     check_ending(output)
@@ -128,6 +132,10 @@ def train(
         note(describe_source(source, summary))
     settings |= {"sampling_rate": sampling_rate, "jobs": jobs, "seed": seed}
     model, autoencoder = _make_model(sources[0], summaries[0], settings, start_from)
+    if autoencoder.axis == "time" and (windows := stated(["band_window", "band_overlap"])):
+        raise click.UsageError(
+            f"--{windows[0].replace('_', '-')} is for --axis frequency or frequency-time, not time."
+        )
     from skaudeep.callbacks import Checkpoint, TensorBoard
     from skaudeep.persistence import save
     from skaudeep.unsupervised import fit_autoencoder

@@ -13,6 +13,7 @@ _OTHER_NAMES = {
     "n_chunks": "chunks",
     "n_units": "units",
     "n_layers": "layers",
+    "false_alarm_rate": "false-alarms",
 }
 _PARAMETERS = (
     *(*_OTHER_NAMES, "clip_below", "clip_above", "chunk_duration", "fmin", "fmax", "channel"),
@@ -26,6 +27,7 @@ _TRANSLATIONS = [
         (r"^Got (\d+) recordings? without a window, first '(.*?)': lasts (.*?)duration=(.*?)\. "
          r"Shorten duration\.", r"\2: lasts \3--window \4. Shorten --window."),
         (r"^Got (?=(?:an annotation|the event|no file for) )", "Found "),
+        (r"or pass no groups, if clips of one", "or leave out --groups, if recordings of one"),
         (r" Lower min_overlap or hop to keep them\.", " Shorten --hop to keep them."),
         (r", or give file= for (?:all of them|the whole table)", ""),
         (_GOT.removesuffix(", ") + " for a table of events, whose name says no format, ",

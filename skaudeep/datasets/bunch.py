@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Bunch
 
 from skaudeep._texts import list_names, printable, text_array
 from skaudeep._warnings import find_stack_level
@@ -22,6 +21,7 @@ from skaudeep.datasets.axes import (
     is_segment_index,
 )
 from skaudeep.datasets.files import load_by_name
+from skaudeep.datasets.mapping import Bunch
 from skaudeep.datasets.targets import clip_name, find_target_faults
 
 PARTITIONS = ("train", "devel", "test")
@@ -235,7 +235,7 @@ def check_bunch(bunch: Mapping[str, Any], *, required: Sequence[str] = REQUIRED_
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        A new Bunch with the same values, also if `bunch` is a dict, as ``bunch | {...}`` is. Lists
+        A new Bunch with the same values, also if `bunch` is a dict. Lists
         of values become arrays, as in :func:`make_bunch`. `dims` is added if there are `data`, and
         corrected if spectrograms were replaced by features.
 

@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import fold_columns, make_bunch
 from skaudeep.datasets.files import check_folder, join, list_audio
+from skaudeep.datasets.groups import add_groups
 from skaudeep.datasets.vocabulary import translate_partitions
 from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
@@ -31,7 +32,11 @@ _PARTITION_DEPTH = {"partitions": 0, "classes of partitions": 1}
 
 
 def load_folder(
-    path: str | os.PathLike[str], *, layout: str = "auto", return_X_y: bool = False
+    path: str | os.PathLike[str],
+    *,
+    layout: str = "auto",
+    groups: str | re.Pattern[str] | None = None,
+    return_X_y: bool = False,
 ) -> BunchOrXy:
     """Load the clips below a folder, whose subfolders name classes, folds or partitions.
 
@@ -64,6 +69,10 @@ def load_folder(
         within one of them, and these inner folders have names of partitions, of two at least;
         "classes" if there are two or more subfolders, more than half of which hold clips directly,
         and fewer than half of the clips lie in `path` itself (these are unlabelled); else "files".
+    groups : str or compiled pattern, default=None
+        Regular expression that finds the group of each clip, such as its speaker or session, in its
+        name relative to `path`, as of :func:`add_groups`: ``"fold_[0-9]+"`` if folds are sessions.
+        None: all groups are unknown.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a
@@ -81,17 +90,18 @@ def load_folder(
     FileNotFoundError
         If there is no such folder or no audio file in it.
     ValueError
-        If `layout` is none of these, a file does not fit the layout, a fold is the only one, or
-        folders of partitions lie beside others (with "auto").
+        If `layout` is none of these, a file does not fit the layout, a fold is the only one,
+        folders of partitions lie beside others (with "auto"), or `groups` is no regular expression
+        or matches no name.
 
     Warns
     -----
     UserWarning
         If recordings are left out because of their format (the message has their number, and the
         folders that are empty without them); if links lead nowhere, or to a folder that was read
-        already; or if "auto" finds folders but no classes, clips in subfolders of classes or
-        beside the folders of classes, or classes with the names of partitions, such as
-        `train_data`.
+        already; if "auto" finds folders but no classes, clips in subfolders of classes or beside
+        the folders of classes, or classes with the names of partitions, such as `train_data`; or if
+        `groups` does not match all names, or gives all clips the same group.
 
     Examples
     --------
@@ -117,6 +127,8 @@ def load_folder(
     bunch, doubt = read_folder(root, layout)
     if doubt:
         warnings.warn(doubt, stacklevel=find_stack_level())
+    if groups is not None:
+        bunch = add_groups(bunch, groups)
     return bunch_or_X_y(bunch, return_X_y)
 
 

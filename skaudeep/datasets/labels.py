@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from skaudeep._texts import list_names, printable
 from skaudeep.datasets.bunch import check_bunch, natural_order, repeated, replace_keys
 from skaudeep.datasets.delimited import read_columns
 from skaudeep.datasets.table import frame_columns
+from skaudeep.datasets.vocabulary import missing_cells
 
 if TYPE_CHECKING:
     import pandas
@@ -24,6 +26,7 @@ def add_labels(
     *,
     filename: str = "filename",
     label: str = "label",
+    missing: Sequence[str] | None = None,
 ) -> Bunch:
     """Label clips by a table, such as the one that can be downloaded from a report.
 
@@ -33,13 +36,16 @@ def add_labels(
         A data set, labelled or not. It is not changed.
     table : str, Path or pandas.DataFrame
         A table, or a text file in a format that `load_table` reads, with a row for each clip that
-        is to be labelled. An empty cell leaves the label of the clip unchanged; any other text,
-        also `?` or `NA` in a text file, is the name of a class. Clips that the table does not list
+        is to be labelled. Clips that the table does not list, or whose label is missing there,
         keep their labels.
     filename : str, default="filename"
         Column with the name of the clip, as in `bunch.filenames`.
     label : str, default="label"
         Column with the name of its class.
+    missing : sequence of str, default=None
+        Texts in the column `label` that mean a missing label. None: empty cells, `?`, `NA`, `nan`
+        and others, see :func:`load_table`. Empty cells are always missing. A name in
+        `bunch.target_names` is that class, whatever it is.
 
     Returns
     -------
@@ -67,6 +73,8 @@ def add_labels(
     ([-1, -1, 0], ['owl'])
     """
     bunch = check_bunch(bunch)
+    if isinstance(missing, str):
+        raise ValueError(f"Got missing={missing!r}, expected a list of cells: [{missing!r}].")
     columns = [filename, label]
     if hasattr(table, "iloc"):
         cells, source = frame_columns(table, columns), "the DataFrame"
@@ -87,8 +95,9 @@ def add_labels(
     row_of = {name.strip(): row for name, row in row_of.items()} | row_of
     alike = set(repeated(name.strip() for name in names))
     given: dict[str, str] = {}
+    unlabelled = missing_cells(missing) - set(map(str, bunch.target_names or ())) | {""}
     for name, text in zip(cells[filename], cells[label], strict=True):
-        if not text:
+        if text in unlabelled:
             continue
         if name in alike:
             raise ValueError(

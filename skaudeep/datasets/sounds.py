@@ -183,8 +183,9 @@ def make_sounds(
         Length of a clip in seconds, or the range from which each clip's length is drawn, uniformly.
     folder : str or Path, default=None
         Folder to which the clips are written, as float WAV files
-        `fold_<session>/<class>/<number>.wav`, which :func:`load_folder` can read. Clips of an
-        earlier call are overwritten. With None the clips stay in memory.
+        `fold_<session>/<class>/<number>.wav`. ``load_folder(folder, groups="fold_[0-9]+")`` reads
+        them again with their sessions as groups. Clips of an earlier call are overwritten. With
+        None the clips stay in memory.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the clips. Pass an int for the same clips in every call, in memory or
         on disk.

@@ -18,7 +18,7 @@ from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import fold_columns, make_bunch, natural_order
 from skaudeep.datasets.delimited import check_columns, read_columns, read_header
 from skaudeep.datasets.files import below, check_files, check_folder, join
-from skaudeep.datasets.vocabulary import MISSING, PARTITION_ALIASES, translate_partitions
+from skaudeep.datasets.vocabulary import PARTITION_ALIASES, missing_cells, translate_partitions
 from skaudeep.datasets.x_y import BunchOrXy, bunch_or_X_y
 
 if TYPE_CHECKING:
@@ -278,13 +278,9 @@ def warn_unlabelled(
         )
 
 
-def _missing(missing: Sequence[str] | None) -> set[str]:
-    return {"", *(MISSING if missing is None else missing)}
-
-
 def read_groups(cells: list[str], missing: Sequence[str] | None = None) -> list[str]:
     """Return the group of each clip, "" where it is missing; see :func:`load_table`."""
-    unknown = _missing(missing)
+    unknown = missing_cells(missing)
     return ["" if cell in unknown else cell for cell in cells]
 
 
@@ -320,7 +316,7 @@ def read_target(
     missing: Sequence[str] | None = None,
 ) -> tuple[npt.NDArray[Any], list[str]]:
     """Return classes as integers with their names, or values; see :func:`load_table`."""
-    unlabelled = _missing(missing)
+    unlabelled = missing_cells(missing)
     labelled = [cell for cell in cells if cell not in unlabelled]
     if task is None:
         task = "classification" if target_names is not None else _guess_task(labelled, column)
@@ -412,7 +408,7 @@ def read_partition(
     cells: list[str], names: list[str], missing: Sequence[str] | None = None
 ) -> list[str]:
     """Translate partitions to "train", "devel", "test" or ""; see :func:`load_table`."""
-    partitions = dict.fromkeys(_missing(missing), "") | translate_partitions(cells)
+    partitions = dict.fromkeys(missing_cells(missing), "") | translate_partitions(cells)
     for cell, name in zip(cells, names, strict=True):
         if cell not in partitions:
             raise ValueError(

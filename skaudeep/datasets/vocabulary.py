@@ -22,6 +22,27 @@ MISSING = (
 )
 
 
+def missing_cells(missing: Iterable[str] | None) -> frozenset[str]:
+    """Return the texts of cells that mean a missing label, group or partition, in any table.
+
+    Parameters
+    ----------
+    missing : iterable of str or None
+        What the user says; None is `MISSING`. An empty cell is always missing.
+
+    Returns
+    -------
+    frozenset of str
+
+    Examples
+    --------
+    >>> from skaudeep.datasets.vocabulary import missing_cells
+    >>> "NA" in missing_cells(None), "NA" in missing_cells(["?"]), "" in missing_cells([])
+    (True, False, True)
+    """
+    return frozenset(("", *(MISSING if missing is None else missing)))
+
+
 def translate_partitions(names: Iterable[str]) -> dict[str, str]:
     """Translate what corpora call their partitions to "train", "devel" and "test".
 

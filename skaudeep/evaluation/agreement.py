@@ -1,6 +1,7 @@
 """Measures of the agreement of predicted numbers with true ones: functions of two arrays.
 
 Correlations are not defined if one of the arrays is constant: they are then NaN, without a warning.
+Lin's concordance is 0 then, and NaN only if both arrays are constant and equal.
 The root of the mean squared error is defined for all numbers.
 """
 
@@ -30,8 +31,8 @@ def concordance_correlation(truth: ArrayLike, predicted: ArrayLike) -> float:
     Returns
     -------
     float in [-1, 1]
-        The coefficient. It is 1 if both arrays are equal, even if they are constant or have a
-        single value. Otherwise it is 0 if one array is constant, or both are.
+        The coefficient. It is 0 if one array is constant, or both are with different values, and
+        NaN if all values of both are the same number: the quotient is then 0 / 0.
 
     Raises
     ------
@@ -51,10 +52,10 @@ def concordance_correlation(truth: ArrayLike, predicted: ArrayLike) -> float:
     0.571
     """
     x, y = _checked(truth, predicted)
+    if _constant(x) or _constant(y):
+        return float("nan") if np.array_equal(x, y) else 0.0
     if np.array_equal(x, y):
         return 1.0
-    if _constant(x) or _constant(y):
-        return 0.0
     scale = max(np.abs(x).max(), np.abs(y).max())
     x, y = x / scale, y / scale  # so that squares of huge numbers do not overflow
     difference = x.mean() - y.mean()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -20,135 +19,13 @@ from skaudeep._texts import list_names, shown
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.groups import group_numbers
 from skaudeep.datasets.operations import take
+from skaudeep.evaluation.anomaly_results import KEYS, AnomalyEvaluation
 from skaudeep.evaluation.intervals import check_confidence_level, wilson_interval
 from skaudeep.evaluation.roc import partial_areas, resample, standardise, undo_standardise
-from skaudeep.evaluation.tables import align, as_html, percent
 
 __all__ = ["AnomalyEvaluation", "anomaly_metrics", "evaluate_anomalies"]
 
-KEYS = ("machine", "section", "domain")
 NORMAL = "normal"
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class AnomalyEvaluation:
-    """Result of `evaluate_anomalies` or `anomaly_metrics`. ``print`` shows it as a table.
-
-    AUC is the area under the ROC curve of the scores, and pAUC its part up to a false positive rate
-    of ``max_fpr``, standardised so that 0.5 is chance level.
-
-    Parameters
-    ----------
-    figures : pandas.DataFrame
-        A row for each figure, see `to_frame`.
-    clips : pandas.DataFrame
-        A row for each test clip, with the columns ``filename`` (if known), ``machine``,
-        ``section``, ``domain`` ("" if they are not given), ``anomaly`` (bool), ``score`` (higher is
-        more usual) and, if the detector has a threshold, ``alarm`` (bool).
-    harmonic_mean : float
-        Harmonic mean of all AUC and pAUC in ``figures``: DCASE's official score since 2021.
-    interval : (float, float)
-        Confidence interval of ``harmonic_mean``, in which machines and sections are fixed.
-    max_fpr : float
-        Largest false positive rate of pAUC.
-    confidence_level : float
-        Confidence level of the intervals.
-    unit : {"clip", "group"}
-        The units that were resampled for the intervals: "group" if a group is known. In a section
-        whose clips are all of one group, clips are resampled.
-
-    Examples
-    --------
-    >>> from skaudeep.evaluation import anomaly_metrics
-    >>> found = anomaly_metrics([4.0, 3.0, 2.0, 1.0], [False, False, False, True],
-    ...                         alarm=[False, False, False, True])
-    >>> found.to_frame()[["metric", "value", "n_normal", "n_anomalies"]]
-      metric  value  n_normal  n_anomalies
-    0    AUC    1.0         3            1
-    1   pAUC    1.0         3            1
-    >>> found.alarms()[["false_alarms", "found"]]
-       false_alarms  found
-    0           0.0    1.0
-    """
-
-    figures: pd.DataFrame
-    clips: pd.DataFrame
-    harmonic_mean: float
-    interval: tuple[float, float]
-    max_fpr: float
-    confidence_level: float
-    unit: str
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row for each figure.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A table with the columns ``machine``, ``section`` and ``domain`` ("" if there are none,
-            and for pAUC, which is over all domains), ``metric`` ("AUC" or "pAUC"), ``value``,
-            ``low`` and ``high`` (its interval), ``n_normal`` and ``n_anomalies`` (numbers of
-            clips that the figure compares: the normal clips of the domain, or of all domains for
-            pAUC, and the anomalies of the section).
-        """
-        return self.figures.copy()
-
-    def alarms(self) -> pd.DataFrame:
-        """Return the shares of test clips that the threshold of the detector calls unusual.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row for each machine, section and domain, with the columns ``machine``, ``section``,
-            ``domain``, ``false_alarms`` and ``found``. ``false_alarms`` is the share of the normal
-            clips of this domain that are called unusual, and ``found`` is that share of the
-            anomalies of this domain. They are NaN if there are no such clips.
-
-        Raises
-        ------
-        ValueError
-            If the detector has no threshold: ``clips`` has no column ``alarm``.
-        """
-        if "alarm" not in self.clips:
-            raise ValueError(
-                "Got scores without decisions, expected those of a detector with a threshold: "
-                "evaluate an AnomalyDetector."
-            )
-        rows = []
-        for names, part in self.clips.groupby(list(KEYS), sort=False):
-            shares = part.groupby("anomaly")["alarm"].mean()
-            rows.append((*names, shares.get(False, np.nan), shares.get(True, np.nan)))
-        return pd.DataFrame(rows, columns=[*KEYS, "false_alarms", "found"])
-
-    def _repr_html_(self) -> str:
-        return as_html(self)
-
-    def __repr__(self) -> str:
-        n_machines = self.clips["machine"].nunique()
-        return (
-            f"AnomalyEvaluation(n_machines={n_machines}, n_clips={len(self.clips)}, "
-            f"harmonic_mean={self.harmonic_mean:.3f})"
-        )
-
-    def __str__(self) -> str:
-        n_anomalies = int(self.clips["anomaly"].sum())
-        rows = [("", "AUC %", "pAUC %")]
-        for names, part in self.figures.groupby(["machine", "section"], sort=False):
-            partial = part[part["metric"] == "pAUC"].iloc[0]
-            for i, row in enumerate(part[part["metric"] == "AUC"].itertuples()):
-                name = " ".join(shown(name) for name in (*names, row.domain) if name)
-                last = percent(partial["value"], (partial["low"], partial["high"]))
-                interval = (row.low, row.high)
-                rows.append((name or "all", percent(row.value, interval), last * (not i)))
-        rows.append(("harmonic mean", percent(self.harmonic_mean, self.interval), ""))
-        head = f"{len(self.clips)} clips tested, {n_anomalies} of them anomalies"
-        if "alarm" in self.clips:
-            of_kind = self.clips.groupby("anomaly")["alarm"].mean()
-            head += f"; {of_kind[False]:.1%} false alarms, {of_kind[True]:.1%} found"
-        level = f"[ ]: {100 * self.confidence_level:g} % interval over {self.unit}s"
-        return "\n".join(
-            [head, *align(rows), f"{level}; pAUC to a false positive rate of {self.max_fpr:g}"]
-        )
 
 
 def anomaly_metrics(
@@ -292,7 +169,7 @@ def anomaly_metrics(
         figures=figures,
         clips=clips,
         harmonic_mean=mean,
-        interval=_interval(mean, means, sum(sizes), quantile, None),
+        harmonic_mean_interval=_interval(mean, means, sum(sizes), quantile, None),
         max_fpr=float(max_fpr),
         confidence_level=confidence_level,
         unit="clip" if units is None else "group",

@@ -186,12 +186,14 @@ class Assembly:
         kind = kind_of(target)
         if kind == "classes":
             scores = [[fold.scores for fold in repeat] for repeat in runs]
-            probable = all(
-                fold.scores is not None and fold.scale == "probability"
-                for repeat in runs
-                for fold in repeat
-            )
-            more = more | {"fold_probabilities": scores if probable else None}
+            folds = [fold for repeat in runs for fold in repeat]
+            known = all(fold.scores is not None for fold in folds)
+            for name, scale in (
+                ("fold_probabilities", "probability"),
+                ("fold_decision_values", "decision value"),
+            ):
+                of_scale = known and all(fold.scale == scale for fold in folds)
+                more = more | {name: scores if of_scale else None}
         return RESULTS[kind](
             target=target,
             target_names=self.target_names,

@@ -11,12 +11,12 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from skaudeep._texts import printable
-from skaudeep.evaluation.columns import ColumnEvaluation, Measure
-from skaudeep.evaluation.ranking import Ranking
+from skaudeep.evaluation.columns import ColumnEvaluation
+from skaudeep.evaluation.measures import Measure
+from skaudeep.evaluation.ranking import Ranking, wrong_shares
 from skaudeep.evaluation.resampling import average_precisions, roc_areas
 from skaudeep.evaluation.tables import first_columns
 
@@ -158,12 +158,12 @@ class MultiLabelEvaluation(ColumnEvaluation):
     5  rain                  roc_auc   1.00
     6   all  micro_average_precision   0.95
     >>> evaluation.to_frame()
-               target  dog  rain
+          fold       target  dog  rain
     clip
-    0          (dog,)  0.9   0.2
-    1     (dog, rain)  0.4   0.8
-    2         (rain,)  0.6   0.7
-    3              ()  0.1   0.3
+    0        1       (dog,)  0.9   0.2
+    1        1  (dog, rain)  0.4   0.8
+    2        1      (rain,)  0.6   0.7
+    3        1           ()  0.1   0.3
     >>> len(evaluation.errors())  # no clip is ranked below more than half of the others
     0
     """
@@ -233,6 +233,7 @@ class MultiLabelEvaluation(ColumnEvaluation):
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
             ``filename`` (with ``unit="group"`` it is called ``group``) and ``group`` (if known),
+            ``fold`` (the number of the fold that tests the clip, from 1; of several a text),
             ``target`` (the tuple of the names of its classes), and for each class, under its name,
             its mean score over the tests of the clip.
         """
@@ -257,10 +258,10 @@ class MultiLabelEvaluation(ColumnEvaluation):
             their tests. Classes in ``left_out`` have no errors. A clip with the class that is
             ranked below more than half of the clips without it has the ``kind`` "missed". A clip
             without the class that is ranked above more than half of the clips with it has the
-            ``kind`` "false". The other columns are ``filename`` and ``group`` (if known, as in
-            `to_frame`), ``class``, ``score``, and ``share``: the share of the clips of the other
-            kind that are ranked wrongly relative to this one, more than 0.5. Equal scores count as
-            one half. The index is that of `to_frame`.
+            ``kind`` "false". The other columns are ``filename`` and ``group`` (if known) and
+            ``fold``, as in `to_frame`, ``class``, ``score``, and ``share``: the share of the clips
+            of the other kind that are ranked wrongly relative to this one, more than 0.5. Equal
+            scores count as one half. The index is that of `to_frame`.
 
         Examples
         --------
@@ -274,9 +275,9 @@ class MultiLabelEvaluation(ColumnEvaluation):
         ...     protocol="inductive", seeds=[0],
         ... )
         >>> evaluation.errors()
-             class    kind  score  share
+              fold class    kind  score  share
         clip
-        1      dog  missed    0.1    1.0
+        1        1   dog  missed    0.1    1.0
         """
         parts = []
         scores = self._predicted.mean(axis=0)
@@ -284,11 +285,7 @@ class MultiLabelEvaluation(ColumnEvaluation):
             if name in self.left_out:
                 continue
             has = self._truth[:, k] > 0
-            # The rank among all minus the rank among its own kind is the number of others below.
-            below = rankdata(scores[:, k])
-            for own in (has, ~has):
-                below[own] -= rankdata(scores[own, k])
-            share = np.where(has, 1 - below / (~has).sum(), below / has.sum())
+            share = wrong_shares(scores[:, k], has)
             wrong = np.flatnonzero(share > 0.5)
             columns: dict[str, object] = dict(first_columns(self, self._tested[wrong]))
             columns |= {"class": name, "kind": np.where(has[wrong], "missed", "false")}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from numbers import Integral
 from typing import Any
 
@@ -25,151 +23,23 @@ from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.bunch import check_bunch
 from skaudeep.datasets.groups import group_numbers
 from skaudeep.datasets.operations import take
-from skaudeep.evaluation.agreement import (
-    concordance_correlation,
-    pearson,
-    root_mean_squared_error,
-    spearman,
-)
 from skaudeep.evaluation.folds import check_folds
 from skaudeep.evaluation.intervals import check_confidence_level
+from skaudeep.evaluation.over_time_results import (
+    MEASURES,
+    PIPELINE,
+    OverTimeEvaluation,
+    Values,
+)
 from skaudeep.evaluation.resampling import Scale, interval_by_spread
 from skaudeep.evaluation.sharing import run_fixed_steps, run_reservoirs
 
 __all__ = ["OverTimeEvaluation", "evaluate_over_time"]
 
-Values = NDArray[np.float64]
-
-MEASURES = {
-    "CCC": concordance_correlation,
-    "Pearson": pearson,
-    "Spearman": spearman,
-    "RMSE": root_mean_squared_error,
-}
-PIPELINE = "pipeline"
 UNTRAINED = "untrained network"
 BANDS = "bands of each frame"
 MEAN = "mean of training"
 TINY = 1e-12  # values whose variance is below this share of the mean square are constant
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class OverTimeEvaluation:
-    """Result of `evaluate_over_time`. ``print`` shows it as a table.
-
-    The measures are Lin's concordance correlation coefficient (CCC), Pearson's and Spearman's
-    correlation, and the root of the mean squared error (RMSE, in the unit of the labels) of the
-    predictions for frames.
-
-    Parameters
-    ----------
-    figures : pandas.DataFrame
-        A row for each model, target and measure, see `to_frame`.
-    recordings : pandas.DataFrame
-        A row for each model, target and tested recording, with the columns ``model``, ``target``,
-        ``recording``, ``group`` ("" if groups are not known), ``n_frames`` (number of labelled
-        frames), ``CCC``, ``Pearson``, ``Spearman`` and ``RMSE`` (NaN if they are not defined, or no
-        frame is labelled).
-    predictions : ndarray of shape (n_recordings, n_frames, n_targets)
-        Predictions of the pipeline, also for frames without a label, at the frames of the targets.
-        NaN for padding, and for recordings that were not tested.
-    n_folds : int
-        Number of folds.
-    confidence_level : float
-        Confidence level of the intervals.
-    unit : {"recording", "group"}
-        The units that were resampled for the intervals: "group" if a recording has a group.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import Ridge
-    >>> from skaudeep import PerFrame
-    >>> from skaudeep.evaluation import evaluate_over_time
-    >>> features = np.random.default_rng(0).normal(size=(4, 50, 3))  # 4 recordings of 50 frames
-    >>> found = evaluate_over_time(PerFrame(Ridge()), {"data": features}, features.sum(axis=2),
-    ...                            target_names=["loudness"], cv=2, progress=False)
-    >>> table = found.to_frame()
-    >>> table[table["measure"] == "RMSE"][["model", "target", "pooled"]].round(2)
-                  model    target  pooled
-    3          pipeline  loudness    0.02
-    7  mean of training  loudness    1.65
-    >>> found.predictions.shape, len(found.recordings)
-    ((4, 50, 1), 8)
-    """
-
-    figures: pd.DataFrame
-    recordings: pd.DataFrame
-    predictions: Values
-    n_folds: int
-    confidence_level: float
-    unit: str
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row for each model, target and measure.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A table with the columns ``model`` ("pipeline", or the name of a control), ``target``,
-            ``measure`` ("CCC", "Pearson", "Spearman" or "RMSE"), ``pooled`` (over all labelled
-            frames of all tested recordings together) with its interval ``pooled_low`` and
-            ``pooled_high``, and ``recording`` (the mean over recordings) with ``recording_low`` and
-            ``recording_high``. A measure that is not defined is NaN, and so are the ends of an
-            interval over a single recording or group.
-        """
-        return self.figures.copy()
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
-
-    def __repr__(self) -> str:
-        chosen = self.figures[
-            (self.figures["model"] == PIPELINE) & (self.figures["measure"] == "CCC")
-        ]
-        scores = ", ".join(
-            f"{row.target}: {row.pooled:.3f}" for row in chosen.itertuples(index=False)
-        )
-        n_recordings = self.recordings["recording"].nunique()
-        return f"OverTimeEvaluation(n_recordings={n_recordings}, CCC={{{scores}}})"
-
-    def __str__(self) -> str:
-        pipeline = self.recordings[self.recordings["model"] == PIPELINE]
-        first = pipeline[pipeline["target"] == pipeline["target"].iloc[0]]
-        head = ("", "CCC", "CCC of a recording", "Pearson", "Spearman", "RMSE")
-        rows: list[tuple[str, ...]] = [head]
-        for target, of_target in self.figures.groupby("target", sort=False):
-            rows.append((printable(target), *[""] * 5))
-            for model, part in of_target.groupby("model", sort=False):
-                at = part.set_index("measure")
-                rows.append(
-                    (
-                        f"  {model}",
-                        _cell(at.loc["CCC"], "pooled"),
-                        _cell(at.loc["CCC"], "recording"),
-                        _cell(at.loc["Pearson"], "pooled", brief=True),
-                        _cell(at.loc["Spearman"], "pooled", brief=True),
-                        _cell(at.loc["RMSE"], "pooled"),
-                    )
-                )
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        said = (
-            f"{len(first)} recording{'s'[: len(first) != 1]} tested in {self.n_folds} "
-            f"fold{'s'[: self.n_folds != 1]}, {first['n_frames'].sum()} frames with a label"
-        )
-        level = f"[ ]: {100 * self.confidence_level:g} % interval over {self.unit}s"
-        return "\n".join([said, *table, level])
-
-
-def _cell(row: Any, kind: str, *, brief: bool = False) -> str:
-    value, low, high = row[kind], row[f"{kind}_low"], row[f"{kind}_high"]
-    if np.isnan(value):
-        return "-"
-    return f"{value:.3f}" if brief or np.isnan(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def evaluate_over_time(
@@ -217,8 +87,8 @@ def evaluate_over_time(
           training,
         - "bands of each frame", if a step reads spectrograms: the spectrogram itself takes the
           place of the network,
-        - "mean of training", which predicts the mean of the training targets. Only its RMSE is
-          computed; its CCC and correlations are NaN.
+        - "mean of training", which predicts the mean of the training targets. Its CCC is 0, as it
+          is in each fold; its correlations are NaN.
     n_resamples : int >= 2, default=999
         Number of bootstrap samples.
     confidence_level : float in (0, 1), default=0.95
@@ -342,7 +212,9 @@ def evaluate_over_time(
     for j, target in enumerate(target_names):
         for name, predicted in predictions.items():
             pairs = [_pair(truth[i, :, j], predicted[i, :, j]) for i in tested]
-            measured = MEASURES if name != MEAN else {"RMSE": root_mean_squared_error}
+            measured = MEASURES
+            if name == MEAN:  # constant in each fold; its order tells the folds apart, no frames
+                measured = {key: MEASURES[key] for key in ("CCC", "RMSE")}
             of_recording = pd.DataFrame(
                 [
                     {m: f(*pair) if len(pair[0]) else np.nan for m, f in measured.items()}
@@ -358,9 +230,13 @@ def evaluate_over_time(
                     tested, pairs, of_recording.to_dict("records"), strict=True
                 )
             ]
-            figures += _figures(
+            found = _figures(
                 where, pairs, of_recording, list(measured), units, drawn, confidence_level
             )
+            if name == MEAN:
+                ends = ("pooled", "pooled_low", "pooled_high")
+                found[0] |= {end: 0.0 for end in ends if not np.isnan(found[0][end])}  # CCC
+            figures += found
     return OverTimeEvaluation(
         pd.DataFrame(figures),
         pd.DataFrame(rows),
@@ -553,7 +429,8 @@ def _resampled(
         root = np.sqrt(var_a * var_b)
         return np.divide(cov, root, out=np.full(len(cov), np.nan), where=root > 0)
 
-    ccc = np.divide(2 * covariance, squares, out=np.zeros(len(squares)), where=squares > 0)
+    shared = np.where((var_x > 0) & (var_y > 0), 2 * covariance, 0)
+    ccc = np.divide(shared, squares, out=np.full(len(squares), np.nan), where=squares > 0)
     return {
         "CCC": ccc,
         "Pearson": correlation(var_x, var_y, covariance),

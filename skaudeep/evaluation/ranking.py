@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.stats import rankdata
 
-__all__ = ["Ranking"]
+__all__ = ["Ranking", "wrong_shares"]
 
 Floats = NDArray[np.float64]
 
@@ -91,6 +92,34 @@ class Ranking:
         """Divide the rows of weights, as several entries of a clip take as much more memory."""
         n_parts = min(self.entries_per_clip, len(weights))
         return [np.ascontiguousarray(part.T) for part in np.array_split(weights, n_parts)]
+
+
+def wrong_shares(scores: Any, has: NDArray[np.bool_]) -> Floats:
+    """Return, for each clip, the share of the clips of the other kind that are ranked wrongly.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_clips,)
+        Those with the class should have higher ones.
+    has : ndarray of shape (n_clips,), bool
+        Which have the class; there are some of either kind.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,)
+        Equal scores count as one half.
+
+    Examples
+    --------
+    >>> wrong_shares([0.9, 0.2, 0.5, 0.1], np.array([True, True, False, False])).tolist()
+    [0.0, 0.5, 0.5, 0.0]
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    # The rank among all minus the rank among its own kind is the number of others below.
+    below = rankdata(scores)
+    for own in (has, ~has):
+        below[own] -= rankdata(scores[own])
+    return np.where(has, 1 - below / (~has).sum(), below / has.sum())
 
 
 def _counts(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, int]) -> Any:

@@ -18,7 +18,8 @@ from skaudeep.evaluation.agreement import (
     root_mean_squared_error,
     spearman,
 )
-from skaudeep.evaluation.columns import ColumnEvaluation, Measure
+from skaudeep.evaluation.columns import ColumnEvaluation
+from skaudeep.evaluation.measures import Measure
 from skaudeep.evaluation.resampling import (
     concordances,
     pearsons,
@@ -98,9 +99,10 @@ class RegressionEvaluation(ColumnEvaluation):
     disadvantage is that predictions of several models are ranked together. A regressor that
     predicts one value for all clips of a fold, such as the mean of its training targets, then
     correlates negatively with the truth, because the mean is low if the test clips are high. The
-    correlations and the CCC of such predictions are therefore not defined: they are NaN, and
-    printed as "-". If each fold tests one clip, such predictions are recognised by their
-    correlation of -1.
+    correlations of such predictions are therefore not defined: they are NaN, and printed as "-".
+    Their CCC is 0, as it is in each fold, see
+    :func:`~skaudeep.evaluation.concordance_correlation`. If each fold tests one clip, such
+    predictions are recognised by their correlation of -1.
 
     **Intervals** come from the spread of the score over 200 bootstrap samples of groups, or of
     clips without groups, with Student's quantile for the number of groups minus one degrees of
@@ -151,20 +153,22 @@ class RegressionEvaluation(ColumnEvaluation):
     3  sleepiness      rmse   1.66
     4  sleepiness        r2   0.77
     >>> evaluation.to_frame().tail(2)
-          target  predicted  error
+          fold  target  predicted  error
     clip
-    10      10.0        8.0   -2.0
-    11      11.0       11.5    0.5
+    10       1    10.0        8.0   -2.0
+    11       1    11.0       11.5    0.5
     >>> evaluation.errors().head(1)
-          target  predicted  error
+          fold  target  predicted  error
     clip
-    0        0.0        2.0    2.0
+    0        1     0.0        2.0    2.0
     """
 
     measures: ClassVar[Mapping[str, Measure]] = {
         "spearman": Measure("Spearman", spearman, spearmans, "correlation", by_rank=True),
         "pearson": Measure("Pearson", pearson, pearsons, "correlation"),
-        "ccc": Measure("CCC", concordance_correlation, concordances, "correlation"),
+        "ccc": Measure(
+            "CCC", concordance_correlation, concordances, "correlation", of_constant=0.0
+        ),
         "rmse": Measure(
             "RMSE", root_mean_squared_error, root_mean_squared_errors, "size", needs_order=False
         ),
@@ -208,6 +212,7 @@ class RegressionEvaluation(ColumnEvaluation):
         pandas.DataFrame
             Its index, "clip" (or "group"), numbers the clips as in ``target``. The columns are
             ``filename`` (with ``unit="group"`` it is called ``group``) and ``group`` (if known),
+            ``fold`` (the number of the fold that tests the clip, from 1; of several a text),
             ``target``, ``predicted`` (the mean over the tests of the clip), and ``error`` (the
             prediction minus the target). With several targets there are the last three for each,
             with its name: ``"target arousal"``.

@@ -77,10 +77,10 @@ def spearmans(truth: NDArray, predicted: Floats, weights: Floats) -> Floats:
 
 
 def concordances(truth: NDArray, predicted: Floats, weights: Floats) -> Floats:
-    """Return concordance correlation coefficients, NaN where the truth is constant."""
+    """Return concordance correlation coefficients, NaN where all values are the same number."""
     mean_x, mean_y, var_x, var_y, covariance = _moments(truth[np.newaxis], predicted, weights)
-    distance = np.where(var_x > 0, var_x + var_y + (mean_x - mean_y) ** 2, 0)
-    return _ratio(2 * covariance, distance)
+    covariance = np.where((var_x > 0) & (var_y > 0), covariance, 0)
+    return _ratio(2 * covariance, var_x + var_y + (mean_x - mean_y) ** 2)
 
 
 def root_mean_squared_errors(truth: NDArray, predicted: Floats, weights: Floats) -> Floats:

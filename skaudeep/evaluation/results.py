@@ -16,6 +16,10 @@ from skaudeep.evaluation.tables import align, list_clips, list_errors, percent
 if TYPE_CHECKING:
     import pandas as pd
 
+# Comparisons that are printed have as many bootstrap samples as `compare` has by default, or fewer
+# where all controls together would draw more groups than this.
+MOST_RESAMPLES, FEWEST_RESAMPLES, MOST_DRAWS = 9999, 999, 4_000_000
+
 __all__ = ["FEW_GROUPS", "Comparison", "Evaluation", "compare"]
 
 
@@ -76,6 +80,10 @@ class Evaluation(FoldedEvaluation):
     fold_probabilities : list of n_repeats lists of n_folds arrays, default=None
         Probabilities of the classes for the clips of ``test``, (n_test, n_classes). None if the
         classifier has no probabilities.
+    fold_decision_values : list of n_repeats lists of n_folds arrays, default=None
+        Decision values of the classes for the clips of ``test``, (n_test, n_classes), of a
+        classifier without probabilities. None if it has probabilities, or no decision values
+        either.
 
     Notes
     -----
@@ -142,13 +150,15 @@ class Evaluation(FoldedEvaluation):
     fold 2    50.0 [9.5, 90.5]    50.0 [10.3, 89.7]
     [ ]: 95 % interval over clips
     UAR is the mean over folds, of which 1 of 2 lack a class; of all folds together it is 83.3 %
+    >>> [round(end, 3) for end in evaluation.interval("accuracy")]
+    [0.301, 0.954]
     >>> evaluation.to_frame()
-         target predicted  correct
+          fold target predicted  correct
     clip
-    0       dog       dog      1.0
-    1       dog      rain      0.0
-    2       dog       dog      1.0
-    3      rain      rain      1.0
+    0        1    dog       dog      1.0
+    1        2    dog      rain      0.0
+    2        1    dog       dog      1.0
+    3        2   rain      rain      1.0
 
     Twenty clips come from four speakers, and those of one speaker are always wrong. The interval
     over groups is wider than that over clips:
@@ -169,6 +179,7 @@ class Evaluation(FoldedEvaluation):
     """
 
     fold_probabilities: list[list[np.ndarray]] | None = None
+    fold_decision_values: list[list[np.ndarray]] | None = None
 
     @cached_property
     def accuracy(self) -> float:
@@ -179,6 +190,28 @@ class Evaluation(FoldedEvaluation):
     def uar(self) -> float:
         """Mean over folds and repeats of the unweighted average recall."""
         return float(self.fold_uar.mean())
+
+    def interval(self, metric: Metric) -> tuple[float, float]:
+        """Return the confidence interval of a score, over groups, or over clips without groups.
+
+        Parameters
+        ----------
+        metric : {"accuracy", "uar"}
+            The score.
+
+        Returns
+        -------
+        (float, float)
+            Lower and upper end: ``accuracy_interval`` or ``uar_interval``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such score.
+        """
+        if metric not in ("accuracy", "uar"):
+            raise ValueError(f"Got metric={metric!r}; choose 'accuracy', 'uar'.")
+        return self.accuracy_interval if metric == "accuracy" else self.uar_interval
 
     @cached_property
     def accuracy_interval(self) -> tuple[float, float]:
@@ -242,13 +275,25 @@ class Evaluation(FoldedEvaluation):
 
         NaN for a clip that no fold tests. None if the classifier has no probabilities.
         """
-        if self.fold_probabilities is None:
+        return self._mean_over_tests(self.fold_probabilities)
+
+    @cached_property
+    def decision_values(self) -> np.ndarray | None:
+        """Mean decision value of each class over the tests of each clip, (n_clips, n_classes).
+
+        NaN for a clip that no fold tests. None if the classifier has probabilities, or no decision
+        values.
+        """
+        return self._mean_over_tests(self.fold_decision_values)
+
+    def _mean_over_tests(self, of_folds: list[list[np.ndarray]] | None) -> np.ndarray | None:
+        if of_folds is None:
             return None
         total = np.zeros((len(self.target), len(self.target_names)))
         n_tests = np.zeros((len(self.target), 1))
-        for folds in self.fold_probabilities:
-            for test, probabilities in zip(self.test, folds, strict=True):
-                total[test] += probabilities
+        for folds in of_folds:
+            for test, scores in zip(self.test, folds, strict=True):
+                total[test] += scores
                 n_tests[test] += 1
         return np.divide(total, n_tests, out=np.full_like(total, np.nan), where=n_tests > 0)
 
@@ -280,6 +325,7 @@ class Evaluation(FoldedEvaluation):
             test=[self.test[fold]],
             fold_predictions=[[self.fold_predictions[repeat][fold]] for repeat in repeats],
             fold_probabilities=None,
+            fold_decision_values=None,
             seeds=[self.seeds[repeat] for repeat in repeats],
         )
 
@@ -310,13 +356,17 @@ class Evaluation(FoldedEvaluation):
 
             * ``filename``, if file names are known (with ``unit="group"`` it is called ``group``),
             * ``group``, if groups are known,
+            * ``fold``: number of the fold that tests the clip, from 1; of several folds a text such
+              as "1, 3",
             * ``target``: name of the true class,
             * ``predicted``: name of the class that most tests of the clip predicted, over repeats
               and folds (the first in ``target_names``, if there are several),
             * ``correct``: share of the clip's tests, over repeats and folds, that were right, in
               [0, 1],
             * ``probability``: mean probability of the predicted class over these tests, if the
-              classifier has probabilities.
+              classifier has probabilities,
+            * ``margin``, of a classifier that has decision values and no probabilities: mean
+              decision value of the predicted class minus the largest one of the other classes.
 
         See Also
         --------
@@ -331,9 +381,10 @@ class Evaluation(FoldedEvaluation):
         -------
         pandas.DataFrame
             The columns of `to_frame`, for clips with ``correct`` below 1, where ``predicted`` is
-            the class that the clip was most often mistaken for, and ``probability`` is the mean
-            probability of this class. The clips that were wrong most often come first, and among
-            equals those with the highest ``probability``.
+            the class that the clip was most often mistaken for, and ``probability`` or ``margin``
+            is that of this class. The clips that were wrong most often come first, and among equals
+            those of which the classifier was surest: with the highest ``probability`` or
+            ``margin``.
 
         Examples
         --------
@@ -346,10 +397,10 @@ class Evaluation(FoldedEvaluation):
         ...     protocol="inductive", seeds=[0], filenames=np.array(["a.wav", "b.wav", "c.wav"]),
         ... )
         >>> evaluation.errors()
-             filename target predicted  correct  probability
+             filename  fold target predicted  correct  probability
         clip
-        2       c.wav   rain       dog      0.0          0.8
-        1       b.wav    dog      rain      0.0          0.6
+        2       c.wav     1   rain       dog      0.0          0.8
+        1       b.wav     1    dog      rain      0.0          0.6
         """
         return list_errors(self)
 
@@ -360,6 +411,10 @@ class Evaluation(FoldedEvaluation):
         )
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         n_folds, n_repeats = len(self.test), len(self.seeds)
         shown = self._rows_to_show()
         if 1 < n_folds <= MAX_FOLDS_SHOWN:
@@ -388,13 +443,26 @@ class Evaluation(FoldedEvaluation):
                 self,
                 control,
                 metric="uar",
+                n_resamples=self._n_resamples_printed(),
                 confidence_level=self.confidence_level,
                 random_state=0,
             )
             notes.append(f"against {name}: {paired}")
+        if self.controls and (n_resamples := self._n_resamples_printed()) < MOST_RESAMPLES:
+            notes.append(
+                f"against controls: from {n_resamples} samples of the many groups; "
+                f"skaudeep.compare takes {MOST_RESAMPLES}"
+            )
         notes += self._notes_on_controls()
         head = self._head(f"{len(self.target_names)} classes")
         return "\n".join([head, *align(rows), *notes])
+
+    def _n_resamples_printed(self) -> int:
+        """Return the number of bootstrap samples and sign flips, fewer where groups are many."""
+        if self._units is None:
+            return MOST_RESAMPLES
+        n_draws = (int(self._units.max()) + 1) * len(self.controls)
+        return int(np.clip(MOST_DRAWS // n_draws, FEWEST_RESAMPLES, MOST_RESAMPLES))
 
     def _notes_on_classes(self) -> list[str]:
         """Return a note if folds lack classes, with the UAR of all folds together."""

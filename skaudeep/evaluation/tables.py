@@ -25,9 +25,9 @@ def list_errors(evaluation: "Evaluation") -> pd.DataFrame:
     mistakes[np.arange(len(clips)), evaluation.target[clips]] = 0
     wrong = mistakes.any(axis=1)
     table = _table(evaluation, clips[wrong], votes[wrong], mistakes[wrong].argmax(axis=1))
-    if "probability" not in table:
-        return table.sort_values("correct", kind="stable")
-    return table.sort_values(["correct", "probability"], ascending=[True, False], kind="stable")
+    sure = [name for name in ("probability", "margin") if name in table]
+    order = [True] + [False] * len(sure)
+    return table.sort_values(["correct", *sure], ascending=order, kind="stable")
 
 
 def as_html(evaluation: object) -> str:
@@ -50,14 +50,31 @@ def percent(share: float, interval: tuple[float, float]) -> str:
 
 
 def first_columns(evaluation: "FoldedEvaluation", clips: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what tables of clips begin with: file names and groups, where they are known."""
+    """Return what tables of clips begin with: names and groups, where they are known, and folds."""
     columns = {}
     if evaluation.filenames is not None:
         name = "filename" if evaluation.unit == "clip" else "group"
         columns[name] = np.asarray(evaluation.filenames)[clips]
     if evaluation.groups is not None:
         columns["group"] = np.asarray(evaluation.groups)[clips]
+    columns["fold"] = _folds_of(evaluation)[clips]
     return columns
+
+
+def _folds_of(evaluation: "FoldedEvaluation") -> np.ndarray:
+    """Return the number of the fold that tests each clip, from 1; of several as text: "1, 3"."""
+    counts = np.zeros(len(evaluation.target), dtype=np.intp)
+    first = np.zeros_like(counts)
+    for number, test in reversed([*enumerate(evaluation.test, start=1)]):
+        first[test] = number
+        counts[test] += 1
+    if counts.max(initial=0) < 2:
+        return first
+    tested_by: list[list[str]] = [[] for _ in counts]
+    for number, test in enumerate(evaluation.test, start=1):
+        for clip in test:
+            tested_by[clip].append(str(number))
+    return np.array([", ".join(folds) for folds in tested_by], dtype=object)
 
 
 def _count_votes(evaluation: "Evaluation") -> tuple[np.ndarray, np.ndarray]:
@@ -82,4 +99,10 @@ def _table(
     columns["correct"] = votes[np.arange(len(clips)), truth] / votes.sum(axis=1)
     if evaluation.probabilities is not None:
         columns["probability"] = evaluation.probabilities[clips, predicted]
+    elif (decisions := evaluation.decision_values) is not None:
+        others = decisions[clips]
+        rows = np.arange(len(clips))
+        own = others[rows, predicted]
+        others[rows, predicted] = -np.inf
+        columns["margin"] = own - others.max(axis=1)
     return pd.DataFrame(columns, index=pd.Index(clips, name=evaluation.unit))

@@ -80,12 +80,19 @@ class Classes(Task):
         if hasattr(estimator, "predict_proba"):
             probabilities = np.asarray(estimator.predict_proba(rows))
             return predicted, (np.asarray(estimator.classes_), probabilities), "probability"
-        if not self.of_groups:
+        if not self.of_groups and not hasattr(estimator, "decision_function"):
             return predicted, None, "probability"
+        classes = np.asarray(estimator.classes_)
         decisions = np.asarray(estimator.decision_function(rows))
         if decisions.ndim == 1:
             decisions = np.stack([-decisions, decisions], axis=1)
-        return predicted, (np.asarray(estimator.classes_), decisions), "decision value"
+        # Scores of pairs of classes, or of anything else, say nothing of a class.
+        of_classes = decisions.shape == (len(predicted), len(classes))
+        if not self.of_groups and not (
+            of_classes and (classes[decisions.argmax(axis=1)] == predicted).all()
+        ):
+            return predicted, None, "probability"
+        return predicted, (classes, decisions), "decision value"
 
     def check(self, output: Any, scores: Any, scale: Scale) -> Prediction:
         wrong = ~np.isin(output, np.arange(self.n_columns))

@@ -14,6 +14,7 @@ from skaudeep.datasets.table import (
     as_columns,
     check_task,
     read_folds,
+    read_groups,
     read_partition,
     read_target,
     read_values,
@@ -131,7 +132,13 @@ class Columns(NamedTuple):
         if own and "label_nominal" in table:
             arranged["label_nominal"] = text("label_nominal")
         if (self.groups or "groups") in table:
-            arranged["groups"] = text(self.groups or "groups")
+            groups = text(self.groups or "groups")
+            # Groups of our own tables are exact, as names and labels are: one may be called "NA".
+            ours = self.groups is None and self.missing is None and "chunk_nr" in table
+            if not ours:
+                cells = groups.str.strip().tolist()
+                groups = pd.Series(read_groups(cells, self.missing), table.index, dtype=object)
+            arranged["groups"] = groups
         for i, name in enumerate(self.targets):
             arranged[f"target {i}"] = text(name).str.strip()
         if self.partition is not None:

@@ -64,9 +64,9 @@ def save_csv(
         A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` has the shape
         (n_clips, n_features); further axes become columns as well.
     folder : str or Path
-        Folder of the files, created if it does not exist.
+        Folder of the files, created if it does not exist; or one file, whose name ends in `.csv`.
     name : str, default="features"
-        Name of the files, without suffix.
+        Name of the files in a folder, without suffix.
     labels_last : bool, default=False
         Whether to put the two columns of labels after the features.
     escape_formulas : bool, default=False
@@ -89,8 +89,8 @@ def save_csv(
     ------
     ValueError
         If clips have several classes, a clip is in none of the partitions or tested in none of the
-        folds (with `split`), there are folds and copies, a name of a feature is that of another
-        column, or the folder holds an export of another layout.
+        folds (with `split`), there are folds and copies, a feature is called as another column, the
+        folder holds an export of another layout, or one file is named where several are needed.
     NotADirectoryError
         If `folder` is a file.
 
@@ -192,9 +192,9 @@ def load_csv(
         The classes of `target` in the order of their integers. None: the classes that occur,
         sorted (by number if all are whole numbers).
     missing : sequence of str, default=None
-        Texts of cells in `target` and `partition` that mean a missing value. None: empty cells,
-        `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`. A feature is NaN in
-        cells of these default texts, whatever `missing` is. Only an empty cell is an unknown group.
+        Texts in `target`, `partition` and `groups` that mean a missing value. None: "", `?`, `NA`,
+        `nan` and others, see :func:`~skaudeep.datasets.load_table`; groups of a table of `save_csv`
+        are exact. A feature is NaN in cells of these default texts, whatever `missing` is.
     delimiter : str of length 1, default=None
         Character between the columns. None: the one of comma, semicolon, tab and bar with which
         the table has the columns named here, and the most columns.
@@ -360,9 +360,9 @@ def save_arff(
         A data set with all keys of :func:`~skaudeep.datasets.make_bunch`. `data` has the shape
         (n_clips, n_features); further axes become columns as well.
     folder : str or Path
-        Folder of the files, created if it does not exist.
+        Folder of the files, or one file whose name ends in `.arff`, as in :func:`save_csv`.
     name : str, default="features"
-        Name of the files, without suffix.
+        Name of the files in a folder, without suffix.
     relation : str, default="auDeep exported data set"
         Name of the relation in the files; the default is that of auDeep.
     labels_last : bool, default=False
@@ -516,7 +516,7 @@ def load_arff(
     target_names : sequence of str, default=None
         The classes in the order of their integers. None: those listed, else those found, sorted.
     missing : sequence of str, default=None
-        Texts of cells in `target` and `partition` that mean a missing value, see :func:`load_csv`.
+        Texts that mean a missing value in `target`, `partition` and `groups`, as in `load_csv`.
     return_X_y : bool, default=False
         Whether to return the tuple ``(data, target)``, which scikit-learn calls X and y, instead of
         the Bunch. Only the Bunch holds folds, groups and the names of classes. There is a

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Bunch
 
 from skaudeep._padding import empty_rows, join_frames, row_lengths
 from skaudeep._texts import printable
+from skaudeep.datasets.mapping import Bunch
 from skaudeep.formats.layout import complete_bunch, row_reader
 
 AXES = ("frequency", "time")

@@ -30,6 +30,8 @@ from skaudeep.formats.layout import (
 if TYPE_CHECKING:
     import pandas as pd
 
+DEFAULT_NAME = "features"
+TABLE_SUFFIXES = (".csv", ".arff")
 _PLACE = re.compile(r"(?:(train|devel|test)/)?(?:fold_([1-9]\d*)/)?[^/]+")
 
 
@@ -176,11 +178,12 @@ def save_tables(
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with all keys of :func:`~skaudeep.datasets.make_bunch`.
     folder : str or Path
-        Folder of the export, created if it does not exist.
+        Folder of the export, created if it does not exist; or the one file to write, whose name
+        ends in `suffix`.
     suffix : str
         Suffix of the files: ".csv" or ".arff".
     name : str
-        Name of the files, without suffix.
+        Name of the files in a folder, without suffix.
     chunked : bool or None
         Whether the second axis of `data` counts chunks. None: it does where there are four axes.
     split : bool
@@ -198,11 +201,15 @@ def save_tables(
     Raises
     ------
     ValueError
-        If the layout has no place for a clip, or the folder holds an export of another layout.
+        If the layout has no place for a clip, the folder holds an export of another layout, or one
+        file is named where there are several or with the suffix of another format.
     NotADirectoryError
-        If `folder` is a file.
+        If `folder` is a file of another kind.
     """
     bunch = complete_bunch(bunch)
+    one_file = _names_a_file(folder, suffix, name)
+    if one_file:
+        folder, name = Path(folder).expanduser().parent, Path(folder).stem
     if not name or Path(name).name != name:
         raise ValueError(f"Got name={name!r}, expected a file name without a folder.")
     root = Path(folder).expanduser()
@@ -216,7 +223,18 @@ def save_tables(
         root / place / f"{name}{suffix}": there
         for place, there in _masks_by_folder(bunch, split).items()
     }
-    if root.is_dir() and (stale := _found(root, suffix, name).keys() - files.keys()):
+    if one_file and len(files) > 1:
+        places = ", ".join(f"{file.parent.relative_to(root)}/" for file in files)
+        raise ValueError(
+            f"Got the name of one file, {name}{suffix}, for a data set whose folds or partitions "
+            f"have a file each, in {places}. Name a folder, which gets them, or give split=False "
+            "to write one file of all clips."
+        )
+    if (
+        not one_file
+        and root.is_dir()
+        and (stale := _found(root, suffix, name).keys() - files.keys())
+    ):
         raise ValueError(
             f"{min(stale)}: exists from an export of other folds or partitions, and would be "
             "loaded with this one. Delete it, or choose another folder or name."
@@ -229,6 +247,25 @@ def save_tables(
         ):
             write(text, table, there[table.clip])
     return list(files)
+
+
+def _names_a_file(folder: str | os.PathLike[str], suffix: str, name: str) -> bool:
+    """Return whether a path is that of one table, by the ending of its name."""
+    path = Path(folder).expanduser()
+    ending = path.suffix.lower()
+    if path.is_dir() or ending not in TABLE_SUFFIXES:
+        return False
+    if ending != suffix:
+        raise ValueError(
+            f"Got {printable(path.name)}, whose name ends in {path.suffix}, expected {suffix}, or "
+            "the name of a folder. Rename it."
+        )
+    if name != DEFAULT_NAME:
+        raise ValueError(
+            f"Got the file {printable(path.name)} and name={name!r}, expected one of them: `name` "
+            "is that of files in a folder."
+        )
+    return True
 
 
 def _found(root: Path, suffix: str, name: str | None) -> dict[Path, tuple[str, int]]:

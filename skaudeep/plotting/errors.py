@@ -14,7 +14,11 @@ from skaudeep.plotting.pyplot import (
     literal,
     require_classes,
 )
-from skaudeep.plotting.spectrograms import SpectrogramDisplay, extract
+from skaudeep.plotting.spectrograms import (
+    SpectrogramDisplay,
+    extract,
+    frame_and_band_centres,
+)
 from skaudeep.spectrogram import SpectrogramExtractor
 
 __all__ = ["ErrorsDisplay"]
@@ -111,8 +115,10 @@ class ErrorsDisplay:
             Largest number of clips to show. There are fewer if fewer clips were wrong.
         extractor : SpectrogramExtractor, default=None
             Extractor of the spectrograms of recordings. None extracts 64 mel bands in windows of 40
-            ms, down to -60 dB relative to the maximum of the clip. It is not used if the bunch
-            holds spectrograms. If clips are in chunks, the first chunk is shown.
+            ms, down to -60 dB relative to the maximum of the clip. If the bunch holds spectrograms,
+            it is the extractor that made them, which only labels the axes in seconds and Hz; None
+            then labels them with the numbers of frames and bands. If clips are in chunks, the first
+            chunk is shown.
         axes : array of matplotlib Axes, default=None
             Axes to plot on, one for each clip shown, or a single one if no clip was wrong. None
             makes a new figure.
@@ -234,7 +240,11 @@ def _spectrogram(bunch: Any, clip: int, extractor: Any) -> SpectrogramDisplay:
     dims = tuple(bunch.get("dims") or default_dims(count_axes(data)))
     if dims[-1] == "band":
         row = np.asarray(safe_indexing(data, [clip])[0])
-        return SpectrogramDisplay(row if row.ndim == 2 else row[0])
+        row = row if row.ndim == 2 else row[0]
+        times = frequencies = None
+        if extractor is not None:
+            times, frequencies = frame_and_band_centres(extractor, row.shape, extractor._rate())
+        return SpectrogramDisplay(row, times=times, frequencies=frequencies)
     if dims[-1] == "feature":
         raise ValueError(
             "Got a bunch of features, expected clips or spectrograms; take the bunch from which "

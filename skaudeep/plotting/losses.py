@@ -16,9 +16,7 @@ class LossCurveDisplay:
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
-        Loss of the training clips in each epoch, of at least one epoch. The vertical axis is
-        labelled "RMSE", because that of an autoencoder is the root mean squared reconstruction
-        error; for another loss, call ``display.ax_.set_ylabel``.
+        Loss of the training clips in each epoch, of at least one epoch.
     validation_loss_curve : array-like of shape (n_epochs,), default=None
         The same loss of the validation clips after each epoch. None, or an empty array, draws no
         line.
@@ -26,6 +24,8 @@ class LossCurveDisplay:
         Label of the line in the legend; the line of the validation loss is called "<name>,
         validation". With None there is a legend ("training", "validation") only if there is a
         validation loss.
+    loss_name : str, default=None
+        What the losses are, such as "RMSE", for the label of the axis. None names nothing.
 
     Attributes
     ----------
@@ -65,7 +65,12 @@ class LossCurveDisplay:
     """
 
     def __init__(
-        self, loss_curve: Any, *, validation_loss_curve: Any = None, name: str | None = None
+        self,
+        loss_curve: Any,
+        *,
+        validation_loss_curve: Any = None,
+        name: str | None = None,
+        loss_name: str | None = None,
     ) -> None:
         loss_curve = np.asarray(loss_curve, dtype=float)
         if loss_curve.ndim != 1 or not len(loss_curve):
@@ -85,6 +90,7 @@ class LossCurveDisplay:
         self.loss_curve = loss_curve
         self.validation_loss_curve = validation_loss_curve
         self.name = name
+        self.loss_name = loss_name
 
     @classmethod
     def from_estimator(
@@ -95,7 +101,9 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : Seq2SeqAutoencoder
-            A fitted autoencoder, or another fitted estimator with ``loss_curve_``.
+            A fitted autoencoder, or another fitted estimator with ``loss_curve_``. The axis names
+            the loss of a `Seq2SeqAutoencoder` ("RMSE"), of `DistilledFeatures` ("1 - alignment")
+            and of a `DropoutMLPClassifier` ("cross-entropy").
         name : str, default=None
             Label of the line in the legend. With None there is a legend only if there is a
             validation loss.
@@ -120,7 +128,12 @@ class LossCurveDisplay:
         """
         check_is_fitted(estimator, "loss_curve_")
         validation = getattr(estimator, "validation_loss_curve_", None)
-        display = cls(estimator.loss_curve_, validation_loss_curve=validation, name=name)
+        display = cls(
+            estimator.loss_curve_,
+            validation_loss_curve=validation,
+            name=name,
+            loss_name=getattr(estimator, "_loss_name", None),
+        )
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
@@ -155,7 +168,9 @@ class LossCurveDisplay:
                 options["label"] = f"{self._label()}, validation"
             (self.validation_line_,) = ax.plot(epochs, self.validation_loss_curve, **options)
         what = "training loss" if self.validation_line_ is None else "loss"
-        ax.set(xlabel="epoch", ylabel=f"{what} (RMSE)")
+        if self.loss_name is not None:
+            what += f" ({literal(self.loss_name)})"
+        ax.set(xlabel="epoch", ylabel=what)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if self.name is not None or self.validation_line_ is not None:
             for text in ax.legend().get_texts():

@@ -12,6 +12,8 @@ MARGIN = 0.06  # inches around what is drawn
 # Width of new figures in inches, within `paper_style`.
 PAPER_WIDTH: ContextVar[float | None] = ContextVar("PAPER_WIDTH", default=None)
 LEAST_SHRINKING = 0.6  # smallest factor of heights, because texts shrink less than widths
+# seconds between two labels of a long axis
+CLOCK_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800)
 WIDE = 7.16  # inches of a page, in which everything has the room that it has on a screen
 
 
@@ -157,3 +159,35 @@ def fit_figure(ax: Any, width: float, height: float, *, square: bool = True) -> 
     # Artists that are added to the axes later have to make room themselves.
     ax.set_in_layout(True)  # A position that was set keeps axes out of layouts.
     figure.set_layout_engine("constrained", w_pad=MARGIN, h_pad=MARGIN)
+
+
+def label_times(axis: Any, start: float, end: float) -> str:
+    """Write times at an axis: seconds in a short picture, else minutes or hours as a clock.
+
+    Parameters
+    ----------
+    axis : matplotlib Axis
+        The horizontal axis.
+    start, end : float
+        First and last time in seconds.
+
+    Returns
+    -------
+    str
+        How times of a clock are to be read: "min:s" or "h:min:s". Empty if seconds have their unit.
+    """
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    def write(time: float, _: object = None) -> str:
+        minutes, seconds = divmod(round(time, 3), 60)
+        hours, minutes = divmod(int(minutes), 60)
+        rest = f"{seconds:02.0f}" if seconds == int(seconds) else f"{seconds:04.1f}"
+        return f"{hours}:{minutes:02d}:{rest}" if end >= 3600 else f"{minutes}:{rest}"
+
+    if end < 120:
+        axis.set_major_formatter(FuncFormatter(lambda time, _: f"{time:g} s"))
+        return ""
+    axis.set_major_formatter(FuncFormatter(write))
+    if steps := [step for step in CLOCK_STEPS if 3 * step <= end - start <= 10 * step]:
+        axis.set_major_locator(MultipleLocator(steps[0]))
+    return "h:min:s" if end >= 3600 else "min:s"

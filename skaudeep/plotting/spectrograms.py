@@ -1,7 +1,7 @@
 """Plots of spectrograms, and of their reconstructions by an autoencoder."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from pathlib import PurePath
 from typing import Any, Literal, Self, get_args
@@ -15,14 +15,14 @@ from skaudeep.audio.clips import list_clips
 from skaudeep.audio.decoding import audio_info
 from skaudeep.audio.frames import hop_seconds
 from skaudeep.audio.spectra import chunk_starts, mel_frequencies
+from skaudeep.plotting.images import draw_spectrogram
 from skaudeep.plotting.pyplot import draw_colorbar, figure_size, import_pyplot, literal, or_break
 
-__all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract"]
+__all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract", "frame_and_band_centres"]
 
 Scale = Literal["scaled", "dB"]
 
 DECIBELS_SHOWN = 100.0  # Digital silence, at -200 dB, would leave the colours of sounds alike.
-LINE_HEIGHT = 11.0  # points
 ERROR_PERCENTILE = 99  # Colours of errors end here, so that one outlier does not darken the rest.
 
 
@@ -42,8 +42,10 @@ class SpectrogramDisplay:
         Centres of the frames in seconds, evenly spaced: only the first two are used. None labels
         the axis with frame numbers from 0.
     frequencies : array-like of shape (n_bands,), default=None
-        Centres of the bands in Hz, increasing. All bands are drawn with the same height. None
-        labels the axis with band numbers from 0.
+        Centres of the bands in Hz, increasing. The coordinates of the axis are then Hz, on a mel
+        scale if the bands are even there. Plots with other mel bands may share the axis; plots of
+        mel bands and of FFT bins, whose scales differ, must not. None labels the axis with band
+        numbers from 0.
     name : str, default=None
         Title of the plot. None draws no title.
     scale : {"scaled", "dB"}, default="scaled"
@@ -206,7 +208,7 @@ class SpectrogramDisplay:
             _, ax = plt.subplots(figsize=figure_size(6, 3), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         options = _color_range(self.spectrogram, self.scale) | kwargs
-        self.im_ = _draw(ax, self.spectrogram, self.times, self.frequencies, **options)
+        self.im_ = draw_spectrogram(ax, self.spectrogram, self.times, self.frequencies, **options)
         self.colorbar_ = draw_colorbar(ax, self.im_, f"level ({self.scale})") if colorbar else None
         if self.name is not None:
             ax.set_title(literal(self.name), parse_math=False)
@@ -361,7 +363,7 @@ class ReconstructionDisplay:
         times = frequencies = None
         if extractor is not None:
             rate = extractor._rate() if sampling_rate is None else sampling_rate
-            times, frequencies = _scales(extractor, originals.shape[1:], rate)
+            times, frequencies = frame_and_band_centres(extractor, originals.shape[1:], rate)
         display = cls(originals, reconstructions, times=times, frequencies=frequencies, names=names)
         return display.plot(axes=axes, **kwargs)
 
@@ -420,7 +422,9 @@ class ReconstructionDisplay:
                 zip(row, panels, titles, scales, strict=True)
             ):
                 one = SpectrogramDisplay(panel, times=self.times, frequencies=self.frequencies)
-                self.images_[i, j] = _draw(ax, one.spectrogram, one.times, one.frequencies, **scale)
+                self.images_[i, j] = draw_spectrogram(
+                    ax, one.spectrogram, one.times, one.frequencies, **scale
+                )
                 ax.set_title(literal(title), parse_math=False)
                 ax.label_outer()
         # Below the columns: beside them a bar would tear columns apart.
@@ -486,7 +490,7 @@ def extract(extractor: Any, X: Any, *, chunk: int = 0, scale: Scale = "scaled") 
         for step, names in STEPS[:-1]:  # The last one scales and splits into chunks.
             levels = step(levels, **{name: getattr(extractor, name) for name in names})
         spectrogram = levels.values[start : start + len(spectrogram)]
-    times, frequencies = _scales(extractor, spectrogram.shape, rate, start)
+    times, frequencies = frame_and_band_centres(extractor, spectrogram.shape, rate, start)
     return {
         "spectrogram": spectrogram,
         "times": times,
@@ -500,7 +504,7 @@ def _check_scale(scale: str) -> None:
         raise ValueError(f"Got scale={scale!r}; choose 'scaled' or 'dB'.")
 
 
-def _scales(
+def frame_and_band_centres(
     extractor: Any, shape: tuple[int, ...], rate: float | None, start: int = 0
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the centres of frames in seconds and of bands in Hz.
@@ -526,49 +530,3 @@ def _color_range(spectrogram: np.ndarray, scale: Scale = "scaled") -> dict[str, 
         return {"vmin": max(low, high - DECIBELS_SHOWN), "vmax": high, "cmap": "magma"}
     low, high = (-1, 1) if -1 <= low <= high <= 1 else (low, high)
     return {"vmin": low, "vmax": high, "cmap": "magma"}
-
-
-def _draw(
-    ax: Any,
-    spectrogram: np.ndarray,
-    times: np.ndarray | None,
-    frequencies: np.ndarray | None,
-    **kwargs: Any,
-) -> Any:
-    n_frames, n_bands = spectrogram.shape
-    if times is None:
-        left, hop = -0.5, 1.0
-    else:
-        hop = float(times[1] - times[0]) if n_frames > 1 else 1.0
-        left = float(times[0]) - hop / 2
-    options = {
-        "origin": "lower",
-        "aspect": "auto",
-        "interpolation": "nearest",
-        "extent": (left, left + hop * n_frames, -0.5, n_bands - 0.5),
-    }
-    image = ax.imshow(spectrogram.T, **options | kwargs)
-    ax.set(xlabel="frame" if times is None else "time (s)", ylabel="band")
-    if frequencies is not None:
-        ticks = np.array(list(_frequency_ticks(frequencies)))
-        heights = np.interp(ticks, frequencies, np.arange(n_bands))
-        apart = LINE_HEIGHT * n_bands / (72 * ax.get_window_extent().height / ax.figure.dpi)
-        shown: list[int] = []
-        for i in reversed(range(len(ticks))):  # Octaves lie closest together at the lower end.
-            if not shown or heights[shown[0]] - heights[i] >= apart:
-                shown.insert(0, i)
-        ax.set_yticks(heights[shown], [f"{ticks[i]:g}" for i in shown])
-        ax.set_ylabel("frequency (Hz)")
-    return image
-
-
-def _frequency_ticks(frequencies: np.ndarray) -> Iterator[float]:
-    """Yield the frequencies to label: octaves on a mel scale, even steps on a linear one."""
-    from matplotlib.ticker import MaxNLocator
-
-    low, high = frequencies[0], frequencies[-1]
-    if np.allclose(np.diff(frequencies, n=2), 0, atol=1e-6 * high):
-        candidates = list(MaxNLocator(6).tick_values(low, high))
-    else:
-        candidates = [250 * 2.0**octave for octave in range(9)]
-    return (float(f) for f in candidates if low <= f <= high)

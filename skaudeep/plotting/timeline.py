@@ -19,7 +19,7 @@ from skaudeep.audio.spectra import (
     power_spectrogram,
 )
 from skaudeep.datasets.events import check_events
-from skaudeep.plotting.pyplot import figure_size, import_pyplot, literal
+from skaudeep.plotting.pyplot import figure_size, import_pyplot, label_times, literal
 from skaudeep.plotting.spectrograms import SpectrogramDisplay
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ WINDOW, HOP, BANDS = 0.032, 0.016, 64  # seconds and mel bands of the spectrogra
 BLOCK = 60.0  # seconds that are read together
 FLOOR = 1e-10  # share of the power of full scale: -100 dB
 QUIET, LOUD = 5, 99.9  # percentiles of the levels at which colours begin and end
-# seconds between two labels of a long axis
-CLOCK_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800)
 LANE = 0.22  # inches of height for each class of events
 
 
@@ -267,7 +265,7 @@ class TimelineDisplay:
         for ax in axes.values():
             ax.set_xlim(self.start, self.end)
             ax.set_xlabel("time" if ax is last else "")
-            _label_times(ax.xaxis, self.start, self.end)
+            label_times(ax.xaxis, self.start, self.end)
         return self
 
     def _classes(self) -> list[str]:
@@ -406,21 +404,3 @@ def _times(scores: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float6
         for level in ("start", "end")
     )
     return starts, ends
-
-
-def _label_times(axis: Any, start: float, end: float) -> None:
-    """Label an axis with times: seconds in a short picture, else minutes or hours as a clock."""
-    from matplotlib.ticker import FuncFormatter, MultipleLocator
-
-    def write(time: float, _: object = None) -> str:
-        minutes, seconds = divmod(round(time, 3), 60)
-        hours, minutes = divmod(int(minutes), 60)
-        rest = f"{seconds:02.0f}" if seconds == int(seconds) else f"{seconds:04.1f}"
-        return f"{hours}:{minutes:02d}:{rest}" if end >= 3600 else f"{minutes}:{rest}"
-
-    if end < 120:
-        axis.set_major_formatter(FuncFormatter(lambda time, _: f"{time:g} s"))
-        return
-    axis.set_major_formatter(FuncFormatter(write))
-    if steps := [step for step in CLOCK_STEPS if 3 * step <= end - start <= 10 * step]:
-        axis.set_major_locator(MultipleLocator(steps[0]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skaudeep._texts import list_names, shown
+from skaudeep.evaluation.controls import MEL_STATISTICS, UNTRAINED
 from skaudeep.evaluation.results import FEW_GROUPS, Comparison, Evaluation, compare
 from skaudeep.reporting.corpus import Corpus
 
@@ -14,14 +15,43 @@ FEW_CLIPS = 10  # with fewer clips of a class, each changes its recall by more t
 FEW_DIFFERENT = 10  # clips on which two results differ; with fewer, chance alone may do it
 SHOWN_UNREADABLE = 5
 MUCH_BETTER = 0.02  # a gain in UAR that is worth labelling for
+SIGNIFICANT = 0.05
+# What the controls of `evaluate` are, for readers who do not know their names, and what they do.
+_METHODS = {
+    MEL_STATISTICS: ("a simpler method", " (how loud each range of pitch is, and how that varies)"),
+    UNTRAINED: ("the same network without its training", ""),
+}
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """A sentence, and whether it states a finding or a limit of it."""
+    """A sentence in plain words, with what only a specialist asks for.
+
+    Parameters
+    ----------
+    text : str
+    kind : {"finding", "open", "limit", "warning"}
+        What is shown; what holds for these clips and is not known for others; what is not shown, or
+        weakens the score; and what makes it too high, which has to be read before it.
+    figures : str, default=""
+        Names of measures and tests with their values, or what to do; folded on the page.
+    about : str, default="In figures"
+        Heading of `figures`.
+    """
 
     text: str
-    holds: bool
+    kind: str = "limit"
+    figures: str = ""
+    about: str = "In figures"
+
+    @property
+    def holds(self) -> bool:
+        """Whether the sentence states a finding."""
+        return self.kind == "finding"
+
+    def lines(self) -> list[str]:
+        """Return the sentence, and what is folded below it, as lines of text."""
+        return [self.text, *([f"  {self.figures}"] if self.figures else [])]
 
 
 def conclude(corpus: Corpus, evaluation: Evaluation | None) -> list[Conclusion]:
@@ -37,31 +67,23 @@ def conclude(corpus: Corpus, evaluation: Evaluation | None) -> list[Conclusion]:
     -------
     list of Conclusion
     """
-    notes = [Conclusion(note, holds=False) for note in corpus.division.notes]
+    notes = [Conclusion(note) for note in corpus.division.notes]
     if corpus.left_out:
-        notes.insert(0, Conclusion(_unreadable(corpus), holds=False))
+        notes.insert(0, Conclusion(_unreadable(corpus)))
     n_open = corpus.n_open
     if evaluation is None:
-        return [Conclusion(_no_score(corpus), holds=False), *notes]
-    found = [_main(evaluation)]
-    found += [Conclusion(text, holds) for text, holds in _against_controls(evaluation)]
-    found += [Conclusion(text, holds=False) for text in _leaks(corpus)]
-    found += [Conclusion(text, holds=False) for text in _units(evaluation)]
-    if evaluation.protocol == "transductive":
-        found.append(
-            Conclusion(
-                "The unsupervised steps saw the test clips, without labels (transductive): the "
-                "score does not estimate that of recordings from elsewhere.",
-                holds=False,
-            )
-        )
+        return [Conclusion(_no_score(corpus)), *notes]
+    found = _warnings(corpus, evaluation)
+    clean = not found
+    found.append(_main(evaluation, clean=clean))
+    found += _against_controls(evaluation, clean=clean)
+    found += [Conclusion(text) for text in _units(evaluation)]
     if n_open:
         found.append(
             Conclusion(
-                f"{n_open} {'clip has' if n_open == 1 else 'clips have'} no label. The score "
-                "applies there only if the classes are the same and the recordings were made in "
-                "the same way.",
-                holds=False,
+                f"{n_open} {'clip has' if n_open == 1 else 'clips have'} no label. What is said "
+                "here applies to them only if the classes are the same and the recordings were "
+                "made in the same way."
             )
         )
     return found + notes
@@ -94,22 +116,57 @@ def n_tested_classes(evaluation: Evaluation) -> int:
     return len(np.unique(evaluation.target[np.concatenate(evaluation.test)]))
 
 
-def _main(evaluation: Evaluation) -> Conclusion:
+def of_100(share: float) -> str:
+    """Return how many of 100 a share is, and 0 or 100 only where it is none or all.
+
+    Examples
+    --------
+    >>> of_100(0.885), of_100(0.935), of_100(0.9999), of_100(1.0)
+    ('89', '94', '99.9', '100')
+    """
+    n = 100 * share
+    whole = int(n + 0.5 + 1e-9)  # halves up, where `round` takes the even number
+    if 0 < share < 1 and whole in (0, 100):
+        return f"{min(max(n, 0.1), 99.9):.1f}"
+    return f"{whole}"
+
+
+def between(low: float, high: float) -> str:
+    """Return an interval of shares as numbers of 100.
+
+    Examples
+    --------
+    >>> between(0.921, 0.969), between(1.0, 1.0)
+    ('92 to 97', '100')
+    """
+    first, last = of_100(low), of_100(high)
+    return first if first == last else f"{first} to {last}"
+
+
+def _main(evaluation: Evaluation, *, clean: bool) -> Conclusion:
     low, high = evaluation.uar_interval
     n_classes = n_tested_classes(evaluation)
     chance = 1 / n_classes
-    of_groups = count_units(evaluation)[1] == "groups"
-    unit = "of other groups of this kind" if of_groups else "of this kind"
-    if low > chance:
+    right = f"{between(low, high)} are named rightly on average"
+    guessing = f"guessing names {of_100(chance)}"
+    if low <= chance:
         return Conclusion(
-            f"The {n_classes} classes can be told apart: for new clips {unit} expect a UAR of "
-            f"{100 * low:.0f} to {100 * high:.0f} %, where guessing gives {100 * chance:.0f} %.",
-            holds=True,
+            f"It is not shown that the {n_classes} classes can be told apart: of 100 such clips "
+            f"{right}, and {guessing}."
         )
+    if not clean:
+        return Conclusion(
+            f"Of 100 further clips of the same people, animals or recordings as these, {right}; "
+            f"{guessing}. For clips of a new one, such as a new patient, the number is not known; "
+            "it is likely to be lower.",
+            "open",
+        )
+    n_units, unit = count_units(evaluation)
+    new = "new clips of this kind"
+    if unit == "groups":
+        new = f"clips of new groups (people, animals or recordings; {n_units} are known here)"
     return Conclusion(
-        f"It is not shown that the {n_classes} classes can be told apart: the interval reaches "
-        f"down to {100 * low:.0f} %, and guessing gives {100 * chance:.0f} %.",
-        holds=False,
+        f"The {n_classes} classes can be told apart: of 100 {new}, {right}; {guessing}.", "finding"
     )
 
 
@@ -141,33 +198,61 @@ def _no_score(corpus: Corpus) -> str:
     )
 
 
-def _against_controls(evaluation: Evaluation) -> list[tuple[str, bool]]:
+def method_of(control: str, *, explained: bool = False) -> str:
+    """Return what a control is, and at wish what it does, in words that need no explanation."""
+    name, how = _METHODS.get(control, (f"the simpler method “{control}”", ""))
+    return name + how * explained
+
+
+def _against_controls(evaluation: Evaluation, *, clean: bool) -> list[Conclusion]:
     found = []
     n_clips = len(np.unique(np.concatenate(evaluation.test)))
-    told_apart = _main(evaluation).holds
+    told_apart = _main(evaluation, clean=clean).kind != "limit"
     for name, control in evaluation.controls.items():
-        paired, points = against(evaluation, control), "points of UAR"
+        paired, method = against(evaluation, control), method_of(name)
         (low, high), few = paired.interval, _n_different(paired) < FEW_DIFFERENT
+        names = f"which names {of_100(control.uar)} of 100 rightly"
+        kind = "limit"
         if low > 0 and not few:
-            text = f"That is better than the control “{name}”, by {100 * low:.1f} to "
-            text += f"{100 * high:.1f} {points}."
+            kind = "finding" if clean else "open"
+            text = f"This model is better than {method}, {names}: it names {_more(low, high)} more "
+            text += f"on average. Could that be chance? {_chance(paired)}"
         elif high < 0 and not few:
-            text = f"The control “{name}” is better, by {-100 * high:.1f} to {-100 * low:.1f} "
-            text += f"{points}: these features are not what to use here."
+            text = f"This model is worse than {method}, {names}, {_more(-high, -low)} more than "
+            text += f"this model. Could that be chance? {_chance(paired)} This model is not what "
+            text += "to use here."
         else:
             if few:
                 why = _few_differ(paired, n_clips)
             else:
-                why = f"the difference may be anything from {100 * low:+.1f} to {100 * high:+.1f} "
-                why += points
-            text = f"It is not shown to be better than the control “{name}”: {why}."
+                why = f"of 100 clips, it may name from {_signed(low)} to {_signed(high)} rightly"
+            text = f"This model is not shown to be better than {method}, {names}: {why}."
             if told_apart:
-                text += " The score above holds all the same; a simpler method may do as well."
-        found.append((text, low > 0 and not few))
+                text += " What is said above holds all the same; a simpler method may do as well."
+        figures = (
+            f"Against the control “{name}”: {paired}. p is the probability of a difference of at "
+            "least this size if both were equally good."
+        )
+        found.append(Conclusion(text, kind, figures))
     for name, reason in evaluation.controls_left_out.items():
         if reason.startswith("it failed"):  # others do not suit the pipeline, which is no limit
-            found.append((f"The control “{name}” is left out: {reason.rstrip('.')}.", False))
+            text = f"The comparison with {method_of(name)} is left out: {reason.rstrip('.')}."
+            found.append(Conclusion(text, figures=f"It is the control “{name}”."))
     return found
+
+
+def _more(low: float, high: float) -> str:
+    """Return a difference of shares, whose sign is known, as numbers of 100."""
+    digits = 0 if low >= 0.01 and round(100 * low) < round(100 * high) else 1
+    return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}"
+
+
+def _signed(difference: float) -> str:
+    return f"{100 * abs(difference):.1f} {'fewer' if difference < 0 else 'more'}"
+
+
+def _chance(paired: Comparison) -> str:
+    return "Hardly." if paired.p_value < SIGNIFICANT else "It is possible."
 
 
 def _n_different(paired: Comparison) -> int:
@@ -184,12 +269,52 @@ def _few_differ(paired: Comparison, n_clips: int) -> str:
     return f"the two results differ on {n} of {n_clips} clips, which is too few to say more"
 
 
+def _warnings(corpus: Corpus, evaluation: Evaluation) -> list[Conclusion]:
+    """Return why the score is, or may be, too high for new people, animals or recordings."""
+    found = []
+    if evaluation.n_groups == 0:
+        given = "of the data set" in corpus.division.origin
+        divided = ", and the folds of the data set divide them" if given else ""
+        found.append(
+            Conclusion(
+                "It is not known which clips are of the same patient, animal or recording. If some "
+                f"are{divided}, the numbers below are too high for new ones: the model may have "
+                "learned from other clips of the patient on whom it was tested. Make the report "
+                "again, and say by --groups where the name of a file tells whose it is.",
+                "warning",
+                "--groups takes a regular expression: '([^/_]+)_[^/]*$' finds ann in "
+                "crow/ann_01.wav, what stands before the first underscore of the file's own name. "
+                "In Python: skaudeep.datasets.add_groups.",
+                "How to say it",
+            )
+        )
+    elif evaluation.n_groups == 1:
+        found.append(
+            Conclusion(
+                "All tested clips are of one group: nothing is said about other groups, such as "
+                "other patients, animals or recordings.",
+                "warning",
+            )
+        )
+    found += [Conclusion(text, "warning") for text in _leaks(corpus)]
+    if evaluation.protocol == "transductive":
+        found.append(
+            Conclusion(
+                "The model has seen the clips that it was tested on, without their labels: the "
+                "numbers below do not hold for recordings from elsewhere.",
+                "warning",
+                "The unsupervised steps were fitted to training and test clips (transductive).",
+            )
+        )
+    return found
+
+
 def _leaks(corpus: Corpus) -> list[str]:
     n_folds = len(corpus.division.folds)
     said = {
-        "group": ("group is", "groups are", "new groups"),
-        "recording": ("recording is", "recordings are", "new recordings"),
-        "duplicate": ("clip occurs", "clips occur", "new clips"),
+        "group": ("group is", "groups are", "groups"),
+        "recording": ("recording is", "recordings are", "recordings"),
+        "duplicate": ("clip occurs", "clips occur", "clips"),
     }
     found = []
     for crossing in corpus.crossings:
@@ -198,26 +323,17 @@ def _leaks(corpus: Corpus) -> list[str]:
         also = "more than once and " if crossing.kind == "duplicate" else ""
         found.append(
             f"{n} {one if n == 1 else many} {also}in training and test at once (in "
-            f"{crossing.n_folds} of {n_folds} folds): the score is too high for {new}."
+            f"{crossing.n_folds} of {n_folds} folds): the numbers below are too high for new {new}."
         )
     return found
 
 
 def _units(evaluation: Evaluation) -> list[str]:
     found = []
-    if evaluation.n_groups == 0:
+    if count_units(evaluation)[1] == "groups" and evaluation.n_groups < FEW_GROUPS:
         found.append(
-            "No groups are known. If several clips are of one speaker, patient, animal, recording "
-            "or site, the score is too high for new ones. Make the report again, and say by "
-            "--groups (in Python: skaudeep.datasets.add_groups) what the names of the files tell "
-            "of it."
-        )
-    elif evaluation.n_groups == 1:
-        found.append("All tested clips are of one group: nothing is said about other groups.")
-    elif count_units(evaluation)[1] == "groups" and evaluation.n_groups < FEW_GROUPS:
-        found.append(
-            f"{evaluation.n_groups} groups are few: how groups differ, and with it the interval, "
-            "is known only roughly."
+            f"{evaluation.n_groups} groups are few: how groups differ, and with it the range of "
+            "each number, is known only roughly."
         )
     truth = evaluation.target[np.unique(np.concatenate(evaluation.test))]
     counts = np.bincount(truth, minlength=len(evaluation.target_names))
@@ -232,8 +348,8 @@ def _units(evaluation: Evaluation) -> list[str]:
     return found
 
 
-def conclude_curve(evaluation: Evaluation) -> str:
-    """Return a sentence on whether more labels would help, by the end of the learning curve.
+def conclude_curve(evaluation: Evaluation) -> Conclusion | None:
+    """Return whether more labels would help, by the end of the learning curve.
 
     Parameters
     ----------
@@ -242,27 +358,31 @@ def conclude_curve(evaluation: Evaluation) -> str:
 
     Returns
     -------
-    str
-        A sentence; "" where there is no learning curve.
+    Conclusion or None
+        None where there is no learning curve.
     """
     sizes = [size for size in evaluation.learning_curve if size < 0.99 * evaluation.n_train]
     if not sizes:
-        return ""
+        return None
     # Half of the clips, or what is next to it: more clips that are worth naming are many.
     size = min(sizes, key=lambda size: abs(size / evaluation.n_train - 0.5))
     gained = against(evaluation, evaluation.learning_curve[size])
     low, high = gained.interval
-    step = f"from {size:.0f} to {evaluation.n_train:.0f} training clips"
+    step = f"with {evaluation.n_train:.0f} clips to learn from instead of {size:.0f}"
+    figures = f"From {size:.0f} to {evaluation.n_train:.0f} training clips of a fold: {gained}."
     n_clips = len(np.unique(np.concatenate(evaluation.test)))
     n_different = _n_different(gained)
     # Where n of N clips differ, about 3 more might have (95 %): among many clips that is little.
     if n_different < FEW_DIFFERENT and (n_different + 3) / n_clips >= MUCH_BETTER:
         why = _few_differ(gained, n_clips)
-        return f"Whether more labelled clips would help is open: {step}, {why}."
-    step += f" UAR changed by {100 * gained.difference:+.1f} points "
-    step += f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+        text = f"Whether more labelled clips would help is open: {step}, {why}."
+        return Conclusion(text, "open", figures)
+    step += f", of 100 clips {_signed(gained.difference)} are named rightly "
+    step += f"(from {_signed(low)} to {_signed(high)})"
     if low > 0 and gained.difference >= MUCH_BETTER:
-        return f"More labelled clips are likely to help: {step}."
+        return Conclusion(f"More labelled clips are likely to help: {step}.", "finding", figures)
     if high < MUCH_BETTER:
-        return f"More labelled clips of the same kind would hardly help: {step}."
-    return f"Whether more labelled clips would help is open: {step}."
+        text = f"More labelled clips of the same kind would hardly help: {step}."
+        return Conclusion(text, "finding", figures)
+    text = f"Whether more labelled clips would help is open: {step}."
+    return Conclusion(text, "open", figures)

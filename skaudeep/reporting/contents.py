@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,21 +15,13 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils import check_random_state
 
 from skaudeep._base import fit_with_groups
-from skaudeep._progress import duration
-from skaudeep._texts import printable
 from skaudeep.evaluation.labelling import labelling_order
 from skaudeep.evaluation.results import Evaluation
 from skaudeep.plotting.embedding import project
 from skaudeep.recipes import linear_classifier
-from skaudeep.reporting.conclusions import (
-    Conclusion,
-    against,
-    conclude,
-    conclude_curve,
-    count_units,
-    n_tested_classes,
-)
-from skaudeep.reporting.corpus import Corpus, describe_classes
+from skaudeep.reporting.conclusions import Conclusion, conclude_curve
+from skaudeep.reporting.corpus import Corpus
+from skaudeep.reporting.opening import FirstScreen, Score, score_of
 from skaudeep.similarity import similarities
 
 N_WRONG = 12  # clips with a picture each
@@ -37,65 +31,6 @@ N_SIMILAR = 4  # clips listed beside a clip with a picture
 N_CONFUSIONS = 5  # pairs of classes
 N_TO_NAME = 500  # clips in the order in which naming them helps; then the report is made again
 MAX_POINTS = 5000  # largest number of points of the embedding, which a browser can draw
-
-
-@dataclass(frozen=True)
-class Score:
-    """UAR of the pipeline or of a control, in [0, 1]."""
-
-    name: str
-    uar: float
-    low: float
-    high: float
-
-    @property
-    def text(self) -> str:
-        """The score in per cent, with its interval."""
-        return f"{100 * self.uar:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
-
-
-@dataclass(frozen=True)
-class FirstScreen:
-    """The title, what the data set is, the score with its controls, and what to conclude.
-
-    Parameters
-    ----------
-    title : str
-    corpus : str
-    scores : list of Score
-        The pipeline, then its controls. Empty where nothing was evaluated.
-    plain : str
-        The main score in words that need no explanation.
-    meaning : list of str
-        What UAR, its interval and a control are.
-    chance : float
-        UAR of guessing.
-    comparisons : list of str
-        The pipeline against each control, clip by clip.
-    conclusions : list of Conclusion
-    """
-
-    title: str
-    corpus: str
-    scores: list[Score]
-    plain: str
-    meaning: list[str]
-    chance: float
-    comparisons: list[str]
-    conclusions: list[Conclusion]
-
-    def lines(self) -> list[str]:
-        """Return the screen as plain text, line by line."""
-        scores = [f"{score.name}: UAR {score.text}" for score in self.scores]
-        return [
-            self.title,
-            self.corpus,
-            *scores,
-            *([self.plain] if self.plain else []),
-            *self.meaning,
-            *self.comparisons,
-            *(conclusion.text for conclusion in self.conclusions),
-        ]
 
 
 @dataclass(frozen=True)
@@ -157,7 +92,7 @@ class Curve:
 
     n_train: list[float]
     scores: list[Score]
-    conclusion: str
+    conclusion: Conclusion
 
 
 @dataclass(frozen=True)
@@ -194,8 +129,10 @@ class Naming:
 class Contents:
     """All sections of the page; a section is None where there is nothing to show.
 
-    `typical_distance` is the median of all clips of what `unusual` shows of the largest. `similar`
-    has, by their rows, the clips that are most like those of `wrong` and `unusual` that are shown.
+    `wrong` has all clips that are named wrongly, the surest first, and `cards` those of them that
+    have a picture. `typical_distance` is the median of all clips of what `unusual` shows of the
+    largest. `similar` has, by their rows, the clips of other groups that are most like those with
+    a picture.
     """
 
     first: FirstScreen
@@ -209,107 +146,7 @@ class Contents:
     typical_distance: float = float("nan")
     predicted: dict[int, tuple[str, float]] = field(default_factory=dict)
     similar: dict[int, list[SimilarClip]] = field(default_factory=dict)
-
-
-# The first screen.
-
-
-def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> FirstScreen:
-    """Summarise the data set and the results; the rest of the page explains them.
-
-    Parameters
-    ----------
-    corpus : Corpus
-    evaluation : Evaluation or None
-    title : str
-
-    Returns
-    -------
-    FirstScreen
-    """
-    scores, comparisons, plain, meaning, chance = [], [], "", [], 0.0
-    if evaluation is not None:
-        chance = 1 / n_tested_classes(evaluation)
-        scores = [_score("This model", evaluation)]
-        for name, control in evaluation.controls.items():
-            scores.append(_score(f"Control “{name}”", control))
-            found = against(evaluation, control)
-            comparisons.append(f"This model against “{name}”: {found}")
-        plain = _plainly(evaluation, chance)
-        meaning = _explain(evaluation)
-    return FirstScreen(
-        title=printable(title),
-        corpus=describe_corpus(corpus),
-        scores=scores,
-        plain=plain,
-        meaning=meaning,
-        chance=chance,
-        comparisons=comparisons,
-        conclusions=[
-            Conclusion(corpus.clean(found.text), found.holds)
-            for found in conclude(corpus, evaluation)
-        ],
-    )
-
-
-def _plainly(evaluation: Evaluation, chance: float) -> str:
-    guessing = f"by guessing it would be about {100 * chance:.0f}"
-    if evaluation.uar == 1:
-        n_clips = len(np.unique(np.concatenate(evaluation.test)))
-        return f"All {n_clips} tested clips are named right; {guessing} of 100."
-    right = f"about {100 * evaluation.uar:.0f} are named right"
-    return f"Of 100 clips of each class, {right}; {guessing}."
-
-
-def _explain(evaluation: Evaluation) -> list[str]:
-    n_units, unit = count_units(evaluation)
-    level = f"{100 * evaluation.confidence_level:g}"
-    found = [
-        "UAR (unweighted average recall) is the share of clips that are named right, taken for "
-        "each class and averaged, so that a rare class counts as much as a frequent one. In [ ] is "
-        f"its {level} % interval over {n_units} {unit}: in {level} of 100 such studies it holds "
-        "the true value."
-    ]
-    if evaluation.controls:
-        found.append(
-            "A control is a simpler method that was tested on the same clips, to see how much is "
-            "gained over it."
-        )
-    return found
-
-
-def describe_corpus(corpus: Corpus) -> str:
-    """Describe the data set in one line."""
-    summary, bunch = corpus.summary, corpus.bunch
-    n_open = corpus.n_open
-    n_clips = len(corpus.names)
-    parts = [f"{n_clips} {'clip' if n_clips == 1 else 'clips'}", describe_classes(bunch)]
-    if corpus.left_out:
-        parts.append(f"{len(corpus.left_out)} more cannot be read")
-    if 0 < n_open < len(corpus.names):
-        parts.append(f"{n_open} without a label")
-    known = summary.durations[~np.isnan(summary.durations)]
-    if len(known):
-        parts.append(f"{duration(known.sum())} in all")
-    if summary.sampling_rates:
-        rates = [f"{rate:g} Hz" for rate in summary.sampling_rates]
-        parts.append(rates[0] if len(rates) == 1 else f"mostly {rates[0]}")
-    if corpus.clips is None:
-        parts.append(f"stored {'features' if len(bunch.dims) == 2 else 'spectrograms'}")
-    parts.append(_describe_groups(summary.n_groups, n_clips))
-    if corpus.division.origin:
-        parts.append(corpus.division.origin)
-    return ", ".join(parts)
-
-
-def _describe_groups(n_groups: int, n_clips: int) -> str:
-    if n_groups == n_clips > 1:
-        return "each clip a group of its own"
-    return f"{n_groups} {'group' if n_groups == 1 else 'groups'}" if n_groups else "no groups"
-
-
-def _score(name: str, evaluation: Evaluation) -> Score:
-    return Score(name, evaluation.uar, *evaluation.uar_interval)
+    cards: list[WrongClip] = field(default_factory=list)
 
 
 # The sections.
@@ -349,9 +186,11 @@ def contents(
             random_state=rng.randint(2**31 - 1),
         )
         naming = Naming(order.tolist(), suggestions)
-    unusual, typical = ([], float("nan")) if features is None else most_unusual(features)
+    origins = corpus.origins
+    unusual, typical = ([], float("nan")) if features is None else most_unusual(features, origins)
     wrong = [] if evaluation is None else most_wrong(evaluation)
-    shown = [*(clip.row for clip in wrong[:N_WRONG]), *(clip.row for clip in unusual)]
+    cards = [wrong[i] for i in spread([origins[clip.row] for clip in wrong], N_WRONG)]
+    shown = [*(clip.row for clip in cards), *(clip.row for clip in unusual)]
     return Contents(
         first=first,
         corpus=corpus,
@@ -363,7 +202,10 @@ def contents(
         unusual=unusual,
         typical_distance=typical,
         predicted={} if evaluation is None else predictions(evaluation),
-        similar={} if features is None else most_similar(features, list(dict.fromkeys(shown))),
+        similar=(
+            {} if features is None else most_similar(features, list(dict.fromkeys(shown)), origins)
+        ),
+        cards=cards,
     )
 
 
@@ -440,21 +282,46 @@ def most_wrong(evaluation: Evaluation) -> list[WrongClip]:
     return sorted(found, key=lambda clip: (-np.nan_to_num(clip.probability), clip.row))
 
 
+def spread(origins: Sequence[Hashable], n: int) -> list[int]:
+    """Choose places of a list so that no origin is there twice before each is there once.
+
+    Examples
+    --------
+    >>> spread(["a", "a", "b", "a", "c"], 4)
+    [0, 1, 2, 4]
+    """
+    seen: Counter[Hashable] = Counter()
+    turn = []
+    for origin in origins:
+        turn.append(seen[origin])
+        seen[origin] += 1
+    return sorted(sorted(range(len(turn)), key=turn.__getitem__)[:n])
+
+
 def curve(evaluation: Evaluation) -> Curve | None:
     """Return the learning curve, all training clips as its last point."""
     parts = {**evaluation.learning_curve, evaluation.n_train: evaluation}
-    if len(parts) < 2:
+    conclusion = conclude_curve(evaluation)
+    if len(parts) < 2 or conclusion is None:
         return None
     sizes = sorted(parts)
     return Curve(
         sizes,
-        [_score(f"{size:.0f} training clips", parts[size]) for size in sizes],
-        conclude_curve(evaluation),
+        [score_of(f"{size:.0f} training clips", parts[size]) for size in sizes],
+        conclusion,
     )
 
 
-def most_unusual(features: NDArray) -> tuple[list[UnusualClip], float]:
+def most_unusual(
+    features: NDArray, origins: Sequence[Hashable] | None = None
+) -> tuple[list[UnusualClip], float]:
     """Return the clips with the largest mean distance to their nearest neighbours.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_clips, n_features)
+    origins : sequence of length n_clips, default=None
+        Groups or recordings of the clips, each of which comes once before any comes twice.
 
     Returns
     -------
@@ -468,21 +335,41 @@ def most_unusual(features: NDArray) -> tuple[list[UnusualClip], float]:
     points = make_pipeline(StandardScaler(), Normalizer()).fit_transform(features)
     distances, _ = NearestNeighbors(n_neighbors=n_neighbours).fit(points).kneighbors()
     mean = distances.mean(axis=1)
-    rows = np.argsort(-mean, kind="stable")[:N_UNUSUAL]
-    return [UnusualClip(int(row), float(mean[row])) for row in rows], float(np.median(mean))
+    rows = np.argsort(-mean, kind="stable").tolist()
+    if origins is not None:
+        # Only the far half: the others of a group that is used up are not unusual.
+        rows = rows[: max(N_UNUSUAL, len(rows) // 2)]
+        rows = [rows[i] for i in spread([origins[row] for row in rows], N_UNUSUAL)]
+    shown = [UnusualClip(row, float(mean[row])) for row in rows[:N_UNUSUAL]]
+    return shown, float(np.median(mean))
 
 
-def most_similar(features: NDArray, rows: list[int]) -> dict[int, list[SimilarClip]]:
-    """Return the clips that are most like some, the most similar first, by the rows of these."""
+def most_similar(
+    features: NDArray, rows: list[int], origins: Sequence[Hashable] | None = None
+) -> dict[int, list[SimilarClip]]:
+    """Return the clips that are most like some, the most similar first, by the rows of these.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_clips, n_features)
+    rows : list of int
+    origins : sequence of length n_clips, default=None
+        Groups or recordings of the clips; only clips of others are returned.
+
+    Returns
+    -------
+    dict of int to list of SimilarClip
+    """
     if not rows:
         return {}
+    number = {origin: i for i, origin in enumerate(dict.fromkeys(origins or ()))}
+    of = np.array([number[o] for o in origins] if origins else range(len(features)))
     found = similarities(features, features[rows])
-    found[np.arange(len(rows)), rows] = -np.inf
-    n_similar = min(N_SIMILAR, len(features) - 1)
-    nearest = np.argsort(-found, axis=1, kind="stable")[:, :n_similar]
+    found[of[rows][:, None] == of] = -np.inf
+    nearest = np.argsort(-found, axis=1, kind="stable")[:, :N_SIMILAR]
     return {
-        row: [SimilarClip(int(other), float(of_row[other])) for other in others]
-        for row, others, of_row in zip(rows, nearest, found, strict=True)
+        row: [SimilarClip(o, float(of_row[o])) for o in others if np.isfinite(of_row[o])]
+        for row, others, of_row in zip(rows, nearest.tolist(), found, strict=True)
     }
 
 

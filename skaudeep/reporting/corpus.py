@@ -34,6 +34,7 @@ class Finding:
     kind: str
     detail: str
     advice: str
+    value: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,22 @@ class Corpus:
         """Number of clips without a label."""
         return int((self.bunch.target < 0).sum())
 
+    @property
+    def origins(self) -> list[str | int]:
+        """What each clip comes from: its group, else the file it is a part of, else itself."""
+        files = _shared_files(self.clips)
+        groups = self.bunch.groups.tolist()
+        return [f"group {g}" if g else files.get(row, row) for row, g in enumerate(groups)]
+
+    @property
+    def origin_names(self) -> list[str]:
+        """Names of the group, or of the file of which it is a part, of each clip; "" if none."""
+        files = _shared_files(self.clips)
+        return [
+            str(g) or os.path.basename(files.get(row, ""))
+            for row, g in enumerate(self.bunch.groups.tolist())
+        ]
+
     def clean(self, text: object) -> str:
         """Return a text of a library without the folders that it may name."""
         return without_folders(str(text), self.folders)
@@ -150,6 +167,7 @@ def understand(bunch: Any, cv: Any, random_state: Any) -> Corpus:
                 row.finding,
                 without_folders(row.detail, folders),
                 without_folders(row.advice, folders),
+                float(row.value),
             )
             for row in table.itertuples()
         ]
@@ -327,18 +345,23 @@ def _alike(findings: Any, bunch: Bunch) -> dict[int, int]:
     return alike
 
 
-def _recordings(bunch: Bunch, clips: list[Clip] | None) -> dict[int, str]:
-    """Return the file of each clip that shares it with others, unless they are one group."""
+def _shared_files(clips: list[Clip] | None) -> dict[int, str]:
+    """Return the file of each clip that is one of several parts of it."""
     of_file = defaultdict(list)
     for row, clip in enumerate(clips or ()):
         if is_file(clip):
             of_file[os.path.abspath(os.fsdecode(clip.source))].append(row)
+    return {row: file for file, rows in of_file.items() if len(rows) > 1 for row in rows}
+
+
+def _recordings(bunch: Bunch, clips: list[Clip] | None) -> dict[int, str]:
+    """Return the file of each clip that shares it with others, unless they are one group."""
+    shared = _shared_files(clips)
+    groups = defaultdict(set)
+    for row, file in shared.items():
+        groups[file].add(bunch.groups[row])
     return {
-        row: file
-        for file, rows in of_file.items()
-        if len(rows) > 1
-        and (len(groups := {bunch.groups[row] for row in rows}) > 1 or groups == {""})
-        for row in rows
+        row: file for row, file in shared.items() if len(groups[file]) > 1 or groups[file] == {""}
     }
 
 

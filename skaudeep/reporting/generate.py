@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import combinations
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,15 @@ from skaudeep.evaluation.sharing import run_fixed_steps
 from skaudeep.persistence import save
 from skaudeep.reporting.audio import Sounds, make_sounds
 from skaudeep.reporting.contents import (
-    N_WRONG,
     Contents,
     contents,
-    first_screen,
     usable_features,
 )
 from skaudeep.reporting.corpus import Corpus, understand
 from skaudeep.reporting.manifest import manifest
+from skaudeep.reporting.opening import first_screen
 from skaudeep.reporting.page import render
-from skaudeep.reporting.spectrograms import picture
+from skaudeep.reporting.spectrograms import Picture, picture
 
 TRAIN_SIZES = (0.25, 0.5, 0.75)  # shares of training clips in the learning curve
 
@@ -95,6 +95,8 @@ def report(
     audio: bool = True,
     max_audio_mb: float = 20.0,
     model: str | os.PathLike[str] | None = None,
+    errors: str | os.PathLike[str] | None = None,
+    command: str | None = None,
     overwrite: bool = False,
     random_state: Any = 0,
     progress: bool = True,
@@ -102,14 +104,15 @@ def report(
 ) -> Report:
     """Write a page about a data set and about how well its classes can be distinguished.
 
-    The page is a single HTML file that loads nothing from the network. It shows faults of the
-    recordings, a cross-validated score, the scores of simpler models for comparison (the controls
-    of :func:`~skaudeep.evaluate`), the conclusions from them, the confusion matrix, a map of the
-    clips, the clips that were most often wrong and the most unusual ones, a learning curve, and
-    everything that is needed to make the page again. Clips that cannot be read are listed and
-    otherwise left out. If labels are missing, clips can be heard and labelled on the page, in the
-    order in which their labels help most. The labels are downloaded as a table that
-    :func:`skaudeep.datasets.add_labels` reads.
+    The page is a single HTML file that loads nothing from the network. It shows what makes the
+    score too high, if anything does, a cross-validated score, the scores of simpler models for
+    comparison (the controls of :func:`~skaudeep.evaluate`), the conclusions from them, faults of
+    the recordings, the confusion matrix, a map of the clips, all clips that were named wrongly, the
+    most unusual clips, a learning curve, and everything that is needed to make the page again. Its
+    sentences are for readers who do not program; names of measures and tests are folded. Clips that
+    cannot be read are listed and otherwise left out. If labels are missing, clips can be heard and
+    labelled on the page, in the order in which their labels help most. The labels are downloaded as
+    a table that :func:`skaudeep.datasets.add_labels` reads.
 
     Parameters
     ----------
@@ -146,8 +149,15 @@ def report(
     model : str or Path, default=None
         File to which the pipeline is written, fitted to all labelled clips. :func:`skaudeep.load`
         and the command ``skaudeep predict`` read it. None writes no model.
+    errors : str or Path, default=None
+        File to which a CSV table of the clips that were named wrongly is written, the surest first:
+        the columns of :meth:`~skaudeep.evaluation.results.Evaluation.errors`, with the names of
+        clips as the page shows them. None writes none.
+    command : str, default=None
+        The command that makes the page, to be shown on it. It should name no folder that others
+        must not see. None shows none.
     overwrite : bool, default=False
-        Whether existing files at `path` and `model` may be replaced.
+        Whether existing files at `path`, `model` and `errors` may be replaced.
     random_state : int, RandomState instance or None, default=0
         Seed or generator of new folds, of the networks of the default pipeline, of the evaluation
         and of the map of the clips. None gives other results in each call.
@@ -195,15 +205,18 @@ def report(
     >>> with TemporaryDirectory() as folder:
     ...     made = report(sounds, Path(folder, "sounds.html"), pipeline=pipeline, title="Sounds")
     >>> print(made.summary.splitlines()[1])
-    20 clips, 2 classes of 10 clips each, 20 s in all, 8000 Hz, 5 groups, 5 folds of the data set
+    20 clips, 2 classes of 10 clips each, 20 s in all, 5 groups
     """
     page = _check_output(path, overwrite, "the report")
     model_file = None if model is None else _check_output(model, overwrite, "the model")
-    if model_file == page:
-        raise ValueError(
-            f"Got {str(path)!r} for the report and for the model, expected two names: one would "
-            "replace the other."
-        )
+    table = None if errors is None else _check_output(errors, overwrite, "the errors")
+    outputs = [("report", page), ("model", model_file), ("errors", table)]
+    for (one, first), (other, second) in combinations(outputs, 2):
+        if first is not None and first == second:
+            raise ValueError(
+                f"Got {str(first)!r} for the {one} and for the {other}, expected two names: one "
+                "would replace the other."
+            )
     _check_extras()
     if not isinstance(max_audio_mb, Real) or not 0 <= max_audio_mb < np.inf:
         raise ValueError(f"Got max_audio_mb={max_audio_mb!r}, expected a number of at least 0.")
@@ -217,6 +230,11 @@ def report(
         raise ValueError(
             f"Got model={str(model)!r} for clips of fewer than two classes, expected labelled "
             "clips of two or more; label some first, or leave model out."
+        )
+    if table is not None and not corpus.division.folds:
+        raise ValueError(
+            f"Got errors={str(errors)!r} for clips of which none can be tested, expected two "
+            "classes with clips to train and to test on; leave errors out."
         )
     if pipeline is None:
         rate = corpus.sampling_rate
@@ -239,9 +257,13 @@ def report(
             pictures = _pictures(sections, line)
             sounds = _sounds(sections, page.parent, float(max_audio_mb), line)
     facts = manifest(corpus, evaluation, pipeline, random_state)
+    if command is not None:
+        facts["command"] = command
     text = render(sections, sounds, pictures, facts, with_audio=audio)
     with replacing(page) as new:
         new.write_text(text, "utf-8")
+    if table is not None and evaluation is not None:
+        _write_errors(evaluation, corpus.names, table)
     if model_file is not None:
         fitted = fit_classifier(corpus.bunch, clone(pipeline), random_state=random_state)
         save(fitted, model_file)
@@ -289,6 +311,17 @@ def _evaluate(
     )
 
 
+def _write_errors(evaluation: Evaluation, names: list[str], file: Path) -> None:
+    wrong = evaluation.errors()
+    shown = [names[row] for row in wrong.index]
+    wrong = wrong.drop(columns="filename", errors="ignore")
+    wrong.insert(0, "filename", shown)
+    with replacing(file) as new:
+        wrong.to_csv(
+            new, index=False, lineterminator="\n", encoding="utf-8", errors="surrogateescape"
+        )
+
+
 def _features(pipeline: Any, corpus: Corpus, progress: bool) -> Any:
     """Return the features of clips without labels, as `evaluate` keeps them of others."""
     with Progress(show=progress) as line:
@@ -302,11 +335,11 @@ def _features(pipeline: Any, corpus: Corpus, progress: bool) -> Any:
 
 def _shown(sections: Contents) -> list[int]:
     """Return the clips that have a picture, in the order of the page."""
-    wrong = [clip.row for clip in sections.wrong[:N_WRONG]]
+    wrong = [clip.row for clip in sections.cards]
     return list(dict.fromkeys([*wrong, *(clip.row for clip in sections.unusual)]))
 
 
-def _pictures(sections: Contents, line: Progress) -> dict[int, str]:
+def _pictures(sections: Contents, line: Progress) -> dict[int, Picture]:
     corpus, shown = sections.corpus, _shown(sections)
     assert corpus.clips is not None
     line.begin("Drawing spectrograms", len(shown))

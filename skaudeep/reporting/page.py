@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from skaudeep._progress import duration
 from skaudeep._texts import printable
 from skaudeep.reporting.audio import TYPES, Sounds
-from skaudeep.reporting.contents import N_NEIGHBOURS, N_WRONG, Contents, Curve, Embedding
+from skaudeep.reporting.contents import N_NEIGHBOURS, Contents, Curve, Embedding
+from skaudeep.reporting.faults import gather, is_harmless
+from skaudeep.reporting.spectrograms import Picture
 
 # Colours and shapes of classes; as their numbers have no common divisor, 56 classes differ.
 N_COLOURS = 8
@@ -34,6 +36,7 @@ PLOT = (700, 520)  # units of the map's drawing
 MARGIN = 14
 CURVE = (420, 240)
 MAX_FINDINGS = 200  # rows of the table of the audit
+MAX_WRONG = 500  # rows of the table of clips named wrongly
 MAX_CLASSES = 100  # limit of the confusion matrix, whose number of cells is the square of this
 # Characters that end a script, or a line of one, in HTML or JavaScript.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -42,7 +45,7 @@ _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 def render(
     sections: Contents,
     sounds: Sounds,
-    pictures: Mapping[int, str],
+    pictures: Mapping[int, Picture],
     facts: Mapping[str, Any],
     *,
     with_audio: bool,
@@ -53,8 +56,8 @@ def render(
     ----------
     sections : Contents
     sounds : Sounds
-    pictures : mapping of int to str
-        Address of the spectrogram of a clip, by its row.
+    pictures : mapping of int to Picture
+        Spectrogram of a clip, by its row.
     facts : mapping
         What `manifest` returned.
     with_audio : bool
@@ -75,6 +78,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"shown": printable, "percent": _percent, "joined": _joined}
+    environment.tests["harmless"] = is_harmless
     style, script = _text("report.css"), _text("report.js")
     corpus = sections.corpus
     return environment.get_template("report.html.j2").render(
@@ -86,10 +90,11 @@ def render(
         recalls=_recalls(sections),
         counts=Counter(corpus.bunch.target.tolist()),
         colour=_colours(corpus.bunch.target_names),
-        finding_counts=Counter(found.kind for found in corpus.findings),
+        faults=gather(corpus.findings),
+        origins=corpus.origin_names,
         max_findings=MAX_FINDINGS,
         max_classes=MAX_CLASSES,
-        n_wrong=N_WRONG,
+        max_wrong=MAX_WRONG,
         n_neighbours=min(N_NEIGHBOURS, len(corpus.names) - 1),
         sounds=sounds,
         pictures=pictures,
@@ -247,6 +252,8 @@ def _draw_curve(curve: Curve, sections: Contents) -> dict[str, Any]:
             "low": round(y(s.low), 1),
             "high": round(y(s.high), 1),
             "n": f"{n:.0f}",
+            "number": s.number,
+            "range": s.range,
             "text": _joined(s.text),
         }
         for n, s in zip(curve.n_train, curve.scores, strict=True)
@@ -265,5 +272,5 @@ def _draw_curve(curve: Curve, sections: Contents) -> dict[str, Any]:
         "ticks": [{"y": round(y(t), 1), "text": f"{100 * t:.0f}"} for t in ticks if t <= 1.001],
         "line": " ".join(f"{p['x']},{p['y']}" for p in points),
         "band": " ".join(band),
-        "conclusion": _joined(curve.conclusion),
+        "conclusion": curve.conclusion,
     }

@@ -3,8 +3,10 @@
 import json
 import shutil
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -20,7 +22,7 @@ from skaudeep.datasets import (
     make_bunch,
     upsample,
 )
-from skaudeep.recipes import audio_classifier
+from skaudeep.recipes import audio_classifier, linear_regressor, multilabel_classifier
 
 SMALL = partial(audio_classifier, n_units=4)
 MLP = ["--classifier", "mlp", "--hidden", "8,4", "--epochs", "20", "--dropout", "0.1"]
@@ -136,6 +138,66 @@ def test_the_training_part_is_balanced_on_request(printed, chunks):
     balanced = upsample(add_folds(flat, 3, random_state=0), random_state=0)
     assert found == str(skaudeep.evaluate(perceptron(), balanced, random_state=0))
     assert "18 clips tested" in found
+
+
+@pytest.mark.parametrize("more", [[], ["--classifier", "svm"]])
+def test_a_wrong_label_comes_first_among_the_errors_and_is_corrected_by_them(run, tmp_path, more):
+    truth = np.arange(20) % 2
+    data = np.random.default_rng(0).normal(size=(20, 3)) + 4 * truth[:, np.newaxis]
+    target = np.where(np.arange(20) == 7, 0, truth)  # an owl in the folder of crows
+    names = [f"{i:02d}.wav" for i in range(20)]
+    bunch = make_bunch(data, names, target=target, target_names=["crow", "owl"])
+    skaudeep.save_netcdf(bunch, tmp_path / "birds.nc")
+    command = ["evaluate", "birds.nc", "--folds", 5, *more]
+    done = run(*command, "--errors", "errors.csv")
+    assert done.exit_code == 0, done.stderr
+    errors = pd.read_csv("errors.csv")
+    how_sure = "margin" if more else "probability"
+    columns = ["file", "group", "fold", "label", "prediction", "correct", how_sure]
+    assert errors.columns.tolist() == [column for column in columns if column in errors]
+    assert set(columns) - set(errors) <= {"group"}
+    first = errors.iloc[0]
+    assert (first.file, first.label, first.prediction) == ("07.wav", "crow", "owl")
+    assert errors[how_sure].is_monotonic_decreasing
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"{len(errors)} of 20 clips w")
+    assert last.endswith("named wrongly, the surest first: errors.csv")
+    assert "errors.csv: exists already" in run(*command, "--errors", "errors.csv").stderr
+    errors.loc[0, "label"] = "owl"
+    errors.iloc[:1].to_csv("corrected.csv", index=False)
+    run(*command, "--labels", "corrected.csv", "--errors", "errors.csv", "--force")
+    assert "07.wav" not in Path("errors.csv").read_text()
+
+
+def test_values_and_several_classes_are_evaluated_and_their_errors_are_listed(run, printed):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(30, 1))
+    data = truth + 0.1 * rng.normal(size=(30, 4))
+    names = [f"{i:02d}.wav" for i in range(30)]
+    wrong = np.where(np.arange(30) == 7, 9.0, truth[:, 0])
+    values = make_bunch(data, names, target=wrong)
+    found = printed(values, "--errors", "errors.csv")
+    expected = skaudeep.evaluate(linear_regressor(), values, cv=5, random_state=0)
+    assert found == str(expected)
+    table = pd.read_csv("errors.csv")
+    assert (table["file"][0], table["label"][0], len(table)) == ("07.wav", 9.0, 30)
+    as_json = json.loads(run("evaluate", "set.nc", "--json").stdout)
+    assert as_json["scores"][0]["value"] == pytest.approx(expected.spearman)
+    done = run("evaluate", "set.nc", "--classifier", "svm")
+    assert "--classifier: set.nc has values to regress on, expected one class" in done.stderr
+    several = np.column_stack([truth[:, 0] > 0, rng.random(30) > 0.5]).astype(int)
+    several[7, 0] = 1 - several[7, 0]
+    classes = make_bunch(data, names, target=several, target_names=["owl", "rain"])
+    found = printed(classes, "--errors", "errors.csv", "--force")
+    assert found == str(skaudeep.evaluate(multilabel_classifier(), classes, cv=5, random_state=0))
+    table = pd.read_csv("errors.csv")
+    assert table[table["label"] == "owl"]["file"].iloc[0] == "07.wav"
+
+
+def test_a_table_of_errors_needs_a_name_that_says_so(run, birds):
+    done = run("evaluate", birds, "--errors", "errors.txt")
+    assert done.exit_code == 1
+    assert "errors.txt: names of this table end in .csv, such as errors.csv" in done.stderr
 
 
 @pytest.mark.parametrize("more", [[], ["--upsample"]])

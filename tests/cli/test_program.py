@@ -8,7 +8,17 @@ from pathlib import Path
 import skaudeep
 
 COMMANDS = ["report", "inspect", "audit", "evaluate", "fit", "predict", "transform"]
-COMMANDS += ["detect", "similar", "extract", "train", "fuse", "split", "export", "import"]
+COMMANDS += [
+    "detect",
+    "unusual",
+    "similar",
+    "extract",
+    "train",
+    "fuse",
+    "split",
+    "export",
+    "import",
+]
 COMMANDS += ["validate", "plot"]
 ARGUMENTS = {"similar": "ARCHIVE", "import": "TABLE", "plot": "COMMAND"}  # of the others INPUT...
 HEAVY = {"torch", "sklearn", "librosa", "pandas", "numba", "netCDF4", "matplotlib", "numpy"}

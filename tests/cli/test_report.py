@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -69,6 +70,25 @@ def test_options_of_the_report_reach_it(run, birds, calls):
     assert {name: options[name] for name in wanted} == wanted
 
 
+def test_the_page_shows_the_command_without_folders_and_the_errors_have_a_file(run, birds, calls):
+    done = run("report", birds, "--errors", "wrong.csv", "--groups", r"site(\d)", "--no-audio")
+    assert done.exit_code == 0
+    assert "Recordings named wrongly: wrong.csv." in done.stderr
+    _, _, options = calls[0]
+    assert options["errors"] == Path("wrong.csv")
+    words = shlex.split(options["command"])
+    assert words[:2] == ["skaudeep", "report"]
+    assert words[words.index("--groups") + 1] == r"site(\d)"
+    assert {"--no-audio", birds.name} <= set(words)
+    assert str(birds.parent) not in options["command"]
+    assert "--seed" not in words  # a default is not repeated
+    Path("wrong.csv").write_text("mine")
+    assert (
+        "wrong.csv: exists already"
+        in run("report", birds, "-o", "b.html", "--errors", "wrong.csv").stderr
+    )
+
+
 def test_unlabelled_recordings_get_a_report(run, new, calls):
     done = run("report", new)
     assert done.exit_code == 0
@@ -129,7 +149,7 @@ def test_an_interrupted_report_says_whether_the_page_is_whole(
     assert expected in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", ["report", "evaluate", "fit"])
+@pytest.mark.parametrize("command", ["report", "fit"])
 def test_values_to_regress_on_are_refused(run, birds, calls, tmp_path, command):
     shutil.copytree(birds / "crow", tmp_path / "crow")
     names = sorted(path.name for path in (tmp_path / "crow").iterdir())
@@ -142,7 +162,7 @@ def test_values_to_regress_on_are_refused(run, birds, calls, tmp_path, command):
     assert not calls
 
 
-@pytest.mark.parametrize("command", ["report", "evaluate", "fit", "inspect"])
+@pytest.mark.parametrize("command", ["report", "fit", "inspect"])
 def test_of_clips_with_several_classes_commands_describe_no_more(run, tmp_path, calls, command):
     target = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
     names = [f"{number}.wav" for number in range(4)]

@@ -12,7 +12,8 @@ import soundfile
 
 from skaudeep.cli.errors import CommandError
 from skaudeep.cli.inputs import read_clips, read_source
-from skaudeep.cli.tables import read_windows
+from skaudeep.cli.tables import read_windows, write_recordings
+from skaudeep.datasets import make_bunch
 from skaudeep.formats import load_annotations, save_annotations
 
 RATE = 8000
@@ -145,3 +146,23 @@ def test_a_table_without_events_is_refused(nights):
     (nights / "void.txt").write_text("")
     with pytest.raises(CommandError, match=r"void\.txt: holds no event"):
         read_source([str(nights / "void.txt")])
+
+
+def test_a_class_that_a_table_cannot_name_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.wav").touch()
+    for keys in ({"target": [0], "target_names": ["NA"]}, {"groups": ["?"]}):
+        bunch = make_bunch(["a.wav"], ["a.wav"], **keys)
+        with pytest.raises(CommandError, match=r"birds: has a \w+ '(NA|\?)', which in a table mea"):
+            write_recordings("birds", bunch, tmp_path / "t.csv")
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_a_table_of_labels_leaves_clips_unlabelled_where_a_table_of_recordings_does(tmp_path):
+    for table, label in (("l.csv", "?"), ("m.csv", "owl")):
+        (tmp_path / table).write_text(f"filename,label\na.wav,{label}\nb.wav,crow\n")
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").touch()
+    labels = [str(tmp_path / "l.csv"), str(tmp_path / "m.csv")]
+    bunch = read_source([str(tmp_path)], labels=labels).bunch
+    assert (bunch.target.tolist(), bunch.target_names) == ([1, 0], ["crow", "owl"])

@@ -76,3 +76,18 @@ def test_a_target_of_values_is_refused():
     frame = pd.DataFrame({"filename": ["a.wav"], "label": ["owl"]})
     with pytest.raises(ValueError, match="expected one class per clip"):
         add_labels(bunch, frame)
+
+
+@pytest.mark.parametrize("text", ["?", "NA", "nan", "", "None"])
+def test_cells_without_a_label_are_those_of_load_table(tmp_path, text):
+    table = tmp_path / "labels.csv"
+    table.write_text(f"filename,label\na.wav,{text}\n=f.wav,owl\n", "utf-8")
+    bunch = add_labels(unlabelled(), table)
+    assert (bunch.target.tolist(), bunch.target_names) == ([-1, -1, -1, 0], ["owl"])
+    if text:
+        bunch = add_labels(unlabelled(), table, missing=[])
+        assert set(bunch.target_names) == {text, "owl"}
+        named = make_bunch(NAMES, NAMES, target=[-1] * 4, target_names=["owl", text])
+        assert add_labels(named, table).target.tolist() == [1, -1, -1, 0]
+    with pytest.raises(ValueError, match=r"Got missing='\?', expected a list of cells"):
+        add_labels(unlabelled(), table, missing="?")

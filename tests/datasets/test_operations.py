@@ -430,7 +430,7 @@ def test_upsample_refuses_data_sets_that_cannot_be_balanced():
 
 def test_operations_accept_a_dict_with_the_keys_of_a_bunch(tmp_path):
     bunch = make_sounds(12, n_classes=2, n_sessions=2, random_state=0)
-    features = bunch | {"data": np.eye(12)}
+    features = dict(bunch) | {"data": np.eye(12)}
     assert type(features) is dict
     assert select(features, [1, 0, 2]).data[:, :3].tolist() == np.eye(3)[[1, 0, 2]].tolist()
     assert len(upsample(features).data) == 12

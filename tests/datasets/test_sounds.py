@@ -240,6 +240,16 @@ def test_clips_written_to_a_folder_equal_those_in_memory(tmp_path):
     ]
 
 
+def test_sessions_of_clips_in_a_folder_are_read_again_as_groups(tmp_path):
+    made = make_sounds(12, n_classes=2, n_sessions=3, duration=0.1, folder=tmp_path, random_state=0)
+    read = load_folder(tmp_path, groups=r"fold_(\d+)")
+    session_of = dict(zip(made.filenames.tolist(), made.groups.tolist(), strict=True))
+    sessions = [session_of[name] for name in read.filenames.tolist()]
+    assert [f"session {group}" for group in read.groups.tolist()] == sessions
+    with pytest.raises(ValueError, match="gives no clip a group"):
+        load_folder(tmp_path, groups="speaker")
+
+
 def test_make_sounds_overwrites_its_own_clips_and_refuses_a_folder_with_others(tmp_path):
     settings = {"n_classes": 2, "n_sessions": 2, "duration": 0.1, "random_state": 0}
     make_sounds(8, **settings, folder=tmp_path)

@@ -52,7 +52,7 @@ def test_validate_accepts_the_results_of_readers_and_operations(shared):
         before = pickle.dumps(bunch)
         valid = validate(bunch)
         assert pickle.dumps(bunch) == before
-        assert type(valid) is Bunch
+        assert isinstance(valid, Bunch)
         assert list(valid) == list(bunch)
         assert all(valid[key] is bunch[key] for key in bunch)
 
@@ -184,7 +184,7 @@ def test_validate_lists_all_broken_rules_and_check_bunch_raises_the_first():
 
 def test_check_bunch_checks_the_keys_of_a_partial_bunch():
     bunch = {"data": np.zeros((2, 3)), "target": np.array([0, 1])}
-    assert type(check_bunch(bunch, required=["data", "target"])) is Bunch
+    assert isinstance(check_bunch(bunch, required=["data", "target"]), Bunch)
     with pytest.raises(ValueError, match="Got a dict without folds, expected"):
         check_bunch(bunch, required=["data", "folds"])
     for changes, message in [

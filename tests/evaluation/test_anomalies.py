@@ -70,7 +70,8 @@ def test_areas_are_those_of_the_evaluators_of_the_challenge():
             assert figures.loc[machine, section, "", "pAUC"]["value"] == pytest.approx(expected)
     assert found.harmonic_mean == pytest.approx(hmean(figures["value"]))
     assert ((figures["low"] < figures["value"]) & (figures["value"] < figures["high"])).all()
-    assert found.interval[0] < found.harmonic_mean < found.interval[1]
+    low, high = found.interval()
+    assert low < found.harmonic_mean < high
 
 
 def test_scores_that_tell_everything_have_an_interval_that_ends_at_1_and_depends_on_the_clips():
@@ -119,9 +120,34 @@ def test_each_machine_is_learnt_by_itself_and_false_alarms_are_counted():
     text = str(found)
     assert "false alarms" in text
     assert "fan" in text
+    errors = found.errors()
+    assert (errors["alarm"] != errors["anomaly"]).all()
+    assert len(errors) == (found.clips["alarm"] != found.clips["anomaly"]).sum() > 0
+    assert set(errors["kind"][errors["anomaly"]]) == {"missed"}
+    assert (np.diff(errors["share"]) <= 0).all()
     plain = evaluate_anomalies(Level(), machines(), progress=False)
     with pytest.raises(ValueError, match="Got scores without decisions"):
         plain.alarms()
+
+
+def test_errors_without_a_threshold_are_what_is_ranked_on_the_wrong_side():
+    scores = [5.0, 4.0, 0.5, 1.0, 4.5]
+    found = anomaly_metrics(scores, [0, 0, 0, 1, 1], filenames=list("abcde"))
+    errors = found.errors()
+    assert errors["filename"].tolist() == ["c", "e"]
+    assert errors["kind"].tolist() == ["false alarm", "missed"]
+    np.testing.assert_allclose(errors["share"], [1, 2 / 3])
+
+
+def test_the_interval_of_a_figure_is_the_one_in_the_table():
+    found = anomaly_metrics(SCORES, ANOMALY, machine=MACHINE, section=SECTION, domain=DOMAIN)
+    of_fan = found.interval("AUC", machine="fan", section="01", domain="target")
+    row = found.to_frame().set_index(["machine", "section", "domain", "metric"])
+    assert of_fan == tuple(row.loc["fan", "01", "target", "AUC"][["low", "high"]])
+    with pytest.raises(ValueError, match="of which there are 4, expected one"):
+        found.interval("AUC", machine="fan")
+    with pytest.raises(ValueError, match="Got metric='auc'; choose 'harmonic_mean'"):
+        found.interval("auc")
 
 
 def test_groups_of_the_data_set_are_held_out_whole_and_resampled():

@@ -13,7 +13,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils import Bunch
 
 from skaudeep import compare, evaluate
@@ -116,6 +116,24 @@ def test_decision_values_take_the_place_of_probabilities_and_this_is_said():
         assert_array_equal(result.fold_predictions[0][group], expected)
 
 
+def test_clips_have_decision_values_of_classes_not_of_pairs_of_them():
+    bunch = patients()
+    result = run(bunch, LinearSVC(), unit="clip", controls=False)
+    assert result.probabilities is None
+    for test, predicted, decided in zip(
+        result.test, result.fold_predictions[0], result.fold_decision_values[0], strict=True
+    ):
+        assert decided.shape == (len(test), 2)
+        assert_array_equal(decided.argmax(axis=1), predicted)
+    assert (result.errors().margin >= 0).all()
+    target = np.arange(len(bunch.target)) % 3
+    three = patients(data=target[:, np.newaxis] + bunch.data, target=target)
+    three["target_names"] = ["a", "b", "c"]
+    pairs = SVC(decision_function_shape="ovo")
+    found = run(three | {"groups": None}, pairs, unit="clip", controls=False)
+    assert found.decision_values is None
+
+
 def test_decision_values_of_three_classes_are_compared_class_by_class():
     rng = np.random.default_rng(1)
     of_clip = np.repeat(np.arange(N_GROUPS), CLIPS)
@@ -170,7 +188,8 @@ def test_a_fold_for_each_group_leaves_scores_of_groups_defined(kind):
         assert of_each.score(metric) == pytest.approx(of_three.score(metric))
         assert_allclose(of_each.interval(metric), of_three.interval(metric))
     for control in of_each.controls.values():  # the mean of the training targets
-        assert np.isnan([control.spearman, control.ccc]).all()
+        assert np.isnan(control.spearman)
+        assert control.ccc == 0
 
 
 def test_folds_that_lack_a_class_have_the_uar_of_all_folds_beside_theirs():
@@ -220,7 +239,8 @@ def test_tables_and_comparisons_are_of_groups():
     result, other = run(bunch), run(bunch, GaussianNB())
     table = result.to_frame()
     assert table.index.name == "group"
-    assert table.columns.tolist() == ["group", "target", "predicted", "correct", "probability"]
+    columns = ["group", "fold", "target", "predicted", "correct", "probability"]
+    assert table.columns.tolist() == columns
     found = compare(result, other, metric="uar", random_state=0)
     assert (found.unit, found.n_units) == ("group", N_GROUPS)
     assert "group" in repr(found).split("points of UAR")[1]

@@ -133,8 +133,26 @@ def test_an_evaluation_says_what_its_predictions_are_worth(evaluation, recording
             table = evaluation.recordings
             chosen = (table["model"] == "pipeline") & (table["target"] == target)
             np.testing.assert_allclose(table[chosen][name], of_each)
+            assert evaluation.interval(name, target) == tuple(row[["pooled_low", "pooled_high"]])
+            of_recordings = evaluation.interval(name, target, mean_of="recordings")
+            assert of_recordings == tuple(row[["recording_low", "recording_high"]])
     assert table[chosen]["group"].tolist() == recordings.groups.tolist()
     assert evaluation.unit == "group"
+
+
+def test_intervals_of_what_there_is_not_are_refused(evaluation):
+    with pytest.raises(ValueError, match="Got name=None; choose 'loudness', 'pitch'"):
+        evaluation.interval("CCC")
+    with pytest.raises(ValueError, match="Got metric='ccc'; choose 'CCC'"):
+        evaluation.interval("ccc", "pitch")
+
+
+def test_errors_begin_with_the_recording_of_the_largest_error(evaluation):
+    errors = evaluation.errors()
+    assert len(errors) == 12 * 2
+    for target in NAMES:
+        of_target = errors[errors["target"] == target]["RMSE"]
+        assert of_target.is_monotonic_decreasing
 
 
 def test_steps_that_folds_share_change_nothing(evaluation, recordings):
@@ -162,7 +180,9 @@ def test_controls_are_the_bands_without_training_and_without_knowledge(recording
     assert frame.loc[("bands of each frame", "CCC"), "pooled"] == pytest.approx(expected)
     mean = np.sqrt(np.mean((y[2:][labelled] - np.nanmean(y[:2])) ** 2))
     assert frame.loc[("mean of training", "RMSE"), "pooled"] == pytest.approx(mean)
-    assert np.isnan(frame.loc[("mean of training", "CCC"), "pooled"])
+    ccc = frame.loc[("mean of training", "CCC")]
+    assert (ccc[["pooled", "pooled_low", "pooled_high", "recording"]] == 0).all()
+    assert np.isnan(frame.loc[("mean of training", "Pearson"), "pooled"])
     assert np.isnan(found.predictions[:2]).all()  # not tested
 
 

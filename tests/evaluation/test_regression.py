@@ -134,13 +134,17 @@ def test_the_mean_of_the_training_targets_has_an_error_and_no_correlation():
     control = result.controls[MEAN]
     expected = evaluate(DummyRegressor(), bunch, cv=5, random_state=0, progress=False)
     assert control.rmse == expected.rmse
-    assert np.isnan([control.spearman, control.pearson, control.ccc]).all()
-    assert np.isnan(control.interval("ccc")).all()
+    assert np.isnan([control.spearman, control.pearson]).all()
+    assert np.isnan(control.interval("pearson")).all()
+    assert (control.ccc, control.interval("ccc")) == (0, (0, 0))
+    assert (control.fold_scores("ccc") == 0).all()
     text = str(result)
     assert f"-: not defined, as predictions of {MEAN} are the same for all clips" in text
     assert f"against {MEAN}: -" in text  # the error of the pipeline is smaller
     with pytest.raises(ValueError, match=r"Spearman is not defined of one.*'rmse'"):
         compare(result, control)
+    with pytest.raises(ValueError, match=r"CCC is not defined of one.*'rmse'"):
+        compare(result, control, metric="ccc")
 
 
 @pytest.mark.parametrize(("cv", "unit"), [(LeaveOneGroupOut(), "group"), (LeaveOneOut(), "clip")])
@@ -164,7 +168,8 @@ def test_a_fold_for_each_clip_tells_a_regressor_from_the_mean_of_the_training_ta
     result = evaluate(_FirstFeature(), bunch, cv=LeaveOneOut(), progress=False)
     assert result.pearson == pytest.approx(pearsonr(bunch.target, bunch.data[:, 0]).statistic)
     control = result.controls[MEAN]
-    assert np.isnan([control.spearman, control.pearson, control.ccc]).all()
+    assert np.isnan([control.spearman, control.pearson]).all()
+    assert control.ccc == 0
     assert control.rmse > result.rmse > 0
 
 
@@ -281,7 +286,8 @@ def test_errors_begin_with_the_largest():
     table = result.errors()
     assert table.filename.tolist() == ["b.wav", "c.wav", "a.wav"]
     assert table.error.tolist() == [3, -1, 0]
-    assert result.to_frame().columns.tolist() == ["filename", "target", "predicted", "error"]
+    columns = ["filename", "fold", "target", "predicted", "error"]
+    assert result.to_frame().columns.tolist() == columns
     assert result._repr_html_().startswith("<pre>inductive, 1 fold")
 
 

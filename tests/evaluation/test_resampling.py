@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
@@ -54,7 +54,16 @@ def test_scores_of_samples_are_those_of_the_clips_written_out(kind, of_rows, of_
     assert_allclose(of_rows(truth, predicted, ones), expected, rtol=1e-10)
 
 
-@pytest.mark.parametrize("of_rows", [spearmans, pearsons, concordances, r2s])
+def test_concordance_of_a_constant_is_0_and_that_of_two_equal_ones_not_defined():
+    truth, ones = np.array([5.1, 5.1, 6.0]), np.ones((1, 3))
+    weights = np.array([[1.0, 2.0, 0.0], [1.0, 0.0, 1.0]])
+    assert_array_equal(concordances(truth, np.array([[1.0, 2.0, 3.0]]), weights)[0], 0)
+    assert_array_equal(concordances(truth, np.full((1, 3), 5.1), ones), 0)
+    assert_array_equal(concordances(truth, np.full((1, 3), 5.1), weights), [np.nan, 0])
+    assert_array_equal(concordances(truth, np.full((1, 3), 5.0), weights), [0, 0])
+
+
+@pytest.mark.parametrize("of_rows", [spearmans, pearsons, r2s])
 def test_a_sample_of_one_true_value_has_no_correlation(of_rows):
     weights = np.array([[1.0, 2.0, 0.0], [1.0, 0.0, 1.0]])
     found = of_rows(np.array([5.0, 5.0, 6.0]), np.array([[1.0, 2.0, 3.0]]), weights)

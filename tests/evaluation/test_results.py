@@ -78,6 +78,14 @@ def test_accuracy_intervals_equal_published_ones(hits, n, low, high):
     assert right(hits, n).accuracy_interval == pytest.approx((low, high), abs=5e-5)
 
 
+def test_the_interval_of_a_score_is_asked_for_by_its_name():
+    result = right(15, 148)
+    assert result.interval("accuracy") == result.accuracy_interval
+    assert result.interval("uar") == result.uar_interval
+    with pytest.raises(ValueError, match="Got metric='f1'; choose 'accuracy', 'uar'"):
+        result.interval("f1")
+
+
 @pytest.mark.parametrize("confidence_level", [0.8, 0.99])
 def test_accuracy_intervals_equal_those_of_scipy(confidence_level):
     expected = binomtest(17, 23).proportion_ci(confidence_level, method="wilson")
@@ -504,3 +512,24 @@ def test_compare_names_results_that_no_paired_test_is_defined_for():
         compare(found, found)
     with pytest.raises(TypeError, match="Got float, expected"):
         compare(right(5, 10), 0.5)
+
+
+def test_comparisons_that_are_printed_have_fewer_samples_where_groups_are_many(monkeypatch):
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, 60)
+    pipeline, other = (np.where(rng.random(60) < p, target, 1 - target) for p in (0.9, 0.6))
+    options = {"n_classes": 2, "groups": np.repeat(np.arange(20), 3)}
+    control = make_evaluation(target, other, **options)
+    result = make_evaluation(target, pipeline, controls={"a": control}, **options)
+    whole = compare(result, control, metric="uar", random_state=0)
+    assert f"against a: {whole}" in str(result)
+    assert "samples of the many groups" not in str(result)
+    monkeypatch.setattr("skaudeep.evaluation.results.MOST_DRAWS", 1000 * 20)
+    result = replace(result)
+    fewer = compare(result, control, metric="uar", n_resamples=1000, random_state=0)
+    assert f"against a: {fewer}" in str(result)
+    assert "from 1000 samples of the many groups; skaudeep.compare takes 9999" in str(result)
+    drawn = []
+    monkeypatch.setattr("skaudeep.evaluation.results.compare", lambda *_, **__: drawn.append(1))
+    assert str(result) == str(result)
+    assert not drawn  # what was printed once is kept

@@ -31,6 +31,7 @@ def test_a_row_for_each_tested_clip_says_how_often_it_was_right():
     expected = pd.DataFrame(
         {
             "filename": ["a.wav", "b.wav", "c.wav", "d.wav"],
+            "fold": [1, 2, 1, 2],
             "target": ["dog", "dog", "rain & snow", "rain & snow"],
             "predicted": ["dog", "dog", "dog", "dog"],
             "correct": [1, 0.5, 0, 0],
@@ -49,9 +50,33 @@ def test_errors_begin_with_the_clip_most_often_and_most_surely_wrong():
     np.testing.assert_allclose(errors.probability, [0.8, 0.7, 0.4])
 
 
+def test_errors_without_probabilities_begin_with_the_largest_margin():
+    decisions = [np.array([[0.5, -0.5], [0.2, 0.1]]), np.array([[-1.0, 2.0], [3.0, -3.0]])]
+    once = replace(
+        EVALUATION,
+        fold_predictions=EVALUATION.fold_predictions[:1],
+        fold_probabilities=None,
+        fold_decision_values=[decisions],
+        seeds=[0],
+    )
+    errors = once.errors()
+    assert errors.filename.tolist() == ["d.wav", "b.wav", "c.wav"]
+    np.testing.assert_allclose(errors.margin, [6, 3, 0.1])
+    assert EVALUATION.decision_values is None
+
+
+def test_a_clip_that_several_folds_test_names_them():
+    test = [np.array([0, 2]), np.array([1, 2, 3])]
+    predictions = [[np.array([0, 0]), np.array([1, 0, 0])]]
+    twice = replace(
+        EVALUATION, test=test, fold_predictions=predictions, fold_probabilities=None, seeds=[0]
+    )
+    assert twice.to_frame().fold.tolist() == ["1", "2", "1, 2", "2"]
+
+
 def test_what_is_not_known_has_no_column():
     bare = replace(EVALUATION, filenames=None, fold_probabilities=None)
-    assert list(bare.to_frame()) == ["target", "predicted", "correct"]
+    assert list(bare.to_frame()) == ["fold", "target", "predicted", "correct"]
     assert bare.errors().index.tolist() == [2, 3, 1]
 
 

@@ -144,14 +144,14 @@ def esc10(esc, tmp_path_factory):
 def test_esc10_has_a_row_for_each_view_and_the_fusion_beside_published_figures(esc10):
     table, output = esc10
     assert [*table] == ["view", *THRESHOLDS, "fused"]
-    assert table["view"] == ["ours", "untrained", "paper", "auDeep 0.9.6, rerun"]
-    assert table["fused"][2:] == ["88.0", "78.9"]
+    assert table["view"] == ["skaudeep", "untrained", "paper", "auDeep 0.9.6, rerun"]
+    assert table["fused"][2:] == ["≈ 88", "78.9"]
     assert table["-45 dB"][2:] == ["-", "79.5"]
     assert re.fullmatch(r"[\d.]+ \[[\d.]+, [\d.]+\]", table["fused"][0])
     assert [bunch.data.shape for bunch in stored(output)] == [(10, WIDTH)] * 8
 
 
-@pytest.mark.parametrize(("column", "epochs"), [(0, 1), (1, 0)], ids=["ours", "untrained"])
+@pytest.mark.parametrize(("column", "epochs"), [(0, 1), (1, 0)], ids=["trained", "untrained"])
 def test_figures_are_those_of_the_perceptron_on_stored_codes_alone_and_side_by_side(
     esc10, column, epochs
 ):
@@ -170,7 +170,9 @@ def test_the_table_in_latex_holds_the_same_figures(esc10):
     )
     lines = [line for line in text.splitlines() if not line.startswith("%")]
     assert lines[0] == r"\begin{tabular}{lrrrr}"
-    assert lines[2] == r"view & ours & untrained & paper & auDeep 0.9.6, rerun \\"
+    assert lines[2] == r"view & skaudeep & untrained & paper & auDeep 0.9.6, rerun \\"
+    fused = lines[-3]
+    assert fused == rf"fused & {' & '.join(table['fused'][:2])} & $\approx$\,88 & 78.9 \\"
     assert lines[4] == rf"$-$30 dB & {' & '.join(table['-30 dB'][:2])} & -- & 70.3 \\"
 
 

@@ -62,6 +62,26 @@ def test_load_csv_reads_a_table_of_opensmile_by_the_names_of_its_columns(tmp_pat
     assert bunch.partition.tolist() == ["train", "devel", "train"]
 
 
+@pytest.mark.parametrize("form", ["csv", "arff"])
+def test_a_group_is_missing_where_a_label_is(tmp_path: Path, form: str):
+    if form == "csv":
+        text = "filename;groups;loudness\na;ann;1\nb;?;2\nc;NA;3\nd;;4\n"
+    else:
+        text = "@relation r\n@attribute filename string\n@attribute groups string\n"
+        text += "@attribute loudness real\n@data\na,ann,1\nb,?,2\nc,NA,3\nd,'',4\n"
+    file, load = written(tmp_path, f"t.{form}", text), load_csv if form == "csv" else load_arff
+    for groups in (None, "groups"):
+        assert load(file, groups=groups).groups.tolist() == ["ann", "", "", ""]
+    assert load(file, missing=["ann", "?"]).groups.tolist() == ["", "", "NA", ""]
+
+
+@pytest.mark.parametrize("form", ["csv", "arff"])
+def test_a_group_of_our_own_table_keeps_any_name(tmp_path: Path, form: str):
+    bunch = made(groups=["NA", "?"])
+    (file,) = (save_csv if form == "csv" else save_arff)(bunch, tmp_path)
+    assert (load_csv if form == "csv" else load_arff)(file).groups.tolist() == ["NA", "?"]
+
+
 def test_load_arff_takes_the_classes_that_the_attribute_lists(tmp_path: Path):
     bunch = load_arff(
         written(tmp_path, "weka.arff", WEKA), filename="name", target="class", ignore=["frameTime"]

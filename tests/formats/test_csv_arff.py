@@ -462,10 +462,36 @@ def test_load_csv_and_load_arff_refuse_broken_tables_with_a_reason(
 
 @pytest.mark.parametrize("save", [save_csv, save_arff])
 def test_save_csv_and_save_arff_refuse_a_file_as_folder(tmp_path: Path, save):
-    (tmp_path / "a.csv").write_text("mine")
-    with pytest.raises(NotADirectoryError, match=r"a\.csv', which is a file, expected a folder"):
-        save(small_set(), tmp_path / "a.csv")
-    assert (tmp_path / "a.csv").read_text() == "mine"
+    (tmp_path / "a.txt").write_text("mine")
+    with pytest.raises(NotADirectoryError, match=r"a\.txt', which is a file, expected a folder"):
+        save(small_set(), tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("save", "load"), [(save_csv, load_csv), (save_arff, load_arff)])
+def test_a_path_with_the_ending_of_the_format_is_the_one_file(tmp_path: Path, save, load):
+    ending, other = (".csv", ".arff") if save is save_csv else (".arff", ".csv")
+    bunch = small_set()
+    one = tmp_path / "new" / f"weka{ending}"
+    (tmp_path / "new" / "train").mkdir(parents=True)
+    (tmp_path / "new" / "train" / one.name).write_text("of something else")
+    for _ in range(2):  # like other writers, it replaces the file
+        assert save(bunch, one, split=False) == [one]
+        assert one.is_file()
+    np.testing.assert_array_equal(load(one).data, bunch.data.astype(np.float32))
+    with pytest.raises(
+        ValueError, match=rf"'?a{other}'?, whose name ends in {other}, expected {ending}"
+    ):
+        save(bunch, tmp_path / f"a{other}")
+    with pytest.raises(ValueError, match=r"name='x', expected one of them"):
+        save(bunch, one, name="x")
+    folds = make_bunch(np.eye(4), list("abcd"), folds=np.eye(2, dtype=int)[[0, 0, 1, 1]])
+    with pytest.raises(ValueError, match=r"in fold_1/, fold_2/\. Name a folder.*split=False"):
+        save(folds, tmp_path / f"b{ending}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new"]
+    (tmp_path / f"old{ending}").mkdir()  # a folder that is there is one
+    files = save(folds, tmp_path / f"old{ending}")
+    assert [file.parent.name for file in files] == ["fold_1", "fold_2"]
 
 
 @pytest.mark.parametrize("load", [load_csv, load_arff])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -31,7 +32,47 @@ def test_clips_below_the_threshold_are_those_that_predict_calls_unusual():
     heights = sum(bar.get_width() for bar in display.histogram_ax_.patches)
     assert heights == len(detector.held_out_scores_)
     assert display.ax_.get_xlabel() == "time"
-    assert "of 30 below the threshold" in display.ax_.get_title()
+    title = display.ax_.get_title()
+    assert "of 30 below the threshold" in title
+    assert "expected by chance: about 2, 5 % of normal clips" in title  # 1.5
+    display.figure_.canvas.draw()
+    assert display.ax_.get_xticklabels()[1].get_text().endswith(" s")
+
+
+def times_on(display):
+    display.figure_.canvas.draw()
+    return [label.get_text() for label in display.ax_.get_xticklabels()]
+
+
+@pytest.mark.parametrize(
+    ("times", "label", "tick"),
+    [
+        (None, "clip", "20"),
+        (np.arange(90), "time", "20 s"),
+        (np.arange(90) * 5.0, "time (min:s)", "2:00"),
+        (np.arange(90) * np.timedelta64(5, "s"), "time (min:s)", "2:00"),
+        (np.arange(90) * 100.0, "time (h:min:s)", "0:20:00"),
+        (np.datetime64("2026-03-01T04") + np.arange(90) * np.timedelta64(1, "h"), "time", None),
+    ],
+)
+def test_the_axis_of_times_has_units(times, label, tick):
+    display = AnomalyDisplay(np.ones(90), threshold=0, times=times).plot()
+    assert display.ax_.get_xlabel() == label
+    assert tick is None or tick in times_on(display)
+    assert display.ax_.get_title() == "0 of 90 below the threshold"
+
+
+def test_windows_of_one_recording_stand_at_their_times():
+    rng = np.random.default_rng(0)
+    starts = pd.to_timedelta(np.arange(40) * 10, unit="s")
+    index = pd.MultiIndex.from_arrays(
+        [["a.wav"] * 40, starts, starts + pd.Timedelta(10, "s")], names=["file", "start", "end"]
+    )
+    X = pd.DataFrame(rng.normal(size=(40, 2)), index=index)
+    detector = AnomalyDetector(DistanceScorer(), random_state=0).fit(X.to_numpy())
+    display = AnomalyDisplay.from_detector(detector, X.set_axis(index), times=None)
+    np.testing.assert_array_equal(display.times, np.arange(40) * 10)
+    assert display.ax_.get_xlabel() == "time (min:s)"
 
 
 def test_scores_and_times_that_do_not_fit_are_refused():
@@ -39,3 +80,16 @@ def test_scores_and_times_that_do_not_fit_are_refused():
         AnomalyDisplay([], threshold=0)
     with pytest.raises(ValueError, match=r"Got times of shape \(1,\) for 2 scores"):
         AnomalyDisplay([1, 2], threshold=0, times=[0])
+
+
+def test_scores_far_below_leave_the_threshold_in_sight():
+    scores = np.r_[np.linspace(0.1, 1, 20), -0.5, -50.0, -80.0]
+    display = AnomalyDisplay(scores, threshold=0).plot()
+    low, high = display.ax_.get_ylim()
+    assert -6 < low < -0.5 < 1 < high < 2
+    far = display.ax_.collections[1]
+    assert far.get_label() == "lower, to -80"
+    assert far.get_offsets()[:, 0].tolist() == [21, 22]
+    assert len(AnomalyDisplay(scores[:21], threshold=0).plot().ax_.collections) == 1
+    every = AnomalyDisplay([-1.0, -2.0], threshold=0).plot()  # none is above the threshold
+    assert every.ax_.get_ylim()[0] < -2

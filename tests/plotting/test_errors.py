@@ -107,3 +107,11 @@ def test_numbers_that_do_not_fit_are_refused(evaluation):
         ErrorsDisplay([SpectrogramDisplay(np.zeros((5, 3)))], evaluation.errors())
     with pytest.raises(ValueError, match="Got 1 axes for 2 clips"):
         ErrorsDisplay.from_evaluation(evaluation, spectrograms(), axes=[plt.figure().gca()])
+
+
+def test_stored_spectrograms_are_labelled_by_the_extractor_that_made_them(evaluation):
+    extractor = SpectrogramExtractor(n_mels=3, sampling_rate=8000)
+    display = ErrorsDisplay.from_evaluation(evaluation, spectrograms(), extractor=extractor)
+    labels = [(ax.get_xlabel(), ax.get_ylabel()) for ax in display.axes_]
+    assert labels == [("time (s)", "frequency (Hz)"), ("time (s)", "")]
+    assert display.axes_[0].images[0].get_extent()[1] == pytest.approx(0.22)  # 5 frames, 40 ms

@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from skaudeep import DistilledFeatures, DropoutMLPClassifier, Seq2SeqAutoencoder
 from skaudeep.plotting import LossCurveDisplay
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -80,3 +81,20 @@ def test_loss_curve_of_an_estimator_that_is_not_fitted_is_refused():
 def test_loss_curve_without_matplotlib_says_what_to_install():
     with pytest.raises(ImportError, match=r"LossCurveDisplay.plot needs matplotlib.*\[plot\]"):
         LossCurveDisplay([1.0]).plot()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "label"),
+    [
+        (Trained(), "training loss"),
+        (Seq2SeqAutoencoder(), "training loss (RMSE)"),
+        (DistilledFeatures(None), "training loss (1 - alignment)"),
+        (DropoutMLPClassifier(), "training loss (cross-entropy)"),
+    ],
+)
+def test_the_axis_names_the_loss_of_the_estimator(estimator, label):
+    estimator.loss_curve_ = [0.8, 0.5]
+    display = LossCurveDisplay.from_estimator(estimator)
+    assert display.ax_.get_ylabel() == label
+    named = LossCurveDisplay([0.8, 0.5], validation_loss_curve=[1, 1], loss_name="MAE").plot()
+    assert named.ax_.get_ylabel() == "loss (MAE)"

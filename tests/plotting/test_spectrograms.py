@@ -34,11 +34,14 @@ def make_tone(frequency, seconds=2.0, rate=16000):
 
 
 def ticks_in_bands(ax):
-    """Return the height of each tick and the frequency that it is labelled with."""
-    return {
-        float(label.get_text()): height
-        for height, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
-    }
+    """Return where in the image each tick is drawn, in bands, by the frequency on its label."""
+    (image,) = ax.images
+    low, high = ax.transData.transform([(0, end) for end in image.get_extent()[2:]])[:, 1]
+    heights = ax.transData.transform([(0, tick) for tick in ax.get_yticks()])[:, 1]
+    bands = (heights - low) / (high - low) * len(image.get_array()) - 0.5
+    labels = [float(label.get_text()) for label in ax.get_yticklabels()]
+    np.testing.assert_allclose(labels, ax.get_yticks())  # coordinates are in Hz
+    return dict(zip(labels, bands, strict=True))
 
 
 @pytest.mark.parametrize("n_mels", [40, None])
@@ -160,6 +163,49 @@ def test_labels_of_frequencies_do_not_overlap_on_low_axes():
     boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
     assert len(boxes) > 2
     assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(boxes))
+
+
+@pytest.mark.parametrize("n_mels", [(40, 20), (None, None), (40, 40)])
+def test_spectrograms_that_share_axes_show_each_tone_at_its_second_and_frequency(n_mels):
+    """Of clips that differ in rate, length and bands, in either order."""
+    extractors = [
+        SpectrogramExtractor(n_mels=n, clip_below=-60, sampling_rate=rate)
+        for n, rate in zip(n_mels, (16000, 8000), strict=True)
+    ]
+    clips = [make_tone(2000, 3.0), make_tone(2000, 1.0, 8000)]
+    for order in (slice(None), slice(None, None, -1)):
+        figure, axes = plt.subplots(1, 2, sharex=True, sharey=True)
+        for ax, extractor, clip in zip(axes, extractors[order], clips[order], strict=True):
+            SpectrogramDisplay.from_extractor(extractor, clip, ax=ax, colorbar=False)
+        figure.draw_without_rendering()
+        for ax in axes:
+            (image,) = ax.images
+            _, right, low, high = image.get_extent()
+            assert ax.get_xlim()[1] >= right
+            assert ax.get_ylim()[1] >= high
+            # the row of pixels of the brightest band holds 2000 Hz
+            bands = image.get_array().mean(axis=1)
+            ends = ax.transData.transform([(0, low), (0, high), (0, 2000)])[:, 1]
+            band = (ends[2] - ends[0]) / (ends[1] - ends[0]) * len(bands) - 0.5
+            assert bands.argmax() == pytest.approx(band, abs=1)
+        plt.close(figure)
+
+
+def test_frequencies_on_any_other_scale_are_drawn_at_their_bands():
+    octaves = 55 * 2.0 ** np.arange(6)
+    ax = SpectrogramDisplay(np.zeros((4, 6)), frequencies=octaves).plot().ax_
+    ticks = ticks_in_bands(ax)
+    assert ticks[1000] == pytest.approx(4 + (1000 - 880) / 880)
+    SpectrogramDisplay(
+        np.zeros((4, 1)), frequencies=[100.0]
+    ).plot().figure_.draw_without_rendering()
+
+
+def test_limits_that_the_user_has_set_stay():
+    ax = plt.subplots()[1]
+    ax.set_xlim(0, 1)
+    display = SpectrogramDisplay(np.zeros((50, 3)), times=0.1 * np.arange(50)).plot(ax)
+    assert display.ax_.get_xlim() == (0, 1)
 
 
 def test_spectrogram_without_a_colour_bar_has_none():

@@ -10,7 +10,14 @@ import pytest
 
 from skaudeep.datasets import make_bunch
 from skaudeep.evaluation import Evaluation
-from skaudeep.reporting.conclusions import conclude, conclude_curve, count_units
+from skaudeep.evaluation.controls import MEL_STATISTICS, UNTRAINED
+from skaudeep.reporting.conclusions import (
+    against,
+    conclude,
+    conclude_curve,
+    count_units,
+    method_of,
+)
 from skaudeep.reporting.corpus import understand
 
 N = 80
@@ -52,8 +59,12 @@ def test_a_good_score_says_what_to_expect_and_a_chance_score_that_nothing_is_sho
     good, bad = (conclude(corpus(), evaluation(share))[0] for share in (0.9, 0.5))
     low, high = evaluation(0.9).uar_interval
     assert good.holds
-    assert f"expect a UAR of {100 * low:.0f} to {100 * high:.0f} %, where guessing gives 50 %" in (
+    assert f"of 100 clips of new groups (people, animals or recordings; {N // 2} are known" in (
         good.text
+    )
+    assert (
+        f"{100 * low:.0f} to {100 * high:.0f} are named rightly on average; guessing names 50"
+        in (good.text)
     )
     assert not bad.holds
     assert bad.text.startswith("It is not shown that the 2 classes can be told apart")
@@ -62,27 +73,43 @@ def test_a_good_score_says_what_to_expect_and_a_chance_score_that_nothing_is_sho
 @pytest.mark.parametrize(
     ("control", "sentence"),
     [
-        (0.5, "That is better than the control “mel”"),
-        (0.89, "It is not shown to be better than the control “mel”"),
-        (1.0, "The control “mel” is better"),
+        (0.5, "This model is better than the simpler method “mel”, which names 50 of 100 rightly"),
+        (0.89, "This model is not shown to be better than the simpler method “mel”"),
+        (1.0, "This model is worse than the simpler method “mel”, which names 100 of 100"),
     ],
 )
 def test_a_control_is_compared_by_the_interval_of_the_difference(control, sentence):
     found = evaluation(0.85, controls={"mel": evaluation(control)})
-    assert sentence in sentences(corpus(), found)
+    [said] = [said for said in conclude(corpus(), found) if "mel" in said.text]
+    assert said.text.startswith(sentence)
+    # What a specialist asks for stands apart from the sentence.
+    paired = against(found, found.controls["mel"])
+    assert f"Against the control “mel”: {paired}." in said.figures
+    assert "UAR" not in said.text
+    assert "p = " not in said.text
+    assert ("Could that be chance? Hardly." in said.text) == (control != 0.89)
+
+
+def test_what_a_control_does_is_said_in_words():
+    controls = {MEL_STATISTICS: evaluation(0.5), UNTRAINED: evaluation(0.5)}
+    text = sentences(corpus(), evaluation(0.9, controls=controls))
+    assert "better than a simpler method, which names 50 of 100 rightly" in text
+    assert "better than the same network without its training" in text
+    assert MEL_STATISTICS not in text
+    assert "how loud each range of pitch is" in method_of(MEL_STATISTICS, explained=True)
 
 
 def test_a_control_that_failed_is_named_and_one_that_does_not_suit_is_not():
     found = evaluation(0.9, controls_left_out={"mel": "it failed: no", "network": "none is there"})
     text = sentences(corpus(), found)
-    assert "The control “mel” is left out: it failed: no." in text
+    assert "The comparison with the simpler method “mel” is left out: it failed: no." in text
     assert "network" not in text
 
 
 @pytest.mark.parametrize(
     ("groups", "sentence"),
     [
-        (None, "No groups are known."),
+        (None, "It is not known which clips are of the same patient, animal or recording."),
         (["one"] * N, "All tested clips are of one group"),
         ([f"{row % 6}" for row in range(N)], "6 groups are few"),
     ],
@@ -90,6 +117,27 @@ def test_a_control_that_failed_is_named_and_one_that_does_not_suit_is_not():
 def test_missing_and_few_groups_are_limits(groups, sentence):
     assert sentence in sentences(corpus(), evaluation(0.9, groups=groups))
     assert sentence not in sentences(corpus(), evaluation(0.9))
+
+
+def test_what_makes_the_score_too_high_stands_before_it_and_nothing_is_called_shown():
+    folds = [(np.arange(40), np.arange(40, 80))]
+    crossing = corpus(folds=folds, groups=[f"{row % 40}" for row in range(N)])
+    one = evaluation(0.9, controls={"mel": evaluation(0.5)})
+    changed = [{"groups": None}, {"groups": ["one"] * N}, {"protocol": "transductive"}, {}]
+    for data, change in zip([corpus()] * 3 + [crossing], changed, strict=True):
+        mel = evaluation(0.5, **change)
+        found = evaluation(0.9, controls={"mel": mel}, **change)
+        first, main, control, *_ = conclude(data, found)
+        assert first.kind == "warning"
+        assert (main.kind, control.kind) == ("open", "open")
+        low, high = found.uar_interval
+        assert main.text == (
+            "Of 100 further clips of the same people, animals or recordings as these, "
+            f"{100 * low:.0f} to {100 * high:.0f} are named rightly on average; guessing names 50. "
+            "For clips of a new one, such as a new patient, the number is not known; it is likely "
+            "to be lower."
+        )
+    assert {said.kind for said in conclude(corpus(), one)} == {"finding"}
 
 
 def test_groups_recordings_and_duplicates_on_both_sides_are_counted():
@@ -114,8 +162,9 @@ def test_a_copy_without_a_label_is_no_leak():
 
 
 def test_transductive_scores_and_rare_classes_are_limits():
-    text = sentences(corpus(), evaluation(0.9, protocol="transductive"))
-    assert "(transductive)" in text
+    found = conclude(corpus(), evaluation(0.9, protocol="transductive"))[0]
+    assert found.text.startswith("The model has seen the clips that it was tested on")
+    assert "(transductive)" in found.figures
     assert "2 classes have fewer than 10 tested clips" in sentences(corpus(), evaluation(0.9, 16))
 
 
@@ -125,8 +174,11 @@ def test_transductive_scores_and_rare_classes_are_limits():
 )
 def test_the_learning_curve_says_whether_more_labels_help(half, sentence):
     part = evaluation(half, 600, n_train=30.0)
-    assert sentence in conclude_curve(evaluation(0.9, 600, learning_curve={30.0: part}))
-    assert conclude_curve(replace(evaluation(0.9), learning_curve={})) == ""
+    found = conclude_curve(evaluation(0.9, 600, learning_curve={30.0: part}))
+    assert sentence in found.text
+    assert "UAR" not in found.text
+    assert "points of UAR" in found.figures
+    assert conclude_curve(replace(evaluation(0.9), learning_curve={})) is None
 
 
 @pytest.mark.parametrize(
@@ -138,29 +190,27 @@ def test_the_learning_curve_says_whether_more_labels_help(half, sentence):
 )
 def test_few_clips_that_differ_are_no_certainty(half, why):
     part = evaluation(half, n_train=30.0)
-    assert f"is open: from 30 to 60 training clips, {why}." in conclude_curve(
-        evaluation(0.9, learning_curve={30.0: part})
-    )
+    found = conclude_curve(evaluation(0.9, learning_curve={30.0: part}))
+    assert f"is open: with 60 clips to learn from instead of 30, {why}." in found.text
     text = sentences(corpus(), evaluation(0.9, controls={"mel": part}))
-    assert f"not shown to be better than the control “mel”: {why}." in text
-    assert "anything from" not in text
+    assert "not shown to be better than the simpler method “mel”" in text
+    assert f"rightly: {why}." in text
+    assert "it may name" not in text
 
 
 def test_fewer_than_ten_clips_make_no_control_better_or_worse():
     better, worse = evaluation(1.0), evaluation(0.9)  # on eight clips, and on none the other way
     for one, other in ((better, worse), (worse, better)):
         text = sentences(corpus(), replace(one, controls={"mel": other}))
-        assert (
-            "It is not shown to be better than the control “mel”: the two results differ on 8"
-            in text
-        )
+        assert "This model is not shown to be better than the simpler method “mel”" in text
+        assert "the two results differ on 8" in text
 
 
 def test_groups_of_one_clip_each_are_called_clips():
     found = evaluation(0.9, groups=[f"group {row}" for row in range(N)])
     assert count_units(found) == (N, "clips")
     assert count_units(evaluation(0.9)) == (N // 2, "groups")
-    assert "for new clips of this kind" in conclude(corpus(), found)[0].text
+    assert "of 100 new clips of this kind" in conclude(corpus(), found)[0].text
     few = evaluation(0.9, 8, groups=[f"group {row}" for row in range(8)])
     assert "groups are few" not in sentences(corpus(), few)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,17 +13,19 @@ from skaudeep.evaluation import Evaluation
 from skaudeep.reporting import contents as contents_module
 from skaudeep.reporting.contents import (
     N_SIMILAR,
+    N_UNUSUAL,
     Naming,
     confusion,
+    contents,
     curve,
     embed,
-    first_screen,
     most_similar,
     most_unusual,
     most_wrong,
     usable_features,
 )
 from skaudeep.reporting.corpus import understand
+from skaudeep.reporting.opening import first_screen
 from skaudeep.similarity import similar_clips
 
 
@@ -108,19 +111,103 @@ def test_a_sample_of_very_many_clips_holds_those_to_be_named_first(monkeypatch):
     assert {3, 29} <= set(rows.tolist())
 
 
-def test_the_score_is_said_in_plain_words_and_its_terms_are_explained(evaluation):
+def six_clips(target, **options):
     data = np.random.default_rng(0).uniform(-0.5, 0.5, (6, 200))
-    bunch = make_bunch(data, list("abcdef"), target=evaluation.target, target_names=["o", "c", "g"])
+    bunch = make_bunch(data, list("abcdef"), target=target, target_names=["o", "c", "g"], **options)
+    bunch.sampling_rate = 8000
+    return understand(bunch, None, 0)
+
+
+def test_the_score_is_said_in_plain_words_and_its_terms_stand_apart(evaluation):
+    corpus = six_clips(evaluation.target)
+    first = first_screen(corpus, replace(evaluation, controls={"mel": evaluation}), "T")
+    low, high = evaluation.uar_interval
+    of_100 = f"50 of 100 clips named rightly ({100 * low:.0f} to {100 * high:.0f})"
+    assert [score.sentence for score in first.scores] == [
+        f"This model: {of_100}",
+        f"The simpler method “mel”: {of_100}",
+    ]
+    [meaning] = first.meaning
+    assert "95 % confidence interval of the number, from 4 clips" in meaning
+    figures = " ".join(first.figures)
+    interval = f"50.0 % [{100 * low:.1f}, {100 * high:.1f}]"
+    assert f"This model: UAR {interval}, accuracy 50.0 %" in figures
+    assert f"Control “mel”: UAR {interval}." in figures
+    assert "UAR, the unweighted average recall, is the share of clips" in figures
+    assert "inductive. Recordings: 8000 Hz." in figures
+    plain = [*first.meaning, *(found.text for found in (*first.warnings, *first.conclusions))]
+    assert not re.search(r"UAR|[Cc]ontrol|p =|mel statistics|sign-flip", " ".join(plain))
+    right = replace(evaluation, fold_predictions=[[evaluation.target[:4]]])
+    [meaning] = first_screen(corpus, right, "T").meaning
+    assert meaning.startswith("All 4 tested clips are named rightly. ")
+
+
+def test_without_groups_the_first_message_is_the_warning_and_the_score_comes_after(evaluation):
+    lines = first_screen(six_clips(evaluation.target), evaluation, "T").lines()
+    assert lines[2].startswith("It is not known which clips are of the same patient")
+    assert lines[4].startswith("This model: 50 of 100")
+    known = replace(evaluation, groups=list("uvwxyz"))
+    lines = first_screen(six_clips(evaluation.target, groups=list("uvwxyz")), known, "T").lines()
+    assert lines[2].startswith("This model: 50 of 100")
+
+
+def test_folds_have_their_scores(evaluation):
+    predicted = evaluation.fold_predictions[0][0]
+    halves = replace(
+        evaluation,
+        test=[np.array([0, 2]), np.array([1, 3])],
+        fold_predictions=[[predicted[[0, 2]], predicted[[1, 3]]]],
+        fold_probabilities=None,
+    )
+    folds = first_screen(six_clips(evaluation.target), halves, "T").folds
+    assert [(fold.n_clips, fold.uar, fold.accuracy) for fold in folds] == [(2, 1, 1), (2, 0, 0)]
+    assert folds[0].low < 1
+    assert first_screen(six_clips(evaluation.target), evaluation, "T").folds == []
+
+
+def test_no_group_has_a_second_card_before_each_has_one():
+    n, rng = 30, np.random.default_rng(0)
+    target, groups = np.arange(n) % 2, [f"recording {row // 10}" for row in range(n)]
+    surely = np.linspace(0.9, 0.6, n)  # the first recording is the most surely wrong
+    probabilities = np.stack([np.where(target == 1, surely, 1 - surely)] * 2, axis=1)
+    probabilities[:, 1] = 1 - probabilities[:, 0]
+    found = Evaluation(
+        target=target,
+        target_names=["owl", "crow"],
+        test=[np.arange(n)],
+        fold_predictions=[[1 - target]],
+        fold_probabilities=[[probabilities]],
+        protocol="inductive",
+        seeds=[0],
+        groups=groups,
+    )
+    names = [f"{row}.wav" for row in range(n)]
+    bunch = make_bunch(
+        rng.uniform(-0.5, 0.5, (n, 200)),
+        names,
+        target=target,
+        target_names=["owl", "crow"],
+        groups=groups,
+    )
     bunch.sampling_rate = 8000
     corpus = understand(bunch, None, 0)
-    first = first_screen(corpus, replace(evaluation, controls={"mel": evaluation}), "T")
-    assert first.plain == (
-        "Of 100 clips of each class, about 50 are named right; by guessing it would be about 50."
+    features = rng.normal(size=(n, 4)).astype(np.float32)
+    features[:10] *= 5  # all unusual clips are of one recording
+    made = contents(corpus, found, features, first_screen(corpus, found, "T"), 0)
+    assert [clip.row for clip in made.wrong] == list(range(n))
+    assert [clip.row for clip in made.cards] == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23]
+    assert {groups[clip.row] for clip in made.unusual} == set(groups)
+    assert [clip.distance for clip in made.unusual] == sorted(
+        (clip.distance for clip in made.unusual), reverse=True
     )
-    uar, control = first.meaning
-    assert uar.startswith("UAR (unweighted average recall) is the share of clips")
-    assert "95 % interval over 4 clips" in uar
-    assert control.startswith("A control is a simpler method")
-    assert first_screen(corpus, evaluation, "T").meaning == [uar]
-    right = replace(evaluation, fold_predictions=[[evaluation.target[:4]]])
-    assert first_screen(corpus, right, "T").plain.startswith("All 4 tested clips are named right")
+    assert len(made.unusual) == N_UNUSUAL
+    for row, similar in made.similar.items():
+        assert len(similar) == N_SIMILAR
+        assert groups[row] not in {groups[clip.row] for clip in similar}
+
+
+def test_a_clip_has_no_neighbour_where_all_are_of_its_group():
+    features = np.random.default_rng(0).normal(size=(6, 4))
+    assert most_similar(features, [0], ["a"] * 6) == {0: []}
+    found = most_similar(features, [0, 5], ["a", "a", "b", "a", "a", "a"])
+    assert {row: [clip.row for clip in clips] for row, clips in found.items()} == {0: [2], 5: [2]}

@@ -12,9 +12,9 @@ import soundfile
 from sklearn.utils import Bunch
 
 from skaudeep.datasets import load_index, make_bunch, select
-from skaudeep.reporting.contents import describe_corpus
 from skaudeep.reporting.corpus import describe_classes, understand, without_folders
 from skaudeep.reporting.folds import choose_folds
+from skaudeep.reporting.opening import describe_corpus
 
 
 def noise(path: Path, seed: int) -> str:
@@ -44,6 +44,9 @@ def test_segments_of_one_recording_on_both_sides_are_found(tmp_path):
     folds = [(np.array([0, 1]), np.array([2, 3]))]
     [crossing] = understand(bunch, folds, 0).crossings
     assert (crossing.kind, crossing.n_shared, crossing.n_folds) == ("recording", 1, 1)
+    corpus = understand(bunch, folds, 0)
+    assert corpus.origin_names == ["a.wav"] * 4
+    assert len(set(corpus.origins)) == 1
 
 
 def test_no_clip_that_can_be_read_is_an_error(tmp_path):

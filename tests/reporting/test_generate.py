@@ -63,6 +63,8 @@ def test_files_that_exist_are_refused_before_any_work(tmp_path, monkeypatch, too
         skaudeep.report(tools.hostile("all"), page, model=model)
     with pytest.raises(ValueError, match="for the report and for the model, expected two names"):
         skaudeep.report(tools.hostile("all"), page, model=str(page))
+    with pytest.raises(ValueError, match="for the report and for the errors, expected two names"):
+        skaudeep.report(tools.hostile("all"), page, errors=page)
     page.write_text("mine")
     with pytest.raises(FileExistsError, match="the report, which exists"):
         skaudeep.report(tools.hostile("all"), page)
@@ -188,7 +190,7 @@ def test_the_default_model_of_files_of_two_rates_takes_the_more_frequent(tmp_pat
     soundfile.write(odd, np.repeat(samples, 2), 16000)
     page = tools.write(folder, tmp_path / "page.html", model=tmp_path / "m.skaudeep")
     assert "mostly 8000 Hz" in page.report.summary
-    assert "Control “mel statistics”" in page.report.summary
+    assert "Control “mel statistics”: UAR" in page.report.summary
     assert skaudeep.load(tmp_path / "m.skaudeep").predict([str(odd)]).shape == (1,)
 
 
@@ -213,6 +215,13 @@ def test_a_model_of_one_class_is_refused_before_features_are_made(tmp_path, monk
             tools.hostile("none"),
             tmp_path / "page.html",
             model=tmp_path / "m.skaudeep",
+            progress=False,
+        )
+    with pytest.raises(ValueError, match="of which none can be tested, expected two classes"):
+        skaudeep.report(
+            tools.hostile("none"),
+            tmp_path / "page.html",
+            errors=tmp_path / "wrong.csv",
             progress=False,
         )
 

@@ -9,7 +9,9 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from skaudeep._texts import printable
@@ -155,6 +157,76 @@ def test_clips_with_a_picture_have_those_most_like_them_beside_them(of_files, of
     name = re.search(r'class="title clamp" title="([^"]*)"', card)[1]
     [row] = np.flatnonzero(of_files.bunch.filenames == name).tolist()
     assert f'data-clip="{row}" class="near"' not in card  # it is not like itself
+
+
+def rows_of_the_table(page):
+    table = re.search(r'<table class="plain wide sortable">.*?</table>', page.text, re.DOTALL)[0]
+    rows = re.findall(r"<tr data-row=.*?</tr>", table, re.DOTALL)
+    texts = [re.findall(r'<bdi class="name">(.*?)</bdi>', row) for row in rows]
+    return texts, [float(sure) for sure in re.findall(r'data-value="([\d.]+)"', table)]
+
+
+def test_the_table_has_exactly_the_clips_with_a_planted_wrong_label_the_surest_first(
+    tmp_path, tools
+):
+    rng = np.random.default_rng(0)
+    truth = np.arange(60) % 3
+    features = rng.normal(size=(60, 4)) * 0.3 + 3 * np.eye(3, 4)[truth]
+    planted = [4, 17, 29, 38]
+    labels = truth.copy()
+    labels[planted] = (truth[planted] + 1) % 3
+    names = [f"{row}.wav" for row in range(60)]
+    groups = [f"patient {row // 5}" for row in range(60)]
+    bunch = make_bunch(features, names, target=labels, target_names=list("abc"), groups=groups)
+    page = tools.write(
+        bunch,
+        tmp_path / "page.html",
+        pipeline=LogisticRegression(),
+        errors=tmp_path / "wrong.csv",
+        command="skaudeep report x",
+    )
+    texts, sure = rows_of_the_table(page)
+    assert sorted(texts) == sorted(
+        [names[row], groups[row], "abc"[labels[row]], "abc"[truth[row]]] for row in planted
+    )
+    assert sure == sorted(sure, reverse=True)
+    assert len(sure) == 4
+    written = pd.read_csv(tmp_path / "wrong.csv")
+    columns = written[["filename", "group", "target", "predicted"]].to_numpy().tolist()
+    assert columns == texts
+    np.testing.assert_allclose(written.probability, sure, atol=1e-6)
+    assert "<code>skaudeep report x</code>" in page.text
+
+
+def test_findings_are_gathered_and_harmless_ones_are_said_to_be_so(tmp_path, tools):
+    rng = np.random.default_rng(0)
+    sounds = [rng.uniform(-0.5, 0.5, 8000) for _ in range(6)]
+    for row, n in ((1, 4), (2, 4), (3, 400)):
+        sounds[row][100 : 100 + n] = 1.0
+    bunch = make_bunch(sounds, [f"{row}.wav" for row in range(6)])
+    bunch.sampling_rate = 8000
+    page = tools.write(bunch, tmp_path / "page.html", pipeline=tools.statistics(), audio=False)
+    faults = re.search(r'<ul class="faults">.*?</ul>', page.text, re.DOTALL)[0]
+    loud, harmless = re.findall(r"<li>(.*?)</li>", faults, re.DOTALL)
+    assert "1 clip was recorded too loudly, so that peaks are cut off" in loud
+    assert "3.wav" in loud
+    assert "Harmless: a few peaks are cut off in 2 clips" in harmless
+
+
+def test_the_plain_text_of_the_page_has_no_term_that_only_specialists_know(of_files):
+    body = of_files.text.split("<body>")[1].split("<script")[0]
+    body = re.sub(r"<details.*?</details>", "", body, flags=re.DOTALL)
+    shown = html.unescape(re.sub(r"<[^>]*>", " ", body.split('id="again"')[0]))
+    assert "named rightly" in shown
+    assert not re.search(r"\bUAR\b|[Cc]ontrol\b|\bp =|t-SNE|mel statistics|sign-flip", shown)
+
+
+def test_pictures_have_axes_of_seconds_and_kilohertz(of_files):
+    card = of_files.text.split('<li class="card">')[1]
+    picture = re.search(r'<svg class="spectrogram".*?</svg>', card, re.DOTALL)[0]
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
+    assert texts == ["0.5", "1", "2", "4", "0", "0.1", "0.2", "0.3", "time (s)", "kHz"]
+    assert "in kHz upwards" in re.search(r'aria-label="([^"]*)"', picture)[1]
 
 
 def test_without_sound_clips_like_another_are_named_but_cannot_be_pressed(tmp_path, tools):

@@ -11,14 +11,14 @@ import soundfile
 from matplotlib.image import imread
 
 from skaudeep.audio.clips import Clip
-from skaudeep.reporting.spectrograms import picture
+from skaudeep.reporting.spectrograms import picture, ticks_of_frequency, ticks_of_time
 
 RATE = 8000
 TIME = np.arange(RATE) / RATE
 
 
 def drawn(clip: Clip, rate: float | None) -> np.ndarray:
-    kind, text = picture(clip, rate).split(",")
+    kind, text = picture(clip, rate).address.split(",")
     assert kind == "data:image/png;base64"
     return imread(io.BytesIO(base64.b64decode(text)), format="png")[..., :3].sum(axis=2)
 
@@ -42,3 +42,20 @@ def test_time_goes_to_the_right_in_a_segment_of_a_file(tmp_path):
 def test_a_clip_of_any_length_has_a_picture_of_bounded_size(n_samples):
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, n_samples)
     assert drawn(Clip("a", noise), RATE).shape[1] <= 320
+
+
+@pytest.mark.parametrize("tone", [500, 2000])
+def test_a_tone_is_at_the_tick_of_its_frequency(tone):
+    image = drawn(Clip("a", 0.5 * np.sin(2 * np.pi * tone * TIME)), RATE)
+    [place] = [place for place, text in ticks_of_frequency(RATE, 80) if text == f"{tone / 1000:g}"]
+    brightest = 1 - (image.mean(axis=1).argmax() + 0.5) / len(image)
+    assert brightest == pytest.approx(place, abs=1.5 / 80)
+
+
+@pytest.mark.parametrize("length", [0.03, 0.3, 1, 4.9, 60, 7200])
+def test_ticks_of_time_are_at_their_seconds_and_few(length):
+    ticks = ticks_of_time(length)
+    assert 3 <= len(ticks) <= 6
+    for place, text in ticks:
+        assert 0 <= place <= 1
+        assert float(text) == pytest.approx(place * length, rel=1e-3, abs=1e-9)

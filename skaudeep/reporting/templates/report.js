@@ -68,7 +68,7 @@
     });
   }
 
-  for (const button of document.querySelectorAll("button.near")) {
+  for (const button of document.querySelectorAll("button.near, button.hear")) {
     button.addEventListener("click", () => play(Number(button.dataset.clip)));
   }
 
@@ -526,6 +526,28 @@
     byId("clear")?.addEventListener("click", () => { select([], { only: true }); plot.focus(); });
     window.addEventListener("beforeunload", (event) => { if (!downloaded) event.preventDefault(); });
   }
+  // Tables that can be sorted: each head becomes a button. Rows keep their order among equals.
+  const collator = new Intl.Collator(undefined, { numeric: true });
+  function sortBy(table, place, head) {
+    const down = head.getAttribute("aria-sort") === "ascending"
+      || (head.classList.contains("num") && !head.hasAttribute("aria-sort"));
+    const value = ({ cells }) => cells[place].dataset.value
+      ?? cells[place].querySelector("bdi")?.textContent ?? cells[place].textContent;
+    const number = head.classList.contains("num");
+    const rows = [...table.tBodies[0].rows].sort((a, b) => (number
+      ? value(a) - value(b) : collator.compare(value(a), value(b))) * (down ? -1 : 1));
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    table.tBodies[0].append(...rows);
+  }
+  for (const table of document.querySelectorAll("table.sortable")) {
+    [...table.tHead.rows[0].cells].forEach((head, place) => {
+      const button = element("button", head.textContent, { type: "button" });
+      button.addEventListener("click", () => sortBy(table, place, head));
+      head.replaceChildren(button);
+    });
+  }
+
   window.addEventListener("beforeprint", () => {
     for (const more of document.querySelectorAll("details")) more.open = true;
   });
