@@ -90,6 +90,13 @@ def evaluated(**options: Any) -> Any:
     return skaudeep.evaluate(DummyClassifier(), BUNCH, **options)
 
 
+def over_time(**options: Any) -> Any:
+    recordings = BUNCH | {"data": NOISE.reshape(8, -1, 5)}
+    options = {"cv": 2, "controls": False, "progress": False, "n_resamples": 9} | options
+    model = skaudeep.PerFrame(Ridge())
+    return evaluation.evaluate_over_time(model, recordings, COURSES, **options)
+
+
 def confusion() -> Any:
     return plotting.ConfusionDisplay(np.eye(2, dtype=int), target_names=["a", "b"])
 
@@ -105,6 +112,9 @@ def fitted(recipe: Callable[..., Any]) -> Callable[..., Any]:
 
 # Calls with everything but the option, by the name of a function or method.
 CALLS: dict[str, Callable[..., Any]] = {
+    "AnomalyEvaluation.interval": lambda files, **o: evaluation.anomaly_metrics(
+        [3.0, 2.0, 1.0], [False, False, True]
+    ).interval(**o),
     "ComparisonDisplay": lambda files, **o: plotting.ComparisonDisplay(
         [0.5], [(0.4, 0.6)], [], names=["a"], **o
     ),
@@ -124,6 +134,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "EmbeddingDisplay.from_features": lambda files, **o: plotting.EmbeddingDisplay.from_features(
         FEATURES, **o
     ),
+    "Evaluation.interval": lambda files, **o: evaluated().interval(**o),
+    "OverTimeEvaluation.interval": lambda files, **o: over_time().interval(**{"metric": "CCC"} | o),
     "SpectrogramDisplay": lambda files, **o: plotting.SpectrogramDisplay(FEATURES, **o),
     "SpectrogramDisplay.from_extractor": lambda files, **o: (
         plotting.SpectrogramDisplay.from_extractor(EXTRACTOR, NOISE, **o)
@@ -134,9 +146,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "audio_multilabel_classifier": fitted(recipes.audio_multilabel_classifier),
     "audio_regressor": fitted(recipes.audio_regressor),
     "evaluate": lambda files, **o: evaluated(**o),
-    "evaluate_over_time": lambda files, **o: evaluation.evaluate_over_time(
-        skaudeep.PerFrame(Ridge()), BUNCH | {"data": NOISE.reshape(8, -1, 5)}, COURSES, **o
-    ),
+    "evaluate_over_time": lambda files, **o: over_time(**o),
     "event_classifier": fitted(recipes.event_classifier),
     "frame_targets": lambda files, **o: datasets.frame_targets(
         COURSE, np.arange(0, 1, 0.1), ["a.wav"], **o
@@ -180,7 +190,7 @@ CASES = [
 
 
 def test_there_is_a_call_of_each_function_with_an_option_of_fixed_texts():
-    assert {name for name, _ in CASES} == set(CALLS)
+    assert {name for name, _ in CASES} == set(CALLS), "complete CALLS"
 
 
 @pytest.mark.parametrize(("name", "option"), CASES)
