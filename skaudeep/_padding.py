@@ -339,6 +339,43 @@ def stack_chunks(clips: Sequence[NDArray]) -> NDArray:
     return pad(clips, dtype=np.result_type(np.float32, *clips))
 
 
+def join_clips(X: Any) -> Any:
+    """Return clips of chunks that are a list of arrays as one array, and anything else as it is.
+
+    Parameters
+    ----------
+    X : array-like, or list of arrays (n_chunks, n_features) or (n_chunks, n_frames, n_bands)
+        The clips of a list may differ in their numbers of chunks and frames.
+
+    Returns
+    -------
+    array-like
+        Of a list (n_clips, n_chunks, n_features) or (n_clips, n_chunks, n_frames, n_bands), padded
+        with NaN.
+
+    Raises
+    ------
+    ValueError
+        If the clips of a list differ in the size of their last axis.
+
+    Examples
+    --------
+    >>> join_clips([np.ones((2, 3, 5)), np.ones((1, 4, 5))]).shape
+    (2, 2, 4, 5)
+    """
+    if is_ragged(X):
+        return stack_chunks([np.asarray(clip) for clip in X])
+    if not isinstance(X, list | tuple) or {getattr(clip, "ndim", 0) for clip in X} != {3}:
+        return X
+    for number, clip in enumerate(X):
+        if clip.shape[2] != X[0].shape[2]:
+            raise ValueError(
+                f"Row {number} of X has {clip.shape[2]} bands and row 0 has {X[0].shape[2]}; all "
+                "rows must have the same bands."
+            )
+    return pad([np.asarray(clip) for clip in X])
+
+
 def join_frames(parts: Sequence[NDArray]) -> NDArray:
     """Concatenate the frames of several arrays, with padding after the last part only.
 
