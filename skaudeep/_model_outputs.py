@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -156,3 +157,42 @@ def _last(model: Any) -> Any:
             model = getattr(model, "best_estimator_", model.estimator)
         else:
             return model
+
+
+def all_steps(model: Any) -> list[Any]:
+    """Return the estimators of a pipeline, those of pipelines in it included, without gaps."""
+    if not isinstance(model, Pipeline):
+        return [model]
+    steps = [step for _, step in model.steps if step not in (None, "passthrough")]
+    return [inner for step in steps for inner in all_steps(step)]
+
+
+def choose_output(model: Any) -> tuple[Callable[[Any], Any], list[str]]:
+    """Return the method that computes the columns of a model, and the names of the columns."""
+    if _has_probabilities(model):
+        classes = read_classes(model)
+        assert classes is not None
+        return lambda X: columns_of(model, model.predict_proba(X), classes), classes.names
+    if is_classifier(model):
+        return lambda X: np.asarray(model.predict(X)).astype(str).astype(object), ["label"]
+    if is_outlier_detector(model) and hasattr(model, "score_samples"):
+        return model.score_samples, ["score"]
+    if hasattr(model, "transform"):
+        names = getattr(model, "best_estimator_", model).get_feature_names_out()
+        return model.transform, list(map(str, names))
+    if is_regressor(model):
+        return model.predict, ["prediction"]
+    raise ValueError(
+        f"Got a {type(all_steps(model)[-1]).__name__} at the end of the pipeline, expected a "
+        "classifier, a regressor, a detector of outliers or a transformer."
+    )
+
+
+def _has_probabilities(model: Any) -> bool:
+    return hasattr(model, "predict_proba") and hasattr(model, "classes_")
+
+
+def missing_type(model: Any) -> np.dtype:
+    """Return the type of a table without any value: that of labels, or of numbers."""
+    labels = is_classifier(model) and not _has_probabilities(model)
+    return np.dtype(object) if labels else np.dtype(np.float32)

@@ -207,7 +207,7 @@ def pad(
     Parameters
     ----------
     rows : sequence of n_rows ndarrays of the same number of axes
-        None gives a row of NaN.
+        None gives a row of NaN. At least one is an array, unless `shape` is given.
     shape : sequence of int, default=None
         Shape of a row of the result; None is the largest size along each axis.
     dtype : dtype, default=float32
@@ -215,6 +215,11 @@ def pad(
     Returns
     -------
     ndarray of shape (n_rows, *shape)
+
+    Raises
+    ------
+    ValueError
+        If rows differ in their number of axes.
 
     Examples
     --------
@@ -225,6 +230,7 @@ def pad(
            [nan, nan]], dtype=float32)
     """
     if shape is None:
+        check_same_axes(rows)
         shape = np.max([row.shape for row in rows if row is not None], axis=0)
     shape = tuple(int(size) for size in shape)
     padded = np.empty((len(rows), *shape), dtype)
@@ -234,6 +240,78 @@ def pad(
         if row is not None:
             place[tuple(slice(size) for size in row.shape)] = row
     return padded
+
+
+def check_same_axes(rows: Sequence[NDArray | None]) -> None:
+    """Raise a ValueError if there is no row, or some are in chunks and others are not.
+
+    Parameters
+    ----------
+    rows : sequence of ndarrays and None
+    """
+    n_axes = {number: row.ndim for number, row in enumerate(rows) if row is not None}
+    if not n_axes:
+        raise ValueError("Got X without clips, expected at least one.")
+    most, fewest = max(n_axes, key=n_axes.__getitem__), min(n_axes, key=n_axes.__getitem__)
+    if n_axes[most] != n_axes[fewest]:
+        raise ValueError(
+            f"Row {most} of X is in chunks and row {fewest} is not, expected chunks in all rows or "
+            "in none."
+        )
+
+
+def stack_features(clips: Sequence[NDArray]) -> NDArray:
+    """Stack features of clips, or of their chunks with NaN where a clip has fewer.
+
+    Parameters
+    ----------
+    clips : sequence of ndarray of shape (n_features,) or (n_chunks, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_clips, n_features) or (n_clips, n_chunks, n_features)
+
+    Raises
+    ------
+    ValueError
+        If there is no clip, some are in chunks and others are not, or they differ in their
+        features.
+
+    Examples
+    --------
+    >>> stack_features([np.ones((2, 1)), np.ones((1, 1))])[:, :, 0]
+    array([[ 1.,  1.],
+           [ 1., nan]])
+    """
+    check_same_axes(clips)
+    return np.stack(clips) if clips[0].ndim == 1 else stack_chunks(clips)
+
+
+def first_width(X: Any) -> int:
+    """Return the size of the last axis of the first clip, which `fit` keeps.
+
+    Parameters
+    ----------
+    X : array or list of clips
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If there is no clip, or the first one has fewer than two axes.
+    """
+    if not len(X):
+        raise ValueError("Got X without clips, expected at least one.")
+    shape = np.shape(X[0])
+    if len(shape) < 2:
+        raise ValueError(
+            f"Clip 0 has shape {shape}, expected at least one frame in (n_frames, n_bands) or "
+            "(n_chunks, n_frames, n_bands)."
+        )
+    return int(shape[-1])
 
 
 def stack_chunks(clips: Sequence[NDArray]) -> NDArray:
@@ -259,6 +337,43 @@ def stack_chunks(clips: Sequence[NDArray]) -> NDArray:
                 "(n_chunks, n_features) with the same features in all rows."
             )
     return pad(clips, dtype=np.result_type(np.float32, *clips))
+
+
+def join_clips(X: Any) -> Any:
+    """Return clips of chunks that are a list of arrays as one array, and anything else as it is.
+
+    Parameters
+    ----------
+    X : array-like, or list of arrays (n_chunks, n_features) or (n_chunks, n_frames, n_bands)
+        The clips of a list may differ in their numbers of chunks and frames.
+
+    Returns
+    -------
+    array-like
+        Of a list (n_clips, n_chunks, n_features) or (n_clips, n_chunks, n_frames, n_bands), padded
+        with NaN.
+
+    Raises
+    ------
+    ValueError
+        If the clips of a list differ in the size of their last axis.
+
+    Examples
+    --------
+    >>> join_clips([np.ones((2, 3, 5)), np.ones((1, 4, 5))]).shape
+    (2, 2, 4, 5)
+    """
+    if is_ragged(X):
+        return stack_chunks([np.asarray(clip) for clip in X])
+    if not isinstance(X, list | tuple) or {getattr(clip, "ndim", 0) for clip in X} != {3}:
+        return X
+    for number, clip in enumerate(X):
+        if clip.shape[2] != X[0].shape[2]:
+            raise ValueError(
+                f"Row {number} of X has {clip.shape[2]} bands and row 0 has {X[0].shape[2]}; all "
+                "rows must have the same bands."
+            )
+    return pad([np.asarray(clip) for clip in X])
 
 
 def join_frames(parts: Sequence[NDArray]) -> NDArray:

@@ -176,7 +176,8 @@ class Seq2SeqAutoencoder(
         depends on the code alone.
     mask_silence : bool, default=False
         Whether values of -1, the floor of a spectrogram, are left out of the error, in training,
-        validation and scores.
+        validation and scores. At least one sequence to train on, and one to validate on, has to
+        have others.
     validation_fraction : float in [0, 1), default=0.0
         Share of the sequences that are used for validation, not for training. If clips are in
         chunks, these are chunks, so that a clip may have some on both sides. The weights with the
@@ -574,6 +575,9 @@ class Seq2SeqAutoencoder(
         self.seed_ = training.seed  # a checkpoint may have brought another
         rows = np.flatnonzero(sequences.lengths)
         train_on, validate_on = self._split(rows, validation_fraction)
+        if self.mask_silence:
+            _check_sound(sequences.highest, train_on, "train on")
+            _check_sound(sequences.highest, validate_on, "validate on")
         patience = self.n_iter_no_change or np.inf
         began, first = time.monotonic(), training.epoch
         while training.epoch < last_epoch and training.epochs_since_best < patience:
@@ -931,7 +935,8 @@ class Seq2SeqAutoencoder(
         Returns
         -------
         float
-            The score, at most 0; higher is better.
+            The score, at most 0; higher is better. It is 0 if ``mask_silence=True`` leaves out all
+            values.
 
         Raises
         ------
@@ -1095,6 +1100,16 @@ class Seq2SeqAutoencoder(
         both = self._map(X, errors, 2, per_frame=True, condition=condition)
         both = both.astype(np.float64)  # scores must be float64
         return both[..., 0], both[..., 1]
+
+
+def _check_sound(highest: np.ndarray, rows: np.ndarray, purpose: str) -> None:
+    """Raise a ValueError if no row has a value that `mask_silence` leaves in the error."""
+    if len(rows) and not (highest[rows] > -1).any():
+        raise ValueError(
+            f"Got mask_silence=True with {len(rows)} of the sequences to {purpose}, which hold no "
+            "value above -1, the floor of a spectrogram: nothing is left. Leave out silent clips, "
+            "lower the clip_below of the extractor, or choose mask_silence=False."
+        )
 
 
 def _n_held_out(n_rows: int, fraction: float) -> int:

@@ -41,7 +41,7 @@ from skaudeep._base import (
     groups_parameter,
     run_fit_without_subtasks,
 )
-from skaudeep._padding import is_ragged, join_frames, missing_frames, stack_chunks, unmasked
+from skaudeep._padding import join_clips, join_frames, missing_frames, unmasked
 from skaudeep.datasets.bunch import check_bunch, replace_keys
 from skaudeep.datasets.groups import group_numbers
 
@@ -130,9 +130,9 @@ class ChunkPooling(
         Parameters
         ----------
         X : array-like of shape (n_clips, n_chunks, n_features), or (n_clips, n_features)
-            Features of chunks; NaN for a missing chunk. A list of arrays (n_chunks, n_features) may
-            differ in n_chunks. Two axes are clips of one chunk. With "concat" also spectrograms of
-            chunks, (n_clips, n_chunks, n_frames, n_bands).
+            Features of chunks; NaN for a missing chunk. Two axes are clips of one chunk. With
+            "concat" also spectrograms of chunks, (n_clips, n_chunks, n_frames, n_bands). Clips that
+            are a list of arrays may differ in n_chunks.
         y : None
             Ignored.
 
@@ -232,6 +232,7 @@ class ChunkPooling(
 
     def _spectrograms(self, X: Any, *, reset: bool) -> NDArray | None:
         """Return spectrograms of chunks that are to be put together; None of other data."""
+        X = join_clips(X)
         found = self.pooling == "concat" and len(getattr(X, "shape", ())) == 4
         if not reset and found != vars(self).get("joins_frames_", False):
             was = "features" if found else "spectrograms"
@@ -553,8 +554,7 @@ def _check_chunks(estimator: Any, X: Any, *, reset: bool) -> tuple[NDArray, NDAr
 
     Set the estimator's number of features, or compare it with that of X.
     """
-    if is_ragged(X):
-        X = stack_chunks([np.asarray(clip) for clip in X])
+    X = join_clips(X)
     n_axes = len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
     if n_axes == 3:
         names = X.indexes.get("feature") if hasattr(X, "indexes") else None

@@ -24,7 +24,7 @@ from skaudeep._base import (
     all_or_nothing,
     rows,
 )
-from skaudeep._padding import pad, true_frames
+from skaudeep._padding import first_width, pad, stack_features, true_frames
 
 DYNAMIC_RANGE = 60.0  # dB from -1 to 1, as of a spectrogram with clip_below=-60
 LOUDNESS = 0.23  # exponent from power to loudness
@@ -133,7 +133,7 @@ class _OfSequences(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimator
         found = []
         for clip, row in enumerate(rows(X)):
             row = np.asarray(row)
-            if row.ndim == 3:
+            if row.ndim == 3 and len(row):
                 chunks = [describe(self._frames(chunk, clip)) for chunk in row]
                 found.append(pad(chunks) if chunks[0].ndim > 1 else np.stack(chunks))
             else:
@@ -220,10 +220,10 @@ class FrameDescriptors(_OfSequences):
         Raises
         ------
         ValueError
-            If `step` is not an integer of at least 1.
+            If `step` is not an integer of at least 1, or there is no clip.
         """
         self._validate_params()
-        self.n_features_in_ = np.shape(X[0])[-1]
+        self.n_features_in_ = first_width(X)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -439,10 +439,10 @@ class CourseStatistics(_OfSequences):
         Raises
         ------
         ValueError
-            If `statistics` is neither "all" nor "rhythm".
+            If `statistics` is neither "all" nor "rhythm", or there is no clip.
         """
         self._validate_params()
-        self.n_features_in_ = np.shape(X[0])[-1]
+        self.n_features_in_ = first_width(X)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -467,7 +467,7 @@ class CourseStatistics(_OfSequences):
             If a clip has NaN before its last frame or infinity, is not a sequence of frames, or has
             another number of descriptors than in `fit`.
         """
-        return np.stack(self._map(X, self._statistics))
+        return stack_features(self._map(X, self._statistics))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Return the names of the statistics.

@@ -220,7 +220,7 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
         return predicted[..., None] if self._target_axis else predicted
 
     @available_if(_inner_has("predict_proba"))
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> NDArray[np.float64] | list[NDArray[np.float64]]:
         """Return the probabilities of the classes for each frame.
 
         Parameters
@@ -231,10 +231,11 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_clips, n_frames, n_classes)
+        ndarray of shape (n_clips, n_frames, n_classes), or list of n_targets such arrays
             Probabilities in the order of `classes_`; NaN for padding. As in `predict`, those of a
             time come from the sound `delay` seconds before, and n_frames is that of the longest
-            clip of a list. A classifier of several targets is not supported.
+            clip of a list. With several targets it is what the classifier returns for frames: for
+            most a list with an array for each target.
 
         Raises
         ------
@@ -402,28 +403,41 @@ class PerFrame(VersionMixin, MetaEstimatorMixin, BaseEstimator):
             targets.append(own)
         return targets
 
-    def _map(self, X: Any, method: str) -> NDArray[Any]:
-        """Call a method of the estimator with all frames; shift and pad its output."""
+    def _map(self, X: Any, method: str) -> Any:
+        """Call a method of the estimator with all frames; shift and pad its output.
+
+        It is an array, or a list of arrays where the method returns one for each target.
+        """
         check_is_fitted(self)
         shift = self._shift()
         clips = self._clips(X, reset=False)
         frames = np.concatenate(clips)
         if not len(frames):
             raise ValueError("Every row of X is NaN throughout: there is nothing to predict.")
-        values = np.asarray(getattr(self.estimator_, method)(frames))
+        values = getattr(self.estimator_, method)(frames)
         n_frames = max(map(len, clips)) if isinstance(X, list | tuple) else np.shape(X)[1]
-        texts = values.dtype.kind not in "fiub"
-        result = np.full(
-            (len(clips), n_frames, *values.shape[1:]),
-            None if texts else np.nan,
-            dtype=object if texts else np.float64,
-        )
-        end = 0
-        for row, clip in zip(result, clips, strict=True):
-            start, end = end, end + len(clip)
-            # The sound of frame i is labelled at frame i + shift.
-            row[: len(clip)] = values[start + np.maximum(np.arange(len(clip)) - shift, 0)]
-        return result
+        lengths = [len(clip) for clip in clips]
+        if isinstance(values, list):  # probabilities of several targets
+            return [_padded(np.asarray(part), lengths, n_frames, shift) for part in values]
+        return _padded(np.asarray(values), lengths, n_frames, shift)
+
+
+def _padded(
+    values: NDArray[Any], lengths: Sequence[int], n_frames: int, shift: int
+) -> NDArray[Any]:
+    """Divide values of all frames into clips, shifted by the delay: (n_clips, n_frames, ...)."""
+    texts = values.dtype.kind not in "fiub"
+    result = np.full(
+        (len(lengths), n_frames, *values.shape[1:]),
+        None if texts else np.nan,
+        dtype=object if texts else np.float64,
+    )
+    end = 0
+    for row, length in zip(result, lengths, strict=True):
+        start, end = end, end + length
+        # The sound of frame i is labelled at frame i + shift.
+        row[:length] = values[start + np.maximum(np.arange(length) - shift, 0)]
+    return result
 
 
 def _missing(target: NDArray[Any], of_classes: bool) -> NDArray[np.bool_]:

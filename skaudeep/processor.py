@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -13,9 +13,8 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import is_classifier, is_outlier_detector, is_regressor
+from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,7 +26,7 @@ from skaudeep._model_inputs import (
     set_apart_silence,
     warner_of_low_rates,
 )
-from skaudeep._model_outputs import columns_of, read_classes
+from skaudeep._model_outputs import all_steps, choose_output, missing_type
 from skaudeep._texts import printable, shown
 from skaudeep._times import LEVELS, from_seconds, piece_index, time_of, times_of
 from skaudeep._warnings import find_stack_level
@@ -145,7 +144,7 @@ class Processor:
         self._model = None
         if model_rate(pipeline) is not None:
             self._model = _ready(self.pipeline, None)
-            _output(self._model)  # raises an error if the last step gives no columns
+            choose_output(self._model)  # raises an error if the last step gives no columns
 
     def process_file(
         self,
@@ -393,7 +392,7 @@ class Processor:
         since = [pd.Timedelta(0) if pd.isna(start) else start for start in starts]
         index = piece_index(names, since, known)
         if not names:
-            names = [] if self._model is None else _output(self._model)[1]
+            names = [] if self._model is None else choose_output(self._model)[1]
             return pd.DataFrame(np.zeros((0, len(names)), np.float32), index, names)
         whole = not any(since) and all(map(pd.isna, ends))
         X = paths if whole else piece_index(paths, since, ends)
@@ -460,15 +459,15 @@ class Processor:
             if self._on_error == "raise":
                 raise error from None
             _warn_of_missing([error], 1)
-            columns = _output(model)[1]
-            return pd.DataFrame(_nothing((1, len(columns)), _missing_type(model)), columns=columns)
+            columns = choose_output(model)[1]
+            return pd.DataFrame(_nothing((1, len(columns)), missing_type(model)), columns=columns)
         if own != rate:
             samples = resample(samples, rate, own)
         return self._run(model, [samples], [name])
 
     def _run(self, model: Any, X: Any, names: list[str]) -> pd.DataFrame:
         """Process clips, a batch at a time; `names` are what errors call them."""
-        function, columns = _output(model)
+        function, columns = choose_output(model)
         values: NDArray | None = None
         failed: dict[int, AudioError] = {}
         warn_once = warner_of_low_rates(model)
@@ -496,7 +495,7 @@ class Processor:
             errors = [failed[row].renamed(names[row]) for row in sorted(failed)]
             _warn_of_missing(errors, len(X))
         if values is None:
-            values = _nothing((len(X), len(columns)), _missing_type(model))
+            values = _nothing((len(X), len(columns)), missing_type(model))
         return pd.DataFrame(values, columns=columns)
 
 
@@ -505,20 +504,13 @@ class Processor:
 
 def _check_fitted(pipeline: Any) -> None:
     try:
-        for step in _steps(pipeline):
+        for step in all_steps(pipeline):
             check_is_fitted(step)
     except NotFittedError as error:
         raise NotFittedError(
             f"Got a pipeline whose {type(step).__name__} is not fitted, expected a fitted one. "
             "Call its fit on recordings, or skaudeep.fit_classifier, or skaudeep.load for a model."
         ) from error
-
-
-def _steps(model: Any) -> list[Any]:
-    if not isinstance(model, Pipeline):
-        return [model]
-    steps = [step for _, step in model.steps if step not in (None, "passthrough")]
-    return [inner for step in steps for inner in _steps(step)]
 
 
 def _ready(pipeline: Any, rate: float | None) -> Any:
@@ -530,7 +522,7 @@ def _ready(pipeline: Any, rate: float | None) -> Any:
             extractor.sampling_rate = getattr(extractor, "sampling_rate_", rate)
         if extractor.on_error == "nan":
             extractor.on_error = "raise"  # clips that fail are sorted out here
-    if not any(get_tags(step).requires_fit for step in _steps(model)):
+    if not any(get_tags(step).requires_fit for step in all_steps(model)):
         # Nothing is learned. Fitted to any input, the steps know the number of features.
         seconds = max(
             8 * max(e.window_duration, e.hop_duration or 0) + (e.chunk_duration or 0)
@@ -545,43 +537,12 @@ def _ready(pipeline: Any, rate: float | None) -> Any:
     return model
 
 
-def _output(model: Any) -> tuple[Callable[[Any], Any], list[str]]:
-    """Return the method that computes the columns of a model, and the names of the columns."""
-    if _has_probabilities(model):
-        classes = read_classes(model)
-        assert classes is not None
-        return lambda X: columns_of(model, model.predict_proba(X), classes), classes.names
-    if is_classifier(model):
-        return lambda X: np.asarray(model.predict(X)).astype(str).astype(object), ["label"]
-    if is_outlier_detector(model) and hasattr(model, "score_samples"):
-        return model.score_samples, ["score"]
-    if hasattr(model, "transform"):
-        names = getattr(model, "best_estimator_", model).get_feature_names_out()
-        return model.transform, list(map(str, names))
-    if is_regressor(model):
-        return model.predict, ["prediction"]
-    raise ValueError(
-        f"Got a {type(_steps(model)[-1]).__name__} at the end of the pipeline, expected a "
-        "classifier, a regressor, a detector of outliers or a transformer."
-    )
-
-
-def _has_probabilities(model: Any) -> bool:
-    return hasattr(model, "predict_proba") and hasattr(model, "classes_")
-
-
-def _missing_type(model: Any) -> np.dtype:
-    """Return the type of a table without any value: that of labels, or of numbers."""
-    labels = is_classifier(model) and not _has_probabilities(model)
-    return np.dtype(object) if labels else np.dtype(np.float32)
-
-
 def _checked(output: Any, shape: tuple[int, int], model: Any) -> NDArray:
     values = np.asarray(output)
     values = values[:, None] if values.ndim == 1 else values
     if values.shape != shape:
         remedy = "Pool frames and chunks, for example by BandStatistics and ChunkPooling."
-        if isinstance(_steps(getattr(model, "best_estimator_", model))[-1], PerFrame):
+        if isinstance(all_steps(getattr(model, "best_estimator_", model))[-1], PerFrame):
             remedy = "Of PerFrame, skaudeep.stream or the pipeline itself gives each frame."
         raise ValueError(
             f"Got values of shape {values.shape} from the pipeline, expected {shape}: a row for "

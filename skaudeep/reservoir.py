@@ -89,9 +89,9 @@ class ReservoirFeatures(StateFeatures):
         The network and the pooling as one torch module, from clips of shape (n_clips, n_frames,
         n_bands) to features, for use in other networks.
     n_features_in_ : int
-        Number of bands (the last axis of X).
+        Size of the last axis of X in `fit`: the number of bands, or, of a matrix, of time steps.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the bands, where X of `fit` was a data frame.
+        Names of the columns, which are time steps, where X of `fit` was a data frame.
     seed_ : int
         Seed of the weights, drawn from `random_state`.
 

@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep._base import NamedRowsMixin, VersionMixin, rows
-from skaudeep._padding import true_frames
+from skaudeep._padding import first_width, stack_features, true_frames
 
 THREE = ("mean", "std", "change")
 LAGS = (1, 2, 4, 8)  # frames
@@ -83,8 +83,13 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
         -------
         BandStatistics
             The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no clip, or the first one has fewer than two axes.
         """
-        self.n_features_in_ = np.shape(X[0])[-1]
+        self.n_features_in_ = first_width(X)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -95,8 +100,8 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
         X : array-like of shape (n_clips, n_frames, n_bands) or (n_clips, n_chunks, n_frames, \
                 n_bands), or list of n_clips arrays (n_frames, n_bands) or (n_chunks, n_frames, \
                 n_bands)
-            Spectrograms. The clips of a list may differ in their numbers of frames, but not of
-            chunks. Trailing frames of NaN are padding.
+            Spectrograms. The clips of a list may differ in their numbers of frames and of chunks.
+            Trailing frames of NaN are padding.
 
         Returns
         -------
@@ -105,15 +110,16 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
             the mean absolute differences between consecutive frames (0 for a single frame). With
             ``extended=True`` ten more statistics of all bands follow, in the order of the parameter
             `extended`, so that the last axis has the size 13 * n_bands. NaN where a clip or chunk
-            consists of padding alone.
+            consists of padding alone, and where a clip of a list has fewer chunks than others.
 
         Raises
         ------
         ValueError
-            If a clip has NaN before its last frame, no frame, another number of axes, or another
-            number of bands than in `fit`.
+            If there is no clip, or one has NaN before its last frame, no frame, another number of
+            axes, or another number of bands than in `fit`.
         """
-        return np.stack([self._statistics(np.asarray(x), clip) for clip, x in enumerate(rows(X))])
+        found = [self._statistics(np.asarray(x), clip) for clip, x in enumerate(rows(X))]
+        return stack_features(found)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Return the names of the statistics.
@@ -151,7 +157,7 @@ class BandStatistics(VersionMixin, NamedRowsMixin, TransformerMixin, BaseEstimat
         return tags
 
     def _statistics(self, x: NDArray, clip: int) -> NDArray[np.float32]:
-        if x.ndim == 3:
+        if x.ndim == 3 and len(x):
             return np.stack([self._statistics(chunk, clip) for chunk in x])
         n_bands = getattr(self, "n_features_in_", None)
         x = true_frames(x, clip=clip, n_bands=n_bands, reader=type(self).__name__)

@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
 
 from skaudeep._model_inputs import check_hop, find_extractors
+from skaudeep._model_outputs import all_steps
 from skaudeep.audio.blocks import BlockSpectra
 from skaudeep.audio.decoding import read_audio
 from skaudeep.audio.errors import AudioError
 from skaudeep.audio.files import check_length
 from skaudeep.per_frame import PerFrame
-from skaudeep.processor import Processor, _steps
+from skaudeep.processor import Processor
 from skaudeep.spectrogram import SpectrogramExtractor
 
 GAP = 0.001  # seconds that may lie between the end of a block and the start of the next one
@@ -309,7 +310,7 @@ def _predictions(
 
 def _flat_steps(model: Any) -> list[Any]:
     """List the steps of a pipeline, and those of the best one in place of a search."""
-    steps = _steps(getattr(model, "best_estimator_", model))
+    steps = all_steps(getattr(model, "best_estimator_", model))
     parts = [_flat_steps(step) if hasattr(step, "best_estimator_") else [step] for step in steps]
     return [step for part in parts for step in part]
 

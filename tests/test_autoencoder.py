@@ -754,6 +754,30 @@ def test_masked_silence_does_not_count_in_scores():
     assert not autoencoder.score_frames(X)[:, 10:].any()
 
 
+def test_silence_alone_is_refused_where_it_is_masked_and_scores_zero():
+    X, _ = tones(4)
+    silent = np.full_like(X, -1)
+    autoencoder = Seq2SeqAutoencoder(**SMALL, mask_silence=True)
+    for X_in in (silent, list(silent), np.concatenate([silent, np.full_like(silent, np.nan)])):
+        with pytest.raises(ValueError, match=r"mask_silence=True with 4 of.*to train on.*above -1"):
+            autoencoder.fit(X_in)
+    with pytest.raises(ValueError, match="4 of the sequences to train on"):
+        autoencoder.partial_fit(silent)
+    assert autoencoder.fit(X).score(silent) == 0
+    assert not autoencoder.score_samples(silent).any()
+
+
+def test_validation_on_silence_alone_is_refused_where_it_is_masked():
+    X, _ = tones(4)
+    autoencoder = Seq2SeqAutoencoder(**SMALL, mask_silence=True, validation_fraction=0.25)
+    _, (held_out,) = autoencoder.fit(X)._split(np.arange(4), 0.25)
+    X[held_out] = -1
+    with pytest.raises(ValueError, match="1 of the sequences to validate on"):
+        autoencoder.fit(X)
+    X[held_out, 0, 0] = 0
+    assert np.isfinite(autoencoder.fit(X).validation_loss_curve_).all()
+
+
 def test_the_encoder_computes_the_features_inside_another_network():
     X, lengths = ragged(6)
     autoencoder = Seq2SeqAutoencoder(**SMALL, representation="both").fit(X)

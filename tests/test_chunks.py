@@ -309,6 +309,18 @@ def test_pooling_gives_a_row_of_nan_for_a_clip_without_chunks():
         assert np.isfinite(np.delete(rows, 4, axis=0)).all()
 
 
+def test_a_list_of_spectrograms_of_chunks_is_pooled_as_the_padded_array():
+    clips = [np.random.default_rng(n).normal(size=(n, 5, 2)).astype(np.float32) for n in (2, 3)]
+    padded = np.full((2, 3, 5, 2), np.nan, np.float32)
+    for row, clip in zip(padded, clips, strict=True):
+        row[: len(clip)] = clip
+    pooling = ChunkPooling("concat").fit(clips)
+    np.testing.assert_array_equal(pooling.transform(clips), pooling.transform(padded))
+    assert pooling.n_chunks_ == 3
+    with pytest.raises(ValueError, match=r"X has 4 axes.*Spectrograms need"):
+        ChunkPooling().fit(clips)
+
+
 def test_concat_pooling_fills_a_missing_first_chunk_with_the_mean():
     X = full()
     X[2, 0] = np.nan

@@ -95,6 +95,25 @@ def test_several_targets_are_predicted_side_by_side(n_targets):
     assert r2_score(y[labelled], predicted[labelled]) > 0.98
 
 
+def test_probabilities_of_several_targets_are_a_list_with_an_array_of_each():
+    X = clips()
+    labels = np.where(np.isnan(X), np.nan, np.nan_to_num(X) > 0)[:, :, :2]
+    labels[:, :, 1] += np.nan_to_num(X[:, :, 1]) > 1  # two classes and three
+    model = PerFrame(DecisionTreeClassifier(random_state=0), delay=0.2, hop_duration=HOP)
+    model.fit(X, labels)
+    found = model.predict_proba(X)
+    assert [part.shape for part in found] == [(6, 40, 2), (6, 40, 3)]
+    for part, expected in zip(found, model.estimator_.predict_proba(X[1, :25]), strict=True):
+        np.testing.assert_array_equal(part[1, 2:25], expected[:23])
+        assert np.isnan(part[1, 25:]).all()
+    classes = [
+        of_target[part.argmax(axis=2)]
+        for of_target, part in zip(model.classes_, found, strict=True)
+    ]
+    known = ~np.isnan(X[:, :, 0])
+    np.testing.assert_array_equal(np.stack(classes, axis=2)[known], model.predict(X)[known])
+
+
 def test_a_frame_is_correct_if_all_its_classes_are():
     X = clips()
     y = np.where(np.isnan(X), np.nan, np.nan_to_num(X) > 0)  # three classes of 0 and 1

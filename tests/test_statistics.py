@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from skaudeep import BandStatistics
+from skaudeep import BandStatistics, CourseStatistics, FrameDescriptors
 from skaudeep._base import PickleVersionWarning
 
 
@@ -50,6 +50,29 @@ def test_band_statistics_ignore_padding_and_keep_chunks():
     np.testing.assert_array_equal(chunks[0, 0], alone[0])
     assert chunks.shape == (1, 2, 9)
     assert np.isnan(chunks[0, 1]).all()
+
+
+@pytest.mark.parametrize("transformer", [BandStatistics(), CourseStatistics()])
+def test_statistics_of_clips_with_fewer_chunks_than_others_end_in_nan(transformer):
+    clips = [np.random.default_rng(n).uniform(-1, 1, (n, 20, 3)) for n in (2, 3)]
+    found = transformer.fit_transform(clips)
+    assert found.shape[:2] == (2, 3)
+    for row, clip in zip(found, clips, strict=True):
+        np.testing.assert_array_equal(row[: len(clip)], transformer.transform(clip))
+        assert np.isnan(row[len(clip) :]).all()
+    with pytest.raises(ValueError, match="Row 1 of X is in chunks and row 0 is not"):
+        transformer.transform([clips[0][0], clips[1]])
+
+
+@pytest.mark.parametrize("transformer", [BandStatistics(), CourseStatistics(), FrameDescriptors()])
+def test_statistics_of_no_clip_and_of_numbers_say_what_they_expect(transformer):
+    for method in (transformer.fit, transformer.fit_transform, transformer.transform):
+        with pytest.raises(ValueError, match="Got X without clips"):
+            method([])
+    with pytest.raises(ValueError, match=r"Clip 0 has shape \(\), expected.*n_frames, n_bands"):
+        transformer.fit([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"Clip 0 has shape \(0, 5, 2\), expected"):
+        transformer.transform([np.zeros((0, 5, 2))])
 
 
 def test_band_statistics_of_one_frame_have_no_change():

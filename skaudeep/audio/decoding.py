@@ -3,6 +3,7 @@
 import math
 import os
 import warnings
+from numbers import Integral
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -100,8 +101,8 @@ def read_audio(
     >>> samples.shape, samples.dtype, rate
     ((1, 12000), dtype('float32'), 16000)
     """
-    if on_error not in ("raise", "read"):
-        raise ValueError(f'on_error={on_error!r}, expected "raise" or "read".')
+    _check_on_error(on_error)
+    _check_align(align)
     if not isinstance(clip, str | bytes | os.PathLike):
         return _read_array(clip, sampling_rate, start, end, duration, align)
     name = os.fsdecode(clip)
@@ -160,6 +161,8 @@ def audio_info(path: str | os.PathLike, on_error: OnFlaw = "raise") -> AudioInfo
     AudioError
         If the file is missing or no audio, or its header is damaged; see :func:`read_audio`.
         Faults that only decoding shows are not found.
+    ValueError
+        If `on_error` has another value.
 
     Notes
     -----
@@ -176,8 +179,19 @@ def audio_info(path: str | os.PathLike, on_error: OnFlaw = "raise") -> AudioInfo
     ...     audio_info(path)
     AudioInfo(n_samples=800, n_channels=2, sampling_rate=8000, format='WAV', subtype='PCM_16')
     """
+    _check_on_error(on_error)
     with AudioFile(os.fsdecode(path), on_error) as file:
         return file.info
+
+
+def _check_on_error(on_error: str) -> None:
+    if on_error not in ("raise", "read"):
+        raise ValueError(f'Got on_error={on_error!r}, expected "raise" or "read".')
+
+
+def _check_align(align: str) -> None:
+    if align not in ("start", "center"):
+        raise ValueError(f'Got align={align!r}, expected "start" or "center".')
 
 
 def _read_array(
@@ -347,6 +361,11 @@ def pad_or_cut(
     ndarray of shape (..., round(duration * sampling_rate))
         The waveform of this length: a view if nothing was padded, else a copy.
 
+    Raises
+    ------
+    ValueError
+        If `align` has another value.
+
     Examples
     --------
     >>> import numpy as np
@@ -356,6 +375,7 @@ def pad_or_cut(
     >>> pad_or_cut(np.array([1, 2]), 1, 4)
     array([1, 2, 0, 0])
     """
+    _check_align(align)
     wanted = round(duration * sampling_rate)
     missing = wanted - samples.shape[-1]
     before = 0 if align == "start" else abs(missing) // 2
@@ -389,6 +409,8 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
     AudioError
         If the waveform lacks the channel, as one of a single channel lacks "right" and
         "difference".
+    ValueError
+        If `channel` is none of these.
 
     Examples
     --------
@@ -401,7 +423,12 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
     if channel == "mean":
         return samples[0] if n_channels == 1 else samples.mean(axis=0)
     numbers = {"left": 0, "right": 1, "difference": 1}
-    number = numbers[channel] if isinstance(channel, str) else int(channel)
+    number = numbers.get(channel) if isinstance(channel, str) else channel
+    if not isinstance(number, Integral) or isinstance(number, bool) or number < 0:
+        raise ValueError(
+            f'Got channel={channel!r}, expected "mean", "left", "right", "difference" or the '
+            "number of a channel, from 0."
+        )
     if number >= n_channels:
         raise AudioError(
             f"waveform of shape {samples.shape}",

@@ -1,6 +1,7 @@
 """Functions from samples to spectra (power, mel bands, decibels, scaling, chunks) and back."""
 
 from functools import lru_cache
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -153,6 +154,11 @@ def mel_filters(
         Weights in [0, 1]. The array is read-only, because it is returned for all calls with the
         same arguments.
 
+    Raises
+    ------
+    ValueError
+        If no FFT bin lies between `fmin` and `fmax`, or `norm` has another value.
+
     Examples
     --------
     >>> from skaudeep.audio import mel_filters
@@ -162,6 +168,14 @@ def mel_filters(
     """
     hertz = mel_frequencies(sampling_rate, n_mels, fmin, fmax)
     within = bins_between(sampling_rate, n_fft, fmin, fmax)
+    if not within:
+        raise ValueError(
+            f"No FFT bin lies from {fmin:g} to {sampling_rate / 2 if fmax is None else fmax:g} Hz: "
+            f"with n_fft={n_fft} at {sampling_rate:g} Hz, bins are {sampling_rate / n_fft:g} Hz "
+            "apart. Choose a wider range or a longer window."
+        )
+    if norm not in (None, "slaney"):
+        raise ValueError(f"Got norm={norm!r}, expected None or 'slaney'.")
     edges = np.clip(np.floor((n_fft + 1) * hertz / sampling_rate), within[0], within[-1])
     left, peak, right = (edges[i : i + n_mels, None] for i in range(3))
     bins = np.arange(n_fft // 2 + 1)
@@ -568,7 +582,8 @@ def waveform(
         n_fft=window_length,
         window=hann_window(window_length),
         center=False,
-        random_state=random_state,
+        # librosa takes no integers of NumPy.
+        random_state=int(random_state) if isinstance(random_state, Integral) else random_state,
     )
     start = more * hop_length
     n_samples = (len(power) - 1) * hop_length + window_length

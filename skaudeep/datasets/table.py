@@ -199,6 +199,15 @@ def as_columns(names: str | Sequence[str] | None) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
+def check_task(task: str | None, known: Sequence[str]) -> None:
+    """Raise a ValueError unless a task is one of those known to a reader, or None."""
+    if task is not None and task not in known:
+        raise ValueError(
+            f"Got task={task!r}, expected None, {', '.join(map(repr, known[:-1]))} or "
+            f"{known[-1]!r}."
+        )
+
+
 def read_labels(
     target: str | Sequence[str] | None,
     columns: dict[str, list[str]],
@@ -208,10 +217,7 @@ def read_labels(
     missing: Sequence[str] | None = None,
 ) -> tuple[npt.NDArray[Any] | None, list[str]]:
     """Read the target, or return None where no column is named; see :func:`load_table`."""
-    if task not in (None, "classification", "regression", "unlabelled"):
-        raise ValueError(
-            f"Got task={task!r}, expected None, 'classification', 'regression' or 'unlabelled'."
-        )
+    check_task(task, ("classification", "regression", "unlabelled"))
     if isinstance(missing, str):
         raise ValueError(f"Got missing={missing!r}, expected a list of cells: [{missing!r}].")
     if target is not None and task == "unlabelled":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -19,76 +19,22 @@ from skaudeep.evaluation.agreement import pearson
 from skaudeep.evaluation.base import MAX_FOLDS_SHOWN, FoldedEvaluation
 from skaudeep.evaluation.comparison import ScoreComparison, check_same_clips
 from skaudeep.evaluation.intervals import check_confidence_level, expanded_interval
-from skaudeep.evaluation.ranking import Ranking
+from skaudeep.evaluation.measures import Measure, mean_known, scores_of_columns, weighted_scores
 from skaudeep.evaluation.resampling import (
     Floats,
-    Scale,
-    Statistic,
     draw_weights,
     exchange_test,
     interval_by_spread,
 )
 from skaudeep.evaluation.tables import align
 
-__all__ = ["ColumnEvaluation", "Measure", "compare_columns"]
+__all__ = ["ColumnEvaluation", "compare_columns"]
 
 N_RESAMPLES = 200  # Enough for a spread; percentiles would need many more.
 MAX_COLUMNS_SHOWN = 20
 MOST_WORK = 4_000_000  # Numbers that the comparison of a printed evaluation sorts.
-FORMS = {"share": ("5.1f", ".1f"), "size": (".3g", ".3g")}  # formats of a score and its interval
 ROUNDING = 1e-9  # rounding error of a correlation
 COPIES = 4  # Arrays of a block that are in memory at the same time.
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A score of the predictions of one column, or of all columns as if they were one.
-
-    Parameters
-    ----------
-    label : str
-        Its name in tables.
-    of_numbers : callable
-        Function that computes the score from the truth and the predictions of clips, both
-        (n_clips,); NaN if it is not defined.
-    of_rows : callable
-        Function that computes it for many bootstrap samples, see
-        :mod:`skaudeep.evaluation.resampling`.
-    scale : {"correlation", "share", "size", "explained"}
-        The kind of score, see `interval_by_spread`.
-    by_rank : bool, default=False
-        Whether the score depends only on the order of the predictions.
-    needs_order : bool, default=True
-        Whether the score is meaningless if the predictions of a fold are all equal.
-    of_constant : float, default=NaN
-        With `needs_order`, the score if the predictions of every fold are all equal.
-    of_all : bool, default=False
-        Whether the score is computed from all columns as if they were one.
-    of_ranking : callable, default=None
-        Function that computes the same as `of_rows` from a
-        :class:`~skaudeep.evaluation.ranking.Ranking` and weights.
-    """
-
-    label: str
-    of_numbers: Callable[[NDArray, NDArray], float]
-    of_rows: Statistic
-    scale: Scale
-    by_rank: bool = False
-    needs_order: bool = True
-    of_constant: float = math.nan
-    of_all: bool = False
-    of_ranking: Callable[[Ranking, Floats], Floats] | None = None
-
-    def show(self, value: float, interval: tuple[float, float] | None = None) -> str:
-        """Return the cell of a table."""
-        if np.isnan(value):
-            return "    -"
-        factor = 100 if self.scale == "share" else 1
-        form, of_ends = FORMS.get(self.scale, ("6.3f", ".3f"))
-        text = f"{factor * value:{form}}"
-        if interval is None or np.isnan(interval[0]):
-            return text
-        return f"{text} [{factor * interval[0]:{of_ends}}, {factor * interval[1]:{of_ends}}]"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -184,7 +130,7 @@ class ColumnEvaluation(FoldedEvaluation):
             If there is no such metric or name.
         """
         self._check(metric)
-        return float(_mean_known(self._points[metric].mean(axis=0)[self._chosen(metric, name)]))
+        return float(mean_known(self._points[metric].mean(axis=0)[self._chosen(metric, name)]))
 
     def interval(self, metric: str, name: str | None = None) -> tuple[float, float]:
         """Return the confidence interval of `score`, over groups, or over clips without groups.
@@ -212,7 +158,7 @@ class ColumnEvaluation(FoldedEvaluation):
         columns = self._chosen(metric, name)
         return interval_by_spread(
             value,
-            _mean_known(self._resampled[metric][:, columns].T),
+            mean_known(self._resampled[metric][:, columns].T),
             self._n_units(metric, columns),
             self.confidence_level,
             scale=self.measures[metric].scale,
@@ -246,7 +192,7 @@ class ColumnEvaluation(FoldedEvaluation):
         return np.array(
             [
                 [
-                    _mean_known(self._measure(measure, self.target[test], found))
+                    mean_known(self._measure(measure, self.target[test], found))
                     for test, found in zip(self.test, folds, strict=True)
                 ]
                 for folds in self.fold_predictions
@@ -336,7 +282,7 @@ class ColumnEvaluation(FoldedEvaluation):
         found: dict[str, list[Floats]] = {metric: [] for metric in self.measures}
         width = COPIES * len(self._truth)
         score = {
-            metric: [_weighted(measure, self._truth, of) for of in self._predicted]
+            metric: [weighted_scores(measure, self._truth, of) for of in self._predicted]
             for metric, measure in self.measures.items()
         }
         for weights in draw_weights(self._unit_of, N_RESAMPLES, rng, width):
@@ -390,7 +336,7 @@ class ColumnEvaluation(FoldedEvaluation):
         rows += [(name, *result._cells()) for name, result in shown.items()]
         first = self.shown[0]
         if 1 < n_folds <= MAX_FOLDS_SHOWN:
-            of_folds = [_mean_known(self.fold_scores(metric)) for metric in self.shown]
+            of_folds = [mean_known(self.fold_scores(metric)) for metric in self.shown]
             for i in range(n_folds):
                 cells = (m.show(of[i]) for m, of in zip(measures, of_folds, strict=True))
                 rows.append((f"fold {i + 1}", *cells))
@@ -403,7 +349,7 @@ class ColumnEvaluation(FoldedEvaluation):
             )
         label = self.measures[first].label
         if n_folds > MAX_FOLDS_SHOWN:
-            of_folds = _mean_known(self.fold_scores(first))
+            of_folds = mean_known(self.fold_scores(first))
             known = of_folds[~np.isnan(of_folds)]
             if len(known):
                 ends = [
@@ -411,7 +357,7 @@ class ColumnEvaluation(FoldedEvaluation):
                 ]
                 notes.append(f"{label} of a fold: {ends[0]} to {ends[1]}{unit[first]}")
         if n_repeats > 1:
-            points = _mean_known(self._points[first].T)
+            points = mean_known(self._points[first].T)
             scale = 100 if self.measures[first].scale == "share" else 1
             spread = f"{scale * points.std(ddof=1):.{1 if scale == 100 else 3}f}"
             notes.append(f"{label} varies by {spread} (std) over seeds, in the same folds")
@@ -432,7 +378,7 @@ class ColumnEvaluation(FoldedEvaluation):
                 (
                     m
                     for m in self.measures
-                    if not np.isnan([_mean_known(x._comparable(m)) for x in (self, control)]).any()
+                    if not np.isnan([mean_known(x._comparable(m)) for x in (self, control)]).any()
                 ),
                 None,
             )
@@ -495,10 +441,11 @@ def compare_columns(
 
     def mean_score(of_repeats: Any) -> Floats:
         """Return the mean over columns and repeats, of (n_rows, n_columns) of each repeat."""
-        return np.asarray(_mean_known(np.mean(list(of_repeats), axis=0).T))
+        return np.asarray(mean_known(np.mean(list(of_repeats), axis=0).T))
 
     of_weights = [
-        [_weighted(measure, truth, of[0]) for of in predicted] for predicted in (first, second)
+        [weighted_scores(measure, truth, of[0]) for of in predicted]
+        for predicted in (first, second)
     ]
     resampled = np.concatenate(
         [
@@ -522,7 +469,7 @@ def compare_columns(
             (np.where(swap, y, x), np.where(swap, x, y)) for x, y in zip(first, second, strict=True)
         ]
         scores = (
-            mean_score(_of_columns(measure, truth, pair[i], ones) for pair in mixed)
+            mean_score(scores_of_columns(measure, truth, pair[i], ones) for pair in mixed)
             for i in range(2)
         )
         return np.nan_to_num(np.subtract(*scores))
@@ -560,46 +507,3 @@ def _as_many_repeats(
             predicted = rankdata(flat, axis=1).reshape(shape)
         found.append([predicted[i % len(predicted)][np.newaxis] for i in range(n)])
     return found[0], found[1]
-
-
-def _weighted(
-    measure: Measure, truth: NDArray, predicted: NDArray
-) -> Callable[[Floats], NDArray[np.float64]]:
-    """Return a function of weights, which may sort predictions once for all of them."""
-    of_ranking = measure.of_ranking
-    if of_ranking is None:
-        return lambda weights: _of_columns(measure, truth, predicted, weights)
-    columns = [slice(None)] if measure.of_all else range(truth.shape[1])
-    rankings = [
-        Ranking(truth[:, k].ravel() > 0, predicted[:, k].ravel(), len(truth)) for k in columns
-    ]
-    return lambda weights: np.stack([of_ranking(of, weights) for of in rankings], axis=1)
-
-
-def _of_columns(
-    measure: Measure, truth: NDArray, predicted: NDArray, weights: Floats
-) -> NDArray[np.float64]:
-    """Return scores of rows of predictions or weights, (n_rows, n_columns), or (n_rows, 1)."""
-    if predicted.ndim == 2:
-        predicted = predicted[np.newaxis]
-    if measure.of_all:
-        n_columns, n_rows = truth.shape[1], max(len(predicted), len(weights))
-        found = []
-        for rows in np.array_split(np.arange(n_rows), min(n_columns, n_rows)):  # in blocks
-            flat = (predicted if len(predicted) == 1 else predicted[rows]).reshape(-1, truth.size)
-            of_rows = weights if len(weights) == 1 else weights[rows]
-            repeated = np.repeat(of_rows, n_columns, axis=1)
-            found.append(measure.of_rows(truth.ravel(), flat, repeated))
-        return np.concatenate(found)[:, np.newaxis]
-    found = [
-        measure.of_rows(truth[:, k], predicted[:, :, k], weights) for k in range(truth.shape[1])
-    ]
-    return np.stack(found, axis=1)
-
-
-def _mean_known(values: NDArray) -> Any:
-    """Return the mean over the first axis of what is known; NaN where nothing is."""
-    known = ~np.isnan(values)
-    total = np.where(known, values, 0).sum(axis=0)
-    n = known.sum(axis=0)
-    return np.divide(total, n, out=np.full(np.shape(total), math.nan), where=n > 0)[()]

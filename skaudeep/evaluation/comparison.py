@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 from sklearn.utils import check_random_state
 
 from skaudeep._texts import shown
+from skaudeep.evaluation.base import FoldedEvaluation
 from skaudeep.evaluation.intervals import (
     bootstrap_interval,
     check_confidence_level,
@@ -15,7 +16,6 @@ from skaudeep.evaluation.intervals import (
 )
 
 if TYPE_CHECKING:
-    from skaudeep.evaluation.base import FoldedEvaluation
     from skaudeep.evaluation.columns import ColumnEvaluation
     from skaudeep.evaluation.results import Evaluation
 
@@ -251,6 +251,9 @@ def compare(
 
     Raises
     ------
+    TypeError
+        If one is no result of `evaluate`. No paired test is defined for an `AnomalyEvaluation` or
+        an `OverTimeEvaluation`.
     ValueError
         If the two are not of the same kind, clips, folds and groups, a parameter is out of range,
         or ``metric`` is not defined for one of the two.
@@ -323,6 +326,13 @@ def compare(
     +50.0 [+0.0, +100.0] points of accuracy, 5 clips better, 0 worse,
     p = 0.25 (sign-flip test over 5 groups)
     """
+    for evaluation in (a, b):
+        if not isinstance(evaluation, FoldedEvaluation):
+            raise TypeError(
+                f"Got {type(evaluation).__name__}, expected two evaluations as evaluate returns "
+                "them. No paired test is defined for results of evaluate_anomalies and "
+                "evaluate_over_time: put their values and intervals side by side (to_frame)."
+            )
     if type(a) is not type(b):
         raise ValueError(
             f"Got {type(a).__name__} and {type(b).__name__}, expected two evaluations of the same "
@@ -379,7 +389,7 @@ def compare(
     )
 
 
-def check_same_clips(a: "FoldedEvaluation", b: "FoldedEvaluation") -> None:
+def check_same_clips(a: FoldedEvaluation, b: FoldedEvaluation) -> None:
     """Raise ValueError unless two evaluations are of the same clips, folds and groups."""
     _check_names(a.filenames, b.filenames)
     if not np.array_equal(a.target, b.target, equal_nan=a.target.dtype.kind == "f") or not (

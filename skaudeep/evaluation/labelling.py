@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -50,8 +51,9 @@ def labelling_order(
     features : array-like of shape (n_clips, n_features)
         Features of all clips, labelled or not, such as those of `two_scales`. They are standardised
         here, each row is then scaled to length 1, and at most 50 principal components are compared.
-    target : array-like of shape (n_clips,), int, default=None
-        Classes of the clips; -1 for an unlabelled clip. None: no clip is labelled.
+    target : array-like of shape (n_clips,), default=None
+        Classes of the clips, as numbers or names. -1, NaN, None or "" stands for an unlabelled
+        clip. None: no clip is labelled.
     probabilities : array-like of shape (n_clips, n_classes), default=None
         Probabilities of the classes for all clips, by a classifier. Only rows of unlabelled clips
         are used. None, or probabilities of a single class: there is no classifier yet, and typical
@@ -94,8 +96,7 @@ def labelling_order(
     """
     rows = np.asarray(features, dtype=np.float64)
     n_clips = len(rows)
-    labels = np.full(n_clips, -1) if target is None else np.asarray(target)
-    for what, values in (("target", labels), ("probabilities", probabilities)):
+    for what, values in (("target", target), ("probabilities", probabilities)):
         if values is not None and num_samples(values) != n_clips:
             raise ValueError(
                 f"Got {what} of length {num_samples(values)} for {n_clips} clips, expected one "
@@ -106,18 +107,29 @@ def labelling_order(
             f"Got features with {int((~np.isfinite(rows).all(axis=1)).sum())} rows that are not "
             "finite, expected none; leave out clips that could not be read."
         )
-    n_open = int((labels < 0).sum())
+    labelled = np.zeros(n_clips, dtype=bool) if target is None else _labelled(target)
+    n_open = int((~labelled).sum())
     wanted = n_open if n is None else min(_count(n), n_open)
     if not wanted:
         return np.empty(0, dtype=np.intp)
     rng = check_random_state(random_state)
     if probabilities is None or np.shape(probabilities)[1] < 2:
-        return np.array(_spread(rows, labels >= 0, wanted, rng))
-    spread = _spread(rows, labels >= 0, wanted, rng)
+        return np.array(_spread(rows, labelled, wanted, rng))
+    spread = _spread(rows, labelled, wanted, rng)
     largest = np.sort(np.asarray(probabilities, dtype=np.float64), axis=1)[:, -2:]
-    margin = np.where(labels < 0, largest[:, 1] - largest[:, 0], np.inf)
+    margin = np.where(labelled, np.inf, largest[:, 1] - largest[:, 0])
     doubtful = np.argsort(margin, kind="stable")[:n_open].tolist()
     return np.array(_interleave(doubtful, spread, wanted))
+
+
+def _labelled(target: Any) -> np.ndarray:
+    """Return which clips have a label, of several classes or values all of them."""
+    values = np.asarray(target, dtype=object)  # which keeps NaN in a list of names
+    known = ~np.asarray(pd.isna(values), dtype=bool)
+    known[known] = [
+        value != "" if isinstance(value, str) else not value < 0 for value in values[known]
+    ]
+    return np.asarray(known if known.ndim == 1 else known.all(axis=1))
 
 
 def _count(n: Any) -> int:

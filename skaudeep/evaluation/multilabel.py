@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from skaudeep._texts import printable
-from skaudeep.evaluation.columns import ColumnEvaluation, Measure
+from skaudeep.evaluation.columns import ColumnEvaluation
+from skaudeep.evaluation.measures import Measure
 from skaudeep.evaluation.ranking import Ranking, wrong_shares
 from skaudeep.evaluation.resampling import average_precisions, roc_areas
 from skaudeep.evaluation.tables import first_columns

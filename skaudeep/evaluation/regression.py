@@ -18,7 +18,8 @@ from skaudeep.evaluation.agreement import (
     root_mean_squared_error,
     spearman,
 )
-from skaudeep.evaluation.columns import ColumnEvaluation, Measure
+from skaudeep.evaluation.columns import ColumnEvaluation
+from skaudeep.evaluation.measures import Measure
 from skaudeep.evaluation.resampling import (
     concordances,
     pearsons,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skaudeep._texts import list_names, printable, shown
 from skaudeep.datasets.table import (
     as_columns,
+    check_task,
     read_folds,
     read_groups,
     read_partition,
@@ -60,7 +61,8 @@ class Columns(NamedTuple):
         return [name for name in (*named, *labels) if name is not None]
 
     def check(self, header: Sequence[str], file: Path) -> None:
-        """Raise a ValueError if a column is missing that was named, or that each table has."""
+        """Raise a ValueError if a column is missing, or a parameter has no such value."""
+        check_task(self.task, ("classification", "regression"))
         if isinstance(self.ignore, str):
             raise ValueError(f"Got ignore={self.ignore!r}, expected a list: [{self.ignore!r}].")
         if self.target is not None and not self.targets:

@@ -188,10 +188,9 @@ def load_csv(
         The classes of `target` in the order of their integers. None: the classes that occur,
         sorted (by number if all are whole numbers).
     missing : sequence of str, default=None
-        Texts of cells in `target`, `partition` and `groups` that mean a missing value. None: empty
-        cells, `?`, `NA`, `nan` and others, see :func:`~skaudeep.datasets.load_table`; groups of a
-        table that `save_csv` wrote are exact. A feature is NaN in cells of these default texts,
-        whatever `missing` is.
+        Texts in `target`, `partition` and `groups` that mean a missing value. None: "", `?`, `NA`,
+        `nan` and others, see :func:`~skaudeep.datasets.load_table`; groups of a table of `save_csv`
+        are exact. A feature is NaN in cells of these default texts, whatever `missing` is.
     delimiter : str of length 1, default=None
         Character between the columns. None: the one of comma, semicolon, tab and bar with which
         the table has the columns named here, and the most columns.

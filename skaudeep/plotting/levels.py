@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from skaudeep.plotting.pyplot import import_pyplot, literal
+from skaudeep.plotting.pyplot import figure_size, import_pyplot, literal
 from skaudeep.plotting.spectrograms import extract
 
 __all__ = ["LevelsDisplay"]
@@ -129,6 +129,7 @@ class LevelsDisplay:
         >>> float(display.levels.max())
         0.0
         """
+        import_pyplot(f"{cls.__name__}.from_extractor")
         whole = clone(extractor).set_params(
             clip_below=None,
             clip_above=None,
@@ -158,7 +159,7 @@ class LevelsDisplay:
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         if ax is None:
-            _, ax = plt.subplots(figsize=(6, 2.5), layout="constrained")
+            _, ax = plt.subplots(figsize=figure_size(6, 2.5), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         edges = np.arange(np.floor(self.levels.min()), self.levels.max() + 2 * BIN, BIN)
         counts, edges = np.histogram(self.levels, edges)

@@ -279,7 +279,8 @@ class ComparisonDisplay:
     Raises
     ------
     ValueError
-        If the numbers of scores, intervals, names and comparisons do not fit.
+        If the numbers of scores, intervals, names and comparisons do not fit, or `metric` is
+        unknown.
 
     Examples
     --------
@@ -313,6 +314,7 @@ class ComparisonDisplay:
         metric: Metric = "uar",
         confidence_level: float = 0.95,
     ) -> None:
+        _check_metric(metric)
         self.scores = np.asarray(scores, dtype=float)
         self.intervals = np.asarray(intervals, dtype=float)
         n = len(names)
@@ -376,8 +378,7 @@ class ComparisonDisplay:
         import_pyplot(f"{cls.__name__}.from_evaluations")
         for evaluation in evaluations.values():
             require_classes(evaluation, f"{cls.__name__}.from_evaluations")
-        if metric not in SCORES:
-            raise ValueError(f"Got metric={metric!r}; choose 'accuracy' or 'uar'.")
+        _check_metric(metric)
         levels = {evaluation.confidence_level for evaluation in evaluations.values()}
         if len(levels) != 1:
             raise ValueError(
@@ -515,3 +516,8 @@ def _draw_interval(
         ha="center",
         fontsize="small",
     )
+
+
+def _check_metric(metric: str) -> None:
+    if metric not in SCORES:
+        raise ValueError(f"Got metric={metric!r}; choose 'accuracy' or 'uar'.")

@@ -1,7 +1,8 @@
 """Plots of spectrograms, and of their reconstructions by an autoencoder."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from numbers import Integral
 from pathlib import PurePath
 from typing import Any, Literal, Self, get_args
 
@@ -14,6 +15,7 @@ from skaudeep.audio.clips import list_clips
 from skaudeep.audio.decoding import audio_info
 from skaudeep.audio.frames import hop_seconds
 from skaudeep.audio.spectra import chunk_starts, mel_frequencies
+from skaudeep.plotting.images import draw_spectrogram
 from skaudeep.plotting.pyplot import draw_colorbar, figure_size, import_pyplot, literal, or_break
 
 __all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract", "frame_and_band_centres"]
@@ -21,7 +23,6 @@ __all__ = ["ReconstructionDisplay", "SpectrogramDisplay", "extract", "frame_and_
 Scale = Literal["scaled", "dB"]
 
 DECIBELS_SHOWN = 100.0  # Digital silence, at -200 dB, would leave the colours of sounds alike.
-LINE_HEIGHT = 11.0  # points
 ERROR_PERCENTILE = 99  # Colours of errors end here, so that one outlier does not darken the rest.
 
 
@@ -163,10 +164,8 @@ class SpectrogramDisplay:
         ------
         AudioError
             If the clip cannot be read.
-        IndexError
-            If the clip has no such chunk.
         ValueError
-            If `scale` is unknown, or the chunk is NaN throughout.
+            If `scale` is unknown, the clip has no such chunk, or the chunk is NaN throughout.
 
         Examples
         --------
@@ -178,6 +177,7 @@ class SpectrogramDisplay:
         >>> SpectrogramDisplay.from_extractor(extractor, tone).ax_.get_ylabel()
         'frequency (Hz)'
         """
+        import_pyplot(f"{cls.__name__}.from_extractor")
         name = PurePath(clip).name if isinstance(clip, str | PurePath) else None
         display = cls(**extract(extractor, [clip], chunk=chunk, scale=scale), name=name)
         return display.plot(ax=ax, colorbar=colorbar, **kwargs)
@@ -208,7 +208,7 @@ class SpectrogramDisplay:
             _, ax = plt.subplots(figsize=figure_size(6, 3), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         options = _color_range(self.spectrogram, self.scale) | kwargs
-        self.im_ = _draw(ax, self.spectrogram, self.times, self.frequencies, **options)
+        self.im_ = draw_spectrogram(ax, self.spectrogram, self.times, self.frequencies, **options)
         self.colorbar_ = draw_colorbar(ax, self.im_, f"level ({self.scale})") if colorbar else None
         if self.name is not None:
             ax.set_title(literal(self.name), parse_math=False)
@@ -353,6 +353,7 @@ class ReconstructionDisplay:
             If `n_clips` is less than 1 or more than the clips in `X`, there are not `n_clips`
             names, or the number of axes is not ``3 * n_clips``.
         """
+        import_pyplot(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         if not 1 <= n_clips <= len(X):
             raise ValueError(f"Got n_clips={n_clips!r}, expected 1 to {len(X)}, the clips in X.")
@@ -421,7 +422,9 @@ class ReconstructionDisplay:
                 zip(row, panels, titles, scales, strict=True)
             ):
                 one = SpectrogramDisplay(panel, times=self.times, frequencies=self.frequencies)
-                self.images_[i, j] = _draw(ax, one.spectrogram, one.times, one.frequencies, **scale)
+                self.images_[i, j] = draw_spectrogram(
+                    ax, one.spectrogram, one.times, one.frequencies, **scale
+                )
                 ax.set_title(literal(title), parse_math=False)
                 ax.label_outer()
         # Below the columns: beside them a bar would tear columns apart.
@@ -473,6 +476,12 @@ def extract(extractor: Any, X: Any, *, chunk: int = 0, scale: Scale = "scaled") 
         rate = audio_info(clip.source).sampling_rate
     start = 0
     if spectrogram.ndim == 3:
+        n_chunks = len(spectrogram)
+        if isinstance(chunk, bool) or not isinstance(chunk, Integral) or not 0 <= chunk < n_chunks:
+            raise ValueError(
+                f"Got chunk={chunk!r} of a clip with {n_chunks} chunk{'s'[: n_chunks != 1]}, "
+                f"expected a whole number from 0 to {n_chunks - 1}."
+            )
         length = extractor._layout(rate).chunk_length(extractor.chunk_duration)
         start = int(chunk_starts(math.ceil(len(spectrogram) * length), length)[chunk])
         spectrogram = spectrogram[chunk]
@@ -521,111 +530,3 @@ def _color_range(spectrogram: np.ndarray, scale: Scale = "scaled") -> dict[str, 
         return {"vmin": max(low, high - DECIBELS_SHOWN), "vmax": high, "cmap": "magma"}
     low, high = (-1, 1) if -1 <= low <= high <= 1 else (low, high)
     return {"vmin": low, "vmax": high, "cmap": "magma"}
-
-
-def _draw(
-    ax: Any,
-    spectrogram: np.ndarray,
-    times: np.ndarray | None,
-    frequencies: np.ndarray | None,
-    **kwargs: Any,
-) -> Any:
-    n_frames, n_bands = spectrogram.shape
-    if times is None:
-        left, hop = -0.5, 1.0
-    else:
-        hop = float(times[1] - times[0]) if n_frames > 1 else 1.0
-        left = float(times[0]) - hop / 2
-    low, high = -0.5, n_bands - 0.5
-    to_axis: Any = np.positive
-    if frequencies is not None:  # the axis is in Hz, so that spectrograms may share it
-        to_axis, to_hertz = _axis_scale(frequencies)
-        ends = to_axis(frequencies[[0, -1]])
-        half = (ends[1] - ends[0]) / (n_bands - 1) / 2 if n_bands > 1 else 0.5
-        low, high = to_hertz(ends + np.array([-half, half]))
-    options = {
-        "origin": "lower",
-        "aspect": "auto",
-        "interpolation": "nearest",
-        "extent": (left, left + hop * n_frames, low, high),
-    }
-    image = ax.imshow(spectrogram.T, **options | kwargs)
-    ax.set(xlabel="frame" if times is None else "time (s)", ylabel="band")
-    if frequencies is not None:
-        if to_axis is np.positive:
-            ax.set_yscale("linear")
-        else:  # images are drawn evenly between their ends, on any scale
-            ax.set_yscale("function", functions=(to_axis, to_hertz))
-        ticks = np.array(list(_frequency_ticks(frequencies)))
-        heights = to_axis(ticks) / np.ptp(to_axis(np.array([low, high])))
-        apart = LINE_HEIGHT / (72 * ax.get_window_extent().height / ax.figure.dpi)
-        shown: list[int] = []
-        for i in reversed(range(len(ticks))):  # Octaves lie closest together at the lower end.
-            if not shown or heights[shown[0]] - heights[i] >= apart:
-                shown.insert(0, i)
-        ax.set_yticks(ticks[shown], [f"{ticks[i]:g}" for i in shown])
-        ax.set_ylabel("frequency (Hz)")
-    _show_all_images(ax)
-    return image
-
-
-def _show_all_images(ax: Any) -> None:
-    """Let axes that are shared show the longest and the widest of their spectrograms, not the last.
-
-    Limits that the user has set stay as they are.
-    """
-    for way, shared in (("x", ax.get_shared_x_axes()), ("y", ax.get_shared_y_axes())):
-        if not getattr(ax, f"get_autoscale{way}_on")():
-            continue
-        extents = [image.get_extent() for one in shared.get_siblings(ax) for image in one.images]
-        ends = np.array(extents)[:, :2] if way == "x" else np.array(extents)[:, 2:]
-        getattr(ax, f"set_{way}lim")(ends.min(), ends.max(), auto=None)
-
-
-def _axis_scale(frequencies: np.ndarray) -> tuple[Any, Any]:
-    """Return functions from Hz to an axis on which the bands are even, and back."""
-    tolerance = 1e-6 * frequencies[-1]
-    if np.allclose(np.diff(frequencies, n=2), 0, atol=tolerance):
-        return np.positive, np.positive
-    mels = _hertz_to_mel(frequencies)
-    if np.allclose(np.diff(mels, n=2), 0, atol=1e-6 * mels[-1]):
-        return _hertz_to_mel, _mel_to_hertz
-    numbers = np.arange(len(frequencies), dtype=float)
-    return _interpolation(frequencies, numbers), _interpolation(numbers, frequencies)
-
-
-def _hertz_to_mel(hertz: Any) -> Any:
-    """Return HTK's mel of frequencies, as `mel_frequencies` has it; linear below 0 Hz."""
-    hertz = np.asarray(hertz, dtype=float)
-    slope = 2595 / (700 * math.log(10))
-    return np.where(hertz < 0, slope * hertz, 2595 * np.log10(1 + np.maximum(hertz, 0) / 700))
-
-
-def _mel_to_hertz(mels: Any) -> Any:
-    mels = np.asarray(mels, dtype=float)
-    slope = 700 * math.log(10) / 2595
-    return np.where(mels < 0, slope * mels, 700 * (10 ** (np.maximum(mels, 0) / 2595) - 1))
-
-
-def _interpolation(x: np.ndarray, y: np.ndarray) -> Any:
-    """Return a function through points that goes on straight beyond the first and the last."""
-    first, last = ((y[i + 1] - y[i]) / (x[i + 1] - x[i]) for i in (0, -2))
-
-    def at(values: Any) -> Any:
-        values = np.asarray(values, dtype=float)
-        below, above = np.minimum(values - x[0], 0), np.maximum(values - x[-1], 0)
-        return np.interp(values, x, y) + first * below + last * above
-
-    return at
-
-
-def _frequency_ticks(frequencies: np.ndarray) -> Iterator[float]:
-    """Yield the frequencies to label: octaves on a mel scale, even steps on a linear one."""
-    from matplotlib.ticker import MaxNLocator
-
-    low, high = frequencies[0], frequencies[-1]
-    if np.allclose(np.diff(frequencies, n=2), 0, atol=1e-6 * high):
-        candidates = list(MaxNLocator(6).tick_values(low, high))
-    else:
-        candidates = [250 * 2.0**octave for octave in range(9)]
-    return (float(f) for f in candidates if low <= f <= high)

@@ -53,6 +53,8 @@ class Sequences:
         Number of true frames of each sequence; 0 for a row of padding alone. Set by `read`.
     largest : float
         Largest absolute value. Set by `read`.
+    highest : ndarray of shape (n_sequences,), float32
+        Largest value of each sequence; NaN for a row of padding alone. Set by `read`.
     condition : ndarray of shape (n_sequences,), int64, or None
         Number of the condition of each sequence; -1 if it is unknown. None if there are no
         conditions. Set by `read_condition`.
@@ -60,6 +62,7 @@ class Sequences:
 
     lengths: np.ndarray
     largest: float
+    highest: np.ndarray
     condition: np.ndarray | None = None
 
     def __init__(
@@ -152,8 +155,9 @@ class Sequences:
     # --- what values they hold -------------------------------------------------------------------
 
     def _check_values(self) -> None:
-        """Find all lengths and the largest value; raise an error about invalid values."""
+        """Find all lengths and the largest values; raise an error about invalid values."""
         self.lengths = np.empty(len(self), dtype=np.int64)
+        self.highest = np.empty(len(self), dtype=np.float32)
         self.largest = 0.0
         for rows in self._blocks():
             if isinstance(self._source, list):
@@ -170,7 +174,9 @@ class Sequences:
 
     def _check_block(self, block: np.ndarray, first: int) -> np.ndarray:
         """Lengths of the rows of a block of shape (n_rows, n_frames, n_bands)."""
-        low, high = block.min(), block.max()  # NaN and infinity survive both
+        own = self.highest[first : first + len(block)]
+        block.reshape(len(block), -1).max(axis=1, out=own)
+        low, high = block.min(), own.max()  # NaN and infinity survive both
         if np.isfinite(low) and np.isfinite(high):
             self.largest = max(self.largest, float(-low), float(high))
             return np.full(len(block), block.shape[1])
@@ -187,6 +193,7 @@ class Sequences:
                 f"Input X contains NaN in {self._name(first + row)}, frame {frame}, before its "
                 "last frame. NaN may stand only in trailing frames, as padding of shorter rows."
             )
+        np.fmax.reduce(block.reshape(len(block), -1), axis=1, out=own)  # without a warning of NaN
         self.largest = max(self.largest, float(np.nanmax(np.abs(block), initial=0.0)))
         return lengths
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from skaudeep._padding import is_ragged, pad
+from skaudeep._padding import is_ragged, join_clips
 from skaudeep.training.batches import Sequences
 
 
@@ -50,7 +50,7 @@ def read_input(
     ragged = is_ragged(X)
     if not ragged and not hasattr(X, "shape"):
         _refuse_lists(X)
-        X = _pad_clips_of_chunks(X)
+        X = join_clips(X)
     n_axes = 3 if ragged else len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
     if n_axes == 1 and np.asarray(X[:1]).dtype.kind in "US":
         _refuse_paths(X[0])
@@ -71,19 +71,6 @@ def read_input(
         estimator.__dict__.pop("feature_names_in_", None)  # names from an earlier data frame
         estimator.n_features_in_ = sequences.n_bands
     return sequences
-
-
-def _pad_clips_of_chunks(X: Any) -> Any:
-    """Stack clips of different numbers of chunks, (n_chunks, n_frames, n_bands) each."""
-    if not isinstance(X, list | tuple) or not all(getattr(clip, "ndim", 0) == 3 for clip in X):
-        return X
-    for number, clip in enumerate(X):
-        if clip.shape[2] != X[0].shape[2]:
-            raise ValueError(
-                f"Row {number} of X has {clip.shape[2]} bands and row 0 has {X[0].shape[2]}; all "
-                "rows must have the same bands."
-            )
-    return pad([np.asarray(clip) for clip in X])
 
 
 def _refuse_lists(X: Any) -> None:

@@ -520,3 +520,8 @@ def test_a_duration_longer_than_the_clip_changes_nothing(tmp_path):
     samples = noise()
     part = read_audio(samples, sampling_rate=RATE, start=0.25, duration=0.5, align="center")[0]
     np.testing.assert_array_equal(part[0], samples[6000:14_000].astype(np.float32))
+
+
+def test_mix_channels_counts_no_channel_from_the_end():
+    with pytest.raises(ValueError, match=r"channel=-1, expected.*from 0"):
+        mix_channels(np.zeros((2, 9)), -1)

@@ -226,3 +226,16 @@ def test_chunks_of_whole_frames_follow_each_other(n_frames, length):
         list(range(n_frames))[i * length : (i + 1) * length] for i in range(count)
     ]
     np.testing.assert_array_equal(join_chunks(chunks, length), frames[: count * length])
+
+
+def test_mel_filters_of_a_range_without_a_bin_name_the_range_and_the_distance_of_bins():
+    with pytest.raises(ValueError, match=r"from 10 to 20 Hz.*n_fft=64.*bins are 250 Hz apart"):
+        mel_filters(16000, 64, 2, None, 10, 20)
+    with pytest.raises(ValueError, match=r"from 3900 to 4000 Hz.*bins are 1600 Hz apart"):
+        mel_filters(8000, 5, 2, None, 3900)
+
+
+def test_a_seed_of_numpys_gives_the_waveform_of_the_same_integer():
+    power = power_spectrogram(np.sin(np.arange(256)).astype(np.float32), 64, 32).astype(float)
+    expected = waveform(power, 64, 32, random_state=3)
+    np.testing.assert_array_equal(waveform(power, 64, 32, random_state=np.int64(3)), expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,3 +68,19 @@ def test_what_does_not_fit_is_refused():
         labelling_order([[0.0, np.nan], [1.0, 1.0], [np.inf, 0.0]])
     with pytest.raises(ValueError, match="n=0"):
         labelling_order(np.eye(3), n=0)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        [np.nan, 0.0, 1.0, np.nan, 0.0],
+        [None, 0, 1, -1, 0],
+        [None, "dog", "rain", np.nan, "dog"],
+        np.array(["", "dog", "rain", "", "dog"]),
+        pd.Series([None, "dog", "rain", None, "dog"], dtype="string"),
+        np.array([[-1, -1], [0, 1], [1, 1], [-1, -1], [0, 0]]),
+    ],
+    ids=["nan", "none", "names", "empty", "pandas", "several classes"],
+)
+def test_clips_without_a_label_in_any_form_are_ordered(target):
+    assert set(labelling_order(np.eye(5), target, random_state=0)) == {0, 3}

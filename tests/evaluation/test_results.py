@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from skaudeep.evaluation import anomaly_metrics
 from skaudeep.evaluation.results import Evaluation, compare
 
 
@@ -503,6 +504,14 @@ def test_p_value_by_uar_is_of_uar():
 
 def test_a_single_clip_or_group_tells_nothing_of_others():
     assert compare(right(1, 1), right(0, 1)).interval == (-1, 1)
+
+
+def test_compare_names_results_that_no_paired_test_is_defined_for():
+    found = anomaly_metrics([4.0, 3.0, 2.0, 1.0], [False, False, False, True])
+    with pytest.raises(TypeError, match=r"Got AnomalyEvaluation, expected.*side by side"):
+        compare(found, found)
+    with pytest.raises(TypeError, match="Got float, expected"):
+        compare(right(5, 10), 0.5)
 
 
 def test_comparisons_that_are_printed_have_fewer_samples_where_groups_are_many(monkeypatch):

@@ -12,6 +12,7 @@ from skaudeep.plotting import (
     ConfusionDisplay,
     EmbeddingDisplay,
     ErrorsDisplay,
+    LevelsDisplay,
     LossCurveDisplay,
     ReconstructionDisplay,
     SpectrogramDisplay,
@@ -51,7 +52,11 @@ def errors():
     return ErrorsDisplay([SpectrogramDisplay(np.zeros((20, 8)))] * 4, table).plot()
 
 
-DISPLAYS = [losses, spectrogram, reconstruction, confusion, embedding, errors]
+def levels():
+    return LevelsDisplay(np.linspace(-90, 0, 200), clip_below=-60, name="dog/1.wav").plot()
+
+
+DISPLAYS = [losses, levels, spectrogram, reconstruction, confusion, embedding, errors]
 
 
 def check_room(figure, width):

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skaudeep.audio.spectra import mel_filters
-from skaudeep.plotting import ReconstructionDisplay, SpectrogramDisplay
+from skaudeep.plotting import LevelsDisplay, ReconstructionDisplay, SpectrogramDisplay
 from skaudeep.spectrogram import SpectrogramExtractor
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -339,6 +339,29 @@ def test_displays_say_which_input_they_expected(make, message):
 def test_reconstructions_by_an_estimator_that_is_not_fitted_are_refused():
     with pytest.raises(NotFittedError):
         ReconstructionDisplay.from_estimator(_HalfAutoencoder(), X)
+
+
+@pytest.mark.parametrize("chunk", [9, 2, -1, 0.5, True])
+def test_a_chunk_that_the_clip_lacks_is_refused_with_the_number_of_chunks(chunk):
+    extractor = SpectrogramExtractor(n_mels=20, chunk_duration=1.0, sampling_rate=16000)
+    noise = np.random.default_rng(0).normal(size=32000)
+    with pytest.raises(ValueError, match=rf"chunk={chunk!r} of a clip with 2 chunks.*from 0 to 1"):
+        SpectrogramDisplay.from_extractor(extractor, noise, chunk=chunk)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SpectrogramDisplay.from_extractor(SpectrogramExtractor(), "missing.wav"),
+        lambda: LevelsDisplay.from_extractor(SpectrogramExtractor(), "missing.wav"),
+        lambda: ReconstructionDisplay.from_estimator(_HalfAutoencoder(), X),
+    ],
+    ids=["spectrogram", "levels", "reconstruction"],
+)
+@pytest.mark.usefixtures("without_matplotlib")
+def test_displays_say_that_matplotlib_is_missing_before_any_work(make):
+    with pytest.raises(ImportError, match=r"from_\w+ needs matplotlib.*skaudeep\[plot\]"):
+        make()
 
 
 @pytest.mark.parametrize("display", [SpectrogramDisplay(X[0]), ReconstructionDisplay(X, X)])
