@@ -174,8 +174,8 @@ class ChunkPooling(
         Raises
         ------
         ValueError
-            If X holds infinity or NaN within a chunk, or has another number of features than in
-            `fit`, or, with "concat", a clip has more chunks than in `fit`.
+            If X holds infinity or NaN within a chunk, or other features than in `fit`, or, with
+            "concat", a clip has more chunks than in `fit`.
         """
         check_is_fitted(self)
         if (spectrograms := self._spectrograms(X, reset=False)) is not None:
@@ -210,9 +210,9 @@ class ChunkPooling(
         Returns
         -------
         ndarray of shape (n_features_out,), object
-            The given names; with "mean_std_max" all of them after ``"mean__"``, then after
-            ``"std__"``, then after ``"max__"``; with "concat" after ``"chunk0__"``, ``"chunk1__"``
-            and so on, but without these for spectrograms, where they are the names of bands.
+            The given names; with "mean_std_max" all after ``"mean__"``, then after ``"std__"``,
+            then after ``"max__"``; with "concat" after ``"chunk0__"``, ``"chunk1__"`` and so on, but
+            without these for spectrograms, where they are the names of bands.
         """
         check_is_fitted(self)
         names = super().get_feature_names_out(input_features)
@@ -389,11 +389,12 @@ class ChunkVotingClassifier(
         y : array-like of shape (n_clips,)
             Class of each clip. -1 is a class as well: leave unlabelled clips out.
         sample_weight : array-like of shape (n_clips,), default=None
-            Weight of each clip, which is that of each of its chunks. None passes no weights.
+            Weight of each clip, which each chunk of it has whole. None passes no weights.
         **params : dict
             Further arguments of the classifier's `fit`, by its requests if metadata routing is
             enabled: ``groups=`` of a TunedLogisticRegression, ``linearsvc__sample_weight=`` of a
-            Pipeline. Values with one entry per clip are repeated for each of its chunks.
+            Pipeline. Values with one entry per clip are repeated for each of its chunks. A
+            classifier that takes groups gets each clip as one, if none are given.
 
         Returns
         -------
@@ -426,7 +427,6 @@ class ChunkVotingClassifier(
             groups = None if params.get(name) is None else group_numbers(params[name])
             params[name] = np.arange(len(y)) if groups is None else groups
         params = check_method_params(X, params, indices=clip_of_chunk)
-
         progress = begin_fit(self, X_in, y, n_subtasks=1)
         task = progress.subcontext(task_name="fit-classifier")
         self.classifier_ = clone(self.classifier)

@@ -69,10 +69,10 @@ class DistilledFeatures(
 
     The network starts from random weights, and its features are those of
     :class:`ReservoirFeatures`: means and covariances of the principal components of its states, and
-    coefficients that predict the first 20 of them from those four frames before, 2564 features by
-    default. Similarities are cosines of standardised features
-    between the clips of a batch; the loss is 1 minus the centred alignment of those by the network
-    with those by the teacher. The features of the teacher may be others, and of another number.
+    coefficients that predict the first 20 of them from the same components four frames earlier,
+    2564 features by default. Similarities are cosines of standardised features between the clips of
+    a batch; the loss is 1 minus the centred alignment of those by the network with those by the
+    teacher. The features of the teacher may be others, and of another number.
 
     Parameters
     ----------

@@ -31,9 +31,9 @@ class ModuleFeatures(StateFeatures):
     Each sequence, such as the spectrogram of a clip, runs through the module, whose output for a
     frame is called its states. By default, the features of a sequence are the means of the
     principal components of its states, the logarithm of their covariance matrix over time, and the
-    coefficients that predict the first 20 components from those four frames before, as in
-    :class:`~skaudeep.ReservoirFeatures`. `fit` computes the principal components in closed form. It
-    does not train the module: train it before, with or without labels.
+    coefficients that predict the first 20 components from the same components four frames earlier,
+    as in :class:`~skaudeep.ReservoirFeatures`. `fit` computes the principal components in closed
+    form. It does not train the module: train it before, with or without labels.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ class ModuleFeatures(StateFeatures):
         What `transform` returns.
 
         - "covariance": a row of features for each sequence.
-        - "components": a row for each frame, which holds the n_components principal components of
-          the states of this frame. It suits labels that change over time, see
+        - "components": a row for each frame, which holds the principal components of its states. It
+        suits labels that change over time, see
           :class:`~skaudeep.PerFrame`.
         - "states": a row for each frame, which holds the n_states states of this frame.
     device : str, default="auto"

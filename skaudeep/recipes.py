@@ -78,7 +78,8 @@ def two_scales(
     - A bidirectional recurrent network with random weights, a reservoir
       (:class:`~skaudeep.ReservoirFeatures`), reads mel spectrograms with 128 bands and windows of
       80 ms, which resolve frequency. Its features are the means and covariances of the principal
-      components of its states, and coefficients that predict them from those four frames before.
+      components of its states, and coefficients that predict them from the same components four
+      frames earlier.
     - A second reservoir reads mel spectrograms with 64 bands and windows of 25 ms, which resolve
       time.
     - A third reservoir reads descriptors of the 25 ms frames

@@ -349,8 +349,9 @@ class SpectrogramExtractor(ClipExtractor):
             Spectrograms in [-1, 1], as `transform` or `Seq2SeqAutoencoder.reconstruct` returns
             them. NaN at the end is padding. Chunks are joined.
         sampling_rate : float, default=None
-            Sampling rate in Hz of the waveforms. None is the parameter `sampling_rate` of the
-            extractor, or else the rate that `fit` saw.
+            Sampling rate in Hz of the recordings from which the spectrograms were computed, and of
+            the waveforms: another rate gives wrong frequencies. None is the parameter
+            `sampling_rate` of the extractor, or else the rate that `fit` saw.
         n_iter : int > 0, default=32
             Number of iterations of :func:`librosa.griffinlim`.
         random_state : int, RandomState instance or None, default=None

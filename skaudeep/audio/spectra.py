@@ -531,7 +531,7 @@ def waveform(
     n_iter: int = 32,
     random_state: int | np.random.RandomState | None = None,
 ) -> NDArray[np.float32]:
-    """Estimate samples from their power spectrogram by Griffin and Lim's method.
+    """Estimate samples from their power spectrogram, of Hann windows, by Griffin and Lim's method.
 
     Parameters
     ----------

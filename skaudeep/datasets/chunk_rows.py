@@ -34,8 +34,9 @@ def chunks_as_rows(bunch: Bunch) -> Bunch:
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         A data set with the same keys and a row for each chunk, without "chunk" in `dims`.
-        `filenames` holds `<clip>#0`, `<clip>#1` and so on. Chunks of NaN alone, which pad clips
-        with fewer chunks, are left out, but a clip all of whose values are NaN keeps one row.
+        `filenames` holds `<clip>#0`, `<clip>#1` and so on, by the place of the chunk in its clip.
+        Chunks of NaN alone, which pad clips with fewer chunks, are left out, but a clip all of
+        whose values are NaN keeps one row.
 
     Raises
     ------
@@ -75,6 +76,9 @@ def chunks_as_rows(bunch: Bunch) -> Bunch:
     new |= {key: numbered(bunch[key]) for key in ("filenames", "copy_of") if key in bunch}
     new["data"] = data[there]
     new["dims"] = (bunch.dims[0], *bunch.dims[2:])
-    new["groups"] = np.where(bunch.groups == "", bunch.filenames, bunch.groups)[clip]
+    names = np.asarray(bunch.filenames, dtype=object)
+    if "copy_of" in bunch:  # a copy is of the group of its original
+        names = np.where(bunch.copy_of == "", names, bunch.copy_of)
+    new["groups"] = np.where(bunch.groups == "", names, bunch.groups)[clip]
     new["DESCR"] = f"{bunch.get('DESCR', '')}\nA row for each of {len(clip)} chunks of its clips."
     return replace_keys(bunch, **new)

@@ -68,7 +68,8 @@ def load_folder(
         "classes of partitions" if there are two or more subfolders, every clip lies in a folder
         within one of them, and these inner folders have names of partitions, of two at least;
         "classes" if there are two or more subfolders, more than half of which hold clips directly,
-        and fewer than half of the clips lie in `path` itself (these are unlabelled); else "files".
+        and fewer than half of the clips lie in `path` itself (these are unlabelled;
+        ``layout="classes"`` refuses them); else "files".
     groups : str or compiled pattern, default=None
         Regular expression that finds the group of each clip, such as its speaker or session, in its
         name relative to `path`: the text of the first parentheses, or else the whole match, as of
@@ -92,7 +93,8 @@ def load_folder(
         If there is no such folder or no audio file in it.
     ValueError
         If `layout` is none of these, a file does not fit the layout, a fold is the only one,
-        folders of partitions lie beside others (with "auto"), or `groups` is no regular expression
+        folders of two or more partitions lie beside others (with "auto"), or `groups` is no regular
+        expression
         or matches no name.
 
     Warns

@@ -217,7 +217,8 @@ def segment_scores(
     Returns
     -------
     DetectionScores
-        Precision, recall and F1, with counts of segments.
+        Precision, recall and F1 over all segments and classes, and of each class, with counts of
+        segments. Events of a recording that is in one table only are missed or false.
 
     Raises
     ------

@@ -40,11 +40,11 @@ def labelling_order(
     Without `probabilities`, typical clips are chosen [1]_, in rounds of 10, 20, 40, ..., 320 clips.
     In each round the clips are divided into as many clusters as there are labelled clips, chosen
     clips and clips of the round together. From each cluster, those with the fewest labelled or
-    chosen clips first and of these the largest first, the clip with the nearest neighbours in the
-    cluster is chosen. After the clips of the last round, all others follow, in turn one of each of
-    its clusters. With `probabilities`, three of four clips are those about which the classifier is
-    least certain, by the difference of its two largest probabilities [2]_. The fourth is a typical
-    clip, so that classes which the classifier does not know are found.
+    chosen clips first and of these the largest first, the clip whose neighbours in the cluster
+    are nearest to it is chosen. After the clips of the last round, all others follow, in turn one
+    of each of its clusters. With `probabilities`, three clips about which the classifier is least
+    certain, by the difference of its two largest probabilities [2]_, and one typical clip follow in
+    turn, so that classes which the classifier does not know are found.
 
     Parameters
     ----------

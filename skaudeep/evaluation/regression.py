@@ -193,7 +193,10 @@ class RegressionEvaluation(ColumnEvaluation):
 
     @property
     def rmse(self) -> float:
-        """Root of the mean squared error of each target, as a mean over targets and repeats."""
+        """Root of the mean squared error over the test clips of all folds together.
+
+        It is the mean over targets and repeats, in the unit of the values.
+        """
         return self.score("rmse")
 
     @property

@@ -202,7 +202,8 @@ class Evaluation(FoldedEvaluation):
         Returns
         -------
         (float, float)
-            Lower and upper end: ``accuracy_interval`` or ``uar_interval``.
+            Lower and upper end at ``confidence_level``: ``accuracy_interval`` or ``uar_interval``;
+            the class tells how they are computed.
 
         Raises
         ------
@@ -230,7 +231,7 @@ class Evaluation(FoldedEvaluation):
 
     @cached_property
     def fold_uar(self) -> np.ndarray:
-        """UAR in each repeat and fold, shape (n_repeats, n_folds)."""
+        """UAR of the classes in each fold, in each repeat, shape (n_repeats, n_folds)."""
         return self._fold_scores("uar")
 
     @cached_property

@@ -65,7 +65,8 @@ def load_annotations(
     file : str, default=None
         Name of the recording of all events, in place of any name in the table. None uses the name
         in the table; else the name of the recording beside the table that has the same name up to
-        its ending, if there is exactly one; else the name of the table without its ending.
+        its ending, if there is exactly one; else the name of the table without its ending. A CSV
+        table needs its column `file` in any case, which may be empty.
     label_column : str, default=None
         Column that holds the labels, in a table of Raven or CSV; other formats ignore it. None is
         "label" for CSV, and for Raven the first of "Annotation", "Label", "Species", "Common Name"
@@ -96,10 +97,10 @@ def load_annotations(
 
     Notes
     -----
-    Raven lists a selection once for each view, of which the first is used. If its table refers to
-    several recordings, "Begin File" and "File Offset (s)" give the recording and the time of an
-    event. In a TextGrid, all intervals with a text are events, in all tiers; points have no length
-    and are left out.
+    Raven lists a selection once for each view, of which the first is used. Where its table has
+    "Begin File" and "File Offset (s)", these give the recording and the time of an event; `file`
+    replaces only the recording. In a TextGrid, all intervals with a text are events, in all tiers;
+    points have no length and are left out.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def save_csv(
     them, in `train/`, `devel/` and `test/`; with folds one for the test clips of each fold, in
     `fold_1/`, `fold_2/` and so on; with both as in `train/fold_1/`. Floats have as many digits as
     identify a float32. Missing values are empty. Other keys, such as `DESCR`, are not saved. Copies
-    of :func:`~skaudeep.datasets.upsample` are not marked; with folds they are refused.
+    of :func:`~skaudeep.datasets.upsample` are not marked; with folds `split` refuses them.
 
     Parameters
     ----------
@@ -88,10 +88,10 @@ def save_csv(
     Raises
     ------
     ValueError
-        If clips have several classes, a clip is in none of the partitions or tested in none of the
-        folds (with `split`), there are folds and copies, a feature is called as another column, the
-        folder holds an export of this name with other folds or partitions, or one file is named
-        where several are needed.
+        If clips have several classes; with `split`, if a clip is in none of the partitions or
+        tested in none of the folds, or there are folds and copies; if a feature is called as
+        another column, the folder holds an export of this name with other folds or partitions, or
+        one file is named where several are needed, or together with `name`.
     NotADirectoryError
         If `folder` is a file.
 
@@ -366,9 +366,9 @@ def save_arff(
         Whether to put the two attributes of labels after the features.
     class_last : bool, default=False
         Whether to write a file from which Weka can learn directly: the class, or the regression
-        value, is the last attribute. The other attribute of labels is left out, and so is
-        `chunk_nr` if clips have one row each. `filename` has to be removed in Weka, or left out by
-        ``filenames=False``.
+        value, is the last attribute, and the other attribute of labels is left out. Of several
+        values all come last. `chunk_nr` is left out if each clip of the data set has one row.
+        `filename` has to be removed in Weka, or left out by ``filenames=False``.
     filenames : bool, default=True
         Whether to write `filename` and `groups`. These attributes are texts, which
         :func:`scipy.io.arff.loadarff` cannot read. :func:`load_arff` loads a file without them by
@@ -432,7 +432,7 @@ def save_arff(
             doubled = ["label_numeric" if names else "label_nominal"]
             if len(table.labels) > 2:  # several values have columns of their own
                 doubled = table.labels[:2]
-            alone = [] if frame["chunk_nr"].any() else ["chunk_nr"]
+            alone = [] if table.text["chunk_nr"].any() else ["chunk_nr"]  # in all files alike
             frame = frame.drop(columns=[*doubled, *alone])
         listed = names if class_last else sorted(names)
         kinds = {

@@ -148,7 +148,8 @@ class StoredArray:
     shape : tuple of int
         Shape of one instance, which is a row of the variable.
     instances : ndarray of shape (n_clips,) or (n_clips, n_chunks), int
-        Position in the file of each row, or of each chunk of a row; -1 for a missing chunk.
+        Position in the file of each row, or of each chunk of a row; -1 for a missing chunk, which
+        is read as NaN.
 
     Attributes
     ----------

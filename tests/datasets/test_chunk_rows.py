@@ -88,6 +88,8 @@ def test_chunks_of_copies_are_copies_of_the_chunks():
     rows = chunks_as_rows(more)
     copies = rows.copy_of[rows.copy_of != ""]
     assert len(copies)
+    group_of = dict(zip(rows.filenames, rows.groups, strict=True))
+    assert [group_of[original] for original in copies] == rows.groups[rows.copy_of != ""].tolist()
     assert set(copies) <= set(rows.filenames[rows.copy_of == ""])
 
 

@@ -376,3 +376,16 @@ def test_rows_of_chunks_keep_their_numbers_before_the_class(tmp_path: Path):
     (file,) = save_arff(chunks, tmp_path, class_last=True)
     assert "@ATTRIBUTE chunk_nr INTEGER" in file.read_text()
     np.testing.assert_array_equal(load_arff(tmp_path).data, chunks.data)
+
+
+def test_weka_reads_files_of_partitions_with_the_same_attributes(tmp_path: Path):
+    """One clip of two chunks is for training, one of a single chunk for the test."""
+    data = np.arange(8.0).reshape(2, 2, 2)
+    data[1, 1] = np.nan
+    chunks = made(data=data, dims=("clip", "chunk", "feature"), partition=["train", "test"])
+    attributes = [
+        [line for line in file.read_text().splitlines() if line.startswith("@ATTRIBUTE")]
+        for file in save_arff(chunks, tmp_path, class_last=True)
+    ]
+    assert attributes[0] == attributes[1]
+    assert "@ATTRIBUTE chunk_nr INTEGER" in attributes[0]
