@@ -211,7 +211,7 @@ class ChunkPooling(
         -------
         ndarray of shape (n_features_out,), object
             The given names; with "mean_std_max" all after ``"mean__"``, then after ``"std__"``,
-            then after ``"max__"``; with "concat" after ``"chunk0__"``, ``"chunk1__"`` and so on, but
+            then after ``"max__"``; with "concat" after ``"chunk0__"``, ``"chunk1__"``, ..., but
             without these for spectrograms, where they are the names of bands.
         """
         check_is_fitted(self)
