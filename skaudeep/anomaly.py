@@ -60,8 +60,8 @@ class AnomalyDetector(
         the clips, `fit` raises an error, as it does if a share gives fewer than the threshold
         needs. With a share and with None the number of clips is rounded down, so that it suits the
         rate (see the notes): of 500 clips, 99 are held out for a rate of 0.05. Whole groups, see
-        `fit`, may raise it. If X is an array, rows of NaN do not count in these numbers and are
-        never held out; the estimator gets them.
+        `fit`, may raise it. If X is an array, rows that are NaN throughout do not count in these
+        numbers and are never held out; the estimator gets them.
     random_state : int, RandomState instance or None, default=None
         Seed or generator that draws the clips to hold out. None draws others in each call of `fit`.
 

@@ -63,7 +63,8 @@ class FunctionExtractor(ClipExtractor):
     scale : {"clip"} or None, default="clip"
         "clip" scales the values of each clip linearly, so that the smallest of all its frames and
         dimensions is -1 and the largest is 1 (all are -1 if they are equal), as spectrograms are
-        scaled. Networks with random weights need this. None leaves the values unchanged.
+        scaled. Networks with random weights that read the frames, such as
+        :class:`~skaudeep.ReservoirFeatures`, need this. None leaves the values unchanged.
     duration : float > 0, default=None
         Length in seconds to which clips are cut, or padded with zeros. None leaves their length
         unchanged.
@@ -95,7 +96,8 @@ class FunctionExtractor(ClipExtractor):
         Number of threads. -1 uses all cores. None is 1, unless a :func:`joblib.parallel_config`
         context states another number; the backend of the context is then used, too.
     on_error : {"raise", "nan", "read"}, default="raise"
-        What to do with a clip that cannot be read, or for which the function returns no frames.
+        What to do with a clip that cannot be read or lacks the `channel`, or for which the function
+        raises an error or does not return finite numbers of shape (n_frames, n_dimensions).
         "raise" raises an :class:`~skaudeep.audio.AudioError` that names it. "nan" returns a row of
         NaN, with one :class:`~skaudeep.audio.AudioWarning` that names the first 20 such clips.
         "read" is like "nan", but uses the readable part of a damaged file, see

@@ -330,16 +330,18 @@ class Processor:
         signal : array-like of shape (n_samples,) or (n_channels, n_samples)
             Samples: floats with full scale 1, or int8, int16, int32 or uint8.
         sampling_rate : float
-            Sampling rate of the signal in Hz.
+            Sampling rate of the signal in Hz; it is resampled if the extractor has another rate.
         file : str or Path, default=None
             Name of the signal in the index; no file is read. None: the index has no level `file`.
         start, end : float, str or Timedelta, default=None
-            Times in seconds, or as text with a unit. None is the start or the end of the signal.
+            Times in seconds, or as text with a unit, such as "200ms". None is the start or the end
+            of the signal.
 
         Returns
         -------
         pandas.DataFrame
-            A table of one row, indexed by (file, start, end), or by (start, end) without `file`.
+            A row with a column for each output of the pipeline, indexed by (file, start, end), or
+            by (start, end) without `file`.
 
         Raises
         ------

@@ -115,8 +115,8 @@ def audit(
         that they are no duplicates.
     silent_below : float, default=-60.0
         Level in dB re full scale below which a clip is silent. The level is half the distance
-        from the lowest to the highest sample of all channels, so that a constant offset is silence:
-        its level is -inf.
+        from the lowest to the highest sample, over all channels together, so that an offset that is
+        the same in all channels is silence: its level is -inf.
     min_duration : float >= 0, default=0.08
         Duration in seconds below which a clip is too short. The default is the default window of
         :class:`~skaudeep.SpectrogramExtractor`.

@@ -127,7 +127,8 @@ class ColumnEvaluation(FoldedEvaluation):
         Raises
         ------
         ValueError
-            If there is no such metric or name.
+            If there is no such metric, or no such name (any is accepted with
+            "micro_average_precision").
         """
         self._check(metric)
         return float(mean_known(self._points[metric].mean(axis=0)[self._chosen(metric, name)]))
@@ -146,13 +147,16 @@ class ColumnEvaluation(FoldedEvaluation):
         Returns
         -------
         (float, float)
-            Lower and upper end. NaN if the score is not defined, if there is a single clip, or, for
-            the score of a class, if a single clip or group has the class or lacks it.
+            Lower and upper end at ``confidence_level``; the class tells how they are computed. With
+            a single group, the interval is over its clips. NaN if the score is not defined, if
+            there is a single clip, or, for the score of one class, if a single clip or group has
+            the class or lacks it. The mean over classes may have an interval even so.
 
         Raises
         ------
         ValueError
-            If there is no such metric or name.
+            If there is no such metric, or no such name (any is accepted with
+            "micro_average_precision").
         """
         value = self.score(metric, name)
         columns = self._chosen(metric, name)

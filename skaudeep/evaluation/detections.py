@@ -80,12 +80,12 @@ class DetectionScores:
 
     @property
     def macro_recall(self) -> float:
-        """Mean recall of the classes of the true events (macro average); NaN without any."""
+        """Mean recall of the classes of true events (macro average); NaN without true events."""
         return float(self.per_class["recall"].mean())
 
     @property
     def macro_f1(self) -> float:
-        """Mean F1 of the classes of true or detected events (macro average); NaN without any."""
+        """Mean F1 of the classes that have events, true or detected (macro average); else NaN."""
         return float(self.per_class["f1"].mean())
 
     def __repr__(self) -> str:

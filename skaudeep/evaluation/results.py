@@ -30,8 +30,8 @@ class Evaluation(FoldedEvaluation):
     All scores are fractions in [0, 1]. UAR, the unweighted average recall, is the mean of the
     recalls of the classes that occur in the test clips of a fold (scikit-learn's balanced
     accuracy). ``accuracy`` and ``uar`` are means over folds and repeats. If a fold lacks a class,
-    such as a fold of one patient, who is ill or well, always predicting the most frequent class has
-    a UAR above chance. The UAR of all folds together is then printed, too.
+    as a fold of one patient does, who is ill or well, the UAR of a classifier that always predicts
+    the most frequent class is above chance. The UAR of all folds together is then printed, too.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class Evaluation(FoldedEvaluation):
         Evaluations of the same test clips after training on parts of the training clips, by their
         mean number of training clips. Empty if none were asked for.
     unit : {"clip", "group"}, default="clip"
-        The unit that is scored. With "group", ``target`` and all others have an entry for each
-        group, and ``filenames`` are the names of the groups.
+        The unit that is scored. With "group", ``target`` and the other arrays have an entry for
+        each group, ``filenames`` are the names of the groups, and ``n_train`` still counts clips.
     group_score : str, default=""
         How a group is scored: "mean probability of its clips" or "mean decision value of its
         clips".
@@ -216,12 +216,18 @@ class Evaluation(FoldedEvaluation):
 
     @cached_property
     def accuracy_interval(self) -> tuple[float, float]:
-        """Interval (lower, upper) of ``accuracy``, over groups, or over clips without groups."""
+        """Interval (lower, upper) of ``accuracy`` at ``confidence_level``.
+
+        It is over groups, or over clips without groups or with a single one.
+        """
         return self._interval("accuracy")
 
     @cached_property
     def uar_interval(self) -> tuple[float, float]:
-        """Interval (lower, upper) of ``uar``, over groups, or over clips without groups."""
+        """Interval (lower, upper) of ``uar`` at ``confidence_level``.
+
+        It is over groups, or over clips without groups or with a single one.
+        """
         return self._interval("uar")
 
     @cached_property

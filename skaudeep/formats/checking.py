@@ -21,11 +21,12 @@ from skaudeep.formats.netcdf_contents import parse_attributes
 def check_netcdf(path: str | os.PathLike[str]) -> list[str]:
     """List the rules that a NetCDF file of skaudeep or auDeep breaks.
 
-    The file's checksum, if it has one, is verified. A file of auDeep has a row for each chunk of a
-    clip, and the rules are those of :func:`~skaudeep.datasets.validate`, also about chunks. All
-    rules that a file of auDeep breaks are listed, whereas :func:`~skaudeep.formats.load_netcdf`
-    raises an error about the first one. A file that skaudeep wrote and that matches its checksum
-    breaks no rule.
+    A file of skaudeep must match its checksum; files of auDeep have none. A file of auDeep has a
+    row for each chunk of a clip, and the rules are those of :func:`~skaudeep.datasets.validate`,
+    also about chunks. All rules that a file of auDeep breaks are listed, whereas
+    :func:`~skaudeep.formats.load_netcdf` raises an error about the first one. A file that skaudeep
+    wrote and that matches its checksum breaks no rule, unless a newer version wrote it in a format
+    that this one cannot read.
 
     Parameters
     ----------
@@ -42,7 +43,8 @@ def check_netcdf(path: str | os.PathLike[str]) -> list[str]:
     FileNotFoundError, IsADirectoryError
         If the file does not exist, or is a folder.
     ValueError
-        If the file is not a data set in NetCDF, or is damaged.
+        If the file is not a data set in NetCDF, is damaged, or is one of skaudeep that has lost its
+        checksum or does not match it.
 
     See Also
     --------

@@ -139,7 +139,8 @@ class StoredArray:
     rows a batch at a time, such as :class:`~skaudeep.Seq2SeqAutoencoder`. Indexing several rows
     returns another `StoredArray`, so that the folds of a cross-validation stay on disk. Indexing
     one row or further axes, as in ``data[3]`` and ``data[:, 0]``, or :func:`numpy.asarray`, reads
-    the values. A pickled array opens the file again by its path.
+    the values. A pickled array opens the file again by its path. If the file has been
+    replaced or changed since it was loaded, reading raises a ValueError.
 
     Parameters
     ----------

@@ -22,11 +22,12 @@ def paper_style(width: str | float = "single", *, font_size: float = 8.0) -> Ite
     """Draw figures with the width and fonts of a paper, within a ``with`` block.
 
     Figures that the displays of :mod:`skaudeep.plotting` make within the block have this width, so
-    that they are printed without scaling and their texts have the stated size. (Maps of clips and
-    confusion matrices, whose height grows with their width, are narrower than a page of two
-    columns.) Figures of ``plt.subplots()`` follow these settings, too, and their height is 0.62
-    times the width. Lines have the colours of Okabe and Ito [1]_, which readers with any kind of
-    colour blindness can distinguish.
+    that they are printed without scaling and their texts have the stated size. (Confusion matrices
+    and maps of clips, whose height grows with their width, are at most so wide, and only as large
+    as they need to be; names in a matrix of many classes are smaller.) Figures of
+    ``plt.subplots()`` follow these settings, too, and their height is 0.62 times the width. Lines
+    have the colours of Okabe and Ito [1]_, which readers with any kind of colour blindness can
+    distinguish, and the default colour map is "cividis".
 
     Save figures within the block: the default format is PDF, in which everything except images is
     vector graphics, with fonts embedded as TrueType, so that texts stay texts. (In SVG, texts are
@@ -38,7 +39,7 @@ def paper_style(width: str | float = "single", *, font_size: float = 8.0) -> Ite
         Width of figures: "single" is a column (3.5 inches, 89 mm), "double" is a page of two
         columns (7.16 inches, 182 mm), a number is a width in inches.
     font_size : float in (0, 100), default=8.0
-        Size of texts in points. Numbers at axes and legends are 1 point smaller, but not less than
+        Size of texts in points. Labels of ticks and legends are 1 point smaller, but not less than
         1 point.
 
     Yields
