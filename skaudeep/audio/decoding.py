@@ -432,7 +432,8 @@ def mix_channels(samples: NDArray[np.float32], channel: Channel = "mean") -> NDA
     if number >= n_channels:
         raise AudioError(
             f"waveform of shape {samples.shape}",
-            f"channel={channel!r} asks for channel {number}, counted from 0, of {n_channels}",
+            f"channel={channel!r} asks for channel {number}, but it has {n_channels} "
+            f"channel{'s'[: n_channels != 1]}, and the first is 0",
             'Choose channel="mean", which suits mono and stereo alike, or leave the clip out',
             "settings",
         )
