@@ -183,8 +183,9 @@ def make_sounds(
         Length of a clip in seconds, or the range from which each clip's length is drawn, uniformly.
     folder : str or Path, default=None
         Folder to which the clips are written, as float WAV files
-        `fold_<session>/<class>/<number>.wav`. ``load_folder(folder, groups="fold_[0-9]+")`` reads
-        them again with their sessions as groups. Clips of an earlier call are overwritten. With
+        `fold_<session>/<class>/<number>.wav`, or `<class>/<number>.wav` of a single session.
+        ``load_folder(folder, groups="fold_[0-9]+")`` reads them again with their sessions as
+        groups. Clips of an earlier call are overwritten. With
         None the clips stay in memory.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the clips. An int gives the same clips in every call, in memory or on
@@ -226,10 +227,9 @@ def make_sounds(
     classes = list(SOUNDS)[:n_classes]
     target = np.arange(n_clips) % n_classes
     session_of = np.arange(n_clips) // n_classes % n_sessions
-    names = [
-        f"fold_{session_of[clip] + 1}/{classes[target[clip]]}/{clip:05d}.wav"
-        for clip in range(n_clips)
-    ]
+    names = [f"{classes[target[clip]]}/{clip:05d}.wav" for clip in range(n_clips)]
+    if n_sessions > 1:  # a single fold would have no training clips
+        names = [f"fold_{session_of[clip] + 1}/{name}" for clip, name in enumerate(names)]
     if folder is not None:
         folder = Path(folder).expanduser()
         _check_no_other_audio(folder, names)

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from skaudeep.datasets import load_folder, make_sounds
+from skaudeep.datasets import load_dataset, load_folder, make_sounds
 from skaudeep.datasets.sounds import SOUNDS, _make_session, _record, _Session
 
 RATE = 16000
@@ -248,6 +248,19 @@ def test_sessions_of_clips_in_a_folder_are_read_again_as_groups(tmp_path):
     assert [f"session {group}" for group in read.groups.tolist()] == sessions
     with pytest.raises(ValueError, match="gives no clip a group"):
         load_folder(tmp_path, groups="speaker")
+
+
+def test_clips_of_a_single_session_in_a_folder_are_read_again_without_folds(tmp_path):
+    made = make_sounds(6, n_classes=3, n_sessions=1, folder=tmp_path, random_state=0)
+    read = load_dataset(tmp_path)
+    assert read.folds.shape == made.folds.shape == (6, 0)
+    label_of = {
+        name: made.target_names[label]
+        for name, label in zip(made.filenames, made.target, strict=True)
+    }
+    assert [read.target_names[label] for label in read.target] == [
+        label_of[name] for name in read.filenames
+    ]
 
 
 def test_make_sounds_overwrites_its_own_clips_and_refuses_a_folder_with_others(tmp_path):
