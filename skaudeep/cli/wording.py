@@ -29,6 +29,10 @@ _TRANSLATIONS = [
         (r"^Got (?=(?:an annotation|the event|no file for) )", "Found "),
         (r"or pass no groups, if clips of one", "or leave out --groups, if recordings of one"),
         (r" Lower min_overlap or hop to keep them\.", " Shorten --hop to keep them."),
+        (r"^Got file ('.*?'), which is not below ('.*?'), expected the path of a file below it\. "
+         r"If you trust the table, give root= a folder that holds all its files\.",
+         r"The table names \1, which is not below \2, its folder. If you trust it, move it to a "
+         r"folder that holds all its files."),
         (r", or give file= for (?:all of them|the whole table)", ""),
         (_GOT.removesuffix(", ") + " for a table of events, whose name says no format, ",
          r"\g<file>: its name says no format of events, "),

@@ -11,7 +11,7 @@ from skaudeep import Seq2SeqAutoencoder, SpectrogramExtractor
 from skaudeep.audio import AudioError, read_audio
 from skaudeep.cli.tables import read_windows
 from skaudeep.cli.wording import in_words
-from skaudeep.datasets import load_dataset, make_bunch
+from skaudeep.datasets import load_dataset, load_table, make_bunch
 from skaudeep.datasets.delimited import read_columns, read_header
 from skaudeep.formats import save_netcdf
 
@@ -66,6 +66,15 @@ def test_faults_of_tables_name_no_function_of_python(tmp_path, content):
     (tmp_path / "t.csv").write_bytes(content)
     text = said(read_columns, tmp_path / "t.csv", ["label"])
     assert text.startswith(f"{tmp_path}/t.csv: ")
+    assert not PYTHON.search(text), text
+
+
+def test_recordings_outside_the_folder_of_a_table_are_explained_without_python(tmp_path):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "t.csv").write_text("filename,label\n../a.wav,crow\n")
+    touch(tmp_path, "a.wav")
+    text = said(load_table, tmp_path / "t" / "t.csv", target="label")
+    assert text.startswith("The table names '../a.wav', which is not below ")
     assert not PYTHON.search(text), text
 
 
