@@ -73,7 +73,7 @@ def test_recordings_outside_the_folder_of_a_table_are_explained_without_python(t
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "t.csv").write_text("filename,label\n../a.wav,crow\n")
     touch(tmp_path, "a.wav")
-    text = said(load_table, tmp_path / "t" / "t.csv", target="label")
+    text = said(load_table, tmp_path / "t" / "t.csv", path="filename", target="label")
     assert text.startswith("The table names '../a.wav', which is not below ")
     assert not PYTHON.search(text), text
 
