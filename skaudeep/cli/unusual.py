@@ -99,9 +99,9 @@ class Clips:
         "--window",
         metavar="SECONDS",
         type=options.POSITIVE,
-        help="Divide all recordings into windows of this length, each of which has a score. By "
-        "default each recording has one, and all should be as long; with --detector, windows as "
-        "those that it has learnt from. At most as long as the normal recordings.",
+        help="Divide all recordings into windows of this length, each of which has a score. It is "
+        "at most that of the normal recordings. By default each recording has one score, and all "
+        "should be as long; with --detector, windows as those that it has learnt from.",
     ),
     click.option(
         "--hop",
@@ -127,8 +127,8 @@ class Clips:
         "--events",
         metavar="FILE",
         type=click.Path(),
-        help="Table of the times to write (.csv), of windows: file, start and end of three unusual "
-        "windows in a row or more, and the lowest score.",
+        help="Table of times to write (.csv): file, start and end of what is unusual for as long "
+        "as three windows or more, and the lowest score in it. It needs windows.",
     ),
     click.option(
         "--plot",
@@ -202,7 +202,7 @@ def unusual(
     fitted = None
     if detector is not None:
         fitted = _load(detector, jobs)
-        if window is not None and normal is None and fitted.clip_duration_ is None:
+        if window is not None and normal is None and _length_of(fitted) is None:
             show(
                 "Warning",
                 f"{printable(detector)} has not learnt from windows: its threshold does not fit "
@@ -404,7 +404,7 @@ def _warn_of_lengths(clips: Clips, window: float | None, usual: float | None) ->
         others = {
             name: seconds
             for name, seconds in clips.durations.items()
-            if not usual / OTHER_LENGTH <= seconds <= usual * OTHER_LENGTH
+            if seconds > usual * OTHER_LENGTH or seconds < usual / OTHER_LENGTH
         }
         than = f"the normal recordings {usual:.3g} s"
         remedy = "Divide all by --window SECONDS."
@@ -436,11 +436,17 @@ def _load(detector: str, jobs: int | None) -> AnomalyDetector:
     return fitted
 
 
+def _length_of(fitted: AnomalyDetector) -> float | None:
+    """Return the length of the windows of a detector; None of others, and of old ones."""
+    own = getattr(fitted, "clip_duration_", None)
+    return None if own is None else float(own)
+
+
 def _window_of(fitted: AnomalyDetector, detector: str, window: float | None) -> float | None:
     """Return the length of windows: that of the windows that the detector has learnt from."""
-    own = getattr(fitted, "clip_duration_", None)
+    own = _length_of(fitted)
     if own is None or window is None:
-        return window if own is None else float(own)
+        return window if own is None else own
     if abs(window - own) > 0.01 * own:
         raise CommandError(
             f"--window {window:g}: {printable(detector)} has learnt from windows of {own:g} s, and "
