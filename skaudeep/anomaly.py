@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from math import ceil
 from numbers import Real
 from typing import Any
@@ -23,6 +24,7 @@ from skaudeep._base import (
     num_samples,
 )
 from skaudeep._padding import empty_rows
+from skaudeep._warnings import find_stack_level
 from skaudeep.datasets.axes import is_segment_index
 from skaudeep.datasets.groups import group_numbers
 from skaudeep.datasets.operations import take
@@ -31,6 +33,7 @@ from skaudeep.recipes import anomaly_scorer
 MIN_HELD_OUT = 0.2  # share of the clips that is held out, where the threshold needs no more
 MAX_HELD_OUT = 0.5  # largest share that is held out, where the threshold needs more
 FLOAT32_ROUNDING = 1e-6  # relative
+OTHER_LENGTH = 1.5  # times as long or as short: a threshold says nothing of such clips
 ROUNDING = 1e-9  # (n + 1) * rate is a whole number, if it differs by less from one.
 
 
@@ -79,7 +82,8 @@ class AnomalyDetector(
         where the estimator scores chunks), without NaN.
     clip_duration_ : float or None
         Median length in seconds of the clips of `fit`, if these are windows, a (file, start, end)
-        index; else None. Windows of about this length should be scored.
+        index; else None. Of an even number it is the longer of the two in the middle. Windows of
+        about this length should be scored.
     n_features_in_ : int
         Number of features seen in `fit`, where `estimator_` has this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -332,8 +336,15 @@ class AnomalyDetector(
         ndarray of shape (n_clips,), or (n_clips, n_chunks) where the estimator scores chunks
             Higher is more usual. NaN where the estimator gives no score, for example for a clip
             that could not be read.
+
+        Warns
+        -----
+        UserWarning
+            If X holds windows whose median length is 1.5 times `clip_duration_` or more, or as much
+            shorter: the threshold does not fit their scores.
         """
         check_is_fitted(self, "estimator_")
+        _warn_of_other_lengths(getattr(self, "clip_duration_", None), X)
         scores: np.ndarray = self.estimator_.score_samples(X)
         return scores
 
@@ -415,10 +426,24 @@ class AnomalyDetector(
 
 
 def _median_duration(X: Any) -> float | None:
-    """Return the median length of windows in seconds; None if it is unknown."""
-    if not is_segment_index(X):
+    """Return the median length of windows in seconds; None if it is unknown.
+
+    It is the length of a window, never the mean of a whole one and a rest.
+    """
+    if not is_segment_index(X) or not len(X):
         return None
     index = getattr(X, "index", X)
     ends, starts = (index.get_level_values(name).total_seconds() for name in ("end", "start"))
-    median = float(np.median(ends - starts))  # NaN if a piece has no end
-    return None if np.isnan(median) else median
+    lengths = np.sort(np.asarray(ends - starts, dtype=float))  # NaN, of pieces without an end, last
+    return None if np.isnan(lengths[-1]) else float(lengths[len(lengths) // 2])
+
+
+def _warn_of_other_lengths(learnt: float | None, X: Any) -> None:
+    given = None if learnt is None else _median_duration(X)
+    if not learnt or not given or max(given / learnt, learnt / given) < OTHER_LENGTH:
+        return
+    warnings.warn(
+        f"Got windows of {given:.4g} s, and the detector was fitted to windows of {learnt:.4g} s: "
+        f"its threshold does not fit their scores. Give windows of {learnt:.4g} s.",
+        stacklevel=find_stack_level(),
+    )

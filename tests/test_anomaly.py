@@ -92,16 +92,32 @@ class OfPieces(Given):
         return np.asarray(X.get_level_values("start").total_seconds(), dtype=float)
 
 
+def pieces(*lengths):
+    """Windows of these lengths in seconds, one a second."""
+    starts = pd.to_timedelta(np.arange(len(lengths)), unit="s")
+    levels = [["a.wav"] * len(lengths), starts, starts + pd.to_timedelta(lengths, unit="s")]
+    return pd.MultiIndex.from_arrays(levels, names=["file", "start", "end"])
+
+
 def test_it_knows_the_length_of_the_windows_that_it_has_learnt_from(tmp_path):
-    starts = pd.to_timedelta(np.arange(40), unit="s")
-    ends = starts + pd.Timedelta(1.5, "s")
-    levels = [["a.wav"] * 40, starts, ends]
-    windows = pd.MultiIndex.from_arrays(levels, names=["file", "start", "end"])
+    windows, with_rests = pieces(*[1.5] * 40), pieces(*[1.5, 0.8] * 20)
     assert AnomalyDetector(OfPieces(), random_state=0).fit(windows).clip_duration_ == 1.5
+    assert AnomalyDetector(OfPieces(), random_state=0).fit(with_rests).clip_duration_ == 1.5
     detector = AnomalyDetector(make_pipeline(StandardScaler(), DistanceScorer())).fit(normal(60))
     assert detector.clip_duration_ is None
     save(detector, tmp_path / "detector.skaudeep")
     assert load(tmp_path / "detector.skaudeep").clip_duration_ is None
+
+
+def test_windows_of_another_length_than_it_has_learnt_from_cause_a_warning():
+    detector = AnomalyDetector(OfPieces(), random_state=0).fit(pieces(*[10] * 40))
+    detector.predict(pieces(10, 10, 5))  # the rest of a recording
+    for lengths in ([20, 20], [5, 5, 10]):
+        with pytest.warns(UserWarning, match=f"windows of {lengths[0]} s, and the detector was f"):
+            detector.predict(pieces(*lengths))
+    with pytest.warns(UserWarning, match="threshold does not fit their scores. Give .* of 10 s"):
+        detector.calibrate(pieces(*[20] * 40))
+    AnomalyDetector(Given(), random_state=0).fit(normal(60)).predict(normal(3))  # of no length
 
 
 def test_the_estimator_never_sees_the_clips_that_are_held_out():

@@ -14,6 +14,7 @@ MODEL = ".skaudeep"
 NETCDF = ".nc"
 PICTURES = (".png", ".svg", ".pdf")
 PAGES = (".html", ".htm")
+_MODEL_EXPECTED = f"expected a model, a file that 'skaudeep fit' wrote ({MODEL})"
 
 
 def check_inputs(inputs: Sequence[str], labels: Sequence[str] = ()) -> None:
@@ -97,13 +98,15 @@ def column_of_names(table: str) -> str:
     return filename
 
 
-def check_model(model: str) -> None:
+def check_model(model: str, expected: str = _MODEL_EXPECTED) -> None:
     """Raise an error if a path is not the file of a model.
 
     Parameters
     ----------
     model : str
         As it is given on the command line.
+    expected : str
+        What it should be, and which command writes it.
 
     Raises
     ------
@@ -111,7 +114,6 @@ def check_model(model: str) -> None:
         If it does not exist, or is something else.
     """
     file = Path(model).expanduser()
-    expected = f"expected a model, a file that 'skaudeep fit' wrote ({MODEL})"
     if not os.path.lexists(file):
         raise CommandError(
             f"{printable(model)}: does not exist, {expected}. The current directory is "

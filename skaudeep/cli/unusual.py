@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +14,7 @@ import click
 from skaudeep._progress import Progress
 from skaudeep._texts import printable
 from skaudeep.cli import options
+from skaudeep.cli.alarm_times import find_alarms, say_when
 from skaudeep.cli.checks import check_ending, check_model, check_table
 from skaudeep.cli.errors import WRONG, CommandError, show
 from skaudeep.cli.inputs import choose_rate, counted, read_clips, read_source
@@ -29,8 +32,12 @@ if TYPE_CHECKING:
 
 PARTITIONS = ("train", "devel", "test")
 BATCH = 64  # clips that are scored together
+OTHER_LENGTH = 1.5  # times as long or as short: a threshold says nothing of such recordings
+SAME = 0.99  # of a length: headers and hand-made cuts differ by some samples
+HIGHEST_RATE = 0.2  # of false alarms that messages advise
 LONGER = 2.0  # times the shortest recording: up to this length scores are compared without a word
 MIN_HELD_OUT = 0.2  # share of the clips that AnomalyDetector holds out at least
+DETECTOR = "expected a file that 'skaudeep unusual --save' wrote"
 OF_NORMAL = ("false_alarms", "groups", "sampling_rate", "seed")
 
 
@@ -44,6 +51,8 @@ class Clips:
         Recordings or windows, without recordings that have no window.
     files : list of n_clips str
         Name of the recording of each.
+    durations : dict of str to float
+        Length of each recording that has a clip in seconds, by its name.
     without : dict of str to str
         Why a recording has no clip, by its name.
     title : str
@@ -54,6 +63,7 @@ class Clips:
 
     bunch: Bunch
     files: list[str]
+    durations: dict[str, float]
     without: dict[str, str]
     title: str
     what: str
@@ -89,9 +99,9 @@ class Clips:
         "--window",
         metavar="SECONDS",
         type=options.POSITIVE,
-        help="Divide all recordings into windows of this length, each of which has a score. By "
-        "default each recording has one, and all should be as long; with --detector, windows as "
-        "those that it has learnt from.",
+        help="Divide all recordings into windows of this length, each of which has a score. It is "
+        "at most that of the normal recordings. By default each recording has one score, and all "
+        "should be as long; with --detector, windows as those that it has learnt from.",
     ),
     click.option(
         "--hop",
@@ -112,6 +122,13 @@ class Clips:
         "Table to write (.csv), the most unusual first: file, start and end of windows, score "
         "(lower is more unusual), and whether it is below the threshold. By default standard "
         "output."
+    ),
+    click.option(
+        "--events",
+        metavar="FILE",
+        type=click.Path(),
+        help="Table of times to write (.csv): file, start and end of what is unusual for as long "
+        "as three windows or more, and the lowest score in it. It needs windows.",
     ),
     click.option(
         "--plot",
@@ -147,6 +164,7 @@ def unusual(
     hop: float | None,
     false_alarms: float,
     output: str | None,
+    events: str | None,
     plot: str | None,
     save: str | None,
     groups: str | None,
@@ -162,34 +180,53 @@ def unusual(
     that wears, a sound that was never there. A recording that cannot be read is named on standard
     error; the exit code is then 1.
     """
-    _check_options(normal, detector, window, hop)
+    _check_options(normal, detector, window, hop, events)
     read = [*inputs, *(given for given in (normal, detector) if given is not None)]
-    file = picture = kept = None
+    file = picture = kept = times = None
     if output is not None:
         check_table(output)
         file = check_output(output, force, read)
+    if events is not None:
+        check_table(events)
+        times = check_output(events, force, read, option="--events")
     if plot is not None:
         picture = check_plot(plot, force, read, option="--plot")
     if save is not None:
         check_ending(save)
         kept = check_output(save, force, read, option="--save")
     if detector is not None:
-        check_model(detector)
+        check_model(detector, DETECTOR)
     learnt, scored = _read(inputs, normal, path, groups)
     from skaudeep.persistence import save as save_model
 
     fitted = None
     if detector is not None:
         fitted = _load(detector, jobs)
+        if window is not None and normal is None and _length_of(fitted) is None:
+            show(
+                "Warning",
+                f"{printable(detector)} has not learnt from windows: its threshold does not fit "
+                "those of --window, unless they are as long as its recordings. Leave --window out.",
+            )
         window = _window_of(fitted, detector, window)
+        if window is None and events is not None:
+            raise CommandError(
+                f"--events: is about windows, and {printable(detector)} has learnt from whole "
+                "recordings. Leave it out."
+            )
+    usual = None
     if learnt is not None:
         clips = _divide(learnt, window, hop)
+        if window is not None:
+            _check_windows(clips, window)
+        usual = median(clips.durations.values())
         rate = false_alarms if fitted is None or stated(["false_alarms"]) else None
         fitted = _learn(clips, fitted, rate, groups, sampling_rate, jobs, seed)
     assert fitted is not None
     if kept is not None:
         save_model(fitted, kept)
     clips = _divide(scored, window, hop)
+    _warn_of_lengths(clips, window, usual)
     stream = results()
     table, errors = _score(fitted, clips)
     for error in errors:
@@ -203,13 +240,22 @@ def unusual(
     else:
         save_table(most_unusual, file)
         click.echo(printable(str(output)))
-    written = [printable(name) for name in (output, plot, save) if name is not None]
+    written = [printable(name) for name in (output, events, plot, save) if name is not None]
     note(_conclusion(fitted, table, clips.what) + (f": {', '.join(written)}" if written else "."))
+    if window is not None:
+        alarms = find_alarms(table, fitted.offset_, window, hop or window)
+        if times is not None:
+            save_table(alarms, times)
+        note(say_when(alarms, len(clips.durations), window, hop or window))
     return WRONG if errors else 0
 
 
 def _check_options(
-    normal: str | None, detector: str | None, window: float | None, hop: float | None
+    normal: str | None,
+    detector: str | None,
+    window: float | None,
+    hop: float | None,
+    events: str | None,
 ) -> None:
     """Refuse options that contradict each other, before anything is read."""
     if normal is None and detector is None:
@@ -219,6 +265,8 @@ def _check_options(
         )
     if hop is not None and window is None and detector is None:
         raise click.UsageError("--hop is the time between two windows: give --window as well.")
+    if events is not None and window is None and detector is None:
+        raise click.UsageError("--events is about windows: give --window as well.")
     if normal is None:
         for option in stated(OF_NORMAL):
             raise click.UsageError(
@@ -252,7 +300,7 @@ def _read(
         parts = [(select(bunch, chosen), f"{source.title} ({normal})")]
         parts.append((select(bunch, ~chosen), source.title))
     else:
-        parts = [(None, "") if normal is None else _whole((normal,), None), _whole(inputs, path)]
+        parts = [(None, "") if normal is None else _normal(normal), _whole(inputs, path)]
     for bunch, title in parts:
         if bunch is not None:
             _check_recordings(bunch, title)
@@ -260,6 +308,13 @@ def _read(
     if groups is not None:
         learnt = (add_groups(learnt[0], groups), learnt[1])
     return (None if learnt[0] is None else learnt), scored
+
+
+def _normal(normal: str) -> tuple[Bunch, str]:
+    try:
+        return _whole((normal,), None)
+    except FileNotFoundError as error:  # a folder without audio
+        raise CommandError(f"--normal {printable(normal)}: {in_words(str(error))}") from error
 
 
 def _whole(inputs: tuple[str, ...], path: str | None) -> tuple[Bunch, str]:
@@ -304,32 +359,94 @@ def _divide(given: tuple[Bunch, str], window: float | None, hop: float | None) -
             raise CommandError(f"{title}: no recording has a window. {first}")
     if without:
         bunch = select(bunch, [name for name in names if name not in without])
+    files = bunch.filenames.tolist()
+    of_all = dict(zip(names, summary.durations.tolist(), strict=True))
+    durations = {name: of_all[name] for name in files}
     if window is None:
-        files = bunch.filenames.tolist()
-        return Clips(bunch, files, without, title, "recording")
+        return Clips(bunch, files, durations, without, title, "recording")
     divided = windows(bunch, duration=window, hop=hop)
     whole = dict(zip(bunch.data.tolist(), bunch.filenames.tolist(), strict=True))
     files = [whole[file] for file in divided.data.get_level_values("file")]
-    return Clips(divided, files, without, title, "window")
+    return Clips(divided, files, durations, without, title, "window")
+
+
+def _check_windows(clips: Clips, window: float) -> None:
+    """Refuse windows to learn from of which most are shorter, as their recordings are."""
+    import numpy as np
+
+    times = clips.times()
+    n_clips, n_whole = len(times), int((times["end"] - times["start"] >= SAME * window).sum())
+    if 2 * n_whole >= n_clips:
+        return
+    lengths = np.array([*clips.durations.values()])
+    for longest in np.sort(lengths[lengths < window])[::-1]:
+        n_of_each = np.floor(lengths / (SAME * longest))
+        if n_of_each.sum() >= (lengths - n_of_each * longest >= longest / 2).sum():
+            break  # as many whole windows as rests of recordings
+    last = f"its recordings last {_span(clips.durations.values())}"
+    if n_whole:
+        found = f"{n_whole} of {n_clips} windows are as long as --window {window:g}, as {last}"
+    else:
+        found = f"{last}, less than --window {window:g}"
+    raise CommandError(
+        f"{clips.title}: {found}: scores of other lengths do not fit the threshold. Take --window "
+        f"{longest:.3g} or less."
+    )
+
+
+def _warn_of_lengths(clips: Clips, window: float | None, usual: float | None) -> None:
+    """Warn of recordings to score that are longer or shorter than what the threshold is of."""
+    if window is not None:
+        others = {name: s for name, s in clips.durations.items() if s < SAME * window}
+        than = f"less than a window of {window:g} s"
+        remedy = "Such scores say little."
+    elif usual is not None:
+        others = {
+            name: seconds
+            for name, seconds in clips.durations.items()
+            if seconds > usual * OTHER_LENGTH or seconds < usual / OTHER_LENGTH
+        }
+        than = f"the normal recordings {usual:.3g} s"
+        remedy = "Divide all by --window SECONDS."
+    else:
+        others = {}
+    if others:
+        more = f"and {len(others) - 1} more last" if len(others) > 1 else "lasts"
+        lasts = f"{printable(next(iter(others)))} {more} {_span(others.values())}"
+        show("Warning", f"{lasts}, {than}: the threshold does not fit. {remedy}")
+
+
+def _span(seconds: Collection[float]) -> str:
+    """Return lengths in words: "10 s", or "7 to 15 s"."""
+    shortest, longest = f"{min(seconds):.3g}", f"{max(seconds):.3g}"
+    return f"{longest} s" if shortest == longest else f"{shortest} to {longest} s"
 
 
 def _load(detector: str, jobs: int | None) -> AnomalyDetector:
     from skaudeep.anomaly import AnomalyDetector
 
-    fitted, title = load_model(detector, jobs)
+    try:
+        fitted, title = load_model(detector, jobs)
+    except ValueError as error:
+        if "expected a file that skaudeep.save wrote" in str(error):  # no file of ours
+            raise CommandError(f"{printable(detector)}: is no detector, {DETECTOR}.") from error
+        raise
     if not isinstance(fitted, AnomalyDetector):
-        raise CommandError(
-            f"{title}: is no detector of unusual sound, expected one that 'skaudeep unusual "
-            "--save' wrote."
-        )
+        raise CommandError(f"{title}: is no detector of unusual sound, {DETECTOR}.")
     return fitted
+
+
+def _length_of(fitted: AnomalyDetector) -> float | None:
+    """Return the length of the windows of a detector; None of others, and of old ones."""
+    own = getattr(fitted, "clip_duration_", None)
+    return None if own is None else float(own)
 
 
 def _window_of(fitted: AnomalyDetector, detector: str, window: float | None) -> float | None:
     """Return the length of windows: that of the windows that the detector has learnt from."""
-    own = getattr(fitted, "clip_duration_", None)
+    own = _length_of(fitted)
     if own is None or window is None:
-        return window if own is None else float(own)
+        return window if own is None else own
     if abs(window - own) > 0.01 * own:
         raise CommandError(
             f"--window {window:g}: {printable(detector)} has learnt from windows of {own:g} s, and "
@@ -395,7 +512,7 @@ def _check_number(clips: Clips, false_alarms: float, times: int) -> None:
         if clips.what == "window"
         else "divide long ones by --window SECONDS"
     )
-    if lowest <= 0.5:
+    if lowest <= HIGHEST_RATE:
         remedies.append(f"allow more false alarms by --false-alarms {lowest:g}")
     n_held_out = f", of which {least} set the threshold" * (times > 1)
     raise CommandError(
@@ -431,6 +548,7 @@ def _score(detector: AnomalyDetector, clips: Clips) -> tuple[pd.DataFrame, list[
     from skaudeep.audio.errors import AudioError
     from skaudeep.datasets.operations import readable_parts
 
+    # The scores of `detector.score_samples`, which would name each batch of other lengths.
     scores = np.full(len(clips.files), np.nan)
     errors = list(clips.without.values())
     X, model = clips.bunch.data, raising(detector)
@@ -440,7 +558,7 @@ def _score(detector: AnomalyDetector, clips: Clips) -> tuple[pd.DataFrame, list[
         for start in range(0, len(scores), BATCH):
             batch = np.arange(start, min(start + BATCH, len(scores)))
             warn_once(X, batch)
-            for rows, found in readable_parts(model.score_samples, X, batch):
+            for rows, found in readable_parts(model.estimator_.score_samples, X, batch):
                 if isinstance(found, AudioError):
                     errors.append(str(found))
                 else:

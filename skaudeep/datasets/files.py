@@ -120,8 +120,8 @@ def list_audio(folder: str | os.PathLike[str]) -> list[str]:
     if not names:
         left_out = f" {_left_out(others)}" if others else ""
         raise FileNotFoundError(
-            f"Found no audio file below {os.fspath(folder)!r}, looked for names that end in "
-            f"{', '.join(sorted(suffixes))} and do not start with a dot.{left_out}"
+            f"Found no audio file below {os.fspath(folder)!r}, looked for names with "
+            f"endings such as .wav, .flac, .mp3 that do not start with a dot.{left_out}"
         )
     if others:
         heard = {part for name in names for part in _folders(name)}

@@ -6,12 +6,13 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skaudeep.datasets.axes import is_segment_index
-from skaudeep.plotting.pyplot import figure_size, import_pyplot, label_times, or_break
+from skaudeep.plotting.pyplot import figure_size, import_pyplot, label_times
 
 __all__ = ["AnomalyDisplay"]
 
 ALARM, USUAL = "#d62728", "#1f77b4"
 DEPTH = 5  # of the axis below the threshold, in heights of the highest score above it
+IN_A_ROW = 3  # clips: of normal ones, some are below the threshold by chance, also two in a row
 
 
 class AnomalyDisplay:
@@ -19,11 +20,13 @@ class AnomalyDisplay:
 
     The left axes show the score of each clip against its place in the order of the clips, or
     against `times`; scores below the threshold are red, the others blue. Triangles at the lower end
-    stand for scores so far below that the axis ends before them. If `normal_scores` are given, the
-    right axes show the histogram of these, with horizontal bars, on the same axis of scores.
-    `from_detector` takes for them the scores that set the threshold of the detector: those of the
-    clips that its `fit` held out, or of the clips of `calibrate`. It makes and draws the plot; the
-    constructor draws nothing until `plot` is called.
+    stand for scores so far below that the axis ends before them. With `times`, three clips or more
+    in a row that are below the threshold are shaded; a pause of more than half the usual step
+    between two clips ends a row. If `normal_scores` are given, the right axes show the histogram of
+    these, with horizontal bars, on the same axis of scores. `from_detector` takes for them the
+    scores that set the threshold of the detector: those of the clips that its `fit` held out, or of
+    the clips of `calibrate`. It makes and draws the plot; the constructor draws nothing until
+    `plot` is called.
 
     Parameters
     ----------
@@ -183,6 +186,8 @@ class AnomalyDisplay:
         colours = np.where(self.unusual, ALARM, USUAL)
         ax.scatter(self.times, self.scores, **{"c": colours, "s": 9} | kwargs)
         ax.axhline(self.threshold, color="0.3", linewidth=1, linestyle="--", label="threshold")
+        if not self._numbered:
+            self._shade_rows(ax)
         self._show_near_threshold(ax)
         ax.legend(loc="lower left", frameon=False)
         ax.set(ylabel="score (higher is more usual)", title=self._title())
@@ -202,6 +207,22 @@ class AnomalyDisplay:
             self.histogram_ax_ = beside
         return self
 
+    def _shade_rows(self, ax: Any) -> None:
+        """Shade the times of clips in a row that are below the threshold."""
+        known = self.times == self.times  # no NaN, nor NaT
+        order = np.flatnonzero(known)[np.argsort(self.times[known], kind="stable")]
+        times, (below,) = self.times[order], np.nonzero(self.scores[order] < self.threshold)
+        if len(below) < IN_A_ROW:
+            return
+        step = np.median(np.diff(times))
+        apart = (np.diff(below) > 1) | (np.diff(times[below]) > 1.5 * step)
+        rows = np.split(below, np.flatnonzero(apart) + 1)
+        label = f"{IN_A_ROW} or more in a row"
+        for row in (row for row in rows if len(row) >= IN_A_ROW):
+            start, end = times[row[0]] - step / 2, times[row[-1]] + step / 2
+            ax.axvspan(start, end, color=ALARM, alpha=0.15, linewidth=0, zorder=0, label=label)
+            label = ""  # one entry of the legend
+
     def _show_near_threshold(self, ax: Any) -> None:
         """End the axis below the threshold if a score is so low that all others would be a line."""
         usual = np.asarray(self.scores if self.normal_scores is None else self.normal_scores)
@@ -220,7 +241,7 @@ class AnomalyDisplay:
             marker="v",
             s=20,
             c=ALARM,
-            label=f"lower, to {lowest:.3g}",
+            label=f"far below (off the scale, down to {lowest:.3g})",
         )
 
     def _title(self) -> str:
@@ -230,7 +251,8 @@ class AnomalyDisplay:
         expected = self.false_alarm_rate * len(self.scores)
         number = f"{expected:.0f}" if expected >= 9.5 else f"{expected:.1g}"
         share = f"{100 * self.false_alarm_rate:g} % of normal clips"
-        return f"{found}{or_break()}(expected by chance: about {number}, {share})"
+        # In one line it would stand above the histogram as well.
+        return f"{found}\n(expected by chance: about {number}, {share})"
 
     def _label_seconds(self, ax: Any) -> None:
         times = self.times[np.isfinite(self.times)]

@@ -88,8 +88,40 @@ def test_scores_far_below_leave_the_threshold_in_sight():
     low, high = display.ax_.get_ylim()
     assert -6 < low < -0.5 < 1 < high < 2
     far = display.ax_.collections[1]
-    assert far.get_label() == "lower, to -80"
+    assert far.get_label() == "far below (off the scale, down to -80)"
     assert far.get_offsets()[:, 0].tolist() == [21, 22]
     assert len(AnomalyDisplay(scores[:21], threshold=0).plot().ax_.collections) == 1
     every = AnomalyDisplay([-1.0, -2.0], threshold=0).plot()  # none is above the threshold
     assert every.ax_.get_ylim()[0] < -2
+
+
+def shaded(display):
+    spans = [patch for patch in display.ax_.patches if patch.get_alpha() == 0.15]
+    return [(span.get_x(), span.get_x() + span.get_width()) for span in spans]
+
+
+def test_three_clips_in_a_row_below_the_threshold_are_shaded():
+    scores = np.ones(30)
+    scores[[0, 1, 5, 10, 11, 12, 20, 21, 22, 23]] = -1
+    times = 2.0 * np.arange(30)
+    display = AnomalyDisplay(scores, threshold=0, times=times).plot()
+    assert shaded(display) == [(19, 25), (39, 47)]
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels == ["threshold", "3 or more in a row"]
+    times[12:] += 60  # a pause
+    assert shaded(AnomalyDisplay(scores, threshold=0, times=times).plot()) == [(99, 107)]
+    unknown = np.where(times == 0, np.nan, times)
+    assert shaded(AnomalyDisplay(scores, threshold=0, times=unknown).plot()) == [(99, 107)]
+    dates = np.datetime64("2026-03-01T04") + times.astype(int) * np.timedelta64(1, "h")
+    assert len(shaded(AnomalyDisplay(scores, threshold=0, times=dates).plot())) == 1
+    assert not shaded(AnomalyDisplay(scores, threshold=0).plot())  # clips of any order
+
+
+def test_the_title_ends_before_the_histogram():
+    display = AnomalyDisplay(
+        np.ones(600), threshold=0, normal_scores=np.ones(30), false_alarm_rate=0.05
+    ).plot()
+    display.figure_.canvas.draw()
+    title = display.ax_.title.get_window_extent()
+    assert title.x1 < display.histogram_ax_.get_window_extent().x0
+    assert title.x0 > 0
