@@ -349,10 +349,12 @@ def how_to_group(corpus: Corpus, command: str | None) -> tuple[str, str]:
         or 2 * len(groups) > len(names)
         or any(len(of_class) < 2 for of_class in of_classes)
     ):
+        end = "the end of the command is: --groups '(patient[0-9]+)' --force"
+        if command is None:
+            end = 'it is: skaudeep.datasets.add_groups(bunch, "(patient[0-9]+)")'
         return (
             f"{called} Look for the part of the name that differs between patients and is the "
-            "same for all files of one. For names such as 'ill/patient07_3.wav' the end of the "
-            "command is: --groups '(patient[0-9]+)' --force",
+            f"same for all files of one. For names such as 'ill/patient07_3.wav' {end}",
             "",
         )
     listed = ", ".join(map(shown, groups[:2])) + (", ..." if len(groups) > 2 else "")

@@ -104,6 +104,7 @@ def render(
         max_wrong=MAX_WRONG,
         max_groups=MAX_GROUPS,
         row_of={name: row for row, name in enumerate(corpus.names)},
+        formats={_format(name): n for name, n in corpus.summary.formats.items()},
         place=_place(facts.get("command")),
         n_neighbours=min(N_NEIGHBOURS, len(corpus.names) - 1),
         sounds=sounds,
@@ -185,6 +186,11 @@ def _data(sections: Contents, sounds: Sounds, facts: Mapping[str, Any]) -> dict[
         "nColours": N_COLOURS,
         "nShapes": len(SHAPES),
     }
+
+
+def _format(name: str) -> str:
+    """Return a format of files in words: "WAV, 16 bit" for "WAV PCM_16"."""
+    return re.sub(r"[ /]PCM_[SU]?(\d+)$", r", \1 bit", name)
 
 
 def _place(command: str | None) -> str:
