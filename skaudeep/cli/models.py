@@ -220,6 +220,9 @@ def predict(
     Columns are file, label, and a probability for each class. A recording that cannot be read, or
     that holds nothing but silence, has neither and is named on standard error; the exit code is
     then 1. An interrupted command that writes a file (-o) is continued by the same command.
+
+    The model gives one of its classes to every sound, also to one that is none of them, and then
+    often a high probability.
     """
     file = None if output is None else check_output(output, force, (model, *inputs))
     check_model(model)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -12,7 +15,7 @@ from click.core import ParameterSource
 from skaudeep._texts import printable
 from skaudeep.cli import options
 from skaudeep.cli.checks import check_ending
-from skaudeep.cli.errors import State, harmless, need_extra
+from skaudeep.cli.errors import CommandError, State, harmless, need_extra
 from skaudeep.cli.inputs import (
     choose_folds,
     choose_rate,
@@ -23,6 +26,9 @@ from skaudeep.cli.inputs import (
     stem_of,
 )
 from skaudeep.cli.output import check_output, note, write_json
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 
 @click.command()
@@ -89,7 +95,12 @@ def report(
         model_file = check_output(model, force, (*inputs, *labels))
         check_ending(model)
     table = None if errors is None else check_output(errors, force, (*inputs, *labels))
-    source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    with warnings.catch_warnings():
+        # That all clips are of one group is an error here.
+        warnings.filterwarnings("ignore", "The pattern .* gives all .* one group", UserWarning)
+        source = read_source(inputs, path=path, target=target, labels=labels, groups=groups)
+    if groups is not None:
+        _check_groups(groups, source.bunch)
     from skaudeep.classification import classifier_for
     from skaudeep.datasets import describe
     from skaudeep.reporting import report as make_report
@@ -146,8 +157,26 @@ def report(
         )
 
 
+def _check_groups(pattern: str, bunch: Bunch) -> None:
+    """Refuse a pattern that finds the same group for all clips, which nothing can divide."""
+    found = set(bunch.groups.tolist())
+    if len(found) == 1 < len(bunch.groups):
+        of = found.pop()
+        numbered = f"({re.escape(of)}[0-9]+)"
+        matches = [re.search(numbered, name) for name in bunch.filenames.tolist()]
+        differ = all(matches) and len({match[1] for match in matches if match}) > 1
+        raise CommandError(
+            f"The pattern '{printable(pattern)}' gives all {len(bunch.groups)} clips the same "
+            f"group, '{printable(of)}'. Put in parentheses what differs between patients, animals "
+            f"or recordings, such as '{printable(numbered) if differ else '(patient[0-9]+)'}'."
+        )
+
+
 def _command(context: click.Context) -> str:
-    """Return the command as it was given, with the names of files without their folders."""
+    """Return the command as it was given, with the names of files without their folders.
+
+    It has --force, since the page that it makes exists where it is read.
+    """
     words = ["skaudeep", "report"]
     for option in context.command.params:
         value = context.params.get(option.name or "")
@@ -160,4 +189,4 @@ def _command(context: click.Context) -> str:
             names = [] if value is True else [str(value)]
         flag = [option.opts[0]] if isinstance(option, click.Option) else []
         words += [word for name in names for word in (*flag, name)] if names else flag
-    return shlex.join(words)
+    return shlex.join(words if "--force" in words else [*words, "--force"])

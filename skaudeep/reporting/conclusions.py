@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,8 @@ FEW_DIFFERENT = 10  # clips on which two results differ; with fewer, chance alon
 SHOWN_UNREADABLE = 5
 MUCH_BETTER = 0.02  # a gain in UAR that is worth labelling for
 SIGNIFICANT = 0.05
+# What stands before the first underscore of a file's own name, as the documentation has it.
+USUAL_GROUPS = "([^/_]+)_[^/]*$"
 # What the controls of `evaluate` are, for readers who do not know their names, and what they do.
 _METHODS = {
     MEL_STATISTICS: ("a simpler method", " (how loud each range of pitch is, and how that varies)"),
@@ -37,12 +41,18 @@ class Conclusion:
         Names of measures and tests with their values, or what to do; folded on the page.
     about : str, default="In figures"
         Heading of `figures`.
+    remedy : str, default=""
+        What to do, in the words of the reader's own files.
+    command : str, default=""
+        What to type for it.
     """
 
     text: str
     kind: str = "limit"
     figures: str = ""
     about: str = "In figures"
+    remedy: str = ""
+    command: str = ""
 
     @property
     def holds(self) -> bool:
@@ -50,11 +60,14 @@ class Conclusion:
         return self.kind == "finding"
 
     def lines(self) -> list[str]:
-        """Return the sentence, and what is folded below it, as lines of text."""
-        return [self.text, *([f"  {self.figures}"] if self.figures else [])]
+        """Return the sentence, what to do, and what is folded below, as lines of text."""
+        more = [self.remedy, f"  {self.command}" if self.command else ""]
+        return [self.text, *filter(None, [*more, f"  {self.figures}" if self.figures else ""])]
 
 
-def conclude(corpus: Corpus, evaluation: Evaluation | None) -> list[Conclusion]:
+def conclude(
+    corpus: Corpus, evaluation: Evaluation | None, command: str | None = None
+) -> list[Conclusion]:
     """Return sentences on what can be concluded, the main one first, then on what cannot.
 
     Parameters
@@ -62,6 +75,8 @@ def conclude(corpus: Corpus, evaluation: Evaluation | None) -> list[Conclusion]:
     corpus : Corpus
     evaluation : Evaluation or None
         None where too few clips are labelled for one.
+    command : str, default=None
+        The command that makes the page. None where it was made in Python.
 
     Returns
     -------
@@ -73,7 +88,7 @@ def conclude(corpus: Corpus, evaluation: Evaluation | None) -> list[Conclusion]:
     n_open = corpus.n_open
     if evaluation is None:
         return [Conclusion(_no_score(corpus)), *notes]
-    found = _warnings(corpus, evaluation)
+    found = _warnings(corpus, evaluation, command)
     clean = not found
     found.append(_main(evaluation, clean=clean))
     found += _against_controls(evaluation, clean=clean)
@@ -161,10 +176,9 @@ def _main(evaluation: Evaluation, *, clean: bool) -> Conclusion:
             "it is likely to be lower.",
             "open",
         )
-    n_units, unit = count_units(evaluation)
     new = "new clips of this kind"
-    if unit == "groups":
-        new = f"clips of new groups (people, animals or recordings; {n_units} are known here)"
+    if count_units(evaluation)[1] == "groups":
+        new = "clips of new people, animals or recordings"
     return Conclusion(
         f"The {n_classes} classes can be told apart: of 100 {new}, {right}; {guessing}.", "finding"
     )
@@ -269,7 +283,7 @@ def _few_differ(paired: Comparison, n_clips: int) -> str:
     return f"the two results differ on {n} of {n_clips} clips, which is too few to say more"
 
 
-def _warnings(corpus: Corpus, evaluation: Evaluation) -> list[Conclusion]:
+def _warnings(corpus: Corpus, evaluation: Evaluation, command: str | None) -> list[Conclusion]:
     """Return why the score is, or may be, too high for new people, animals or recordings."""
     found = []
     if evaluation.n_groups == 0:
@@ -280,12 +294,14 @@ def _warnings(corpus: Corpus, evaluation: Evaluation) -> list[Conclusion]:
                 "It is not known which clips are of the same patient, animal or recording. If some "
                 f"are{divided}, the numbers below are too high for new ones: the model may have "
                 "learned from other clips of the patient on whom it was tested. Make the report "
-                "again, and say by --groups where the name of a file tells whose it is.",
+                "again, and say where the name of a file tells whose it is.",
                 "warning",
-                "--groups takes a regular expression: '([^/_]+)_[^/]*$' finds ann in "
-                "crow/ann_01.wav, what stands before the first underscore of the file's own name. "
-                "In Python: skaudeep.datasets.add_groups.",
-                "How to say it",
+                "In quotes stands a regular expression, which is searched in the name of each "
+                "file; what its parentheses hold is the group. ([^/_]+)_[^/]*$ takes what stands "
+                "before the first underscore of the file's own name, (patient[0-9]+) takes "
+                "patient07 of ill/patient07_3.wav. In Python: skaudeep.datasets.add_groups.",
+                "How to say it for other names",
+                *how_to_group(corpus, command),
             )
         )
     elif evaluation.n_groups == 1:
@@ -307,6 +323,49 @@ def _warnings(corpus: Corpus, evaluation: Evaluation) -> list[Conclusion]:
             )
         )
     return found
+
+
+def how_to_group(corpus: Corpus, command: str | None) -> tuple[str, str]:
+    """Return how to say which clips belong together, by the clips' own names, and what to type.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    command : str or None
+
+    Returns
+    -------
+    remedy, command : str
+        The usual pattern where it fits the names: it finds a group in each, several groups of each
+        class, and several clips of each group on average. Else the second one is "".
+    """
+    names, target = corpus.names, np.asarray(corpus.bunch.target)
+    called = f"Your files are called, for example, {shown(names[0])}."
+    found = [match[1] if (match := re.search(USUAL_GROUPS, name)) else "" for name in names]
+    groups = sorted(set(found))
+    of_classes = [set(np.array(found)[target == label]) for label in np.unique(target[target >= 0])]
+    if (
+        not all(found)
+        or 2 * len(groups) > len(names)
+        or any(len(of_class) < 2 for of_class in of_classes)
+    ):
+        end = "the end of the command is: --groups '(patient[0-9]+)' --force"
+        if command is None:
+            end = 'it is: skaudeep.datasets.add_groups(bunch, "(patient[0-9]+)")'
+        return (
+            f"{called} Look for the part of the name that differs between patients and is the "
+            f"same for all files of one. For names such as 'ill/patient07_3.wav' {end}",
+            "",
+        )
+    listed = ", ".join(map(shown, groups[:2])) + (", ..." if len(groups) > 2 else "")
+    said = f"this gives {len(groups)} groups: {listed}"
+    if command is None:
+        what = f'bunch = skaudeep.datasets.add_groups(bunch, r"{USUAL_GROUPS}")'
+    else:
+        forced = "" if "--force" in command.split() else " --force"
+        what = f"{command} --groups {shlex.quote(USUAL_GROUPS)}{forced}"
+    typed = "type" if command is not None else "write in Python, before the report"
+    return f"{called} If {shown(found[0])} is the patient, {typed} ({said}):", what
 
 
 def _leaks(corpus: Corpus) -> list[str]:

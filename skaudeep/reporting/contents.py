@@ -27,6 +27,9 @@ from skaudeep.similarity import similarities
 N_WRONG = 12  # clips with a picture each
 N_UNUSUAL = 8
 N_NEIGHBOURS = 5
+# Distances between the quartiles beyond which a clip stands out. The outer fence, 3, would be of no
+# use: clips that have nothing in common are a distance of 1.4 apart, and typical ones already 1.2.
+FENCE = 1.5
 N_SIMILAR = 4  # clips listed beside a clip with a picture
 N_CONFUSIONS = 5  # pairs of classes
 N_TO_NAME = 500  # clips in the order in which naming them helps; then the report is made again
@@ -76,6 +79,39 @@ class UnusualClip:
 
     row: int
     distance: float
+
+
+@dataclass(frozen=True)
+class Unusual:
+    """Clips far from all others, the farthest first.
+
+    Parameters
+    ----------
+    clips : list of UnusualClip
+        Those that are shown.
+    typical : float
+        The median of the distances of all clips, from 0 to 2; NaN for a single clip.
+    fence : float
+        The distance beyond which a clip stands out: the upper quartile of all and one and a half
+        times the distance between the quartiles (Tukey's fence).
+    n_apart : int
+        Number of all clips beyond it.
+    """
+
+    clips: list[UnusualClip] = field(default_factory=list)
+    typical: float = float("nan")
+    fence: float = float("nan")
+    n_apart: int = 0
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """How many clips of a group there are, were tested, and were named rightly."""
+
+    name: str
+    n_clips: int
+    n_tested: int
+    n_right: int
 
 
 @dataclass(frozen=True)
@@ -130,9 +166,9 @@ class Contents:
     """All sections of the page; a section is None where there is nothing to show.
 
     `wrong` has all clips that are named wrongly, the surest first, and `cards` those of them that
-    have a picture. `typical_distance` is the median of all clips of what `unusual` shows of the
-    largest. `similar` has, by their rows, the clips of other groups that are most like those with
-    a picture.
+    have a picture. `groups` has the groups of the data set, those with the most errors first, and
+    `gathered` that one of which most of the errors are. `similar` has, by their rows, the clips of
+    other groups that are most like those with a picture.
     """
 
     first: FirstScreen
@@ -142,8 +178,9 @@ class Contents:
     naming: Naming | None
     wrong: list[WrongClip]
     curve: Curve | None
-    unusual: list[UnusualClip]
-    typical_distance: float = float("nan")
+    unusual: Unusual
+    groups: list[GroupResult] = field(default_factory=list)
+    gathered: GroupResult | None = None
     predicted: dict[int, tuple[str, float]] = field(default_factory=dict)
     similar: dict[int, list[SimilarClip]] = field(default_factory=dict)
     cards: list[WrongClip] = field(default_factory=list)
@@ -187,10 +224,11 @@ def contents(
         )
         naming = Naming(order.tolist(), suggestions)
     origins = corpus.origins
-    unusual, typical = ([], float("nan")) if features is None else most_unusual(features, origins)
+    unusual = Unusual() if features is None else most_unusual(features, origins)
+    groups = group_results(corpus, evaluation)
     wrong = [] if evaluation is None else most_wrong(evaluation)
     cards = [wrong[i] for i in spread([origins[clip.row] for clip in wrong], N_WRONG)]
-    shown = [*(clip.row for clip in cards), *(clip.row for clip in unusual)]
+    shown = [*(clip.row for clip in cards), *(clip.row for clip in unusual.clips)]
     return Contents(
         first=first,
         corpus=corpus,
@@ -200,7 +238,8 @@ def contents(
         wrong=wrong,
         curve=None if evaluation is None else curve(evaluation),
         unusual=unusual,
-        typical_distance=typical,
+        groups=groups,
+        gathered=gathered(groups),
         predicted={} if evaluation is None else predictions(evaluation),
         similar=(
             {} if features is None else most_similar(features, list(dict.fromkeys(shown)), origins)
@@ -282,6 +321,50 @@ def most_wrong(evaluation: Evaluation) -> list[WrongClip]:
     return sorted(found, key=lambda clip: (-np.nan_to_num(clip.probability), clip.row))
 
 
+def group_results(corpus: Corpus, evaluation: Evaluation | None) -> list[GroupResult]:
+    """Count clips, tested clips and right ones of each group, those with the most errors first."""
+    found = {} if evaluation is None else predictions(evaluation)
+    rows_of: dict[str, list[int]] = {}
+    for row, group in enumerate(corpus.bunch.groups.tolist()):
+        if group:
+            rows_of.setdefault(str(group), []).append(row)
+    results = []
+    for group, rows in sorted(rows_of.items()):
+        tested = [row for row in rows if row in found]
+        right = [
+            row
+            for row in tested
+            if evaluation is not None
+            and found[row][0] == evaluation.target_names[evaluation.target[row]]
+        ]
+        results.append(GroupResult(group, len(rows), len(tested), len(right)))
+    return sorted(results, key=lambda one: one.n_right - one.n_tested)
+
+
+def gathered(groups: Sequence[GroupResult]) -> GroupResult | None:
+    """Return the group of which most errors are, if it has three, and twice its share, at least.
+
+    Parameters
+    ----------
+    groups : sequence of GroupResult
+        The one with the most errors first.
+
+    Examples
+    --------
+    >>> ann, bob = GroupResult("ann", 20, 20, 17), GroupResult("bob", 220, 220, 218)
+    >>> gathered([ann, bob])
+    GroupResult(name='ann', n_clips=20, n_tested=20, n_right=17)
+    """
+    n_wrong = sum(one.n_tested - one.n_right for one in groups)
+    n_tested = sum(one.n_tested for one in groups)
+    if not groups:
+        return None
+    wrong = groups[0].n_tested - groups[0].n_right
+    if wrong < 3 or 2 * wrong <= n_wrong or wrong * n_tested < 2 * n_wrong * groups[0].n_tested:
+        return None
+    return groups[0]
+
+
 def spread(origins: Sequence[Hashable], n: int) -> list[int]:
     """Choose places of a list so that no origin is there twice before each is there once.
 
@@ -312,9 +395,7 @@ def curve(evaluation: Evaluation) -> Curve | None:
     )
 
 
-def most_unusual(
-    features: NDArray, origins: Sequence[Hashable] | None = None
-) -> tuple[list[UnusualClip], float]:
+def most_unusual(features: NDArray, origins: Sequence[Hashable] | None = None) -> Unusual:
     """Return the clips with the largest mean distance to their nearest neighbours.
 
     Parameters
@@ -325,13 +406,11 @@ def most_unusual(
 
     Returns
     -------
-    list of UnusualClip
-    float
-        The median of the distances of all clips, from 0 to 2; NaN for a single clip.
+    Unusual
     """
     n_neighbours = min(N_NEIGHBOURS, len(features) - 1)
     if n_neighbours < 1:
-        return [], float("nan")
+        return Unusual()
     points = make_pipeline(StandardScaler(), Normalizer()).fit_transform(features)
     distances, _ = NearestNeighbors(n_neighbors=n_neighbours).fit(points).kneighbors()
     mean = distances.mean(axis=1)
@@ -341,7 +420,9 @@ def most_unusual(
         rows = rows[: max(N_UNUSUAL, len(rows) // 2)]
         rows = [rows[i] for i in spread([origins[row] for row in rows], N_UNUSUAL)]
     shown = [UnusualClip(row, float(mean[row])) for row in rows[:N_UNUSUAL]]
-    return shown, float(np.median(mean))
+    quarter, half, three = np.percentile(mean, [25, 50, 75])
+    fence = float(three + FENCE * (three - quarter))
+    return Unusual(shown, float(half), fence, int((mean > fence).sum()))
 
 
 def most_similar(

@@ -93,8 +93,9 @@ def gather(findings: Sequence[Finding]) -> list[Fault]:
         text = f"{n} {'clip' if n == 1 else 'clips'} {one if n == 1 else many}"
         if harmless:
             text = (
-                f"Harmless: a few peaks are cut off in {n} {'clip' if n == 1 else 'clips'}, in "
-                f"each less than {HARMLESS_CLIPPED:g} % of the samples"
+                f"Harmless: a few peaks are cut off in {n} {'clip' if n == 1 else 'clips'}, "
+                f"{'' if n == 1 else 'in each '}less than {HARMLESS_CLIPPED:g} % of "
+                f"{'its' if n == 1 else 'the'} samples"
             )
         faults.append(
             Fault(
@@ -106,6 +107,17 @@ def gather(findings: Sequence[Finding]) -> list[Fault]:
             )
         )
     return faults
+
+
+def in_words(detail: str) -> str:
+    """Return a detail of a finding without the words that only sound engineers know.
+
+    Examples
+    --------
+    >>> in_words("0.5 % of samples at full scale")
+    '0.5 % of samples as loud as the file can hold'
+    """
+    return detail.replace("at full scale", "as loud as the file can hold")
 
 
 def is_harmless(finding: Finding) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from skaudeep._texts import list_names
+from skaudeep._texts import list_names, shown
 from skaudeep.datasets.bunch import fold_indices
 from skaudeep.datasets.groups import group_numbers, units_per_class
 from skaudeep.evaluation.folds import check_folds, default_n_folds, shuffled_splitter
@@ -208,6 +208,12 @@ def _too_few(bunch: Bunch, target: np.ndarray) -> str:
     if (np.asarray(bunch.target) < 0).any():
         return f"{found} Label more clips."
     groups = group_numbers(bunch.groups)
+    if groups is not None and len(groups) > 1 and len(np.unique(groups)) == 1:
+        return (
+            f"{found} All {len(groups)} clips are of one group, {shown(str(bunch.groups[0]))}, and "
+            "a group is never divided. Say what differs between patients, animals or recordings, "
+            "such as --groups '(patient[0-9]+)'."
+        )
     n_units = units_per_class(np.asarray(bunch.target).astype(np.intp), groups)
     few = [(bunch.target_names[label], n) for label, n in n_units.items() if n < LEAST_UNITS]
     what = "group" if groups is not None else "clip"

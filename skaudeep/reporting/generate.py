@@ -152,8 +152,9 @@ def report(
         and the command ``skaudeep predict`` read it. None writes no model.
     errors : str or Path, default=None
         File to which a CSV table of the clips that were named wrongly is written, the surest first:
-        the columns of :meth:`~skaudeep.evaluation.results.Evaluation.errors`, with the names of
-        clips as the page shows them. None writes none.
+        the columns of :meth:`~skaudeep.evaluation.results.Evaluation.errors` but "correct", which
+        is left out where each clip was tested once, with the names of clips as the page shows them
+        and numbers of four decimals. None writes none.
     command : str, default=None
         The command that makes the page, to be shown on it. It should name no folder that others
         must not see. None shows none.
@@ -243,7 +244,7 @@ def report(
 
     evaluation = _evaluate(pipeline, corpus, random_state, progress)
     title = f"{corpus.summary.n_clips} clips" if title is None else title
-    first = first_screen(corpus, evaluation, title)
+    first = first_screen(corpus, evaluation, title, command)
     summary = "\n".join(first.lines())
     if on_summary is not None:
         on_summary(summary)
@@ -315,7 +316,8 @@ def _evaluate(
 def _write_errors(evaluation: Evaluation, names: list[str], file: Path) -> None:
     wrong = evaluation.errors()
     shown = [names[row] for row in wrong.index]
-    wrong = wrong.drop(columns="filename", errors="ignore")
+    never = ["correct"] if (wrong.correct == 0).all() else []  # of a single repeat it says nothing
+    wrong = wrong.drop(columns=["filename", *never], errors="ignore").round(4)
     wrong.insert(0, "filename", shown)
     with replacing(file) as new:
         wrong.to_csv(
@@ -337,7 +339,7 @@ def _features(pipeline: Any, corpus: Corpus, progress: bool) -> Any:
 def _shown(sections: Contents) -> list[int]:
     """Return the clips that have a picture, in the order of the page."""
     wrong = [clip.row for clip in sections.cards]
-    return list(dict.fromkeys([*wrong, *(clip.row for clip in sections.unusual)]))
+    return list(dict.fromkeys([*wrong, *(clip.row for clip in sections.unusual.clips)]))
 
 
 def _pictures(sections: Contents, line: Progress) -> dict[int, Picture]:

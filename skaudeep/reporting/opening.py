@@ -8,6 +8,7 @@ import numpy as np
 
 from skaudeep._progress import duration
 from skaudeep._texts import printable
+from skaudeep.datasets.groups import group_numbers
 from skaudeep.evaluation.results import Evaluation
 from skaudeep.reporting.conclusions import (
     Conclusion,
@@ -21,6 +22,16 @@ from skaudeep.reporting.conclusions import (
 from skaudeep.reporting.corpus import Corpus, describe_classes
 
 MAX_FOLDS = 20  # rows of the table of folds
+# With fewer groups, or clips where there are none, an interval of one fold says nothing: two groups
+# without an error have one from 1 to 100 %.
+FEWEST_UNITS = 5
+_PROTOCOLS = {
+    "inductive": "Inductive: nothing in the model has seen the clips that it was tested on",
+    "transductive": (
+        "Transductive: the steps before the classifier have seen the clips that it was tested on, "
+        "without their labels"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -55,13 +66,24 @@ class Score:
 
 @dataclass(frozen=True)
 class FoldScore:
-    """What a specialist asks of one fold: shares in [0, 1], the mean over repeats."""
+    """What a specialist asks of one fold: shares in [0, 1], the mean over repeats.
+
+    The interval is NaN where the fold has too few groups, or clips, for one.
+    """
 
     n_clips: int
     uar: float
     accuracy: float
     low: float  # of the accuracy
     high: float
+
+    @property
+    def accuracy_text(self) -> str:
+        """The accuracy in per cent, with its interval where it has one."""
+        text = f"{100 * self.accuracy:.1f}"
+        return (
+            text if np.isnan(self.low) else f"{text} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        )
 
 
 @dataclass(frozen=True)
@@ -82,6 +104,8 @@ class FirstScreen:
         The same with the names of the measures, for specialists.
     folds : list of FoldScore
         Empty for a single fold, and for more than can be listed.
+    about_folds : str
+        Why folds have no interval; "" where each has one.
     chance : float
         UAR of guessing.
     conclusions : list of Conclusion
@@ -94,6 +118,7 @@ class FirstScreen:
     meaning: list[str]
     figures: list[str]
     folds: list[FoldScore]
+    about_folds: str
     chance: float
     conclusions: list[Conclusion]
 
@@ -115,7 +140,9 @@ class FirstScreen:
         ]
 
 
-def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> FirstScreen:
+def first_screen(
+    corpus: Corpus, evaluation: Evaluation | None, title: str, command: str | None = None
+) -> FirstScreen:
     """Summarise the data set and the results; the rest of the page explains them.
 
     Parameters
@@ -123,6 +150,8 @@ def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> F
     corpus : Corpus
     evaluation : Evaluation or None
     title : str
+    command : str, default=None
+        The command that makes the page, for remedies that can be typed.
 
     Returns
     -------
@@ -140,7 +169,7 @@ def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> F
         folds = _folds(evaluation)
     found = [
         replace(found, text=corpus.clean(found.text), figures=corpus.clean(found.figures))
-        for found in conclude(corpus, evaluation)
+        for found in conclude(corpus, evaluation, command)
     ]
     return FirstScreen(
         title=printable(title),
@@ -150,6 +179,7 @@ def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> F
         meaning=meaning,
         figures=figures,
         folds=folds,
+        about_folds=_about_folds(folds, evaluation),
         chance=chance,
         conclusions=[conclusion for conclusion in found if conclusion.kind != "warning"],
     )
@@ -158,35 +188,64 @@ def first_screen(corpus: Corpus, evaluation: Evaluation | None, title: str) -> F
 def _explain(evaluation: Evaluation) -> str:
     n_units, unit = count_units(evaluation)
     level = f"{100 * evaluation.confidence_level:g}"
+    right, n_tests = _count_right(evaluation)
+    tested = _tested(evaluation)
     each = "Each class counts equally, a rare one as much as a frequent one"
-    if evaluation.uar == 1:
-        n_clips = len(np.unique(np.concatenate(evaluation.test)))
-        each = f"All {n_clips} tested clips are named rightly"
+    if right == n_tests:
+        each = f"All {tested} are named rightly"
+    else:
+        if len(evaluation.test) > 1:
+            each += f", and the number is the mean of {len(evaluation.test)} tests"
+        each += f"; of all {tested} together {right} {'is' if right == 1 else 'are'} named rightly"
+    of = " (people, animals or recordings)" if unit == "groups" else ""
     return (
         f"{each}. In brackets is the {level} % confidence interval of the number, from "
-        f"{n_units} {unit}."
+        f"{n_units} {unit}{of}."
     )
+
+
+def _count_right(evaluation: Evaluation) -> tuple[int, int]:
+    """Return how many tests of a clip named it rightly, and how many tests there are."""
+    counts = evaluation.confusion_matrix
+    return int(counts.trace()), int(counts.sum())
+
+
+def _tested(evaluation: Evaluation) -> str:
+    """Name what was tested: clips, or tests of clips where some were tested more than once."""
+    n_clips, n_tests = len(np.unique(np.concatenate(evaluation.test))), _count_right(evaluation)[1]
+    return f"{n_clips} tested clips" if n_clips == n_tests else f"{n_tests} tests of clips"
 
 
 def _in_figures(corpus: Corpus, evaluation: Evaluation, chance: float) -> list[str]:
     """Return the scores with the names of the measures, and how they were tested."""
     n_units, unit = count_units(evaluation)
     level = f"{100 * evaluation.confidence_level:g}"
-    low, high = evaluation.accuracy_interval
-    accuracy = Score("", evaluation.accuracy, low, high).text
+    right, n_tests = _count_right(evaluation)
+    n_folds = len(evaluation.test)
+    means = f" UAR and accuracy are means over the {n_folds} folds;" if n_folds > 1 else ""
     found = [
-        f"This model: UAR {score_of('', evaluation).text}, accuracy {accuracy}.",
+        f"This model: {_measures(evaluation)}.",
         *(
-            f"Control “{name}”: UAR {score_of('', control).text}."
+            f"Control “{name}”: {_measures(control)}."
             for name, control in evaluation.controls.items()
         ),
         f"UAR, the unweighted average recall, is the share of clips that are named rightly, taken "
         f"for each class and averaged; guessing gives {100 * chance:.1f} %. Accuracy is that share "
-        f"of all clips. In [ ] are {level} % intervals over {n_units} {unit}.",
+        f"whatever the class.{means} {'o' if means else 'O'}f all {_tested(evaluation)} together "
+        f"{right} {'is' if right == 1 else 'are'} right ({100 * right / n_tests:.1f} %). In [ ] "
+        f"are {level} % intervals over {n_units} {unit}.",
     ]
     rates = [f"{rate:g} Hz" for rate in corpus.summary.sampling_rates]
     at = f" Recordings: {'mostly ' if len(rates) > 1 else ''}{rates[0]}." if rates else ""
-    return [*found, f"Tested: {corpus.division.origin}, {evaluation.protocol}.{at}"]
+    return [
+        *found,
+        f"Tested: {corpus.division.origin}. {_PROTOCOLS[evaluation.protocol]}.{at}",
+    ]
+
+
+def _measures(evaluation: Evaluation) -> str:
+    accuracy = Score("", evaluation.accuracy, *evaluation.accuracy_interval)
+    return f"UAR {score_of('', evaluation).text}, accuracy {accuracy.text}"
 
 
 def _folds(evaluation: Evaluation) -> list[FoldScore]:
@@ -195,10 +254,23 @@ def _folds(evaluation: Evaluation) -> list[FoldScore]:
         return []
     uar, accuracy = evaluation.fold_uar.mean(axis=0), evaluation.fold_accuracy.mean(axis=0)
     intervals = np.asarray(evaluation.fold_accuracy_interval).reshape(-1, n_folds, 2).mean(axis=0)
+    groups = None if evaluation.groups is None else group_numbers(evaluation.groups)
+    for fold, test in enumerate(evaluation.test):
+        if len(test if groups is None else np.unique(groups[test])) < FEWEST_UNITS:
+            intervals[fold] = np.nan
     return [
         FoldScore(len(test), float(uar[fold]), float(accuracy[fold]), *map(float, intervals[fold]))
         for fold, test in enumerate(evaluation.test)
     ]
+
+
+def _about_folds(folds: list[FoldScore], evaluation: Evaluation | None) -> str:
+    n_without = sum(bool(np.isnan(fold.low)) for fold in folds)
+    if not n_without or evaluation is None:
+        return ""
+    which = "Each fold" if n_without == len(folds) else "A fold without an interval"
+    what = count_units(evaluation)[1]
+    return f"{which} has too few {what} for an interval: fewer than {FEWEST_UNITS}."
 
 
 def describe_corpus(corpus: Corpus) -> str:

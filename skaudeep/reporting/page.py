@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -18,7 +19,7 @@ from skaudeep._progress import duration
 from skaudeep._texts import printable
 from skaudeep.reporting.audio import TYPES, Sounds
 from skaudeep.reporting.contents import N_NEIGHBOURS, Contents, Curve, Embedding
-from skaudeep.reporting.faults import gather, is_harmless
+from skaudeep.reporting.faults import gather, in_words, is_harmless
 from skaudeep.reporting.spectrograms import Picture
 
 # Colours and shapes of classes; as their numbers have no common divisor, 56 classes differ.
@@ -37,6 +38,7 @@ MARGIN = 14
 CURVE = (420, 240)
 MAX_FINDINGS = 200  # rows of the table of the audit
 MAX_WRONG = 500  # rows of the table of clips named wrongly
+MAX_GROUPS = 500  # rows of the table of groups
 MAX_CLASSES = 100  # limit of the confusion matrix, whose number of cells is the square of this
 # Characters that end a script, or a line of one, in HTML or JavaScript.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -77,7 +79,12 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": printable, "percent": _percent, "joined": _joined}
+    environment.filters |= {
+        "shown": printable,
+        "percent": _percent,
+        "joined": _joined,
+        "in_words": in_words,
+    }
     environment.tests["harmless"] = is_harmless
     style, script = _text("report.css"), _text("report.js")
     corpus = sections.corpus
@@ -95,6 +102,10 @@ def render(
         max_findings=MAX_FINDINGS,
         max_classes=MAX_CLASSES,
         max_wrong=MAX_WRONG,
+        max_groups=MAX_GROUPS,
+        row_of={name: row for row, name in enumerate(corpus.names)},
+        formats={_format(name): n for name, n in corpus.summary.formats.items()},
+        place=_place(facts.get("command")),
         n_neighbours=min(N_NEIGHBOURS, len(corpus.names) - 1),
         sounds=sounds,
         pictures=pictures,
@@ -161,6 +172,9 @@ def _data(sections: Contents, sounds: Sounds, facts: Mapping[str, Any]) -> dict[
         "classes": corpus.bunch.target_names,
         "shownClasses": [printable(name) for name in corpus.bunch.target_names],
         "target": corpus.bunch.target.tolist(),
+        "wrong": [
+            [clip.row, corpus.origin_names[clip.row], clip.predicted] for clip in sections.wrong
+        ],
         "unreadable": sorted(corpus.labels_left_out.items()),
         "predicted": labels(sections.predicted),
         "suggested": {} if sections.naming is None else labels(sections.naming.suggestions),
@@ -172,6 +186,21 @@ def _data(sections: Contents, sounds: Sounds, facts: Mapping[str, Any]) -> dict[
         "nColours": N_COLOURS,
         "nShapes": len(SHAPES),
     }
+
+
+def _format(name: str) -> str:
+    """Return a format of files in words: "WAV, 16 bit" for "WAV PCM_16"."""
+    return re.sub(r"[ /]PCM_[SU]?(\d+)$", r", \1 bit", name)
+
+
+def _place(command: str | None) -> str:
+    """Return the first thing that a command names, in whose folder it is to be typed, or ""."""
+    try:
+        words = shlex.split(command or "")
+    except ValueError:  # a quotation mark without its other
+        return ""
+    named = words[2] if words[:2] == ["skaudeep", "report"] and len(words) > 2 else ""
+    return "" if named.startswith("-") else named
 
 
 def _colours(classes: Sequence[str]) -> list[int]:

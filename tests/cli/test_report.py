@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -82,11 +83,25 @@ def test_the_page_shows_the_command_without_folders_and_the_errors_have_a_file(r
     assert {"--no-audio", birds.name} <= set(words)
     assert str(birds.parent) not in options["command"]
     assert "--seed" not in words  # a default is not repeated
+    assert words[-1] == "--force"  # where the command is read, the page exists
     Path("wrong.csv").write_text("mine")
     assert (
         "wrong.csv: exists already"
         in run("report", birds, "-o", "b.html", "--errors", "wrong.csv").stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "advice"), [("site", r"\(site\[0-9\]\+\)"), (r"\.wav", r"\(patient\[0-9\]\+\)")]
+)
+def test_a_pattern_that_finds_one_group_for_all_is_refused_before_any_work(
+    run, birds, calls, pattern, advice
+):
+    done = run("report", birds, "--groups", pattern)
+    assert done.exit_code == 1
+    assert not calls
+    [line] = done.stderr.splitlines()
+    assert re.search(f"clips the same group.*such as '{advice}'", line)
 
 
 def test_unlabelled_recordings_get_a_report(run, new, calls):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Bunch
@@ -127,11 +128,11 @@ def press(browser: Any, name: str) -> None:
     button.click()
 
 
-def download(browser: Any) -> Path:
-    """Download the labels and return the file when it is whole."""
-    path = browser.downloads / "labels.csv"
+def download(browser: Any, button: str = "download", name: str = "labels.csv") -> Path:
+    """Download the labels, or another table, and return the file when it is whole."""
+    path = browser.downloads / name
     path.unlink(missing_ok=True)
-    press(browser, "download")
+    press(browser, button)
     from selenium.webdriver.support.ui import WebDriverWait
 
     WebDriverWait(browser, SECONDS, 0.05).until(lambda _: path.exists() and path.stat().st_size)
@@ -217,6 +218,15 @@ def test_the_table_of_wrong_clips_is_sorted_by_the_column_that_is_pressed(tmp_pa
     assert rows() == surest
     browser.execute_script("arguments[0].click()", sure)
     assert rows() == surest[::-1]
+    # What is downloaded has the columns of the page and its rows, the surest first.
+    table = pd.read_csv(download(browser, "download-wrong", "wrong.csv"))
+    assert list(table) == ["Clip", "Its label", "Named", "How sure"]
+    assert table["Clip"].tolist() == [f"{row}.wav" for row in surest]
+    assert table["Its label"].tolist() == [["owl", "crow"][labels[int(row)]] for row in surest]
+    assert table["Named"].tolist() == [["owl", "crow"][target[int(row)]] for row in surest]
+    np.testing.assert_allclose(
+        table["How sure"], [page.data["predicted"][row][1] for row in surest], atol=1e-9
+    )
 
 
 def test_a_compressed_sound_and_a_linked_one_play(tmp_path, tools, opened):

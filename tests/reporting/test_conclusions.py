@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from skaudeep.datasets import make_bunch
+from skaudeep.datasets import add_groups, make_bunch
 from skaudeep.evaluation import Evaluation
 from skaudeep.evaluation.controls import MEL_STATISTICS, UNTRAINED
 from skaudeep.reporting.conclusions import (
@@ -16,6 +17,7 @@ from skaudeep.reporting.conclusions import (
     conclude,
     conclude_curve,
     count_units,
+    how_to_group,
     method_of,
 )
 from skaudeep.reporting.corpus import understand
@@ -59,9 +61,7 @@ def test_a_good_score_says_what_to_expect_and_a_chance_score_that_nothing_is_sho
     good, bad = (conclude(corpus(), evaluation(share))[0] for share in (0.9, 0.5))
     low, high = evaluation(0.9).uar_interval
     assert good.holds
-    assert f"of 100 clips of new groups (people, animals or recordings; {N // 2} are known" in (
-        good.text
-    )
+    assert "of 100 clips of new people, animals or recordings, " in good.text
     assert (
         f"{100 * low:.0f} to {100 * high:.0f} are named rightly on average; guessing names 50"
         in (good.text)
@@ -117,6 +117,59 @@ def test_a_control_that_failed_is_named_and_one_that_does_not_suit_is_not():
 def test_missing_and_few_groups_are_limits(groups, sentence):
     assert sentence in sentences(corpus(), evaluation(0.9, groups=groups))
     assert sentence not in sentences(corpus(), evaluation(0.9))
+
+
+def named(names: list[str], target: Any) -> Any:
+    rng = np.random.default_rng(0)
+    data = rng.uniform(-0.5, 0.5, (len(names), 200))
+    bunch = make_bunch(data, names, target=target, target_names=["owl", "crow"])
+    bunch.sampling_rate = 8000
+    return understand(bunch, None, 0)
+
+
+def test_the_remedy_for_unknown_groups_is_a_command_with_names_of_the_readers_own_files():
+    target = np.arange(24) % 2
+    names = [f"{['owl', 'crow'][k]}/spk{i // 4}_{i}.wav" for i, k in enumerate(target)]
+    remedy, typed = how_to_group(named(names, target), "skaudeep report birds --no-audio")
+    assert typed == "skaudeep report birds --no-audio --groups '([^/_]+)_[^/]*$' --force"
+    assert remedy == (
+        "Your files are called, for example, 'owl/spk0_0.wav'. If 'spk0' is the patient, type "
+        "(this gives 6 groups: 'spk0', 'spk1', ...):"
+    )
+    words = shlex.split(typed)
+    found = add_groups(named(names, target).bunch, words[words.index("--groups") + 1])
+    assert len(set(found.groups)) == 6
+    assert how_to_group(named(names, target), None)[1] == (
+        'bunch = skaudeep.datasets.add_groups(bunch, r"([^/_]+)_[^/]*$")'
+    )
+    again = how_to_group(named(names, target), "skaudeep report birds --force")[1]
+    assert again.count("--force") == 1
+    [warning] = [
+        said
+        for said in conclude(named(names, target), evaluation(0.9, 24, groups=None), "skaudeep x")
+        if said.kind == "warning"
+    ]
+    assert warning.lines()[1:3] == [
+        remedy,
+        "  skaudeep x --groups '([^/_]+)_[^/]*$' --force",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{i}.wav",  # no underscore
+        "clip{i}_x.wav",  # each clip a group of its own
+        "{label}_{i}.wav",  # what stands before the underscore is the class
+    ],
+)
+def test_where_names_do_not_fit_the_pattern_it_is_not_advised(name):
+    target = np.arange(24) % 2
+    names = [name.format(i=i, label="ab"[k]) for i, k in enumerate(target)]
+    remedy, typed = how_to_group(named(names, target), "skaudeep report birds")
+    assert typed == ""
+    assert f"for example, '{names[0]}'. Look for the part of the name that differs" in remedy
+    assert "--groups '(patient[0-9]+)' --force" in remedy
 
 
 def test_what_makes_the_score_too_high_stands_before_it_and_nothing_is_called_shown():
@@ -220,6 +273,9 @@ def test_without_a_score_it_says_what_is_missing_labels_or_recordings():
     text = sentences(corpus(one), None)
     assert "what is missing is recordings: 'crow' has a single clip. Add more of it." in text
     assert "label" not in text.replace("All clips have labels", "")
+    text = sentences(corpus(groups=["spk"] * N), None)
+    assert "All 80 clips are of one group, 'spk', and a group is never divided." in text
+    assert "Add more" not in text
     one[0] = -1
     assert "Label more clips." in sentences(corpus(one), None)
 

@@ -14,11 +14,13 @@ from skaudeep.reporting import contents as contents_module
 from skaudeep.reporting.contents import (
     N_SIMILAR,
     N_UNUSUAL,
+    GroupResult,
     Naming,
     confusion,
     contents,
     curve,
     embed,
+    gathered,
     most_similar,
     most_unusual,
     most_wrong,
@@ -66,11 +68,45 @@ def test_a_clip_apart_is_the_most_unusual():
     features = 0.1 * np.random.default_rng(0).normal(size=(40, 8))
     features[:, 0] += np.where(np.arange(40) % 2, 1, -1)  # two heaps, and one clip elsewhere
     features[7] = [0, 1, 0, 0, 0, 0, 0, 0]
-    clips, typical = most_unusual(features)
+    found = most_unusual(features)
+    clips = found.clips
     assert clips[0].row == 7
-    assert 0 < typical < clips[-1].distance < clips[0].distance <= 2
-    assert most_unusual(features[:1])[0] == []
-    assert len(most_unusual(features[:2])[0]) == 2
+    assert 0 < found.typical < clips[-1].distance < clips[0].distance <= 2
+    assert most_unusual(features[:1]).clips == []
+    assert len(most_unusual(features[:2]).clips) == 2
+
+
+def test_a_clip_stands_out_beyond_the_fence_of_the_distances_and_else_none_does():
+    # On a circle, at steps of 1 to 2 units: distances are spread evenly, and no clip stands out.
+    steps = np.abs(np.linspace(-1, 1, 40)) + 1
+    angle = 2 * np.pi * np.cumsum(steps) / steps.sum()
+    circle = np.stack([np.cos(angle), np.sin(angle), np.zeros(40)], axis=1)
+    even = most_unusual(circle)
+    assert even.n_apart == 0
+    assert len(even.clips) == N_UNUSUAL
+    apart = most_unusual(np.vstack([circle, [0, 0, 1]]))
+    assert apart.n_apart == 1
+    assert apart.clips[0].row == 40
+    assert apart.clips[0].distance > apart.fence > apart.clips[1].distance
+    # The fence is Tukey's, of the distances of all clips.
+    features = np.random.default_rng(0).normal(size=(N_UNUSUAL, 4))
+    few = most_unusual(features)
+    distances = [clip.distance for clip in few.clips]
+    low, high = np.percentile(distances, [25, 75])
+    assert few.fence == pytest.approx(high + 1.5 * (high - low))
+    assert few.typical == pytest.approx(np.median(distances))
+
+
+def test_errors_of_one_group_are_said_where_they_gather():
+    def result(name, n_tested, n_right):
+        return GroupResult(name, n_tested, n_tested, n_right)
+
+    others = [result("b", 20, 19), result("c", 200, 199)]
+    assert gathered([result("a", 20, 17), *others]).name == "a"  # 3 of 5
+    assert gathered([result("a", 20, 18), *others]) is None  # 2 of 4
+    assert gathered([result("a", 20, 17), result("b", 20, 17)]) is None  # 3 of 6, no more than half
+    assert gathered([result("a", 220, 190), *others]) is None  # of half of the clips
+    assert gathered([]) is None
 
 
 def test_clips_like_another_are_those_of_similar_clips():
@@ -132,9 +168,12 @@ def test_the_score_is_said_in_plain_words_and_its_terms_stand_apart(evaluation):
     figures = " ".join(first.figures)
     interval = f"50.0 % [{100 * low:.1f}, {100 * high:.1f}]"
     assert f"This model: UAR {interval}, accuracy 50.0 %" in figures
-    assert f"Control “mel”: UAR {interval}." in figures
+    assert f"Control “mel”: UAR {interval}, accuracy 50.0 %" in figures
+    assert "Of all 4 tested clips together 2 are right (50.0 %)." in figures
+    assert "means over" not in figures  # there is one fold
     assert "UAR, the unweighted average recall, is the share of clips" in figures
-    assert "inductive. Recordings: 8000 Hz." in figures
+    assert "Inductive: nothing in the model has seen the clips" in figures
+    assert figures.endswith("Recordings: 8000 Hz.")
     plain = [*first.meaning, *(found.text for found in (*first.warnings, *first.conclusions))]
     assert not re.search(r"UAR|[Cc]ontrol|p =|mel statistics|sign-flip", " ".join(plain))
     right = replace(evaluation, fold_predictions=[[evaluation.target[:4]]])
@@ -145,7 +184,8 @@ def test_the_score_is_said_in_plain_words_and_its_terms_stand_apart(evaluation):
 def test_without_groups_the_first_message_is_the_warning_and_the_score_comes_after(evaluation):
     lines = first_screen(six_clips(evaluation.target), evaluation, "T").lines()
     assert lines[2].startswith("It is not known which clips are of the same patient")
-    assert lines[4].startswith("This model: 50 of 100")
+    assert lines[3].startswith("Your files are called, for example, 'a'.")
+    assert lines[5].startswith("This model: 50 of 100")
     known = replace(evaluation, groups=list("uvwxyz"))
     lines = first_screen(six_clips(evaluation.target, groups=list("uvwxyz")), known, "T").lines()
     assert lines[2].startswith("This model: 50 of 100")
@@ -159,10 +199,51 @@ def test_folds_have_their_scores(evaluation):
         fold_predictions=[[predicted[[0, 2]], predicted[[1, 3]]]],
         fold_probabilities=None,
     )
-    folds = first_screen(six_clips(evaluation.target), halves, "T").folds
+    first = first_screen(six_clips(evaluation.target), halves, "T")
+    folds = first.folds
     assert [(fold.n_clips, fold.uar, fold.accuracy) for fold in folds] == [(2, 1, 1), (2, 0, 0)]
-    assert folds[0].low < 1
+    # Of two clips an interval would say nothing.
+    assert [fold.accuracy_text for fold in folds] == ["100.0", "0.0"]
+    assert first.about_folds == "Each fold has too few clips for an interval: fewer than 5."
     assert first_screen(six_clips(evaluation.target), evaluation, "T").folds == []
+
+
+def test_the_means_over_folds_and_the_clips_that_are_right_do_not_contradict_each_other():
+    # 18 of 20 are right in the first fold, all 4 in the second: 95.0 % on average, 91.7 % of all.
+    target = np.arange(24) % 2
+    predicted = np.where(np.arange(24) < 2, 1 - target, target)
+    names = [f"{row}.wav" for row in range(24)]
+    groups = [f"g{row // 2}" if row < 20 else f"h{row}" for row in range(24)]
+    found = Evaluation(
+        target=target,
+        target_names=["owl", "crow"],
+        test=[np.arange(20), np.arange(20, 24)],
+        fold_predictions=[[predicted[:20], predicted[20:]]],
+        protocol="inductive",
+        seeds=[0],
+        groups=groups,
+    )
+    data = np.random.default_rng(0).uniform(-0.5, 0.5, (24, 200))
+    bunch = make_bunch(data, names, target=target, target_names=["owl", "crow"], groups=groups)
+    bunch.sampling_rate = 8000
+    first = first_screen(understand(bunch, None, 0), found, "T")
+    figures = " ".join(first.figures)
+    assert first.scores[0].number == "95"
+    assert "accuracy 95.0 %" in figures
+    assert (
+        "UAR and accuracy are means over the 2 folds; of all 24 tested clips together 22 are right "
+        "(91.7 %)."
+    ) in figures
+    [meaning] = first.meaning
+    assert "the number is the mean of 2 tests; of all 24 tested clips together 22 are" in meaning
+    assert "from 14 groups (people, animals or recordings)." in meaning
+    # Ten groups are enough for the interval of a fold, four are not.
+    large, small = (fold.accuracy_text for fold in first.folds)
+    assert large.startswith("90.0 [")
+    assert small == "100.0"
+    assert first.about_folds == (
+        "A fold without an interval has too few groups for an interval: fewer than 5."
+    )
 
 
 def test_no_group_has_a_second_card_before_each_has_one():
@@ -196,11 +277,16 @@ def test_no_group_has_a_second_card_before_each_has_one():
     made = contents(corpus, found, features, first_screen(corpus, found, "T"), 0)
     assert [clip.row for clip in made.wrong] == list(range(n))
     assert [clip.row for clip in made.cards] == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23]
-    assert {groups[clip.row] for clip in made.unusual} == set(groups)
-    assert [clip.distance for clip in made.unusual] == sorted(
-        (clip.distance for clip in made.unusual), reverse=True
+    unusual = made.unusual.clips
+    assert {groups[clip.row] for clip in unusual} == set(groups)
+    assert [clip.distance for clip in unusual] == sorted(
+        (clip.distance for clip in unusual), reverse=True
     )
-    assert len(made.unusual) == N_UNUSUAL
+    assert len(unusual) == N_UNUSUAL
+    assert sum(one.n_tested - one.n_right for one in made.groups) == n
+    assert {one.name: one.n_clips for one in made.groups} == {
+        group: groups.count(group) for group in set(groups)
+    }
     for row, similar in made.similar.items():
         assert len(similar) == N_SIMILAR
         assert groups[row] not in {groups[clip.row] for clip in similar}

@@ -29,6 +29,10 @@ def test_a_handful_of_clipped_samples_is_harmless_and_comes_last():
     assert fault.text == (
         "Harmless: a few peaks are cut off in 25 clips, in each less than 0.1 % of the samples"
     )
+    [fault] = gather(findings[:1])
+    assert fault.text == (
+        "Harmless: a few peaks are cut off in 1 clip, less than 0.1 % of its samples"
+    )
     edge = clipped("edge.wav", HARMLESS_CLIPPED)
     silent = Finding("s.wav", "silent", "constant samples", "Listen to it", float("-inf"))
     kinds = [(fault.kind, fault.harmless) for fault in gather([*findings, edge, silent])]

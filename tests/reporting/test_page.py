@@ -143,6 +143,10 @@ def test_names_are_asked_for_in_words_and_before_the_map(of_files, of_hostile):
 def test_the_distance_of_an_unusual_clip_stands_beside_a_typical_one(of_files):
     [typical] = set(re.findall(r"distance [\d.]+, typical is ([\d.]+)<", of_files.text))
     assert f"for half of all clips it is below {typical}." in of_files.text
+    farthest = re.search(r"distance ([\d.]+), typical", of_files.text)[1]
+    alone = f"No clip stands out: the farthest is at {farthest}, the typical one at {typical}."
+    n_apart = len(re.findall(r"; stands out</p>", of_files.text))
+    assert (alone in of_files.text) == (n_apart == 0)
 
 
 def test_clips_with_a_picture_have_those_most_like_them_beside_them(of_files, of_hostile):
@@ -194,8 +198,44 @@ def test_the_table_has_exactly_the_clips_with_a_planted_wrong_label_the_surest_f
     written = pd.read_csv(tmp_path / "wrong.csv")
     columns = written[["filename", "group", "target", "predicted"]].to_numpy().tolist()
     assert columns == texts
-    np.testing.assert_allclose(written.probability, sure, atol=1e-6)
+    np.testing.assert_allclose(written.probability, np.round(sure, 4), atol=1e-6)
+    assert list(written) == ["filename", "group", "fold", "target", "predicted", "probability"]
+    assert '<button type="button" id="download-wrong">Download this table</button>' in page.text
+    assert [row[1:] for row in page.data["wrong"]] == [[text[1], text[3]] for text in texts]
+    table = re.search(r'<details id="groups">.*?</details>', page.text, re.DOTALL)[0]
+    n_right = dict(re.findall(r'<bdi class="name">(.*?)</bdi>.*?>(\d of 5)</td>', table))
+    wrong_of = [groups[row] for row in planted]
+    assert n_right == {group: f"{5 - wrong_of.count(group)} of 5" for group in set(groups)}
     assert "<code>skaudeep report x</code>" in page.text
+
+
+def test_errors_that_gather_in_a_group_are_said_and_a_command_says_where_it_is_typed(
+    tmp_path, tools
+):
+    truth = np.arange(60) % 3
+    labels = truth.copy()
+    labels[20:24] = (truth[20:24] + 1) % 3
+    features = 3 * np.eye(3, 4)[truth] + np.random.default_rng(0).normal(size=(60, 4)) * 0.3
+    names, groups = [f"{row}.wav" for row in range(60)], [f"ann{row // 5}" for row in range(60)]
+    bunch = make_bunch(features, names, target=labels, target_names=list("abc"), groups=groups)
+    command = "skaudeep report patients --force"
+    page = tools.write(bunch, tmp_path / "p.html", pipeline=LogisticRegression(), command=command)
+    assert "4 of the 4 are of <bdi>ann4</bdi>." in page.text
+    assert "in the folder that holds <bdi>patients</bdi>. --force lets it replace" in page.text
+    for card in page.text.split('<li class="card">')[1:5]:
+        assert re.search(r"\d\u00a0% sure</span>", card)
+
+
+def test_a_page_says_whose_sound_it_holds(of_files, tmp_path, tools):
+    said = "This page holds the sound of all 20 recordings: whoever gets it can hear them."
+    header, footer = of_files.text.split("</header>")[0], of_files.text.split("<footer>")[1]
+    assert said in header
+    assert said in footer
+    bunch = tools.hostile("none")
+    silent = tools.write(
+        bunch, tmp_path / "page.html", pipeline=tools.statistics(), audio=False
+    ).text
+    assert "holds the sound" not in silent
 
 
 def test_findings_are_gathered_and_harmless_ones_are_said_to_be_so(tmp_path, tools):
@@ -210,7 +250,9 @@ def test_findings_are_gathered_and_harmless_ones_are_said_to_be_so(tmp_path, too
     loud, harmless = re.findall(r"<li>(.*?)</li>", faults, re.DOTALL)
     assert "1 clip was recorded too loudly, so that peaks are cut off" in loud
     assert "3.wav" in loud
-    assert "Harmless: a few peaks are cut off in 2 clips" in harmless
+    assert "Harmless: a few peaks are cut off in 2 clips, in each less than" in harmless
+    assert "of samples as loud as the file can hold" in loud
+    assert "full scale" not in page.text
 
 
 def test_the_plain_text_of_the_page_has_no_term_that_only_specialists_know(of_files):

@@ -426,8 +426,29 @@
       .filter(([clip]) => page.target[clip] < 0));
   }
 
+  function cell(text) {
+    return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  }
+
+  function save(text, file) {
+    const link = element("a", "", { download: file });
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  }
+
+  // The clips named wrongly, with the columns of their table on the page.
+  function wrongTable() {
+    const columns = [...byId("all-wrong").querySelectorAll("thead th")].map((head) => head.textContent);
+    const rows = page.wrong.map(([clip, group, named]) => {
+      const sure = page.predicted[clip][1];
+      return [page.names[clip], ...(columns.includes("Group") ? [group] : []),
+        page.classes[page.target[clip]], named, ...(sure === null ? [] : [String(sure)])];
+    });
+    return `${[columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;
+  }
+
   function table() {
-    const cell = (text) => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     // All that is known, so that the table alone is enough the next time.
     const known = page.names.map((file, clip) => [file, classes[labelOf(clip)]]);
     const rows = [...known, ...page.unreadable].filter(([, name]) => name !== undefined)
@@ -436,10 +457,7 @@
   }
 
   function download() {
-    const link = element("a", "", { download: "labels.csv" });
-    link.href = URL.createObjectURL(new Blob([table()], { type: "text/csv;charset=utf-8" }));
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    save(table(), "labels.csv");
     downloaded = true;
     say(`${clipsCount(names.size)} named here, and all labels from before, are in labels.csv`);
   }
@@ -503,6 +521,7 @@
     byId("legend").addEventListener("click", pressLegend);
     watchPointer();
   }
+  byId("download-wrong")?.addEventListener("click", () => save(wrongTable(), "wrong.csv"));
   if (naming) {
     const used = new Set(page.target);
     byId("classes").append(...page.classes.filter((_, label) => used.has(label))
