@@ -51,9 +51,8 @@ class ModuleFeatures(StateFeatures):
         What `transform` returns.
 
         - "covariance": a row of features for each sequence.
-        - "components": a row for each frame, which holds the principal components of its states. It
-        suits labels that change over time, see
-          :class:`~skaudeep.PerFrame`.
+        - "components": a row for each frame, which holds the principal components of its states.
+          It suits labels that change over time, see :class:`~skaudeep.PerFrame`.
         - "states": a row for each frame, which holds the n_states states of this frame.
     device : str, default="auto"
         Device of the computation: "cpu", "cuda", "cuda:1" and so on. "auto" uses a CUDA device if
