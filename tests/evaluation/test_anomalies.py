@@ -130,26 +130,6 @@ def test_each_machine_is_learnt_by_itself_and_false_alarms_are_counted():
         plain.alarms()
 
 
-def test_errors_without_a_threshold_are_what_is_ranked_on_the_wrong_side():
-    scores = [5.0, 4.0, 0.5, 1.0, 4.5]
-    found = anomaly_metrics(scores, [0, 0, 0, 1, 1], filenames=list("abcde"))
-    errors = found.errors()
-    assert errors["filename"].tolist() == ["c", "e"]
-    assert errors["kind"].tolist() == ["false alarm", "missed"]
-    np.testing.assert_allclose(errors["share"], [1, 2 / 3])
-
-
-def test_the_interval_of_a_figure_is_the_one_in_the_table():
-    found = anomaly_metrics(SCORES, ANOMALY, machine=MACHINE, section=SECTION, domain=DOMAIN)
-    of_fan = found.interval("AUC", machine="fan", section="01", domain="target")
-    row = found.to_frame().set_index(["machine", "section", "domain", "metric"])
-    assert of_fan == tuple(row.loc["fan", "01", "target", "AUC"][["low", "high"]])
-    with pytest.raises(ValueError, match="of which there are 4, expected one"):
-        found.interval("AUC", machine="fan")
-    with pytest.raises(ValueError, match="Got metric='auc'; choose 'harmonic_mean'"):
-        found.interval("auc")
-
-
 def test_groups_of_the_data_set_are_held_out_whole_and_resampled():
     bunch = machines()
     bunch.groups = np.array([f"day {i // 5}" for i in range(len(bunch.target))])
