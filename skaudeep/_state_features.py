@@ -111,11 +111,12 @@ class StateFeatures(
         Returns
         -------
         ndarray of shape (n_features,), object
-            With ``representation="covariance"``, in this order, of the principal components i and j
-            of the states, numbered from 0: ``"mean_i"``; ``"covariance_i_j"``, the element of the
-            logarithm of the covariance matrix (j >= i); ``"transition_i_j"``, the coefficient by
-            which component i predicts component j four frames later; and ``"intercept_j"``, the
-            constant of this prediction. The last two are of the first 20 components only. With
+            With ``representation="covariance"`` in this order, where i and j number the principal
+            components of the states from 0: ``"mean_i"``; ``"covariance_i_j"`` with j >= i, row by
+            row, an element of the matrix logarithm of the covariance matrix; ``"transition_i_j"``,
+            row by row, the coefficient by which component i predicts component j four frames
+            later; and ``"intercept_j"``, the constant of that prediction. In the last two, i and j
+            are among the first 20 components. With
             "components" ``"component_i"``, with "states" ``"state_i"``.
 
         Raises

@@ -961,11 +961,12 @@ class Seq2SeqAutoencoder(
         Returns
         -------
         ndarray of shape (n_features,), object
-            With ``representation="covariance"``, in this order, of the principal components i and j
-            of the states, numbered from 0: ``"mean_i"``; ``"covariance_i_j"``, the element of the
-            logarithm of the covariance matrix (j >= i); ``"transition_i_j"``, the coefficient by
-            which component i predicts component j four steps later; and ``"intercept_j"``, the
-            constant of this prediction. The last two are of the first 20 components only. With
+            With ``representation="covariance"`` in this order, where i and j number the principal
+            components of the states from 0: ``"mean_i"``; ``"covariance_i_j"`` with j >= i, row by
+            row, an element of the matrix logarithm of the covariance matrix; ``"transition_i_j"``,
+            row by row, the coefficient by which component i predicts component j four steps
+            later; and ``"intercept_j"``, the constant of that prediction. In the last two, i and j
+            are among the first 20 components. With
             "statistics" ``"mean_i"`` of all states, then ``"std_i"``, ``"max_i"`` and
             ``"change_i"``, the mean absolute change from step to step; with "code" ``"code_i"``;
             with "both" first the names of the statistics, then those of the code; with "components"
